@@ -1,0 +1,68 @@
+"""Settings that hold for the whole process: float type, epsilon, image layout, cache folder.
+
+Everything here is plain Python; nothing imports JAX, so `import lamina` stays quick.
+"""
+
+import os
+from pathlib import Path
+
+_FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+def floatx() -> str:
+    """Name of the default float type, `"float32"` unless changed.
+
+    Example:
+        >>> floatx()
+        'float32'
+    """
+    return str(_settings["floatx"])
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`."""
+    if value not in _FLOAT_TYPES:
+        raise ValueError(f"floatx must be one of {', '.join(_FLOAT_TYPES)}; received {value!r}.")
+    _settings["floatx"] = value
+
+
+def epsilon() -> float:
+    """The small number (1e-7 unless changed) that keeps logarithms and divisions finite."""
+    return float(_settings["epsilon"])
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that keeps logarithms and divisions finite."""
+    _settings["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """`"channels_last"` or `"channels_first"`: where images keep their channel axis."""
+    return str(_settings["image_data_format"])
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set the default place of the channel axis for layers made from now on."""
+    _settings["image_data_format"] = standardize_data_format(data_format)
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """`data_format` checked and in lower case; the process-wide default for None."""
+    if data_format is None:
+        return image_data_format()
+    if str(data_format).lower() not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "data_format must be 'channels_last' or 'channels_first'; "
+            f"received {data_format!r}."
+        )
+    return str(data_format).lower()
+
+
+def cache_folder() -> Path:
+    """Folder for downloads and compiled programs: `$LAMINA_CACHE`, else `~/.cache/lamina`."""
+    chosen = os.environ.get("LAMINA_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "lamina"

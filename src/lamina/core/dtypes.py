@@ -1,0 +1,126 @@
+"""Float types and dtype policies: in which type a layer keeps its weights and computes."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config
+
+_KNOWN = (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "bfloat16", "float32", "float64", "complex64", "complex128", "string",
+)  # fmt: skip
+_PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of a dtype given as a name, a NumPy or JAX dtype, a Python type or None.
+
+    Example:
+        >>> standardize_dtype(np.float32), standardize_dtype(None)
+        ('float32', 'float32')
+    """
+    if dtype is None:
+        return config.floatx()
+    if dtype is float:
+        return config.floatx()
+    if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
+        return _PYTHON_TYPES[dtype]
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
+    if name is None:
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            name = str(dtype)
+    if name not in _KNOWN:
+        raise ValueError(f"Unknown dtype {dtype!r}; known are {', '.join(_KNOWN)}.")
+    return str(name)
+
+
+def is_float(dtype: Any) -> bool:
+    """True for float16, bfloat16, float32 and float64."""
+    return jnp.issubdtype(dtype, jnp.floating)
+
+
+class DTypePolicy:
+    """Which type a layer keeps its weights in and which it computes in.
+
+    Args:
+        name: A dtype such as `"float32"`, or `"mixed_bfloat16"` / `"mixed_float16"`: weights in
+            float32, computation in the half-size type.
+
+    Example:
+        >>> DTypePolicy("mixed_bfloat16").compute_dtype
+        'bfloat16'
+    """
+
+    def __init__(self, name: str | None = None):
+        name = config.floatx() if name is None else name
+        if not isinstance(name, str):
+            raise TypeError(f"A dtype policy needs a name, e.g. 'float32'; received {name!r}.")
+        self._name = name
+        if name in ("mixed_float16", "mixed_bfloat16"):
+            self._compute, self._variable = name.removeprefix("mixed_"), "float32"
+        else:
+            try:
+                self._compute = self._variable = standardize_dtype(name)
+            except ValueError:
+                raise ValueError(
+                    f"Unknown dtype policy {name!r}; use a dtype such as 'float32', "
+                    "'mixed_bfloat16' or 'mixed_float16'."
+                ) from None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def compute_dtype(self) -> str:
+        return self._compute
+
+    @property
+    def variable_dtype(self) -> str:
+        return self._variable
+
+    def get_config(self) -> dict:
+        return {"name": self._name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "DTypePolicy":
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self._name}">'
+
+
+_global_policy: list[DTypePolicy] = []
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy that layers get when they are given none."""
+    return _global_policy[0] if _global_policy else DTypePolicy(config.floatx())
+
+
+def set_dtype_policy(policy: "str | DTypePolicy | None") -> None:
+    """Set the policy of layers made from now on; None returns to `floatx()`."""
+    _global_policy[:] = [] if policy is None else [get_policy(policy)]
+
+
+def get_policy(identifier: Any) -> DTypePolicy:
+    """A policy from a policy, a name, a dtype, a saved config or None."""
+    if identifier is None:
+        return dtype_policy()
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    if isinstance(identifier, dict):
+        return DTypePolicy(**identifier.get("config", identifier))
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    return DTypePolicy(standardize_dtype(identifier))

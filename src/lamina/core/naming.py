@@ -1,0 +1,42 @@
+"""Names that objects get when the user gives none: `Dense` → `dense`, `dense_1`, …"""
+
+import re
+import threading
+from collections import defaultdict
+
+
+class _Counters(threading.local):
+    def __init__(self) -> None:
+        self.used: dict[str, int] = defaultdict(int)
+
+
+_counters = _Counters()
+
+
+def to_snake_case(name: str) -> str:
+    """`"MaxPooling2D"` → `"max_pooling2d"`, the spelling that Keras uses in names and files.
+
+    Example:
+        >>> to_snake_case("BatchNormalization")
+        'batch_normalization'
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unique_name(prefix: str) -> str:
+    """`prefix` at its first use, then `prefix_1`, `prefix_2`, …"""
+    count = _counters.used[prefix]
+    _counters.used[prefix] += 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def auto_name(cls: type) -> str:
+    """A fresh name for an object of the class."""
+    return unique_name(to_snake_case(cls.__name__))
+
+
+def reset_names() -> None:
+    """Start counting again, as `clear_session` does."""
+    _counters.used.clear()

@@ -1,0 +1,98 @@
+"""Randomness that can be reproduced: one process-wide seed, and counters that make keys from it."""
+
+import random as python_random
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.variable import Variable
+
+_default = python_random.Random()
+_global: dict[str, Any] = {"seed": None, "generator": None}
+
+
+def set_random_seed(seed: int) -> None:
+    """Make everything random from here on reproducible: weights, shuffling, dropout.
+
+    Also seeds Python's `random` and NumPy's legacy generator, as Keras does.
+
+    Args:
+        seed: Whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"The seed must be a whole number from 0 to 2**32 - 1; received {seed!r}.")
+    _default.seed(int(seed))
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))  # noqa: NPY002 - the legacy generator is what users' scripts draw from
+    _global.update(seed=int(seed), generator=None)
+
+
+def make_default_seed() -> int:
+    """A fresh seed: a function of `set_random_seed` and of how many were drawn before."""
+    return _default.randint(1, 2**31 - 1)
+
+
+def global_seed() -> int | None:
+    """What `set_random_seed` was given, or None."""
+    return _global["seed"]
+
+
+class SeedGenerator:
+    """Gives a new random key at every call of `next()`.
+
+    Its state is a Variable, `[seed, counter]`, so a compiled step carries it along and the
+    n-th key depends on the seed and n alone.
+
+    Args:
+        seed: Whole number; a fresh one is drawn for None.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
+        if kwargs:
+            raise TypeError(f"SeedGenerator has no argument {next(iter(kwargs))!r}.")
+        if seed is not None and not isinstance(seed, (int, np.integer)):
+            raise ValueError(f"SeedGenerator needs a whole number as its seed; received {seed!r}.")
+        if seed is not None and seed < 0:
+            raise ValueError(f"SeedGenerator needs a seed of 0 or more; received {seed}.")
+        self.name = name or "seed_generator"
+        self._initial_seed = seed
+        self.state = Variable(
+            np.array([make_default_seed() if seed is None else seed, 0], dtype="uint32"),
+            trainable=False,
+            name="seed_generator_state",
+        )
+
+    def next(self) -> jax.Array:
+        """A key for `jax.random`, never the same twice."""
+        key = self.state.value
+        self.state.assign(key + jnp.array([0, 1], dtype="uint32"))
+        return key
+
+    def get_config(self) -> dict:
+        return {"seed": self._initial_seed}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "SeedGenerator":
+        return cls(**config)
+
+
+def global_seed_generator() -> SeedGenerator:
+    """The generator that `lamina.random` draws from when it is given no seed."""
+    if _global["generator"] is None:
+        _global["generator"] = SeedGenerator(make_default_seed())
+    return _global["generator"]
+
+
+def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
+    """A key from a whole number (always the same), a generator (its next) or None (global)."""
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if seed is None:
+        return global_seed_generator().next()
+    if isinstance(seed, (int, np.integer)):
+        return jnp.array([int(seed), 0], dtype="uint32")
+    raise ValueError(
+        f"A seed must be a whole number, a SeedGenerator or None; received {seed!r}."
+    )

@@ -1,0 +1,218 @@
+"""Variable: a named box for one array, which layers read and assign as if it were mutable."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import naming
+from lamina.core.dtypes import is_float, standardize_dtype
+
+
+class _Context(threading.local):
+    """What holds while a layer runs: bound values, the compute dtype, the name path."""
+
+    def __init__(self) -> None:
+        self.bound: dict[int, Any] | None = None
+        self.autocast: str | None = None
+        self.path: tuple[str, ...] = ()
+
+
+context = _Context()
+
+
+@contextlib.contextmanager
+def autocast(dtype: str | None) -> Iterator[None]:
+    """Float variables read inside are cast to `dtype` (no cast for None)."""
+    outer, context.autocast = context.autocast, dtype
+    try:
+        yield
+    finally:
+        context.autocast = outer
+
+
+@contextlib.contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Variables made inside get `name/` in front of their path."""
+    outer, context.path = context.path, (*context.path, name)
+    try:
+        yield
+    finally:
+        context.path = outer
+
+
+class Variable:
+    """A named box for one array.
+
+    Layers make variables with `add_weight`; assigning a variable to an attribute of a layer is
+    enough for it to be trained and saved.
+
+    Args:
+        initializer: An array, or a function `(shape, dtype) → array`.
+        shape: Needed when `initializer` is a function.
+        dtype: Defaults to the array's own, or `floatx()` for a function.
+        trainable: Whether an optimizer may change it.
+        name: Last part of the path, e.g. `kernel`.
+        regularizer: Function `array → scalar`, added to the loss.
+        constraint: Function `array → array`, applied after every optimizer step.
+
+    Example:
+        >>> v = Variable([1.0, 2.0], name="scale")
+        >>> v.assign_add([1.0, 1.0])
+        >>> v.numpy().tolist()
+        [2.0, 3.0]
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        regularizer: Callable | None = None,
+        constraint: Callable | None = None,
+    ):
+        self.name = name or naming.auto_name(type(self))
+        self.path = "/".join((*context.path, self.name))
+        self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
+        # Even when a layer is built while JAX traces, its first values must be real arrays.
+        with jax.ensure_compile_time_eval():
+            if callable(initializer):
+                if shape is None:
+                    raise ValueError(f"Variable {self.path!r} needs a shape for its initializer.")
+                dtype = standardize_dtype(dtype)
+                value = initializer(tuple(shape), dtype=dtype)
+            else:
+                value = initializer.value if isinstance(initializer, Variable) else initializer
+                if dtype is None and not hasattr(value, "dtype"):
+                    dtype = np.result_type(np.asarray(value)).name
+                    dtype = {"float64": "float32", "int64": "int32"}.get(dtype, dtype)
+            # A NumPy array is copied: XLA may use aligned host memory in place, and a box must
+            # not change when the user's array does.
+            self._value = jnp.array(value, dtype=None if dtype is None else standardize_dtype(dtype))
+        if shape is not None and tuple(shape) != self._value.shape:
+            raise ValueError(
+                f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
+                f"expected {tuple(shape)}."
+            )
+
+    @property
+    def value(self) -> jax.Array:
+        """The array itself; inside a compiled step, what the step has made of it so far."""
+        bound = context.bound
+        value = self._value if bound is None else bound.get(id(self), self._value)
+        if context.autocast is not None and is_float(value.dtype):
+            return value.astype(context.autocast)
+        return value
+
+    def assign(self, value: Any) -> "Variable":
+        """Put another array of the same shape in the box."""
+        value = jnp.asarray(value, dtype=self._value.dtype)
+        if value.shape != self._value.shape:
+            raise ValueError(
+                f"Variable {self.path!r} has shape {self._value.shape} and cannot hold "
+                f"a value of shape {value.shape}."
+            )
+        bound = context.bound
+        if bound is not None and id(self) in bound:
+            bound[id(self)] = value
+        elif isinstance(value, jax.core.Tracer):
+            raise RuntimeError(
+                f"Variable {self.path!r} was assigned inside a compiled step, but the model does "
+                "not know it.\n  Likely cause: it is not reachable from an attribute of the model, "
+                "a layer or a metric.\n  Fix: keep it, or the layer that owns it, on self."
+            )
+        else:
+            self._value = value
+        return self
+
+    def assign_add(self, value: Any) -> "Variable":
+        return self.assign(self._uncast() + value)
+
+    def assign_sub(self, value: Any) -> "Variable":
+        return self.assign(self._uncast() - value)
+
+    def _uncast(self) -> jax.Array:
+        bound = context.bound
+        return self._value if bound is None else bound.get(id(self), self._value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self._value.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        return int(self._value.size)
+
+    @property
+    def dtype(self) -> str:
+        return self._value.dtype.name
+
+    def numpy(self) -> np.ndarray:
+        return np.asarray(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype=dtype)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _delegate(name: str) -> None:
+    def operator(self: Variable, *others: Any) -> Any:
+        unboxed = (o.value if isinstance(o, Variable) else o for o in others)
+        return getattr(self.value, name)(*unboxed)
+
+    operator.__name__ = name
+    setattr(Variable, name, operator)
+
+
+for _operator in (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
+    *("lt", "le", "gt", "ge", "neg", "pos", "abs"),
+):
+    _delegate(f"__{_operator}__")
+
+
+def resolve_shape(shape: Any) -> tuple:
+    """A shape given as an int, a list or a tuple, as a tuple of ints and None."""
+    if shape is None:
+        return ()
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    return tuple(None if s is None else int(s) for s in shape)
+
+
+ArrayLike = Any
+Array = jax.Array
+Shape = tuple
