@@ -53,8 +53,7 @@ def standardize_data_format(data_format: str | None) -> str:
         return image_data_format()
     if str(data_format).lower() not in ("channels_last", "channels_first"):
         raise ValueError(
-            "data_format must be 'channels_last' or 'channels_first'; "
-            f"received {data_format!r}."
+            f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
         )
     return str(data_format).lower()
 

@@ -7,7 +7,7 @@ register their public names when they are imported (`register_namespace`).
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from lamina.core.errors import did_you_mean
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
+_getters: dict[str, Callable] = {}
 _custom: dict[str, Any] = {}
 _custom_names: dict[Any, str] = {}
 
@@ -40,6 +41,20 @@ def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
         _builtin[namespace, name] = symbol
         if getattr(symbol, "__name__", None) == name:
             _namespace_of.setdefault(symbol, namespace)
+
+
+def register_getter(kind: str, get: Callable) -> None:
+    """Tell how a `kind` ("initializer", "regularizer" …) is made from a name or a config.
+
+    This is how a base class in this room takes `initializer="zeros"` without knowing the room
+    that initializers live in.
+    """
+    _getters[kind] = get
+
+
+def get(kind: str, identifier: Any) -> Any:
+    """An object of the kind from its name, config, class or itself; None stays None."""
+    return None if identifier is None else _getters[kind](identifier)
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -121,7 +136,10 @@ def serialize(obj: Any) -> Any:
         parts = {"start": obj.start, "stop": obj.stop, "step": obj.step}
         return {"class_name": "__slice__", "config": {k: serialize(v) for k, v in parts.items()}}
     if isinstance(obj, np.ndarray):
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+        return {
+            "class_name": "__numpy__",
+            "config": {"value": obj.tolist(), "dtype": obj.dtype.name},
+        }
     if isinstance(obj, (jax.Array, np.generic)):
         array = np.asarray(obj)
         return {
@@ -217,7 +235,7 @@ def _unknown_class(module: str | None, name: str, registered_name: str | None) -
         f"The file uses the class or function {name!r} (from module {module!r}), which is not "
         "Lamina's own.\n"
         "  A model file holds data and no code, so the class must be known before loading.\n"
-        f"  Fix: load_model(path, custom_objects={{{name!r}: {name}}}), or decorate the class with\n"
+        f"  Fix: load_model(path, custom_objects={{{name!r}: {name}}}), or decorate it with\n"
         f"       @lamina.saving.register_keras_serializable(package={package!r})."
     )
 

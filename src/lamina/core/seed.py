@@ -25,7 +25,7 @@ def set_random_seed(seed: int) -> None:
         raise ValueError(f"The seed must be a whole number from 0 to 2**32 - 1; received {seed!r}.")
     _default.seed(int(seed))
     python_random.seed(int(seed))
-    np.random.seed(int(seed))  # noqa: NPY002 - the legacy generator is what users' scripts draw from
+    np.random.seed(int(seed))
     _global.update(seed=int(seed), generator=None)
 
 
@@ -93,6 +93,4 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
         return global_seed_generator().next()
     if isinstance(seed, (int, np.integer)):
         return jnp.array([int(seed), 0], dtype="uint32")
-    raise ValueError(
-        f"A seed must be a whole number, a SeedGenerator or None; received {seed!r}."
-    )
+    raise ValueError(f"A seed must be a whole number, a SeedGenerator or None; received {seed!r}.")

@@ -4,7 +4,8 @@ Layers, metrics and optimizers read and assign Variables; JAX compiles pure func
 `stateless` makes the second out of the first. Everything that is compiled goes through it.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -33,12 +34,14 @@ def stateless(function: Callable, variables: Any) -> Callable:
         >>> float(new[0]), float(v.value)
         (6.0, 1.0)
     """
-    boxes, structure = jax.tree.flatten(variables, is_leaf=lambda v: isinstance(v, Variable))
+    boxes, structure = _flatten(variables)
 
     def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves = structure.flatten_up_to(values)
         outer = context.bound
         context.bound = {**(outer or {}), **{id(b): v for b, v in zip(boxes, leaves, strict=True)}}
+        if isinstance(outer, _Scratch):
+            context.bound = _Scratch(context.bound)
         try:
             result = function(*args, **kwargs)
             inner = context.bound
@@ -46,7 +49,7 @@ def stateless(function: Callable, variables: Any) -> Callable:
             context.bound = outer
         new = [inner.pop(id(b)) for b in boxes]
         # What was assigned but not listed would be lost without a word.
-        if any(inner[key] is not value for key, value in (outer or {}).items() if key in inner):
+        if any(inner.get(key, value) is not value for key, value in (outer or {}).items()):
             raise RuntimeError(
                 "A Variable was assigned inside a differentiated function that does not list it.\n"
                 "  Fix: pass it in value_and_grad(function, variables, state=[…]), or assign it "
@@ -57,6 +60,24 @@ def stateless(function: Callable, variables: Any) -> Callable:
     return pure
 
 
+class _Scratch(dict):
+    """Bindings that take any Variable."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[None]:
+    """What is assigned inside is forgotten afterwards: for tracing code only for its shapes."""
+    outer = context.bound
+    context.bound = _Scratch(outer or {})
+    try:
+        yield
+    finally:
+        context.bound = outer
+
+
 def values_of(variables: Any) -> Any:
     """The arrays inside a pytree of Variables, in the same structure."""
     return jax.tree.map(lambda v: v.value, variables, is_leaf=lambda v: isinstance(v, Variable))
@@ -64,7 +85,7 @@ def values_of(variables: Any) -> Any:
 
 def assign_all(variables: Any, values: Any) -> None:
     """Put a pytree of arrays into a pytree of Variables of the same structure."""
-    boxes, structure = jax.tree.flatten(variables, is_leaf=lambda v: isinstance(v, Variable))
+    boxes, structure = _flatten(variables)
     for box, value in zip(boxes, structure.flatten_up_to(values), strict=True):
         if context.bound is None:
             box._value = value
@@ -113,3 +134,7 @@ def value_and_grad(
         return result, grads
 
     return differentiated
+
+
+def _flatten(variables: Any) -> tuple[list[Variable], Any]:
+    return jax.tree.flatten(variables, is_leaf=lambda v: isinstance(v, Variable))

@@ -59,6 +59,7 @@ class Variable:
         name: Last part of the path, e.g. `kernel`.
         regularizer: Function `array → scalar`, added to the loss.
         constraint: Function `array → array`, applied after every optimizer step.
+        autocast: Whether layers with a mixed policy read it in their compute dtype.
 
     Example:
         >>> v = Variable([1.0, 2.0], name="scale")
@@ -76,12 +77,14 @@ class Variable:
         name: str | None = None,
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
+        autocast: bool = True,
     ):
         self.name = name or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+        self.autocast = autocast
         # Even when a layer is built while JAX traces, its first values must be real arrays.
         with jax.ensure_compile_time_eval():
             if callable(initializer):
@@ -96,7 +99,9 @@ class Variable:
                     dtype = {"float64": "float32", "int64": "int32"}.get(dtype, dtype)
             # A NumPy array is copied: XLA may use aligned host memory in place, and a box must
             # not change when the user's array does.
-            self._value = jnp.array(value, dtype=None if dtype is None else standardize_dtype(dtype))
+            self._value = jnp.array(
+                value, dtype=None if dtype is None else standardize_dtype(dtype)
+            )
         if shape is not None and tuple(shape) != self._value.shape:
             raise ValueError(
                 f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
@@ -108,7 +113,7 @@ class Variable:
         """The array itself; inside a compiled step, what the step has made of it so far."""
         bound = context.bound
         value = self._value if bound is None else bound.get(id(self), self._value)
-        if context.autocast is not None and is_float(value.dtype):
+        if context.autocast is not None and self.autocast and is_float(value.dtype):
             return value.astype(context.autocast)
         return value
 

@@ -1,0 +1,79 @@
+"""What the `call` of a layer takes: training mode, masks, and which shapes `build` wants."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class CallSignature:
+    """What a class's `call` takes, looked up once."""
+
+    def __init__(self, call: Callable):
+        parameters = list(inspect.signature(call).parameters.values())[1:]
+        self.names = [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        self.has_training = "training" in self.names
+        self.training_position = self._position("training")
+        default = next((p.default for p in parameters if p.name == "training"), None)
+        self.training_default = default if isinstance(default, bool) else False
+        # `mask` belongs to the first argument, `query_mask` to the argument `query`.
+        self.masks = [
+            (name, None if name == "mask" else name.removesuffix("_mask"))
+            for name in self.names
+            if name == "mask"
+            or (name.endswith("_mask") and name.removesuffix("_mask") in self.names)
+        ]
+
+    def _position(self, name: str) -> int:
+        return self.names.index(name) if name in self.names else 10_000
+
+    def positional(self, name: str, args: tuple) -> Any:
+        position = self._position(name)
+        return args[position] if position < len(args) else None
+
+    def value(self, name: str, args: tuple, kwargs: dict) -> Any:
+        return kwargs.get(name, self.positional(name, args))
+
+    def shapes(self, function: Callable, args: tuple, kwargs: dict) -> dict:
+        """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
+        wanted = [
+            p.name
+            for p in list(inspect.signature(function).parameters.values())[1:]
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        given = dict(zip(self.names, args, strict=False)) if self.names else {}
+        given.update(kwargs)
+        shapes = {
+            f"{name}_shape": jax.tree.map(lambda a: tuple(a.shape), value)
+            for name, value in given.items()
+            if value is not None and _has_shapes(value)
+        }
+        if len(wanted) == 1:
+            first = next(iter(shapes.values())) if shapes else _shapes_of(args)
+            return {wanted[0]: first}
+        return {name: shapes[name] for name in wanted if name in shapes}
+
+
+@functools.cache
+def signature_of(call: Callable) -> CallSignature:
+    return CallSignature(call)
+
+
+def _has_shapes(value: Any) -> bool:
+    leaves = jax.tree.leaves(value)
+    return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
+
+
+def _shapes_of(args: tuple) -> Any:
+    return jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), args[0]) if args else ()
+
+
+def is_shape(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(
+        s is None or isinstance(s, (int, np.integer)) for s in value
+    )

@@ -1,0 +1,131 @@
+"""KerasTensor: a stand-in for an array whose values are not known yet, only its shape and dtype.
+
+Calling layers on KerasTensors draws the graph of a functional model. Shapes come from
+`compute_output_shape` where a layer has it, else from tracing the layer once (`trace_spec`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from lamina.core import naming
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.stateless import scratch
+from lamina.core.variable import resolve_shape
+
+# Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
+_PROBES = (83, 89)
+
+
+class KerasHistory(NamedTuple):
+    """Where a symbolic tensor comes from: which call of which operation, which output of it."""
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+class KerasTensor:
+    """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
+
+    Example:
+        >>> KerasTensor((None, 28, 28)).shape
+        (None, 28, 28)
+    """
+
+    # Above NumPy's and JAX's, so that `array * tensor` asks the tensor.
+    __array_priority__ = 10_000
+
+    def __init__(
+        self, shape: Sequence[int | None], dtype: Any = "float32", name: str | None = None
+    ):
+        self.shape = resolve_shape(shape)
+        self.dtype = standardize_dtype(dtype)
+        self.name = name or naming.auto_name(type(self))
+        self.history: KerasHistory | None = None
+
+    @property
+    def _keras_history(self) -> KerasHistory | None:
+        return self.history
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(
+            f"{self!r} has no values yet: it only describes an input of a model.\n"
+            "  Likely cause: a NumPy function was applied to it.\n"
+            "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer."
+        )
+
+    def __jax_array__(self) -> Any:
+        raise TypeError(
+            f"{self!r} has no values yet: it only describes an input of a model.\n"
+            "  Likely cause: a jax.numpy function was applied to it.\n"
+            "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer that does it in call()."
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self!r} has no values yet, so it is neither true nor false.")
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self!r} has no values yet and cannot be iterated over.")
+
+    def __len__(self) -> int:
+        if not self.shape or self.shape[0] is None:
+            raise TypeError(f"{self!r} has no known length.")
+        return self.shape[0]
+
+
+def is_symbolic(*structures: Any) -> bool:
+    """True if a KerasTensor is anywhere in the structures."""
+    return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(structures))
+
+
+def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """What a function gives for KerasTensors, found by tracing it without computing anything.
+
+    Args:
+        function: Any traceable function of arrays.
+        *args, **kwargs: KerasTensors, arrays, or structures of them, and plain settings.
+
+    Returns:
+        The output's structure with KerasTensors in it.
+    """
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
+    has_unknown = any(None in leaves[i].shape for i in symbolic)
+
+    def outputs_for(probe: int) -> Any:
+        specs = [
+            jax.ShapeDtypeStruct(
+                tuple(probe if s is None else s for s in leaves[i].shape), leaves[i].dtype
+            )
+            for i in symbolic
+        ]
+
+        def run(values: list) -> Any:
+            filled = list(leaves)
+            for i, value in zip(symbolic, values, strict=True):
+                filled[i] = value
+            filled_args, filled_kwargs = jax.tree.unflatten(structure, filled)
+            with scratch():
+                return function(*filled_args, **filled_kwargs)
+
+        return jax.eval_shape(run, specs)
+
+    first = outputs_for(_PROBES[0])
+    if not has_unknown:
+        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), first)
+    second = outputs_for(_PROBES[1])
+
+    def merge(a: Any, b: Any) -> KerasTensor:
+        shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
+        return KerasTensor(shape, a.dtype)
+
+    return jax.tree.map(merge, first, second)

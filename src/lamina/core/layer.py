@@ -1,0 +1,660 @@
+"""Layer: makes Variables in `build`, computes in `call`, and keeps track of what is put on it."""
+
+import contextlib
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import dtypes, masking, registry
+from lamina.core.call_signature import CallSignature, is_shape, signature_of
+from lamina.core.errors import unknown_argument
+from lamina.core.input_spec import check_inputs
+from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.operation import Operation
+from lamina.core.tracking import kind_of, track
+from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
+
+
+class _CallState(threading.local):
+    """What the layers inside one outermost call share."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.training: bool | None = None
+
+
+_call_state = _CallState()
+
+
+class Layer(Operation):
+    """A layer: a function with weights. Subclass it to write your own.
+
+    `__init__` keeps the settings, `build(input_shape)` makes the weights once the shape is known,
+    `call(x)` computes. Variables, layers and lists of them that are assigned to attributes are
+    trained and saved without further ado.
+
+    Args:
+        activity_regularizer: Function of the output, added to the loss.
+        trainable: Whether the optimizer may change the weights.
+        dtype: Type or policy: `"float32"`, `"mixed_bfloat16"` …
+        autocast: Whether float inputs are cast to the compute dtype.
+        name: Unique in a model; made from the class's name if None.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer=ones)
+        ...     def call(self, x):
+        ...         return x * self.factor
+        >>> def ones(shape, dtype):
+        ...     return np.ones(shape, dtype)
+        >>> Scale()(np.zeros((2, 3))).shape
+        (2, 3)
+    """
+
+    tracked_as = "layers"
+    _tracked: dict[str, list]
+    _own_losses: list
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
+        layer = super().__new__(cls)
+        # What a layer was made with is its config, unless the class writes its own get_config.
+        object.__setattr__(layer, "_init_arguments", (args, kwargs))
+        return layer
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        tracked: dict[str, list] = {"variables": [], "seeds": [], "layers": [], "metrics": []}
+        object.__setattr__(self, "_tracked", tracked)
+        input_shape = _legacy_input_shape(kwargs)
+        if kwargs:
+            known = _init_argument_names(type(self))
+            raise unknown_argument(type(self).__name__, next(iter(kwargs)), known)
+        super().__init__(name=name)
+        self.activity_regularizer = registry.get("regularizer", activity_regularizer)
+        self.dtype_policy = dtypes.get_policy(dtype)
+        self.autocast = autocast
+        self.input_spec: Any = None
+        self.supports_masking = False
+        self.built = False
+        self._trainable = bool(trainable)
+        self._building = False
+        self._build_shapes: dict | None = None
+        # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
+        self._input_shape_argument = input_shape
+        object.__setattr__(self, "_own_losses", [])
+
+    # -- weights ---------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; called once, when the shape of the input is known.
+
+        Args:
+            input_shape: Tuple with None for axes of unknown size, or a structure of tuples for a
+                layer with several inputs. A layer whose `call(query, value)` takes several
+                tensors may ask for each: `build(self, query_shape, value_shape)`.
+        """
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a Variable of this layer.
+
+        Args:
+            shape: Tuple; `()` is a scalar.
+            initializer: Name (`"zeros"`, `"glorot_uniform"` …), function or `Initializer`.
+                None means Glorot-uniform for floats and zeros for everything else.
+            dtype: Defaults to the policy's variable dtype.
+            trainable: False for what the optimizer must leave alone.
+            autocast: Whether it is read in the compute dtype under a mixed policy.
+            regularizer: Function of the weights that is added to the loss.
+            constraint: Function applied after every update.
+            aggregation, overwrite_with_gradient: Accepted as in Keras; devices agree without them.
+            name: E.g. `"kernel"`.
+        """
+        dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        with contextlib.nullcontext() if self._building else name_scope(self.name):
+            variable = Variable(
+                registry.get("initializer", initializer),
+                shape=resolve_shape(shape),
+                dtype=dtype,
+                trainable=trainable,
+                name=name or "variable",
+                regularizer=registry.get("regularizer", regularizer),
+                constraint=registry.get("constraint", constraint),
+                autocast=autocast,
+            )
+        self._register(variable)
+        return variable
+
+    def add_variable(
+        self, shape: Any, initializer: Any, dtype: Any = None, **kwargs: Any
+    ) -> Variable:
+        """The same as `add_weight` with shape and initializer required."""
+        return self.add_weight(shape=shape, initializer=initializer, dtype=dtype, **kwargs)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every Variable: weights and the states of random generators, each once."""
+        seeds = [generator.state for generator in self._tracked["seeds"]]
+        inner = (v for layer in self._flat_layers() for v in layer.variables)
+        return _each_once([*self._own_weights(), *seeds, *inner])
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Every weight, each once: the layer's own first, then those of the layers in it."""
+        inner = (v for layer in self._flat_layers() for v in layer.weights)
+        return _each_once([*self._own_weights(), *inner])
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self._trainable_of("variables")
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return self._trainable_of("weights")
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        trainable = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change the weights of this layer and of the layers in it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self._flat_layers():
+            layer.trainable = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights' values as NumPy arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights from a list in the order of `get_weights`."""
+        own = self.weights
+        if len(weights) != len(own):
+            hint = "" if self.built else "\n  The layer is not built yet, so it has no weights."
+            raise ValueError(
+                f"{self._label} has {len(own)} weights and received a list of {len(weights)}.{hint}"
+            )
+        for variable, value in zip(own, weights, strict=True):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"{self._label}: weight {variable.path!r} has shape {variable.shape} and "
+                    f"cannot take a value of shape {np.shape(value)}."
+                )
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """Number of numbers in the weights."""
+        if not self.built and not self.weights:
+            raise ValueError(
+                f"{self._label} has no weights yet, so they cannot be counted.\n"
+                "  Fix: build the model first, e.g. put lamina.Input(shape) in front."
+            )
+        return sum(v.size for v in self.weights)
+
+    # -- types -----------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        return self.dtype_policy.compute_dtype
+
+    # -- calling ---------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not hasattr(self, "_own_losses"):
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() does not call super().__init__().\n"
+                "  Fix: make `super().__init__(**kwargs)` its first line."
+            )
+        args, kwargs = jax.tree.map(self._as_tensor, (args, kwargs), is_leaf=lambda v: v is None)
+        if is_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        signature = signature_of(type(self).call)
+        with _outermost_call(self) as outer_training:
+            training = kwargs.get("training")
+            if training is None and signature.has_training:
+                training = signature.positional("training", args)
+            if training is None:
+                training = outer_training
+            if training is None:
+                training = signature.training_default
+            if signature.has_training and len(args) <= signature.training_position:
+                kwargs["training"] = training
+            elif not signature.has_training:
+                kwargs.pop("training", None)
+            first = args[0] if args else next(iter(kwargs.values()), None)
+            first_mask = self._fill_masks(signature, args, kwargs, first)
+            try:
+                self._build_for(signature, args, kwargs)
+                if self.input_spec is not None:
+                    check_inputs(self.input_spec, first, self._label)
+                _call_state.training = training
+                with autocast(self._autocast_dtype), jax.named_scope(self.name):
+                    outputs = self.call(*args, **kwargs)
+            except Exception as error:
+                self._explain(error, args)
+                raise
+            finally:
+                _call_state.training = outer_training
+            if self.activity_regularizer is not None:
+                for output in jax.tree.leaves(outputs):
+                    self.add_loss(self.activity_regularizer(output))
+            if self.supports_masking or first_mask is not None:
+                mask = self.compute_mask(first, first_mask) if self.supports_masking else None
+                if mask is not None:
+                    masking.set_masks(outputs, mask)
+            return outputs
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        signature = signature_of(type(self).call)
+        try:
+            self._build_for(signature, args, kwargs)
+            if self.input_spec is not None and args:
+                check_inputs(self.input_spec, args[0], self._label)
+            if not signature.has_training:
+                kwargs.pop("training", None)
+            return super().symbolic_call(*args, **kwargs)
+        except Exception as error:
+            self._explain(error, args)
+            raise
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape of the output for a shape of the input (None for axes of unknown size)."""
+        shapes = jax.tree.map(
+            lambda s: KerasTensor(s, self.compute_dtype), (args, kwargs), is_leaf=is_shape
+        )
+        spec = self.compute_output_spec(*shapes[0], **shapes[1])
+        return jax.tree.map(lambda t: t.shape, spec)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing."""
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            signature = signature_of(type(self).call)
+            shapes = signature.shapes(type(self).compute_output_shape, args, kwargs)
+            output = self.compute_output_shape(*shapes.values())
+            return jax.tree.map(
+                lambda s: KerasTensor(s, self.compute_dtype), output, is_leaf=is_shape
+            )
+
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            return Layer.__call__(self, *args, **kwargs)
+
+        outputs = trace_spec(traced, *args, **kwargs)
+        self._forget_losses()
+        return outputs
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Mask of the output; a layer that supports masking hands its input's mask on."""
+        return previous_mask
+
+    def _as_tensor(self, value: Any) -> Any:
+        """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
+        if isinstance(value, Variable):
+            value = value.value
+        if isinstance(value, (np.ndarray, np.generic)):
+            if value.dtype.kind in "OUS":
+                return value  # text is for layers that work on the host
+            if value.dtype == np.float64 or (self.autocast and dtypes.is_float(value.dtype)):
+                value = value.astype(self.compute_dtype)
+            value = jnp.asarray(value)
+        if isinstance(value, jax.Array) and self.autocast:
+            if _castable(value.dtype, self.compute_dtype):
+                value = masking.keeping_mask(value, value.astype(self.compute_dtype))
+        return value
+
+    @property
+    def _autocast_dtype(self) -> str | None:
+        policy = self.dtype_policy
+        if not self.autocast or policy.compute_dtype == policy.variable_dtype:
+            return None
+        return policy.compute_dtype
+
+    def _fill_masks(self, signature: CallSignature, args: tuple, kwargs: dict, first: Any) -> Any:
+        """Pass on the masks that travel with the tensors, unless the caller gave his own."""
+        first_mask = masking.get_masks(first)
+        for parameter, argument in signature.masks:
+            given = kwargs.get(parameter, signature.positional(parameter, args))
+            if given is None:
+                source = first if argument is None else signature.value(argument, args, kwargs)
+                mask = masking.get_masks(source)
+                if mask is not None:
+                    kwargs[parameter] = mask
+            elif parameter == "mask":
+                first_mask = given
+        return first_mask
+
+    def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
+        if self.built:
+            return
+        if type(self).build is not Layer.build:
+            self._build_from(signature.shapes(type(self).build, args, kwargs))
+        elif self._flat_layers() and is_symbolic(args, kwargs):
+            # The layers in it are built by following one call, since none will be made now.
+            with name_scope(self.name):
+                trace_spec(self.call, *args, **kwargs)
+            self._forget_losses()
+        self.built = True
+
+    def _build_from(self, shapes: dict) -> None:
+        if len(shapes) == 1:
+            self.build(next(iter(shapes.values())))
+        else:
+            self.build(**shapes)
+
+    def _explain(self, error: Exception, args: tuple) -> None:
+        """Say in which layer an error arose, once for each layer on the way out."""
+        if getattr(error, "_lamina_explained", None) == id(self):
+            return
+        shapes = jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), args)
+        shown = shapes[0] if len(shapes) == 1 else shapes
+        error.add_note(f"  In {self._label}, called on shape {shown}.")
+        error._lamina_explained = id(self)  # type: ignore[attr-defined]
+
+    @property
+    def _label(self) -> str:
+        return f"{type(self).__name__} {self.name!r}"
+
+    # -- losses ----------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, computed inside `call`, to what training minimises."""
+        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            self._own_losses.append(value)
+
+    @property
+    def losses(self) -> list:
+        """Scalars of `add_loss` and activity regularizers in the last call, and the weights'."""
+        collected = []
+        for layer in self._flatten_layers():
+            collected.extend(layer._own_losses)
+        for variable in self.trainable_weights:
+            if variable.regularizer is not None:
+                collected.append(variable.regularizer(variable))
+        return collected
+
+    def _forget_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._own_losses.clear()
+
+    # -- tracking --------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name) and isinstance(getattr(type(self), name), property):
+            object.__setattr__(self, name, value)
+            return
+        if not name.startswith("__"):
+            if "_tracked" in self.__dict__:
+                value = track(value, self._register)
+            elif kind_of(value) is not None:
+                raise RuntimeError(
+                    f"{type(self).__name__}.__init__() assigns self.{name} before it calls "
+                    "super().__init__().\n"
+                    "  Fix: make `super().__init__(**kwargs)` its first line."
+                )
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        value = self.__dict__.get(name)
+        kind = kind_of(value)
+        if kind is not None:
+            kept = [v for v in self._tracked[kind] if v is not value]
+            self._tracked[kind][:] = kept
+        object.__delattr__(self, name)
+
+    def _register(self, value: Any) -> None:
+        known = self._tracked[str(kind_of(value))]
+        if value is not self and not any(value is other for other in known):
+            known.append(value)
+
+    def _own_weights(self) -> list[Variable]:
+        """The trainable ones first, as Keras keeps them."""
+        own = self._tracked["variables"]
+        return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+
+    def _trainable_of(self, what: str) -> list[Variable]:
+        """A frozen layer freezes its own Variables; layers inside say so for themselves."""
+        frozen = {id(v) for layer in self._flatten_layers() if not layer.trainable
+                  for v in layer._tracked["variables"]}  # fmt: skip
+        return [v for v in getattr(self, what) if v.trainable and id(v) not in frozen]
+
+    def _flat_layers(self) -> list["Layer"]:
+        return self._tracked["layers"]
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
+        found: list[Layer] = [self] if include_self else []
+        seen = {id(self)}
+        queue = list(self._flat_layers())
+        while queue:
+            layer = queue.pop(0)
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            found.append(layer)
+            if recursive:
+                queue = list(layer._flat_layers()) + queue
+        return found
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        """What is needed to make the layer again: the arguments of `__init__`, as plain data."""
+        config = {
+            "name": self.name,
+            "trainable": self._trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        if type(self).get_config is Layer.get_config:
+            config.update(self._arguments_as_config())
+        return config
+
+    def _arguments_as_config(self) -> dict:
+        """The arguments that a class without get_config was made with."""
+        signature = inspect.signature(type(self).__init__)
+        args, kwargs = self._init_arguments  # type: ignore[attr-defined]
+        bound = signature.bind(self, *args, **kwargs)
+        config: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(value)
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                config[name] = value
+        for standard in ("name", "trainable", "dtype", "activity_regularizer"):
+            config.pop(standard, None)
+        return registry.serialize(config)
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Layer":
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = registry.deserialize(config["dtype"])
+        if cls.get_config is Layer.get_config:
+            config = registry.deserialize(config)
+        return cls(**config)
+
+    def get_build_config(self) -> dict | None:
+        """The shapes that `build` was called with."""
+        if self._build_shapes is None:
+            return None
+        if len(self._build_shapes) == 1:
+            return {"input_shape": next(iter(self._build_shapes.values()))}
+        return {"shapes_dict": self._build_shapes}
+
+    def build_from_config(self, config: dict) -> None:
+        if "input_shape" in config:
+            if config["input_shape"] is not None and not self.built:
+                self.build(_to_tuples(config["input_shape"]))
+                self.built = True
+        elif config.get("shapes_dict"):
+            self.build(**{k: _to_tuples(v) for k, v in config["shapes_dict"].items()})
+            self.built = True
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own weights into a mapping, under "0", "1" …"""
+        for index, variable in enumerate(self._own_weights()):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the layer's own weights from a mapping made by `save_own_variables`."""
+        own = self._own_weights()
+        if len(store.keys()) != len(own):
+            if own or not self.built:
+                what = "was never built" if not self.built else f"has {len(own)} weights"
+                raise ValueError(
+                    f"{self._label} {what}, and the file holds {len(store.keys())} for it.\n"
+                    "  Likely cause: the model was made with other layers or other settings."
+                )
+            raise ValueError(f"{self._label} has no weights; the file holds {len(store.keys())}.")
+        for index, variable in enumerate(own):
+            value = store[str(index)]
+            if tuple(value.shape) != variable.shape:
+                raise ValueError(
+                    f"{self._label}: weight {variable.name!r} has shape {variable.shape}, "
+                    f"and the file holds shape {tuple(value.shape)}."
+                )
+        for index, variable in enumerate(own):
+            variable.assign(_from_file(store[str(index)], variable.dtype))
+
+    def __repr__(self) -> str:
+        built = f", built={self.built}"
+        return f"<{type(self).__name__} name={self.name}{built}>"
+
+
+def _from_file(value: Any, dtype: str) -> np.ndarray:
+    """HDF5 has no bfloat16: it comes back as two raw bytes a number."""
+    array = np.asarray(value)
+    if array.dtype.kind == "V" or (dtype == "bfloat16" and array.dtype == np.uint16):
+        return array.view(jnp.bfloat16)
+    return array
+
+
+@contextlib.contextmanager
+def _outermost_call(layer: Layer) -> Iterator[bool | None]:
+    """Gives the mode of the enclosing call; cleans up when the outermost call is over."""
+    outer = _call_state.training if _call_state.depth else None
+    if _call_state.depth == 0:
+        layer._forget_losses()
+    _call_state.depth += 1
+    try:
+        yield outer
+    finally:
+        _call_state.depth -= 1
+        if _call_state.depth == 0:
+            masking.forget_masks()
+
+
+def _remembering_shapes(build: Callable) -> Callable:
+    """Wrap a `build`: weights get the layer's name in their path, shapes are kept for the file."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._building:  # super().build(…) inside build
+            build(self, *args, **kwargs)
+            return
+        bound = inspect.signature(build).bind(self, *args, **kwargs)
+        shapes = dict(list(bound.arguments.items())[1:])
+        object.__setattr__(self, "_build_shapes", shapes.pop("kwargs", {}) | shapes)
+        self._building = True
+        try:
+            with name_scope(self.name):
+                build(self, *args, **kwargs)
+        finally:
+            self._building = False
+        self.built = True
+
+    return wrapped
+
+
+def _legacy_input_shape(kwargs: dict) -> tuple | None:
+    """Take `input_shape`, `batch_input_shape` or `input_dim` of Keras 2 out of the arguments."""
+    batch_shape = kwargs.pop("batch_input_shape", None)
+    shape = kwargs.pop("input_shape", None)
+    size = kwargs.pop("input_dim", None)
+    length = kwargs.pop("input_length", None)
+    if batch_shape is not None:
+        return resolve_shape(batch_shape)
+    if shape is not None:
+        return (None, *resolve_shape(shape))
+    if size is not None:
+        return (None, length, int(size)) if length is not None else (None, int(size))
+    return None
+
+
+def _init_argument_names(cls: type) -> set[str]:
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in base.__dict__ and base is not object:
+            names.update(inspect.signature(base.__dict__["__init__"]).parameters)
+    return names - {"self", "args", "kwargs"}
+
+
+def _each_once(values: Iterable) -> list:
+    return list({id(value): value for value in values}.values())
+
+
+def _castable(dtype: Any, target: str) -> bool:
+    return dtypes.is_float(dtype) and dtypes.standardize_dtype(dtype) != target
+
+
+def _to_tuples(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {key: _to_tuples(value) for key, value in shape.items()}
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, (list, tuple)):
+        return [_to_tuples(value) for value in shape]
+    return shape

@@ -1,0 +1,125 @@
+"""Input: says which shape a model takes; the first tensor of a functional model."""
+
+from typing import Any
+
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.operation import Node
+from lamina.core.variable import resolve_shape
+
+
+class InputLayer(Layer):
+    """Holds the shape that a model takes; usually made by `Input`.
+
+    Args:
+        shape: Shape of one sample, without the batch axis.
+        batch_size: Number of samples in a batch, if it is always the same.
+        dtype: Dtype of the input.
+        batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
+        input_tensor: A symbolic tensor to use instead of a new one.
+        optional: Whether None may be given for this input.
+        name: Name of the input; the key in dictionaries of inputs.
+
+    Example:
+        >>> InputLayer(shape=(28, 28)).batch_shape
+        (None, 28, 28)
+    """
+
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Any = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if "input_shape" in kwargs and shape is None:
+            shape = kwargs.pop("input_shape")
+        if "batch_input_shape" in kwargs and batch_shape is None:
+            batch_shape = kwargs.pop("batch_input_shape")
+        super().__init__(name=name, **kwargs)
+        if sparse or ragged:
+            raise ValueError(
+                "Lamina has no sparse or ragged inputs.\n  Fix: give dense arrays, padded to one "
+                "length where rows differ."
+            )
+        if input_tensor is not None:
+            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+        elif shape is not None and batch_shape is not None:
+            raise ValueError("Input takes either shape or batch_shape, and received both.")
+        elif shape is not None:
+            batch_shape = (batch_size, *resolve_shape(shape))
+        elif batch_shape is None:
+            raise ValueError(
+                "Input needs the shape of one sample.\n  Fix: lamina.Input(shape=(28, 28)), or "
+                "lamina.Input(shape=()) for one number per sample."
+            )
+        self.batch_shape = resolve_shape(batch_shape)
+        self.optional = optional
+        tensor = input_tensor or KerasTensor(self.batch_shape, dtype, name=self.name)
+        self._dtype = tensor.dtype
+        Node(self, (), {}, tensor)
+        self.built = True
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    def call(self, *args: Any) -> Any:
+        raise TypeError("An input layer only describes the input; it cannot be called.")
+
+    def compute_output_shape(self) -> tuple:
+        return self.batch_shape
+
+    def get_config(self) -> dict:
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": self.optional,
+        }
+
+
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
+) -> KerasTensor:
+    """Start a functional model: a symbolic tensor to call layers on.
+
+    Args:
+        shape: Shape of one sample, without the batch axis; None for an axis of any size.
+        batch_size: Number of samples in a batch, if it is always the same.
+        dtype: Dtype, `floatx()` by default.
+        batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
+        name: Name of the input; the key in dictionaries of inputs.
+        tensor: A symbolic tensor to use instead of a new one.
+        optional: Whether None may be given for this input.
+
+    Example:
+        >>> Input(shape=(28, 28), name="image").shape
+        (None, 28, 28)
+    """
+    layer = InputLayer(
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        batch_shape=batch_shape,
+        name=name,
+        input_tensor=tensor,
+        optional=optional,
+    )
+    return layer.output
