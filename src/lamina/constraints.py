@@ -1,0 +1,183 @@
+"""Constraints on weights, applied after every update. `get("non_neg")` gives the one a name means.
+
+A norm runs over `axis`: the axes of one unit's incoming weights. It is 0 for the kernel of a Dense
+layer, `(inputs, units)`, and `(0, 1, 2)` for a Conv2D's, `(height, width, inputs, filters)`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core import config, lookup, registry
+from lamina.core.variable import Array, ArrayLike
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+Axis = int | Sequence[int]
+
+
+class Constraint:
+    """Base of constraints: an object that is called with weights and returns allowed ones.
+
+    Example:
+        >>> class AtMostOne(Constraint):
+        ...     def __call__(self, w):
+        ...         return jnp.minimum(w, 1)
+        >>> AtMostOne()(jnp.array([0.5, 2.0])).tolist()
+        [0.5, 1.0]
+    """
+
+    def __call__(self, w: ArrayLike) -> Any:
+        return w
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Constraint":
+        return cls(**config)
+
+
+class MaxNorm(Constraint):
+    """Shrinks weights whose norm is above a limit.
+
+    Args:
+        max_value: The limit.
+        axis: Axes the norm runs over.
+
+    Source: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting".
+
+    Example:
+        >>> MaxNorm(1.0)(jnp.array([[3.0], [4.0]])).round(3).tolist()
+        [[0.6...], [0.8...]]
+    """
+
+    def __init__(self, max_value: float = 2, axis: Axis = 0):
+        self.max_value = max_value
+        self.axis = axis
+
+    def __call__(self, w: ArrayLike) -> Array:
+        w, norms = _with_norms(w, self.axis)
+        return w * (jnp.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
+
+    def get_config(self) -> dict:
+        return {"max_value": self.max_value, "axis": self.axis}
+
+
+class NonNeg(Constraint):
+    """Sets negative weights to zero.
+
+    Example:
+        >>> NonNeg()(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+
+    def __call__(self, w: ArrayLike) -> Array:
+        return jnp.maximum(_array(w), 0)
+
+
+class UnitNorm(Constraint):
+    """Scales weights to norm 1.
+
+    Args:
+        axis: Axes the norm runs over.
+
+    Example:
+        >>> UnitNorm()(jnp.array([[3.0], [4.0]])).round(3).tolist()
+        [[0.6...], [0.8...]]
+    """
+
+    def __init__(self, axis: Axis = 0):
+        self.axis = axis
+
+    def __call__(self, w: ArrayLike) -> Array:
+        w, norms = _with_norms(w, self.axis)
+        return w / (config.epsilon() + norms)
+
+    def get_config(self) -> dict:
+        return {"axis": self.axis}
+
+
+class MinMaxNorm(Constraint):
+    """Moves the norm of weights into an interval, at once or by a part of the way.
+
+    Args:
+        min_value: Lower limit of the norm.
+        max_value: Upper limit of the norm.
+        rate: Fraction of the way that is gone at every update; 1 enforces the limits.
+        axis: Axes the norm runs over.
+
+    Example:
+        >>> MinMaxNorm(0.0, 1.0)(jnp.array([[3.0], [4.0]])).round(3).tolist()
+        [[0.6...], [0.8...]]
+    """
+
+    def __init__(
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
+    ):
+        self.min_value = min_value
+        self.max_value = max_value
+        self.rate = rate
+        self.axis = axis
+
+    def __call__(self, w: ArrayLike) -> Array:
+        w, norms = _with_norms(w, self.axis)
+        allowed = jnp.clip(norms, self.min_value, self.max_value)
+        wanted = self.rate * allowed + (1 - self.rate) * norms
+        return w * (wanted / (config.epsilon() + norms))
+
+    def get_config(self) -> dict:
+        return {
+            "min_value": self.min_value,
+            "max_value": self.max_value,
+            "rate": self.rate,
+            "axis": self.axis,
+        }
+
+
+def serialize(constraint: Any) -> Any:
+    """A constraint as plain data."""
+    return registry.serialize(constraint)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`."""
+    with registry.custom_object_scope(custom_objects or {}):
+        return get(config)
+
+
+def get(identifier: Any) -> Any:
+    """The constraint that a name, config, class or function stands for; None for None.
+
+    Example:
+        >>> get("max_norm").max_value
+        2
+    """
+    return lookup.resolve(
+        identifier, kind="constraint", namespace="keras.constraints", table=_TABLE
+    )
+
+
+def _array(w: ArrayLike) -> Array:
+    return jnp.asarray(getattr(w, "value", w))
+
+
+def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
+    w = _array(w)
+    axes = axis if isinstance(axis, int) else tuple(axis)
+    return w, jnp.sqrt(jnp.sum(jnp.square(w), axis=axes, keepdims=True))
+
+
+_TABLE = lookup.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
+registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})

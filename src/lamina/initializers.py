@@ -1,0 +1,611 @@
+"""First values of weights. `get("he_normal")` gives the initializer that a name stands for.
+
+Values are drawn on the host, by NumPy's counter-based generator Philox, and not by `jax.random`:
+compiling a random program costs about a second in a cold process. Every value takes exactly one
+64-bit word of the generator's output, whatever the distribution, so value number n of a kernel
+can be had without the others (`Philox.advance`): any shard of a kernel can be made by itself.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import lookup, registry
+from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.seed import make_default_seed
+from lamina.core.variable import Array, Variable, resolve_shape
+from lamina.random import SeedGenerator
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+# Standard deviation of a standard normal distribution truncated at two standard deviations.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+class Initializer:
+    """Base of initializers: an object that is called with a shape and a dtype.
+
+    Example:
+        >>> class Half(Initializer):
+        ...     def __call__(self, shape, dtype=None):
+        ...         return jnp.full(shape, 0.5, dtype)
+        >>> Half()((2,)).tolist()
+        [0.5, 0.5]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """An array of first values.
+
+        Args:
+            shape: Shape of the variable.
+            dtype: Its type; `floatx()` for None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, dtype) method.")
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Initializer":
+        return cls(**config)
+
+    def clone(self) -> "Initializer":
+        """Another initializer with the same settings."""
+        return self.from_config(self.get_config())
+
+
+class Zeros(Initializer):
+    """Every value 0.
+
+    Example:
+        >>> Zeros()((2,)).tolist()
+        [0.0, 0.0]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        return _on_device(np.zeros(_known(shape)), dtype)
+
+
+class Ones(Initializer):
+    """Every value 1.
+
+    Example:
+        >>> Ones()((2,)).tolist()
+        [1.0, 1.0]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        return _on_device(np.ones(_known(shape)), dtype)
+
+
+class Constant(Initializer):
+    """Every value the same number, or the values of an array that broadcasts to the shape.
+
+    Args:
+        value: Number or array.
+
+    Example:
+        >>> Constant(0.5)((2,)).tolist()
+        [0.5, 0.5]
+    """
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        return _on_device(np.broadcast_to(np.asarray(self.value), _known(shape)), dtype)
+
+    def get_config(self) -> dict:
+        return {"value": registry.serialize(self.value)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Constant":
+        return cls(registry.deserialize(config["value"]))
+
+
+class Identity(Initializer):
+    """The identity matrix times a number; for matrices only.
+
+    Args:
+        gain: What stands on the diagonal.
+
+    Example:
+        >>> Identity()((2, 2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        shape = _known(shape)
+        if len(shape) != 2:
+            raise ValueError(
+                f"Identity makes matrices; received a shape of {len(shape)} axes: {shape}."
+            )
+        return _on_device(self.gain * np.eye(*shape), dtype)
+
+    def get_config(self) -> dict:
+        # Keras forgets the gain; it is written only where leaving it out would change values.
+        return {} if self.gain == 1.0 else {"gain": self.gain}
+
+
+class RandomInitializer(Initializer):
+    """Base of initializers that draw random values.
+
+    Args:
+        seed: A whole number, or None for a fresh one now: the same values at every call with the
+            same shape. A `SeedGenerator` gives new values at every call.
+    """
+
+    def __init__(self, seed: Any = None):
+        if isinstance(seed, Mapping):
+            seed = SeedGenerator.from_config(dict(seed["config"]))
+        if seed is not None and not isinstance(seed, (int, np.integer, SeedGenerator)):
+            raise ValueError(
+                f"{type(self).__name__}: the seed must be a whole number, a SeedGenerator or None; "
+                f"received {seed!r}."
+            )
+        if isinstance(seed, (int, np.integer)) and seed < 0:
+            raise ValueError(f"{type(self).__name__}: the seed must be 0 or more; received {seed}.")
+        self._given_seed = seed
+        self.seed = make_default_seed() if seed is None else seed
+
+    def get_config(self) -> dict:
+        return {"seed": registry.serialize(self._given_seed)}
+
+    def _uniform(self, shape: Sequence[int]) -> np.ndarray:
+        """Float64 values in [0, 1), each from one 64-bit word."""
+        if isinstance(self.seed, SeedGenerator):
+            key: Any = np.asarray(self.seed.next()).astype("uint64")
+        else:
+            key = int(self.seed)
+        return np.random.Generator(np.random.Philox(key=key)).random(_known(shape))
+
+    def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
+        """Standard normal values, by inverting the distribution function: one word each."""
+        # Here because it is slow to import.
+        from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+
+        low, high = (ndtr(-2.0), ndtr(2.0)) if truncated else (0.0, 1.0)
+        u = self._uniform(shape) + 2.0**-54  # the middle of its interval, so that 0 has an inverse
+        return ndtri(low + (high - low) * u)
+
+
+class RandomNormal(RandomInitializer):
+    """Normally distributed values.
+
+    Args:
+        mean: Mean of the distribution.
+        stddev: Its standard deviation.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> RandomNormal(stddev=0.1, seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        return _on_device(self._normal(shape) * self.stddev + self.mean, _float(self, dtype))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
+
+
+class TruncatedNormal(RandomInitializer):
+    """Normally distributed values, none further than two standard deviations from the mean.
+
+    Args:
+        mean: Mean of the distribution.
+        stddev: Standard deviation before truncation.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> float(abs(TruncatedNormal(stddev=0.1, seed=1)((1000,))).max()) <= 0.2
+        True
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        values = self._normal(shape, truncated=True)
+        return _on_device(values * self.stddev + self.mean, _float(self, dtype))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
+
+
+class RandomUniform(RandomInitializer):
+    """Values spread evenly over `[minval, maxval)`.
+
+    Args:
+        minval: Smallest possible value.
+        maxval: Upper bound, not included.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> RandomUniform(0.0, 1.0, seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        super().__init__(seed)
+        self.minval = minval
+        self.maxval = maxval
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        values = self.minval + (self.maxval - self.minval) * self._uniform(shape)
+        return _on_device(values, _float(self, dtype))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
+
+
+class VarianceScaling(RandomInitializer):
+    """Random values whose variance is `scale / n`, so that signals keep their size.
+
+    `n` is the number of input units of the layer (`fan_in`), of its output units (`fan_out`), or
+    the mean of both (`fan_avg`). A convolution's kernel counts each unit once for every position
+    of the kernel.
+
+    Args:
+        scale: Variance times `n`; above 0.
+        mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
+        distribution: `"truncated_normal"` (at two standard deviations; also called `"normal"`),
+            `"untruncated_normal"` or `"uniform"`.
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes: Axes of the kernel that count input units; only together with `output_axes`.
+        output_axes: Axes that count output units.
+
+    Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852; Glorot and Bengio,
+    2010, "Understanding the difficulty of training deep feedforward neural networks".
+
+    Example:
+        >>> kernel = VarianceScaling(scale=2.0, mode="fan_in", seed=1)((200, 50))
+        >>> round(float(kernel.std()), 2)
+        0.1
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(seed)
+        distribution = str(distribution).lower()
+        if scale <= 0:
+            raise ValueError(f"{type(self).__name__} needs a scale above 0; received {scale}.")
+        if mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ValueError(f"mode must be 'fan_in', 'fan_out' or 'fan_avg'; received {mode!r}.")
+        if distribution == "normal":
+            distribution = "truncated_normal"
+        if distribution not in ("truncated_normal", "untruncated_normal", "uniform"):
+            raise ValueError(
+                "distribution must be 'truncated_normal', 'untruncated_normal' or 'uniform'; "
+                f"received {distribution!r}."
+            )
+        self.scale = scale
+        self.mode = mode
+        self.distribution = distribution
+        self.input_axes = input_axes
+        self.output_axes = output_axes
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        dtype = _float(self, dtype)
+        fan_in, fan_out = compute_fans(_known(shape), self.input_axes, self.output_axes)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        stddev = math.sqrt(self.scale / max(1.0, fan))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0) * stddev
+            return _on_device(limit * (2 * self._uniform(shape) - 1), dtype)
+        if self.distribution == "untruncated_normal":
+            return _on_device(stddev * self._normal(shape), dtype)
+        # Truncation narrows the distribution, so it starts out wider.
+        return _on_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "mode": self.mode,
+            "distribution": self.distribution,
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
+
+
+class _NamedScaling(VarianceScaling):
+    """Base of variance scalings that are known by a name: only the seed and axes are free."""
+
+    _settings: tuple[float, str, str]
+
+    def __init__(
+        self,
+        seed: Any = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ):
+        super().__init__(*self._settings, seed, input_axes, output_axes)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        return {key: config[key] for key in ("seed", "input_axes", "output_axes")}
+
+
+class GlorotUniform(_NamedScaling):
+    """Uniform values with variance `2 / (fan_in + fan_out)`: the default of most layers.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
+    neural networks".
+
+    Example:
+        >>> float(abs(GlorotUniform(seed=1)((3, 3))).max()) <= 1.0
+        True
+    """
+
+    _settings = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_NamedScaling):
+    """Truncated normal values with variance `2 / (fan_in + fan_out)`.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
+    neural networks".
+
+    Example:
+        >>> GlorotNormal(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    _settings = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_NamedScaling):
+    """Uniform values with variance `2 / fan_in`: made for ReLU.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
+
+    Example:
+        >>> HeUniform(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    _settings = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_NamedScaling):
+    """Truncated normal values with variance `2 / fan_in`: made for ReLU.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
+
+    Example:
+        >>> HeNormal(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    _settings = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_NamedScaling):
+    """Uniform values with variance `1 / fan_in`.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: LeCun et al., 1998, "Efficient BackProp".
+
+    Example:
+        >>> LecunUniform(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    _settings = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_NamedScaling):
+    """Truncated normal values with variance `1 / fan_in`: made for SELU.
+
+    Args:
+        seed: Whole number, `SeedGenerator` or None.
+        input_axes, output_axes: See `VarianceScaling`.
+
+    Source: LeCun et al., 1998, "Efficient BackProp"; Klambauer et al., 2017, "Self-Normalizing
+    Neural Networks", arXiv:1706.02515.
+
+    Example:
+        >>> LecunNormal(seed=1)((2, 3)).shape
+        (2, 3)
+    """
+
+    _settings = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(RandomInitializer):
+    """A random matrix with orthonormal columns, or rows if it has fewer rows than columns.
+
+    All axes but the last are taken together as rows. Recurrent layers start from it, because
+    repeated multiplication by such a matrix neither grows nor shrinks a signal.
+
+    Args:
+        gain: Factor on every value.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Source: Saxe et al., 2014, "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks", arXiv:1312.6120.
+
+    Example:
+        >>> kernel = Orthogonal(seed=1)((3, 3))
+        >>> bool(jnp.allclose(kernel.T @ kernel, jnp.eye(3), atol=1e-5))
+        True
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        super().__init__(seed)
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        dtype = _float(self, dtype)
+        shape = _known(shape)
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal needs a shape of at least two axes; received {shape}.")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(self._normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))  # without it, not every orthogonal matrix is equally likely
+        q = q.T if rows < columns else q
+        return _on_device(self.gain * q.reshape(shape), dtype)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "gain": self.gain}
+
+
+def compute_fans(
+    shape: Sequence[int],
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
+) -> tuple[int, int]:
+    """Numbers of input and output units of a kernel, `(..., inputs, outputs)`.
+
+    Example:
+        >>> compute_fans((3, 3, 16, 32))
+        (144, 288)
+    """
+    if input_axes is not None and output_axes is not None:
+        fan_in = math.prod(shape[axis] for axis in input_axes)
+        return fan_in, math.prod(shape[axis] for axis in output_axes)
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    positions = math.prod(shape[:-2])
+    return shape[-2] * positions, shape[-1] * positions
+
+
+def serialize(initializer: Any) -> Any:
+    """An initializer as plain data."""
+    return registry.serialize(initializer)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`."""
+    with registry.custom_object_scope(custom_objects or {}):
+        return get(config)
+
+
+def get(identifier: Any) -> Any:
+    """The initializer that a name, config, class, function or array stands for; None for None.
+
+    Example:
+        >>> type(get("he_normal")).__name__
+        'HeNormal'
+    """
+    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
+        return _fixed(identifier)
+    return lookup.resolve(
+        identifier, kind="initializer", namespace="keras.initializers", table=_TABLE
+    )
+
+
+def _fixed(array: Any) -> Any:
+    """The initializer that gives one array, for variables of its very shape."""
+
+    def initialize(shape: Sequence[int], dtype: Any = None) -> Array:
+        if tuple(shape) != tuple(array.shape):
+            raise ValueError(
+                f"The initial value has shape {tuple(array.shape)} and the variable {tuple(shape)}."
+            )
+        return _on_device(np.asarray(array), dtype)
+
+    return initialize
+
+
+def _known(shape: Any) -> tuple[int, ...]:
+    shape = resolve_shape(shape)
+    if any(size is None or size < 0 for size in shape):
+        raise ValueError(f"A variable needs a shape of known sizes; received {shape}.")
+    return shape
+
+
+def _float(initializer: Initializer, dtype: Any) -> str:
+    dtype = standardize_dtype(dtype)
+    if not is_float(dtype):
+        raise ValueError(f"{type(initializer).__name__} draws floats; received dtype={dtype!r}.")
+    return dtype
+
+
+def _on_device(values: np.ndarray, dtype: Any) -> Array:
+    # device_put only copies; jnp.asarray compiles a program for every new shape (15 ms each).
+    return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))
+
+
+IdentityInitializer = Identity
+OrthogonalInitializer = Orthogonal
+
+_CLASSES = (
+    *(Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal),
+    *(LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal),
+    *(VarianceScaling, Zeros),
+)
+_TABLE = lookup.table_of(
+    *_CLASSES,
+    IdentityInitializer=Identity,
+    OrthogonalInitializer=Orthogonal,
+    normal=RandomNormal,
+    one=Ones,
+    uniform=RandomUniform,
+    zero=Zeros,
+)
+registry.register_namespace("keras.initializers", {"Initializer": Initializer, **_TABLE})

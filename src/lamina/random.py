@@ -1,0 +1,283 @@
+"""Random arrays, with Keras's names: drawn from a seed, a SeedGenerator, or the global generator.
+
+Every function takes `seed`: a whole number gives the same values at every call, a `SeedGenerator`
+new ones at every call, None those of the generator that `set_random_seed` controls.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import registry
+from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.seed import SeedGenerator, draw_key
+from lamina.core.variable import Array, ArrayLike
+
+__all__ = [
+    "SeedGenerator",
+    "beta",
+    "binomial",
+    "categorical",
+    "dropout",
+    "gamma",
+    "normal",
+    "randint",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]
+
+Seed = Any  # int | SeedGenerator | a key of jax.random | None
+
+
+def normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> Array:
+    """Normally distributed values.
+
+    Args:
+        shape: Shape of the result.
+        mean: Mean of the distribution.
+        stddev: Its standard deviation.
+        dtype: A float type; `floatx()` for None.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> normal((2, 3), seed=1).shape
+        (2, 3)
+    """
+    sample = jax.random.normal(_key(seed), tuple(shape), _float("normal", dtype))
+    return sample * stddev + mean
+
+
+def uniform(
+    shape: Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> Array:
+    """Values spread evenly over `[minval, maxval)`.
+
+    Args:
+        shape: Shape of the result.
+        minval: Smallest possible value.
+        maxval: Upper bound, not included.
+        dtype: A float type; `floatx()` for None. For whole numbers there is `randint`.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> x = uniform((1000,), minval=2.0, maxval=3.0, seed=1)
+        >>> bool(((x >= 2) & (x < 3)).all())
+        True
+    """
+    dtype = _float("uniform", dtype)
+    return jax.random.uniform(_key(seed), tuple(shape), dtype, minval=minval, maxval=maxval)
+
+
+def truncated_normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> Array:
+    """Normally distributed values, none further than two standard deviations from the mean.
+
+    Args:
+        shape: Shape of the result.
+        mean: Mean of the distribution.
+        stddev: Standard deviation before truncation; after it, 0.88 times as much.
+        dtype: A float type; `floatx()` for None.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> float(abs(truncated_normal((1000,), seed=1)).max()) <= 2.0
+        True
+    """
+    dtype = _float("truncated_normal", dtype)
+    return jax.random.truncated_normal(_key(seed), -2.0, 2.0, tuple(shape), dtype) * stddev + mean
+
+
+def randint(
+    shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
+) -> Array:
+    """Whole numbers from `minval` to `maxval - 1`, all equally likely.
+
+    Args:
+        shape: Shape of the result.
+        minval: Smallest possible value.
+        maxval: Upper bound, not included.
+        dtype: A type for whole numbers.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> sorted(set(randint((100,), 0, 3, seed=1).tolist()))
+        [0, 1, 2]
+    """
+    dtype = standardize_dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.integer):
+        raise ValueError(f"randint gives whole numbers; received dtype={dtype!r}. See uniform().")
+    return jax.random.randint(_key(seed), tuple(shape), minval, maxval, dtype)
+
+
+def categorical(
+    logits: ArrayLike, num_samples: int, dtype: Any = "int32", seed: Seed = None
+) -> Array:
+    """Class numbers, drawn with the probabilities `softmax(logits)`.
+
+    Args:
+        logits: Unnormalised log-probabilities, `(batch, classes)`.
+        num_samples: How many to draw for each row, with replacement.
+        dtype: Type of the result.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Returns:
+        `(batch, num_samples)`.
+
+    Example:
+        >>> categorical(jnp.array([[0.0, 50.0]]), num_samples=3, seed=1).tolist()
+        [[1, 1, 1]]
+    """
+    logits = jnp.asarray(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"categorical needs logits (batch, classes); received {logits.shape}.")
+    shape = (logits.shape[0], num_samples)
+    drawn = jax.random.categorical(_key(seed), logits[:, None, :], axis=-1, shape=shape)
+    return drawn.astype(standardize_dtype(dtype))
+
+
+def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
+    """The values in a random order along one axis; rows of other axes are shuffled separately.
+
+    Args:
+        x: Any array.
+        axis: The axis to shuffle along.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> sorted(shuffle(jnp.arange(4), seed=1).tolist())
+        [0, 1, 2, 3]
+    """
+    return jax.random.permutation(_key(seed), jnp.asarray(x), axis, independent=True)
+
+
+def dropout(
+    inputs: ArrayLike,
+    rate: float,
+    noise_shape: Sequence[int | None] | None = None,
+    seed: Seed = None,
+) -> Array:
+    """Sets a fraction of the values to zero and scales the others up, so that the mean stays.
+
+    Args:
+        inputs: Any float array.
+        rate: Fraction from 0 to 1 of the values to drop.
+        noise_shape: Shape of the pattern of zeros; it is repeated along axes of size 1. None
+            stands for the input's size, on one axis or, alone, on all.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Source: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting", Journal of Machine Learning Research 15.
+
+    Example:
+        >>> sorted(set(dropout(jnp.ones(100), rate=0.5, seed=1).tolist()))
+        [0.0, 2.0]
+    """
+    inputs = jnp.asarray(inputs)
+    if not 0 <= rate <= 1:
+        raise ValueError(f"dropout needs a rate between 0 and 1; received {rate}.")
+    if rate == 0:
+        return inputs
+    if rate == 1:
+        return jnp.zeros_like(inputs)
+    if noise_shape is None:
+        shape = inputs.shape
+    else:
+        sizes = zip(noise_shape, inputs.shape, strict=True)
+        shape = tuple(size if wanted is None else wanted for wanted, size in sizes)
+    kept = jax.random.bernoulli(_key(seed), 1.0 - rate, shape)
+    return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
+
+
+def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed = None) -> Array:
+    """Gamma-distributed values with scale 1.
+
+    Args:
+        shape: Shape of the result.
+        alpha: Shape parameter, which is also the mean; broadcast to `shape`.
+        dtype: A float type; `floatx()` for None.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> gamma((2, 3), alpha=0.5, seed=1).shape
+        (2, 3)
+    """
+    alpha = jnp.asarray(alpha, _float("gamma", dtype))
+    return jax.random.gamma(_key(seed), alpha, tuple(shape), _float("gamma", dtype))
+
+
+def binomial(
+    shape: Sequence[int],
+    counts: ArrayLike,
+    probabilities: ArrayLike,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> Array:
+    """Numbers of successes in `counts` independent trials.
+
+    Args:
+        shape: Shape of the result.
+        counts: Number of trials; broadcast to `shape`.
+        probabilities: Probability of success, 0 to 1; broadcast to `shape`.
+        dtype: A float type; `floatx()` for None.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> binomial((3,), counts=5, probabilities=1.0, seed=1).tolist()
+        [5.0, 5.0, 5.0]
+    """
+    dtype = _float("binomial", dtype)
+    counts, probabilities = jnp.asarray(counts, dtype), jnp.asarray(probabilities, dtype)
+    return jax.random.binomial(_key(seed), counts, probabilities, tuple(shape), dtype)
+
+
+def beta(
+    shape: Sequence[int], alpha: ArrayLike, beta: ArrayLike, dtype: Any = None, seed: Seed = None
+) -> Array:
+    """Beta-distributed values between 0 and 1, with mean `alpha / (alpha + beta)`.
+
+    Args:
+        shape: Shape of the result.
+        alpha: First shape parameter; broadcast to `shape`.
+        beta: Second shape parameter; broadcast to `shape`.
+        dtype: A float type; `floatx()` for None.
+        seed: Whole number, `SeedGenerator` or None.
+
+    Example:
+        >>> beta((2, 3), alpha=2.0, beta=3.0, seed=1).shape
+        (2, 3)
+    """
+    dtype = _float("beta", dtype)
+    a, b = jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype)
+    return jax.random.beta(_key(seed), a, b, tuple(shape), dtype)
+
+
+def _key(seed: Seed) -> Array:
+    return seed if isinstance(seed, jax.Array) else draw_key(seed)
+
+
+def _float(caller: str, dtype: Any) -> str:
+    dtype = standardize_dtype(dtype)
+    if not is_float(dtype):
+        raise ValueError(f"{caller} gives floats; received dtype={dtype!r}. See randint().")
+    return dtype
+
+
+registry.register_namespace("keras.random", {"SeedGenerator": SeedGenerator})

@@ -1,0 +1,186 @@
+"""Penalties on weights, added to the loss. `get("l2")` gives the one a name stands for."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core import lookup, registry
+from lamina.core.variable import Array, ArrayLike
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+
+class Regularizer:
+    """Base of regularizers: an object that is called with weights and returns a penalty.
+
+    Example:
+        >>> class Spread(Regularizer):
+        ...     def __call__(self, x):
+        ...         return x.var()
+        >>> float(Spread()(jnp.array([1.0, 3.0])))
+        1.0
+    """
+
+    def __call__(self, x: Array) -> Any:
+        return 0.0
+
+    def get_config(self) -> dict:
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot be saved: it has no get_config() method.\n"
+            "  Fix: return its arguments from get_config(), or {} if it has none."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Regularizer":
+        return cls(**config)
+
+
+class L1(Regularizer):
+    """`l1 * sum(|x|)`: drives weights that don't help to exactly zero.
+
+    Args:
+        l1: Strength, 0 or more.
+
+    Example:
+        >>> float(L1(0.5)(jnp.array([1.0, -3.0])))
+        2.0
+    """
+
+    def __init__(self, l1: float = 0.01):
+        self.l1 = _strength("l1", 0.01 if l1 is None else l1)
+
+    def __call__(self, x: ArrayLike) -> Array:
+        return self.l1 * jnp.sum(jnp.abs(_array(x)))
+
+    def get_config(self) -> dict:
+        return {"l1": self.l1}
+
+
+class L2(Regularizer):
+    """`l2 * sum(x ** 2)`: keeps weights small.
+
+    Args:
+        l2: Strength, 0 or more.
+
+    Example:
+        >>> float(L2(0.5)(jnp.array([1.0, -3.0])))
+        5.0
+    """
+
+    def __init__(self, l2: float = 0.01):
+        self.l2 = _strength("l2", 0.01 if l2 is None else l2)
+
+    def __call__(self, x: ArrayLike) -> Array:
+        return self.l2 * jnp.sum(jnp.square(_array(x)))
+
+    def get_config(self) -> dict:
+        return {"l2": self.l2}
+
+
+class L1L2(Regularizer):
+    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+
+    Args:
+        l1: Strength of the absolute part, 0 or more.
+        l2: Strength of the squared part, 0 or more.
+
+    Example:
+        >>> float(L1L2(l1=0.5, l2=0.5)(jnp.array([1.0, -3.0])))
+        7.0
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1 = _strength("l1", 0.0 if l1 is None else l1)
+        self.l2 = _strength("l2", 0.0 if l2 is None else l2)
+
+    def __call__(self, x: ArrayLike) -> Array:
+        x = _array(x)
+        return self.l1 * jnp.sum(jnp.abs(x)) + self.l2 * jnp.sum(jnp.square(x))
+
+    def get_config(self) -> dict:
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class OrthogonalRegularizer(Regularizer):
+    """`factor` times the mean absolute cosine between every two rows (or columns) of a matrix.
+
+    Args:
+        factor: Strength, 0 or more.
+        mode: `"rows"` or `"columns"`.
+
+    Example:
+        >>> float(OrthogonalRegularizer(0.5)(jnp.eye(3)))
+        0.0
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        self.factor = _strength("factor", factor)
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"mode must be 'rows' or 'columns'; received {mode!r}.")
+        self.mode = mode
+
+    def __call__(self, x: ArrayLike) -> Array:
+        x = _array(x)
+        if x.ndim != 2:
+            raise ValueError(
+                f"OrthogonalRegularizer is for matrices; received weights of shape {x.shape}."
+            )
+        vectors = x if self.mode == "rows" else x.T
+        norms = jnp.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = vectors / jnp.maximum(norms, 1e-7)
+        cosines = (vectors @ vectors.T) * (1 - jnp.eye(len(vectors), dtype=x.dtype))
+        pairs = len(vectors) * (len(vectors) - 1) / 2
+        return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / pairs
+
+    def get_config(self) -> dict:
+        return {"factor": self.factor, "mode": self.mode}
+
+
+def serialize(regularizer: Any) -> Any:
+    """A regularizer as plain data."""
+    return registry.serialize(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`."""
+    with registry.custom_object_scope(custom_objects or {}):
+        return get(config)
+
+
+def get(identifier: Any) -> Any:
+    """The regularizer that a name, config, class or function stands for; None for None.
+
+    Example:
+        >>> get("l2").l2
+        0.01
+    """
+    return lookup.resolve(
+        identifier, kind="regularizer", namespace="keras.regularizers", table=_TABLE
+    )
+
+
+def _array(x: ArrayLike) -> Array:
+    return jnp.asarray(getattr(x, "value", x))
+
+
+def _strength(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} must be a finite number of 0 or more; received {value!r}.")
+    return float(value)
+
+
+_TABLE = lookup.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
+registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
