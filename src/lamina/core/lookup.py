@@ -74,10 +74,9 @@ def from_config(
         )
     config = {"module": namespace, "config": {}, **config}
     with registry.custom_object_scope(custom_objects or {}):
-        if config["module"] in (None, "builtins", namespace) and config["class_name"] != "function":
+        # A function's name stands elsewhere in its config, and the registry knows where.
+        if config["module"] in (None, namespace) and config["class_name"] != "function":
             name = config.get("registered_name") or config["class_name"]
-            cls = by_name(
-                name if name != "function" else config["class_name"], kind=kind, table=table
-            )
+            cls = by_name(name, kind=kind, table=table)
             config = {**config, "module": namespace, "class_name": cls.__name__}
         return registry.deserialize(config)

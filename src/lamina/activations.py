@@ -1,0 +1,216 @@
+"""Activation functions, and `get("relu")`, which gives the one a name stands for.
+
+Most are `lamina.ops`' own; here are those that take other arguments as activations.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina import ops
+from lamina.core import lookup, registry
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops import (
+    celu,
+    elu,
+    glu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
+    swish,
+    tanh_shrink,
+    threshold,
+)
+
+__all__ = [
+    "celu",
+    "deserialize",
+    "elu",
+    "exponential",
+    "gelu",
+    "get",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "serialize",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
+
+
+def linear(x: ArrayLike) -> ArrayLike:
+    """`x` as it is.
+
+    Example:
+        >>> linear(3.0)
+        3.0
+    """
+    return x
+
+
+def relu(
+    x: ArrayLike,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> Array:
+    """`max(x, 0)`, or a variation of it.
+
+    `max_value` where `x ≥ max_value`, `x` down to `threshold`, and
+    `negative_slope * (x - threshold)` below.
+
+    Args:
+        x: Any array.
+        negative_slope: Slope below the threshold.
+        max_value: Upper limit, or None.
+        threshold: Where the function starts to pass values on.
+
+    Example:
+        >>> relu(jnp.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6.0).tolist()
+        [-1.0, 1.0, 6.0]
+    """
+    if threshold == 0 and max_value is None:
+        return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
+    x = jnp.asarray(getattr(x, "value", x))
+    passed = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
+    if max_value is not None:
+        passed = jnp.clip(passed, 0, max_value)
+    return passed - negative_slope * jax.nn.relu(threshold - x) if negative_slope else passed
+
+
+def gelu(x: ArrayLike, approximate: bool = False) -> Array:
+    """`x` times the probability that a standard normal value is below `x`; exact by default.
+
+    Args:
+        x: Any array.
+        approximate: Use the formula with tanh, off by 0.001 at most.
+
+    Source: Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units", arXiv:1606.08415.
+
+    Example:
+        >>> round(float(gelu(jnp.array(1.0))), 4)
+        0.8413
+    """
+    return ops.gelu(x, approximate)
+
+
+def tanh(x: ArrayLike) -> Array:
+    """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: any number to one between -1 and 1.
+
+    Example:
+        >>> float(tanh(jnp.array(0.0)))
+        0.0
+    """
+    return jnp.tanh(jnp.asarray(getattr(x, "value", x)))
+
+
+def exponential(x: ArrayLike) -> Array:
+    """`exp(x)`.
+
+    Example:
+        >>> float(exponential(jnp.array(0.0)))
+        1.0
+    """
+    return jnp.exp(jnp.asarray(getattr(x, "value", x)))
+
+
+def mish(x: ArrayLike) -> Array:
+    """`x * tanh(softplus(x))`.
+
+    Source: Misra, 2019, "Mish: A Self Regularized Non-Monotonic Activation Function",
+    arXiv:1908.08681.
+
+    Example:
+        >>> round(float(mish(jnp.array(1.0))), 4)
+        0.8651
+    """
+    return jax.nn.mish(jnp.asarray(getattr(x, "value", x)))
+
+
+def serialize(activation: Any) -> Any:
+    """An activation as plain data: the name of a known one, a config of any other.
+
+    Example:
+        >>> serialize(relu)
+        'relu'
+    """
+    name = getattr(activation, "__name__", None)
+    if name is not None and _TABLE.get(name) is activation:
+        return name
+    return registry.serialize(activation)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`."""
+    with registry.custom_object_scope(custom_objects or {}):
+        return get(config)
+
+
+def get(identifier: Any) -> Any:
+    """The activation that a name, config, function or layer stands for; `linear` for None.
+
+    Example:
+        >>> get("relu").__name__, get(None).__name__
+        ('relu', 'linear')
+    """
+    if identifier is None:
+        return linear
+    return lookup.resolve(
+        identifier, kind="activation", namespace="keras.activations", table=_TABLE
+    )
+
+
+_FUNCTIONS = (
+    *(celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh),
+    *(leaky_relu, linear, log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu),
+    *(soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax),
+    *(squareplus, tanh, tanh_shrink, threshold),
+)
+_TABLE: dict[str, Any] = {
+    **{function.__name__: function for function in _FUNCTIONS},
+    "swish": swish,
+    "hard_swish": hard_swish,
+}
+registry.register_namespace("keras.activations", _TABLE)

@@ -1,0 +1,120 @@
+"""Where windows fall: sizes, strides and padding of convolution and pooling, over any rank.
+
+`spatial` below means the axes that a window moves over: height and width of an image.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from jax import lax
+
+from lamina.core.variable import Array
+
+
+def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+    """One whole number for every spatial axis, from one number or a sequence.
+
+    Example:
+        >>> per_axis(3, rank=2, name="kernel_size")
+        (3, 3)
+    """
+    values = (value,) * rank if isinstance(value, int) else value
+    valid = isinstance(values, Sequence) and len(values) == rank
+    if not valid or not all(isinstance(v, int) and v >= minimum for v in values):
+        of = "a whole number" if rank == 1 else f"a whole number or {rank} of them"
+        raise ValueError(f"{name} must be {of}, {minimum} or more; received {value!r}.")
+    return tuple(values)
+
+
+def checked_padding(padding: Any, allowed: Sequence[str] = ("valid", "same")) -> str:
+    """`padding` in lower case, if it is one of the allowed words."""
+    if str(padding).lower() not in allowed:
+        words = " or ".join(map(repr, allowed))
+        raise ValueError(f"padding must be {words}; received {padding!r}.")
+    return str(padding).lower()
+
+
+def spatial_axes(ndim: int, data_format: str) -> tuple[int, ...]:
+    """The axes that windows move over, of an array with `ndim` axes.
+
+    Example:
+        >>> spatial_axes(4, "channels_last"), spatial_axes(4, "channels_first")
+        ((1, 2), (2, 3))
+    """
+    return tuple(range(1, ndim - 1)) if data_format == "channels_last" else tuple(range(2, ndim))
+
+
+def output_size(
+    size: int | None, window: int, stride: int = 1, padding: str = "valid", dilation: int = 1
+) -> int | None:
+    """How many windows fit along an axis; None if its size is unknown.
+
+    Example:
+        >>> output_size(28, window=3), output_size(28, window=3, stride=2, padding="same")
+        (26, 14)
+    """
+    if size is None:
+        return None
+    reach = (window - 1) * dilation + 1
+    return -(-size // stride) if padding != "valid" else (size - reach) // stride + 1
+
+
+def padding_amounts(
+    sizes: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: str,
+    dilation: Sequence[int] | None = None,
+) -> list[tuple[int, int]]:
+    """How much to add before and after every spatial axis; the odd one goes behind.
+
+    Example:
+        >>> padding_amounts([28], window=[4], strides=[1], padding="same")
+        [(1, 2)]
+    """
+    if padding == "valid":
+        return [(0, 0)] * len(sizes)
+    amounts = []
+    for i, (size, width, stride) in enumerate(zip(sizes, window, strides, strict=True)):
+        reach = (width - 1) * (dilation[i] if dilation else 1) + 1
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        before = total if padding == "causal" else total // 2
+        amounts.append((before, total - before))
+    return amounts
+
+
+def pad(x: Array, axes: Sequence[int], amounts: Sequence[tuple[int, int]], value: Any) -> Array:
+    """`x` with a constant around some of its axes."""
+    if not any(before or after for before, after in amounts):
+        return x
+    by_axis = dict(zip(axes, amounts, strict=True))
+    widths = [(*by_axis.get(axis, (0, 0)), 0) for axis in range(x.ndim)]
+    return lax.pad(x, lax.convert_element_type(value, x.dtype), widths)
+
+
+def shifted(
+    x: Array,
+    axes: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int] | None = None,
+) -> Iterator[Array]:
+    """For every position in the window, in row-major order, what all windows see there.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> [part.tolist() for part in shifted(jnp.arange(4), axes=[0], window=[2], strides=[2])]
+        [[0, 2], [1, 3]]
+    """
+    dilation = dilation or (1,) * len(window)
+    for position in itertools.product(*map(range, window)):
+        starts, limits, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
+        for axis, index, width, stride, gap in zip(
+            axes, position, window, strides, dilation, strict=True
+        ):
+            count = output_size(x.shape[axis], width, stride, "valid", gap) or 0
+            starts[axis] = index * gap
+            limits[axis] = index * gap + (count - 1) * stride + 1
+            steps[axis] = stride
+        yield lax.slice(x, starts, limits, steps)
