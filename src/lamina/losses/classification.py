@@ -1,0 +1,751 @@
+"""Losses for targets that are classes: how much probability did the right one get?
+
+Cross-entropies are in nats. Each function gives one value per sample; each class adds weights,
+masks and reduction (`Loss`). The metrics of the same names use the same functions.
+"""
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import config
+from lamina.core.errors import LaminaWarning
+from lamina.losses.loss import Loss
+from lamina.losses.shapes import align, align_labels, check_labels
+
+
+def binary_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """Cross-entropy of yes-or-no labels, each independent of the others.
+
+    `-(y_true · log(p) + (1 - y_true) · log(1 - p))`, mean over `axis`. Probabilities are kept
+    between epsilon and 1 - epsilon.
+
+    Args:
+        y_true: Labels 0 and 1 (or probabilities), `(batch, …, labels)`.
+        y_pred: Probabilities, or logits if `from_logits`; same shape.
+        from_logits: Whether `y_pred` is what comes before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+        axis: The axis that the mean is taken over.
+
+    Returns:
+        One value per sample, in nats.
+
+    Raises:
+        ValueError: If the shapes differ in more than a last axis of size 1.
+
+    Example:
+        >>> round(float(binary_crossentropy([[1.0]], [[0.5]])[0]), 4)
+        0.6931
+    """
+    y_true, y_pred = align(y_true, y_pred, "binary_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, towards=0.5)
+    return jnp.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """Binary cross-entropy that cares less for samples that are already right.
+
+    Each term of `binary_crossentropy` is multiplied by `(1 - p of the right answer)^gamma`.
+
+    Args:
+        y_true: Labels 0 and 1, `(batch, …, labels)`.
+        y_pred: Probabilities, or logits if `from_logits`; same shape.
+        apply_class_balancing: Whether ones weigh `alpha` and zeros `1 - alpha`.
+        alpha: Fraction 0 to 1, the weight of ones.
+        gamma: How strongly easy samples are played down; 0 is no focus.
+        from_logits: Whether `y_pred` is what comes before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+        axis: The axis that the mean is taken over.
+
+    Source: Lin et al., 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.
+
+    Example:
+        >>> round(float(binary_focal_crossentropy([[1.0]], [[0.5]])[0]), 4)
+        0.1733
+    """
+    y_true, y_pred = align(y_true, y_pred, "binary_focal_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, towards=0.5)
+    if from_logits:
+        y_pred = jax.nn.sigmoid(y_pred)
+    right = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
+    loss = (1.0 - right) ** gamma * _binary_crossentropy(y_true, y_pred, from_logits=False)
+    if apply_class_balancing:
+        loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
+    return jnp.mean(loss, axis=axis)
+
+
+def categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """Cross-entropy of one-hot labels: of several classes, one is right.
+
+    `-sum(y_true · log(p))` over the classes. Probabilities are divided by their sum and kept
+    between epsilon and 1 - epsilon.
+
+    Args:
+        y_true: One-hot labels or probabilities, `(batch, …, classes)`.
+        y_pred: Probabilities, or logits if `from_logits`; same shape.
+        from_logits: Whether `y_pred` is what comes before the softmax.
+        label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
+        axis: The axis of the classes.
+
+    Returns:
+        One value per sample, in nats.
+
+    Raises:
+        ValueError: If the shapes differ, e.g. because the labels are whole numbers.
+
+    Example:
+        >>> round(float(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])[0]), 4)
+        0.6931
+    """
+    y_true, y_pred = align(y_true, y_pred, "categorical_crossentropy")
+    _warn_if_one_class(y_pred, axis, "categorical_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, towards=1.0 / y_pred.shape[axis])
+    if from_logits:
+        log_p = jax.nn.log_softmax(y_pred, axis=axis)
+    else:
+        log_p = jnp.log(_clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)))
+    return -jnp.sum(y_true * log_p, axis=axis)
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    """Categorical cross-entropy that cares less for samples that are already right.
+
+    `-sum(alpha · (1 - p)^gamma · y_true · log(p))` over the classes.
+
+    Args:
+        y_true: One-hot labels, `(batch, …, classes)`.
+        y_pred: Probabilities, or logits if `from_logits`; same shape.
+        alpha: Weight of all classes, or a list with one weight per class.
+        gamma: How strongly easy samples are played down; 0 is no focus.
+        from_logits: Whether `y_pred` is what comes before the softmax.
+        label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
+        axis: The axis of the classes.
+
+    Source: Lin et al., 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.
+
+    Example:
+        >>> round(float(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])[0]), 4)
+        0.0433
+    """
+    y_true, y_pred = align(y_true, y_pred, "categorical_focal_crossentropy")
+    _warn_if_one_class(y_pred, axis, "categorical_focal_crossentropy")
+    y_true = _smooth(y_true, label_smoothing, towards=1.0 / y_pred.shape[axis])
+    if from_logits:
+        y_pred = jax.nn.softmax(y_pred, axis=axis)
+    p = _clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
+    focus = jnp.asarray(alpha, p.dtype) * (1.0 - p) ** gamma
+    return -jnp.sum(focus * y_true * jnp.log(p), axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> jax.Array:
+    """Cross-entropy of whole-number labels: of several classes, one is right.
+
+    `-log(p[label])`, with probabilities divided by their sum and kept between epsilon and
+    1 - epsilon. The same numbers as `categorical_crossentropy` of the one-hot labels.
+
+    Args:
+        y_true: Labels from 0 to classes - 1, `(batch, …)` or `(batch, …, 1)`.
+        y_pred: Probabilities, or logits if `from_logits`, `(batch, …, classes)`.
+        from_logits: Whether `y_pred` is what comes before the softmax.
+        ignore_class: A label whose samples get a loss of 0, e.g. -1 for "unknown".
+        axis: The axis of the classes.
+
+    Returns:
+        One value per sample, in nats, in the shape of the labels without the class axis.
+
+    Raises:
+        ValueError: If the shapes don't fit, e.g. because the labels are one-hot, or if a label
+            has no class (labels are looked at when they are at hand, not inside a compiled step).
+
+    Example:
+        >>> round(float(sparse_categorical_crossentropy([1], [[0.5, 0.5]])[0]), 4)
+        0.6931
+    """
+    labels, y_pred = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", axis)
+    check_labels(labels, y_pred.shape[axis], "sparse_categorical_crossentropy", ignore_class)
+    if ignore_class is None:
+        return _sparse_crossentropy(labels, y_pred, from_logits, axis)
+    counts = labels != ignore_class
+    # The ones give what is ignored a finite loss and so a gradient of 0, whatever was predicted.
+    y_pred = jnp.where(jnp.expand_dims(counts, axis), y_pred, 1.0)
+    loss = _sparse_crossentropy(jnp.where(counts, labels, 0), y_pred, from_logits, axis)
+    return jnp.where(counts, loss, 0.0)
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
+    """Between cross-entropy and absolute error, for labels of which some are wrong.
+
+    `(1 - p[label]^q) / q`: cross-entropy for q → 0, absolute error for q → 1.
+
+    Args:
+        y_true: Whole-number labels, `(batch, …)`; not one-hot, whatever the name says.
+        y_pred: Probabilities, `(batch, …, classes)`.
+        q: Number between 0 and 1, both excluded.
+
+    Source: Zhang and Sabuncu, 2018, "Generalized Cross Entropy Loss for Training Deep Neural
+    Networks with Noisy Labels", arXiv:1805.07836.
+
+    Example:
+        >>> float(categorical_generalized_cross_entropy([1], [[0.75, 0.25]], q=0.5)[0])
+        1.0
+    """
+    labels, y_pred = align_labels(y_true, y_pred, "categorical_generalized_cross_entropy")
+    check_labels(labels, y_pred.shape[-1], "categorical_generalized_cross_entropy")
+    return (1.0 - value_at_label(y_pred, labels) ** q) / q
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
+    """Kullback-Leibler divergence: what it costs to take `y_pred` for the distribution `y_true`.
+
+    `sum(y_true · log(y_true / y_pred))` over the last axis, in nats; both are kept between
+    epsilon and 1.
+
+    Args:
+        y_true: Probabilities, `(batch, …, classes)`.
+        y_pred: Probabilities, same shape.
+
+    Source: Kullback and Leibler, 1951, "On Information and Sufficiency".
+
+    Example:
+        >>> round(float(kl_divergence([[0.0, 1.0]], [[0.5, 0.5]])[0]), 4)
+        0.6931
+    """
+    y_true, y_pred = align(y_true, y_pred, "kl_divergence")
+    y_true = jnp.clip(y_true, config.epsilon(), 1.0)
+    y_pred = jnp.clip(y_pred, config.epsilon(), 1.0)
+    return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
+
+
+def hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """Zero once the sign is right with a margin of 1, as in support vector machines.
+
+    `mean(max(1 - y_true · y_pred, 0))` over the last axis.
+
+    Args:
+        y_true: Labels -1 and 1; if all labels are 0 or 1, zeros mean -1. `(batch, …, outputs)`.
+        y_pred: Scores of any size, same shape.
+
+    Example:
+        >>> hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
+        [0.5, 0.0]
+    """
+    return jnp.mean(_hinge_terms(y_true, y_pred, "hinge"), axis=-1)
+
+
+def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """The square of each term of `hinge`, mean over the last axis.
+
+    Example:
+        >>> squared_hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
+        [0.25, 0.0]
+    """
+    return jnp.mean(jnp.square(_hinge_terms(y_true, y_pred, "squared_hinge")), axis=-1)
+
+
+def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """Zero once the right class scores higher than every other by a margin of 1.
+
+    `max(highest wrong score - right score + 1, 0)`, where the right class's own 0 takes part in
+    the maximum, as in Keras.
+
+    Args:
+        y_true: One-hot labels, `(batch, …, classes)`.
+        y_pred: Scores of any size, same shape.
+
+    Example:
+        >>> categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]]).tolist()
+        [0.75]
+    """
+    y_true, y_pred = align(y_true, y_pred, "categorical_hinge")
+    right = jnp.sum(y_true * y_pred, axis=-1)
+    wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(wrong - right + 1.0, 0.0)
+
+
+def value_at_label(values: jax.Array, labels: jax.Array, axis: int = -1) -> jax.Array:
+    """Of each row of class values, the one that the label points at; 0 if it points nowhere.
+
+    A comparison with 0, 1, 2 … and a sum, not a gather: inside a compiled loop on a CPU both
+    take the same time for ten classes, and a gather out of range would give something silently.
+
+    Args:
+        values: One value per class, `(batch, …, classes)`.
+        labels: Whole numbers, `(batch, …)`.
+        axis: The axis of the classes.
+
+    Example:
+        >>> value_at_label(jnp.array([[5.0, 6.0], [7.0, 8.0]]), jnp.array([1, 0])).tolist()
+        [6.0, 7.0]
+    """
+    axis = axis % values.ndim
+    classes = jax.lax.broadcasted_iota("int32", values.shape, axis)
+    return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0), axis=axis)
+
+
+class BinaryCrossentropy(Loss):
+    """Cross-entropy of yes-or-no labels; see `binary_crossentropy`.
+
+    Args:
+        from_logits: Whether predictions are what comes before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+        axis: The axis that the mean is taken over.
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(BinaryCrossentropy(from_logits=True)([[1.0], [0.0]], [[0.0], [0.0]])), 4)
+        0.6931
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return binary_crossentropy(
+            y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+        }
+
+
+class BinaryFocalCrossentropy(Loss):
+    """Binary cross-entropy with focus on hard samples; see `binary_focal_crossentropy`.
+
+    Args:
+        apply_class_balancing: Whether ones weigh `alpha` and zeros `1 - alpha`.
+        alpha: Fraction 0 to 1, the weight of ones.
+        gamma: How strongly easy samples are played down; 0 is no focus.
+        from_logits: Whether predictions are what comes before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+        axis: The axis that the mean is taken over.
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(BinaryFocalCrossentropy()([[1.0]], [[0.5]])), 4)
+        0.1733
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_focal_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.apply_class_balancing = apply_class_balancing
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return binary_focal_crossentropy(
+            y_true,
+            y_pred,
+            self.apply_class_balancing,
+            self.alpha,
+            self.gamma,
+            self.from_logits,
+            self.label_smoothing,
+            self.axis,
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+            "apply_class_balancing": self.apply_class_balancing,
+            "alpha": self.alpha,
+            "gamma": self.gamma,
+        }
+
+
+class CategoricalCrossentropy(Loss):
+    """Cross-entropy of one-hot labels; see `categorical_crossentropy`.
+
+    Args:
+        from_logits: Whether predictions are what comes before the softmax.
+        label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
+        axis: The axis of the classes.
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.6931
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return categorical_crossentropy(
+            y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+        }
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """Categorical cross-entropy with focus on hard samples; see `categorical_focal_crossentropy`.
+
+    Args:
+        alpha: Weight of all classes, or a list with one weight per class.
+        gamma: How strongly easy samples are played down; 0 is no focus.
+        from_logits: Whether predictions are what comes before the softmax.
+        label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
+        axis: The axis of the classes.
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.0433
+    """
+
+    def __init__(
+        self,
+        alpha: Any = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return categorical_focal_crossentropy(
+            y_true,
+            y_pred,
+            self.alpha,
+            self.gamma,
+            self.from_logits,
+            self.label_smoothing,
+            self.axis,
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+            "alpha": self.alpha,
+            "gamma": self.gamma,
+        }
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """Cross-entropy of whole-number labels; see `sparse_categorical_crossentropy`.
+
+    Args:
+        from_logits: Whether predictions are what comes before the softmax.
+        ignore_class: A label whose samples don't count, neither in the sum nor in the number of
+            samples that it is divided by.
+        reduction, name, dtype: See `Loss`.
+        axis: The axis of the classes.
+
+    Example:
+        >>> loss = SparseCategoricalCrossentropy(ignore_class=-1)
+        >>> round(float(loss([1, -1], [[0.5, 0.5], [0.9, 0.1]])), 4)
+        0.6931
+    """
+
+    labels_are_classes = True
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class
+        self.axis = axis
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return sparse_categorical_crossentropy(
+            y_true, y_pred, self.from_logits, self.ignore_class, self.axis
+        )
+
+    def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
+        if self.ignore_class is None:
+            return None
+        labels, _ = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", self.axis)
+        return labels != self.ignore_class
+
+    def get_config(self) -> dict:
+        # Keras never writes the axis and so forgets it when a model is loaded, but it reads it.
+        extra = {} if self.axis == -1 else {"axis": self.axis}
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            **extra,
+        }
+
+
+class CategoricalGeneralizedCrossEntropy(Loss):
+    """For labels of which some are wrong; see `categorical_generalized_cross_entropy`.
+
+    Args:
+        q: Number between 0 and 1, both excluded; nearer to 1 forgives more wrong labels.
+        reduction, name, dtype: See `Loss`.
+
+    Raises:
+        ValueError: If `q` lies outside its range.
+
+    Example:
+        >>> float(CategoricalGeneralizedCrossEntropy(q=0.5)([1], [[0.75, 0.25]]))
+        1.0
+    """
+
+    labels_are_classes = True
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ):
+        if not 0 < q < 1:
+            raise ValueError(
+                "CategoricalGeneralizedCrossEntropy needs a q between 0 and 1, both excluded; "
+                f"received {q}."
+            )
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.q = q
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return categorical_generalized_cross_entropy(y_true, y_pred, self.q)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "q": self.q}
+
+
+class KLDivergence(Loss):
+    """Kullback-Leibler divergence of two distributions; see `kl_divergence`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(KLDivergence()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.6931
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "kl_divergence",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return kl_divergence(y_true, y_pred)
+
+
+class Hinge(Loss):
+    """Zero once the sign is right with a margin of 1; see `hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(Hinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.25
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return hinge(y_true, y_pred)
+
+
+class SquaredHinge(Loss):
+    """The hinge loss with squared terms; see `squared_hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(SquaredHinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.125
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "squared_hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return squared_hinge(y_true, y_pred)
+
+
+class CategoricalHinge(Loss):
+    """Zero once the right class leads by a margin of 1; see `categorical_hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.75]]))
+        0.75
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return categorical_hinge(y_true, y_pred)
+
+
+def _smooth(y_true: jax.Array, fraction: float, towards: float) -> jax.Array:
+    return y_true * (1.0 - fraction) + fraction * towards if fraction else y_true
+
+
+def _clipped(p: jax.Array) -> jax.Array:
+    return jnp.clip(p, config.epsilon(), 1.0 - config.epsilon())
+
+
+def _binary_crossentropy(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
+    if from_logits:
+        # log(1 + e^x) - x·y without an overflow. maximum() and abs() have gradients 1/2 and 0 at
+        # x = 0, which add up to the right one, sigmoid(0) - y.
+        return jnp.maximum(y_pred, 0.0) - y_pred * y_true + jnp.log1p(jnp.exp(-jnp.abs(y_pred)))
+    p = _clipped(y_pred)
+    return -(y_true * jnp.log(p) + (1.0 - y_true) * jnp.log(1.0 - p))
+
+
+def _sparse_crossentropy(
+    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
+) -> jax.Array:
+    # Picking the label's value before the logarithm and the clipping gives Keras's numbers in
+    # half its time: one logarithm per sample instead of one per class.
+    if from_logits:
+        shifted = y_pred - jax.lax.stop_gradient(jnp.max(y_pred, axis=axis, keepdims=True))
+        return jnp.log(jnp.sum(jnp.exp(shifted), axis=axis)) - value_at_label(shifted, labels, axis)
+    p = value_at_label(y_pred, labels, axis) / jnp.sum(y_pred, axis=axis)
+    return -jnp.log(_clipped(p))
+
+
+def _hinge_terms(y_true: Any, y_pred: Any, caller: str) -> jax.Array:
+    y_true, y_pred = align(y_true, y_pred, caller)
+    only_zeros_and_ones = jnp.all((y_true == 0) | (y_true == 1))
+    signs = jnp.where(only_zeros_and_ones, 2.0 * y_true - 1.0, y_true)
+    return jnp.maximum(1.0 - signs * y_pred, 0.0)
+
+
+def _warn_if_one_class(y_pred: jax.Array, axis: int, caller: str) -> None:
+    if y_pred.shape[axis] == 1:
+        warnings.warn(
+            f"{caller} compares classes, and y_pred of shape {y_pred.shape} has one only, so the "
+            "loss is always 0. For yes or no use 'binary_crossentropy'.",
+            LaminaWarning,
+            stacklevel=3,
+        )

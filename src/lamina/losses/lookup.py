@@ -1,0 +1,177 @@
+"""Losses by name, config or function; and what `"crossentropy"` means for given shapes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.core import lookup, naming, registry
+from lamina.losses import classification, regression
+from lamina.losses.loss import Loss, LossFunctionWrapper
+
+_FUNCTIONS = (
+    classification.binary_crossentropy,
+    classification.binary_focal_crossentropy,
+    classification.categorical_crossentropy,
+    classification.categorical_focal_crossentropy,
+    classification.categorical_generalized_cross_entropy,
+    classification.categorical_hinge,
+    classification.hinge,
+    classification.kl_divergence,
+    classification.sparse_categorical_crossentropy,
+    classification.squared_hinge,
+    regression.cosine_similarity,
+    regression.huber,
+    regression.log_cosh,
+    regression.mean_absolute_error,
+    regression.mean_absolute_percentage_error,
+    regression.mean_squared_error,
+    regression.mean_squared_logarithmic_error,
+    regression.poisson,
+)
+_CLASSES = (
+    classification.BinaryCrossentropy,
+    classification.BinaryFocalCrossentropy,
+    classification.CategoricalCrossentropy,
+    classification.CategoricalFocalCrossentropy,
+    classification.CategoricalGeneralizedCrossEntropy,
+    classification.CategoricalHinge,
+    classification.Hinge,
+    classification.KLDivergence,
+    classification.SparseCategoricalCrossentropy,
+    classification.SquaredHinge,
+    regression.CosineSimilarity,
+    regression.Huber,
+    regression.LogCosh,
+    regression.MeanAbsoluteError,
+    regression.MeanAbsolutePercentageError,
+    regression.MeanSquaredError,
+    regression.MeanSquaredLogarithmicError,
+    regression.Poisson,
+    Loss,
+    LossFunctionWrapper,
+)
+_ALIASES: dict[str, Any] = {
+    "bce": classification.binary_crossentropy,
+    "kld": classification.kl_divergence,
+    "mae": regression.mean_absolute_error,
+    "mape": regression.mean_absolute_percentage_error,
+    "mse": regression.mean_squared_error,
+    "msle": regression.mean_squared_logarithmic_error,
+}
+PUBLIC: dict[str, Any] = {symbol.__name__: symbol for symbol in (*_FUNCTIONS, *_CLASSES)}
+BY_NAME: dict[str, Any] = {
+    **PUBLIC,
+    **_ALIASES,
+    **{name.upper(): function for name, function in _ALIASES.items()},
+}
+
+
+def get(identifier: Any) -> Any:
+    """A loss from its name, config, class, function or itself; None stays None.
+
+    Args:
+        identifier: `"mse"`, `"mean_squared_error"`, `"MeanSquaredError"`, a config dictionary,
+            `MeanSquaredError`, `MeanSquaredError()` or a function `f(y_true, y_pred)`.
+
+    Returns:
+        A function, or a `Loss` for the name of a class.
+
+    Raises:
+        ValueError: If no loss has this name; the nearest one is named.
+        TypeError: If it is none of these.
+
+    Example:
+        >>> get("mse").__name__
+        'mean_squared_error'
+        >>> get("Huber")
+        <Huber name=huber_loss>
+    """
+    return lookup.resolve(identifier, kind="loss", namespace="keras.losses", table=BY_NAME)
+
+
+def serialize(loss: Any) -> Any:
+    """A loss as plain data: the name of a function, or class and config of a `Loss`.
+
+    Example:
+        >>> serialize(regression.Huber())["class_name"]
+        'Huber'
+    """
+    return registry.serialize(loss)
+
+
+def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`; a name is enough for a function.
+
+    Args:
+        name: What `serialize` made.
+        custom_objects: Classes and functions of your own by name.
+
+    Example:
+        >>> deserialize({"class_name": "Huber", "config": {"delta": 2.0}}).delta
+        2.0
+    """
+    with registry.custom_object_scope(custom_objects or {}):
+        if isinstance(name, str):
+            return lookup.by_name(name, kind="loss", table=BY_NAME)
+        return lookup.from_config(name, kind="loss", namespace="keras.losses", table=BY_NAME)
+
+
+def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> Loss:
+    """The loss object that `compile(loss=identifier)` means for an output of this shape.
+
+    `"crossentropy"` (or `"ce"`) is the binary one for one output, the sparse one for whole-number
+    labels and the categorical one for one-hot labels.
+
+    Args:
+        identifier: What `get` accepts, or `"crossentropy"`.
+        y_true_shape: Shape of the targets with the batch axis; axes may be None.
+        y_pred_shape: Shape of the predictions, likewise.
+
+    Example:
+        >>> resolve_loss("crossentropy", (None,), (None, 10)).fn.__name__
+        'sparse_categorical_crossentropy'
+        >>> resolve_loss("mse", (None, 1), (None, 1)).name
+        'mse'
+    """
+    if str(identifier).lower() in ("crossentropy", "ce"):
+        loss = PUBLIC[crossentropy_for(y_true_shape, y_pred_shape)]
+    else:
+        loss = get(identifier)
+    if isinstance(loss, Loss):
+        return loss
+    name = identifier if isinstance(identifier, str) else object_name(loss)
+    return LossFunctionWrapper(loss, name=name)
+
+
+def crossentropy_for(y_true_shape: tuple, y_pred_shape: tuple) -> str:
+    """Name of the cross-entropy that fits labels and predictions of these shapes.
+
+    Example:
+        >>> crossentropy_for((None, 1), (None, 1))
+        'binary_crossentropy'
+    """
+    return f"{kind_of_labels(y_true_shape, y_pred_shape)}_crossentropy"
+
+
+def kind_of_labels(y_true_shape: tuple, y_pred_shape: tuple) -> str:
+    """`"binary"`, `"sparse_categorical"` or `"categorical"`, read from the shapes as Keras does.
+
+    One output is binary. Of several, labels with fewer axes, or with size 1 where the classes
+    would be, are whole numbers; all others are one-hot. Unlike in Keras a prediction of one
+    number per sample without a class axis, `(batch,)`, is binary for every batch size.
+
+    Example:
+        >>> kind_of_labels((None, 10), (None, 10))
+        'categorical'
+    """
+    if len(y_pred_shape) < 2 or y_pred_shape[-1] == 1:
+        return "binary"
+    if len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1:
+        return "sparse_categorical"
+    return "categorical"
+
+
+def object_name(symbol: Any) -> str:
+    """What Keras calls a loss or metric that was given without a name."""
+    if hasattr(symbol, "name"):
+        return symbol.name
+    return naming.to_snake_case(getattr(symbol, "__name__", type(symbol).__name__))

@@ -1,0 +1,238 @@
+"""Loss: the base of all losses, which owns weights, masks and reduction."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config, masking, naming, registry
+from lamina.core.arguments import explain_arguments
+from lamina.core.dtypes import get_policy
+from lamina.core.errors import did_you_mean
+from lamina.core.variable import Variable
+from lamina.losses.shapes import match_weight, same_rank, to_array
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+
+
+class Loss:
+    """Base of all losses. Subclass it and write `call` to make your own.
+
+    `call(y_true, y_pred)` gives one value per sample; the base multiplies by the sample weights,
+    leaves out what is masked and reduces to one number.
+
+    Args:
+        name: Made from the class's name if None.
+        reduction: `"sum_over_batch_size"` or `"mean"` divide the weighted sum by the number of
+            values, `"mean_with_sample_weight"` by the sum of the weights, `"sum"` by nothing;
+            `"none"` or None keep one value per sample.
+        dtype: Float type that targets and predictions are cast to; `floatx()` if None.
+
+    Call arguments:
+        y_true: Targets, an array, a Variable, nested lists, or a structure of them.
+        y_pred: Predictions, likewise.
+        sample_weight: One number per sample, `(batch,)`, or per value; no unit.
+
+    Example:
+        >>> class FourthPower(Loss):
+        ...     def call(self, y_true, y_pred):
+        ...         return jnp.mean((y_true - y_pred) ** 4, axis=-1)
+        >>> loss = FourthPower()
+        >>> float(loss([[0.0], [0.0]], [[1.0], [2.0]]))
+        8.5
+        >>> float(loss([[0.0], [0.0]], [[1.0], [2.0]], sample_weight=[1.0, 0.0]))
+        0.5
+    """
+
+    # Labels that count classes stay whole numbers: bfloat16 cannot tell class 257 from 256.
+    labels_are_classes = False
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
+
+    @explain_arguments
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ):
+        self.name = name or naming.auto_name(type(self))
+        self.reduction = check_reduction(reduction)
+        self._dtype = get_policy(dtype or config.floatx()).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The float type that the loss is computed in."""
+        return self._dtype
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+        mask = masking.get_mask(y_pred)
+        with jax.named_scope(self.name):
+            labels_dtype = None if self.labels_are_classes else self.dtype
+            y_true = _arrays(y_true, "y_true", self.name, labels_dtype)
+            y_pred = _arrays(y_pred, "y_pred", self.name, self.dtype)
+            values = self.call(y_true, y_pred)
+            own_mask = self.compute_mask(y_true, y_pred)
+            if mask is None or own_mask is None:
+                mask = own_mask if mask is None else mask
+            else:
+                mask = mask & own_mask
+            return reduce_weighted(
+                values, sample_weight, mask, self.reduction, self.dtype, caller=self.name
+            )
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        """One value per sample; to be written by subclasses."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call() method.\n"
+            "  Fix: write `def call(self, y_true, y_pred):` that returns one value per sample."
+        )
+
+    def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
+        """True for each value that counts, None if all do; for losses that skip some labels."""
+        return None
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Loss":
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class LossFunctionWrapper(Loss):
+    """A loss made of a plain function.
+
+    Args:
+        fn: `fn(y_true, y_pred, **kwargs)` that returns one value per sample.
+        reduction, name, dtype: See `Loss`.
+        **kwargs: Handed to `fn` at every call.
+
+    Example:
+        >>> def absolute(y_true, y_pred):
+        ...     return jnp.abs(y_true - y_pred)
+        >>> float(LossFunctionWrapper(absolute, name="absolute")([1.0, 2.0], [[3.0], [2.0]]))
+        1.0
+    """
+
+    def __init__(
+        self,
+        fn: Callable,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.fn = fn
+        self._fn_kwargs = kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "fn": registry.serialize(self.fn),
+            **registry.serialize(self._fn_kwargs),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "LossFunctionWrapper":
+        return cls(**registry.deserialize(config))
+
+    def __repr__(self) -> str:
+        return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+def check_reduction(reduction: Any) -> str | None:
+    """The reduction itself, if there is one of this name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(
+            f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}; "
+            f"received {reduction!r}.{did_you_mean(str(reduction), map(str, REDUCTIONS))}"
+        )
+    return reduction
+
+
+def reduce_weighted(
+    values: Any,
+    sample_weight: Any = None,
+    mask: Any = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: Any = None,
+    caller: str = "loss",
+) -> jax.Array:
+    """Values times weights, without what is masked, reduced to one number.
+
+    Args:
+        values: One value per sample, or per step of each sample.
+        sample_weight: Weights that fit the values, see `match_weight`.
+        mask: True where a value counts. A mean over masked values is a mean over those that count.
+        reduction: See `Loss`.
+        dtype: Float type of the result; that of the values if None.
+        caller: Who asks, for messages.
+
+    Example:
+        >>> float(reduce_weighted([1.0, 2.0, 6.0], mask=[True, True, False]))
+        1.5
+    """
+    values = to_array(values, "the values", caller, dtype)
+    weight = None
+    if sample_weight is not None:
+        sample_weight = to_array(sample_weight, "sample_weight", caller, values.dtype)
+        values, sample_weight = same_rank(values, sample_weight)
+        weight = match_weight(sample_weight, values.shape, caller)
+    if mask is not None:
+        mask = match_weight(to_array(mask, "the mask", caller), values.shape, caller, "the mask")
+        mask_weight = mask.astype(values.dtype)
+        if reduction in ("sum_over_batch_size", "mean"):
+            # Dividing by the number of all values comes later; this makes it the number that count.
+            mask_weight = mask_weight * divide_no_nan(mask.size, jnp.sum(mask_weight))
+        weight = mask_weight if weight is None else weight * mask_weight
+    if weight is not None:
+        values = values * weight
+    if reduction in (None, "none") or values.shape in ((), (0,)):
+        return values
+    total = jnp.sum(values)
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return divide_no_nan(total, jnp.sum(weight))
+    return total / max(values.size, 1)
+
+
+def divide_no_nan(a: Any, b: Any) -> jax.Array:
+    """`a / b`, and 0 where b is 0, with a gradient that is 0 there too.
+
+    Example:
+        >>> divide_no_nan(jnp.array([1.0, 1.0]), jnp.array([4.0, 0.0])).tolist()
+        [0.25, 0.0]
+    """
+    b = jnp.asarray(b)
+    return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
+
+
+def _arrays(structure: Any, name: str, caller: str, dtype: Any) -> Any:
+    """Every array of a structure as a JAX array; nested lists of numbers are one array."""
+
+    def is_array(node: Any) -> bool:
+        return not isinstance(node, (dict, list, tuple)) or not any(
+            isinstance(leaf, (np.ndarray, jax.Array, Variable)) for leaf in jax.tree.leaves(node)
+        )
+
+    return jax.tree.map(lambda x: to_array(x, name, caller, dtype), structure, is_leaf=is_array)

@@ -1,0 +1,293 @@
+"""The one shape check of losses and metrics: nothing is broadcast that was not meant to be.
+
+`(n,)` and `(n, 1)` are the same n numbers; NumPy's rules would make an `(n, n)` table of them and
+a loss that is wrong without a word. So every loss and metric sends its arguments through here,
+and whatever does not fit is refused with both shapes, the likely cause and the line to type.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config
+from lamina.core.dtypes import is_float
+from lamina.core.variable import Variable
+
+# What to use instead when labels are whole numbers and the function wants one-hot, or the reverse.
+_SPARSE_TWIN = {
+    "binary_crossentropy": "sparse_categorical_crossentropy",
+    "binary_focal_crossentropy": "sparse_categorical_crossentropy",
+    "categorical_crossentropy": "sparse_categorical_crossentropy",
+    "categorical_focal_crossentropy": "sparse_categorical_crossentropy",
+    "binary_accuracy": "sparse_categorical_accuracy",
+    "categorical_accuracy": "sparse_categorical_accuracy",
+    "top_k_categorical_accuracy": "sparse_top_k_categorical_accuracy",
+}
+_ONE_HOT_TWIN = {
+    "sparse_categorical_crossentropy": "categorical_crossentropy",
+    "categorical_generalized_cross_entropy": "categorical_crossentropy",
+    "sparse_categorical_accuracy": "categorical_accuracy",
+    "sparse_top_k_categorical_accuracy": "top_k_categorical_accuracy",
+}
+
+
+def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array:
+    """A JAX array from an array, a Variable, a number or nested lists of numbers.
+
+    Args:
+        value: What the user gave.
+        name: What it is called in messages: `"y_true"`, `"y_pred"`, `"sample_weight"`.
+        caller: The loss or metric that asks.
+        dtype: Type to cast to; None keeps the array's own.
+
+    Raises:
+        TypeError: If it holds no numbers, e.g. strings.
+        ValueError: If it is a list whose rows differ in length.
+    """
+    if isinstance(value, Variable):
+        value = value.value
+    if not isinstance(value, jax.Array):
+        if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
+            value = jnp.asarray(value)
+        else:
+            value = _from_numpy(value, name, caller)
+    return value if dtype is None else value.astype(dtype)
+
+
+def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Reconcile a last axis of size 1 that only one of two arrays has, as Keras does.
+
+    `(n,)` with `(n, 1)` become two of `(n, 1)`; `(n, k)` with `(n, k, 1)` two of `(n, k)`. All
+    else comes back as it is.
+
+    Example:
+        >>> a, b = same_rank(jnp.zeros(3), jnp.zeros((3, 1)))
+        >>> a.shape, b.shape
+        ((3, 1), (3, 1))
+    """
+    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        return (a, b[:, None]) if b.ndim == 1 else (a[..., 0], b)
+    if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
+        return (a[:, None], b) if a.ndim == 1 else (a, b[..., 0])
+    return a, b
+
+
+def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
+    """Targets and predictions as arrays of one shape, each in its own dtype.
+
+    Raises:
+        ValueError: If the shapes differ in more than a last axis of size 1.
+    """
+    true = to_array(y_true, "y_true", caller)
+    pred = to_array(y_pred, "y_pred", caller)
+    aligned_true, aligned_pred = same_rank(true, pred)
+    if aligned_true.shape != aligned_pred.shape:
+        raise _different_shapes(true.shape, pred.shape, caller)
+    return aligned_true, aligned_pred
+
+
+def align(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
+    """Targets and predictions as arrays of one shape and one float dtype, that of `y_pred`.
+
+    Args:
+        y_true: Targets, `(batch, …)`.
+        y_pred: Predictions of the same shape, give or take a last axis of size 1.
+        caller: The loss or metric that asks, for its message.
+
+    Raises:
+        ValueError: If the shapes differ otherwise.
+
+    Example:
+        >>> y_true, y_pred = align([1, 2, 3], [[0.5], [1.0], [1.5]], caller="demo")
+        >>> y_true.shape, y_pred.shape, y_true.dtype.name
+        ((3, 1), (3, 1), 'float32')
+    """
+    true, pred = same_shape(y_true, y_pred, caller)
+    pred = _as_float(pred)
+    return true.astype(pred.dtype), pred
+
+
+def align_labels(
+    y_true: Any, y_pred: Any, caller: str, axis: int = -1
+) -> tuple[jax.Array, jax.Array]:
+    """Whole-number class labels and one score per class.
+
+    Args:
+        y_true: Labels: the shape of `y_pred` without its class axis, or with size 1 there.
+        y_pred: Scores, `(batch, …, classes)`.
+        caller: The loss or metric that asks, for its message.
+        axis: Where `y_pred` keeps its classes.
+
+    Returns:
+        Labels as int32 without the class axis, and the scores as floats.
+
+    Raises:
+        ValueError: If the shapes don't fit, e.g. because the labels are one-hot.
+
+    Example:
+        >>> labels, scores = align_labels([[2], [0]], [[0.1, 0.2, 0.7]] * 2, caller="demo")
+        >>> labels.tolist(), scores.shape
+        ([2, 0], (2, 3))
+    """
+    labels = to_array(y_true, "y_true", caller)
+    scores = _as_float(to_array(y_pred, "y_pred", caller))
+    if not -scores.ndim <= axis < scores.ndim:
+        raise ValueError(
+            f"{caller} looks for the classes on axis {axis} of y_pred, which has shape "
+            f"{scores.shape}.\n  Fix: give the model one output per class, e.g. Dense(10)."
+        )
+    given = labels.shape
+    if labels.ndim == scores.ndim and labels.shape[axis] == 1:
+        labels = jnp.squeeze(labels, axis)
+    without_classes = list(scores.shape)
+    classes = without_classes.pop(axis)
+    if labels.shape != tuple(without_classes):
+        raise _unfit_labels(given, scores.shape, classes, tuple(without_classes), caller)
+    return labels.astype("int32"), scores
+
+
+def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | None = None) -> None:
+    """Refuse labels that point past the last class; does nothing while JAX traces.
+
+    Args:
+        labels: Whole-number labels of any shape.
+        classes: How many classes the predictions have.
+        caller: The loss or metric that asks, for its message.
+        ignore_class: A label that means "don't count this one".
+
+    Raises:
+        ValueError: If a label is below 0 or above `classes - 1`.
+
+    Example:
+        >>> check_labels([0, 1, 2], classes=3, caller="demo")
+    """
+    if isinstance(labels, jax.core.Tracer):
+        return
+    seen = np.asarray(labels)
+    if ignore_class is not None:
+        seen = seen[seen != ignore_class]
+    if not seen.size or (seen.min() >= 0 and seen.max() < classes):
+        return
+    low, high = seen.min(), seen.max()
+    if low >= 1 and high == classes:
+        cause, fix = "the labels start at 1; classes are counted from 0", "y = y - 1"
+    elif low < 0:
+        cause = "a marker for unknown labels"
+        fix = f"loss=SparseCategoricalCrossentropy(ignore_class={low}), or drop these samples"
+    else:
+        cause = "the last layer has too few units"
+        fix = f"Dense({high + 1}) as the last layer"
+    raise ValueError(
+        f"{caller} needs labels from 0 to {classes - 1}, because y_pred has {classes} classes.\n"
+        f"  Received: labels from {low} to {high}.\n"
+        f"  Likely cause: {cause}.\n"
+        f"  Fix: {fix}."
+    )
+
+
+def match_weight(
+    weight: jax.Array, shape: tuple[int, ...], caller: str, name: str = "sample_weight"
+) -> jax.Array:
+    """Weights brought to a shape that multiplies values of `shape` and does not enlarge them.
+
+    Weights may be one number, one per value, one per sample, or one per step of each sample: their
+    shape is the beginning of `shape`, give or take axes of size 1.
+
+    Raises:
+        ValueError: If they fit in none of these ways.
+
+    Example:
+        >>> match_weight(jnp.ones(2), (2, 3), caller="demo").shape
+        (2, 3)
+    """
+    if weight.ndim == len(shape) + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    if 0 < weight.ndim < len(shape) and weight.shape == shape[: weight.ndim]:
+        trailing = (1,) * (len(shape) - weight.ndim)
+        return jnp.broadcast_to(weight.reshape(weight.shape + trailing), shape)
+    fits = weight.ndim == len(shape) and all(
+        w in (1, s) for w, s in zip(weight.shape, shape, strict=True)
+    )
+    if weight.ndim and not fits:
+        hint = "y_true and y_pred as (samples, 1)" if shape == () else f"shape {shape[:1]}"
+        raise ValueError(
+            f"{caller}: {name} does not fit the values that it weighs.\n"
+            f"  Received: {name} of shape {weight.shape} for values of shape {shape}.\n"
+            f"  Fix: give one weight per sample ({hint}) or one per value."
+        )
+    return weight
+
+
+def _from_numpy(value: Any, name: str, caller: str) -> jax.Array:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{caller} cannot make an array of {name}: its rows differ in length.\n"
+            "  Fix: pad them to one length, e.g. lamina.utils.pad_sequences(rows)."
+        ) from None
+    if array.dtype.kind not in "biufcV":
+        found = "None" if value is None else f"an array of {array.dtype}"
+        raise TypeError(
+            f"{caller} needs numbers as {name} and received {found}.\n"
+            "  Fix: turn names of classes into whole numbers first, e.g. with "
+            "numpy.unique(y, return_inverse=True)[1]."
+        )
+    return jnp.asarray(array)
+
+
+def _as_float(array: jax.Array) -> jax.Array:
+    return array if is_float(array.dtype) else array.astype(config.floatx())
+
+
+def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
+    twin = _SPARSE_TWIN.get(caller)
+    one_per_sample = true == pred[:-1] or true == (*pred[:-1], 1)
+    if one_per_sample and twin is not None:
+        cause = f"the labels are whole numbers, and {caller} wants one column per class"
+        fix = f"use {twin!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
+    elif one_per_sample:
+        cause = f"there is one target per sample, and the model has {pred[-1]} outputs"
+        fix = "end the model with Dense(1), or choose the outputs to compare"
+    elif true and pred in (true[:-1], (*true[:-1], 1)):
+        cause = f"there are {true[-1]} targets per sample, and the model has one output"
+        fix = f"end the model with Dense({true[-1]})"
+    elif true[:1] != pred[:1] and true[1:] == pred[1:]:
+        cause = "targets and predictions of different samples"
+        fix = "check that inputs and targets were cut, shuffled and batched alike"
+    elif len(true) != len(pred):
+        cause = "an axis is missing or was not summed away, e.g. by Flatten()"
+        fix = f"let the model end in shape {true}, or reshape the targets to {pred}"
+    else:
+        cause = "the last layer does not have one unit per target"
+        fix = f"let the model end in shape {true}, or change the targets"
+    return ValueError(
+        f"{caller} compares y_true and y_pred number by number, and their shapes differ.\n"
+        f"  Received: y_true of shape {true}, y_pred of shape {pred}.\n"
+        f"  Likely cause: {cause}.\n"
+        f"  Fix: {fix}."
+    )
+
+
+def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller: str) -> ValueError:
+    if true == pred:
+        cause = "the labels are one-hot"
+        fix = f"use {_ONE_HOT_TWIN[caller]!r}, or whole numbers: y.argmax(axis=-1)"
+    elif true[:1] != pred[:1] and len(true) in (len(pred), len(pred) - 1):
+        cause = "labels and predictions of different samples"
+        fix = "check that inputs and labels were cut, shuffled and batched alike"
+    elif len(true) == len(pred):
+        cause = f"one-hot labels of {true[-1]} classes for {classes} outputs"
+        fix = f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_TWIN[caller]!r}"
+    else:
+        cause = "an axis is missing or was not summed away, e.g. by Flatten()"
+        fix = f"let the model end in shape {(*true, classes)}, or reshape the labels to {wanted}"
+    return ValueError(
+        f"{caller} needs one whole-number label for each row of {classes} class scores.\n"
+        f"  Received: y_true of shape {true}, y_pred of shape {pred}; labels of shape {wanted} "
+        "would fit.\n"
+        f"  Likely cause: {cause}.\n"
+        f"  Fix: {fix}."
+    )
