@@ -242,7 +242,7 @@ def _unknown_class(module: str | None, name: str, registered_name: str | None) -
 
 def _candidate_namespaces(module: str | None) -> list[str]:
     """`keras.src.models.functional` may also be found as `keras.models` or `keras`."""
-    if module is None:
+    if module in (None, "builtins"):  # "builtins" is what Keras writes for all its functions
         return ["keras", *dict.fromkeys(space for space, _ in _builtin)]
     parts = module.replace("lamina", "keras", 1).split(".")
     if len(parts) > 1 and parts[1] == "src":
