@@ -1,0 +1,54 @@
+# `make` alone lists the targets.
+
+PYTHON ?= python3
+TORCH ?= torch
+LAMINA_PEERS ?= $(HOME)/.cache/lamina-peers
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint format bench bench-peers clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(VENV)/installed ## install Lamina and watch a network learn to read digits
+	$(BIN)/lamina quickstart
+
+test: lint ## everything that has to pass: lint, types, tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## mend what style can be mended by a tool
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/installed ## Lamina and its installed peers on the first network, one table
+	$(BIN)/python benchmarks/first_network.py $(BENCH_ARGS)
+
+bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
+
+clean: ## remove the environment and what tools left
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A stamp is younger than pyproject.toml as long as nothing has to be installed again.
+$(VENV)/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(LAMINA_PEERS)/keras-jax/installed: PACKAGES = keras jax
+$(LAMINA_PEERS)/tensorflow/installed: PACKAGES = keras tensorflow
+$(LAMINA_PEERS)/torch/installed: PACKAGES = keras $(TORCH)
+$(LAMINA_PEERS)/%/installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $(PACKAGES)
+	@touch $@

@@ -1,0 +1,57 @@
+"""What the machine is and how fast it could be at best, to put the figures in proportion."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+PEERS = Path(__file__).parent / "peers"
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def instruction_set(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Widest vector instructions of the processor, e.g. `AVX-512`."""
+    words = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+    for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON")):
+        if flag in words:
+            return name
+    return platform.machine()
+
+
+def describe() -> str:
+    """The machine in one phrase, e.g. `2 cores, AVX-512`."""
+    return f"{cores()} cores, {instruction_set()}"
+
+
+def peak_flops() -> float:
+    """Floating-point operations per second in a large float32 matrix product, all cores."""
+    command = [sys.executable, PEERS / "peak_flops.py"]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)["flops_per_second"]
+
+
+def training_step_flops(sizes: tuple[int, ...], batch_size: int) -> int:
+    """Operations in the matrix products of one training step of a dense network.
+
+    Forward, gradient of the kernels and gradient of the inputs cost one product a layer each,
+    2 * batch * inputs * outputs; nobody needs the gradient of the pixels, so the first layer
+    has only two.
+
+    Args:
+        sizes: Units from the input to the output, e.g. `(784, 128, 128, 10)`.
+        batch_size: Samples a step.
+
+    Example:
+        >>> training_step_flops((3, 5, 2), batch_size=1)  # 2 * (2 * 15 + 3 * 10)
+        120
+    """
+    products = [inputs * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    return 2 * batch_size * (3 * sum(products) - products[0])
