@@ -214,3 +214,4 @@ _TABLE: dict[str, Any] = {
     "hard_swish": hard_swish,
 }
 registry.register_namespace("keras.activations", _TABLE)
+registry.register_getter("activation", get)

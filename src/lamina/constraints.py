@@ -181,3 +181,4 @@ def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
 
 _TABLE = lookup.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})
+registry.register_getter("constraint", get)

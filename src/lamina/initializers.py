@@ -609,3 +609,4 @@ _TABLE = lookup.table_of(
     zero=Zeros,
 )
 registry.register_namespace("keras.initializers", {"Initializer": Initializer, **_TABLE})
+registry.register_getter("initializer", get)

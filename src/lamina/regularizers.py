@@ -184,3 +184,4 @@ def _strength(name: str, value: Any) -> float:
 
 _TABLE = lookup.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
 registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
+registry.register_getter("regularizer", get)

@@ -1,0 +1,88 @@
+"""Pooling: both lowerings agree with Keras, in value and in gradient."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from lamina.ops import average_pool, max_pool, pooling
+
+# input without batch and channels, window, strides, padding
+CASES = [
+    ((7, 5), 2, None, "valid"),
+    ((7, 5), 2, None, "same"),
+    ((7, 7), 3, 2, "same"),
+    ((7, 7), (3, 2), (1, 2), "valid"),
+    ((5, 5), 1, 2, "valid"),
+    ((7,), 3, 1, "same"),
+    ((4, 5, 4), 2, 1, "valid"),
+]
+FUNCTIONS = {"max": (max_pool, keras.ops.max_pool), "mean": (average_pool, keras.ops.average_pool)}
+
+
+@pytest.mark.parametrize("slices", [True, False], ids=["slices", "reduce_window"])
+@pytest.mark.parametrize("kind", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("case", "data_format"),
+    [*itertools.product(CASES, ["channels_last"]), (CASES[2], "channels_first")],
+)
+def test_value_and_gradient_equal_keras(kind, slices, case, data_format, rng, monkeypatch):
+    spatial, window, strides, padding = case
+    monkeypatch.setattr(pooling, "_suits_slices", lambda _: slices)
+    shape = (2, *spatial, 3) if data_format == "channels_last" else (2, 3, *spatial)
+    # Few different values, so that windows hold equal ones and the gradient has to choose.
+    x = jnp.asarray(rng.integers(0, 3, size=shape), "float32")
+    ours, theirs = FUNCTIONS[kind]
+    settings = (window, strides or window, padding, data_format)
+    shape = jax.eval_shape(lambda x: ours(x, *settings), x).shape
+    weights = jnp.asarray(rng.normal(size=shape), "float32")
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def value_and_gradient(function, x):
+        y, back = jax.vjp(lambda x: function(x, *settings), x)
+        return y, back(weights)[0]
+
+    y, gradient = value_and_gradient(ours, x)
+    expected, expected_gradient = value_and_gradient(theirs, x)
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-5)
+
+
+def test_without_strides_windows_do_not_overlap(rng):
+    x = rng.normal(size=(2, 6, 6, 3)).astype("float32")
+    np.testing.assert_array_equal(max_pool(x, (2, 3)), max_pool(x, (2, 3), (2, 3)))
+
+
+@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("function", [max_pool, average_pool])
+def test_nan_stays_visible(function, position):
+    x = jnp.ones((1, 4, 1)).at[0, position].set(jnp.nan)
+    assert bool(jnp.isnan(function(x, 4)).all())
+
+
+def test_whole_numbers_keep_their_type_when_the_largest_is_taken():
+    x = jnp.arange(-4, 0).reshape(1, 4, 1)
+    assert max_pool(x, 3, 1, "same")[0, :, 0].tolist() == [-3, -2, -1, -1]
+    assert average_pool(x, 2)[0, :, 0].tolist() == [-3.5, -1.5]
+
+
+def test_large_windows_use_the_library():
+    assert not pooling._suits_slices((9, 9))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: max_pool(x[0, 0], 2), "at least 3 axes"),
+        (lambda x: max_pool(x, 9), r"windows of size \(9, 9\) do not fit"),
+        (lambda x: max_pool(x, 0), "pool_size must be"),
+        (lambda x: average_pool(x, 2, padding="causal"), "received 'causal'"),
+    ],
+)
+def test_impossible_calls_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(jnp.zeros((2, 5, 5, 3)))
