@@ -1,0 +1,15 @@
+"""Named data sets: `mnist`, `fashion_mnist`, `digits`, each with a `load_data()`."""
+
+from lamina.datasets import digits, fashion_mnist, mnist
+from lamina.datasets.locate import DatasetUnavailableError
+from lamina.datasets.named import NAMES, Dataset, load
+
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "DatasetUnavailableError",
+    "digits",
+    "fashion_mnist",
+    "load",
+    "mnist",
+]

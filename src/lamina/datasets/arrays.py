@@ -1,0 +1,52 @@
+"""What makes a data set that data set: its arrays' shapes, types and digests.
+
+The container around them (npz, idx, gzip level) may be any; the arrays' own bytes decide.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One array as it must be."""
+
+    shape: tuple[int, ...]
+    digest: str
+    dtype: str = "uint8"
+
+
+def digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's bytes in C order, as hexadecimal digits.
+
+    Example:
+        >>> digest(np.zeros((2, 2), dtype="uint8"))[:16]
+        'df3f619804a92fdb'
+    """
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def difference(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Expected]) -> str | None:
+    """The first way in which arrays differ from what they must be, in words; None if in none."""
+    for name, wanted in expected.items():
+        if name not in arrays:
+            return f"{name} is missing; found {', '.join(arrays) or 'nothing'}"
+        array = arrays[name]
+        if array.shape != wanted.shape or array.dtype != wanted.dtype:
+            return (
+                f"{name} is {array.dtype} of shape {array.shape}, "
+                f"expected {wanted.dtype} of shape {wanted.shape}"
+            )
+    # Digests last: they cost a pass over all bytes.
+    for name, wanted in expected.items():
+        found = digest(arrays[name])
+        if found != wanted.digest:
+            return (
+                f"{name} holds other values (SHA-256 {found[:12]}…, expected {wanted.digest[:12]}…)"
+            )
+    return None

@@ -1,0 +1,102 @@
+"""Files that may hold a data set: one `.npz`, or the four idx files of the original release."""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+
+from lamina.datasets.arrays import NAMES
+
+# The original names, as `train-images-idx3-ubyte.gz`; some tools write `train-images.idx3-ubyte`.
+IDX_STEMS = {
+    "x_train": ("train-images", "idx3"),
+    "y_train": ("train-labels", "idx1"),
+    "x_test": ("t10k-images", "idx3"),
+    "y_test": ("t10k-labels", "idx1"),
+}
+_IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+class UnreadableError(ValueError):
+    """A file is damaged or is not what its name says."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """One or four files that together should hold the four arrays."""
+
+    files: tuple[Path, ...]
+    reader: Callable[[tuple[Path, ...]], dict[str, np.ndarray]]
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message: the file, or the folder of the four files."""
+        if len(self.files) == 1:
+            return str(self.files[0])
+        return f"the idx files in {self.files[0].parent}"
+
+    def read(self) -> dict[str, np.ndarray]:
+        """The arrays by name.
+
+        Raises:
+            UnreadableError: If a file is truncated, damaged or of another kind.
+        """
+        try:
+            return self.reader(self.files)
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+            raise UnreadableError(f"{self.label} cannot be read: {error}") from error
+
+
+def npz(path: Path) -> Container:
+    """A NumPy archive with the arrays under their names."""
+    return Container((Path(path),), _read_npz)
+
+
+def idx(folder: Path) -> Container | None:
+    """The four idx files in a folder, gzipped or not; None unless all four are there."""
+    files = []
+    for stem, kind in IDX_STEMS.values():
+        names = (f"{stem}{separator}{kind}-ubyte{end}" for separator in "-." for end in ("", ".gz"))
+        found = next((folder / name for name in names if (folder / name).is_file()), None)
+        if found is None:
+            return None
+        files.append(found)
+    return Container(tuple(files), _read_idx_files)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """One idx file as an array in the machine's byte order.
+
+    The format: two zero bytes, a type code, the number of axes, each axis's length as a
+    big-endian 32-bit number, then the values in C order.
+    """
+    raw = Path(path).read_bytes()
+    if raw[:2] == b"\x1f\x8b":
+        raw = gzip.decompress(raw)
+    zero, code, axes = struct.unpack(">HBB", raw[:4]) if len(raw) >= 4 else (1, 0, 0)
+    if zero != 0 or code not in _IDX_TYPES:
+        raise ValueError(f"{path.name} is not an idx file")
+    start = 4 + 4 * axes
+    shape = struct.unpack(f">{axes}I", raw[4:start])
+    dtype = np.dtype(_IDX_TYPES[code])
+    expected = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if len(raw) != expected:
+        raise ValueError(f"{path.name} has {len(raw)} bytes where its head promises {expected}")
+    values = np.frombuffer(raw, dtype=dtype, offset=start).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))
+
+
+def _read_npz(files: tuple[Path, ...]) -> dict[str, np.ndarray]:
+    if not is_zipfile(files[0]):
+        raise ValueError("it is not a NumPy archive (.npz), or not a complete one")
+    with np.load(files[0], allow_pickle=False) as archive:
+        return {name: archive[name] for name in NAMES if name in archive.files}
+
+
+def _read_idx_files(files: tuple[Path, ...]) -> dict[str, np.ndarray]:
+    return {name: read_idx(path) for name, path in zip(NAMES, files, strict=True)}

@@ -1,0 +1,229 @@
+"""Where a named data set comes from: `$LAMINA_DATASETS`, the caches, the network, in this order.
+
+`mnist` and `fashion_mnist` call `load`; each describes itself with a `Source`.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lamina.core import config
+from lamina.datasets import containers, verified
+from lamina.datasets.arrays import Expected, difference
+from lamina.datasets.containers import Container, UnreadableError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A public place that has a data set: an address, and the files under it."""
+
+    address: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a data set is and where it may be had.
+
+    Args:
+        name: As in `lamina.datasets.mnist`.
+        title: As people write it.
+        arrays: Every array as it must be.
+        folders: Names of subfolders that other tools keep it in.
+        mirrors: In the order in which they are tried.
+    """
+
+    name: str
+    title: str
+    arrays: Mapping[str, Expected]
+    folders: tuple[str, ...] = ()
+    mirrors: Sequence[Mirror] = field(default=())
+
+
+class DatasetUnavailableError(OSError):
+    """A data set is neither on this machine nor to be had from the network."""
+
+
+def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a data set, checked against their digests.
+
+    Args:
+        source: Which data set.
+        path: A file to read instead, or (a bare name) the file's name in the caches.
+
+    Raises:
+        ValueError: If a file that the user named, directly or by `$LAMINA_DATASETS`, holds
+            something else.
+        DatasetUnavailableError: If it is nowhere to be had; the text names the offline route.
+    """
+    file_name = f"{source.name}.npz"
+    if path is not None:
+        given = Path(path).expanduser()
+        if given.is_absolute() or given.parent != Path("."):
+            return _load_named_file(source, given)
+        file_name = given.name
+    from_folder = _load_from_chosen_folder(source, file_name)
+    if from_folder is not None:
+        return from_folder
+    own = _own_folder()
+    for folder in (own, _keras_folder()):
+        for container in candidates(folder, source, file_name):
+            arrays, problem = _read_checked(container, source)
+            if problem is None:
+                return arrays
+            if folder == own:
+                _set_aside(container)
+                logger.warning("%s\n  It was set aside and is fetched again.", problem)
+            else:
+                logger.warning("%s\n  It is left alone and not used.", problem)
+    return _fetch(source)
+
+
+def candidates(folder: Path, source: Source, file_name: str | None = None) -> Iterator[Container]:
+    """Files in a folder that claim to be a data set, likely ones first."""
+    folders = [folder / sub for sub in ("", source.name, *source.folders)]
+    for place in folders:
+        archive = place / (file_name or f"{source.name}.npz")
+        if archive.is_file():
+            yield containers.npz(archive)
+    for place in folders:
+        four = containers.idx(place)
+        if four is not None:
+            yield four
+
+
+def chosen_folder() -> Path | None:
+    """The folder in `$LAMINA_DATASETS`, whether it exists or not."""
+    chosen = os.environ.get("LAMINA_DATASETS")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def is_here(source: Source) -> bool:
+    """True if a file that claims to be the data set lies on this machine."""
+    folders = [chosen_folder(), _own_folder(), _keras_folder()]
+    return any(any(candidates(f, source)) for f in folders if f is not None)
+
+
+def _load_named_file(source: Source, path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"load_data(path={str(path)!r}): there is no such file.\n"
+            f"  Fix: leave path out, and {source.title} is looked for in the caches and fetched."
+        )
+    arrays, problem = _read_checked(containers.npz(path), source)
+    if problem is not None:
+        raise ValueError(
+            f"{problem}\n  Fix: to read arrays of your own, use numpy.load({str(path)!r})."
+        )
+    return arrays
+
+
+def _load_from_chosen_folder(source: Source, file_name: str) -> dict[str, np.ndarray] | None:
+    folder = chosen_folder()
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        logger.warning("LAMINA_DATASETS names %s, which is not a folder; it is ignored.", folder)
+        return None
+    for container in candidates(folder, source, file_name):
+        arrays, problem = _read_checked(container, source)
+        if problem is None:
+            return arrays
+        # MNIST and Fashion-MNIST were published under the same four names, so bare idx files say
+        # nothing of which of the two they are.
+        if len(container.files) > 1 and container.files[0].parent == folder:
+            continue
+        raise ValueError(
+            f"{problem}\n"
+            f"  It lies in LAMINA_DATASETS={folder}, so it was not replaced.\n"
+            f"  Fix: put the right file there, or remove this one and {source.title} is looked for "
+            "elsewhere."
+        )
+    return None
+
+
+def _read_checked(container: Container, source: Source) -> tuple[dict[str, np.ndarray], str | None]:
+    """The arrays, and what is wrong with them in words (None if nothing is)."""
+    try:
+        arrays = container.read()
+    except UnreadableError as error:
+        return {}, f"{error}."
+    if verified.is_remembered(container, source.arrays):
+        return arrays, None
+    problem = difference(arrays, source.arrays)
+    if problem is not None:
+        return {}, f"{container.label} is not {source.title}: {problem}."
+    verified.remember(container, source.arrays)
+    return arrays, None
+
+
+def _fetch(source: Source) -> dict[str, np.ndarray]:
+    from lamina.utils.download import DownloadError, download
+
+    failures = []
+    for mirror in source.mirrors:
+        single = len(mirror.files) == 1
+        folder = _own_folder() if single else _own_folder() / source.name
+        try:
+            for file in mirror.files:
+                download(mirror.address + file, folder / file, title=source.title)
+        except DownloadError as error:
+            failures.append(str(error))
+            continue
+        except OSError as error:
+            failures.append(f"{folder} cannot be written: {error.strerror or error}")
+            break
+        container = containers.npz(folder / mirror.files[0]) if single else containers.idx(folder)
+        assert container is not None  # every file of the mirror was just put there
+        arrays, problem = _read_checked(container, source)
+        if problem is None:
+            return arrays
+        _set_aside(container)
+        failures.append(problem)
+    raise DatasetUnavailableError(_unavailable(source, failures))
+
+
+def _unavailable(source: Source, failures: list[str]) -> str:
+    chosen = os.environ.get("LAMINA_DATASETS")
+    looked = [
+        f"LAMINA_DATASETS={chosen}" if chosen else "LAMINA_DATASETS (not set)",
+        str(_own_folder()),
+        str(_keras_folder()),
+    ]
+    lines = [
+        f"{source.title} is not on this machine and could not be fetched.",
+        *(f"  Looked in: {place}" for place in looked),
+        *(f"  Tried: {failure}" for failure in failures),
+    ]
+    if source.mirrors:
+        first = source.mirrors[0]
+        files = ", ".join(first.files)
+        lines += [
+            f"  Without a network: fetch {files} from {first.address}",
+            f"  on another machine, put it into {_own_folder()}",
+            "  or into any folder and name that folder in LAMINA_DATASETS.",
+        ]
+    lines.append("  lamina.datasets.digits needs no network: real 8×8 digits, ready at once.")
+    return "\n".join(lines)
+
+
+def _set_aside(container: Container) -> None:
+    for path in container.files:
+        with contextlib.suppress(OSError):
+            path.replace(path.with_name(f"{path.name}.corrupt"))
+
+
+def _own_folder() -> Path:
+    return config.cache_folder() / "datasets"
+
+
+def _keras_folder() -> Path:
+    home = os.environ.get("KERAS_HOME")
+    return (Path(home).expanduser() if home else Path.home() / ".keras") / "datasets"

@@ -1,0 +1,63 @@
+"""Data sets by name, as the command line knows them."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+
+from lamina.core.errors import unknown_name
+
+NAMES = ("digits", "fashion_mnist", "mnist")
+_TITLES = {"digits": "Digits", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set, split into a part to learn from and a part to be judged by.
+
+    Args:
+        name: As in `lamina.datasets.load(name)`.
+        title: As people write it.
+        train: `(images, labels)` to learn from.
+        test: `(images, labels)` that training never sees.
+        class_names: What the labels 0, 1, … mean.
+    """
+
+    name: str
+    title: str
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+    class_names: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Height and width in pixels."""
+        return tuple(self.train[0].shape[1:])
+
+    @property
+    def pixel_max(self) -> int:
+        """The largest pixel value: 255, or 16 for `digits`."""
+        return int(self.train[0].max())
+
+
+def load(name: str) -> Dataset:
+    """A data set by its name.
+
+    Args:
+        name: `"mnist"`, `"fashion_mnist"` or `"digits"`; `"Fashion-MNIST"` will do.
+
+    Raises:
+        ValueError: If there is none of that name.
+        DatasetUnavailableError: If it can be had nowhere.
+
+    Example:
+        >>> data = load("digits")
+        >>> len(data.test[0]), data.image_shape
+        (297, (8, 8))
+    """
+    key = str(name).lower().replace("-", "_")
+    if key not in NAMES:
+        raise unknown_name("data set", name, NAMES)
+    module = import_module(f"lamina.datasets.{key}")
+    train, test = module.load_data()
+    return Dataset(key, _TITLES[key], train, test, module.CLASS_NAMES)

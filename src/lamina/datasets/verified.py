@@ -1,0 +1,60 @@
+"""Remembers which files were found right, so that 55 MB are hashed once and not at every start.
+
+A small JSON file in the cache holds, per container, each file's size and time of change, and
+which digests it was found to have. Whatever differs later is hashed again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lamina.core import config
+from lamina.datasets.arrays import Expected
+from lamina.datasets.containers import Container
+
+
+def is_remembered(container: Container, expected: Mapping[str, Expected]) -> bool:
+    """True if these very files were found right before and have not changed since."""
+    return _read().get(_key(container)) == _record(container, expected)
+
+
+def remember(container: Container, expected: Mapping[str, Expected]) -> None:
+    """Note that these files are right; without a writable cache, nothing happens."""
+    with contextlib.suppress(OSError):
+        known = _read()
+        known[_key(container)] = _record(container, expected)
+        path = _path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".json")
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1)
+        os.replace(temporary, path)
+
+
+def _path() -> Path:
+    return config.cache_folder() / "datasets" / "verified.json"
+
+
+def _read() -> dict:
+    try:
+        known = json.loads(_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _key(container: Container) -> str:
+    return os.path.abspath(container.files[0])
+
+
+def _record(container: Container, expected: Mapping[str, Expected]) -> dict:
+    digests = "".join(array.digest for array in expected.values())
+    states = [path.stat() for path in container.files]
+    return {
+        "files": [[s.st_size, s.st_mtime_ns] for s in states],
+        "contents": hashlib.sha256(digests.encode()).hexdigest(),
+    }

@@ -1,0 +1,114 @@
+"""`get_file`: a file from the web, once, in the cache."""
+
+import os
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lamina.core import config
+from lamina.utils.download import download
+
+ARCHIVES = ("tar", "zip")
+
+
+def get_file(
+    fname: str | None = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: str | list[str] | tuple[str, ...] | None = "auto",
+    cache_dir: str | None = None,
+    force_download: bool = False,
+) -> str:
+    """Fetches a file from the web unless the cache has it, and returns its path.
+
+    A transfer that breaks off is continued the next time. Without a hash nobody can tell whether
+    the file is the right one: give `file_hash` where you can.
+
+    Args:
+        fname: Its name in the cache; the last part of `origin` for None.
+        origin: Its address.
+        untar: The older spelling of `extract=True, archive_format="tar"`.
+        md5_hash: The older spelling of `file_hash` with `hash_algorithm="md5"`.
+        file_hash: Hexadecimal digits that the file must have.
+        cache_subdir: Folder inside the cache.
+        hash_algorithm: `"sha256"`, `"md5"`, or `"auto"` to tell by the hash's length.
+        extract: Whether to unpack an archive; the folder's path is returned then.
+        archive_format: `"tar"` (compressed or not), `"zip"`, `"auto"` for both, None for neither.
+        cache_dir: The cache; Lamina's own for None.
+        force_download: Whether to fetch it even if the cache has it.
+
+    Raises:
+        DownloadError: If it cannot be had, or has another hash.
+        ValueError: If an argument is missing or wrong, or the archive is none.
+    """
+    if origin is None:
+        raise ValueError("get_file needs origin, the address of the file.")
+    name = os.fspath(fname) if fname else Path(urlsplit(origin).path).name
+    if not name or Path(name).name != name:
+        raise ValueError(
+            f"get_file: fname must be a bare file name; received {fname!r}, "
+            f"and origin is {origin!r}.\n"
+            "  Fix: give the folder as cache_dir and cache_subdir."
+        )
+    if md5_hash is not None and file_hash is None:
+        file_hash, hash_algorithm = md5_hash, "md5"
+    extract = extract or untar
+    folder = Path(cache_dir or config.cache_folder()).expanduser() / cache_subdir
+    # An archive and the folder of what it holds need two names; they are Keras's.
+    unpacked = folder / name
+    if fname and "." in name:
+        target, unpacked = folder / name, folder / f"{name.split('.')[0]}_extracted"
+    else:
+        target = folder / f"{name}_archive" if extract else folder / name
+    if force_download:
+        target.unlink(missing_ok=True)
+    download(origin, target, known_hash=_known_hash(file_hash, hash_algorithm), title=name)
+    if not extract:
+        return str(target)
+    if not unpacked.exists() or unpacked.stat().st_mtime < target.stat().st_mtime:
+        _unpack(target, unpacked, "tar" if untar else archive_format)
+    return str(unpacked)
+
+
+def _known_hash(file_hash: str | None, algorithm: str) -> str | None:
+    if file_hash is None:
+        return None
+    if algorithm == "auto":
+        algorithm = "sha256" if len(file_hash) == 64 else "md5"
+    if algorithm not in ("sha256", "md5"):
+        raise ValueError(
+            f"get_file: hash_algorithm must be 'sha256', 'md5' or 'auto'; received {algorithm!r}."
+        )
+    return f"{algorithm}:{file_hash}"
+
+
+def _unpack(archive: Path, folder: Path, formats: str | list[str] | tuple[str, ...] | None) -> None:
+    kinds = ARCHIVES if formats == "auto" else (formats,) if isinstance(formats, str) else formats
+    for kind in kinds or ():
+        if kind not in ARCHIVES:
+            raise ValueError(
+                f"get_file: archive_format must be 'tar', 'zip' or 'auto'; received {kind!r}."
+            )
+        is_kind = tarfile.is_tarfile if kind == "tar" else zipfile.is_zipfile
+        if is_kind(archive):
+            # Beside the folder first, so that a half-unpacked one is never taken for whole.
+            temporary = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(temporary, ignore_errors=True)
+            if kind == "tar":
+                with tarfile.open(archive) as tar:
+                    # The filter refuses members that would land outside the folder.
+                    tar.extractall(temporary, filter="data")
+            else:
+                with zipfile.ZipFile(archive) as members:
+                    members.extractall(temporary)
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.replace(folder)
+            return
+    raise ValueError(f"get_file: {archive} is not an archive (looked for: {formats}).")

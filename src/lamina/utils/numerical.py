@@ -1,0 +1,116 @@
+"""`normalize` and `to_categorical`: what scripts do to arrays before they train on them."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+# Samples handled at a time: what is read, squared and written then stays in the processor's cache.
+_BLOCK_BYTES = 1 << 19
+
+
+def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
+    """Divides by the norm along an axis, so that every vector along it gets length 1.
+
+    A vector of zeros stays as it is. On whole images, `normalize(x, axis=1)` treats every pixel
+    column as a vector of its own; to bring pixels into the range 0–1 a `Rescaling` layer inside
+    the model is the better choice, because it is saved along.
+
+    Args:
+        x: Array of any shape. NumPy in, NumPy out (float64 for whole numbers); anything else
+            becomes a JAX array.
+        axis: Along which the norm is taken. Keras mixes the axes up for `axis=0`; here it means
+            what it says.
+        order: Which norm: 2 is the Euclidean length, 1 the sum of magnitudes.
+
+    Example:
+        >>> normalize(np.array([[3, 4], [0, 0]])).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
+    if not isinstance(x, np.ndarray):
+        return _normalize_array(x, axis, order)
+    if x.ndim == 0 or (axis is not None and not -x.ndim <= axis < x.ndim):
+        raise ValueError(f"normalize: axis {axis} does not exist in an array of shape {x.shape}.")
+    if axis is None or axis % x.ndim == 0:
+        return _divided_by_norm(x, axis, order)
+    dtype = x.dtype if x.dtype.kind in "fc" else np.dtype("float64")
+    result = np.empty(x.shape, dtype=dtype)
+    sample_bytes = max(1, dtype.itemsize * x[:1].size)
+    step = max(1, _BLOCK_BYTES // sample_bytes)
+    for start in range(0, len(x), step):
+        block = x[start : start + step].astype(dtype, copy=False)
+        result[start : start + step] = _divided_by_norm(block, axis, order)
+    return result
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+    """Class numbers as one-hot vectors.
+
+    Args:
+        x: Whole numbers from 0 to `num_classes - 1`, any shape; a last axis of length 1 is
+            dropped. NumPy array or list in, NumPy float64 out; a JAX array gives a float32 one.
+        num_classes: Length of the new last axis; the largest number plus one for None.
+
+    Returns:
+        Array `(..., num_classes)` with a single 1 along the last axis.
+
+    Raises:
+        ValueError: If a number is negative, too large or not whole. (Keras lets negative ones
+            count from the end.)
+
+    Example:
+        >>> to_categorical([0, 2], num_classes=3).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    labels = np.asarray(x)
+    if labels.dtype.kind not in "iub":
+        whole = labels.astype("int64") if labels.dtype.kind == "f" else None
+        if whole is None or not np.array_equal(whole, labels):
+            raise ValueError(
+                "to_categorical needs whole class numbers; "
+                f"received {labels.dtype} values such as {labels.flat[0] if labels.size else ''!r}."
+                "\n  Fix: number the classes first, "
+                "e.g. `names, x = numpy.unique(x, return_inverse=True)`."
+            )
+        labels = whole
+    if labels.size == 0 and not num_classes:
+        raise ValueError(
+            "to_categorical cannot count the classes of an empty array; give num_classes."
+        )
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = int(num_classes) if num_classes else int(labels.max()) + 1
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        raise ValueError(
+            f"to_categorical: class number {int(wrong.flat[0])} lies outside 0…{classes - 1} "
+            f"(num_classes={classes}).\n"
+            "  Likely cause: labels that start at 1, or a num_classes that is too small."
+        )
+    one_hot = np.zeros((*labels.shape, classes))
+    np.put_along_axis(one_hot, labels[..., None].astype("int64"), 1.0, axis=-1)
+    return _like(x, one_hot)
+
+
+def _divided_by_norm(x: np.ndarray, axis: int | None, order: float) -> np.ndarray:
+    norm = np.linalg.norm(x, order, axis, keepdims=True)
+    norm[norm == 0] = 1
+    return x / norm
+
+
+def _normalize_array(x: Any, axis: int, order: float) -> Any:
+    import jax.numpy as jnp
+
+    from lamina.core import config
+
+    x = jnp.atleast_1d(jnp.asarray(x))
+    norm = jnp.linalg.norm(x.astype(jnp.result_type(x, float)), order, axis, keepdims=True)
+    return x / jnp.maximum(norm, config.epsilon())
+
+
+def _like(x: Any, result: np.ndarray) -> Any:
+    """A JAX array if `x` was one; without JAX imported it cannot have been."""
+    jax = sys.modules.get("jax")
+    if jax is not None and isinstance(x, jax.Array):
+        return jax.numpy.asarray(result, dtype="float32")
+    return result

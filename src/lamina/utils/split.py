@@ -1,0 +1,119 @@
+"""`split_dataset`: one set of samples into two."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | None = None,
+    right_size: float | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+) -> tuple[Any, Any]:
+    """Splits samples into a left and a right part, e.g. to train and to test.
+
+    Keras returns `tf.data` data sets; Lamina returns what it was given: an array gives two
+    arrays, a tuple, list or dictionary of arrays two of the same kind, cut at the same place.
+
+    Args:
+        dataset: An array, or a tuple, list or dictionary of arrays of one length.
+        left_size: Samples (an int) or fraction of the samples (a float between 0 and 1) in the
+            left part; the rest for None.
+        right_size: The same for the right part, taken from the end.
+        shuffle: Whether to mix the samples first. Sorted labels make this necessary.
+        seed: Makes the mixing reproducible; the same seed gives the order that Keras gives.
+
+    Returns:
+        `(left, right)`.
+
+    Raises:
+        ValueError: If the sizes are missing, leave a part empty or exceed the samples.
+
+    Example:
+        >>> left, right = split_dataset(np.arange(10), left_size=0.8)
+        >>> left.tolist(), right.tolist()
+        ([0, 1, 2, 3, 4, 5, 6, 7], [8, 9])
+    """
+    total = _number_of_samples(dataset)
+    left, right = _sizes(left_size, right_size, total)
+    if not shuffle:
+        return _take(dataset, slice(0, left)), _take(dataset, slice(total - right, total))
+    order = list(range(total))
+    random.Random(random.randint(0, int(1e6)) if seed is None else seed).shuffle(order)
+    return _take(dataset, np.array(order[:left])), _take(dataset, np.array(order[total - right :]))
+
+
+def _parts(dataset: Any) -> list[Any]:
+    if isinstance(dataset, Mapping):
+        return list(dataset.values())
+    return list(dataset) if isinstance(dataset, (tuple, list)) else [dataset]
+
+
+def _number_of_samples(dataset: Any) -> int:
+    parts = _parts(dataset)
+    if not parts or not all(getattr(part, "ndim", 0) for part in parts):
+        kinds = ", ".join(type(part).__name__ for part in parts) or "nothing"
+        raise TypeError(
+            "split_dataset needs an array, or a tuple, list or dictionary of arrays; "
+            f"received {type(dataset).__name__} of {kinds}.\n"
+            "  Fix: turn lists into arrays with numpy.array(…); split a generator or loader where "
+            "it is made."
+        )
+    lengths = [len(part) for part in parts]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"split_dataset needs arrays of one length; received lengths {lengths}.\n"
+            "  Likely cause: images and labels of different sets."
+        )
+    return lengths[0]
+
+
+def _sizes(left_size: float | None, right_size: float | None, total: int) -> tuple[int, int]:
+    if left_size is None and right_size is None:
+        raise ValueError("split_dataset needs left_size or right_size, e.g. left_size=0.8.")
+    left = _count("left_size", left_size, total)
+    right = _count("right_size", right_size, total)
+    if left is None:
+        left = total - (right or 0)
+    if right is None:
+        right = total - left
+    if left + right > total:
+        raise ValueError(
+            f"split_dataset: left_size={left_size} and right_size={right_size} together take "
+            f"{left + right} samples, and there are {total}."
+        )
+    if left < 1 or right < 1:
+        raise ValueError(
+            f"split_dataset: of {total} samples, left_size={left_size} and "
+            f"right_size={right_size} would leave {left} on the left and {right} on the right."
+        )
+    return left, right
+
+
+def _count(name: str, size: float | None, total: int) -> int | None:
+    if size is None:
+        return None
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
+        if 0 < size < total:
+            return int(size)
+    elif isinstance(size, (float, np.floating)):
+        if 0 < size < 1:
+            return round(float(size) * total)
+    else:
+        raise TypeError(f"split_dataset: {name} must be an int or a float; received {size!r}.")
+    raise ValueError(
+        f"split_dataset: {name} must be a number of samples from 1 to {total - 1}, or a fraction "
+        f"between 0 and 1; received {size!r}."
+    )
+
+
+def _take(dataset: Any, index: Any) -> Any:
+    if isinstance(dataset, Mapping):
+        return {key: part[index] for key, part in dataset.items()}
+    if isinstance(dataset, (tuple, list)):
+        return type(dataset)(part[index] for part in dataset)
+    return dataset[index]

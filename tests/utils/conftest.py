@@ -1,0 +1,1 @@
+from ..datasets.conftest import server as server
