@@ -1,0 +1,263 @@
+"""The house rules that a tool cannot check: who may import whom, what is public, what is quick."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "lamina"
+
+# The order of the house: a room may import from its own floor and from those before it.
+FLOORS = (
+    ("version", "core"),
+    ("ops",),
+    ("activations", "constraints", "initializers", "random", "regularizers"),
+    ("layers", "losses", "metrics", "optimizers"),
+    ("saving", "training"),
+    ("models",),
+    ("utils",),
+    ("datasets",),
+    ("diagnosis", "export"),
+    ("compat",),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# Not every user has them, or they take long to import.
+HEAVY = {
+    "IPython", "PIL", "filelock", "h5py", "jax", "jinja2", "keras", "matplotlib", "optax",
+    "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorflow", "torch",
+}  # fmt: skip
+# Thin rooms that must answer before Lamina itself is imported, e.g. `lamina --help`.
+LAZY_ROOMS = {"cli", "compat"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement of the package."""
+
+    file: Path
+    line: int
+    module: str
+    inside_function: bool
+    explained: bool
+
+    @property
+    def room(self) -> str:
+        return self.file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+    @property
+    def target_room(self) -> str | None:
+        """Room of `lamina` that is imported; None for other packages."""
+        parts = self.module.split(".")
+        return parts[1] if parts[0] == "lamina" and len(parts) > 1 else None
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line}: {self.module}"
+
+
+def _imports_of(file: Path) -> Iterator[Import]:
+    text = file.read_text(encoding="utf-8")
+    lines = text.splitlines()
+
+    def walk(node: ast.AST, inside: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue  # never run
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                # The reason stands on the line itself or right above it.
+                near = lines[max(child.lineno - 2, 0) : child.end_lineno]
+                explained = any("#" in line for line in near)
+                for module in _modules(child, file):
+                    yield Import(file, child.lineno, module, inside, explained)
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            lazy_package = getattr(child, "name", "") == "__getattr__"
+            yield from walk(child, inside or (function and not lazy_package))
+
+    yield from walk(ast.parse(text), inside=False)
+
+
+def _modules(node: ast.Import | ast.ImportFrom, file: Path) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if node.level:
+        package = ("lamina", *file.relative_to(SOURCE).parent.parts)
+        base = ".".join(package[: len(package) - node.level + 1])
+        return [f"{base}.{node.module}" if node.module else base]
+    if node.module == "lamina":
+        return [f"lamina.{alias.name}" for alias in node.names]
+    return [str(node.module)]
+
+
+SOURCE_FILES = sorted(SOURCE.rglob("*.py"))
+IMPORTS = [found for file in SOURCE_FILES for found in _imports_of(file)]
+PACKAGES = [
+    ".".join(("lamina", *file.relative_to(SOURCE).parent.parts))
+    for file in SOURCE_FILES
+    if file.name == "__init__.py"
+]
+
+
+def test_every_room_has_a_floor():
+    rooms = {file.relative_to(SOURCE).parts[0].removesuffix(".py") for file in SOURCE_FILES}
+    unknown = sorted(rooms - {"__init__", "__main__"} - set(FLOOR))
+    assert not unknown, f"give these rooms a place in FLOORS: {', '.join(unknown)}"
+
+
+def test_imports_point_one_way():
+    upwards = [
+        f"{found} (from {found.room} up to {found.target_room})"
+        for found in IMPORTS
+        if found.room in FLOOR
+        and found.target_room in FLOOR
+        and FLOOR[found.target_room] > FLOOR[found.room]
+        and not (found.inside_function and found.explained)
+    ]
+    assert not upwards, "these lines point up:\n" + "\n".join(upwards)
+
+
+def test_an_import_inside_a_function_is_heavy_or_explained():
+    unexplained = [
+        str(found)
+        for found in IMPORTS
+        if found.inside_function
+        and not found.explained
+        and found.module.split(".")[0] not in HEAVY
+        and found.room not in LAZY_ROOMS
+    ]
+    assert not unexplained, (
+        "move these to the top of the file, or say why not in a comment on or above the line:\n"
+        + "\n".join(unexplained)
+    )
+
+
+def test_import_lamina_loads_nothing_heavy():
+    code = "import lamina, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not sorted(set(loaded) & (HEAVY | {"numpy", "typer"}))
+
+
+def test_import_lamina_is_quick():
+    def seconds(code: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - start
+
+    # The best of three: a busy machine must not fail the test.
+    bare = min(seconds("pass") for _ in range(3))
+    assert min(seconds("import lamina") for _ in range(3)) - bare < 0.15
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_is_sorted_and_true(name):
+    package = importlib.import_module(name)
+    listed = getattr(package, "__all__", None)
+    if listed is None:
+        pytest.skip(f"{name} has no public names of its own")
+    assert list(listed) == sorted(listed)
+    assert len(set(listed)) == len(listed)
+    missing = [public for public in listed if not hasattr(package, public)]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_names_every_class_and_function_that_a_package_gathers(name):
+    package = importlib.import_module(name)
+    if not hasattr(package, "__all__"):
+        pytest.skip(f"{name} has no public names of its own")
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    gathered = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{name}.")
+        for alias in node.names
+    }
+    forgotten = gathered - set(package.__all__)
+    assert not {n for n in forgotten if not n.startswith("_") and not n.isupper()}
+
+
+# A model file is somebody else's data: nothing that reads it may be able to run it.
+LOADER_FILES = [SOURCE / "core" / "registry.py", *sorted((SOURCE / "saving").rglob("*.py"))]
+FORBIDDEN_MODULES = {
+    "cloudpickle", "code", "codeop", "ctypes", "dill", "imp", "importlib", "joblib", "marshal",
+    "pickle", "pydoc", "runpy", "shelve", "subprocess", "types", "yaml",
+}  # fmt: skip
+FORBIDDEN_CALLS = {"__import__", "compile", "eval", "exec", "execfile"}
+
+
+def _forbidden(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [str(node.module)]
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
+                yield node.lineno, f"{node.func.id}()"
+            for keyword in node.keywords:
+                if keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False":
+                    yield node.lineno, "allow_pickle"
+            continue
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules":
+            yield node.lineno, "sys.modules"
+            continue
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] in FORBIDDEN_MODULES:
+                yield node.lineno, f"import {name}"
+
+
+@pytest.mark.parametrize("file", LOADER_FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_loading_a_model_can_run_no_code(file):
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = [f"{file.relative_to(ROOT)}:{line}: {what}" for line, what in _forbidden(tree)]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from importlib import import_module",
+        "import yaml.constructor",
+        "eval(config)",
+        "np.load(path, allow_pickle=True)",
+        "sys.modules[name]",
+    ],
+)
+def test_the_check_above_finds_what_it_forbids(code):
+    assert list(_forbidden(ast.parse(code)))
+
+
+# Spelt in pieces, so that this file does not contain what it looks for.
+MACHINE_PATHS = re.compile("|".join(f"/{folder}/" for folder in ("work", "root", "home", "Users")))
+
+
+def test_no_file_names_a_path_of_somebodys_machine():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    found = []
+    for name in filter(None, listed.stdout.split("\0")):
+        file = ROOT / name
+        if not file.is_file():
+            continue  # deleted, not yet committed
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [f"{name}:{n}" for n, line in enumerate(lines, 1) if MACHINE_PATHS.search(line)]
+    assert not found
