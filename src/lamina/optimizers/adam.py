@@ -1,0 +1,102 @@
+"""Adam: steps scaled by running means of the gradient and of its square."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+
+
+class AdamState(NamedTuple):
+    momentum: list  # running mean of the gradient, one array per weight
+    velocity: list  # running mean of its square
+    velocity_hat: list  # highest velocity so far; empty unless AMSGrad
+
+
+def adam(
+    beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False
+) -> optax.GradientTransformationExtraArgs:
+    """The rule of `Adam` as an optax transformation.
+
+    `optax.adam` adds `epsilon` to the root of the *corrected* velocity. Here, as in Keras, both
+    corrections go into the step size, so the same number means a slightly different thing.
+    """
+
+    def init(weights: list) -> AdamState:
+        zeros = jax.tree.map(jnp.zeros_like, weights)
+        return AdamState(zeros, zeros, zeros if amsgrad else [])
+
+    def update(gradients, state, weights=None, *, learning_rate, step, **_):
+        # Running means start at 0; these powers undo the bias, once for all weights.
+        count = (step + 1).astype(learning_rate.dtype)
+        size = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+        momentum = [
+            m + (g - m) * (1 - beta_1) for m, g in zip(state.momentum, gradients, strict=True)
+        ]
+        velocity = [
+            v + (g * g - v) * (1 - beta_2) for v, g in zip(state.velocity, gradients, strict=True)
+        ]
+        highest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else []
+        changes = [
+            -(m * size) / (jnp.sqrt(v) + epsilon)
+            for m, v in zip(momentum, highest or velocity, strict=True)
+        ]
+        return changes, AdamState(momentum, velocity, highest)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+class Adam(Optimizer):
+    """Gives every weight a step of its own, from running means of its gradient and its square.
+
+    Args:
+        learning_rate: About the length of a step, in units of the weights.
+        beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
+        beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
+        epsilon: Added to the root before dividing, in units of the gradient. This is the
+            "epsilon hat" of the paper, before section 2.1; `optax.adam` means the other one.
+        amsgrad: Divide by the highest mean square so far.
+        **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
+
+    Source: Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980;
+    AMSGrad: Reddi, Kale and Kumar, 2018, "On the Convergence of Adam and Beyond",
+    arXiv:1904.09237.
+
+    Example:
+        >>> from lamina.core.variable import Variable
+        >>> weight = Variable([1.0, 2.0])
+        >>> Adam(learning_rate=0.1).apply([jnp.array([5.0, -0.5])], [weight])
+        >>> [round(w, 4) for w in weight.numpy().tolist()]
+        [0.9, 2.1]
+    """
+
+    slot_order = (("momentum", "velocity"), ("velocity_hat",))
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    def transformation(self) -> optax.GradientTransformationExtraArgs:
+        return adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
+        }

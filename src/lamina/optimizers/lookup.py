@@ -1,0 +1,84 @@
+"""From a name, a saved config or an optax transformation to an optimizer, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from lamina.core import registry
+from lamina.core.errors import unknown_name
+from lamina.optimizers.adagrad import Adagrad
+from lamina.optimizers.adam import Adam
+from lamina.optimizers.adamax import Adamax
+from lamina.optimizers.adamw import AdamW
+from lamina.optimizers.nadam import Nadam
+from lamina.optimizers.optax_optimizer import OptaxOptimizer
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.rmsprop import RMSprop
+from lamina.optimizers.sgd import SGD
+
+_CLASSES = {cls.__name__: cls for cls in (Adagrad, Adam, AdamW, Adamax, Nadam, RMSprop, SGD)}
+registry.register_namespace("keras.optimizers", {**_CLASSES, "Optimizer": Optimizer})
+
+
+def get(identifier: Any) -> Optimizer | None:
+    """The optimizer that is meant.
+
+    Args:
+        identifier: A name in any case (`"adam"`), an optimizer, a saved config, any optax
+            transformation, or None.
+
+    Raises:
+        ValueError: If the name is unknown; the message names the nearest one.
+        TypeError: If it is something else.
+
+    Example:
+        >>> get("rmsprop").name
+        'rm_sprop'
+    """
+    if identifier is None or isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, str):
+        return deserialize({"class_name": identifier, "config": {}})
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    if isinstance(identifier, optax.GradientTransformation):
+        return OptaxOptimizer(identifier)
+    if callable(identifier):
+        name = getattr(identifier, "__name__", "it")
+        raise TypeError(
+            f"optimizer received {name!r} itself, not what it returns.\n  Fix: {name}(…)."
+        )
+    raise TypeError(
+        "optimizer must be a name such as 'adam', an object such as lamina.optimizers.Adam(1e-3), "
+        f"or an optax transformation; received {identifier!r}."
+    )
+
+
+def serialize(optimizer: Optimizer) -> dict:
+    """An optimizer's settings, not its state, as plain JSON-able data."""
+    return registry.serialize(optimizer)
+
+
+def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optimizer:
+    """The optimizer that `serialize` described.
+
+    Example:
+        >>> deserialize({"class_name": "SGD", "config": {"learning_rate": 0.5}}).get_config()[
+        ...     "learning_rate"]
+        0.5
+    """
+    by_lower = {name.lower(): cls for name, cls in _CLASSES.items()}
+    name = config["class_name"]
+    users_own = registry.get_registered_object(
+        config.get("registered_name") or name, custom_objects
+    )
+    if users_own is None and name.lower() in by_lower:
+        config = {
+            **config,
+            "class_name": by_lower[name.lower()].__name__,
+            "module": "keras.optimizers",
+        }
+    elif users_own is None and config.get("module", "keras").split(".")[0] == "keras":
+        raise unknown_name("optimizer", name, _CLASSES)
+    return registry.deserialize(config, custom_objects)

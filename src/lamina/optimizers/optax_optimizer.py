@@ -1,0 +1,134 @@
+"""OptaxOptimizer: any optax transformation in the place of an optimizer."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.tree_util import DictKey, keystr, tree_flatten_with_path
+
+from lamina.core.variable import Array, Variable
+from lamina.optimizers.optimizer import Optimizer
+
+
+class OptaxOptimizer(Optimizer):
+    """Trains with an optax transformation as it is: `compile(optimizer=optax.lion(1e-4))`.
+
+    The weights reach the transformation as a dictionary from their paths (`"dense/kernel"`) to
+    arrays, so that masks and labels can go by name. Its state becomes Variables, one for each
+    array in it, and is saved like that of any optimizer; the transformation itself is code and is
+    not.
+
+    The learning rate lives inside the transformation. It can be read and set as
+    `optimizer.learning_rate` if it was made with `optax.inject_hyperparams`.
+
+    Args:
+        transformation: What `optax.adam(…)`, `optax.chain(…)` and so on return.
+        **kwargs: `use_ema`, `gradient_accumulation_steps`, `clipnorm`, …; see `Optimizer`.
+
+    Example:
+        >>> weight = Variable([1.0, 2.0], name="scale")
+        >>> optimizer = OptaxOptimizer(optax.inject_hyperparams(optax.sgd)(learning_rate=0.5))
+        >>> optimizer.apply([jnp.array([1.0, -1.0])], [weight])
+        >>> weight.numpy().tolist(), float(optimizer.learning_rate)
+        ([0.5, 2.5], 0.5)
+    """
+
+    def __init__(self, transformation: optax.GradientTransformation, **kwargs: Any):
+        if not isinstance(transformation, optax.GradientTransformation):
+            raise TypeError(
+                "OptaxOptimizer needs an optax transformation, such as optax.adam(1e-3); "
+                f"received {transformation!r}."
+            )
+        for refused in ("learning_rate", "weight_decay"):
+            if kwargs.get(refused) is not None:
+                raise ValueError(
+                    f"OptaxOptimizer takes no {refused}: it belongs inside the transformation, "
+                    "as in optax.adamw(learning_rate=1e-3, weight_decay=1e-4)."
+                )
+        super().__init__(**kwargs)
+        self._learning_rate = None  # it is inside the transformation
+        self._optax = optax.with_extra_args_support(transformation)
+        self._keys: dict[int, str] = {}  # id of a weight → its key in the dictionary
+        self._structure: Any = None
+        self._random: dict[str, Any] = {}  # which leaves are random keys, and of which kind
+
+    def _build_state(self, new: list[Variable]) -> None:
+        for v in new:
+            taken = list(self._keys.values()).count(v.path)
+            self._keys[id(v)] = f"{v.path}#{taken + 1}" if taken else v.path
+        with jax.ensure_compile_time_eval():
+            weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
+            leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))
+        known, self._scalars = self._scalars, {}
+        for path, leaf in leaves:
+            name = keystr(path)
+            if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+                self._random[name] = jax.random.key_impl(leaf)
+                leaf = jax.random.key_data(leaf)
+            self._scalars[name] = known[name] if name in known else self._variable(leaf, name)
+
+    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+        keys = [self._keys[id(v)] for v in variables]
+        given = dict(zip(keys, self._clipped(gradients), strict=True))
+        weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
+        # The transformation wants all weights it was made for; a frozen one doesn't move.
+        everything = {key: given.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
+        state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
+        try:
+            changes, state = self._optax.update(everything, state, weights)
+        except TypeError as error:
+            if "required keyword-only argument" not in str(error):
+                raise
+            raise ValueError(
+                f"This optax transformation cannot be used here: it wants more than gradients "
+                f"({error}).\n  Likely cause: it searches along a line or follows the loss, as "
+                "optax.lbfgs and optax.polyak_sgd do."
+            ) from None
+        for path, leaf in tree_flatten_with_path(state)[0]:
+            inside = {part.key for part in path if isinstance(part, DictKey)}
+            if not inside & (weights.keys() - given.keys()):
+                name = keystr(path)
+                self._scalars[name].assign(
+                    jax.random.key_data(leaf) if name in self._random else leaf
+                )
+        for key, v in zip(keys, variables, strict=True):
+            v.assign(weights[key] + changes[key])
+
+    def _leaf(self, name: str) -> Array:
+        value = self._scalars[name].value
+        kind = self._random.get(name)
+        return value if kind is None else jax.random.wrap_key_data(value, impl=kind)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate made known by `optax.inject_hyperparams`, once the optimizer is built."""
+        found = self._injected("hyperparams")
+        if found is None:
+            raise AttributeError(_HIDDEN_RATE)
+        return found
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        found = self._injected("hyperparams")
+        if found is None or self._injected("hyperparams_states") is not None:
+            raise TypeError(_HIDDEN_RATE)
+        found.assign(value)
+
+    def _injected(self, where: str) -> Variable | None:
+        inside = f".{where}['learning_rate']"
+        return next((box for name, box in self._scalars.items() if inside in name), None)
+
+    def get_config(self) -> dict:
+        raise ValueError(
+            "An optax transformation cannot be saved: it is code, and a model file holds data.\n"
+            "  Fix: use an optimizer of lamina.optimizers, or compile again after loading."
+        )
+
+
+_HIDDEN_RATE = (
+    "The learning rate is inside the optax transformation, as a number or a schedule, and cannot "
+    "be read or set.\n"
+    "  Fix: make it known with optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), or use "
+    "lamina.optimizers.Adam(1e-3)."
+)

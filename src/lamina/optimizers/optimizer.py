@@ -1,0 +1,657 @@
+"""Optimizer: everything that optimizers share, around one optax transformation.
+
+A subclass is a page: it turns its arguments into a transformation of gradients into changes of
+the weights. What holds for all of them is written once, here: the learning rate and the count of
+steps as Variables, clipping, weight decay, averaging, accumulation, constraints and saving.
+"""
+
+import inspect
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from lamina.core import naming, registry
+from lamina.core.config import floatx
+from lamina.core.errors import LaminaWarning, unknown_argument
+from lamina.core.stateless import stateless, values_of
+from lamina.core.variable import Array, ArrayLike, Variable, name_scope
+from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from lamina.optimizers.schedules import LearningRateSchedule
+
+LearningRate = float | LearningRateSchedule | Callable
+
+
+class Optimizer:
+    """Changes the weights of a model so that its loss falls; the base of all optimizers.
+
+    To write one's own, override `transformation` (an optax transformation), or, as in Keras,
+    `build` and `update_step`.
+
+    Args:
+        learning_rate: How far a step goes, no unit: a number, a `LearningRateSchedule`, or a
+            function of the step (or of nothing). A number may be changed at any time by
+            assigning to `optimizer.learning_rate`; nothing is compiled again.
+        weight_decay: Fraction of a weight, times the learning rate, that is taken off it before
+            each step. Gradients and slots never see it ("decoupled" decay).
+        clipnorm: Highest L2 norm of the gradient of one weight array.
+        clipvalue: Highest absolute value of an element of a gradient.
+        global_clipnorm: Highest L2 norm of all gradients together. Only one of the three.
+        use_ema: Also keep a moving average of the weights; `fit` ends by putting it in place.
+        ema_momentum: Fraction of the old average that is kept at every step, 0 to 1.
+        ema_overwrite_frequency: Put the average in place every so many steps; None for only at
+            the end of training.
+        loss_scale_factor: The loss is multiplied by it, and gradients are divided by it: keeps
+            small float16 gradients from becoming zero.
+        gradient_accumulation_steps: Change the weights only every so many steps, with the mean
+            gradient since the last change. Schedules count every step.
+        name: Part of the names of its variables.
+
+    Raises:
+        TypeError: If an argument is unknown; the message names the nearest one.
+        ValueError: If an argument is out of its range.
+    """
+
+    # Keras makes slots group by group, and files store them by index in that order; the names
+    # in one group alternate: (momentum, velocity) of the first weight, then of the second, …
+    slot_order: tuple[tuple[str, ...], ...] = ()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **unknown: Any,
+    ):
+        _refuse_unknown(type(self), unknown)
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        limits = {key: value for key, value in clips.items() if value is not None}
+        if len(limits) > 1:
+            raise ValueError(f"Only one of {' and '.join(limits)} can be used; received {limits}.")
+        for key, value in limits.items():
+            if not value > 0:
+                raise ValueError(f"{key} must be above 0; received {value!r}.")
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise ValueError(f"ema_momentum must be from 0 to 1; received {ema_momentum!r}.")
+        if use_ema and ema_overwrite_frequency is not None:
+            _whole_number(ema_overwrite_frequency, "ema_overwrite_frequency", at_least=1)
+        if gradient_accumulation_steps is not None:
+            _whole_number(gradient_accumulation_steps, "gradient_accumulation_steps", at_least=2)
+        self.name = name or naming.auto_name(type(self))
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.built = False
+        self._trainable_variables: list[Variable] = []
+        self._index_of: dict[int, int] = {}
+        self._slots: dict[str, dict[int, Variable]] = {}  # slot name → id of the weight → slot
+        self._scalars: dict[str, Variable] = {}
+        self._added: list[Variable] = []
+        self._state_type: Callable = optax.EmptyState
+        self._undecayed: list[Variable] = []
+        self._undecayed_names: re.Pattern | None = None
+        self._iterations = self._variable(0, "iteration", dtype="int32")
+        rate = _rate(learning_rate)
+        self._learning_rate: Any = (
+            rate if callable(rate) else self._variable(rate, "learning_rate", dtype=floatx())
+        )
+
+    # The page of a subclass.
+
+    def transformation(self) -> optax.GradientTransformationExtraArgs:
+        """The rule as an optax transformation.
+
+        Its state is a NamedTuple; a field is a list with one array per weight (empty if the
+        settings don't need it) or a scalar. `update` gets the extra arguments `learning_rate`
+        (a scalar) and `step` (how many steps were done before), and returns what to add to the
+        weights.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no rule: write transformation(self), or "
+            "update_step(self, gradient, variable, learning_rate)."
+        )
+
+    def update_step(self, gradient: Array, variable: Variable, learning_rate: Array) -> None:
+        """Keras's way to write one's own optimizer: assign `variable` and its slots."""
+        raise NotImplementedError
+
+    # Variables.
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make the slots for a list of weights; those that have theirs keep them."""
+        variables = list({id(v): v for v in variables}.values())
+        new = [v for v in variables if id(v) not in self._index_of]
+        if self.built and not new:
+            return
+        given = {id(v) for v in variables}
+        others = [v for v in self._trainable_variables if id(v) not in given]
+        self._trainable_variables = [*variables, *others]
+        self._index_of = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        for wanted, name in (
+            (self.use_ema, "average"),
+            (self.gradient_accumulation_steps, "gradient_accumulator"),
+        ):
+            if wanted:
+                self._add_slots(name, new, [jnp.zeros(v.shape, v.dtype) for v in new])
+        if not self._has_own_update_step():
+            self._build_state(new)
+        self.built = True
+
+    def _build_state(self, new: list[Variable]) -> None:
+        with jax.ensure_compile_time_eval():
+            state = self.transformation().init([v._value for v in new])
+        self._state_type = type(state)
+        for name, initial in _fields(state).items():
+            if isinstance(initial, list):
+                self._add_slots(name, new, initial)
+            elif name not in self._scalars:
+                self._scalars[name] = self._variable(initial, name)
+
+    def _add_slots(self, name: str, weights: list[Variable], initial: list) -> None:
+        if initial:
+            slots = self._slots.setdefault(name, {})
+            slots |= {
+                id(v): self._variable(value, _slot_name(v, name), dtype=v.dtype)
+                for v, value in zip(weights, initial, strict=True)
+            }
+
+    def _variable(self, initial: Any, name: str, shape: Any = None, dtype: Any = None) -> Variable:
+        with name_scope(self.name):
+            return Variable(initial, shape=shape, dtype=dtype, trainable=False, name=name)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All its state, in the order in which Keras makes and stores it."""
+        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+        groups = (("average",), ("gradient_accumulator",), *self.slot_order)
+        slots = [
+            self._slots[name][id(weight)]
+            for group in groups
+            for weight in self._trainable_variables
+            for name in group
+            if name in self._slots
+        ]
+        return [self._iterations, *rate, *slots, *self._scalars.values(), *self._added]
+
+    @property
+    def iterations(self) -> Any:
+        """How many times the weights were changed."""
+        if self.gradient_accumulation_steps:
+            return self._iterations.value // self.gradient_accumulation_steps
+        return self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of the next step: its Variable, or what the schedule gives now."""
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self._scheduled(self._learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate | Variable | ArrayLike) -> None:
+        rate = _rate(value)
+        if callable(rate):
+            self._learning_rate = rate
+        elif isinstance(self._learning_rate, Variable):
+            self._learning_rate.assign(rate)
+        else:
+            raise TypeError(
+                f"The learning rate of {self.name!r} follows a schedule and cannot be set to "
+                f"{value!r}.\n  Fix: compile with a number, such as "
+                f"{type(self).__name__}(learning_rate=0.001), to change it during training."
+            )
+
+    def _scheduled(self, schedule: Callable) -> Array:
+        step = self._iterations.value
+        takes_step = isinstance(schedule, LearningRateSchedule) or _needs_an_argument(schedule)
+        return jnp.asarray(schedule(step) if takes_step else schedule(), dtype=floatx())
+
+    # A step.
+
+    def apply(
+        self,
+        grads: Sequence[ArrayLike | None],
+        trainable_variables: Iterable[Variable] | None = None,
+    ) -> None:
+        """Change the weights, once, against their gradients.
+
+        Args:
+            grads: One gradient per weight, of its shape.
+            trainable_variables: The weights; all or some of those of `build`, which the first
+                call does by itself. None for all of them.
+
+        Raises:
+            ValueError: If the gradients don't fit the weights, or all of them are None.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        variables = self._checked(grads, trainable_variables)
+        pairs = _with_gradient(grads, variables)
+        given = [v for _, v in pairs]
+        scale = self.loss_scale_factor
+        gradients = [jnp.asarray(g, v.dtype) for g, v in pairs]
+        if scale is not None:
+            gradients = [g / scale for g in gradients]
+        if self.gradient_accumulation_steps:
+            self._accumulate(gradients, given, self.gradient_accumulation_steps)
+        else:
+            self._change(gradients, given)
+        if self.use_ema:
+            self._average(variables)
+        for v in given:
+            if v.constraint is not None:
+                v.assign(v.constraint(v.value))
+        self._iterations.assign_add(1)
+
+    def apply_gradients(
+        self, grads_and_vars: Iterable[tuple[ArrayLike | None, Variable]]
+    ) -> Variable:
+        """`apply` for pairs of gradient and weight; returns the count of steps."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self._iterations
+
+    def stateless_apply(
+        self,
+        optimizer_variables: Sequence[Array],
+        grads: Sequence[Array],
+        trainable_variables: Sequence[Array],
+    ) -> tuple[list[Array], list[Array]]:
+        """`apply` as a pure function, for a training loop of one's own in plain JAX.
+
+        Args:
+            optimizer_variables: Values of `optimizer.variables`.
+            grads: One gradient per weight.
+            trainable_variables: Values of the weights that the optimizer was built for.
+
+        Returns:
+            New values of the weights, and of `optimizer.variables`.
+        """
+        pure = stateless(self.apply, (self._trainable_variables, self.variables))
+        _, new = pure((list(trainable_variables), list(optimizer_variables)), grads)
+        return new
+
+    def _checked(self, grads: list, variables: Iterable[Variable] | None) -> list[Variable]:
+        if variables is None:
+            if not self.built:
+                raise ValueError(
+                    f"Optimizer {self.name!r} doesn't know its weights yet.\n"
+                    "  Fix: optimizer.apply(grads, model.trainable_variables)."
+                )
+            variables = self._trainable_variables
+        variables = list(variables)
+        if not self.built:
+            self.build(variables)
+        if len(grads) != len(variables):
+            raise ValueError(
+                f"Optimizer {self.name!r} received {len(grads)} gradients for "
+                f"{len(variables)} weights; it needs one for each, in the same order."
+            )
+        for gradient, v in zip(grads, variables, strict=True):
+            if id(v) not in self._index_of:
+                raise ValueError(
+                    f"Optimizer {self.name!r} was not built for {v.path!r}.\n  Likely cause: a "
+                    "layer was added, or made trainable, after the first step.\n"
+                    "  Fix: optimizer.build(model.trainable_variables) before the next one."
+                )
+            if gradient is not None and np.shape(gradient) != v.shape:
+                raise ValueError(
+                    f"The gradient for {v.path!r} has shape {np.shape(gradient)}, expected "
+                    f"{v.shape}.\n  Likely cause: gradients and weights in different orders."
+                )
+        return variables
+
+    def _accumulate(self, gradients: list[Array], variables: list[Variable], steps: int) -> None:
+        due = (self._iterations.value + 1) % steps == 0
+        accumulators = [self._slots["gradient_accumulator"][id(v)] for v in variables]
+        sums = [a.value + g for a, g in zip(accumulators, gradients, strict=True)]
+        boxes = [*variables, *self.variables]
+        before = values_of(boxes)
+        self._change([s / steps for s in sums], variables)
+        # The change is always computed and then kept or dropped: XLA fuses the choice into it,
+        # and unlike a branch it costs no compilation outside compiled code.
+        for box, old in zip(boxes, before, strict=True):
+            if box.value is not old:
+                box.assign(jnp.where(due, box.value, old))
+        for accumulator, total in zip(accumulators, sums, strict=True):
+            accumulator.assign(jnp.where(due, 0, total))
+
+    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+        rate = jnp.asarray(self.learning_rate)
+        gradients = self._clipped(gradients)
+        values = [self._decayed(v, rate) for v in variables]
+        if self._has_own_update_step():
+            for gradient, v, value in zip(gradients, variables, values, strict=True):
+                v.assign(value)
+                self.update_step(gradient, v, rate)
+            return
+        changes = self._transformed(gradients, variables, values, rate)
+        for v, value, change in zip(variables, values, changes, strict=True):
+            v.assign(value + change)
+
+    def _transformed(
+        self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
+    ) -> list[Array]:
+        """What to add to the weights; the slots are assigned."""
+        slots = {
+            name: [slots[id(v)] for v in variables]
+            for name, slots in self._slots.items()
+            if name not in ("average", "gradient_accumulator")
+        }
+        boxes = self._state_type(**{**_unused(self._state_type), **slots, **self._scalars})
+        changes, state = self.transformation().update(
+            gradients,
+            values_of(boxes),
+            values,
+            learning_rate=rate,
+            step=jnp.asarray(self.iterations),
+        )
+        for box, value in zip(jax.tree.leaves(boxes), jax.tree.leaves(state), strict=True):
+            box.assign(value)
+        return changes
+
+    def _clipped(self, gradients: list[Array]) -> list[Array]:
+        if self.clipnorm is not None:
+            return clip_by_norm(gradients, self.clipnorm)
+        if self.global_clipnorm is not None:
+            return clip_by_global_norm(gradients, self.global_clipnorm)
+        if self.clipvalue is not None:
+            return clip_by_value(gradients, self.clipvalue)
+        return gradients
+
+    def _decayed(self, variable: Variable, rate: Array) -> Array:
+        names = self._undecayed_names
+        excluded = any(variable is v for v in self._undecayed) or (
+            names is not None and names.search(variable.name)
+        )
+        if self.weight_decay is None or excluded:
+            return variable.value
+        return variable.value - variable.value * self.weight_decay * rate
+
+    def _average(self, variables: list[Variable]) -> None:
+        iterations = jnp.asarray(self.iterations)
+        kept = jnp.where(iterations == 0, 0.0, self.ema_momentum)  # the first value is taken whole
+        for v in variables:
+            average = self._slots["average"][id(v)]
+            average.assign(kept * average.value + (1 - kept) * v.value)
+            if self.ema_overwrite_frequency:
+                due = (iterations + 1) % self.ema_overwrite_frequency == 0
+                v.assign(jnp.where(due, average.value, v.value))
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Name weights that `weight_decay` leaves alone.
+
+        Args:
+            var_list: The weights themselves.
+            var_names: Patterns (regular expressions) found in their names, such as `"bias"`.
+        """
+        self._undecayed = list(var_list or ())
+        self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Put the moving averages in place of the weights, at the end of training."""
+        if self.use_ema and self.built:
+            averages = self._slots["average"]
+            for v in var_list:
+                if id(v) in averages:
+                    v.assign(averages[id(v)].value)
+
+    def scale_loss(self, loss: ArrayLike) -> ArrayLike:
+        """The loss to differentiate: times `loss_scale_factor`, if there is one."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # Files.
+
+    def save_own_variables(self, store: MutableMapping) -> None:
+        """Put the state in a mapping from "0", "1", … to arrays."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Mapping) -> None:
+        """Take the state from a mapping from "0", "1", … to arrays.
+
+        One that doesn't fit is left alone with a warning, as in Keras: the weights of the model
+        are still good, only the slots start afresh.
+        """
+        variables = self.variables
+        saved = {int(key): np.asarray(store[key]) for key in store.keys()}
+        expected = {i: v.shape for i, v in enumerate(variables)}
+        found = {i: value.shape for i, value in saved.items()}
+        if found != expected:
+            why = (
+                f"{len(found)} variables are saved and it has {len(expected)}"
+                if len(found) != len(expected)
+                else next(
+                    f"variable {v.path!r} has shape {v.shape} and {found.get(i)} is saved"
+                    for i, v in enumerate(variables)
+                    if found.get(i) != v.shape
+                )
+            )
+            warnings.warn(
+                f"The saved state of optimizer {self.name!r} was not loaded: {why}.\n"
+                "  Likely cause: it was saved by another optimizer, or with other layers "
+                "trainable.",
+                LaminaWarning,
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(variables):
+            variable.assign(saved[i])
+
+    def get_config(self) -> dict:
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            rate = float(rate)
+        return {
+            "name": self.name,
+            "learning_rate": registry.serialize(rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping, custom_objects: Mapping | None = None) -> "Optimizer":
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), Mapping):
+            config["learning_rate"] = registry.deserialize(config["learning_rate"], custom_objects)
+        return cls(**config)
+
+    # For optimizers written in Keras's way.
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A variable of the optimizer's own, saved with it.
+
+        Args:
+            shape: Its shape.
+            initializer: `"zeros"`, `"ones"`, an array, or a function `(shape, dtype) → array`.
+            dtype: Defaults to `floatx()`.
+            name: Last part of its path.
+        """
+        if isinstance(initializer, str):
+            initializer = {"zeros": jnp.zeros, "ones": jnp.ones}[initializer]
+        variable = self._variable(initializer, name or "variable", tuple(shape), dtype)
+        self._added.append(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """A slot: a variable of the shape and type of a weight, named after it."""
+        weight = reference_variable
+        return self.add_variable(
+            weight.shape, initializer, weight.dtype, _slot_name(weight, name or "var")
+        )
+
+    def add_optimizer_variables(
+        self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """Slots for many weights: a list, or a tuple of lists for a list of names."""
+        names = [name] if isinstance(name, str) else list(name)
+        one = isinstance(initializer, str) or callable(initializer)
+        initializers = [initializer] * len(names) if one else list(initializer)
+        rows = [
+            [
+                self.add_variable_from_reference(weight, slot, first)
+                for slot, first in zip(names, initializers, strict=True)
+            ]
+            for weight in trainable_variables
+        ]
+        columns = tuple([row[i] for row in rows] for i in range(len(names)))
+        return columns[0] if isinstance(name, str) else columns
+
+    def assign(self, variable: Variable, value: ArrayLike) -> None:
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: ArrayLike) -> None:
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: ArrayLike) -> None:
+        variable.assign_sub(value)
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._index_of[id(variable)]
+
+    def _has_own_update_step(self) -> bool:
+        return type(self).update_step is not Optimizer.update_step
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name == "decay":
+            if value is not None:
+                warnings.warn(
+                    f"{cls.__name__}(decay={value!r}) does nothing, as in Keras 3.\n  Fix: "
+                    "learning_rate=lamina.optimizers.schedules.InverseTimeDecay(rate, 1, decay).",
+                    LaminaWarning,
+                    stacklevel=4,
+                )
+            continue
+        if name == "lr":
+            raise TypeError(f"{cls.__name__} has no argument 'lr'; it is called learning_rate.")
+        raise unknown_argument(cls.__name__, name, _arguments(cls))
+
+
+def _arguments(cls: type) -> list[str]:
+    """Names of the keyword arguments of a class and of those it inherits from."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [
+        parameter.name
+        for base in cls.__mro__
+        if "__init__" in vars(base) and base is not object
+        for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+        if parameter.kind in named
+    ]
+
+
+def _whole_number(value: Any, name: str, at_least: int) -> None:
+    if not isinstance(value, (int, np.integer)) or value < at_least:
+        raise ValueError(
+            f"{name} must be a whole number of steps, {at_least} or more, or None; "
+            f"received {value!r}."
+        )
+
+
+def _rate(value: Any) -> Any:
+    """A learning rate checked: a finite number, an array without axes, or a function."""
+    if isinstance(value, LearningRateSchedule):
+        return value
+    if isinstance(value, type):
+        raise TypeError(
+            f"learning_rate received the class {value.__name__}, not an object of it.\n"
+            f"  Fix: learning_rate={value.__name__}(…)."
+        )
+    if callable(value) or (isinstance(value, (jax.Array, Variable)) and value.ndim == 0):
+        return value
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except TypeError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            "learning_rate must be a number, such as 0.001, a LearningRateSchedule or a function "
+            f"of the step; received {value!r}."
+        )
+    return number
+
+
+def _needs_an_argument(function: Callable) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C, such as a NumPy function
+        return True
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.kind in positional and p.default is p.empty for p in parameters)
+
+
+def _slot_name(weight: Variable, name: str) -> str:
+    return f"{weight.path.replace('/', '_')}_{name}"
+
+
+def _with_gradient(
+    gradients: Sequence[Any], variables: Sequence[Variable]
+) -> list[tuple[Any, Variable]]:
+    """Pairs of gradient and weight without the weights that have none, which are named."""
+    pairs = list(zip(gradients, variables, strict=True))
+    missing = [v.path for gradient, v in pairs if gradient is None]
+    if len(missing) == len(pairs):
+        raise ValueError(
+            f"No gradients for any of the weights {', '.join(missing)}.\n"
+            "  Likely cause: the loss was computed without them."
+        )
+    if missing:
+        warnings.warn(
+            f"No gradients for the weights {', '.join(missing)}; they stay as they are.\n"
+            "  Likely cause: the loss doesn't depend on them.",
+            LaminaWarning,
+            stacklevel=3,
+        )
+    return [(gradient, v) for gradient, v in pairs if gradient is not None]
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    return dict(zip(state._fields, state, strict=True))
+
+
+def _unused(state_type: Any) -> dict[str, list]:
+    return {name: [] for name in state_type._fields}

@@ -1,0 +1,408 @@
+"""Learning rates that depend on the step: functions of the step with a config.
+
+A schedule is called with the number of steps done so far, inside the compiled loop, so the rate
+changes at every step without a callback and without recompiling.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core import registry
+from lamina.core.variable import Array, ArrayLike
+
+
+class LearningRateSchedule:
+    """A learning rate that depends on the step; the base class of one's own schedules.
+
+    A subclass computes with `jax.numpy` (the step is traced) and has a `get_config`.
+
+    Example:
+        >>> class Halving(LearningRateSchedule):
+        ...     def __call__(self, step):
+        ...         return 0.1 * 0.5 ** (step // 100)
+        >>> float(Halving()(200))
+        0.025
+    """
+
+    def __call__(self, step: ArrayLike) -> ArrayLike:
+        raise NotImplementedError(
+            f"{type(self).__name__} is a learning rate schedule without __call__(self, step); "
+            "write one that returns the rate at that step."
+        )
+
+    def get_config(self) -> dict:
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot be saved: write get_config(self), a dictionary of "
+            "the arguments of __init__."
+        )
+
+    @classmethod
+    def from_config(cls, config: Mapping) -> "LearningRateSchedule":
+        return cls(**config)
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """Multiplies the learning rate by `decay_rate` every `decay_steps` steps.
+
+    `initial_learning_rate * decay_rate ** (step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: Rate at step 0.
+        decay_steps: Steps (not epochs) in which the rate falls by one factor.
+        decay_rate: The factor, such as 0.96.
+        staircase: Fall at once at every multiple of `decay_steps`, not a little at every step.
+        name: A label for the config.
+
+    Example:
+        >>> round(float(ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)(200)), 6)
+        0.025
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        periods = _as_float(step) / self.decay_steps
+        if self.staircase:
+            periods = jnp.floor(periods)
+        return self.initial_learning_rate * jnp.power(self.decay_rate, periods)
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
+
+
+class InverseTimeDecay(LearningRateSchedule):
+    """Divides the learning rate by a number that grows with the steps.
+
+    `initial_learning_rate / (1 + decay_rate * step / decay_steps)`.
+
+    Args:
+        initial_learning_rate: Rate at step 0.
+        decay_steps: Steps (not epochs) in which the divisor grows by `decay_rate`.
+        decay_rate: Growth of the divisor, no unit.
+        staircase: Fall at once at every multiple of `decay_steps`, not a little at every step.
+        name: A label for the config.
+
+    Example:
+        >>> round(float(InverseTimeDecay(0.1, decay_steps=100, decay_rate=1.0)(300)), 6)
+        0.025
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        periods = _as_float(step) / self.decay_steps
+        if self.staircase:
+            periods = jnp.floor(periods)
+        return self.initial_learning_rate / (1 + self.decay_rate * periods)
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """Keeps the learning rate constant between boundaries.
+
+    Args:
+        boundaries: Rising steps; a step equal to a boundary still has the rate before it.
+        values: Rates, one more than there are boundaries.
+        name: A label for the config.
+
+    Example:
+        >>> schedule = PiecewiseConstantDecay(boundaries=[100, 200], values=[1.0, 0.5, 0.25])
+        >>> [float(schedule(step)) for step in (0, 100, 101, 1000)]
+        [1.0, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(
+        self,
+        boundaries: Sequence[float],
+        values: Sequence[float],
+        name: str = "PiecewiseConstant",
+    ):
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                "PiecewiseConstantDecay needs one more value than boundaries; received "
+                f"{len(values)} values and {len(boundaries)} boundaries."
+            )
+        if list(boundaries) != sorted(boundaries):
+            raise ValueError(
+                f"PiecewiseConstantDecay needs rising boundaries; received {list(boundaries)}."
+            )
+        self.boundaries = boundaries
+        self.values = values
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        if not self.boundaries:
+            return jnp.float32(self.values[0])
+        piece = jnp.searchsorted(jnp.asarray(self.boundaries), jnp.asarray(step))
+        return jnp.asarray(self.values, dtype="float32")[piece]
+
+    def get_config(self) -> dict:
+        return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """Takes the learning rate from one value to another along a polynomial.
+
+    `(initial - end) * (1 - step / decay_steps) ** power + end`; a straight line for power 1.
+
+    Args:
+        initial_learning_rate: Rate at step 0.
+        decay_steps: Steps (not epochs) until the end is reached.
+        end_learning_rate: Rate from then on.
+        power: Exponent; above 1 the rate falls quickly at first, below 1 slowly.
+        cycle: Start again, with `decay_steps` stretched to the next multiple, when the end is
+            reached.
+        name: A label for the config.
+
+    Example:
+        >>> schedule = PolynomialDecay(1.0, decay_steps=100, end_learning_rate=0.5)
+        >>> [float(schedule(step)) for step in (0, 50, 200)]
+        [1.0, 0.75, 0.5]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        step, decay_steps = _as_float(step), self.decay_steps
+        if self.cycle:
+            cycles = jnp.where(step == 0, 1.0, jnp.ceil(step / decay_steps))
+            fraction = step / (decay_steps * cycles)
+        else:
+            fraction = jnp.minimum(step, decay_steps) / decay_steps
+        span = self.initial_learning_rate - self.end_learning_rate
+        return span * jnp.power(1 - fraction, self.power) + self.end_learning_rate
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "end_learning_rate": self.end_learning_rate,
+            "power": self.power,
+            "cycle": self.cycle,
+            "name": self.name,
+        }
+
+
+class CosineDecay(LearningRateSchedule):
+    """Lowers the learning rate along half a cosine, if wanted after a linear warm-up.
+
+    With `warmup_target`, the rate first rises in a straight line from `initial_learning_rate` to
+    `warmup_target` during `warmup_steps`, and the cosine starts from there.
+
+    Args:
+        initial_learning_rate: Rate at step 0.
+        decay_steps: Steps (not epochs) of the cosine, warm-up not counted.
+        alpha: Fraction of the highest rate that is left at the end, 0 to 1.
+        name: A label for the config.
+        warmup_target: Rate at the end of the warm-up; None for no warm-up.
+        warmup_steps: Steps of the warm-up.
+
+    Source: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    arXiv:1608.03983.
+
+    Example:
+        >>> schedule = CosineDecay(0.0, decay_steps=100, warmup_target=1.0, warmup_steps=10)
+        >>> [round(float(schedule(step)), 3) for step in (0, 5, 10, 60, 110)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _positive(decay_steps, "decay_steps", self)
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: ArrayLike) -> Array:
+        step = _as_float(step)
+        if self.warmup_target is None:
+            return self._decay(step, self.initial_learning_rate)
+        decayed = self._decay(jnp.maximum(step - self.warmup_steps, 0), self.warmup_target)
+        if not self.warmup_steps:
+            return decayed
+        rise = self.warmup_target - self.initial_learning_rate
+        warm = self.initial_learning_rate + rise * (step / self.warmup_steps)
+        return jnp.where(step < self.warmup_steps, warm, decayed)
+
+    def _decay(self, step: Array, highest: float) -> Array:
+        fraction = jnp.minimum(step, self.decay_steps) / self.decay_steps
+        cosine = 0.5 * (1 + jnp.cos(math.pi * fraction))
+        return highest * ((1 - self.alpha) * cosine + self.alpha)
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "name": self.name,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Lowers the learning rate along half a cosine, again and again, each time more slowly.
+
+    Args:
+        initial_learning_rate: Rate at step 0.
+        first_decay_steps: Steps (not epochs) of the first period.
+        t_mul: Each period is this many times as long as the one before.
+        m_mul: Each period starts at this fraction of the start of the one before.
+        alpha: Fraction of the initial rate that is left at the end of a period, 0 to 1.
+        name: A label for the config.
+
+    Source: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    arXiv:1608.03983.
+
+    Example:
+        >>> schedule = CosineDecayRestarts(1.0, first_decay_steps=100)
+        >>> [round(float(schedule(step)), 3) for step in (0, 50, 100, 200)]
+        [1.0, 0.5, 1.0, 0.5]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ):
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def __call__(self, step: ArrayLike) -> Array:
+        periods = _as_float(step) / self.first_decay_steps
+        if self.t_mul == 1:
+            restarts = jnp.floor(periods)
+            fraction = periods - restarts
+        else:
+            # Lengths grow geometrically, so the sum of the first n is (1 - t**n) / (1 - t).
+            grown = jnp.log(1 - periods * (1 - self.t_mul)) / jnp.log(jnp.float32(self.t_mul))
+            restarts = jnp.floor(grown)
+            length = jnp.power(self.t_mul, restarts)
+            fraction = (periods - (1 - length) / (1 - self.t_mul)) / length
+        start = jnp.power(self.m_mul, restarts)
+        cosine = 0.5 * start * (1 + jnp.cos(math.pi * fraction))
+        return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "first_decay_steps": self.first_decay_steps,
+            "t_mul": self.t_mul,
+            "m_mul": self.m_mul,
+            "alpha": self.alpha,
+            "name": self.name,
+        }
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
+    """A schedule as plain JSON-able data."""
+    return registry.serialize(learning_rate_schedule)
+
+
+def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
+    """The schedule that `serialize` described.
+
+    Example:
+        >>> deserialize({"class_name": "CosineDecay", "config": {
+        ...     "initial_learning_rate": 0.1, "decay_steps": 10}}).decay_steps
+        10
+    """
+    return registry.deserialize({"module": _NAMESPACE, **config}, custom_objects)
+
+
+def _positive(value: int, argument: str, schedule: LearningRateSchedule) -> int:
+    if not value > 0:
+        owner = type(schedule).__name__
+        raise ValueError(f"{owner} needs {argument} above 0, in steps; received {value!r}.")
+    return value
+
+
+def _as_float(step: ArrayLike) -> Array:
+    return jnp.asarray(step, dtype="float32")
+
+
+_NAMESPACE = "keras.optimizers.schedules"
+registry.register_namespace(
+    _NAMESPACE,
+    {
+        "CosineDecay": CosineDecay,
+        "CosineDecayRestarts": CosineDecayRestarts,
+        "ExponentialDecay": ExponentialDecay,
+        "InverseTimeDecay": InverseTimeDecay,
+        "LearningRateSchedule": LearningRateSchedule,
+        "PiecewiseConstantDecay": PiecewiseConstantDecay,
+        "PolynomialDecay": PolynomialDecay,
+    },
+)
