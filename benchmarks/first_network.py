@@ -88,9 +88,9 @@ def main() -> None:
         screen.print(f"{name} failed: {reason}")
     options.json.write_text(json.dumps(results, indent=1) + "\n")
     console.print(f"All measurements: {options.json}")
-    if options.write:
-        report.write_page(options.write, results)
-        console.print(f"Page: {options.write}")
+    for page in options.write:
+        report.write_page(page, results)
+        console.print(f"Page: {page}")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict:
@@ -143,7 +143,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--no-tune", action="store_true", help="only the peers' defaults")
     parser.add_argument("--json", type=Path, default=Path("first_network.json"))
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the results in a page")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="PAGE",
+        action="append",
+        default=[],
+        help="put the results in a page, between its markers; may be repeated",
+    )
     return parser.parse_args()
 
 
@@ -231,16 +238,16 @@ def run(contender: Contender, data: Path, epochs: int, folder: Path) -> dict:
     script = machine.PEERS / contender.script
     command = [contender.python(), script, data, "--epochs", str(epochs), *contender.options]
     command = [str(part) for part in command]
+    cold, line = 0.0, ""
     with open(folder / "stderr.txt", "w+") as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        cold, line = 0.0, ""
-        for line in process.stdout:
-            if line.startswith("prediction"):
-                cold = time.perf_counter() - start
-        if process.wait() != 0:
+        ) as process:
+            for line in process.stdout:
+                if line.startswith("prediction"):
+                    cold = time.perf_counter() - start
+        if process.returncode != 0:
             errors.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read())
     return {**json.loads(line), "cold": cold}

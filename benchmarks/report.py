@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COLUMNS = (
     "contender",
     "import, s",
@@ -57,17 +56,47 @@ def tables(results: dict) -> list[Table]:
 
 
 def write_page(path: Path, results: dict) -> None:
-    """Replace what stands between the two markers of a Markdown page; the prose around it stays.
+    """Put the tables between the markers of a Markdown page; the prose around them stays.
+
+    Markers are `<!-- measured: begin -->` and `<!-- measured: end -->` for everything, and
+    `<!-- measured ratios: … -->` for the short table of `how_much_faster`.
 
     Raises:
         ValueError: If the page has no markers.
     """
-    page = path.read_text()
-    if BEGIN not in page or END not in page:
-        raise ValueError(f"{path} needs the lines {BEGIN} and {END}; the tables go between them.")
-    before, rest = page.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    path.write_text(f"{before}{BEGIN}\n{markdown(results)}\n{END}{after}")
+    page, found = path.read_text(), 0
+    for section, text in (
+        ("measured", markdown(results)),
+        ("measured ratios", how_much_faster(results)),
+    ):
+        begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+        if begin in page and end in page:
+            before, rest = page.split(begin, 1)
+            page = f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}"
+            found += 1
+    if not found:
+        raise ValueError(f"{path} has no markers such as <!-- measured: begin -->.")
+    path.write_text(page)
+
+
+def how_much_faster(results: dict) -> str:
+    """One row per peer: how many times Lamina is faster, below 1 where it is slower."""
+    runs = results["runs"]
+    first, second = runs.get(LAMINA, []), runs.get(LAMINA_AGAIN, [])
+    if not first or not second:
+        return "Lamina was not measured."
+    rows = [
+        (
+            name,
+            f"{times_faster(first, theirs, later_epoch):.1f}×",
+            f"{times_faster(first, theirs, cold_process):.1f}×",
+            f"{times_faster(second, theirs, cold_process):.1f}×",
+        )
+        for name, theirs in runs.items()
+        if name not in (LAMINA, LAMINA_AGAIN)
+    ]
+    head = ("Lamina against", "an epoch", "whole script, first start", "whole script, later starts")
+    return f"{_markdown_table(head, rows)}\n\n{headline(results)}."
 
 
 def markdown(results: dict) -> str:
@@ -90,7 +119,7 @@ def markdown(results: dict) -> str:
         _markdown_table(("on", "ratio", "aim", "verdict"), ratios(results)),
         f"Versions: {', '.join(versions)}.",
     ]
-    return "\n" + "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def headline(results: dict) -> str:

@@ -1,0 +1,76 @@
+"""Everything that the documentation tells people to type is typed here."""
+
+import ast
+import re
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+FENCE = re.compile(r"^```python *\n(.*?)^``` *$", re.MULTILINE | re.DOTALL)
+NOT_RUN = re.compile(r"<!-- not run:(.*?)-->\s*\Z", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One Python block of a page."""
+
+    code: str
+    line: int
+    reason_not_run: str | None
+
+
+def _blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    blocks = []
+    for fence in FENCE.finditer(text):
+        before = text[: fence.start()]
+        excuse = NOT_RUN.search(before)
+        reason = excuse.group(1).strip() if excuse else None
+        blocks.append(Block(fence.group(1), before.count("\n") + 2, reason))
+    return blocks
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page)], ids=_name)
+def test_every_block_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}  # later blocks go on where earlier ones ended
+    for block in _blocks(page):
+        if block.reason_not_run is None:
+            # Tracebacks name the line of the page.
+            tree = ast.increment_lineno(ast.parse(block.code), block.line - 1)
+            exec(compile(tree, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_a_block_that_is_not_run_says_why(page):
+    silent = [block.line for block in _blocks(page) if block.reason_not_run == ""]
+    assert not silent
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_between_pages_lead_somewhere(page):
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=_name)
+def test_every_example_runs_and_reaches_its_accuracy(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = runpy.run_path(str(script), run_name="__main__")
+    promised = re.search(r"at least\s+(0\.\d+)", names["__doc__"])
+    assert promised, "its docstring must say which accuracy it reaches: 'at least 0.9'"
+    assert names["accuracy"] >= float(promised.group(1))
