@@ -1,3 +1,133 @@
-"""Lamina: deep learning in layers. Placeholder until the public names are listed."""
+"""Lamina: deep learning in layers – Keras's API on JAX, with a compiled training loop.
 
-from lamina.version import __version__ as __version__
+    import lamina
+
+    (x_train, y_train), (x_test, y_test) = lamina.datasets.mnist.load_data()
+
+Everything here is loaded when it is first used, so that `import lamina` is quick and starts no
+JAX; the names are spelled out below for editors and type checkers.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lamina.version import __version__
+
+if TYPE_CHECKING:
+    from lamina import (
+        activations,
+        backend,
+        callbacks,
+        config,
+        constraints,
+        datasets,
+        diagnosis,
+        dtype_policies,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        saving,
+        utils,
+    )
+    from lamina.core.dtypes import DTypePolicy
+    from lamina.core.errors import LaminaWarning
+    from lamina.core.input_spec import InputSpec
+    from lamina.core.keras_tensor import KerasTensor
+    from lamina.core.layer import Layer
+    from lamina.core.seed import set_random_seed
+    from lamina.core.stateless import stateless, value_and_grad
+    from lamina.core.variable import Variable
+    from lamina.initializers import Initializer
+    from lamina.layers.input import Input
+    from lamina.losses import Loss
+    from lamina.metrics import Metric
+    from lamina.models import Functional, Model, Sequential
+    from lamina.optimizers import Optimizer
+    from lamina.regularizers import Regularizer
+
+_MODULES = (
+    *("activations", "backend", "callbacks", "config", "constraints", "datasets", "diagnosis"),
+    *("dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"),
+    *("optimizers", "random", "regularizers", "saving", "utils"),
+)
+_NAMES = {
+    "DTypePolicy": "lamina.core.dtypes",
+    "Functional": "lamina.models",
+    "Initializer": "lamina.initializers",
+    "Input": "lamina.layers.input",
+    "InputSpec": "lamina.core.input_spec",
+    "KerasTensor": "lamina.core.keras_tensor",
+    "LaminaWarning": "lamina.core.errors",
+    "Layer": "lamina.core.layer",
+    "Loss": "lamina.losses",
+    "Metric": "lamina.metrics",
+    "Model": "lamina.models",
+    "Optimizer": "lamina.optimizers",
+    "Regularizer": "lamina.regularizers",
+    "Sequential": "lamina.models",
+    "Variable": "lamina.core.variable",
+    "set_random_seed": "lamina.core.seed",
+    "stateless": "lamina.core.stateless",
+    "value_and_grad": "lamina.core.stateless",
+}
+
+__all__ = [
+    "DTypePolicy",
+    "Functional",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "LaminaWarning",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "diagnosis",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "set_random_seed",
+    "stateless",
+    "utils",
+    "value_and_grad",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"lamina.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    from lamina.core.errors import did_you_mean
+
+    raise AttributeError(f"Lamina has no {name!r}.{did_you_mean(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,9 +5,15 @@ Everything here is plain Python; nothing imports JAX, so `import lamina` stays q
 
 import os
 from pathlib import Path
+from typing import Any
 
 _FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
-_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_settings: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "resident_budget": None,
+}
 
 
 def floatx() -> str:
@@ -29,7 +35,7 @@ def set_floatx(value: str) -> None:
 
 def epsilon() -> float:
     """The small number (1e-7 unless changed) that keeps logarithms and divisions finite."""
-    return float(_settings["epsilon"])
+    return _settings["epsilon"]
 
 
 def set_epsilon(value: float) -> None:
@@ -56,6 +62,38 @@ def standardize_data_format(data_format: str | None) -> str:
             f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
         )
     return str(data_format).lower()
+
+
+def resident_budget() -> int:
+    """Bytes of training data that may stay on the device; larger sets are streamed.
+
+    `$LAMINA_RESIDENT_BYTES` or `set_resident_budget`; otherwise half of the memory that is free.
+    """
+    if _settings["resident_budget"] is not None:
+        return int(_settings["resident_budget"])
+    if "LAMINA_RESIDENT_BYTES" in os.environ:
+        return int(float(os.environ["LAMINA_RESIDENT_BYTES"]))
+    return _free_memory() // 2
+
+
+def set_resident_budget(size: int | None) -> None:
+    """Set how many bytes of training data may stay on the device; None: half of what is free."""
+    if size is not None and size < 0:
+        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
+    _settings["resident_budget"] = size
+
+
+def _free_memory() -> int:
+    import jax  # only training asks
+
+    stats = jax.devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 4 * 2**30  # not Linux: a size that any machine people train on has
 
 
 def cache_folder() -> Path:

@@ -281,7 +281,7 @@ class Layer(Operation):
                 if self.input_spec is not None:
                     check_inputs(self.input_spec, first, self._label)
                 _call_state.training = training
-                with autocast(self._autocast_dtype), jax.named_scope(self.name):
+                with name_scope(self.name), autocast(self._autocast_dtype):
                     outputs = self.call(*args, **kwargs)
             except Exception as error:
                 self._explain(error, args)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import naming
+from lamina.core import naming, runtime  # noqa: F401 - runtime sets JAX up
 from lamina.core.dtypes import is_float, standardize_dtype
 
 
@@ -165,10 +165,11 @@ class Variable:
         return self._value.dtype.name
 
     def numpy(self) -> np.ndarray:
-        return np.asarray(self.value)
+        """A copy as a NumPy array: training overwrites the variable's own memory in place."""
+        return np.array(self.value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.value, dtype=dtype)
+        return np.array(self.value, dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:
         return self.value

@@ -1,0 +1,58 @@
+"""JAX's settings, made once, before the first array: compiled programs are kept on the disk.
+
+Imported by every module that makes arrays. What the user has set himself is left alone.
+"""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+# Must be set before JAX looks for devices: one process should not take a whole GPU's memory.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import jax
+import jaxlib
+
+from lamina.core import config
+
+_CACHE_BYTES = 512 * 2**20
+
+
+def programs_folder() -> Path:
+    """Where compiled programs are kept: a folder for each kind of processor and JAX version.
+
+    A program compiled for the vector instructions of one machine must not be run on another
+    that shares the home folder.
+    """
+    kind = f"{platform.machine()}-{jaxlib.__version__}-{_processor_features()}"
+    return config.cache_folder() / "programs" / hashlib.sha256(kind.encode()).hexdigest()[:16]
+
+
+def _processor_features() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    wanted = ("model name", "flags", "Features")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
+
+
+def _keep_compiled_programs() -> None:
+    if jax.config.jax_compilation_cache_dir or os.environ.get("LAMINA_KEEP_PROGRAMS") == "0":
+        return
+    folder = programs_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only home: everything works, only slower at the next start
+    if not os.access(folder, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # JAX keeps what took over a second to compile; a small network takes less, at every start.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    jax.config.update("jax_compilation_cache_max_size", _CACHE_BYTES)
+
+
+_keep_compiled_programs()

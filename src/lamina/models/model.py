@@ -1,0 +1,270 @@
+"""Model: a Layer that can be trained, evaluated, asked and saved."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from lamina.core import registry
+from lamina.core.call_signature import is_shape
+from lamina.core.errors import did_you_mean
+from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.layer import Layer
+from lamina.core.variable import name_scope
+from lamina.models.graph import Graph
+from lamina.training.trainer import Trainer
+
+
+class Model(Trainer):
+    """A network that `fit` can train.
+
+    There are three ways to one: `Sequential` for a plain stack, `Model(inputs, outputs)` for a
+    graph of layers, and a subclass with its own `__init__` and `call`.
+
+    Args:
+        inputs: Symbolic tensor(s) made by `Input`, alone or in a list, tuple or dict.
+        outputs: What the layers made of them.
+        name: Of the model.
+
+    Example:
+        >>> from lamina.layers import Input, Dense
+        >>> x = Input(shape=(4,))
+        >>> model = Model(x, Dense(2)(x))
+        >>> model.output_shape
+        (None, 2)
+        >>> class Twice(Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.dense = Dense(4)
+        ...     def call(self, x):
+        ...         return self.dense(self.dense(x))
+        >>> Twice()(np.zeros((3, 4))).shape
+        (3, 4)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
+        if cls is Model and _is_functional(args, kwargs):
+            from lamina.models.functional import Functional  # it is a Model itself
+
+            return super().__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)  # type: ignore[return-value]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        graph = None
+        if _is_functional(args, kwargs):
+            parts = dict(zip(("inputs", "outputs", "name"), args, strict=False))
+            inputs = parts.get("inputs", kwargs.pop("inputs", None))
+            outputs = parts.get("outputs", kwargs.pop("outputs", None))
+            if "name" in parts:
+                kwargs["name"] = parts["name"]
+            graph = Graph(inputs, outputs, name=kwargs.get("name") or type(self).__name__)
+        elif args:
+            raise TypeError(
+                f"{type(self).__name__} takes Model(inputs, outputs) or no positional arguments; "
+                f"received {args!r}."
+            )
+        object.__setattr__(self, "_graph", graph)
+        super().__init__(**kwargs)
+        if graph is not None:
+            graph.name = self.name
+            self.built = True
+
+    # -- structure -------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly in this model (a nested model counts as one)."""
+        return list(self._flat_layers())
+
+    def _flat_layers(self) -> list[Layer]:
+        tracked = super()._flat_layers()
+        if self._graph is None:
+            return tracked
+        inside = self._graph.layers
+        return inside + [layer for layer in tracked if not any(layer is i for i in inside)]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or at that place in `layers`."""
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes either a name or an index.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(
+                    f"Model {self.name!r} has {len(self.layers)} layers; there is no layer {index}."
+                )
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers]
+        raise ValueError(
+            f"Model {self.name!r} has no layer {name!r}.{did_you_mean(str(name), names)}\n"
+            f"  Its layers: {', '.join(names)}."
+        )
+
+    @property
+    def inputs(self) -> Any:
+        return self._graph.input_list if self._graph else None
+
+    @property
+    def outputs(self) -> Any:
+        return self._graph.output_list if self._graph else None
+
+    @property
+    def input(self) -> Any:
+        return self._graph.inputs if self._graph else super().input
+
+    @property
+    def output(self) -> Any:
+        return self._graph.outputs if self._graph else super().output
+
+    @property
+    def input_shape(self) -> Any:
+        return self._symbolic_shapes(self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        return self._symbolic_shapes(self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        return self._graph.input_names if self._graph else []
+
+    @property
+    def output_names(self) -> list[str]:
+        return self._graph.output_names if self._graph else []
+
+    @staticmethod
+    def _symbolic_shapes(tensors: Any) -> Any:
+        return jax.tree.map(lambda t: t.shape, tensors)
+
+    # -- building and calling --------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make all weights for inputs of this shape (with the batch axis, which may be None).
+
+        Args:
+            input_shape: A tuple, or a list or dict of tuples for several inputs.
+        """
+        if self._graph is not None or self.built:
+            return
+        tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
+        trace_spec(self.call, tensors)
+        self._forget_losses()
+
+    def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
+        if self.built or type(self).build is not Model.build:
+            super()._build_for(signature, args, kwargs)
+            return
+        if is_symbolic(args, kwargs):
+            # The layers inside are built by following one call.
+            with name_scope(self.name):
+                trace_spec(self.call, *args, **kwargs)
+            self._forget_losses()
+        shapes = signature.shapes(type(self).build, args, kwargs)
+        object.__setattr__(self, "_build_shapes", shapes)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if self._graph is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no call() method.\n"
+                "  Fix: write `def call(self, x):` that returns the output."
+            )
+        return self._graph.run(inputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        if self._graph is not None:
+            known = jax.tree.leaves(args[0])
+            if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
+                batch = known[0].shape[:1]
+                return jax.tree.map(
+                    lambda t: KerasTensor((*batch, *t.shape[1:]), t.dtype), self._graph.outputs
+                )
+        return super().compute_output_spec(*args, **kwargs)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write architecture, weights and optimizer state to one file.
+
+        Args:
+            filepath: Any name; `.keras` is customary and what Keras opens.
+            overwrite: False refuses to replace a file.
+        """
+        from lamina.saving import save_model  # saving knows models only by their methods
+
+        save_model(self, filepath, overwrite=overwrite, **kwargs)
+
+    def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
+        """Write the weights alone (`.weights.h5` is customary)."""
+        from lamina.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(
+        self, filepath: str | Path, skip_mismatch: bool = False, **kwargs: Any
+    ) -> None:
+        """Read the weights from a weights file or a saved model of the same architecture."""
+        from lamina.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture (no weights) as a JSON string; read by `model_from_json`."""
+        import json
+
+        return json.dumps(registry.serialize(self), **kwargs)
+
+    def get_config(self) -> dict:
+        if type(self) is Model or type(self).__init__ is Model.__init__:
+            return super().get_config()
+        return {**Layer.get_config(self), **self._arguments_as_config()}
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers: output shape, parameters, memory.
+
+        Args:
+            line_length: Width of the table in characters.
+            positions: Accepted as in Keras; the columns size themselves.
+            print_fn: Called with the text instead of printing it.
+            expand_nested: Also show the layers inside nested models.
+            show_trainable: Also show which layers are frozen.
+            layer_range: First and last name of a stretch of layers to show.
+        """
+        from lamina.models.summary import print_summary  # rich is slow to import
+
+        print_summary(
+            self,
+            line_length=line_length,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+
+
+def _is_functional(args: tuple, kwargs: dict) -> bool:
+    return (
+        len(args) >= 2
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
+    )
+
+
+def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
+    """A model with fresh weights from what `to_json` gave."""
+    import json
+
+    return registry.deserialize(json.loads(json_string), custom_objects)
+
+
+__all__ = ["Model", "model_from_json"]

@@ -1,0 +1,173 @@
+"""Sequential: a plain stack of layers, each fed by the one before."""
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+
+from lamina.core import registry
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.variable import name_scope, resolve_shape
+from lamina.layers.input import InputLayer
+from lamina.models.graph import Graph
+from lamina.models.model import Model
+
+
+class Sequential(Model):
+    """A plain stack of layers.
+
+    The shape of the input may be given by an `Input` in front; otherwise the weights are made
+    when the model first sees data.
+
+    Args:
+        layers: The layers, in order.
+        trainable: Whether the optimizer may change the weights.
+        name: Of the model.
+
+    Example:
+        >>> from lamina.layers import Dense, Input
+        >>> model = Sequential([Input(shape=(4,)), Dense(8, activation="relu"), Dense(1)])
+        >>> model.output_shape, model.count_params()
+        ((None, 1), 49)
+    """
+
+    def __init__(
+        self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
+    ):
+        super().__init__(trainable=trainable, name=name)
+        object.__setattr__(self, "_stack", [])
+        if isinstance(layers, Layer):
+            raise TypeError("Sequential takes a list of layers: Sequential([layer]).")
+        for layer in layers or ():
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def _flat_layers(self) -> list[Layer]:
+        stack = self.layers if "_stack" in self.__dict__ else []
+        others = self._tracked["layers"]
+        return stack + [layer for layer in others if not any(layer is s for s in stack)]
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top of the stack."""
+        if isinstance(layer, KerasTensor) and layer.history is not None:
+            layer = layer.history.operation  # `model.add(lamina.Input(shape=(4,)))`
+        if not isinstance(layer, Layer):
+            kind = "the class itself" if isinstance(layer, type) else f"a {type(layer).__name__}"
+            raise TypeError(
+                f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
+                "  Fix: pass an instance, e.g. lamina.layers.Dense(128, activation='relu')."
+            )
+        if any(layer.name == other.name for other in self._stack):
+            raise ValueError(
+                f"Sequential {self.name!r} already has a layer named {layer.name!r}; names must "
+                "be unique.\n  Fix: give one of them another name=…"
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            raise ValueError(
+                f"Sequential {self.name!r}: an Input can only come first, and the stack already "
+                f"has {len(self._stack)} layer(s)."
+            )
+        if not self._stack and not isinstance(layer, InputLayer):
+            shape = layer._input_shape_argument
+            if shape is None and isinstance(layer, Model) and layer.inputs:
+                shape = layer.inputs[0].shape if len(layer.inputs) == 1 else None
+            if shape is not None:
+                self._stack.append(InputLayer(batch_shape=shape))
+        self._stack.append(layer)
+        if isinstance(self._stack[0], InputLayer):
+            self._extend_graph()
+        else:
+            self.built = False
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the top layer off the stack and return it."""
+        if not self.layers:
+            raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
+        layer = self._stack.pop()
+        object.__setattr__(self, "_graph", None)
+        self.built = False
+        if self._stack and isinstance(self._stack[0], InputLayer):
+            self._extend_graph()
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all weights for inputs of this shape (with the batch axis, which may be None)."""
+        if not self.layers:
+            raise ValueError(
+                f"Sequential {self.name!r} has no layers.\n"
+                "  Fix: model.add(lamina.layers.Dense(…))."
+            )
+        if not isinstance(self._stack[0], InputLayer):
+            if input_shape is None:
+                raise ValueError(
+                    f"Sequential {self.name!r} cannot be built without the shape of its input.\n"
+                    "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
+                )
+            # Another batch may have another number of samples.
+            shape = (None, *resolve_shape(input_shape)[1:])
+            self._stack.insert(0, InputLayer(batch_shape=shape))
+        self._extend_graph()
+
+    def _extend_graph(self) -> None:
+        """Call the layers on the symbolic input, as far as that is not done yet."""
+        graph: Graph | None = self._graph
+        tensor = graph.outputs if graph is not None else self._stack[0].output
+        done = graph.layers if graph is not None else [self._stack[0]]
+        with contextlib.nullcontext() if self._building else name_scope(self.name):
+            for layer in self._stack:
+                if not any(layer is other for other in done):
+                    tensor = layer(tensor)
+        if self.layers:
+            made = Graph(self._stack[0].output, tensor, name=self.name)
+            object.__setattr__(self, "_graph", made)
+            shape = self._stack[0].batch_shape
+            object.__setattr__(self, "_build_shapes", {"input_shape": shape})
+            self.built = True
+
+    def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
+        if not self.built:
+            self.build(tuple(args[0].shape))
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        x = inputs
+        if isinstance(x, (list, tuple)) and len(x) == 1:
+            x = x[0]
+        if self._graph is not None and not isinstance(x, KerasTensor):
+            tensor = self._graph.input_list[0]
+            if x.ndim != len(tensor.shape) or not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
+                x = self._graph._fit_input(x, tensor)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def get_config(self) -> dict:
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+            "layers": [registry.serialize(layer) for layer in self._stack],
+        }
+        if self._build_shapes is not None:
+            config["build_input_shape"] = self._build_shapes["input_shape"]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Sequential":
+        model = cls(name=config.get("name"), trainable=True)
+        for record in config["layers"]:
+            model.add(registry.deserialize(record, custom_objects))
+        model._trainable = config.get("trainable", True)
+        shape = config.get("build_input_shape")
+        if shape and not model.built and model.layers:
+            model.build(tuple(shape))
+        return model
+
+    def build_from_config(self, config: dict) -> None:
+        if not self.built and config.get("input_shape") and self.layers:
+            self.build(tuple(config["input_shape"]))

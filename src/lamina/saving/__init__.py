@@ -1,0 +1,34 @@
+"""Model files: architecture, weights and optimizer state in one file that holds no code."""
+
+from lamina.core.registry import (
+    UnknownClassError,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from lamina.core.registry import deserialize as deserialize_keras_object
+from lamina.core.registry import serialize as serialize_keras_object
+from lamina.saving.model_file import load_model, load_weights, save_model, save_weights
+from lamina.saving.weights_file import DamagedFileError, WeightsMismatchError
+
+CustomObjectScope = custom_object_scope
+
+__all__ = [
+    "CustomObjectScope",
+    "DamagedFileError",
+    "UnknownClassError",
+    "WeightsMismatchError",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "load_weights",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+    "serialize_keras_object",
+]

@@ -1,0 +1,609 @@
+"""The loops behind fit, evaluate and predict: feeds in, programs run, callbacks told."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import seed as seeds
+from lamina.core.stateless import assign_all, values_of
+from lamina.training import checks
+from lamina.training.arrays import (
+    convert,
+    number_of_samples,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.callbacks import CallbackList, History
+from lamina.training.feed import (
+    Feed,
+    HostFeed,
+    ResidentFeed,
+    StreamFeed,
+    Stretch,
+    fits_on_device,
+)
+from lamina.training.program import batch_at
+from lamina.training.progress import Progress, choose_progress
+from lamina.training.py_dataset import PyDataset
+from lamina.training.weights import class_weights_as_sample_weights
+
+# One call of a program lasts about this long: short enough for a live progress line and a quick
+# Ctrl-C, long enough that starting it costs nothing beside it.
+_CALL_SECONDS = 0.2
+_FIRST_CALL_STEPS = 16
+
+
+class Loop:
+    """Drives one call of fit, evaluate or predict of one model."""
+
+    def __init__(self, model: Any):
+        self.model = model
+        self._owns_state = False
+
+    # -- fit -------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        batch_size: int | None,
+        epochs: int,
+        verbose: Any,
+        callbacks: Any,
+        validation_split: float,
+        validation_data: Any,
+        shuffle: Any,
+        class_weight: dict | None,
+        sample_weight: Any,
+        initial_epoch: int,
+        steps_per_epoch: int | None,
+        validation_steps: int | None,
+        validation_batch_size: int | None,
+        validation_freq: Any,
+    ) -> History:
+        model = self.model
+        _whole_number("epochs", epochs, least=0)
+        _whole_number("initial_epoch", initial_epoch, least=0)
+        if validation_split and validation_data is None:
+            x, y, sample_weight, validation_data = _split_off_tail(
+                x, y, sample_weight, validation_split
+            )
+        seed = seeds.make_default_seed()
+        feed = make_feed(
+            x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
+        )
+        self._check(feed, training=True)
+        validation = None
+        if validation_data is not None:
+            validation = _validation_feed(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
+            self._check_data(*validation.example())
+
+        history = History()
+        object.__setattr__(model, "history", history)
+        progress = choose_progress(verbose, model)
+        hooks = CallbackList(
+            [*_callback_list(callbacks), history],
+            model=model,
+            params={"epochs": epochs, "steps": feed.steps, "verbose": verbose},
+        )
+        model.stop_training = False
+        logs: dict[str, Any] = {}
+        interrupt = Interrupt()
+        with interrupt, progress:
+            hooks.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                hooks.on_epoch_begin(epoch)
+                progress.epoch_begins(epoch, epochs, feed.steps)
+                logs = self._train_epoch(feed, epoch, hooks, progress, interrupt)
+                if validation is not None and _validates(epoch, validation_freq):
+                    if not interrupt.asked:
+                        measured = self._test(validation, hooks, progress, interrupt)
+                        logs = {**logs, **{f"val_{k}": v for k, v in measured.items()}}
+                progress.epoch_ends(logs)
+                hooks.on_epoch_end(epoch, logs)
+                if model.stop_training or interrupt.asked:
+                    break
+            optimizer = model.optimizer
+            optimizer.finalize_variable_values(model.trainable_variables)
+            hooks.on_train_end(logs)
+            if interrupt.asked:
+                progress.say(
+                    "Stopped by Ctrl-C. The model keeps what it has learned; "
+                    "model.history has the finished epochs."
+                )
+        return history
+
+    def _train_epoch(
+        self,
+        feed: Feed,
+        epoch: int,
+        hooks: CallbackList,
+        progress: Progress,
+        interrupt: "Interrupt",
+    ) -> dict[str, Any]:
+        model = self.model
+        model.reset_metrics()
+        step = 0
+        logs: dict[str, Any] = {}
+        by_step = hooks.has_batch_hooks("train")
+        for stretch in feed.stretches(epoch):
+            for start, stop in self._calls(stretch, by_step):
+                if by_step:
+                    hooks.on_train_batch_begin(step)
+                logs, bad_step, seconds = self._train_call(stretch, start, stop)
+                if bad_step >= 0:
+                    self._not_finite(step + bad_step - start, epoch, hooks)
+                step += stop - start
+                progress.steps_done(step, stretch.batch_size, logs, seconds)
+                if by_step:
+                    hooks.on_train_batch_end(step - 1, logs)
+                if interrupt.asked or model.stop_training:
+                    return logs
+        if feed.steps is not None and step < feed.steps:
+            checks.warn_once(
+                "ran-out",
+                f"The data ended after {step} of {feed.steps} steps of the epoch; training stops.\n"
+                "  Likely cause: a generator that was used up, or steps_per_epoch × epochs is more "
+                "than there is.",
+            )
+            model.stop_training = True
+        if step == 0:
+            raise ValueError(
+                "The data source gave no batch in this epoch.\n"
+                "  Likely cause: a generator can be gone through only once.\n"
+                "  Fix: give arrays, a PyDataset, or a generator that never ends with "
+                "steps_per_epoch=…"
+            )
+        return logs
+
+    def _train_call(self, stretch: Stretch, start: int, stop: int) -> tuple[dict, int, float]:
+        """Run steps `start` to `stop` of a stretch; the model's Variables have the new values."""
+        model = self.model
+        began = time.perf_counter()
+        if model.run_eagerly:
+            for i in range(start, stop):
+                batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
+                logs = model.train_step(batch)
+                model._forget_losses()
+            return _to_floats(logs), -1, time.perf_counter() - began
+        program, variables = model.program("train")
+        state = self._own(variables)
+        state, outcome = program(
+            state, stretch.data, stretch.order, start, stop, batch_size=stretch.batch_size
+        )
+        assign_all(variables, state)
+        outcome = jax.device_get(outcome)
+        seconds = time.perf_counter() - began
+        return _to_floats(outcome.logs), int(outcome.bad_step), seconds
+
+    def _own(self, variables: Any) -> Any:
+        """The state's arrays, for a program that may overwrite them in place.
+
+        At the first call the user, or another Variable, may hold the same arrays, so they are
+        copied; after that they are what the program before returned.
+        """
+        state = values_of(variables)
+        if not self._owns_state:
+            state = jax.tree.map(lambda a: jax.device_put(a, may_alias=False), state)
+            self._owns_state = True
+        return state
+
+    def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
+        """A loss that is NaN or infinite ends the training: what follows could only be NaN."""
+        model = self.model
+        if hooks.stops_on_nan:
+            model.stop_training = True
+            return
+        rate = getattr(model.optimizer, "learning_rate", None)
+        try:
+            shown = f"The learning rate is {float(rate):g}. " if rate is not None else ""
+        except TypeError:
+            shown = ""
+        raise FloatingPointError(
+            f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}.\n"
+            f"  {shown}Likely cause: it is too high, or the inputs are not scaled, so that the "
+            "weights ran away.\n"
+            "  Fix: a tenth of the learning rate, clipnorm=1.0 in the optimizer, or inputs between "
+            "0 and 1. model.history has the epochs before; the weights are no longer usable."
+        )
+
+    def _calls(self, stretch: Stretch, by_step: bool) -> Iterator[tuple[int, int]]:
+        """Cut a stretch into calls of a program that last about `_CALL_SECONDS` each."""
+        at = stretch.start
+        while at < stretch.stop:
+            count = 1 if by_step else self._steps_per_call
+            stop = min(stretch.stop, at + count)
+            began = time.perf_counter()
+            yield at, stop
+            seconds = time.perf_counter() - began
+            if stop - at == count and not by_step:
+                self._adapt(count, seconds)
+            at = stop
+
+    _steps_per_call = _FIRST_CALL_STEPS
+    _timed_calls = 0
+
+    def _adapt(self, steps: int, seconds: float) -> None:
+        self._timed_calls += 1
+        if self._timed_calls == 1:
+            return  # the first call also compiled
+        wanted = steps * _CALL_SECONDS / max(seconds, 1e-6)
+        # Grow and shrink by degrees: one slow call on a busy machine says little.
+        self._steps_per_call = int(np.clip(wanted, steps / 2, steps * 8)) or 1
+
+    # -- evaluate --------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        batch_size: int | None,
+        verbose: Any,
+        sample_weight: Any,
+        steps: int | None,
+        callbacks: Any,
+    ) -> dict[str, Any]:
+        feed = make_feed(x, y, sample_weight, batch_size, False, 0, steps)
+        self._check(feed, training=False)
+        progress = choose_progress(verbose, self.model)
+        hooks = CallbackList(
+            _callback_list(callbacks), model=self.model, params={"steps": feed.steps}
+        )
+        interrupt = Interrupt()
+        with interrupt, progress:
+            progress.epoch_begins(None, None, feed.steps)
+            logs = self._test(feed, hooks, progress, interrupt)
+            progress.epoch_ends(logs)
+        if interrupt.asked:
+            raise KeyboardInterrupt
+        return logs
+
+    def _test(
+        self, feed: Feed, hooks: CallbackList, progress: Progress, interrupt: "Interrupt"
+    ) -> dict[str, Any]:
+        model = self.model
+        # Validation measures with the same metrics as training: they are put aside meanwhile.
+        model.reset_metrics()
+        hooks.on_test_begin()
+        by_step = hooks.has_batch_hooks("test")
+        step, logs = 0, {}
+        for stretch in feed.stretches(0):
+            for start, stop in self._calls_of_test(stretch, by_step):
+                if by_step:
+                    hooks.on_test_batch_begin(step)
+                logs = self._test_call(stretch, start, stop)
+                step += stop - start
+                if by_step:
+                    hooks.on_test_batch_end(step - 1, logs)
+                if interrupt.asked:
+                    break
+        hooks.on_test_end(logs)
+        return logs
+
+    def _calls_of_test(self, stretch: Stretch, by_step: bool) -> Iterator[tuple[int, int]]:
+        # Measuring has no step to watch: calls are cut only so that Ctrl-C is heard.
+        count = 1 if by_step else max(1, 65_536 // stretch.batch_size)
+        for start in range(stretch.start, stretch.stop, count):
+            yield start, min(stretch.stop, start + count)
+
+    def _test_call(self, stretch: Stretch, start: int, stop: int) -> dict[str, Any]:
+        model = self.model
+        if model.run_eagerly:
+            for i in range(start, stop):
+                logs = model.test_step(batch_at(stretch.data, stretch.order, i, stretch.batch_size))
+                model._forget_losses()
+            return _to_floats(logs)
+        program, variables = model.program("test")
+        state, logs = program(
+            values_of(variables),
+            stretch.data,
+            stretch.order,
+            start,
+            stop,
+            batch_size=stretch.batch_size,
+        )
+        assign_all(variables, state)
+        return _to_floats(jax.device_get(logs))
+
+    # -- predict ---------------------------------------------------------------------------------
+
+    def predict(
+        self, x: Any, *, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+    ) -> Any:
+        hooks = CallbackList(_callback_list(callbacks), model=self.model, params={"steps": steps})
+        hooks.on_predict_begin()
+        if _is_source(x):
+            feed = StreamFeed(x, steps)
+            feed.example()
+            parts = []
+            for stretch in feed.stretches(0):
+                rows = stretch.stop * stretch.batch_size
+                batch, _, _ = unpack_x_y_sample_weight(stretch.data)
+                batch = jax.tree.map(lambda a: np.asarray(a[:rows]), batch)  # noqa: B023
+                parts.append(self._predict_rows(batch, stretch.batch_size))
+            outputs = jax.tree.map(lambda *p: np.concatenate(p), *parts)
+        else:
+            arrays = convert(_first_of_one(x), "x")
+            arrays = with_batch_axis(self.model, arrays)
+            if steps is not None:
+                rows = steps * (batch_size or 32)
+                arrays = jax.tree.map(lambda a: a[:rows], arrays)
+            number_of_samples(arrays)
+            outputs = self._predict_rows(arrays, batch_size or 32)
+        hooks.on_predict_end()
+        return outputs
+
+    def _predict_rows(self, arrays: Any, batch_size: int) -> Any:
+        """Outputs for host arrays, by programs for a few fixed numbers of rows."""
+        model = self.model
+        if not model.built:
+            model.prepare(arrays, None, None, training=False)
+        total = number_of_samples(arrays)
+        parts = []
+        at = 0
+        while at < total:
+            rows = min(total - at, batch_size * _PREDICT_BATCHES)
+            size = _rounded_up(rows, batch_size)
+            piece = jax.tree.map(lambda a: _padded(a[at : at + rows], size), arrays)  # noqa: B023
+            if model.run_eagerly:
+                outputs = model.predict_step(piece)
+            else:
+                program, variables = model.program("predict")
+                outputs = program(values_of(variables), piece, batch_size=batch_size)
+            parts.append((outputs, rows))
+            at += rows
+        host = [
+            jax.tree.map(lambda a: np.asarray(a)[:rows], outputs)  # noqa: B023
+            for outputs, rows in parts
+        ]
+        return host[0] if len(host) == 1 else jax.tree.map(lambda *p: np.concatenate(p), *host)
+
+    # -- one batch -------------------------------------------------------------------------------
+
+    def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
+        feed = make_feed(x, y, sample_weight, _ALL, False, 0, None, class_weight)
+        self._check(feed, training=True)
+        (stretch,) = feed.stretches(0)
+        logs, bad_step, _ = self._train_call(stretch, 0, 1)
+        if bad_step >= 0:
+            self._not_finite(0, 0, CallbackList([], model=self.model))
+        return logs
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any) -> dict:
+        feed = make_feed(x, y, sample_weight, _ALL, False, 0, None)
+        self._check(feed, training=False)
+        (stretch,) = feed.stretches(0)
+        return self._test_call(stretch, 0, 1)
+
+    # -- checks ----------------------------------------------------------------------------------
+
+    def _check(self, feed: Feed, training: bool) -> None:
+        """Everything that can be known to be wrong before the first step."""
+        x, y, sample_weight = feed.example()
+        model = self.model
+        with_batch_axis(model, x, refuse=True)
+        model.prepare(x, y, sample_weight, training=training)
+        checks.logits(model)
+        self._check_data(x, y, sample_weight)
+        if isinstance(feed, StreamFeed):
+            feed.check = self._check_data
+
+    def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
+        checks.finite(x, "x")
+        checks.finite(y, "y")
+        checks.finite(sample_weight, "sample_weight")
+        if y is not None and self.model._objectives.built:
+            checks.targets(self.model, y, self.model._objectives.outputs)
+
+
+_ALL = -1  # a batch size: everything in one batch
+_PREDICT_BATCHES = 64
+
+
+class Interrupt:
+    """Ctrl-C during training asks it to stop at the next opportunity; a second one raises."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> "Interrupt":
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.getsignal(signal.SIGINT)
+            if self._before is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *args: Any) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def make_feed(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int | None,
+    shuffle: Any,
+    seed: int,
+    steps: int | None,
+    class_weight: dict | None = None,
+) -> Feed:
+    """The feed for whatever a user gave as x and y."""
+    if class_weight is not None and sample_weight is not None:
+        raise ValueError("fit takes either class_weight or sample_weight, and received both.")
+    if steps is not None:
+        _whole_number("steps_per_epoch", steps, least=1)
+
+    def reweight(batch: Any) -> Any:
+        if class_weight is None:
+            return batch
+        x, y, _ = unpack_x_y_sample_weight(batch)
+        return (x, y, class_weights_as_sample_weights(class_weight, y))
+
+    if _is_source(x):
+        if y is not None or sample_weight is not None:
+            what = "y" if y is not None else "sample_weight"
+            raise ValueError(
+                f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
+                "out."
+            )
+        return StreamFeed(x, steps, shuffle, seed, reweight)
+    arrays = pack_x_y_sample_weight(
+        convert(_first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")
+    )
+    arrays = reweight(arrays)
+    samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
+    if batch_size is None:
+        batch_size = 32
+    if batch_size == _ALL:
+        batch_size = samples
+    _whole_number("batch_size", batch_size, least=1)
+    kind = ResidentFeed if fits_on_device(arrays) else HostFeed
+    return kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+
+
+def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
+    if _is_source(data):
+        return make_feed(data, None, None, batch_size, False, 0, steps)
+    x, y, sample_weight = unpack_x_y_sample_weight(data)
+    return make_feed(x, y, sample_weight, batch_size, False, 0, steps)
+
+
+def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
+    """A single sample as a batch of one, where the model's input shape leaves no doubt.
+
+    Args:
+        refuse: Raise instead: one sample is no training set.
+    """
+    inputs = model.inputs
+    leaves = jax.tree.leaves(x)
+    if not inputs or len(inputs) != len(leaves):
+        return x
+    for leaf, tensor in zip(leaves, inputs, strict=True):
+        wanted = tensor.shape[1:]
+        if len(leaf.shape) != len(wanted) or not wanted:
+            return x
+        if any(w is not None and w != s for s, w in zip(leaf.shape, wanted, strict=True)):
+            return x
+        if wanted[-1] == 1 and len(wanted) == 1:
+            return x  # (n,) for a model of one feature is n samples
+    shape = tuple(leaves[0].shape)
+    if refuse:
+        raise ValueError(
+            f"Model {model.name!r} takes a batch of samples of shape {shape} and received one "
+            f"sample, without the batch axis.\n  Fix: x[None] makes it a batch of one."
+        )
+    checks.warn_once(
+        f"one-sample-{model.name}",
+        f"predict() received one sample of shape {shape} and took it as a batch of one: the "
+        "result has a first axis of size 1.\n  To say so yourself: predict(x[None]).",
+    )
+    return jax.tree.map(lambda a: a[None], x)
+
+
+def _first_of_one(x: Any) -> Any:
+    """`predict([x_test])`: a list of one array is that array."""
+    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
+        return x[0]
+    return x
+
+
+def _is_source(x: Any) -> bool:
+    """Whether x gives batches, rather than being the data itself."""
+    if isinstance(x, PyDataset):
+        return True
+    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict)) or x is None:
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+        return False
+    return isinstance(x, Iterable)
+
+
+def _split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple:
+    """The last part of the data, as Keras takes it, for validation."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_split is a fraction between 0 and 1; received {fraction}.")
+    if _is_source(x):
+        raise ValueError(
+            f"validation_split needs arrays, and x is a {type(x).__name__}.\n"
+            "  Fix: give validation_data=…"
+        )
+    arrays = (
+        convert(_first_of_one(x), "x"),
+        convert(y, "y"),
+        convert(sample_weight, "sample_weight"),
+    )
+    samples = number_of_samples(*arrays)
+    kept = int(samples * (1 - fraction))
+    if kept == 0 or kept == samples:
+        raise ValueError(
+            f"validation_split={fraction} of {samples} samples leaves "
+            f"{kept} to train on and {samples - kept} to validate on.\n"
+            "  Fix: another fraction, or more data."
+        )
+    head = jax.tree.map(lambda a: a[:kept], arrays)
+    tail = jax.tree.map(lambda a: a[kept:], arrays)
+    return (*head, pack_x_y_sample_weight(*tail))
+
+
+def _validates(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency
+
+
+def _callback_list(callbacks: Any) -> list:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def _whole_number(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")
+
+
+def _rounded_up(rows: int, batch_size: int) -> int:
+    """Rows padded to one of a few sizes, so that odd sizes do not compile for ever."""
+    if rows <= batch_size:
+        size = 1
+        while size < rows:
+            size *= 2
+        return min(size, batch_size)
+    batches = -(-rows // batch_size)
+    size = 1
+    while size < batches:
+        size *= 2
+    return size * batch_size
+
+
+def _padded(array: Any, size: int) -> Any:
+    missing = size - array.shape[0]
+    if missing == 0:
+        return array
+    if isinstance(array, jax.Array):
+        array = np.asarray(array)
+    # The last row again: a row of zeros might be outside what a layer accepts.
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+
+
+def _to_floats(logs: Any) -> dict[str, Any]:
+    return {
+        name: float(value) if np.ndim(value) == 0 else np.asarray(value)
+        for name, value in logs.items()
+    }

@@ -1,0 +1,63 @@
+"""PyDataset: a user's own source of batches, asked for by number."""
+
+import math
+from typing import Any
+
+
+class PyDataset:
+    """A source of batches that can be asked for batch `i`, so it can be shuffled and shared out.
+
+    Args:
+        workers: Number of threads or processes that prepare batches.
+        use_multiprocessing: Accepted as in Keras; batches are prepared by threads.
+        max_queue_size: Number of batches prepared ahead.
+
+    Example:
+        >>> class Squares(PyDataset):
+        ...     def __len__(self):
+        ...         return 3
+        ...     def __getitem__(self, index):
+        ...         return [[index], [index + 1]], [[index**2], [(index + 1) ** 2]]
+        >>> Squares().num_batches
+        3
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ):
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __getitem__(self, index: int) -> Any:
+        """Batch number `index`: `x`, `(x, y)` or `(x, y, sample_weight)`."""
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index).")
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} must define __len__(self).")
+
+    @property
+    def num_batches(self) -> int | None:
+        """Number of batches in an epoch; None if it has no end."""
+        try:
+            return len(self)
+        except (NotImplementedError, OverflowError):
+            return None
+
+    def on_epoch_begin(self) -> None:
+        """Called before every epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after every epoch."""
+
+    def __iter__(self) -> Any:
+        count = self.num_batches
+        index = 0
+        while count is None or index < count:
+            yield self[index]
+            index += 1
+
+
+def steps_in(samples: int, batch_size: int) -> int:
+    """Number of batches that `samples` rows make, the last one perhaps short."""
+    return math.ceil(samples / batch_size)

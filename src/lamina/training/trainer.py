@@ -1,0 +1,493 @@
+"""Trainer: the part of a model that learns – compile, fit, evaluate, predict.
+
+`Model` inherits from it. The loops themselves are in `loop.py`, the programs in `program.py`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina import optimizers as optimizers_module
+from lamina.core import registry
+from lamina.core.errors import unknown_argument
+from lamina.core.keras_tensor import KerasTensor, trace_spec
+from lamina.core.layer import Layer
+from lamina.core.stateless import stateless, value_and_grad
+from lamina.core.variable import Variable
+from lamina.optimizers import Optimizer
+from lamina.training import checks
+from lamina.training.arrays import unpack_x_y_sample_weight
+from lamina.training.callbacks import Callback, History
+from lamina.training.loop import Loop
+from lamina.training.objectives import Objectives
+from lamina.training.program import (
+    predicting_program,
+    pure_step,
+    testing_program,
+    training_program,
+)
+
+_COMPILE_ARGUMENTS = (
+    *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
+    *("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"),
+)
+
+
+class Trainer(Layer):
+    """Everything about a model that has to do with learning and asking."""
+
+    optimizer: Any
+    stop_training: bool
+    history: History | None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.optimizer = None
+        self.stop_training = False
+        object.__setattr__(self, "history", None)
+        object.__setattr__(self, "_objectives", None)
+        object.__setattr__(self, "_compile_config", None)
+        object.__setattr__(self, "_programs", {})
+        self.run_eagerly = False
+
+    # -- compile ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Say how to learn: optimizer, loss and what to measure.
+
+        Args:
+            optimizer: Name, Optimizer, or any `optax` transformation.
+            loss: Name, function `(y_true, y_pred) → loss`, Loss, or a list or dict of them for
+                several outputs.
+            loss_weights: Factor for each loss.
+            metrics: List of names, functions or Metrics; for several outputs a list of lists or a
+                dict. `"accuracy"` is chosen by the shapes, and the progress line says which.
+            weighted_metrics: Metrics that take the sample weights into account.
+            run_eagerly: Run every step in Python, uncompiled: slow, for looking into `call`.
+            steps_per_execution, jit_compile: Accepted as in Keras and not needed: the training
+                loop is always compiled, and the number of steps a call is found by timing.
+            auto_scale_loss: Scale the loss under `mixed_float16`.
+        """
+        if kwargs:
+            raise unknown_argument("compile()", next(iter(kwargs)), _COMPILE_ARGUMENTS)
+        arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        self.optimizer = optimizers_module.get(optimizer)
+        self.run_eagerly = run_eagerly
+        self.stop_training = False
+        object.__setattr__(self, "_objectives", objectives)
+        object.__setattr__(self, "_compile_config", arguments)
+        self._programs.clear()
+
+    @property
+    def compiled(self) -> bool:
+        return self._objectives is not None
+
+    @property
+    def loss(self) -> Any:
+        return self._objectives.loss if self.compiled else None
+
+    @property
+    def metrics(self) -> list:
+        """All metrics, the loss first; those of the model's own attributes come second."""
+        compiled = self._objectives.metrics if self.compiled else []
+        own = [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
+        return [*compiled[:1], *own, *compiled[1:]]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        return _each_once(v for metric in self.metrics for v in metric.variables)
+
+    def reset_metrics(self) -> None:
+        """Forget what the metrics have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The metrics so far, by name."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    def get_compile_config(self) -> dict | None:
+        """The arguments of `compile` as plain data; None if the model is not compiled."""
+        if self._compile_config is None:
+            return None
+        config = dict(self._compile_config)
+        config["optimizer"] = self.optimizer
+        try:
+            return registry.serialize(config)
+        except (TypeError, ValueError) as error:
+            checks.warn_once(
+                f"uncompilable-{id(self)}",
+                "The model is saved without its loss and optimizer, because they cannot be "
+                f"written as data: {error}",
+            )
+            return None
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile with what `get_compile_config` gave, and make the optimizer's variables."""
+        known = {k: v for k, v in config.items() if k in _COMPILE_ARGUMENTS and v is not None}
+        self.compile(**registry.deserialize(known))
+        if self.built and isinstance(self.optimizer, Optimizer):
+            self.optimizer.build(self.trainable_variables)
+
+    # -- one step, in object style ---------------------------------------------------------------
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Learn from one batch. May be overridden in plain object style.
+
+        Read and assign Variables as you like, take gradients with `lamina.value_and_grad`, and
+        return a dict of scalars for the log. The whole loop is still compiled.
+
+        Args:
+            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as `fit` was given it.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+
+        def forward() -> tuple[Any, Any]:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            return self.optimizer.scale_loss(loss), (loss, y_pred)
+
+        variables = self.trainable_variables
+        state = [*self.non_trainable_variables, *self._trackers_of_losses()]
+        (_, (loss, y_pred)), gradients = value_and_grad(forward, variables, state)()
+        self.optimizer.apply(gradients, variables)
+        self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure one batch. May be overridden like `train_step`."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """Outputs for one batch. May be overridden."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> jax.Array:
+        """What training minimises: the compiled losses and those added by layers.
+
+        May be overridden; call `super().compute_loss(…)` for the usual part.
+        """
+        total = self._objectives.compute(y, y_pred, sample_weight)
+        added = self.losses
+        if total is None and not added:
+            raise ValueError(
+                f"Model {self.name!r} has nothing to minimise: compile() was given no loss and no "
+                "layer adds one.\n  Fix: model.compile(loss='sparse_categorical_crossentropy'), or "
+                "whatever fits the task."
+            )
+        for value in added:
+            value = jnp.sum(value)
+            total = value if total is None else total + value
+        return total
+
+    def compute_metrics(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Update the metrics with a batch and return them; may be overridden."""
+        self._objectives.update_metrics(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def _trackers_of_losses(self) -> list[Variable]:
+        return [v for tracker in self._objectives._trackers for v in tracker.variables]
+
+    # -- the loops -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Iterable[Callback] | Callback | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: dict | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Train.
+
+        Args:
+            x: Inputs, `(samples, …)`: an array, a list, tuple or dict of arrays, a data frame, a
+                generator, a `PyDataset`, or any iterable of batches `(x, y)`.
+            y: Targets, one row per sample; left out if `x` gives batches.
+            batch_size: Samples per step; 32 if None.
+            epochs: Number of the last epoch: passages through the data.
+            verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
+                a person is watching.
+            callbacks: Callbacks.
+            validation_split: Fraction (0 to 1) at the end of the data to validate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
+            shuffle: New order every epoch; `"batch"` keeps batches together.
+            class_weight: From class number to weight in the loss.
+            sample_weight: Weight of each sample in the loss, `(samples,)`.
+            initial_epoch: Epoch to start at, counted from 0.
+            steps_per_epoch: Steps that make an epoch, where the data has no end of its own.
+            validation_steps: Steps of validation, likewise.
+            validation_batch_size: `batch_size` if None.
+            validation_freq: Validate every so many epochs, or a list of epochs (from 1).
+
+        Returns:
+            The History: `history.history["loss"]` is the list of losses, one an epoch.
+        """
+        checks.compiled(self, "fit")
+        return Loop(self).fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Measure the model on data it need not have seen.
+
+        Returns:
+            The loss if there are no metrics, else a list `[loss, metric, …]` in the order of
+            `metrics_names`; a dict by name with `return_dict=True`.
+        """
+        checks.compiled(self, "evaluate")
+        logs = Loop(self).evaluate(
+            x,
+            y,
+            batch_size=batch_size,
+            verbose=verbose,
+            sample_weight=sample_weight,
+            steps=steps,
+            callbacks=callbacks,
+        )
+        return logs if return_dict else self._in_order(logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | Callback | None = None,
+    ) -> Any:
+        """Outputs for inputs, as NumPy arrays.
+
+        One sample without its batch axis is taken as a batch of one, and that is said once.
+        """
+        return Loop(self).predict(
+            x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
+        )
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Learn from one batch; returns the metrics since they were last reset."""
+        checks.compiled(self, "train_on_batch")
+        logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
+        return logs if return_dict else self._in_order(logs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Measure one batch; returns the metrics since they were last reset."""
+        checks.compiled(self, "test_on_batch")
+        logs = Loop(self).test_on_batch(x, y, sample_weight)
+        return logs if return_dict else self._in_order(logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Outputs for one batch, as NumPy arrays."""
+        return Loop(self).predict(x, batch_size=None, verbose=0, steps=None, callbacks=None)
+
+    def _in_order(self, logs: dict[str, Any]) -> Any:
+        names = []
+        for metric in self.metrics:
+            names += [metric.name] if metric.name in logs else []
+        values = [logs[name] for name in names] or list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    # -- from object style to programs -----------------------------------------------------------
+
+    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool) -> None:
+        """Make everything that a step needs – weights, metrics, optimizer state – by shapes alone.
+
+        Args:
+            x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
+            training: Whether the optimizer is needed.
+        """
+        specs = jax.tree.map(_batch_spec, (x, y, sample_weight))
+        y_pred = None
+        if not self.built or (self.compiled and not self._objectives.built):
+            y_pred = self._spec_of_outputs(specs[0])
+        if self.compiled and not self._objectives.built and y_pred is not None:
+            shapes = None if y is None else specs[1]
+            self._objectives.build(shapes, y_pred, self.output_names)
+        if training:
+            self.optimizer.build(self.trainable_variables)
+            if type(self).train_step is not Trainer.train_step:
+                # A user's own step may make variables of its own, such as a second optimizer's.
+                self._trace_once(self.train_step, specs)
+        elif type(self).test_step is not Trainer.test_step:
+            self._trace_once(self.test_step, specs)
+
+    def _spec_of_outputs(self, x: Any) -> Any:
+        """Shapes of the outputs; builds the model on the way."""
+        outputs = trace_spec(lambda x: self(x, training=False), x)
+        self._forget_losses()
+        return outputs
+
+    def _trace_once(self, step: Callable, specs: Any) -> None:
+        x, y, sample_weight = specs
+        data = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+        trace_spec(lambda data: step(data), data)
+        self._forget_losses()
+
+    def optimizers(self) -> list[Optimizer]:
+        """The model's optimizer, and any others that it keeps as attributes."""
+        return _each_once(v for v in vars(self).values() if isinstance(v, Optimizer))
+
+    def state_variables(self) -> dict[str, list[Variable]]:
+        """The Variables of the training state, by kind."""
+        trainable = self.trainable_variables
+        return {
+            "trainable": trainable,
+            "non_trainable": self.non_trainable_variables,
+            "optimizer": _each_once(v for o in self.optimizers() for v in o.variables),
+            "metrics": self.metrics_variables if self.compiled else [],
+        }
+
+    def program(self, kind: str) -> tuple[Callable, dict[str, list[Variable]]]:
+        """The compiled program (`"train"`, `"test"` or `"predict"`) and the state it works on.
+
+        A program is made anew only if the model has changed: compiled again, other layers, or
+        layers frozen or thawed. Not for other numbers of epochs or another learning rate.
+        """
+        variables = self.state_variables()
+        if kind == "predict":
+            variables = {k: variables[k] for k in ("trainable", "non_trainable")}
+        elif kind == "test":
+            variables.pop("optimizer")
+        frozen = tuple(layer.trainable for layer in self._flatten_layers())
+        key = (kind, frozen, tuple(id(v) for group in variables.values() for v in group))
+        if key not in self._programs:
+            self._programs[key] = self._make_program(kind, variables)
+        return self._programs[key], variables
+
+    def _make_program(self, kind: str, variables: dict) -> Callable:
+        if kind == "predict":
+            forward = stateless(self.predict_step, variables)
+            return predicting_program(lambda state, batch: forward(state, batch)[0])
+        read_results = stateless(self.get_metrics_result, variables)
+
+        def results(state: Any) -> Any:
+            return read_results(state)[0]
+
+        if kind == "test":
+            custom = type(self).test_step is not Trainer.test_step
+            step = pure_step(self._without_leftovers(self.test_step), variables)
+            return testing_program(step, None if custom else results)
+        custom = type(self).train_step is not Trainer.train_step
+        step = pure_step(self._without_leftovers(self.train_step), variables)
+        place = {id(v): i for i, v in enumerate(variables["metrics"])}
+        total = place[id(self._objectives.loss_tracker.variables[0])]
+
+        def loss_of(state: Any, logs: Any) -> Any:
+            if custom and isinstance(logs, dict) and "loss" in logs:
+                return logs["loss"]
+            return state["metrics"][total]
+
+        return training_program(step, None if custom else results, loss_of)
+
+    def _without_leftovers(self, step: Callable) -> Callable:
+        """Losses added while tracing must not be found there afterwards."""
+
+        def clean(data: Any) -> Any:
+            try:
+                return step(data)
+            finally:
+                self._forget_losses()
+
+        return clean
+
+
+def _batch_spec(array: Any) -> KerasTensor:
+    return KerasTensor((None, *array.shape[1:]), array.dtype)
+
+
+def _batch_size(x: Any) -> int:
+    return jax.tree.leaves(x)[0].shape[0]
+
+
+def _each_once(values: Iterable) -> list:
+    return list({id(value): value for value in values}.values())
