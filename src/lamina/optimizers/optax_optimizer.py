@@ -55,8 +55,8 @@ class OptaxOptimizer(Optimizer):
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
-            taken = list(self._keys.values()).count(v.path)
-            self._keys[id(v)] = f"{v.path}#{taken + 1}" if taken else v.path
+            namesakes = sum(key.split("#")[0] == v.path for key in self._keys.values())
+            self._keys[id(v)] = f"{v.path}#{namesakes + 1}" if namesakes else v.path
         with jax.ensure_compile_time_eval():
             weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
             leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))

@@ -56,6 +56,19 @@ class Optimizer:
     Raises:
         TypeError: If an argument is unknown; the message names the nearest one.
         ValueError: If an argument is out of its range.
+
+    Example:
+        >>> class SignSGD(Optimizer):
+        ...     def transformation(self):
+        ...         def update(gradients, state, weights=None, *, learning_rate, step):
+        ...             return [-learning_rate * jnp.sign(g) for g in gradients], state
+        ...
+        ...         return optax.GradientTransformationExtraArgs(
+        ...             lambda weights: optax.EmptyState(), update)
+        >>> weight = Variable([1.0, 2.0])
+        >>> SignSGD(learning_rate=0.5).apply([jnp.array([3.0, -0.1])], [weight])
+        >>> weight.numpy().tolist()
+        [0.5, 2.5]
     """
 
     # Keras makes slots group by group, and files store them by index in that order; the names
@@ -138,7 +151,10 @@ class Optimizer:
     # Variables.
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots for a list of weights; those that have theirs keep them."""
+        """Make the slots (arrays beside each weight, such as its momentum) for a list of weights.
+
+        Weights that have theirs keep them.
+        """
         variables = list({id(v): v for v in variables}.values())
         new = [v for v in variables if id(v) not in self._index_of]
         if self.built and not new:
