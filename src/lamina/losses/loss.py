@@ -5,14 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lamina.core import config, masking, naming, registry
 from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.errors import did_you_mean
-from lamina.core.variable import Variable
-from lamina.losses.shapes import match_weight, same_rank, to_array
+from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -74,8 +72,8 @@ class Loss:
         mask = masking.get_mask(y_pred)
         with jax.named_scope(self.name):
             labels_dtype = None if self.labels_are_classes else self.dtype
-            y_true = _arrays(y_true, "y_true", self.name, labels_dtype)
-            y_pred = _arrays(y_pred, "y_pred", self.name, self.dtype)
+            y_true = to_arrays(y_true, "y_true", self.name, labels_dtype)
+            y_pred = to_arrays(y_pred, "y_pred", self.name, self.dtype)
             values = self.call(y_true, y_pred)
             own_mask = self.compute_mask(y_true, y_pred)
             if mask is None or own_mask is None:
@@ -225,14 +223,3 @@ def divide_no_nan(a: Any, b: Any) -> jax.Array:
     """
     b = jnp.asarray(b)
     return jnp.where(b == 0, 0, a / jnp.where(b == 0, 1, b))
-
-
-def _arrays(structure: Any, name: str, caller: str, dtype: Any) -> Any:
-    """Every array of a structure as a JAX array; nested lists of numbers are one array."""
-
-    def is_array(node: Any) -> bool:
-        return not isinstance(node, (dict, list, tuple)) or not any(
-            isinstance(leaf, (np.ndarray, jax.Array, Variable)) for leaf in jax.tree.leaves(node)
-        )
-
-    return jax.tree.map(lambda x: to_array(x, name, caller, dtype), structure, is_leaf=is_array)

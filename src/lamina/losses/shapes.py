@@ -56,6 +56,24 @@ def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array
     return value if dtype is None else value.astype(dtype)
 
 
+def to_arrays(structure: Any, name: str, caller: str, dtype: Any = None) -> Any:
+    """Every array of a structure as a JAX array; nested lists of numbers are one array.
+
+    Example:
+        >>> {k: v.shape for k, v in to_arrays({"a": [[1, 2]]}, "y_true", caller="demo").items()}
+        {'a': (1, 2)}
+    """
+
+    def is_array(node: Any) -> bool:
+        if isinstance(node, dict):
+            return False
+        return not isinstance(node, (list, tuple)) or not any(
+            isinstance(leaf, (np.ndarray, jax.Array, Variable)) for leaf in jax.tree.leaves(node)
+        )
+
+    return jax.tree.map(lambda x: to_array(x, name, caller, dtype), structure, is_leaf=is_array)
+
+
 def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Reconcile a last axis of size 1 that only one of two arrays has, as Keras does.
 

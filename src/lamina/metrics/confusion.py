@@ -1,0 +1,470 @@
+"""Metrics made of the four counts: precision, recall and their relatives, and the counts alone."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.variable import Variable
+from lamina.losses.loss import divide_no_nan
+from lamina.metrics.confusion_counts import (
+    NEVER,
+    Counts,
+    check_thresholds,
+    confusion_counts,
+    even_thresholds,
+)
+from lamina.metrics.metric import Metric
+
+
+class _OneCount(Metric):
+    """Base of the metrics that are one of the four counts."""
+
+    counted = ""
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        self.init_thresholds = thresholds
+        self.thresholds = check_thresholds(thresholds, 0.5, self.name)
+        self.accumulator = self.add_variable(shape=(len(self.thresholds),), name="accumulator")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        counts = confusion_counts(
+            y_true, y_pred, self.thresholds, sample_weight=sample_weight, caller=self.name
+        )
+        self.accumulator.assign_add(getattr(counts, self.counted))
+
+    def result(self) -> jax.Array:
+        return _scalar_if_one(self.accumulator.value)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "thresholds": self.init_thresholds}
+
+
+class TruePositives(_OneCount):
+    """Number of predictions above the threshold that are right.
+
+    Args:
+        thresholds: One probability, or a list for one count each; 0.5 if None.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(TruePositives()([0, 1, 1], [0.2, 0.7, 0.3]))
+        1.0
+    """
+
+    counted = "true_positives"
+
+
+class FalsePositives(_OneCount):
+    """Number of predictions above the threshold that are wrong.
+
+    Args:
+        thresholds: One probability, or a list for one count each; 0.5 if None.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(FalsePositives()([0, 1, 0], [0.2, 0.7, 0.8]))
+        1.0
+    """
+
+    counted = "false_positives"
+
+
+class TrueNegatives(_OneCount):
+    """Number of predictions not above the threshold that are right.
+
+    Args:
+        thresholds: One probability, or a list for one count each; 0.5 if None.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(TrueNegatives()([0, 1, 0], [0.2, 0.7, 0.5]))
+        2.0
+    """
+
+    counted = "true_negatives"
+
+
+class FalseNegatives(_OneCount):
+    """Number of predictions not above the threshold that are wrong.
+
+    Args:
+        thresholds: One probability, or a list for one count each; 0.5 if None.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(FalseNegatives()([0, 1, 1], [0.2, 0.7, 0.3]))
+        1.0
+    """
+
+    counted = "false_negatives"
+
+
+class Precision(Metric):
+    """Of the predicted yeses, the fraction that is right. 0 if there is none.
+
+    Args:
+        thresholds: One probability, or a list for one precision each; 0.5 if None, and any score
+            if `top_k` is given.
+        top_k: Only the k highest scores of each row can be yeses.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Raises:
+        ValueError: If labels and predictions differ in shape: labels of several classes must be
+            one-hot.
+
+    Example:
+        >>> float(Precision()([0, 1, 1, 1], [0.9, 0.7, 0.6, 0.8]))
+        0.75
+    """
+
+    direction = "up"
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.init_thresholds = thresholds
+        self.top_k = top_k
+        self.class_id = class_id
+        self.thresholds = check_thresholds(thresholds, 0.5 if top_k is None else NEVER, self.name)
+        shape = (len(self.thresholds),)
+        self.true_positives = self.add_variable(shape=shape, name="true_positives")
+        self.false_positives = self.add_variable(shape=shape, name="false_positives")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        counts = confusion_counts(
+            y_true,
+            y_pred,
+            self.thresholds,
+            top_k=self.top_k,
+            class_id=self.class_id,
+            sample_weight=sample_weight,
+            caller=self.name,
+        )
+        self.true_positives.assign_add(counts.true_positives)
+        self.false_positives.assign_add(counts.false_positives)
+
+    def result(self) -> jax.Array:
+        right, wrong = self.true_positives.value, self.false_positives.value
+        return _scalar_if_one(divide_no_nan(right, right + wrong))
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "thresholds": self.init_thresholds,
+            "top_k": self.top_k,
+            "class_id": self.class_id,
+        }
+
+
+class Recall(Metric):
+    """Of the true yeses, the fraction that was predicted. 0 if there is none.
+
+    Args:
+        thresholds: One probability, or a list for one recall each; 0.5 if None, and any score if
+            `top_k` is given.
+        top_k: Only the k highest scores of each row can be yeses.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Raises:
+        ValueError: If labels and predictions differ in shape: labels of several classes must be
+            one-hot.
+
+    Example:
+        >>> float(Recall()([0, 1, 1, 1, 1], [0.9, 0.7, 0.6, 0.8, 0.3]))
+        0.75
+    """
+
+    direction = "up"
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.init_thresholds = thresholds
+        self.top_k = top_k
+        self.class_id = class_id
+        self.thresholds = check_thresholds(thresholds, 0.5 if top_k is None else NEVER, self.name)
+        shape = (len(self.thresholds),)
+        self.true_positives = self.add_variable(shape=shape, name="true_positives")
+        self.false_negatives = self.add_variable(shape=shape, name="false_negatives")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        counts = confusion_counts(
+            y_true,
+            y_pred,
+            self.thresholds,
+            top_k=self.top_k,
+            class_id=self.class_id,
+            sample_weight=sample_weight,
+            caller=self.name,
+        )
+        self.true_positives.assign_add(counts.true_positives)
+        self.false_negatives.assign_add(counts.false_negatives)
+
+    def result(self) -> jax.Array:
+        found, missed = self.true_positives.value, self.false_negatives.value
+        return _scalar_if_one(divide_no_nan(found, found + missed))
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "thresholds": self.init_thresholds,
+            "top_k": self.top_k,
+            "class_id": self.class_id,
+        }
+
+
+class _BestUnderCondition(Metric):
+    """Base of "the best A at which B is at least so much", over a range of thresholds."""
+
+    direction = "up"
+
+    def __init__(
+        self,
+        value: float,
+        what: str,
+        num_thresholds: int,
+        class_id: int | None,
+        name: Any,
+        dtype: Any,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if not 0 <= value <= 1:
+            raise ValueError(f"{type(self).__name__} needs a {what} from 0 to 1; received {value}.")
+        if num_thresholds <= 0:
+            raise ValueError(
+                f"{type(self).__name__} needs num_thresholds of 1 or more; "
+                f"received {num_thresholds}."
+            )
+        self.value = value
+        self.num_thresholds = num_thresholds
+        self.class_id = class_id
+        self.thresholds = [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds)
+        self.counts = add_counts(self, (len(self.thresholds),))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        counts = confusion_counts(
+            y_true,
+            y_pred,
+            self.thresholds,
+            class_id=self.class_id,
+            sample_weight=sample_weight,
+            caller=self.name,
+        )
+        for variable, count in zip(self.counts, counts, strict=True):
+            variable.assign_add(count)
+
+    def best(self, dependent: jax.Array, constrained: jax.Array) -> jax.Array:
+        """The highest `dependent` among thresholds where `constrained` is high enough, else 0."""
+        return jnp.max(jnp.where(constrained >= self.value, dependent, 0), initial=0)
+
+    @property
+    def rates(self) -> "Rates":
+        return Rates(Counts(*(v.value for v in self.counts)))
+
+
+class SensitivityAtSpecificity(_BestUnderCondition):
+    """The highest sensitivity (recall) at which the specificity is at least so much.
+
+    Args:
+        specificity: Fraction 0 to 1 of the true noes that must be predicted as such.
+        num_thresholds: How many thresholds are tried.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> metric = SensitivityAtSpecificity(0.5)
+        >>> float(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
+        0.5
+    """
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(specificity, "specificity", num_thresholds, class_id, name, dtype)
+        self.specificity = specificity
+
+    def result(self) -> jax.Array:
+        return self.best(self.rates.recall, constrained=self.rates.specificity)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "specificity": self.specificity,
+            "class_id": self.class_id,
+        }
+
+
+class SpecificityAtSensitivity(_BestUnderCondition):
+    """The highest specificity at which the sensitivity (recall) is at least so much.
+
+    Args:
+        sensitivity: Fraction 0 to 1 of the true yeses that must be predicted as such.
+        num_thresholds: How many thresholds are tried.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> metric = SpecificityAtSensitivity(0.5)
+        >>> round(float(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8])), 4)
+        0.6667
+    """
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(sensitivity, "sensitivity", num_thresholds, class_id, name, dtype)
+        self.sensitivity = sensitivity
+
+    def result(self) -> jax.Array:
+        return self.best(self.rates.specificity, constrained=self.rates.recall)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "sensitivity": self.sensitivity,
+            "class_id": self.class_id,
+        }
+
+
+class PrecisionAtRecall(_BestUnderCondition):
+    """The highest precision at which the recall is at least so much.
+
+    Args:
+        recall: Fraction 0 to 1 of the true yeses that must be predicted as such.
+        num_thresholds: How many thresholds are tried.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> metric = PrecisionAtRecall(0.5)
+        >>> float(metric([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
+        0.5
+    """
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(recall, "recall", num_thresholds, class_id, name, dtype)
+        self.recall = recall
+
+    def result(self) -> jax.Array:
+        return self.best(self.rates.precision, constrained=self.rates.recall)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "recall": self.recall,
+            "class_id": self.class_id,
+        }
+
+
+class RecallAtPrecision(_BestUnderCondition):
+    """The highest recall at which the precision is at least so much.
+
+    Args:
+        precision: Fraction 0 to 1 of the predicted yeses that must be right.
+        num_thresholds: How many thresholds are tried.
+        class_id: Look at one class, an entry of the last axis, only.
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> metric = RecallAtPrecision(0.8)
+        >>> float(metric([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))
+        0.5
+    """
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(precision, "precision", num_thresholds, class_id, name, dtype)
+        self.precision = precision
+
+    def result(self) -> jax.Array:
+        return self.best(self.rates.recall, constrained=self.rates.precision)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "precision": self.precision,
+            "class_id": self.class_id,
+        }
+
+
+class Rates:
+    """Fractions made of the four counts; 0 where there is nothing to divide by."""
+
+    def __init__(self, counts: Counts):
+        self.counts = counts
+
+    @property
+    def recall(self) -> jax.Array:
+        """Of the true yeses, those that were predicted; also called sensitivity."""
+        found = self.counts.true_positives
+        return divide_no_nan(found, found + self.counts.false_negatives)
+
+    @property
+    def precision(self) -> jax.Array:
+        """Of the predicted yeses, those that are right."""
+        right = self.counts.true_positives
+        return divide_no_nan(right, right + self.counts.false_positives)
+
+    @property
+    def specificity(self) -> jax.Array:
+        """Of the true noes, those that were predicted."""
+        right = self.counts.true_negatives
+        return divide_no_nan(right, right + self.counts.false_positives)
+
+    @property
+    def false_positive_rate(self) -> jax.Array:
+        """Of the true noes, those that were taken for a yes."""
+        wrong = self.counts.false_positives
+        return divide_no_nan(wrong, wrong + self.counts.true_negatives)
+
+
+def add_counts(metric: Metric, shape: tuple) -> list[Variable]:
+    """The Variables for the four counts, in the order of `Counts`."""
+    return [metric.add_variable(shape=shape, name=name) for name in Counts._fields]
+
+
+def _scalar_if_one(values: jax.Array) -> jax.Array:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,68 @@
+"""Hinge metrics. The functions are those of the losses of these names."""
+
+from typing import Any
+
+import jax
+
+from lamina.losses import classification
+from lamina.metrics.reduction import MeanOfPairs
+
+
+class Hinge(MeanOfPairs):
+    """Mean hinge: 0 once the sign is right with a margin of 1.
+
+    Args:
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(Hinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.25
+    """
+
+    direction = "down"
+
+    def __init__(self, name: str | None = "hinge", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.hinge(y_true, y_pred)
+
+
+class SquaredHinge(MeanOfPairs):
+    """Mean of squared hinge terms.
+
+    Args:
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(SquaredHinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.125
+    """
+
+    direction = "down"
+
+    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.squared_hinge(y_true, y_pred)
+
+
+class CategoricalHinge(MeanOfPairs):
+    """Mean categorical hinge: 0 once the right class leads by a margin of 1.
+
+    Args:
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.75]]))
+        0.75
+    """
+
+    direction = "down"
+
+    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.categorical_hinge(y_true, y_pred)

@@ -1,0 +1,139 @@
+"""Metrics by name, config or function."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.core import lookup, registry
+from lamina.losses import classification as loss_functions
+from lamina.losses import regression as regression_functions
+from lamina.metrics import accuracy, confusion, f_score, hinge, probabilistic, reduction, regression
+from lamina.metrics.auc import AUC
+from lamina.metrics.metric import Metric
+
+_CLASSES = (
+    AUC,
+    Metric,
+    accuracy.Accuracy,
+    accuracy.BinaryAccuracy,
+    accuracy.CategoricalAccuracy,
+    accuracy.SparseCategoricalAccuracy,
+    accuracy.SparseTopKCategoricalAccuracy,
+    accuracy.TopKCategoricalAccuracy,
+    confusion.FalseNegatives,
+    confusion.FalsePositives,
+    confusion.Precision,
+    confusion.PrecisionAtRecall,
+    confusion.Recall,
+    confusion.RecallAtPrecision,
+    confusion.SensitivityAtSpecificity,
+    confusion.SpecificityAtSensitivity,
+    confusion.TrueNegatives,
+    confusion.TruePositives,
+    f_score.F1Score,
+    f_score.FBetaScore,
+    hinge.CategoricalHinge,
+    hinge.Hinge,
+    hinge.SquaredHinge,
+    probabilistic.BinaryCrossentropy,
+    probabilistic.CategoricalCrossentropy,
+    probabilistic.KLDivergence,
+    probabilistic.Poisson,
+    probabilistic.SparseCategoricalCrossentropy,
+    reduction.Mean,
+    reduction.MeanMetricWrapper,
+    reduction.Sum,
+    regression.CosineSimilarity,
+    regression.LogCoshError,
+    regression.MeanAbsoluteError,
+    regression.MeanAbsolutePercentageError,
+    regression.MeanSquaredError,
+    regression.MeanSquaredLogarithmicError,
+    regression.R2Score,
+    regression.RootMeanSquaredError,
+)
+_FUNCTIONS = (
+    accuracy.binary_accuracy,
+    accuracy.categorical_accuracy,
+    accuracy.sparse_categorical_accuracy,
+    accuracy.sparse_top_k_categorical_accuracy,
+    accuracy.top_k_categorical_accuracy,
+    loss_functions.binary_crossentropy,
+    loss_functions.binary_focal_crossentropy,
+    loss_functions.categorical_crossentropy,
+    loss_functions.categorical_focal_crossentropy,
+    loss_functions.categorical_hinge,
+    loss_functions.hinge,
+    loss_functions.kl_divergence,
+    loss_functions.sparse_categorical_crossentropy,
+    loss_functions.squared_hinge,
+    regression_functions.huber,
+    regression_functions.log_cosh,
+    regression_functions.mean_absolute_error,
+    regression_functions.mean_absolute_percentage_error,
+    regression_functions.mean_squared_error,
+    regression_functions.mean_squared_logarithmic_error,
+    regression_functions.poisson,
+)
+_ALIASES = {
+    "bce": probabilistic.BinaryCrossentropy,
+    "mae": regression.MeanAbsoluteError,
+    "mape": regression.MeanAbsolutePercentageError,
+    "mse": regression.MeanSquaredError,
+    "msle": regression.MeanSquaredLogarithmicError,
+}
+PUBLIC: dict[str, Any] = {symbol.__name__: symbol for symbol in (*_FUNCTIONS, *_CLASSES)}
+# The name of a function and of a class in snake case are often the same; the class is meant.
+BY_NAME: dict[str, Any] = {
+    **PUBLIC,
+    **lookup.table_of(*_CLASSES),
+    **_ALIASES,
+    **{name.upper(): cls for name, cls in _ALIASES.items()},
+}
+
+
+def get(identifier: Any) -> Any:
+    """A metric from its name, config, class, function or itself; None stays None.
+
+    `"accuracy"` gives `Accuracy` here, the plain comparison; `compile(metrics=["accuracy"])` picks
+    by the shapes, see `resolve_metric`.
+
+    Args:
+        identifier: `"mse"`, `"MeanSquaredError"`, a config dictionary, `MeanSquaredError`,
+            `MeanSquaredError()` or a function `f(y_true, y_pred)`.
+
+    Raises:
+        ValueError: If no metric has this name; the nearest one is named.
+        TypeError: If it is none of these.
+
+    Example:
+        >>> get("mse")
+        <MeanSquaredError name=mean_squared_error>
+    """
+    return lookup.resolve(identifier, kind="metric", namespace="keras.metrics", table=BY_NAME)
+
+
+def serialize(metric: Any) -> Any:
+    """A metric as plain data: class and config, or the name of a function.
+
+    Example:
+        >>> serialize(regression.MeanSquaredError())["config"]
+        {'name': 'mean_squared_error', 'dtype': 'float32'}
+    """
+    return registry.serialize(metric)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`; a name gives the class or function that it stands for.
+
+    Args:
+        config: What `serialize` made.
+        custom_objects: Classes and functions of your own by name.
+
+    Example:
+        >>> deserialize({"class_name": "Precision", "config": {"top_k": 2}}).top_k
+        2
+    """
+    with registry.custom_object_scope(custom_objects or {}):
+        if isinstance(config, str):
+            return lookup.by_name(config, kind="metric", table=BY_NAME)
+        return lookup.from_config(config, kind="metric", namespace="keras.metrics", table=BY_NAME)

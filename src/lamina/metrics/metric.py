@@ -1,0 +1,202 @@
+"""Metric: the base of all metrics, numbers that are gathered over batches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina import initializers
+from lamina.core import config, naming
+from lamina.core.arguments import explain_arguments
+from lamina.core.dtypes import get_policy
+from lamina.core.stateless import stateless
+from lamina.core.tracking import kind_of, track
+from lamina.core.variable import Variable, name_scope, resolve_shape
+
+
+class Metric:
+    """Base of all metrics. Subclass it and write `update_state` and `result` to make your own.
+
+    State lives in Variables made with `add_variable` in `__init__`; Variables and Metrics that are
+    assigned to attributes are found without further ado. The compiled training step carries the
+    state along, so `update_state` is traced: it should compute with `jax.numpy`.
+
+    Args:
+        dtype: Float type of the state and the result; `floatx()` if None.
+        name: What the value is called in logs; made from the class's name if None.
+
+    Example:
+        >>> class LargestError(Metric):
+        ...     def __init__(self, name="largest_error", dtype=None):
+        ...         super().__init__(name=name, dtype=dtype)
+        ...         self.largest = self.add_variable(shape=(), initializer="zeros", name="largest")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         error = abs(np.asarray(y_true) - np.asarray(y_pred)).max()
+        ...         self.largest.assign(np.maximum(self.largest.value, error))
+        ...     def result(self):
+        ...         return self.largest.value
+        >>> metric = LargestError()
+        >>> metric.update_state([1.0, 2.0], [1.5, 2.0])
+        >>> float(metric.result())
+        0.5
+    """
+
+    tracked_as = "metrics"
+
+    # "up" if higher is better, "down" if lower is, None if nobody can tell: what a callback with
+    # mode="auto" goes by.
+    direction: str | None = None
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
+
+    @explain_arguments
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        self._own_variables: list[Variable] = []
+        self._metrics: list[Metric] = []
+        self.name = name or naming.auto_name(type(self))
+        self.resolved_name = self.name
+        self._dtype = get_policy(dtype or config.floatx()).compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The float type of the state and the result."""
+        return self._dtype
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every Variable: the metric's own, then those of the metrics in it."""
+        return [*self._own_variables, *(v for m in self._metrics for v in m.variables)]
+
+    def add_variable(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
+        """Make a Variable that holds a part of the state.
+
+        Args:
+            shape: Tuple; `()` is a scalar.
+            initializer: Name or function; `reset_state` sets zeros whatever it is, as in Keras.
+            dtype: `floatx()` if None.
+            aggregation: Accepted as in Keras; devices agree without it.
+            name: E.g. `"total"`.
+        """
+        self._check_initialised()
+        with name_scope(self.name.replace("/", ">")):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=resolve_shape(shape),
+                dtype=dtype,
+                trainable=False,
+                name=name,
+                autocast=False,
+            )
+        self._register(variable)
+        return variable
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """The same as `add_variable`."""
+        return self.add_variable(shape, initializer, dtype=dtype, name=name)
+
+    def build(self, y_true_shape: tuple, y_pred_shape: tuple) -> None:
+        """Make the Variables whose shape depends on the data; once, and most metrics have none.
+
+        `update_state` calls it at the first batch. Who compiles `update_state` calls it before.
+        """
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take in one batch, usually `(y_true, y_pred, sample_weight=None)`; for subclasses."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no update_state() method.\n"
+            "  Fix: write `def update_state(self, y_true, y_pred, sample_weight=None):`."
+        )
+
+    def result(self) -> Any:
+        """The value for all batches since the last reset: a scalar or a dict of scalars."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no result() method.\n"
+            "  Fix: write `def result(self):` that returns a number made from the state."
+        )
+
+    def reset_state(self) -> None:
+        """Forget all batches: every Variable is zero again."""
+        for variable in self._own_variables:
+            # Copied to the device as it is: jnp.zeros would compile a program for each shape.
+            variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))
+        for metric in self._metrics:
+            metric.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Take in one batch and return the value for all batches so far."""
+        self._check_initialised()
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def stateless_update_state(
+        self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any
+    ) -> list[Any]:
+        """The state after one more batch, as arrays in the order of `variables`."""
+        update = stateless(self.update_state, self.variables)
+        return update(self._checked(metric_variables), *args, **kwargs)[1]
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """The value that a state, given as arrays, stands for."""
+        return stateless(self.result, self.variables)(self._checked(metric_variables))[0]
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The state before any batch, as arrays in the order of `variables`."""
+        reset = stateless(self.reset_state, self.variables)
+        return reset([v.value for v in self.variables])[1]
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Metric":
+        return cls(**config)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_metrics" in self.__dict__:
+            value = track(value, self._register)
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+    def _register(self, value: Any) -> None:
+        kinds: dict[str | None, list] = {
+            "variables": self._own_variables,
+            "metrics": self._metrics,
+        }
+        kept = kinds.get(kind_of(value))
+        if kept is not None and not any(value is known for known in kept):
+            kept.append(value)
+
+    def _checked(self, values: Sequence[Any]) -> list[Any]:
+        if len(values) != len(self.variables):
+            raise ValueError(
+                f"Metric {self.name!r} has {len(self.variables)} variables and received "
+                f"{len(values)} values.\n"
+                "  Fix: pass one array for each of metric.variables, in their order."
+            )
+        return list(values)
+
+    def _check_initialised(self) -> None:
+        if "_metrics" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() does not call super().__init__().\n"
+                "  Fix: make `super().__init__(name=name, dtype=dtype)` its first line."
+            )

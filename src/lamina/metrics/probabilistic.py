@@ -1,0 +1,188 @@
+"""Metrics of predicted probabilities. The functions are those of the losses of these names."""
+
+from typing import Any
+
+import jax
+
+from lamina.core import masking
+from lamina.losses import classification, regression
+from lamina.losses.shapes import align_labels
+from lamina.metrics.reduction import MeanOfPairs, masked_weight
+
+
+class BinaryCrossentropy(MeanOfPairs):
+    """Mean cross-entropy of yes-or-no labels, in nats.
+
+    Args:
+        name, dtype: See `Metric`.
+        from_logits: Whether predictions are what comes before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+
+    Example:
+        >>> round(float(BinaryCrossentropy()([[1.0]], [[0.5]])), 4)
+        0.6931
+    """
+
+    direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "binary_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.binary_crossentropy(
+            y_true, y_pred, self.from_logits, self.label_smoothing
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+class CategoricalCrossentropy(MeanOfPairs):
+    """Mean cross-entropy of one-hot labels, in nats.
+
+    Args:
+        name, dtype: See `Metric`.
+        from_logits: Whether predictions are what comes before the softmax.
+        label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
+        axis: The axis of the classes.
+
+    Example:
+        >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.6931
+    """
+
+    direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "categorical_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: int = -1,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.categorical_crossentropy(
+            y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
+        )
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+        }
+
+
+class SparseCategoricalCrossentropy(MeanOfPairs):
+    """Mean cross-entropy of whole-number labels, in nats.
+
+    Args:
+        name, dtype: See `Metric`.
+        from_logits: Whether predictions are what comes before the softmax.
+        ignore_class: A label whose samples have a cross-entropy of 0. As in Keras, they count
+            among the samples that the sum is divided by, unless sample weights are given; the
+            loss of this name never counts them.
+        axis: The axis of the classes.
+
+    Example:
+        >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
+        0.6931
+    """
+
+    direction = "down"
+
+    def __init__(
+        self,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: int = -1,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.from_logits = from_logits
+        self.ignore_class = ignore_class
+        self.axis = axis
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.sparse_categorical_crossentropy(
+            y_true, y_pred, self.from_logits, self.ignore_class, self.axis
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if sample_weight is not None or masking.get_mask(y_pred) is not None:
+            sample_weight = self._without_ignored(y_true, y_pred, sample_weight)
+        super().update_state(y_true, y_pred, sample_weight)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            "axis": self.axis,
+        }
+
+    def _without_ignored(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        if self.ignore_class is None:
+            return sample_weight
+        labels, _ = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", self.axis)
+        return masked_weight(sample_weight, labels != self.ignore_class, self.dtype, self.name)
+
+
+class KLDivergence(MeanOfPairs):
+    """Mean Kullback-Leibler divergence of predicted from true distributions, in nats.
+
+    Args:
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> round(float(KLDivergence()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.6931
+    """
+
+    direction = "down"
+
+    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return classification.kl_divergence(y_true, y_pred)
+
+
+class Poisson(MeanOfPairs):
+    """Mean negative log-likelihood of counts whose expected values are predicted.
+
+    Args:
+        name, dtype: See `Metric`.
+
+    Example:
+        >>> float(Poisson()([[2.0]], [[1.0]]))
+        0.9999997615814209
+    """
+
+    direction = "down"
+
+    def __init__(self, name: str | None = "poisson", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return regression.poisson(y_true, y_pred)

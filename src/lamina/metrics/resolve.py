@@ -1,0 +1,73 @@
+"""What a metric's name means for an output: `"accuracy"` is one of three, read from the shapes."""
+
+import warnings
+from typing import Any
+
+from lamina.core.errors import LaminaWarning
+from lamina.losses.lookup import kind_of_labels, object_name
+from lamina.metrics import accuracy, probabilistic
+from lamina.metrics.lookup import get
+from lamina.metrics.metric import Metric
+from lamina.metrics.reduction import MeanMetricWrapper
+
+_ACCURACIES = {
+    "binary": accuracy.BinaryAccuracy,
+    "categorical": accuracy.CategoricalAccuracy,
+    "sparse_categorical": accuracy.SparseCategoricalAccuracy,
+}
+_CROSSENTROPIES = {
+    "binary": probabilistic.BinaryCrossentropy,
+    "categorical": probabilistic.CategoricalCrossentropy,
+    "sparse_categorical": probabilistic.SparseCategoricalCrossentropy,
+}
+
+
+def resolve_metric(
+    identifier: Any, y_true_shape: tuple, y_pred_shape: tuple, loss: Any = None
+) -> Metric:
+    """The metric that `compile(metrics=[identifier])` means for an output of this shape.
+
+    `"accuracy"` (or `"acc"`) and `"crossentropy"` (or `"ce"`) are the binary ones for one output,
+    the sparse ones for whole-number labels, the categorical ones for one-hot labels. The metric
+    keeps the name that was typed, and `resolved_name` says what it is.
+
+    Args:
+        identifier: What `get` accepts, or one of the four names.
+        y_true_shape: Shape of the targets with the batch axis; axes may be None.
+        y_pred_shape: Shape of the predictions, likewise.
+        loss: The loss of this output; tells whether predictions are logits.
+
+    Raises:
+        ValueError: If it is None or a name that no metric has.
+
+    Example:
+        >>> metric = resolve_metric("accuracy", (None,), (None, 10))
+        >>> metric.name, metric.resolved_name
+        ('accuracy', 'sparse_categorical_accuracy')
+    """
+    if identifier is None:
+        raise ValueError("A metric is None.\n  Fix: leave it out of the list of metrics.")
+    word = str(identifier).lower()
+    from_logits = bool(getattr(loss, "from_logits", False))
+    kind = kind_of_labels(y_true_shape, y_pred_shape)
+    metric: Any
+    if word in ("accuracy", "acc"):
+        metric = _ACCURACIES[kind]()
+        if kind == "binary" and from_logits:
+            warnings.warn(
+                f"{identifier!r} counts predictions above 0.5 as a yes, and the loss says that "
+                "they are logits, which mean yes from 0 on.\n"
+                "  Fix: metrics=[lamina.metrics.BinaryAccuracy(threshold=0.0)].",
+                LaminaWarning,
+                stacklevel=2,
+            )
+    elif word in ("crossentropy", "ce"):
+        metric = _CROSSENTROPIES[kind](from_logits=from_logits)
+    else:
+        metric = get(identifier)
+    if not isinstance(metric, Metric):
+        metric = MeanMetricWrapper(metric, name=object_name(metric))
+    if isinstance(identifier, str):
+        metric.name = identifier
+    metric.build(y_true_shape, y_pred_shape)
+    return metric
