@@ -715,9 +715,8 @@ def _clipped(p: jax.Array) -> jax.Array:
 
 def _binary_crossentropy(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
     if from_logits:
-        # log(1 + e^x) - x·y without an overflow. maximum() and abs() have gradients 1/2 and 0 at
-        # x = 0, which add up to the right one, sigmoid(0) - y.
-        return jnp.maximum(y_pred, 0.0) - y_pred * y_true + jnp.log1p(jnp.exp(-jnp.abs(y_pred)))
+        # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact however far x is from 0.
+        return y_true * jax.nn.softplus(-y_pred) + (1.0 - y_true) * jax.nn.softplus(y_pred)
     p = _clipped(y_pred)
     return -(y_true * jnp.log(p) + (1.0 - y_true) * jnp.log(1.0 - p))
 
