@@ -170,11 +170,12 @@ def serialize(obj: Any) -> Any:
                 "  Fix: write it as a named function and decorate it with "
                 "@lamina.saving.register_keras_serializable()."
             )
+        # Keras writes the same for its own functions and for a user's.
         return {
-            "module": _namespace(obj),
+            "module": "builtins",
             "class_name": "function",
-            "config": obj.__name__,
-            "registered_name": get_registered_name(obj),
+            "config": get_registered_name(obj),
+            "registered_name": "function",
         }
     raise TypeError(f"{obj!r} cannot be saved: it has no get_config() method.")
 
