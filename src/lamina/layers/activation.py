@@ -1,0 +1,278 @@
+"""Activation functions as layers, for models that name them as steps of their own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina import activations, constraints, initializers, regularizers
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of
+
+
+class Activation(Layer):
+    """Applies an activation function to every value.
+
+    Args:
+        activation: Name or function.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> Activation("relu")(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        self.supports_masking = True
+
+    def call(self, inputs: Array) -> Array:
+        return self.activation(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "activation")}
+
+
+class ReLU(Layer):
+    """`max(x, 0)`, or a variation of it; see `lamina.activations.relu`.
+
+    Args:
+        max_value: Upper limit of the output, or None.
+        negative_slope: Slope below the threshold, 0 or more.
+        threshold: Where values start to pass, 0 or more.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> ReLU(max_value=6)(jnp.array([-1.0, 2.0, 9.0])).tolist()
+        [0.0, 2.0, 6.0]
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.max_value = max_value if max_value is None else _positive("max_value", max_value)
+        self.negative_slope = _positive("negative_slope", negative_slope)
+        self.threshold = _positive("threshold", threshold)
+        self.supports_masking = True
+
+    def call(self, inputs: Array) -> Array:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "max_value", "negative_slope", "threshold")
+        return {**super().get_config(), **own}
+
+
+class LeakyReLU(Layer):
+    """`x` where it is positive, `negative_slope * x` elsewhere: no unit can go silent for good.
+
+    Args:
+        negative_slope: Slope of the negative side, 0 or more. Keras 2 calls it `alpha`.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Source: Maas et al., 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models".
+
+    Example:
+        >>> LeakyReLU(0.5)(jnp.array([-1.0, 2.0])).tolist()
+        [-0.5, 2.0]
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        self.negative_slope = _positive("negative_slope", negative_slope)
+        self.supports_masking = True
+
+    def call(self, inputs: Array) -> Array:
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "negative_slope")}
+
+
+class PReLU(Layer):
+    """`x` where it is positive, `alpha * x` elsewhere, with a learned `alpha` for every position.
+
+    Args:
+        alpha_initializer: First value of the slopes.
+        alpha_regularizer: Penalty on the slopes, added to the loss.
+        alpha_constraint: What the slopes must satisfy after every update.
+        shared_axes: Axes along which all positions share one slope; `(1, 2)` behind a Conv2D
+            gives one slope a channel.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, ...)`.
+    Output shape: Same as the input.
+
+    Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
+
+    Example:
+        >>> PReLU(alpha_initializer="ones")(jnp.array([[-1.0, 2.0]])).tolist()
+        [[-1.0, 2.0]]
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: int | Sequence[int] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        if isinstance(shared_axes, int):
+            shared_axes = [shared_axes]
+        self.shared_axes = None if shared_axes is None else list(shared_axes)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        shared = self.shared_axes or []
+        sizes = {
+            axis: 1 if axis in shared else input_shape[axis] for axis in range(1, len(input_shape))
+        }
+        unknown = [axis for axis, size in sizes.items() if size is None]
+        if unknown:
+            raise ValueError(
+                f"{self._label} has a slope for every position and received shape "
+                f"{tuple(input_shape)}.\n  Fix: give axis {unknown[0]} a size, or share its "
+                f"slopes: PReLU(shared_axes={unknown})."
+            )
+        self.alpha = self.add_weight(
+            name="alpha",
+            shape=tuple(sizes.values()),
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+        fixed = {axis: size for axis, size in sizes.items() if axis not in shared}
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=fixed)
+
+    def call(self, inputs: Array) -> Array:
+        return jax.nn.relu(inputs) - self.alpha.value * jax.nn.relu(-inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "alpha_initializer", "alpha_regularizer"),
+            **settings_of(self, "alpha_constraint", "shared_axes"),
+        }
+
+
+class ELU(Layer):
+    """`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere.
+
+    Args:
+        alpha: Minus the limit on the negative side.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Source: Clevert et al., 2015, "Fast and Accurate Deep Network Learning by Exponential Linear
+    Units", arXiv:1511.07289.
+
+    Example:
+        >>> ELU()(jnp.array([0.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.supports_masking = True
+
+    def call(self, inputs: Array) -> Array:
+        return activations.elu(inputs, self.alpha)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "alpha")}
+
+
+class Softmax(Layer):
+    """Makes probabilities of any numbers along an axis.
+
+    Args:
+        axis: One axis or several.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any; a mask of the same shape, or one that broadcasts to it, gives where it is
+    False probability 0.
+    Output shape: Same as the input.
+
+    Example:
+        >>> Softmax()(jnp.array([0.0, 0.0]), mask=jnp.array([True, False])).tolist()
+        [1.0, 0.0]
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs: Array, mask: Any = None) -> Array:
+        axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
+        if mask is None:
+            return activations.softmax(inputs, axis)
+        mask = jnp.asarray(mask)
+        if mask.dtype != bool:
+            mask = mask > 0.5
+        try:
+            mask = jnp.broadcast_to(mask, inputs.shape)
+        except ValueError:
+            raise ValueError(
+                f"{self._label}: a mask of shape {mask.shape} does not fit inputs of shape "
+                f"{inputs.shape}.\n  Fix: give the mask the shape of the inputs, or size 1 on the "
+                "axes it is the same for."
+            ) from None
+        # Not minus infinity: where everything is masked, that would be NaN.
+        lowest = -3e4 if inputs.dtype == "float16" else -1e9
+        probabilities = activations.softmax(jnp.where(mask, inputs, lowest), axis)
+        return jnp.where(mask, probabilities, 0)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "axis")}
+
+
+def _positive(name: str, value: Any) -> float:
+    if value is None or value < 0:
+        raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
+    return value

@@ -1,0 +1,261 @@
+"""Convolution layers: a learned kernel slides over one, two or three spatial axes."""
+
+from typing import Any
+
+from lamina import activations, constraints, initializers, regularizers
+from lamina.core.config import standardize_data_format
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of, whole_number
+from lamina.ops import nn, windows
+
+# What the inputs of a layer with so many spatial axes are called in messages.
+_INPUTS = {
+    1: ("sequences", "steps"),
+    2: ("images", "height, width"),
+    3: ("volumes", "depth, height, width"),
+}
+
+
+class BaseConv(Layer):
+    """What Conv1D, Conv2D and Conv3D have in common; the number of spatial axes is `rank`.
+
+    Args:
+        filters: Number of kernels, and of channels of the output.
+        kernel_size: Size of the window, one number or one an axis.
+        strides: Step of the window, one number or one an axis.
+        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
+            outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window; above 1 only with
+            strides of 1.
+        groups: Number of groups of channels that are convolved separately.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every channel of the output.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+    """
+
+    rank: int
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        kind = type(self).__name__
+        self.filters = whole_number(kind, "filters", filters)
+        self.groups = whole_number(kind, "groups", groups)
+        self.kernel_size = windows.per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
+        self.strides = windows.per_axis(strides, self.rank, f"{kind}: strides")
+        self.dilation_rate = windows.per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
+        allowed = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
+        self.padding = windows.checked_padding(padding, allowed)
+        self.data_format = standardize_data_format(data_format)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{kind}: {self.filters} filters cannot be shared out to {self.groups} groups.\n"
+                "  Fix: make filters a multiple of groups."
+            )
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
+                "both be above 1."
+            )
+
+    def build(self, input_shape: Shape) -> None:
+        self._check(input_shape)
+        channels = input_shape[self._channel_axis]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, channels // self.groups, self.filters),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def call(self, inputs: Array) -> Array:
+        self._check(inputs.shape)
+        x = nn.conv(
+            inputs,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        if self.bias is not None:
+            last = self.data_format == "channels_last"
+            x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        sizes = self._positions(input_shape)
+        if self.data_format == "channels_last":
+            return (input_shape[0], *sizes, self.filters)
+        return (input_shape[0], self.filters, *sizes)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "filters", "kernel_size", "strides", "padding", "data_format"),
+            **settings_of(self, "dilation_rate", "groups", "activation", "use_bias"),
+            **settings_of(self, "kernel_initializer", "bias_initializer"),
+            **settings_of(self, "kernel_regularizer", "bias_regularizer", "activity_regularizer"),
+            **settings_of(self, "kernel_constraint", "bias_constraint"),
+        }
+
+    @property
+    def _channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def _positions(self, shape: Shape) -> list[int | None]:
+        axes = windows.spatial_axes(len(shape), self.data_format)
+        settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        return [
+            windows.output_size(shape[axis], size, stride, self.padding, gap)
+            for axis, (size, stride, gap) in zip(axes, settings, strict=True)
+        ]
+
+    def _check(self, shape: Shape) -> None:
+        shape = tuple(shape)
+        what, names = _INPUTS[self.rank]
+        last = self.data_format == "channels_last"
+        layout = f"(batch, {names}, channels)" if last else f"(batch, channels, {names})"
+        if len(shape) != self.rank + 2:
+            raise ValueError(
+                f"{self._label} needs {what} {layout} and received shape {shape}.\n"
+                + self._fix_for_rank(shape)
+            )
+        channels = shape[self._channel_axis]
+        if not self.built:
+            if channels is None:
+                raise ValueError(
+                    f"{self._label} must know the number of channels and received shape {shape}.\n"
+                    "  Fix: give the channel axis a size, e.g. in lamina.Input(shape)."
+                )
+            if channels % self.groups:
+                raise ValueError(
+                    f"{self._label}: {channels} channels cannot be shared out to {self.groups} "
+                    f"groups.\n  Received: an input of shape {shape}, {self.data_format}."
+                )
+        elif channels not in (None, self.kernel.shape[-2] * self.groups):
+            wanted = self.kernel.shape[-2] * self.groups
+            other = "channels_first" if last else "channels_last"
+            swapped = shape[1 if last else -1] == wanted
+            raise ValueError(
+                f"{self._label} was built for {wanted} channels and received {channels}.\n"
+                f"  Received: an input of shape {shape}, read as {layout}."
+                + (f"\n  Fix: data_format={other!r}, if axis order is meant." if swapped else "")
+            )
+        if any(size is not None and size < 1 for size in self._positions(shape)):
+            raise ValueError(
+                f"{self._label}: a window of {self.kernel_size} does not fit into an input of "
+                f"shape {shape}.\n  Likely cause: earlier layers have shrunk it too far.\n"
+                "  Fix: padding='same', a smaller kernel_size, or less pooling before it."
+            )
+
+    def _fix_for_rank(self, shape: Shape) -> str:
+        if len(shape) != self.rank + 1:
+            return f"  Fix: give it inputs with {self.rank + 2} axes."
+        if self.data_format == "channels_first":
+            return "  Fix: x[:, None] adds a channel axis; x[None] makes a batch of one sample."
+        return (
+            "  Likely cause: there is no channel axis.\n"
+            "  Fix: x[..., None] adds one to the data, or put "
+            f"lamina.layers.Reshape({(*shape[1:], 1)}) before {self.name!r}.\n"
+            "       For one sample without its batch axis: x[None]."
+        )
+
+
+class Conv1D(BaseConv):
+    """A learned kernel slides over time steps: finds short patterns wherever they are.
+
+    Args: See `BaseConv`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, filters)`.
+
+    Example:
+        >>> import numpy as np
+        >>> Conv1D(filters=4, kernel_size=3)(np.zeros((2, 10, 8))).shape
+        (2, 8, 4)
+    """
+
+    rank = 1
+
+
+class Conv2D(BaseConv):
+    """A learned kernel slides over images: finds small patterns wherever they are.
+
+    Args: See `BaseConv`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, filters)`.
+
+    Example:
+        >>> import numpy as np
+        >>> Conv2D(filters=4, kernel_size=3, padding="same")(np.zeros((2, 28, 28, 1))).shape
+        (2, 28, 28, 4)
+    """
+
+    rank = 2
+
+
+class Conv3D(BaseConv):
+    """A learned kernel slides over volumes or short films.
+
+    Args: See `BaseConv`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, filters)`.
+
+    Example:
+        >>> import numpy as np
+        >>> Conv3D(filters=4, kernel_size=2)(np.zeros((1, 3, 4, 5, 2))).shape
+        (1, 2, 3, 4, 4)
+    """
+
+    rank = 3
+
+
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution3D = Conv3D

@@ -1,0 +1,259 @@
+"""The layers that most models are made of: Dense, Embedding and Identity."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import activations, constraints, initializers, regularizers
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import refuse_adapters, same_dtype, settings_of, whole_number
+from lamina.ops import nn
+
+
+class Dense(Layer):
+    """Every output is a weighted sum of every input: `activation(x @ kernel + bias)`.
+
+    Args:
+        units: Number of outputs.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every output.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        lora_rank, lora_alpha, quantization_config: In Keras's signature; only None is accepted.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, ..., features)`.
+    Output shape: `(batch, ..., units)`.
+
+    Example:
+        >>> Dense(3, activation="relu")(np.ones((2, 5))).shape
+        (2, 3)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = whole_number("Dense", "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        refuse_adapters(
+            "Dense",
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
+        )
+        self.quantization_config = None
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self._check(input_shape)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def call(self, inputs: Array) -> Array:
+        self._check(inputs.shape)
+        x = jnp.matmul(inputs, self.kernel.value)
+        if self.bias is not None:
+            x = x + self.bias.value
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "units", "activation", "use_bias"),
+            **settings_of(self, "kernel_initializer", "bias_initializer"),
+            **settings_of(self, "kernel_regularizer", "bias_regularizer"),
+            **settings_of(self, "kernel_constraint", "bias_constraint"),
+            "quantization_config": None,
+        }
+
+    def _check(self, shape: Shape) -> None:
+        shape = tuple(shape)
+        if len(shape) < 2:
+            raise ValueError(
+                f"{self._label} needs inputs (batch, ..., features) of at least 2 axes and "
+                f"received shape {shape}.\n"
+                "  Fix: x[:, None] makes one feature of one number per sample, x[None] one "
+                "sample of one row."
+            )
+        if not self.built:
+            if shape[-1] is None:
+                raise ValueError(
+                    f"{self._label} must know the number of features and received shape {shape}."
+                    "\n  Fix: give the last axis a size, e.g. in lamina.Input(shape)."
+                )
+        elif shape[-1] not in (None, self.kernel.shape[0]):
+            flat = len(shape) > 2 and _product(shape[1:]) == self.kernel.shape[0]
+            raise ValueError(
+                f"{self._label} was built for {self.kernel.shape[0]} features and received "
+                f"{shape[-1]}.\n"
+                f"  Received: an input of shape {shape}; the last axis counts the features.\n"
+                + (
+                    f"  Fix: put lamina.layers.Flatten() before {self.name!r}."
+                    if flat
+                    else "  Fix: give it inputs of the shape it was built for, or build a new "
+                    "layer for this shape."
+                )
+            )
+
+
+class Embedding(Layer):
+    """Learns a vector for every whole number from 0 to `input_dim - 1`: tokens, users, products.
+
+    Args:
+        input_dim: How many different numbers there are: the largest plus 1.
+        output_dim: Size of the vectors.
+        embeddings_initializer: First values of the table.
+        embeddings_regularizer: Penalty on the table, added to the loss.
+        embeddings_constraint: What the table must satisfy after every update.
+        mask_zero: Whether 0 is padding: later layers that know masks skip those steps.
+        weights: First values as an array, `(input_dim, output_dim)`.
+        lora_rank, lora_alpha, quantization_config: In Keras's signature; only None is accepted.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, ...)`, whole numbers. One out of range gives NaN.
+    Output shape: `(batch, ..., output_dim)`.
+
+    Example:
+        >>> Embedding(input_dim=10, output_dim=4)(np.array([[1, 2, 3]])).shape
+        (1, 3, 4)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        # What Keras 2 wanted to know for a Flatten behind it.
+        kwargs.pop("input_length", None)
+        super().__init__(**kwargs)
+        self.input_dim = whole_number("Embedding", "input_dim", input_dim)
+        self.output_dim = whole_number("Embedding", "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        refuse_adapters(
+            "Embedding",
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
+        )
+        self.quantization_config = None
+        self.supports_masking = mask_zero
+        self.autocast = False  # a number above 256 has no exact bfloat16
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
+
+    def build(self, input_shape: Shape | None = None) -> None:
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+
+    def call(self, inputs: Array) -> Array:
+        if not jnp.issubdtype(inputs.dtype, jnp.integer):
+            inputs = inputs.astype("int32")
+        # The whole table would be cast, if it were cast before its rows are looked up.
+        return nn.embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
+
+    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Array | None:
+        return jnp.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "input_dim", "output_dim", "embeddings_initializer"),
+            **settings_of(self, "embeddings_regularizer", "activity_regularizer"),
+            **settings_of(self, "embeddings_constraint", "mask_zero"),
+            "quantization_config": None,
+        }
+
+
+class Identity(Layer):
+    """Returns its input: a placeholder where a layer is expected.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> Identity()(np.array([1, 2])).tolist()
+        [1, 2]
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return jax.tree.map(lambda x: same_dtype(self, x, x.shape), inputs)
+
+
+def _product(shape: Shape) -> int | None:
+    return None if None in shape else int(np.prod(shape))

@@ -1,0 +1,395 @@
+"""Layers that make one tensor of several: Add, Concatenate, Dot and their like.
+
+Each has a function beside it, `add([x, y])` for `Add()([x, y])`.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of
+from lamina.ops import nn
+
+
+class Merge(Layer):
+    """Base of layers that combine values position by position.
+
+    Inputs with fewer axes get axes of size 1 behind the batch axis; sizes of 1 are repeated. A
+    step of the output is masked where it is masked in all inputs.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        """Combine arrays with the same number of axes."""
+        raise NotImplementedError(f"{type(self).__name__} has no merge(inputs) method.")
+
+    def build(self, input_shape: Any) -> None:
+        self._check(input_shape)
+
+    def call(self, inputs: Sequence[Array]) -> Array:
+        self._check(_shapes(inputs))
+        return self.merge(_with_equal_ranks(inputs))
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        self._check(input_shape)
+        return _broadcast(input_shape)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if previous_mask is None or any(mask is None for mask in previous_mask):
+            return None
+        return reduce(jnp.logical_or, previous_mask)
+
+    def _check(self, shapes: Any, exactly: int | None = None) -> None:
+        if not (_is_list(shapes) and shapes and all(_is_list(shape) for shape in shapes)):
+            raise ValueError(
+                f"{self._label} takes a list of tensors and received one of shape {shapes}.\n"
+                f"  Fix: {type(self).__name__}()([x, y])."
+            )
+        if exactly is not None and len(shapes) != exactly:
+            raise ValueError(f"{self._label} takes {exactly} tensors and received {len(shapes)}.")
+        if type(self).compute_output_shape is Merge.compute_output_shape:
+            try:
+                _broadcast(shapes)
+            except ValueError as error:
+                raise ValueError(
+                    f"{self._label} cannot combine {error}.\n"
+                    f"  Received: tensors of shapes {', '.join(str(tuple(s)) for s in shapes)}.\n"
+                    "  Fix: give them the same shape, e.g. by a Dense or Reshape on one of them."
+                ) from None
+
+
+class Add(Merge):
+    """Sum of tensors, position by position: the end of a residual branch.
+
+    Input shape: A list of tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Add()([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[3.0]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return reduce(jnp.add, inputs)
+
+
+class Subtract(Merge):
+    """The first of two tensors minus the second.
+
+    Input shape: A list of two tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Subtract()([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[-1.0]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return inputs[0] - inputs[1]
+
+    def _check(self, shapes: Any, exactly: int | None = 2) -> None:
+        super()._check(shapes, exactly)
+
+
+class Multiply(Merge):
+    """Product of tensors, position by position: a gate.
+
+    Input shape: A list of tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Multiply()([jnp.array([[3.0]]), jnp.array([[2.0]])]).tolist()
+        [[6.0]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return reduce(jnp.multiply, inputs)
+
+
+class Average(Merge):
+    """Mean of tensors, position by position.
+
+    Input shape: A list of tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Average()([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[1.5]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return reduce(jnp.add, inputs) / len(inputs)
+
+
+class _Extreme(Merge):
+    """Base of Maximum and Minimum: of a step that some inputs mask, only the others count."""
+
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+        if mask is None or all(m is None for m in mask):
+            return super().call(inputs)
+        self._check(_shapes(inputs))
+        arrays = _with_equal_ranks(inputs)
+        result, counts = arrays[0], _over_features(mask[0], arrays[0])
+        for x, m in zip(arrays[1:], mask[1:], strict=True):
+            valid = _over_features(m, x)
+            x = jnp.where(valid, x, result)
+            result = self.merge([jnp.where(counts, result, x), x])
+            counts = counts | valid
+        return result
+
+
+class Maximum(_Extreme):
+    """The larger of the values of all tensors, position by position.
+
+    Input shape: A list of tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Maximum()([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[2.0]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return reduce(jnp.maximum, inputs)
+
+
+class Minimum(_Extreme):
+    """The smaller of the values of all tensors, position by position.
+
+    Input shape: A list of tensors of one shape, or of shapes that broadcast.
+    Output shape: That shape.
+
+    Example:
+        >>> Minimum()([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[1.0]]
+    """
+
+    def merge(self, inputs: Sequence[Array]) -> Array:
+        return reduce(jnp.minimum, inputs)
+
+
+class Concatenate(Merge):
+    """Lays tensors side by side along one axis.
+
+    Args:
+        axis: The axis they are joined on; all others must agree.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: A list of tensors that agree in all axes but one.
+    Output shape: The same, with the sum of the sizes on that axis.
+
+    Example:
+        >>> Concatenate()([jnp.zeros((2, 3)), jnp.zeros((2, 5))]).shape
+        (2, 8)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Sequence[Array]) -> Array:
+        self._check(_shapes(inputs))
+        return jnp.concatenate(inputs, self.axis)
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        self._check(input_shape)
+        output = [_common(sizes) for sizes in zip(*input_shape, strict=True)]
+        joined = [shape[self.axis] for shape in input_shape]
+        output[self.axis] = None if None in joined else sum(joined)
+        return tuple(output)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        if previous_mask is None or all(mask is None for mask in previous_mask):
+            return None
+        spread = [
+            jnp.broadcast_to(_over_features(mask, x), x.shape)
+            for x, mask in zip(inputs, previous_mask, strict=True)
+        ]
+        return jnp.any(jnp.concatenate(spread, self.axis), axis=-1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "axis")}
+
+    def _check(self, shapes: Any, exactly: int | None = None) -> None:
+        super()._check(shapes, exactly)
+        shapes = [tuple(shape) for shape in shapes]
+        ranks = {len(shape) for shape in shapes}
+        shown = ", ".join(map(str, shapes))
+        if len(ranks) > 1 or not -len(shapes[0]) <= self.axis < len(shapes[0]):
+            raise ValueError(
+                f"{self._label} joins tensors with the same number of axes on axis {self.axis}.\n"
+                f"  Received: tensors of shapes {shown}."
+            )
+        for axis, sizes in enumerate(zip(*shapes, strict=True)):
+            if axis != self.axis % len(shapes[0]) and len({*sizes} - {None}) > 1:
+                raise ValueError(
+                    f"{self._label} joins tensors on axis {self.axis}; all other axes must have "
+                    f"the same size.\n  Received: tensors of shapes {shown}, which differ on axis "
+                    f"{axis}."
+                )
+
+
+class Dot(Merge):
+    """Scalar product of two tensors along an axis of each, sample by sample.
+
+    Args:
+        axes: The axis to sum over, one for both tensors or one for each; never the batch axis.
+        normalize: Scale the vectors to length 1 first: the result is their cosine similarity.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: A list of two tensors.
+    Output shape: The axes of the first without the one summed over, then those of the second
+    without it and the batch axis; `(batch, 1)` for two matrices.
+
+    Example:
+        >>> Dot(axes=1)([jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 4.0]])]).tolist()
+        [[11.0]]
+    """
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        several = [type(axis) for axis in axes] if isinstance(axes, (list, tuple)) else None
+        if not isinstance(axes, int) and several != [int, int]:
+            raise TypeError(f"Dot: axes must be a whole number or two; received {axes!r}.")
+        self.axes: Any = axes
+        self.normalize = normalize
+
+    def call(self, inputs: Sequence[Array]) -> Array:
+        self._check(_shapes(inputs))
+        x, y = inputs
+        a, b = self._axes_of(x.shape, y.shape)
+        if self.normalize:
+            x, y = nn.normalize(x, axis=a), nn.normalize(y, axis=b)
+        # Batch first, the axis that is summed over last for x and second for y.
+        x, y = jnp.moveaxis(x, a, -1), jnp.moveaxis(y, b, 1)
+        product = jnp.einsum("nxk,nky->nxy", _rank3(x, 1), _rank3(y, 2))
+        return product.reshape(self.compute_output_shape(_shapes(inputs)))
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        self._check(input_shape)
+        x, y = ([*shape] for shape in input_shape)
+        a, b = self._axes_of(x, y)
+        x[0] = _common((x[0], y[0]))
+        del x[a], y[b], y[0]
+        return (*x, *y) if len(x) + len(y) > 1 else (*x, *y, 1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "axes", "normalize")}
+
+    def _axes_of(self, x: Sequence, y: Sequence) -> tuple[int, int]:
+        a, b = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return a % len(x), b % len(y)
+
+    def _check(self, shapes: Any, exactly: int | None = 2) -> None:
+        super()._check(shapes, exactly)
+        x, y = (tuple(shape) for shape in shapes)
+        a, b = self._axes_of(x, y)
+        if 0 in (a, b) or min(len(x), len(y)) < 2:
+            raise ValueError(
+                f"{self._label} cannot sum over the batch axis.\n"
+                f"  Received: tensors of shapes {x} and {y}, axes={self.axes}."
+            )
+        if None not in (x[a], y[b]) and x[a] != y[b]:
+            raise ValueError(
+                f"{self._label}: axis {a} of the first tensor and axis {b} of the second must have "
+                f"the same size.\n  Received: tensors of shapes {x} and {y}."
+            )
+
+
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """`Add(**kwargs)(inputs)`.
+
+    Example:
+        >>> add([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
+        [[3.0]]
+    """
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """`Subtract(**kwargs)(inputs)`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """`Multiply(**kwargs)(inputs)`."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """`Average(**kwargs)(inputs)`."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """`Maximum(**kwargs)(inputs)`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """`Minimum(**kwargs)(inputs)`."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """`Concatenate(axis, **kwargs)(inputs)`."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+    """`Dot(axes, **kwargs)(inputs)`."""
+    return Dot(axes=axes, **kwargs)(inputs)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _shapes(inputs: Any) -> Any:
+    return jax.tree.map(lambda x: tuple(x.shape), inputs)
+
+
+def _with_equal_ranks(inputs: Sequence[Array]) -> list[Array]:
+    rank = max(x.ndim for x in inputs)
+    return [x.reshape(*x.shape[:1], *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs]
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Shape:
+    """The shape that shapes give together; None for an axis of unknown size."""
+    rank = max(len(shape) for shape in shapes)
+    filled = [(*s[:1], *(1,) * (rank - len(s)), *s[1:]) for s in shapes]
+    output = []
+    for axis, sizes in enumerate(zip(*filled, strict=True)):
+        known = {*sizes} - {1, None}
+        if len(known) > 1 or (axis == 0 and len({*sizes} - {None}) > 1):
+            raise ValueError(f"sizes {' and '.join(map(str, sizes))} on axis {axis}")
+        output.append(None if None in sizes and axis else max(known, default=_common(sizes)))
+    return tuple(output)
+
+
+def _common(sizes: Sequence[int | None]) -> int | None:
+    return next((size for size in sizes if size is not None), None)
+
+
+def _over_features(mask: Any, x: Array) -> Array:
+    """A mask of steps as one of single values; None masks nothing."""
+    if mask is None:
+        return jnp.ones(x.shape, bool)
+    mask = jnp.asarray(mask).astype(bool)
+    return mask.reshape(*mask.shape, *(1,) * (x.ndim - mask.ndim))
+
+
+def _rank3(x: Array, axis: int) -> Array:
+    """All axes but the batch's and the summed one taken together, on the given axis."""
+    return x.reshape(x.shape[0], -1, x.shape[-1]) if axis == 1 else x.reshape(*x.shape[:2], -1)

@@ -1,0 +1,317 @@
+"""Layers that give values mean 0 and variance 1: over a batch, or within every sample."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina import constraints, initializers, regularizers
+from lamina.core import config
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of
+from lamina.ops import nn
+
+_AFFINE = (
+    *("beta_initializer", "gamma_initializer", "beta_regularizer", "gamma_regularizer"),
+    *("beta_constraint", "gamma_constraint"),
+)
+
+
+class BatchNormalization(Layer):
+    """Normalises every channel over the batch, then scales and shifts it by learned numbers.
+
+    In training by the batch's own mean and variance, of which moving averages are kept; otherwise
+    by the moving averages. A layer with `trainable = False` always uses the moving averages and
+    leaves them as they are.
+
+    Args:
+        axis: The axis of the channels.
+        momentum: Part of the moving averages that stays at every step.
+        epsilon: Added to the variance, so that the division stays finite.
+        center: Whether a learned `beta` is added.
+        scale: Whether a learned `gamma` multiplies.
+        beta_initializer, gamma_initializer: First values of beta and gamma.
+        moving_mean_initializer, moving_variance_initializer: First values of the averages.
+        beta_regularizer, gamma_regularizer: Penalties, added to the loss.
+        beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
+        renorm, renorm_clipping, renorm_momentum: In Keras's signature; `renorm` must be False.
+        synchronized: In Keras's signature. A batch is one array on however many devices, so its
+            statistics are always those of the whole batch.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: Any with a channel axis; masked steps, `(batch, time)`, do not count.
+    Output shape: Same as the input.
+
+    Source: Ioffe and Szegedy, 2015, "Batch Normalization", arXiv:1502.03167.
+
+    Example:
+        >>> layer = BatchNormalization(epsilon=0.0)
+        >>> layer(jnp.array([[1.0], [3.0]]), training=True).tolist()
+        [[-1.0], [1.0]]
+        >>> layer.moving_mean.numpy().round(3).astype(str).tolist()
+        ['0.02']
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: dict | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if renorm:
+            raise ValueError(
+                "BatchNormalization has no batch renormalisation.\n  Fix: leave out renorm=True."
+            )
+        self.axis = _one_axis(axis)
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.renorm = False
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = renorm_momentum
+        self.synchronized = synchronized
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self._check(input_shape)
+        shape = (input_shape[self.axis],)
+        self.gamma, self.beta = _affine(self, shape)
+        self.moving_mean = self.add_weight(
+            name="moving_mean",
+            shape=shape,
+            initializer=self.moving_mean_initializer,
+            trainable=False,
+            autocast=False,
+        )
+        self.moving_variance = self.add_weight(
+            name="moving_variance",
+            shape=shape,
+            initializer=self.moving_variance_initializer,
+            trainable=False,
+            autocast=False,
+        )
+
+    def call(self, inputs: Array, training: bool = False, mask: Any = None) -> Array:
+        self._check(inputs.shape)
+        # Sums over a batch overflow half-size floats.
+        x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
+        if training and self.trainable:
+            mean, variance = self._moments(x, mask)
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+        else:
+            mean, variance = self.moving_mean.value, self.moving_variance.value
+        y = nn.batch_normalization(
+            x, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
+        )
+        return y.astype(self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "axis", "momentum", "epsilon", "center", "scale", *_AFFINE),
+            **settings_of(self, "moving_mean_initializer", "moving_variance_initializer"),
+            **settings_of(self, "renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
+        }
+
+    def _moments(self, x: Array, mask: Any) -> tuple[Array, Array]:
+        axes = tuple(axis for axis in range(x.ndim) if axis != self.axis % x.ndim)
+        if mask is None:
+            return nn.moments(x, axes)
+        mask = jnp.asarray(mask)
+        if mask.ndim != x.ndim - 1:
+            raise ValueError(
+                f"{self._label}: the mask must have one axis less than the input.\n"
+                f"  Received: a mask of shape {mask.shape} for inputs of shape {x.shape}."
+            )
+        counts = jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
+        # Keras adds epsilon to the count; a batch of padding only gives zeros and not NaN.
+        count = jnp.sum(counts, axes, dtype=x.dtype, keepdims=True) + config.epsilon()
+        mean = jnp.sum(jnp.where(counts, x, 0), axes, keepdims=True) / count
+        squares = jnp.where(counts, jnp.square(x - mean), 0)
+        variance = jnp.sum(squares, axes) / count.reshape(-1)
+        return mean.reshape(-1), variance
+
+    def _move(self, average: Any, value: Array) -> None:
+        average.assign(average.value * self.momentum + value * (1 - self.momentum))
+
+    def _check(self, shape: Shape) -> None:
+        _check_axes(self, [self.axis], shape)
+        size = shape[self.axis]
+        if self.built and size not in (None, self.moving_mean.shape[0]):
+            raise ValueError(
+                f"{self._label} was built for {self.moving_mean.shape[0]} channels and received "
+                f"{size}.\n  Received: an input of shape {tuple(shape)}; axis {self.axis} counts "
+                "the channels."
+            )
+
+
+class LayerNormalization(Layer):
+    """Normalises every sample by itself, then scales and shifts it by learned numbers.
+
+    Args:
+        axis: The axis to normalise over, or several.
+        epsilon: Added to the variance, so that the division stays finite.
+        center: Whether a learned `beta` is added.
+        scale: Whether a learned `gamma` multiplies.
+        beta_initializer, gamma_initializer: First values of beta and gamma.
+        beta_regularizer, gamma_regularizer: Penalties, added to the loss.
+        beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
+        rms_scaling: In Keras's signature, deprecated there; must be False.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Source: Ba et al., 2016, "Layer Normalization", arXiv:1607.06450.
+
+    Example:
+        >>> LayerNormalization()(jnp.array([[1.0, 3.0], [10.0, 30.0]])).round(2).tolist()
+        [[-1.0, 1.0], [-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if rms_scaling:
+            raise ValueError(
+                "LayerNormalization has no rms_scaling: in Keras it divides by the variance where "
+                "the root mean square is meant.\n  Fix: lamina.ops.rms_normalization."
+            )
+        self.axis = [_one_axis(a) for a in axis] if isinstance(axis, Sequence) else _one_axis(axis)
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.rms_scaling = False
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.supports_masking = True
+        self.autocast = False  # the sums are taken in float32, and cast afterwards
+
+    def build(self, input_shape: Shape) -> None:
+        # A built layer of Keras lists its axes, and so do files.
+        self.axis = sorted(self._axes)
+        self._check(input_shape)
+        shape = tuple(input_shape[axis] for axis in self.axis)
+        self.gamma, self.beta = _affine(self, shape)
+
+    def call(self, inputs: Array) -> Array:
+        self._check(inputs.shape)
+        y = nn.layer_normalization(inputs, self.gamma, self.beta, self._axes, self.epsilon)
+        return y.astype(self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "axis", "epsilon", "center", "scale", "rms_scaling", *_AFFINE),
+        }
+
+    @property
+    def _axes(self) -> list[int]:
+        return [self.axis] if isinstance(self.axis, int) else list(self.axis)
+
+    def _check(self, shape: Shape) -> None:
+        _check_axes(self, self._axes, shape)
+        weight = None
+        if self.built:
+            weight = self.beta if self.gamma is None else self.gamma
+        sizes = tuple(shape[axis] for axis in self._axes)
+        if weight is not None and None not in sizes and sizes != weight.shape:
+            raise ValueError(
+                f"{self._label} was built for size {weight.shape} on axis {self._axes} and "
+                f"received an input of shape {tuple(shape)}."
+            )
+
+
+def _affine(layer: Any, shape: Shape) -> tuple[Any, Any]:
+    """The learned scale and shift of a normalisation, None for what it does without."""
+    gamma = beta = None
+    if layer.scale:
+        gamma = layer.add_weight(
+            name="gamma",
+            shape=shape,
+            initializer=layer.gamma_initializer,
+            regularizer=layer.gamma_regularizer,
+            constraint=layer.gamma_constraint,
+            autocast=False,
+        )
+    if layer.center:
+        beta = layer.add_weight(
+            name="beta",
+            shape=shape,
+            initializer=layer.beta_initializer,
+            regularizer=layer.beta_regularizer,
+            constraint=layer.beta_constraint,
+            autocast=False,
+        )
+    return gamma, beta
+
+
+def _one_axis(axis: Any) -> int:
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise TypeError(f"An axis must be a whole number; received {axis!r}.")
+    return axis
+
+
+def _check_axes(layer: Layer, axes: Sequence[int], shape: Shape) -> None:
+    for axis in axes:
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(
+                f"{layer._label}: there is no axis {axis} in an input of shape {tuple(shape)}."
+            )
+        if shape[axis] is None and not layer.built:
+            raise ValueError(
+                f"{layer._label} must know the size of axis {axis} and received shape "
+                f"{tuple(shape)}.\n  Fix: give that axis a size, e.g. in lamina.Input(shape)."
+            )

@@ -1,0 +1,346 @@
+"""Layers that sum up windows, or all positions, by their maximum or mean."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.config import standardize_data_format
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of
+from lamina.ops import nn, windows
+
+_LAYOUTS = {
+    1: "(batch, steps, channels)",
+    2: "(batch, height, width, channels)",
+    3: "(batch, depth, height, width, channels)",
+}
+
+
+class BasePooling(Layer):
+    """What pooling over windows has in common; the number of spatial axes is `rank`.
+
+    Args:
+        pool_size: Size of the window, one number or one an axis.
+        strides: Step of the window; None for its size, so that windows don't overlap.
+        padding: `"valid"` (windows inside the input only) or `"same"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`; see `Layer`.
+    """
+
+    rank: int
+    pool: Callable
+
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        kind = type(self).__name__
+        self.pool_size = windows.per_axis(pool_size, self.rank, f"{kind}: pool_size")
+        strides = self.pool_size if strides is None else strides
+        self.strides = windows.per_axis(strides, self.rank, f"{kind}: strides")
+        self.padding = windows.checked_padding(padding)
+        self.data_format = standardize_data_format(data_format)
+
+    def call(self, inputs: Array) -> Array:
+        self._check(inputs.shape)
+        pool = type(self).pool
+        return pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        output = list(input_shape)
+        for axis, size in zip(self._axes, self._positions(input_shape), strict=True):
+            output[axis] = size
+        return tuple(output)
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "pool_size", "strides", "padding", "data_format")
+        return {**super().get_config(), **own}
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return windows.spatial_axes(self.rank + 2, self.data_format)
+
+    def _positions(self, shape: Shape) -> list[int | None]:
+        settings = zip(self._axes, self.pool_size, self.strides, strict=True)
+        return [windows.output_size(shape[a], n, step, self.padding) for a, n, step in settings]
+
+    def _check(self, shape: Shape) -> None:
+        _check_rank(self, self.rank, shape)
+        if any(size is not None and size < 1 for size in self._positions(shape)):
+            raise ValueError(
+                f"{self._label}: a window of {self.pool_size} does not fit into an input of shape "
+                f"{tuple(shape)}.\n  Likely cause: earlier layers have shrunk it too far.\n"
+                "  Fix: padding='same', a smaller pool_size, or one pooling layer less."
+            )
+
+
+class MaxPooling1D(BasePooling):
+    """The largest value of every window of time steps, for each channel.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, channels)`.
+
+    Example:
+        >>> MaxPooling1D(2)(jnp.zeros((2, 10, 3))).shape
+        (2, 5, 3)
+    """
+
+    rank, pool = 1, staticmethod(nn.max_pool)
+
+
+class MaxPooling2D(BasePooling):
+    """The largest value of every window of an image, for each channel: halves it by default.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, channels)`.
+
+    Example:
+        >>> MaxPooling2D()(jnp.zeros((2, 28, 28, 3))).shape
+        (2, 14, 14, 3)
+    """
+
+    rank, pool = 2, staticmethod(nn.max_pool)
+
+
+class MaxPooling3D(BasePooling):
+    """The largest value of every window of a volume, for each channel.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, channels)`.
+
+    Example:
+        >>> MaxPooling3D()(jnp.zeros((2, 4, 4, 4, 3))).shape
+        (2, 2, 2, 2, 3)
+    """
+
+    rank, pool = 3, staticmethod(nn.max_pool)
+
+
+class AveragePooling1D(BasePooling):
+    """The mean of every window of time steps, for each channel; padding does not count.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, channels)`.
+
+    Example:
+        >>> AveragePooling1D(2)(jnp.zeros((2, 10, 3))).shape
+        (2, 5, 3)
+    """
+
+    rank, pool = 1, staticmethod(nn.average_pool)
+
+
+class AveragePooling2D(BasePooling):
+    """The mean of every window of an image, for each channel; padding does not count.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, channels)`.
+
+    Example:
+        >>> AveragePooling2D(2)(jnp.zeros((2, 28, 28, 3))).shape
+        (2, 14, 14, 3)
+    """
+
+    rank, pool = 2, staticmethod(nn.average_pool)
+
+
+class AveragePooling3D(BasePooling):
+    """The mean of every window of a volume, for each channel; padding does not count.
+
+    Args: See `BasePooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, channels)`.
+
+    Example:
+        >>> AveragePooling3D(2)(jnp.zeros((2, 4, 4, 4, 3))).shape
+        (2, 2, 2, 2, 3)
+    """
+
+    rank, pool = 3, staticmethod(nn.average_pool)
+
+
+class BaseGlobalPooling(Layer):
+    """What pooling over all positions has in common; the number of spatial axes is `rank`.
+
+    Args:
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        keepdims: Keep the pooled axes, with size 1.
+        **kwargs: `name`, `dtype`; see `Layer`.
+    """
+
+    rank: int
+    reduce: Callable
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.keepdims = keepdims
+
+    def call(self, inputs: Array) -> Array:
+        _check_rank(self, self.rank, inputs.shape)
+        return type(self).reduce(inputs, axis=self._axes, keepdims=self.keepdims)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        _check_rank(self, self.rank, input_shape)
+        if self.keepdims:
+            return tuple(1 if a in self._axes else n for a, n in enumerate(input_shape))
+        return tuple(n for a, n in enumerate(input_shape) if a not in self._axes)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "data_format", "keepdims")}
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return windows.spatial_axes(self.rank + 2, self.data_format)
+
+
+class GlobalAveragePooling1D(BaseGlobalPooling):
+    """The mean over all time steps, for each channel; masked steps do not count.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, steps, channels)`; a mask has the shape `(batch, steps)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> x = jnp.array([[[1.0], [3.0], [50.0]]])
+        >>> GlobalAveragePooling1D()(x, mask=jnp.array([[True, True, False]])).tolist()
+        [[2.0]]
+    """
+
+    rank, reduce = 1, staticmethod(jnp.mean)
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any):
+        super().__init__(data_format=data_format, keepdims=keepdims, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Array, mask: Any = None) -> Array:
+        if mask is None:
+            return super().call(inputs)
+        _check_rank(self, self.rank, inputs.shape)
+        channels = -1 if self.data_format == "channels_last" else 1
+        counts = jnp.expand_dims(jnp.asarray(mask).astype(bool), channels)
+        total = jnp.sum(jnp.where(counts, inputs, 0), self._axes, keepdims=self.keepdims)
+        count = jnp.sum(counts, self._axes, inputs.dtype, keepdims=self.keepdims)
+        # A sample of padding only has mean 0; in Keras it is NaN, and the loss with it.
+        return total / jnp.maximum(count, 1)
+
+    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> None:
+        return None
+
+
+class GlobalAveragePooling2D(BaseGlobalPooling):
+    """The mean over the whole image, for each channel: the step from images to features.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> GlobalAveragePooling2D()(jnp.ones((2, 4, 4, 3))).shape
+        (2, 3)
+    """
+
+    rank, reduce = 2, staticmethod(jnp.mean)
+
+
+class GlobalAveragePooling3D(BaseGlobalPooling):
+    """The mean over the whole volume, for each channel.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> GlobalAveragePooling3D()(jnp.ones((2, 4, 4, 4, 3))).shape
+        (2, 3)
+    """
+
+    rank, reduce = 3, staticmethod(jnp.mean)
+
+
+class GlobalMaxPooling1D(BaseGlobalPooling):
+    """The largest value over all time steps, for each channel.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> GlobalMaxPooling1D()(jnp.array([[[1.0], [3.0]]])).tolist()
+        [[3.0]]
+    """
+
+    rank, reduce = 1, staticmethod(jnp.max)
+
+
+class GlobalMaxPooling2D(BaseGlobalPooling):
+    """The largest value of the whole image, for each channel.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> GlobalMaxPooling2D()(jnp.ones((2, 4, 4, 3))).shape
+        (2, 3)
+    """
+
+    rank, reduce = 2, staticmethod(jnp.max)
+
+
+class GlobalMaxPooling3D(BaseGlobalPooling):
+    """The largest value of the whole volume, for each channel.
+
+    Args: See `BaseGlobalPooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, channels)`.
+
+    Example:
+        >>> GlobalMaxPooling3D()(jnp.ones((2, 4, 4, 4, 3))).shape
+        (2, 3)
+    """
+
+    rank, reduce = 3, staticmethod(jnp.max)
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
+GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
+GlobalAvgPool3D, GlobalMaxPool3D = GlobalAveragePooling3D, GlobalMaxPooling3D
+
+
+def _check_rank(layer: Any, rank: int, shape: Shape) -> None:
+    if len(shape) != rank + 2:
+        layout = _LAYOUTS[rank]
+        if layer.data_format == "channels_first":
+            layout = layout.replace(", channels", "").replace("batch, ", "batch, channels, ")
+        fix = "\n  Fix: x[..., None] adds a channel axis." if len(shape) == rank + 1 else ""
+        raise ValueError(
+            f"{layer._label} needs inputs {layout} and received shape {tuple(shape)}.{fix}"
+        )

@@ -1,0 +1,304 @@
+"""Layers that bring numbers to a common scale: Rescaling and Normalization."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import registry
+from lamina.core.config import epsilon, image_data_format
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of
+
+# Values that are summed up at a time: statistics are taken in float64, eight bytes each.
+_CHUNK_VALUES = 2**22
+
+
+class Rescaling(Layer):
+    """`x * scale + offset`: pixels from 0–255 to 0–1 inside the model, wherever it is used.
+
+    Args:
+        scale: Number, or one a channel.
+        offset: Number, or one a channel.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> Rescaling(1 / 255)(np.array([0, 255], dtype="uint8")).tolist()
+        [0.0, 1.0]
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.offset = offset
+        self.supports_masking = True
+
+    def call(self, inputs: Array) -> Array:
+        scale = jnp.asarray(self.scale, self.compute_dtype)
+        if scale.ndim and image_data_format() == "channels_first":
+            scale = scale.reshape(*scale.shape, *(1,) * (3 - scale.ndim))
+        offset = jnp.asarray(self.offset, self.compute_dtype)
+        return inputs.astype(self.compute_dtype) * scale + offset
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        own = {"scale": registry.serialize(self.scale), "offset": registry.serialize(self.offset)}
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Layer:
+        values = {key: registry.deserialize(config[key]) for key in ("scale", "offset")}
+        return super().from_config({**config, **values})
+
+
+class Normalization(Layer):
+    """`(x - mean) / standard deviation`, with the mean and deviation of the training data.
+
+    `adapt(data)` measures them; they are saved with the model, so raw data can be given to it.
+
+    Args:
+        axis: The axis, or axes, whose positions have a mean of their own: -1 for one a column.
+            None takes all numbers of the data together.
+        mean: The mean, if it is known; then `adapt` is not needed.
+        variance: The variance, if it is known.
+        invert: Do the reverse: `x * standard deviation + mean`.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = Normalization()
+        >>> layer.adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
+        >>> layer(np.array([[1.0, 30.0]])).tolist()
+        [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if axis is None:
+            self.axis: tuple[int, ...] = ()
+        else:
+            self.axis = (axis,) if isinstance(axis, int) else tuple(axis)
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "Normalization needs both mean and variance, or neither; "
+                f"received mean={mean!r} and variance={variance!r}."
+            )
+        if mean is not None and np.shape(mean) != np.shape(variance):
+            raise ValueError(
+                "Normalization: mean and variance must have the same shape; "
+                f"received {np.shape(mean)} and {np.shape(variance)}."
+            )
+        if np.ndim(mean) > len(self.axis):
+            raise ValueError(
+                f"Normalization: a mean of shape {np.shape(mean)} has more axes than "
+                f"axis={self.axis} names."
+            )
+        self.input_mean = mean
+        self.input_variance = variance
+        self.invert = invert
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        kept = self._kept(input_shape)
+        shape = tuple(input_shape[axis] for axis in kept)
+        unknown = [axis for axis in kept if input_shape[axis] is None]
+        if unknown:
+            raise ValueError(
+                f"{self._label} must know the size of axis {unknown[0]} and received shape "
+                f"{tuple(input_shape)}.\n  Fix: give that axis a size, or Normalization(axis=None)."
+            )
+        if self.input_mean is None:
+            self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
+            self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
+            # Not used; weights files of Keras have it.
+            self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
+        self._broadcast_shape = tuple(
+            size if axis in kept else 1 for axis, size in enumerate(input_shape)
+        )
+
+    def adapt(self, data: Any) -> None:
+        """Measure mean and variance of data; what was measured before is forgotten.
+
+        Args:
+            data: An array `(samples, ...)`, or an iterable of such arrays (batches), or of tuples
+                that begin with one, as data sets for training have them.
+        """
+        if self.input_mean is not None:
+            raise ValueError(
+                f"{self._label} was given its mean and variance, so there is nothing to adapt.\n"
+                "  Fix: leave out mean= and variance=."
+            )
+        count, mean, spread = 0, np.zeros(()), np.zeros(())
+        for batch in _batches(data):
+            self._check_data(batch.shape)
+            if not self.built:
+                self.build(batch.shape)
+            # Chan, Golub and LeVeque, 1979: statistics of parts, put together without loss.
+            values = self._rows(batch)
+            total = count + len(values)
+            with np.errstate(invalid="ignore", over="ignore"):
+                part = values.mean(axis=0)
+                step = part - mean
+                mean = mean + step * (len(values) / total)
+                spread = spread + np.square(values - part).sum(axis=0)
+                spread = spread + np.square(step) * (count * len(values) / total)
+            count = total
+        if count == 0:
+            raise ValueError(f"{self._label}: adapt() received no data.")
+        if not np.isfinite(mean).all() or not np.isfinite(spread).all():
+            raise ValueError(
+                f"{self._label}: the data contain NaN or infinite values, so they have no mean.\n"
+                "  Fix: leave out or fill in such values, e.g. x = x[np.isfinite(x).all(axis=1)]."
+            )
+        self.adapt_mean.assign(mean.reshape(self.adapt_mean.shape))
+        self.adapt_variance.assign((spread / count).reshape(self.adapt_mean.shape))
+
+    @property
+    def mean(self) -> Array | None:
+        """The mean, in a shape that broadcasts with the input; None before the layer is built."""
+        return self._statistic("mean")
+
+    @property
+    def variance(self) -> Array | None:
+        """The variance, in a shape that broadcasts with the input; None before it is built."""
+        return self._statistic("variance")
+
+    def call(self, inputs: Array) -> Array:
+        self._check_shape(inputs.shape)
+        x = inputs.astype(self.compute_dtype)
+        mean, variance = self._statistic("mean"), self._statistic("variance")
+        # A column that never varies becomes 0 and not NaN.
+        deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
+        return x * deviation + mean if self.invert else (x - mean) / deviation
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check_shape(input_shape)
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, "axis", "invert"),
+            "mean": _as_list(self.input_mean),
+            "variance": _as_list(self.input_variance),
+        }
+
+    def _statistic(self, name: str) -> Any:
+        if not self.built:
+            return None
+        given = getattr(self, f"input_{name}")
+        value = getattr(self, f"adapt_{name}").value if given is None else jnp.asarray(given)
+        if not self.axis:
+            return value.astype(self.compute_dtype)  # one number fits inputs of any rank
+        # A given mean may have fewer axes than are kept; they are the last of those.
+        shape = [1] * len(self._broadcast_shape)
+        kept = self._kept(self._broadcast_shape)
+        for axis, size in zip(reversed(kept), reversed(value.shape), strict=False):
+            shape[axis] = size
+        value = value.reshape(shape).astype(self.compute_dtype)
+        return jnp.broadcast_to(value, self._broadcast_shape)
+
+    def _kept(self, shape: Shape) -> list[int]:
+        outside = [axis for axis in self.axis if not -len(shape) <= axis < len(shape)]
+        if outside:
+            raise ValueError(
+                f"{self._label}: there is no axis {outside[0]} in an input of shape {tuple(shape)}."
+            )
+        return sorted(axis % len(shape) for axis in self.axis)
+
+    def _rows(self, batch: np.ndarray) -> np.ndarray:
+        """The batch as float64, `(what is averaged over, what has a mean of its own)`."""
+        kept = self._kept(batch.shape)
+        values = np.moveaxis(batch.astype("float64"), kept, range(-len(kept), 0))
+        return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept))
+
+    def _check_data(self, shape: Shape) -> None:
+        if len(shape) == 1 and self.axis == (-1,):
+            raise ValueError(
+                f"{self._label}: data of shape {shape} has no axis of features, only samples.\n"
+                "  Fix: Normalization(axis=None) for one number a sample, or adapt(x[:, None])."
+            )
+        if self.built:
+            self._check_shape(shape)
+
+    def _check_shape(self, shape: Shape) -> None:
+        if not self.built or not self.axis:
+            self._kept(shape)
+            return
+        expected = self._broadcast_shape
+        sizes = {axis: expected[axis] for axis in self._kept(expected)}
+        if len(shape) != len(expected) or any(
+            shape[axis] not in (None, size) for axis, size in sizes.items()
+        ):
+            shown = "".join(f", size {size} on axis {axis}" for axis, size in sizes.items())
+            raise ValueError(
+                f"{self._label} was built for inputs with {len(expected)} axes{shown}, and "
+                f"received shape {tuple(shape)}."
+            )
+
+
+def _batches(data: Any) -> Iterator[np.ndarray]:
+    """Arrays, none much larger than `_CHUNK_VALUES`, that together hold all data."""
+    if isinstance(data, (list, tuple)) and not any(map(_is_batch, data)):
+        data = _numbers(data)  # rows of numbers, not a list of batches
+    if _is_batch(data):
+        yield from _chunks(_numbers(data))
+        return
+    if not isinstance(data, Iterable):
+        if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+            raise TypeError(
+                "adapt() takes an array or an iterable of arrays; received "
+                f"{type(data).__name__}.\n  Fix: adapt(np.asarray(data))."
+            )
+        data = (data[index] for index in range(len(data)))
+    for batch in data:
+        yield from _chunks(_numbers(batch[0] if isinstance(batch, (tuple, list)) else batch))
+
+
+def _is_batch(part: Any) -> bool:
+    first = part[0] if isinstance(part, tuple) and part else part
+    return hasattr(first, "shape")
+
+
+def _numbers(data: Any) -> np.ndarray:
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        raise ValueError(
+            "adapt() takes rows of equal length; received rows of several lengths."
+        ) from None
+    if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
+        raise TypeError(f"adapt() takes numbers; received an array of dtype {array.dtype}.")
+    return array
+
+
+def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:
+    if array.ndim == 0 or array.size == 0:
+        return
+    rows = max(1, _CHUNK_VALUES * len(array) // array.size)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
+def _as_list(values: Any) -> Any:
+    if isinstance(values, (np.ndarray, np.generic, jax.Array)):
+        return np.asarray(values).tolist()
+    return values

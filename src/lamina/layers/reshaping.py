@@ -1,0 +1,114 @@
+"""Layers that only arrange values anew: Flatten and Reshape."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.config import standardize_data_format
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import same_dtype, settings_of
+
+
+class Flatten(Layer):
+    """Lays all values of a sample in one row; the batch axis stays.
+
+    Args:
+        data_format: With `"channels_first"` the channels are moved to the end first, so that the
+            order is the same as for `"channels_last"`.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, ...)`.
+    Output shape: `(batch, values)`.
+
+    Example:
+        >>> Flatten()(np.zeros((32, 28, 28))).shape
+        (32, 784)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+
+    def call(self, inputs: Array) -> Array:
+        self._check(inputs.shape)
+        if self.data_format == "channels_first" and inputs.ndim > 2:
+            inputs = jnp.moveaxis(inputs, 1, -1)
+        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._check(input_shape)
+        sizes = input_shape[1:]
+        return (input_shape[0], None if None in sizes else math.prod(sizes))
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "data_format")}
+
+    def _check(self, shape: Shape) -> None:
+        if len(shape) < 1:
+            raise ValueError(
+                f"{self._label} needs inputs (batch, ...) and received a single number.\n"
+                "  Fix: x.reshape(1, 1) makes a batch of it."
+            )
+
+
+class Reshape(Layer):
+    """Gives every sample another shape with as many values.
+
+    Args:
+        target_shape: Shape of a sample, without the batch axis; -1 for what is left over.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, ...)`.
+    Output shape: `(batch, *target_shape)`.
+
+    Example:
+        >>> Reshape((28, 28, 1))(np.zeros((32, 784))).shape
+        (32, 28, 28, 1)
+    """
+
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        valid = all(isinstance(size, (int, np.integer)) and size >= -1 for size in sizes)
+        if not valid or sizes.count(-1) > 1:
+            raise ValueError(
+                "Reshape: target_shape must be whole numbers, at most one of them -1; "
+                f"received {target_shape!r}."
+            )
+        self.target_shape = tuple(int(size) for size in sizes)
+
+    def call(self, inputs: Array) -> Array:
+        return inputs.reshape(inputs.shape[0], *self._resolved(inputs.shape))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], *self._resolved(input_shape))
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "target_shape")}
+
+    def _resolved(self, input_shape: Shape) -> Shape:
+        sizes = tuple(input_shape[1:])
+        if None in sizes:
+            return tuple(None if size == -1 else size for size in self.target_shape)
+        values = math.prod(sizes)
+        rest = math.prod(size for size in self.target_shape if size != -1)
+        if -1 in self.target_shape and rest and values % rest == 0:
+            return tuple(values // rest if size == -1 else size for size in self.target_shape)
+        if -1 in self.target_shape or values != rest:
+            raise ValueError(
+                f"{self._label} cannot make {self.target_shape} out of {sizes}.\n"
+                f"  Received: {values} values a sample (input of shape {tuple(input_shape)}); the "
+                f"target holds {'a multiple of ' if -1 in self.target_shape else ''}{rest}."
+            )
+        return self.target_shape
