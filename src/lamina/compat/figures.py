@@ -1,0 +1,62 @@
+"""Where `plt.show()` goes: to a window if there is a screen, else into files.
+
+Without a screen, `<script>-figure-1.png`, … are written into the current folder.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+BACKEND = "module://lamina.compat.saving_backend"
+_GUI_TOOLKITS = ("PyQt6", "PySide6", "PyQt5", "PySide2", "gi", "wx", "_tkinter")
+_DRAWING_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+_stem = "script"
+_saved = 0
+
+
+def prepare(stem: str) -> None:
+    """Let pictures be saved from here on if there is no screen; call it before Matplotlib.
+
+    Args:
+        stem: First part of the file names, the script's own name without `.py`.
+    """
+    global _stem
+    _stem = stem
+    interactive = sys.stdin.isatty() or sys.stdout.isatty()
+    if not has_screen(os.environ, sys.platform, interactive):
+        os.environ["MPLBACKEND"] = BACKEND
+
+
+def has_screen(environment: Mapping[str, str], platform: str, interactive: bool) -> bool:
+    """Whether `plt.show()` can open a window that somebody will see and close.
+
+    Args:
+        environment: The process's environment variables.
+        platform: As `sys.platform`.
+        interactive: Whether a terminal is at either end; a job that runs unattended has none,
+            and a window would block it for ever.
+
+    Example:
+        >>> has_screen({"MPLBACKEND": "QtAgg"}, "linux", interactive=False)
+        True
+        >>> has_screen({}, "linux", interactive=True)
+        False
+    """
+    chosen = environment.get("MPLBACKEND", "").lower()
+    if chosen:
+        return chosen not in _DRAWING_ONLY and chosen != BACKEND
+    if not interactive:
+        return False
+    if platform in ("win32", "darwin"):
+        return "SSH_CONNECTION" not in environment
+    reachable = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    return bool(reachable) and any(find_spec(toolkit) is not None for toolkit in _GUI_TOOLKITS)
+
+
+def next_path() -> Path:
+    """Where the next picture goes."""
+    global _saved
+    _saved += 1
+    return Path(f"{_stem}-figure-{_saved}.png")

@@ -1,0 +1,162 @@
+"""Answers `import tensorflow`, `import keras` and `import tf_keras` with Lamina.
+
+A finder in front of Python's own serves these names and everything under them. What it serves are
+thin modules that look names up in Lamina, so that nothing of Lamina's own modules is changed, and
+a name that Lamina lacks gets an error that says so.
+"""
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from lamina.compat import missing
+from lamina.version import __version__
+
+# The versions whose interface is served; scripts compare them.
+TENSORFLOW_VERSION = f"2.16.1+lamina.{__version__}"
+KERAS_VERSION = f"3.15.0+lamina.{__version__}"
+
+ROOTS = ("tensorflow", "keras", "tf_keras")
+
+_TENSORFLOW = "lamina.compat.tensorflow"
+
+# Every one of these means the same as `keras`; longer names first.
+_KERAS_PREFIXES = (
+    "tensorflow.python.keras.api", "tensorflow.python.keras", "tensorflow.keras",
+    "tf_keras.src", "tf_keras.api", "tf_keras", "keras.src", "keras.api", "keras",
+)  # fmt: skip
+
+_NAMESPACES = frozenset({
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "datasets",
+    "distribution", "dtype_policies", "export", "initializers", "layers", "legacy", "losses",
+    "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers",
+    "random", "regularizers", "saving", "tree", "utils", "wrappers",
+})  # fmt: skip
+
+# Where things were in older versions of Keras → where they are.
+_MOVED = {
+    "engine": "",
+    "engine.sequential": "models",
+    "engine.training": "models",
+    "layers.advanced_activations": "layers",
+    "layers.convolutional": "layers",
+    "layers.core": "layers",
+    "layers.embeddings": "layers",
+    "layers.experimental": "layers",
+    "layers.experimental.preprocessing": "layers",
+    "layers.merge": "layers",
+    "layers.normalization": "layers",
+    "layers.pooling": "layers",
+    "layers.preprocessing": "layers",
+    "layers.recurrent": "layers",
+    "optimizers.experimental": "optimizers",
+    "optimizers.legacy": "optimizers",
+    "utils.generic_utils": "utils",
+    "utils.np_utils": "utils",
+}
+
+
+def install() -> None:
+    """Serve TensorFlow's and Keras's names from now on, whatever else is installed."""
+    if any(isinstance(finder, Finder) for finder in sys.meta_path):
+        return
+    for name in [n for n in sys.modules if n.split(".")[0] in ROOTS]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Finder())
+
+
+class Finder(MetaPathFinder, Loader):
+    """Finds and loads the modules that are served in TensorFlow's and Keras's place."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname.split(".")[0] not in ROOTS:
+            return None
+        if _target(fullname) is None:
+            # Not ModuleNotFoundError: `from tensorflow import x` would put a message of its own
+            # in the place of that one.
+            raise ImportError(missing.explain(fullname, _siblings(fullname)), name=fullname)
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        target = _target(spec.name)
+        assert target is not None  # find_spec asked before
+        if target == _TENSORFLOW:
+            return import_module(target).module(spec.name)
+        return Served(spec.name, target)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class Served(ModuleType):
+    """A module under one of Keras's names; what is in it is looked up in a module of Lamina.
+
+    Args:
+        name: As the script imports it, e.g. `tensorflow.keras.layers`.
+        target: The module that has the contents, e.g. `lamina.layers`.
+    """
+
+    def __init__(self, name: str, target: str):
+        super().__init__(name, doc=f"{name}, served by {target}.")
+        self.__dict__["_target"] = target
+        self.__path__: list[str] = []
+        if target == "lamina":
+            self.__version__ = KERAS_VERSION
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(name)
+        target = import_module(self._target)
+        value = getattr(target, name, None)
+        if value is not None and not isinstance(value, ModuleType):
+            return value
+        full = f"{self.__name__}.{name}"
+        if _target(full) is not None:
+            return import_module(full)
+        raise AttributeError(missing.explain(full, _public(target)), name=name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return _public(import_module(self._target))
+
+
+def _target(fullname: str) -> str | None:
+    """The module that answers for a name, or None if there is none."""
+    for prefix in _KERAS_PREFIXES:
+        if fullname == prefix or fullname.startswith(f"{prefix}."):
+            return _keras_target(fullname[len(prefix) + 1 :])
+    # Imported here because it loads JAX, which `import keras` alone need not do.
+    return _TENSORFLOW if fullname in import_module(_TENSORFLOW).TABLES else None
+
+
+def _keras_target(path: str) -> str | None:
+    path = _MOVED.get(path, path)
+    if not path:
+        return "lamina"
+    if path == "backend":
+        return "lamina.compat.backend"
+    if path.split(".")[0] not in _NAMESPACES:
+        return None
+    parent = "lamina"
+    for part in path.split("."):
+        # Asked for step by step: find_spec raises if a parent is no package.
+        if not hasattr(import_module(parent), "__path__"):
+            return None
+        parent = f"{parent}.{part}"
+        if find_spec(parent) is None:
+            return None
+    return parent
+
+
+def _siblings(fullname: str) -> list[str]:
+    parent, _, _ = fullname.rpartition(".")
+    return _public(sys.modules[parent]) if parent in sys.modules else []
+
+
+def _public(module: ModuleType) -> list[str]:
+    names: Iterable[str] = getattr(module, "__all__", None) or dir(module)
+    return [name for name in names if not name.startswith("_")]

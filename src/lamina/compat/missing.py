@@ -1,0 +1,94 @@
+"""What to say about a name of TensorFlow or Keras that Lamina does not have."""
+
+from collections.abc import Iterable
+
+from lamina.core.errors import did_you_mean
+
+# Name without the `tensorflow.` or `…keras.` in front → what to use.
+_TENSORFLOW = {
+    "GradientTape": "lamina.value_and_grad(function, variables), or override train_step in a Model",
+    "Graph": "nothing is needed: functions run as they are written, and fit compiles them",
+    "Module": "lamina.Layer or lamina.Model",
+    "RaggedTensor": "arrays padded to one length, with a Masking layer or sample weights",
+    "Session": "nothing is needed: this is TensorFlow 1; arrays have values at once",
+    "TensorArray": "a Python list, or jax.lax.scan",
+    "app": "an ordinary main() function; this is TensorFlow 1",
+    "clip_by_norm": "clipnorm=… of the optimizer",
+    "compat": "the TensorFlow 2 spelling: Lamina has none of TensorFlow 1",
+    "cond": "jax.lax.cond, or an ordinary if",
+    "contrib": "lamina.layers; this is TensorFlow 1",
+    "custom_gradient": "jax.custom_vjp",
+    "data": (
+        "the arrays themselves: model.fit(x, y, batch_size=32) shuffles and batches them; "
+        "lamina.utils.PyDataset for batches that are made on the way"
+    ),
+    "distribute": "nothing yet: Lamina trains on one device so far",
+    "errors": "Python's own exceptions: ValueError, TypeError, OSError",
+    "estimator": "model.fit, evaluate and predict",
+    "feature_column": "preprocessing layers or plain NumPy before fit",
+    "global_variables_initializer": "nothing is needed: this is TensorFlow 1",
+    "gradients": "jax.grad",
+    "image": "jax.image (e.g. jax.image.resize), Pillow, or preprocessing layers",
+    "io": "Python's open(), pathlib, and Pillow for images",
+    "lite": "nothing yet: Lamina does not export to TensorFlow Lite",
+    "map_fn": "jax.vmap or jax.lax.map",
+    "numpy_function": "plain NumPy, outside the model",
+    "placeholder": "lamina.Input; this is TensorFlow 1",
+    "profiler": "jax.profiler",
+    "py_function": "plain Python, outside the model",
+    "saved_model": "model.save(path) and lamina.models.load_model(path)",
+    "signal": "jax.numpy.fft and jax.scipy.signal",
+    "sparse": "dense arrays",
+    "strings": "Python's own strings, before the data become arrays",
+    "summary": "the CSVLogger callback",
+    "train": "lamina.optimizers, and model.save_weights in place of a Checkpoint",
+    "vectorized_map": "jax.vmap",
+    "while_loop": "jax.lax.while_loop, or an ordinary loop",
+}
+
+_KERAS = {
+    "applications": "a network of your own: Lamina has no pretrained ones yet",
+    "callbacks.TensorBoard": "the CSVLogger callback",
+    "layers.Lambda": "a subclass of lamina.Layer with a call method: it can be saved",
+    "preprocessing.image": "Pillow and NumPy before fit",
+    "preprocessing.image.ImageDataGenerator": "arrays, or a lamina.utils.PyDataset",
+    "preprocessing.text.Tokenizer": "word numbers made before fit, and an Embedding layer",
+    "utils.plot_model": "model.summary()",
+    "wrappers.scikit_learn": "the model itself: fit, evaluate and predict",
+    "wrappers.scikit_learn.KerasClassifier": "the model itself: fit, evaluate and predict",
+}
+
+
+def explain(fullname: str, known: Iterable[str] = ()) -> str:
+    """The message for a name that is not served.
+
+    Args:
+        fullname: As the script has it, e.g. `tensorflow.GradientTape`.
+        known: Names beside it that are served; the nearest is suggested.
+    """
+    text = f"Lamina runs this script in TensorFlow's place and does not have {fullname!r}."
+    hint = _hint(fullname)
+    suggestion = did_you_mean(fullname.rpartition(".")[2], known)
+    if hint is not None:
+        return f"{text}\n  Use instead: {hint}."
+    if suggestion or "keras" in fullname.split("."):
+        return text + suggestion
+    return (
+        f"{text}\n  Use instead: jax.numpy, which has most functions of arrays under NumPy's "
+        "names, or lamina.ops."
+    )
+
+
+def _hint(fullname: str) -> str | None:
+    parts = fullname.split(".")
+    table = _TENSORFLOW
+    if "keras" in parts or parts[0] == "tf_keras":
+        start = parts.index("keras") if "keras" in parts else 0
+        parts, table = parts[start:], _KERAS
+    path = parts[1:]
+    # The longest known beginning decides: `data.Dataset.range` is answered as `data`.
+    for length in range(len(path), 0, -1):
+        found = table.get(".".join(path[:length]))
+        if found is not None:
+            return found
+    return None

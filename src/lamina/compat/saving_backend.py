@@ -1,0 +1,40 @@
+"""A Matplotlib backend whose `plt.show()` saves pictures, names each in one line and closes it.
+
+It neither blocks nor warns. Nothing but Matplotlib imports this module, by the name that
+`figures.BACKEND` gives it.
+"""
+
+import sys
+from typing import Any
+
+from matplotlib._pylab_helpers import Gcf  # noqa: TID253 - Matplotlib is there already
+from matplotlib.backend_bases import FigureManagerBase  # noqa: TID253
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253
+
+from lamina.compat import figures
+
+
+class FigureManager(FigureManagerBase):
+    """Saves a figure where others would show it."""
+
+    @classmethod
+    def pyplot_show(cls, *, block: bool | None = None) -> None:
+        for manager in Gcf.get_all_fig_managers():
+            manager.show()
+            # With block=False a script goes on drawing on the same figure.
+            if block is not False:
+                Gcf.destroy(manager)
+
+    def show(self) -> None:
+        figure: Any = self.canvas.figure
+        path = getattr(figure, "_lamina_path", None)
+        if path is None:
+            path = figure._lamina_path = figures.next_path()
+            print(f"Figure saved as {path}", file=sys.stderr, flush=True)
+        figure.savefig(path, dpi=max(figure.dpi, 144))
+
+
+class FigureCanvas(FigureCanvasAgg):
+    """Agg's canvas with a manager that saves."""
+
+    manager_class: Any = FigureManager

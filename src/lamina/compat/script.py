@@ -1,0 +1,65 @@
+"""Runs a script as `python script.py` would, with Lamina in TensorFlow's place."""
+
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from lamina.compat import figures, imports
+
+_HERE = str(Path(__file__).parent)
+
+
+def run_script(script: Path, arguments: Sequence[str] = ()) -> NoReturn:
+    """Runs a script and leaves with its exit code.
+
+    `__name__`, `sys.argv` and `sys.path[0]` are what they would be without Lamina. An exception
+    is shown with the script's own frames.
+
+    Args:
+        script: A Python file written for TensorFlow, Keras or Lamina.
+        arguments: What the script finds in `sys.argv[1:]`.
+
+    Raises:
+        SystemExit: Always, with the script's exit code; 1 after an exception.
+        ValueError: If the file is no script.
+    """
+    if script.suffix == ".ipynb":
+        raise ValueError(
+            f"{script} is a notebook, not a script.\n"
+            f"  Fix: jupyter nbconvert --to script {script}, then run the .py file."
+        )
+    if not script.is_file():
+        raise FileNotFoundError(f"There is no file {str(script)!r}; give the path of a script.")
+    imports.install()
+    figures.prepare(script.stem)
+    sys.argv = [str(script), *arguments]
+    sys.path[0] = str(script.resolve().parent)
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit:
+        raise
+    except BaseException as error:
+        frames = _frames_of(error.__traceback__, str(script))
+        sys.excepthook(type(error), error.with_traceback(frames), frames)
+        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
+    raise SystemExit(0)
+
+
+def _frames_of(frames: TracebackType | None, filename: str) -> TracebackType | None:
+    """The traceback from the script's first frame on, without the frames of this folder.
+
+    None for a script that does not parse: there is nothing to show but the error.
+    """
+    while frames is not None and frames.tb_frame.f_code.co_filename != filename:
+        frames = frames.tb_next
+    last, frame = frames, frames
+    while frame is not None:
+        if not frame.tb_frame.f_code.co_filename.startswith((_HERE, "<frozen importlib")):
+            last = frame
+        frame = frame.tb_next
+    if last is not None:
+        last.tb_next = None
+    return frames

@@ -1,0 +1,413 @@
+"""TensorFlow's functions of tensors on JAX arrays, where the two differ in more than the name.
+
+Argument names and defaults are TensorFlow's. `adapt` gives every function its other habits.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import activations, ops, random
+from lamina.core import seed as seeds
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.operation import symbolic
+from lamina.core.variable import Variable as LaminaVariable
+
+Tensor = jax.Array
+
+
+def adapt(function: Callable, arrays: int = 0) -> Callable:
+    """A function that may be called as TensorFlow's are.
+
+    Args:
+        function: Works on arrays.
+        arrays: How many of its first arguments are made arrays, so that lists will do.
+
+    Returns:
+        The same, with a `name` argument that is ignored, for symbolic tensors as well.
+    """
+
+    def adapted(*args: Any, name: str | None = None, **kwargs: Any) -> Any:
+        return function(*map(array, args[:arrays]), *args[arrays:], **kwargs)
+
+    adapted.__name__ = function.__name__
+    adapted.__doc__ = function.__doc__
+    return symbolic(adapted, function.__name__.title().replace("_", ""))[0]
+
+
+def array(value: Any, dtype: Any = None) -> Any:
+    """A JAX array; float64 and int64 become the 32-bit types that JAX computes in."""
+    if isinstance(value, LaminaVariable):
+        value = value.value
+    return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
+
+
+def narrow(dtype: Any) -> Any:
+    """The type that JAX has for a type: float32 for float64, unless 64 bits are switched on."""
+    return jax.dtypes.canonicalize_dtype(np.dtype(standardize_dtype(dtype)))
+
+
+class Variable(LaminaVariable):
+    """`tf.Variable`: a value that can be assigned."""
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        shape: Sequence[int] | None = None,
+    ):
+        value = initial_value() if callable(initial_value) else initial_value
+        super().__init__(value, shape, dtype, trainable is not False, name or "Variable")
+
+
+# Making arrays
+
+
+def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Tensor:
+    result = array(value, dtype)
+    return result if shape is None else jnp.broadcast_to(result, tuple(shape))
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> Tensor:
+    return array(value, dtype)
+
+
+def cast(x: Any, dtype: Any) -> Tensor:
+    return array(x).astype(narrow(dtype))
+
+
+def zeros(shape: Sequence[int], dtype: Any = "float32") -> Tensor:
+    return jnp.zeros(_shape(shape), narrow(dtype))
+
+
+def ones(shape: Sequence[int], dtype: Any = "float32") -> Tensor:
+    return jnp.ones(_shape(shape), narrow(dtype))
+
+
+def zeros_like(input: Any, dtype: Any = None) -> Tensor:
+    return jnp.zeros_like(array(input), dtype=dtype and narrow(dtype))
+
+
+def ones_like(input: Any, dtype: Any = None) -> Tensor:
+    return jnp.ones_like(array(input), dtype=dtype and narrow(dtype))
+
+
+def fill(dims: Sequence[int], value: Any) -> Tensor:
+    return jnp.full(_shape(dims), value)
+
+
+def eye(num_rows: int, num_columns: int | None = None, dtype: Any = "float32") -> Tensor:
+    return jnp.eye(num_rows, num_columns, dtype=narrow(dtype))
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Tensor:
+    start, limit = (0, start) if limit is None else (start, limit)
+    return jnp.arange(start, limit, delta, dtype=dtype and narrow(dtype))
+
+
+def one_hot(
+    indices: Any,
+    depth: int,
+    on_value: float = 1,
+    off_value: float = 0,
+    axis: int = -1,
+    dtype: Any = "float32",
+) -> Tensor:
+    hot = jax.nn.one_hot(array(indices), depth, axis=axis)
+    return (hot * on_value + (1 - hot) * off_value).astype(narrow(dtype))
+
+
+# Shapes
+
+
+def shape(input: Any, out_type: Any = "int32") -> np.ndarray:
+    # NumPy, so that an entry may be used as a size while JAX traces.
+    return np.array(np.shape(input), dtype=out_type)
+
+
+def size(input: Any, out_type: Any = "int32") -> int:
+    return int(np.prod(np.shape(input)))
+
+
+def rank(input: Any) -> int:
+    return len(np.shape(input))
+
+
+def reshape(tensor: Any, shape: Sequence[int]) -> Tensor:
+    return jnp.reshape(array(tensor), _shape(shape))
+
+
+def transpose(a: Any, perm: Sequence[int] | None = None, conjugate: bool = False) -> Tensor:
+    result = jnp.transpose(array(a), perm)
+    return jnp.conj(result) if conjugate else result
+
+
+def expand_dims(input: Any, axis: int) -> Tensor:
+    return jnp.expand_dims(array(input), axis)
+
+
+def squeeze(input: Any, axis: Any = None) -> Tensor:
+    return jnp.squeeze(array(input), tuple(axis) if isinstance(axis, list) else axis)
+
+
+def concat(values: Sequence[Any], axis: int) -> Tensor:
+    return jnp.concatenate([array(v) for v in values], axis)
+
+
+def stack(values: Sequence[Any], axis: int = 0) -> Tensor:
+    return jnp.stack([array(v) for v in values], axis)
+
+
+def unstack(value: Any, num: int | None = None, axis: int = 0) -> list[Tensor]:
+    return list(jnp.moveaxis(array(value), axis, 0))
+
+
+def split(value: Any, num_or_size_splits: Any, axis: int = 0) -> list[Tensor]:
+    parts = num_or_size_splits
+    if not isinstance(parts, int):
+        parts = np.cumsum(parts)[:-1].tolist()
+    return jnp.split(array(value), parts, axis)
+
+
+def tile(input: Any, multiples: Sequence[int]) -> Tensor:
+    return jnp.tile(array(input), _shape(multiples))
+
+
+def repeat(input: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    return jnp.repeat(array(input), repeats, axis)
+
+
+def reverse(tensor: Any, axis: Any) -> Tensor:
+    return jnp.flip(array(tensor), tuple(np.atleast_1d(axis).tolist()))
+
+
+def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: float = 0) -> Tensor:
+    widths = np.asarray(paddings).tolist()
+    if mode.upper() == "CONSTANT":
+        return jnp.pad(array(tensor), widths, constant_values=constant_values)
+    return jnp.pad(array(tensor), widths, mode=mode.lower())
+
+
+def gather(params: Any, indices: Any, axis: int = 0) -> Tensor:
+    return jnp.take(array(params), array(indices), axis=axis)
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Tensor:
+    if x is None:
+        return jnp.argwhere(array(condition))
+    return jnp.where(array(condition), array(x), array(y))
+
+
+def boolean_mask(tensor: Any, mask: Any) -> Tensor:
+    return array(tensor)[np.asarray(mask)]
+
+
+def meshgrid(*args: Any, indexing: str = "xy") -> list[Tensor]:
+    return list(jnp.meshgrid(*map(array, args), indexing=indexing))
+
+
+# Reducing and ordering
+
+
+def reduction(function: Callable) -> Callable:
+    """TensorFlow's `reduce_…` from NumPy's function of the same meaning."""
+
+    def reduce(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        return function(array(input_tensor), axis=axis, keepdims=keepdims)
+
+    reduce.__name__ = f"reduce_{function.__name__}"
+    return reduce
+
+
+def argmax(input: Any, axis: int | None = None, output_type: Any = None) -> Tensor:
+    return jnp.argmax(array(input), axis=0 if axis is None else axis)
+
+
+def argmin(input: Any, axis: int | None = None, output_type: Any = None) -> Tensor:
+    return jnp.argmin(array(input), axis=0 if axis is None else axis)
+
+
+def sort(values: Any, axis: int = -1, direction: str = "ASCENDING") -> Tensor:
+    return jnp.sort(array(values), axis, descending=direction.upper() == "DESCENDING")
+
+
+def argsort(
+    values: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False
+) -> Tensor:
+    return jnp.argsort(array(values), axis, descending=direction.upper() == "DESCENDING")
+
+
+def top_k(input: Any, k: int = 1, sorted: bool = True) -> tuple[Tensor, Tensor]:
+    return jax.lax.top_k(array(input), k)
+
+
+def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
+    targets, predictions = array(targets), array(predictions)
+    own = jnp.take_along_axis(predictions, targets[:, None], axis=-1)
+    return jnp.sum(predictions > own, axis=-1) < k
+
+
+def unique(x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The different values in the order in which they first come, and each value's place there."""
+    values, first, inverse = np.unique(np.asarray(x), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return values[order], np.argsort(order)[inverse]
+
+
+def confusion_matrix(
+    labels: Any, predictions: Any, num_classes: int | None = None, weights: Any = None
+) -> Tensor:
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    size = num_classes or int(max(labels.max(), predictions.max())) + 1
+    counts = np.zeros((size, size), dtype="int32" if weights is None else "float32")
+    np.add.at(counts, (labels, predictions), 1 if weights is None else np.asarray(weights))
+    return jnp.asarray(counts)
+
+
+# Products
+
+
+def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    a, b = array(a), array(b)
+    a = jnp.swapaxes(a, -1, -2) if transpose_a else a
+    return jnp.matmul(a, jnp.swapaxes(b, -1, -2) if transpose_b else b)
+
+
+def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False) -> Tensor:
+    order = None if ord == "euclidean" else ord
+    return jnp.linalg.norm(array(tensor), order, axis, keepdims)
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Tensor:
+    return jnp.clip(array(t), clip_value_min, clip_value_max)
+
+
+# tf.nn
+
+
+def relu(features: Any) -> Tensor:
+    return activations.relu(features)
+
+
+def leaky_relu(features: Any, alpha: float = 0.2) -> Tensor:
+    return activations.leaky_relu(array(features), negative_slope=alpha)
+
+
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12) -> Tensor:
+    x = array(x)
+    squares = jnp.sum(x * x, axis=axis, keepdims=True)
+    return x / jnp.sqrt(jnp.maximum(squares, epsilon))
+
+
+def l2_loss(t: Any) -> Tensor:
+    return jnp.sum(array(t) ** 2) / 2
+
+
+def dropout(x: Any, rate: float, noise_shape: Any = None, seed: int | None = None) -> Tensor:
+    return random.dropout(array(x), rate, noise_shape, seed)
+
+
+def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Tensor, Tensor]:
+    x, axes = array(x), tuple(np.atleast_1d(axes).tolist())
+    return jnp.mean(x, axes, keepdims=keepdims), jnp.var(x, axes, keepdims=keepdims)
+
+
+def embedding_lookup(params: Any, ids: Any) -> Tensor:
+    return gather(params, ids)
+
+
+def bias_add(value: Any, bias: Any) -> Tensor:
+    return array(value) + array(bias)
+
+
+def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1) -> Tensor:
+    return -jnp.sum(array(labels) * jax.nn.log_softmax(array(logits), axis), axis)
+
+
+def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any) -> Tensor:
+    log_probabilities = jax.nn.log_softmax(array(logits))
+    return -jnp.take_along_axis(log_probabilities, array(labels)[..., None], -1)[..., 0]
+
+
+def sigmoid_cross_entropy_with_logits(labels: Any, logits: Any) -> Tensor:
+    labels, logits = array(labels), array(logits)
+    return jnp.maximum(logits, 0) - logits * labels + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+
+
+def conv2d(input: Any, filters: Any, strides: Any = 1, padding: str = "VALID") -> Tensor:
+    return ops.conv(array(input), array(filters), _pair(strides), padding.lower())
+
+
+def max_pool2d(input: Any, ksize: Any, strides: Any = None, padding: str = "VALID") -> Tensor:
+    return ops.max_pool(array(input), _pair(ksize), _pair(strides or ksize), padding.lower())
+
+
+def avg_pool2d(input: Any, ksize: Any, strides: Any = None, padding: str = "VALID") -> Tensor:
+    return ops.average_pool(array(input), _pair(ksize), _pair(strides or ksize), padding.lower())
+
+
+# tf.random
+
+
+def random_normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = "float32",
+    seed: int | None = None,
+) -> Tensor:
+    return random.normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
+
+
+def random_truncated_normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = "float32",
+    seed: int | None = None,
+) -> Tensor:
+    return random.truncated_normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
+
+
+def random_uniform(
+    shape: Sequence[int],
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = "float32",
+    seed: int | None = None,
+) -> Tensor:
+    name = narrow(dtype).name
+    if name.startswith("int"):
+        return random.randint(_shape(shape), minval, maxval, name, seed)
+    return random.uniform(_shape(shape), minval, 1 if maxval is None else maxval, name, seed)
+
+
+def random_shuffle(value: Any, seed: int | None = None) -> Tensor:
+    # Rows stay whole, unlike in lamina.random.shuffle.
+    return jax.random.permutation(seeds.draw_key(seed), array(value))
+
+
+def random_categorical(logits: Any, num_samples: int, seed: int | None = None) -> Tensor:
+    return random.categorical(array(logits), num_samples, seed=seed)
+
+
+def set_seed(seed: int) -> None:
+    seeds.set_random_seed(seed)
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    return tuple(int(n) for n in np.atleast_1d(np.asarray(shape, dtype="int64")))
+
+
+def _pair(sizes: Any) -> tuple[int, int]:
+    """Height and width of `2`, `[2, 3]` or TensorFlow's `[1, 2, 3, 1]`."""
+    values = np.atleast_1d(sizes).tolist()
+    if len(values) == 4:
+        values = values[1:3]
+    return (values[0], values[-1])
