@@ -18,11 +18,11 @@ SOURCE = ROOT / "src" / "lamina"
 # The order of the house: a room may import from its own floor and from those before it.
 FLOORS = (
     ("version", "core"),
-    ("ops",),
+    ("backend", "config", "dtype_policies", "ops"),
     ("activations", "constraints", "initializers", "random", "regularizers"),
     ("layers", "losses", "metrics", "optimizers"),
     ("saving", "training"),
-    ("models",),
+    ("callbacks", "models"),
     ("utils",),
     ("datasets",),
     ("diagnosis", "export"),

@@ -5,9 +5,9 @@ from lamina.datasets.locate import DatasetUnavailableError
 from lamina.datasets.named import NAMES, Dataset, load
 
 __all__ = [
-    "NAMES",
     "Dataset",
     "DatasetUnavailableError",
+    "NAMES",
     "digits",
     "fashion_mnist",
     "load",

@@ -165,7 +165,7 @@ def _read_checked(container: Container, source: Source) -> tuple[dict[str, np.nd
 
 
 def _fetch(source: Source) -> dict[str, np.ndarray]:
-    from lamina.utils.download import DownloadError, download
+    from lamina.utils.download import DownloadError, download  # only when nothing is here yet
 
     failures = []
     for mirror in source.mirrors:

@@ -1,5 +1,6 @@
 """What can be known to be wrong before the first step is said before the first step."""
 
+import sys
 import warnings
 from typing import Any
 
@@ -21,8 +22,6 @@ def warn_once(key: str, message: str) -> None:
 
 def _frames_to_user() -> int:
     """How many frames lie between here and the code that called Lamina."""
-    import sys
-
     frame: Any = sys._getframe(1)
     level = 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith("lamina."):

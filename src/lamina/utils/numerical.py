@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core import config
+
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.
 _BLOCK_BYTES = 1 << 19
 
@@ -100,8 +102,6 @@ def _divided_by_norm(x: np.ndarray, axis: int | None, order: float) -> np.ndarra
 
 def _normalize_array(x: Any, axis: int, order: float) -> Any:
     import jax.numpy as jnp
-
-    from lamina.core import config
 
     x = jnp.atleast_1d(jnp.asarray(x))
     norm = jnp.linalg.norm(x.astype(jnp.result_type(x, float)), order, axis, keepdims=True)
