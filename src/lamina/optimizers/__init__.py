@@ -16,7 +16,6 @@ from lamina.optimizers.rmsprop import RMSprop
 from lamina.optimizers.sgd import SGD
 
 __all__ = [
-    "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -25,6 +24,7 @@ __all__ = [
     "OptaxOptimizer",
     "Optimizer",
     "RMSprop",
+    "SGD",
     "deserialize",
     "get",
     "schedules",

@@ -1,0 +1,23 @@
+"""Callbacks: what may be done around the epochs and batches of training."""
+
+from lamina.training.callbacks.callback import Callback
+from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.checkpoint import ModelCheckpoint
+from lamina.training.callbacks.csv_logger import CSVLogger
+from lamina.training.callbacks.history import History
+from lamina.training.callbacks.lambda_callback import LambdaCallback
+from lamina.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,137 @@
+"""Callback: what may be done around epochs and batches."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
+LOOP_HOOKS = (
+    *("on_train_begin", "on_train_end", "on_test_begin", "on_test_end"),
+    *("on_predict_begin", "on_predict_end"),
+)
+
+
+def costs_nothing(hook: Callable) -> Callable:
+    """Decorator for a batch hook that training need not stop after every batch for."""
+    hook.costs_nothing = True  # type: ignore[attr-defined]
+    return hook
+
+
+class Callback:
+    """Something to do at certain moments of `fit`, `evaluate` and `predict`.
+
+    Override the hooks that matter; all others do nothing. `self.model` is the model; setting
+    `self.model.stop_training = True` ends training. Lamina runs many batches in one compiled
+    call. A callback that overrides a batch hook gets its call after every batch, which takes
+    longer; hooks of epochs cost nothing.
+
+    `logs` are plain numbers by name, such as `{"loss": 0.2, "val_loss": 0.3}`. What a callback
+    adds to the logs of an epoch, the callbacks after it see, and the history too.
+
+    Example:
+        >>> class PrintLoss(Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(f"epoch {epoch + 1}: {logs['loss']:.2f}")
+        >>> PrintLoss().on_epoch_end(0, {"loss": 0.25})
+        epoch 1: 0.25
+    """
+
+    model: Any = None
+    params: Mapping[str, Any] | None = None
+
+    # The names of the attributes that must be stored to go on as if nothing had happened.
+    state_names: tuple[str, ...] = ()
+
+    # Whether a loss that is not finite should end training quietly, and not as an error.
+    stops_on_nan = False
+
+    def set_model(self, model: Any) -> None:
+        """Called before training with the model."""
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Called before training with `epochs`, `steps` (an epoch has) and `verbose`."""
+        self.params = params
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Called once, before the first epoch."""
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Called once, after the last epoch, with its logs."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Called before every epoch; `epoch` counts from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Called after every epoch, and its validation, with what was measured."""
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Called before `evaluate`, and before validation inside `fit`."""
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Called after `evaluate`, and after validation inside `fit`, with the results."""
+
+    def on_predict_begin(self, logs: dict | None = None) -> None:
+        """Called before `predict`."""
+
+    def on_predict_end(self, logs: dict | None = None) -> None:
+        """Called after `predict`."""
+
+    @costs_nothing
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before every training batch; `batch` counts from 0 in its epoch."""
+        self.on_batch_begin(batch, logs=logs)
+
+    @costs_nothing
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after every training batch with the means of the epoch so far."""
+        self.on_batch_end(batch, logs=logs)
+
+    @costs_nothing
+    def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """The same as `on_train_batch_begin`."""
+
+    @costs_nothing
+    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """The same as `on_train_batch_end`."""
+
+    @costs_nothing
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before every batch of `evaluate` and of validation."""
+
+    @costs_nothing
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after every batch of `evaluate` and of validation, with the means so far."""
+
+    @costs_nothing
+    def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before every batch of `predict`."""
+
+    @costs_nothing
+    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after every batch of `predict`."""
+
+    def has_batch_hooks(self, mode: str) -> bool:
+        """Whether it must be called at every batch of `"train"`, `"test"` or `"predict"`."""
+        hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
+        return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
+
+    def get_state(self) -> dict[str, Any]:
+        """What it must remember to go on after an interruption: plain data and arrays."""
+        return {name: getattr(self, name) for name in self.state_names}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `get_state` gave; called after `on_train_begin`."""
+        unknown = sorted(set(state) - set(self.state_names))
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} remembers {', '.join(self.state_names) or 'nothing'}; "
+                f"the stored state has {', '.join(unknown)}.\n"
+                "  Likely cause: it was stored by another list of callbacks."
+            )
+        for name, value in state.items():
+            setattr(self, name, value)

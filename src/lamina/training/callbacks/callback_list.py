@@ -1,0 +1,159 @@
+"""CallbackList: one call to all callbacks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
+from lamina.training.callbacks.history import History
+
+
+class CallbackList(Callback):
+    """Tells a list of callbacks what happens, in their order; also for a loop of one's own.
+
+    Logs become plain numbers, sorted by name, before the callbacks see them.
+
+    Args:
+        callbacks: One callback, or a list of them, nested if need be.
+        add_history: Put a `History` at the end if there is none.
+        model: What they get as `self.model`.
+        params: What they get as `self.params`.
+        **more: More params, by name.
+
+    Raises:
+        TypeError: If one of them is no callback.
+
+    Example:
+        >>> seen = []
+        >>> class Watch(Callback):
+        ...     def on_train_begin(self, logs=None):
+        ...         seen.append(self.params["epochs"])
+        >>> CallbackList([Watch()], epochs=3).on_train_begin()
+        >>> seen
+        [3]
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        model: Any = None,
+        params: Mapping[str, Any] | None = None,
+        **more: Any,
+    ):
+        self.callbacks: list = list(_flatten(callbacks))
+        if add_history and not any(isinstance(c, History) for c in self.callbacks):
+            self.callbacks.append(History())
+        self.set_model(model)
+        self.set_params({**(params or {}), **more})
+
+    def append(self, callback: Callback) -> None:
+        """Add a callback at the end."""
+        for one in _flatten(callback):
+            one.set_model(self.model)
+            one.set_params(self.params)
+            self.callbacks.append(one)
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    @property
+    def stops_on_nan(self) -> bool:  # type: ignore[override]
+        """Whether one of them wants a loss that is not finite to end training quietly."""
+        return any(getattr(callback, "stops_on_nan", False) for callback in self.callbacks)
+
+    def has_batch_hooks(self, mode: str) -> bool:
+        """Whether one of them must be called at every batch of this mode."""
+        # Whatever is no Callback of ours but has the hooks is taken to want all of them.
+        return any(
+            callback.has_batch_hooks(mode) if hasattr(callback, "has_batch_hooks") else True
+            for callback in self.callbacks
+        )
+
+    def get_state(self) -> dict[str, Any]:
+        """The states of all callbacks, by their place in the list."""
+        return {
+            str(i): callback.get_state() if hasattr(callback, "get_state") else {}
+            for i, callback in enumerate(self.callbacks)
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Give the callbacks back what `get_state` gave."""
+        if len(state) != len(self.callbacks):
+            raise ValueError(
+                f"The stored state is that of {len(state)} callbacks, and there are "
+                f"{len(self.callbacks)}.\n  Fix: go on with the same list of callbacks."
+            )
+        for i, callback in enumerate(self.callbacks):
+            if hasattr(callback, "set_state"):
+                callback.set_state(state[str(i)])
+
+
+def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Logs sorted by name, with Python numbers in place of arrays; nested ones flattened.
+
+    Example:
+        >>> import numpy as np
+        >>> plain_logs({"loss": np.float32(0.5), "accuracy": np.array(1.0)})
+        {'accuracy': 1.0, 'loss': 0.5}
+    """
+    plain: dict[str, Any] = {}
+    for name, value in sorted((logs or {}).items()):
+        if isinstance(value, Mapping):
+            plain.update(plain_logs(value))
+            continue
+        try:
+            plain[name] = float(value)
+        except (TypeError, ValueError):  # text, or an array of several numbers
+            plain[name] = value
+    return plain
+
+
+def _flatten(callbacks: Any) -> Iterator[Any]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, (list, tuple)):
+        for callback in callbacks:
+            yield from _flatten(callback)
+        return
+    if isinstance(callbacks, type):
+        raise TypeError(
+            f"callbacks has the class {callbacks.__name__}, not an object of it.\n"
+            f"  Fix: callbacks=[{callbacks.__name__}(…)]."
+        )
+    if not hasattr(callbacks, "set_model"):
+        raise TypeError(
+            "callbacks needs Callback objects, such as lamina.callbacks.EarlyStopping(); "
+            f"received {callbacks!r}."
+        )
+    yield callbacks
+
+
+def _tell_of_a_loop(hook: str) -> Callable[..., None]:
+    def tell(self: CallbackList, logs: dict | None = None) -> None:
+        logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
+        for callback in self.callbacks:
+            getattr(callback, hook)(logs)
+
+    return tell
+
+
+def _tell_of_one(hook: str) -> Callable[..., None]:
+    def tell(self: CallbackList, number: int, logs: dict | None = None) -> None:
+        logs = plain_logs(logs)
+        for callback in self.callbacks:
+            getattr(callback, hook)(number, logs)
+
+    return tell
+
+
+for _hook in LOOP_HOOKS:
+    setattr(CallbackList, _hook, _tell_of_a_loop(_hook))
+for _hook in (*EPOCH_HOOKS, *(_name for _names in BATCH_HOOKS.values() for _name in _names)):
+    setattr(CallbackList, _hook, _tell_of_one(_hook))

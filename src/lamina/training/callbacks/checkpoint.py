@@ -1,0 +1,159 @@
+"""Saving the model, or its weights, while it is trained."""
+
+import os
+import string
+from pathlib import Path
+from typing import Any
+
+from lamina.core.arguments import explain_arguments
+from lamina.training.callbacks.callback import Callback, costs_nothing
+from lamina.training.callbacks.monitor import Watch
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model after epochs, or after so many batches: always, or when it is the best yet.
+
+    Args:
+        filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as
+            `{val_loss:.2f}` are filled in; folders are made.
+        monitor: Name of the number that says which is best.
+        verbose: 1 says so when it happens.
+        save_best_only: Save only when the number is better than ever.
+        save_weights_only: Save with `model.save_weights`, not `model.save`.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        save_freq: `"epoch"`, or a number of batches. Batches make training slower: see `Callback`.
+        initial_value_threshold: What the number must beat to be the first best.
+
+    Raises:
+        ValueError: If an argument is wrong, or the logs don't have what `filepath` or `monitor`
+            names.
+
+    Example:
+        >>> class Model:
+        ...     def save(self, filepath, overwrite):
+        ...         print("saved", filepath)
+        >>> checkpoint = ModelCheckpoint("digits-{epoch:02d}.keras")
+        >>> checkpoint.set_model(Model())
+        >>> checkpoint.on_epoch_end(0, {"val_loss": 0.25})
+        saved digits-01.keras
+    """
+
+    state_names = ("best", "batches_since_save", "last_batch", "epoch")
+
+    @explain_arguments
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: int | str = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        self._watch = Watch("ModelCheckpoint", monitor, mode)
+        self.filepath = _checked_path(filepath)
+        if save_freq != "epoch" and not (type(save_freq) is int and save_freq > 0):
+            raise ValueError(
+                "ModelCheckpoint: save_freq must be 'epoch' or a number of batches, 1 or more; "
+                f"received {save_freq!r}."
+            )
+        if save_best_only and save_freq != "epoch" and monitor.startswith("val_"):
+            raise ValueError(
+                f"ModelCheckpoint cannot find the best {monitor!r} every {save_freq} batches: it "
+                "is measured at the end of an epoch.\n  Fix: save_freq='epoch', or monitor="
+                f"{monitor.removeprefix('val_')!r}."
+            )
+        self.monitor = monitor
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.mode = mode
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        self.batches_since_save = 0
+        self.last_batch: int | None = None
+        self.epoch = 0
+
+    def has_batch_hooks(self, mode: str) -> bool:
+        wanted = mode == "train" and self.save_freq != "epoch"
+        return wanted or super().has_batch_hooks(mode)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.save_best_only:
+            self._watch.begin(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save_if_due(epoch, dict(logs or {}))
+
+    @costs_nothing  # unless save_freq says so, see has_batch_hooks
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        new_epoch = self.last_batch is None or batch <= self.last_batch
+        # One call may stand for several batches.
+        self.batches_since_save += batch + 1 if new_epoch else batch - int(self.last_batch or 0)
+        self.last_batch = batch
+        if self.batches_since_save >= int(self.save_freq):
+            self.batches_since_save = 0
+            self._save_if_due(self.epoch, {"batch": batch + 1, **(logs or {})})
+
+    def _save_if_due(self, epoch: int, logs: dict[str, Any]) -> None:
+        why = ""
+        if self.save_best_only:
+            current = self._watch.value(logs, self.params)
+            if current is None:
+                return
+            if not self._watch.better(current, than=self.best):
+                self._say(epoch, f"{self.monitor} is {current:.5g}, the best is {self.best:.5g}")
+                return
+            before = "" if self.best is None else f", before {self.best:.5g}"
+            why = f" ({self.monitor} {current:.5g}{before})"
+            self.best = current
+        path = self._path(epoch, logs)
+        if os.path.dirname(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path, overwrite=True)
+        self._say(epoch, f"saved {path}{why}")
+
+    def _path(self, epoch: int, logs: dict[str, Any]) -> str:
+        known = {**logs, "epoch": epoch + 1}
+        try:
+            return self.filepath.format(**known)
+        except KeyError as error:
+            raise ValueError(
+                f"ModelCheckpoint cannot fill in {error.args[0]!r} of filepath {self.filepath!r}; "
+                f"known are {', '.join(known)}."
+            ) from None
+
+    def _say(self, epoch: int, what: str) -> None:
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: {what}.")
+
+
+def _checked_path(filepath: str | os.PathLike) -> str:
+    path = os.fspath(filepath)
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]
+    except ValueError as error:
+        raise ValueError(
+            f"ModelCheckpoint: filepath {path!r} has a brace that opens or closes nothing "
+            f"({error}).\n  Fix: '{{epoch:02d}}.keras' to fill in a number; double a real brace."
+        ) from None
+    if "" in names:
+        raise ValueError(
+            f"ModelCheckpoint: filepath {path!r} has an empty {{}}.\n"
+            "  Fix: name what goes in, such as {epoch:02d} or {val_loss:.2f}."
+        )
+    if not path or Path(path).is_dir():
+        raise ValueError(
+            f"ModelCheckpoint needs the name of a file; received the folder {path!r}.\n"
+            f"  Fix: filepath={str(Path(path) / '{epoch:02d}.keras')!r}."
+        )
+    return path

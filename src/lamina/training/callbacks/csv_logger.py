@@ -1,0 +1,90 @@
+"""CSVLogger: one line of a table for every epoch."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from lamina.core.arguments import explain_arguments
+from lamina.training.callbacks.callback import Callback
+
+
+class CSVLogger(Callback):
+    """Writes what was measured to a CSV file, a line at the end of every epoch.
+
+    The first line has the names: `epoch` (from 0), then those of the logs, sorted. What an epoch
+    lacks is `NA`.
+
+    Args:
+        filename: The file; folders are made.
+        separator: What stands between two values.
+        append: Go on at the end of a file that exists, instead of starting it anew.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "log.csv")
+        >>> logger = CSVLogger(path)
+        >>> logger.on_train_begin()
+        >>> logger.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.75})
+        >>> logger.on_train_end()
+        >>> print(path.read_text().strip())
+        epoch,loss,val_loss
+        0,0.5,0.75
+    """
+
+    state_names = ("keys", "size")
+
+    @explain_arguments
+    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
+        self._forget()
+
+    def _forget(self) -> None:
+        self.keys: list[str] | None = None
+        self.size: int | None = None  # bytes written so far
+        self.csv_file: TextIO | None = None
+        self.writer: Any = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._forget()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        if self.keys is None:
+            self.keys = sorted(logs)
+            # The first epoch may not be validated while later ones are.
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+        if self.csv_file is None:
+            self.csv_file = self._open(["epoch", *self.keys])
+        self.writer.writerow([epoch, *(_as_text(logs.get(key, "NA")) for key in self.keys)])
+        self.csv_file.flush()
+        self.size = self.csv_file.tell()
+
+    def _open(self, names: list[str]) -> TextIO:
+        # Only now, and not when training begins: an interrupted run that goes on (`set_state`)
+        # keeps the lines it had written, and only those.
+        path = Path(self.filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.size is not None:
+            os.truncate(path, self.size)
+        file = path.open("a" if self.append or self.size is not None else "w", newline="")
+        self.writer = csv.writer(file, delimiter=self.sep)
+        if file.tell() == 0:
+            self.writer.writerow(names)
+        return file
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.csv_file is not None:
+            self.csv_file.close()
+        self.csv_file = self.writer = None
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str) or np.ndim(value) == 0:
+        return value
+    return f'"[{", ".join(map(str, value))}]"'

@@ -1,0 +1,43 @@
+"""History: what was measured, epoch by epoch."""
+
+from typing import Any
+
+from lamina.training.callbacks.callback import Callback
+
+
+class History(Callback):
+    """What `fit` returns: everything measured, epoch by epoch.
+
+    `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
+    the epochs, from 0; `history.params` has the settings of the run.
+
+    Example:
+        >>> history = History()
+        >>> history.on_train_begin()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> history.on_epoch_end(1, {"loss": 0.25})
+        >>> history.history, history.epoch
+        ({'loss': [0.5, 0.25]}, [0, 1])
+    """
+
+    state_names = ("history", "epoch")
+
+    def __init__(self) -> None:
+        self.history: dict[str, list] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.epoch = []
+        if self.model is not None:
+            self.model.history = self
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "history": {name: list(values) for name, values in self.history.items()},
+            "epoch": list(self.epoch),
+        }

@@ -1,0 +1,180 @@
+"""Changing the learning rate between epochs. Nothing is compiled again for it."""
+
+import inspect
+from collections.abc import Callable
+
+from lamina.core.arguments import explain_arguments
+from lamina.training.callbacks.callback import Callback
+from lamina.training.callbacks.monitor import Watch
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before every epoch, by a function.
+
+    Puts `"learning_rate"` into the logs. For a rate that changes at every step, see
+    `lamina.optimizers.schedules`.
+
+    Args:
+        schedule: Function of the epoch (from 0) and the learning rate so far, or of the epoch
+            alone, that gives the new one.
+        verbose: 1 says so at every epoch.
+
+    Raises:
+        TypeError: If it gives something else than a number.
+
+    Example:
+        >>> halve_after_ten = LearningRateScheduler(
+        ...     lambda epoch, rate: rate if epoch < 10 else rate / 2)
+    """
+
+    @explain_arguments
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
+        if not callable(schedule):
+            raise TypeError(
+                "LearningRateScheduler needs a function (epoch, learning rate) → learning rate; "
+                f"received {schedule!r}."
+            )
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        optimizer = self.model.optimizer
+        known = (epoch, float(optimizer.learning_rate))
+        rate = self.schedule(*known[: _number_of_arguments(self.schedule)])
+        try:
+            optimizer.learning_rate = float(rate)
+        except TypeError as error:
+            if isinstance(rate, (int, float)):
+                raise  # the optimizer's own words
+            raise TypeError(
+                f"The function of LearningRateScheduler gave {rate!r} for epoch {epoch}, expected "
+                "a number.\n  Likely cause: a return is missing."
+            ) from error
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):g}.")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class ReduceLROnPlateau(Callback):
+    """Lowers the learning rate when a number has stopped improving.
+
+    Puts `"learning_rate"` into the logs: the one the epoch was trained with.
+
+    Args:
+        monitor: Name of the number in the logs.
+        factor: What the learning rate is multiplied by, above 0 and below 1.
+        patience: Epochs without improvement after which it is lowered.
+        verbose: 1 says so when it happens.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        min_delta: Smallest change that counts as better, in units of the number.
+        cooldown: Epochs after a change that don't count.
+        min_lr: Lowest learning rate.
+
+    Raises:
+        ValueError: If `factor` or `mode` is out of its range, or the logs don't have the number.
+        TypeError: If the learning rate cannot be set (before the first epoch).
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.5))
+        >>> plateau = ReduceLROnPlateau(monitor="loss", factor=0.5, patience=2)
+        >>> plateau.set_model(model)
+        >>> plateau.on_train_begin()
+        >>> for epoch, loss in enumerate([1.0, 1.0, 1.0]):
+        ...     plateau.on_epoch_end(epoch, {"loss": loss})
+        >>> model.optimizer.learning_rate
+        0.25
+    """
+
+    state_names = ("best", "wait", "cooldown_counter")
+
+    @explain_arguments
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ):
+        if not 0 < factor < 1:
+            raise ValueError(
+                "ReduceLROnPlateau needs a factor above 0 and below 1, which the learning rate is "
+                f"multiplied by; received {factor!r}."
+            )
+        self._watch = Watch("ReduceLROnPlateau", monitor, mode, min_delta)
+        self.monitor = monitor
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
+        self.mode = mode
+        self.min_delta = min_delta
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best: float | None = None
+        self.wait = 0
+        self.cooldown_counter = 0
+
+    def in_cooldown(self) -> bool:
+        """Whether epochs don't count at the moment."""
+        return self.cooldown_counter > 0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._watch.begin(self.model)
+        self._forget()
+        # A rate that cannot be set is better known now than after ten epochs.
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = float(optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        current = self._watch.value(logs, self.params)
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._watch.better(current, than=self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._reduce(epoch)
+
+    def _reduce(self, epoch: int) -> None:
+        optimizer = self.model.optimizer
+        old = float(optimizer.learning_rate)
+        # The optimizer keeps its rate in float32, which may lie a little above or below min_lr.
+        if old <= self.min_lr * (1 + 1e-6):
+            return
+        optimizer.learning_rate = max(old * self.factor, self.min_lr)
+        self.cooldown_counter = self.cooldown
+        self.wait = 0
+        if self.verbose:
+            print(
+                f"Epoch {epoch + 1}: {self.monitor} has not improved; the learning rate goes from "
+                f"{old:g} to {float(optimizer.learning_rate):g}."
+            )
+
+
+def _number_of_arguments(function: Callable) -> int:
+    """2 for a function of epoch and rate, 1 for one of the epoch alone."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C
+        return 2
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 2
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return min(2, sum(p.kind in positional for p in parameters))

@@ -1,0 +1,133 @@
+"""Watching one number of the logs: which way is better, and whether it got better."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# What Keras's own metrics are called; other names need a `mode`.
+_HIGHER_IS_BETTER = {
+    *("acc", "accuracy", "binary_accuracy", "categorical_accuracy", "auc", "precision", "recall"),
+    *("sparse_categorical_accuracy", "top_k_categorical_accuracy", "f1_score", "fbeta_score"),
+    *("sparse_top_k_categorical_accuracy", "precision_at_recall", "recall_at_precision"),
+    *("sensitivity_at_specificity", "specificity_at_sensitivity", "cosine_similarity", "r2_score"),
+    *("iou", "io_u", "binary_io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u"),
+    *("pearson_correlation", "concordance_correlation"),
+}
+_LOWER_IS_BETTER = {
+    *("loss", "mean_squared_error", "mse", "root_mean_squared_error", "rmse", "log_cosh"),
+    *("mean_absolute_error", "mae", "mean_absolute_percentage_error", "mape", "logcosh"),
+    *("mean_squared_logarithmic_error", "msle", "huber", "hinge", "squared_hinge"),
+    *("categorical_hinge", "binary_crossentropy", "categorical_crossentropy", "crossentropy"),
+    *("sparse_categorical_crossentropy", "kl_divergence", "kullback_leibler_divergence", "kld"),
+    *("poisson",),
+}
+
+
+class Watch:
+    """Follows one number of the logs for a callback.
+
+    Args:
+        owner: Name of the callback's class, for messages.
+        monitor: Name of the number, such as `"val_loss"`.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        min_delta: Smallest change that counts, in units of the number.
+
+    Example:
+        >>> watch = Watch("EarlyStopping", "val_accuracy", min_delta=0.01)
+        >>> watch.better(0.95, than=0.93), watch.better(0.935, than=0.93)
+        (True, False)
+    """
+
+    def __init__(self, owner: str, monitor: str, mode: str = "auto", min_delta: float = 0):
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max'; received {mode!r}.")
+        self.owner = owner
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = abs(min_delta)
+        self.rises = mode == "max" if mode != "auto" else higher_is_better(monitor)
+
+    def begin(self, model: Any) -> None:
+        """Ask the model's own metrics which way is better, where the name doesn't tell.
+
+        Raises:
+            ValueError: If they don't tell either.
+        """
+        if self.mode == "auto":
+            own = _direction_of(self.monitor, getattr(model, "metrics", None) or ())
+            self.rises = self.rises if own is None else own
+        if self.rises is None:
+            raise ValueError(
+                f"{self.owner} cannot tell whether a higher or a lower {self.monitor!r} is "
+                "better.\n  Fix: mode='max' if higher is better, mode='min' if lower is."
+            )
+
+    def value(self, logs: Mapping[str, Any], params: Mapping[str, Any] | None) -> float | None:
+        """The number in the logs; None in an epoch that is not validated, while others are.
+
+        The training loop says that there is something to validate on by the param
+        `validation_freq`.
+
+        Raises:
+            ValueError: If it is not there at all, or is not one number.
+        """
+        found = logs.get(self.monitor)
+        if found is None:
+            validated = any(name.startswith("val_") for name in logs)
+            sometimes = (params or {}).get("validation_freq") is not None
+            if self.monitor.startswith("val_") and not validated and sometimes:
+                return None
+            raise ValueError(self._missing(logs, validated))
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self.owner} needs {self.monitor!r} to be one number; received {found!r}."
+            ) from None
+
+    def _missing(self, logs: Mapping[str, Any], validated: bool) -> str:
+        known = ", ".join(logs) or "nothing"
+        message = f"{self.owner} watches {self.monitor!r}, and the logs have {known}."
+        if self.monitor.startswith("val_") and not validated:
+            bare = self.monitor.removeprefix("val_")
+            return (
+                f"{message}\n  Likely cause: fit() has nothing to validate on.\n"
+                f"  Fix: fit(…, validation_split=0.1), or monitor={bare!r}."
+            )
+        if self.monitor.startswith("val_"):
+            return f"{message}\n  Fix: monitor= one of these, or add the metric to compile()."
+        return f"{message}\n  Fix: monitor= one of these, or compile(metrics=[{self.monitor!r}])."
+
+    def better(self, current: float, than: float | None) -> bool:
+        """Whether a number is better, by more than `min_delta`, than another or than none."""
+        if math.isnan(current):
+            return False
+        if than is None:
+            return True
+        return current - self.min_delta > than if self.rises else current + self.min_delta < than
+
+
+def higher_is_better(monitor: str) -> bool | None:
+    """Whether more of a metric is better, by its name; None if the name doesn't tell.
+
+    Example:
+        >>> higher_is_better("val_accuracy"), higher_is_better("digit_loss")
+        (True, False)
+        >>> higher_is_better("my_metric") is None
+        True
+    """
+    # `auc_1` is the second AUC of a model, `digit_accuracy` that of the output `digit`.
+    name = re.sub(r"_\d+$", "", monitor.removeprefix("val_"))
+    for names, higher in ((_LOWER_IS_BETTER, False), (_HIGHER_IS_BETTER, True)):
+        if name in names or any(name.endswith(f"_{known}") for known in names):
+            return higher
+    return None
+
+
+def _direction_of(monitor: str, metrics: Iterable[Any]) -> bool | None:
+    for metric in metrics:
+        if metric.name == monitor.removeprefix("val_"):
+            direction = getattr(metric, "direction", None)
+            return None if direction is None else direction == "up"
+    return None

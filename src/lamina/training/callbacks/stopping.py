@@ -1,0 +1,141 @@
+"""Ending training early: when nothing improves any more, or when the loss is lost."""
+
+import math
+from typing import Any
+
+from lamina.core.arguments import explain_arguments
+from lamina.training.callbacks.callback import Callback, costs_nothing
+from lamina.training.callbacks.monitor import Watch
+
+
+class EarlyStopping(Callback):
+    """Ends training when a number has stopped improving.
+
+    Args:
+        monitor: Name of the number in the logs.
+        min_delta: Smallest change that counts as better, in units of the number.
+        patience: Epochs without improvement after which training ends.
+        verbose: 1 says so when it happens.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        baseline: The number must also beat this for patience to start again.
+        restore_best_weights: Put back the weights of the best epoch at the end, whether or not
+            training ended early.
+        start_from_epoch: Epochs at the beginning that don't count.
+
+    Raises:
+        ValueError: If `mode` is unknown or cannot be told (before the first epoch), or the logs
+            don't have the number (after it).
+
+    Example:
+        >>> class Model:
+        ...     stop_training = False
+        >>> stopping = EarlyStopping(monitor="loss", patience=2)
+        >>> stopping.set_model(Model())
+        >>> stopping.on_train_begin()
+        >>> for epoch, loss in enumerate([3.0, 1.0, 2.0, 2.0]):
+        ...     stopping.on_epoch_end(epoch, {"loss": loss})
+        >>> stopping.model.stop_training, stopping.best, stopping.best_epoch
+        (True, 1.0, 1)
+    """
+
+    state_names = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
+    @explain_arguments
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        self._watch = Watch("EarlyStopping", monitor, mode, min_delta)
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.patience = patience
+        self.verbose = verbose
+        self.mode = mode
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._forget()
+
+    def _forget(self) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.best_weights: list | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._watch.begin(self.model)
+        self._forget()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        current = self._watch.value(logs or {}, self.params)
+        if current is None or epoch < self.start_from_epoch:
+            return
+        improved = self._watch.better(current, than=self.best)
+        if self.restore_best_weights and (improved or self.best_weights is None):
+            self.best_weights = self.model.get_weights()
+            self.best_epoch = epoch
+        self.wait += 1
+        if improved:
+            self.best = current
+            self.best_epoch = epoch
+            if self.baseline is None or self._watch.better(current, than=self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(
+                f"Epoch {self.stopped_epoch + 1}: training ends, {self.monitor} has not improved "
+                f"since epoch {self.best_epoch + 1}."
+            )
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+            if self.verbose:
+                print(f"The weights are those of epoch {self.best_epoch + 1}.")
+
+
+class TerminateOnNaN(Callback):
+    """Ends training quietly when the loss is no longer a finite number.
+
+    Without it that is an error, which says what to do.
+
+    Args:
+        raise_error: Make it an error after all.
+    """
+
+    @explain_arguments
+    def __init__(self, raise_error: bool = False):
+        self.raise_error = raise_error
+        self.stops_on_nan = not raise_error
+        self._told = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._told = False
+
+    # The compiled loop looks at every loss itself; this is for a loop of one's own.
+    @costs_nothing
+    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._check(logs, f"batch {batch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._check(logs, f"epoch {epoch + 1}")
+
+    def _check(self, logs: dict | None, where: str) -> None:
+        loss: Any = (logs or {}).get("loss")
+        if loss is None or math.isfinite(loss) or self._told:
+            return
+        if self.raise_error:
+            raise RuntimeError(f"The loss is {loss} in {where}.")
+        self._told = True
+        self.model.stop_training = True
+        print(f"Training ends: the loss is {loss} in {where}.")
