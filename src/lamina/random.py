@@ -9,9 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core import registry
 from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.hashing import hashed_bits
 from lamina.core.seed import SeedGenerator, draw_key
 from lamina.core.variable import Array, ArrayLike
 
@@ -202,7 +204,8 @@ def dropout(
     else:
         sizes = zip(noise_shape, inputs.shape, strict=True)
         shape = tuple(size if wanted is None else wanted for wanted, size in sizes)
-    kept = jax.random.bernoulli(_key(seed), 1.0 - rate, shape)
+    # Which numbers are dropped need not be as random as a cipher's output.
+    kept = hashed_bits(_key(seed), shape) >= np.uint32(round(rate * 2**32))
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
 
 

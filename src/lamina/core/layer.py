@@ -290,7 +290,9 @@ class Layer(Operation):
                 _call_state.training = outer_training
             if self.activity_regularizer is not None:
                 for output in jax.tree.leaves(outputs):
-                    self.add_loss(self.activity_regularizer(output))
+                    # Per sample, so that the strength does not depend on the batch size.
+                    samples = max(output.shape[0], 1) if output.ndim else 1
+                    self.add_loss(self.activity_regularizer(output) / samples)
             if self.supports_masking or first_mask is not None:
                 mask = self.compute_mask(first, first_mask) if self.supports_masking else None
                 if mask is not None:

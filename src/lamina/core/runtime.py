@@ -39,7 +39,8 @@ def _processor_features() -> str:
 
 
 def _keep_compiled_programs() -> None:
-    if jax.config.jax_compilation_cache_dir or os.environ.get("LAMINA_KEEP_PROGRAMS") == "0":
+    chosen_by_user = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if chosen_by_user or os.environ.get("LAMINA_KEEP_PROGRAMS") == "0":
         return
     folder = programs_folder()
     try:

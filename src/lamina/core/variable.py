@@ -63,7 +63,7 @@ class Variable:
 
     Example:
         >>> v = Variable([1.0, 2.0], name="scale")
-        >>> v.assign_add([1.0, 1.0])
+        >>> _ = v.assign_add([1.0, 1.0])
         >>> v.numpy().tolist()
         [2.0, 3.0]
     """
@@ -94,14 +94,7 @@ class Variable:
                 value = initializer(tuple(shape), dtype=dtype)
             else:
                 value = initializer.value if isinstance(initializer, Variable) else initializer
-                if dtype is None and not hasattr(value, "dtype"):
-                    dtype = np.result_type(np.asarray(value)).name
-                    dtype = {"float64": "float32", "int64": "int32"}.get(dtype, dtype)
-            # A NumPy array is copied: XLA may use aligned host memory in place, and a box must
-            # not change when the user's array does.
-            self._value = jnp.array(
-                value, dtype=None if dtype is None else standardize_dtype(dtype)
-            )
+            self._value = _on_device(value, dtype)
         if shape is not None and tuple(shape) != self._value.shape:
             raise ValueError(
                 f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
@@ -119,7 +112,10 @@ class Variable:
 
     def assign(self, value: Any) -> "Variable":
         """Put another array of the same shape in the box."""
-        value = jnp.asarray(value, dtype=self._value.dtype)
+        if not isinstance(value, jax.Array):
+            value = _on_device(value, self._value.dtype)
+        elif value.dtype != self._value.dtype:
+            value = value.astype(self._value.dtype)
         if value.shape != self._value.shape:
             raise ValueError(
                 f"Variable {self.path!r} has shape {self._value.shape} and cannot hold "
@@ -139,10 +135,10 @@ class Variable:
         return self
 
     def assign_add(self, value: Any) -> "Variable":
-        return self.assign(self._uncast() + value)
+        return self.assign(self._uncast() + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> "Variable":
-        return self.assign(self._uncast() - value)
+        return self.assign(self._uncast() - jnp.asarray(value))
 
     def _uncast(self) -> jax.Array:
         bound = context.bound
@@ -191,6 +187,21 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _on_device(value: Any, dtype: Any = None) -> jax.Array:
+    """A device array of its own.
+
+    Copied by way of the host: a box must not change when the user's array does, and `jnp.array`
+    compiles a program for every new shape, which is most of the time it takes to build a model.
+    """
+    if isinstance(value, Variable):
+        value = value.value
+    if isinstance(value, jax.core.Tracer):
+        return value if dtype is None else value.astype(dtype)
+    host = np.array(value)
+    wanted = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
+    return jax.device_put(host.astype(wanted))
 
 
 def _delegate(name: str) -> None:

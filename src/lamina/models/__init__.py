@@ -18,4 +18,6 @@ __all__ = [
 ]
 
 registry.register_namespace("keras", {"Sequential": Sequential, "Model": Model})
+# Where Keras's own loader looks for it.
+registry.register_namespace("keras.src.models.functional", {"Functional": Functional})
 registry.register_namespace("keras.models", {"Model": Model, "Functional": Functional})

@@ -56,7 +56,7 @@ def clone_model(
                 clone.add(copy(layer))
         return clone
     if model._graph is None:
-        return type(model).from_config(model.get_config())
+        return copy(model)
     return _clone_graph(model, copy, input_tensors, call_function)
 
 

@@ -93,8 +93,9 @@ class Graph:
             if value.dtype != tensor.dtype and tensor.dtype != "string":
                 value = value.astype(tensor.dtype)
         shape = tuple(value.shape)
+        # The number of samples is free, even where a model was built with the size of a batch.
         fits = len(shape) == len(wanted) and all(
-            w is None or s is None or w == s for s, w in zip(shape, wanted, strict=True)
+            w is None or s is None or w == s for s, w in zip(shape[1:], wanted[1:], strict=True)
         )
         if not fits:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Model: a Layer that can be trained, evaluated, asked and saved."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,16 @@ class Model(Trainer):
         (3, 4)
     """
 
+    _graph: Graph | None
+
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
         if cls is Model and _is_functional(args, kwargs):
             from lamina.models.functional import Functional  # it is a Model itself
 
-            return super().__new__(Functional, *args, **kwargs)
-        return super().__new__(cls, *args, **kwargs)  # type: ignore[return-value]
+            cls = Functional
+        model = super().__new__(cls, *args, **kwargs)
+        assert isinstance(model, Model)
+        return model
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph = None
@@ -198,7 +203,7 @@ class Model(Trainer):
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write the weights alone (`.weights.h5` is customary)."""
-        from lamina.saving import save_weights
+        from lamina.saving import save_weights  # as above
 
         save_weights(self, filepath, overwrite=overwrite)
 
@@ -206,14 +211,12 @@ class Model(Trainer):
         self, filepath: str | Path, skip_mismatch: bool = False, **kwargs: Any
     ) -> None:
         """Read the weights from a weights file or a saved model of the same architecture."""
-        from lamina.saving import load_weights
+        from lamina.saving import load_weights  # as above
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (no weights) as a JSON string; read by `model_from_json`."""
-        import json
-
         return json.dumps(registry.serialize(self), **kwargs)
 
     def get_config(self) -> dict:
@@ -262,8 +265,6 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
 
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
     """A model with fresh weights from what `to_json` gave."""
-    import json
-
     return registry.deserialize(json.loads(json_string), custom_objects)
 
 

@@ -33,6 +33,8 @@ class Sequential(Model):
         ((None, 1), 49)
     """
 
+    _stack: list[Layer]
+
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
     ):
@@ -126,7 +128,7 @@ class Sequential(Model):
         if self.layers:
             made = Graph(self._stack[0].output, tensor, name=self.name)
             object.__setattr__(self, "_graph", made)
-            shape = self._stack[0].batch_shape
+            shape = made.input_list[0].shape
             object.__setattr__(self, "_build_shapes", {"input_shape": shape})
             self.built = True
 

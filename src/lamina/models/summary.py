@@ -43,7 +43,7 @@ def print_summary(
         table.add_column("Trainable", justify="center")
 
     def add(layer: Layer, indent: int) -> None:
-        row = [
+        row: list[Any] = [
             Text("  " * indent + f"{layer.name} ({type(layer).__name__})"),
             Text(shape_of_output(layer)),
             f"{sum(v.size for v in layer.weights):,}" if layer.built else "?",

@@ -168,14 +168,16 @@ class Optimizer:
             (self.gradient_accumulation_steps, "gradient_accumulator"),
         ):
             if wanted:
-                self._add_slots(name, new, [jnp.zeros(v.shape, v.dtype) for v in new])
+                self._add_slots(name, new, [np.zeros(v.shape, v._value.dtype) for v in new])
         if not self._has_own_update_step():
             self._build_state(new)
         self.built = True
 
     def _build_state(self, new: list[Variable]) -> None:
-        with jax.ensure_compile_time_eval():
-            state = self.transformation().init([v._value for v in new])
+        # As one program, since array by array each shape would be compiled; and ahead of time,
+        # so that it runs at once even where a user's own step is being traced.
+        values = [v._value for v in new]
+        state = jax.jit(self.transformation().init).lower(values).compile()(values)
         self._state_type = type(state)
         for name, initial in _fields(state).items():
             if isinstance(initial, list):

@@ -130,7 +130,7 @@ def _children(part: Any) -> Iterator[tuple[str, Any]]:
         yield name, attributes[name]
 
 
-_OF_MODELS = {"_graph", "_stack", "_objectives", "_compile_config", "_programs", "history"}
+_OF_MODELS = {"_graph", "_stack", "_objectives", "_compile_config", "_programs", "_adds_losses", "history"}
 _known_attributes: set[str] = set()
 
 

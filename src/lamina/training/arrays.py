@@ -90,7 +90,7 @@ def convert(structure: Any, what: str = "data") -> Any:
 
 def number_of_samples(*structures: Any) -> int:
     """Length of the first axis, which all arrays must share."""
-    sizes = {}
+    sizes: dict[int, str] = {}
     for name, structure in zip(("x", "y", "sample_weight"), structures, strict=False):
         for leaf in jax.tree.leaves(structure):
             if np.ndim(leaf) == 0:
@@ -123,7 +123,8 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"A batch must be x, (x, y) or (x, y, sample_weight); received a tuple of {len(data)}."
         )
-    return tuple(data) + (None,) * (3 - len(data))  # type: ignore[return-value]
+    x, y, sample_weight = data + (None,) * (3 - len(data))
+    return x, y, sample_weight
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

@@ -43,7 +43,10 @@ class Stretch(NamedTuple):
 class Feed(Protocol):
     """Where a training loop gets its batches from."""
 
-    steps: int | None
+    @property
+    def steps(self) -> int | None:
+        """Number of steps in an epoch, if it is known."""
+        ...
 
     def stretches(self, epoch: int) -> Iterator[Stretch]:
         """The stretches of one epoch."""
@@ -77,6 +80,11 @@ class ResidentFeed:
         self.steps = self.steps_through if steps is None else steps
         self._data: Any = None
 
+    def rebatch(self, batch_size: int) -> None:
+        """Go once through the data in batches of another size."""
+        self.batch_size = batch_size
+        self.steps = self.steps_through = -(-self.samples // batch_size)
+
     def example(self) -> tuple[Any, Any, Any]:
         return unpack_x_y_sample_weight(self.host)
 
@@ -100,7 +108,8 @@ class ResidentFeed:
             rest = self.samples - whole * self.batch_size
             rows = slice(whole * self.batch_size, None)
             if order is None:
-                yield Stretch(jax.tree.map(lambda a: a[rows], self.data), None, rest, 0, 1)
+                tail = place(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
+                yield Stretch(tail, None, rest, 0, 1)
             else:
                 yield Stretch(self.data, jax.device_put(order[rows]), rest, 0, 1)
 

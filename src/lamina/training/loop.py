@@ -85,6 +85,7 @@ class Loop:
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
             self._check_data(*validation.example())
+            self._widen(validation, validation_batch_size or batch_size, validation_steps)
 
         history = History()
         object.__setattr__(model, "history", history)
@@ -92,7 +93,10 @@ class Loop:
         hooks = CallbackList(
             [*_callback_list(callbacks), history],
             model=model,
-            params={"epochs": epochs, "steps": feed.steps, "verbose": verbose},
+            params={
+                **{"epochs": epochs, "steps": feed.steps, "verbose": verbose},
+                **({} if validation is None else {"validation_freq": validation_freq}),
+            },
         )
         model.stop_training = False
         logs: dict[str, Any] = {}
@@ -254,6 +258,7 @@ class Loop:
     ) -> dict[str, Any]:
         feed = make_feed(x, y, sample_weight, batch_size, False, 0, steps)
         self._check(feed, training=False)
+        self._widen(feed, batch_size, steps)
         progress = choose_progress(verbose, self.model)
         hooks = CallbackList(
             _callback_list(callbacks), model=self.model, params={"steps": feed.steps}
@@ -372,6 +377,7 @@ class Loop:
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
         feed = make_feed(x, y, sample_weight, _ALL, False, 0, None, class_weight)
         self._check(feed, training=True)
+        self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
         logs, bad_step, _ = self._train_call(stretch, 0, 1)
         if bad_step >= 0:
@@ -381,6 +387,7 @@ class Loop:
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any) -> dict:
         feed = make_feed(x, y, sample_weight, _ALL, False, 0, None)
         self._check(feed, training=False)
+        self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
         return self._test_call(stretch, 0, 1)
 
@@ -396,6 +403,17 @@ class Loop:
         self._check_data(x, y, sample_weight)
         if isinstance(feed, StreamFeed):
             feed.check = self._check_data
+
+    def _widen(self, feed: Feed, batch_size: int | None, steps: int | None) -> None:
+        """Measure in larger batches, where the user left the size to us and it cannot matter.
+
+        Sums over samples do not depend on how the samples are grouped. A size that divides their
+        number also leaves no short batch, for which another program would be compiled.
+        """
+        if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
+            return
+        if self.model.measures_by_sums():
+            feed.rebatch(_dividing_batch_size(feed.samples))
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
         checks.finite(x, "x")
@@ -475,6 +493,12 @@ def make_feed(
     _whole_number("batch_size", batch_size, least=1)
     kind = ResidentFeed if fits_on_device(arrays) else HostFeed
     return kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+
+
+def _dividing_batch_size(samples: int) -> int:
+    """The largest divisor from 64 to 1024, or 256 if there is none."""
+    sizes = (size for size in range(min(1024, samples), 63, -1) if samples % size == 0)
+    return next(sizes, min(256, samples))
 
 
 def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:

@@ -84,10 +84,11 @@ class Objectives:
         target = targets[index] if index < len(targets) else None
         metric = metrics_module.resolve_metric(
             identifier,
-            None if target is None else tuple(target.shape),
+            tuple(outputs[index].shape if target is None else target.shape),
             tuple(outputs[index].shape),
             self._losses[index],
         )
+        metric.build(tuple(target.shape) if target is not None else (), tuple(outputs[index].shape))
         if len(outputs) > 1 and not metric.name.startswith(f"{name}_"):
             metric.name = f"{name}_{metric.name}"
         taken = {m.name for _, m, _ in self._metrics}
@@ -99,6 +100,13 @@ class Objectives:
     def metrics(self) -> list[Metric]:
         """All metrics, the loss first: the order of what `evaluate` returns."""
         return [self.loss_tracker, *self._trackers, *(m for _, m, _ in self._metrics)]
+
+    @property
+    def sums_over_samples(self) -> bool:
+        """Whether every loss and metric is one of Lamina's, which are sums over samples."""
+        parts = [loss for loss in self._losses if loss is not None]
+        parts += [metric for _, metric, _ in self._metrics]
+        return all(_is_ours(part) for part in parts)
 
     def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
@@ -140,6 +148,15 @@ class Objectives:
 
 
 _ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
+
+
+def _is_ours(part: Any) -> bool:
+    functions = [getattr(part, "fn", None), getattr(part, "_fn", None)]
+    owner = part if not isinstance(part, (Loss, Metric)) else type(part)
+    return all(
+        f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
+        for f in (owner, *functions)
+    )
 
 
 def _value_of(loss: Callable, y: Any, y_pred: Any, weight: Any) -> jax.Array:

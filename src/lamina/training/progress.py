@@ -100,8 +100,8 @@ class TerminalProgress(PlainProgress):
         super().epoch_begins(epoch, epochs, steps)
         if self.task is not None:
             self.bar.remove_task(self.task)
-        fields = {"done": "", "measures": "" if epoch is None else "compiling …", "speed": ""}
-        self.task = self.bar.add_task(self.title, total=steps, **fields)
+        waiting = "" if epoch is None else "compiling …"
+        self.task = self.bar.add_task(self.title, total=steps, done="", measures=waiting, speed="")
         self.bar.refresh()
 
     def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
@@ -168,7 +168,8 @@ def labels_of(model: Any) -> dict[str, str]:
     labels = {}
     for metric in model.metrics:
         resolved = getattr(metric, "resolved_name", None)
-        if resolved and resolved != metric.name:
+        guessed = metric.name.rpartition("_")[2] in ("accuracy", "acc", "crossentropy", "ce")
+        if guessed and resolved and resolved != metric.name:
             kind = resolved.removesuffix("_accuracy").removesuffix("_crossentropy")
             labels[metric.name] = f"{metric.name} ({kind})"
     return labels

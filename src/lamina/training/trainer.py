@@ -41,6 +41,10 @@ class Trainer(Layer):
     optimizer: Any
     stop_training: bool
     history: History | None
+    _objectives: Objectives
+    _compile_config: dict | None
+    _programs: dict
+    _adds_losses: bool
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,6 +54,7 @@ class Trainer(Layer):
         object.__setattr__(self, "_objectives", None)
         object.__setattr__(self, "_compile_config", None)
         object.__setattr__(self, "_programs", {})
+        object.__setattr__(self, "_adds_losses", False)
         self.run_eagerly = False
 
     # -- compile ---------------------------------------------------------------------------------
@@ -222,7 +227,7 @@ class Trainer(Layer):
         for value in added:
             value = jnp.sum(value)
             total = value if total is None else total + value
-        return total
+        return jnp.asarray(total)
 
     def compute_metrics(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
@@ -230,6 +235,16 @@ class Trainer(Layer):
         """Update the metrics with a batch and return them; may be overridden."""
         self._objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
+
+    def measures_by_sums(self) -> bool:
+        """Whether the size of batches makes no difference to what `evaluate` finds."""
+        return (
+            type(self).test_step is Trainer.test_step
+            and type(self).compute_loss is Trainer.compute_loss
+            and type(self).compute_metrics is Trainer.compute_metrics
+            and self._objectives.sums_over_samples
+            and not self._adds_losses
+        )
 
     def _trackers_of_losses(self) -> list[Variable]:
         return [v for tracker in self._objectives._trackers for v in tracker.variables]
@@ -353,7 +368,7 @@ class Trainer(Layer):
         class_weight: dict | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Learn from one batch; returns the metrics since they were last reset."""
+        """Learn from one batch; returns the loss and the metrics of that batch."""
         checks.compiled(self, "train_on_batch")
         logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
         return logs if return_dict else self._in_order(logs)
@@ -361,7 +376,7 @@ class Trainer(Layer):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Measure one batch; returns the metrics since they were last reset."""
+        """Measure one batch; returns the loss and the metrics of that batch."""
         checks.compiled(self, "test_on_batch")
         logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
@@ -392,7 +407,7 @@ class Trainer(Layer):
             y_pred = self._spec_of_outputs(specs[0])
         if self.compiled and not self._objectives.built and y_pred is not None:
             shapes = None if y is None else specs[1]
-            self._objectives.build(shapes, y_pred, self.output_names)
+            self._objectives.build(shapes, y_pred, getattr(self, "output_names", []))
         if training:
             self.optimizer.build(self.trainable_variables)
             if type(self).train_step is not Trainer.train_step:
@@ -404,6 +419,8 @@ class Trainer(Layer):
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
         outputs = trace_spec(lambda x: self(x, training=False), x)
+        added = any(layer._own_losses for layer in self._flatten_layers())
+        object.__setattr__(self, "_adds_losses", added)
         self._forget_losses()
         return outputs
 
