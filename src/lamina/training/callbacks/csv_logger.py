@@ -70,8 +70,8 @@ class CSVLogger(Callback):
         # keeps the lines it had written, and only those.
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if self.size is not None:
-            os.truncate(path, self.size)
+        if self.size is not None and path.exists():
+            os.truncate(path, min(self.size, path.stat().st_size))
         file = path.open("a" if self.append or self.size is not None else "w", newline="")
         self.writer = csv.writer(file, delimiter=self.sep)
         if file.tell() == 0:
