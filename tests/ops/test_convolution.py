@@ -64,6 +64,8 @@ def test_causal_padding_sees_no_later_step(method, monkeypatch):
     x = jnp.arange(1.0, 5.0).reshape(1, 4, 1)
     y = conv(x, jnp.ones((2, 1, 1)), padding="causal")
     assert y[0, :, 0].tolist() == [1.0, 3.0, 5.0, 7.0]
+    y = conv(x, jnp.ones((2, 1, 1)), strides=2, padding="causal")
+    assert y[0, :, 0].tolist() == [1.0, 5.0]
 
 
 def test_groups_of_channels_are_convolved_separately(rng):

@@ -77,7 +77,7 @@ class Dropout(Layer):
 
 
 class ActivityRegularization(Layer):
-    """Hands its input on and adds a penalty on it to the loss.
+    """Hands its input on and adds a penalty on it, per sample, to the loss.
 
     Args:
         l1: Strength of the penalty on magnitudes, 0 or more.
@@ -89,8 +89,8 @@ class ActivityRegularization(Layer):
 
     Example:
         >>> layer = ActivityRegularization(l2=0.5)
-        >>> layer(np.array([1.0, 2.0])).tolist(), [float(loss) for loss in layer.losses]
-        ([1.0, 2.0], [2.5])
+        >>> layer(np.array([[1.0, 2.0]])).tolist(), [float(loss) for loss in layer.losses]
+        ([[1.0, 2.0]], [2.5])
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):

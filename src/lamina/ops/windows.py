@@ -67,7 +67,7 @@ def padding_amounts(
     padding: str,
     dilation: Sequence[int] | None = None,
 ) -> list[tuple[int, int]]:
-    """How much to add before and after every spatial axis; the odd one goes behind.
+    """How much to add before and after every spatial axis; of an odd number, more behind.
 
     Example:
         >>> padding_amounts([28], window=[4], strides=[1], padding="same")
@@ -78,9 +78,11 @@ def padding_amounts(
     amounts = []
     for i, (size, width, stride) in enumerate(zip(sizes, window, strides, strict=True)):
         reach = (width - 1) * (dilation[i] if dilation else 1) + 1
+        if padding == "causal":
+            amounts.append((reach - 1, 0))
+            continue
         total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-        before = total if padding == "causal" else total // 2
-        amounts.append((before, total - before))
+        amounts.append((total // 2, total - total // 2))
     return amounts
 
 
