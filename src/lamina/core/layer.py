@@ -348,7 +348,7 @@ class Layer(Operation):
         if isinstance(value, (np.ndarray, np.generic)):
             if value.dtype.kind in "OUS":
                 return value  # text is for layers that work on the host
-            if value.dtype == np.float64 or (self.autocast and dtypes.is_float(value.dtype)):
+            if self.autocast and dtypes.is_float(value.dtype):
                 value = value.astype(self.compute_dtype)
             value = jnp.asarray(value)
         if isinstance(value, jax.Array) and self.autocast:

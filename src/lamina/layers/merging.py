@@ -102,6 +102,8 @@ class Subtract(Merge):
 class Multiply(Merge):
     """Product of tensors, position by position: a gate.
 
+    A step that an input masks counts as 1; one that all inputs mask becomes 0.
+
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
     Output shape: That shape.
 
@@ -112,6 +114,15 @@ class Multiply(Merge):
 
     def merge(self, inputs: Sequence[Array]) -> Array:
         return reduce(jnp.multiply, inputs)
+
+    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+        if mask is None or all(m is None for m in mask):
+            return super().call(inputs)
+        self._check(_shapes(inputs))
+        arrays = _with_equal_ranks(inputs)
+        counts = [_over_features(m, x) for x, m in zip(arrays, mask, strict=True)]
+        factors = [jnp.where(c, x, 1) for x, c in zip(arrays, counts, strict=True)]
+        return jnp.where(reduce(jnp.logical_or, counts), self.merge(factors), 0)
 
 
 class Average(Merge):

@@ -268,7 +268,7 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
                 "adapt() takes an array or an iterable of arrays; received "
                 f"{type(data).__name__}.\n  Fix: adapt(np.asarray(data))."
             )
-        data = (data[index] for index in range(len(data)))
+        data = map(data.__getitem__, range(len(data)))
     for batch in data:
         yield from _chunks(_numbers(batch[0] if isinstance(batch, (tuple, list)) else batch))
 

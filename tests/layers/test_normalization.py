@@ -1,0 +1,85 @@
+"""BatchNormalization and LayerNormalization: modes, masks, and what they refuse."""
+
+import keras
+import numpy as np
+import pytest
+
+from lamina import layers
+
+
+def test_a_frozen_layer_uses_and_keeps_its_averages(rng):
+    layer = layers.BatchNormalization()
+    layer.build((None, 3))
+    layer.trainable = False
+    x = rng.normal(size=(4, 3)).astype("float32")
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+    assert layer.moving_mean.numpy().tolist() == [0, 0, 0]
+
+
+def test_masked_steps_do_not_count_as_in_keras(rng):
+    x = rng.normal(size=(3, 5, 2)).astype("float32")
+    mask = rng.random(size=(3, 5)) > 0.4
+    ours, theirs = layers.BatchNormalization(), keras.layers.BatchNormalization()
+    y, expected = (layer(x, training=True, mask=mask) for layer in (ours, theirs))
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+
+
+def test_a_batch_of_padding_only_is_not_nan():
+    layer = layers.BatchNormalization()
+    layer(np.ones((2, 3, 4)), training=True, mask=np.zeros((2, 3), bool))
+    assert np.isfinite(layer.moving_mean.numpy()).all()
+
+
+def test_half_size_floats_do_not_overflow():
+    layer = layers.BatchNormalization(dtype="mixed_float16")
+    y = layer(np.full((2, 3), 60000.0), training=True)
+    assert np.isfinite(np.asarray(y, "float32")).all()
+    assert layer.moving_variance.dtype == "float32"
+
+
+def test_a_built_layer_lists_its_axes_as_keras_does():
+    layer = layers.LayerNormalization(axis=-1)
+    assert layer.get_config()["axis"] == -1
+    layer.build((None, 3))
+    assert layer.get_config()["axis"] == [-1]
+
+
+@pytest.mark.parametrize("layer", [layers.BatchNormalization, layers.LayerNormalization])
+def test_the_channels_must_stay_as_many(layer):
+    built = layer()
+    built(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"was built for .*3.* and\s+received"):
+        built(np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: layers.BatchNormalization(axis="last"), TypeError, "whole number"),
+        (lambda: layers.BatchNormalization(renorm=True), ValueError, "no batch renormalisation"),
+        (lambda: layers.LayerNormalization(rms_scaling=True), ValueError, "rms_normalization"),
+        (lambda: layers.LayerNormalization(axis=1.5), TypeError, "received 1.5"),
+        (
+            lambda: layers.BatchNormalization(axis=3)(np.zeros((2, 3))),
+            ValueError,
+            "no axis 3 in an input of shape",
+        ),
+        (
+            lambda: layers.LayerNormalization()(layers.Input((None,))),
+            ValueError,
+            "must know the size of axis -1",
+        ),
+        (
+            lambda: layers.BatchNormalization()(
+                np.zeros((2, 3, 4)), training=True, mask=np.ones(2, bool)
+            ),
+            ValueError,
+            "one axis less than the input",
+        ),
+    ],
+)
+def test_impossible_settings_and_shapes_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
