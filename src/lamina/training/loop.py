@@ -91,7 +91,7 @@ class Loop:
         object.__setattr__(model, "history", history)
         progress = choose_progress(verbose, model)
         hooks = CallbackList(
-            [*_callback_list(callbacks), history],
+            [callbacks, history],
             model=model,
             params={
                 **{"epochs": epochs, "steps": feed.steps, "verbose": verbose},
@@ -260,9 +260,7 @@ class Loop:
         self._check(feed, training=False)
         self._widen(feed, batch_size, steps)
         progress = choose_progress(verbose, self.model)
-        hooks = CallbackList(
-            _callback_list(callbacks), model=self.model, params={"steps": feed.steps}
-        )
+        hooks = CallbackList(callbacks, model=self.model, params={"steps": feed.steps})
         interrupt = Interrupt()
         with interrupt, progress:
             progress.epoch_begins(None, None, feed.steps)
@@ -324,7 +322,7 @@ class Loop:
     def predict(
         self, x: Any, *, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
     ) -> Any:
-        hooks = CallbackList(_callback_list(callbacks), model=self.model, params={"steps": steps})
+        hooks = CallbackList(callbacks, model=self.model, params={"steps": steps})
         hooks.on_predict_begin()
         if _is_source(x):
             feed = StreamFeed(x, steps)
@@ -334,7 +332,7 @@ class Loop:
                 rows = stretch.stop * stretch.batch_size
                 batch, _, _ = unpack_x_y_sample_weight(stretch.data)
                 batch = jax.tree.map(lambda a: np.asarray(a[:rows]), batch)  # noqa: B023
-                parts.append(self._predict_rows(batch, stretch.batch_size))
+                parts.append(self._predict_rows(batch, stretch.batch_size, hooks))
             outputs = jax.tree.map(lambda *p: np.concatenate(p), *parts)
         else:
             arrays = convert(_first_of_one(x), "x")
@@ -343,20 +341,23 @@ class Loop:
                 rows = steps * (batch_size or 32)
                 arrays = jax.tree.map(lambda a: a[:rows], arrays)
             number_of_samples(arrays)
-            outputs = self._predict_rows(arrays, batch_size or 32)
+            outputs = self._predict_rows(arrays, batch_size or 32, hooks)
         hooks.on_predict_end()
         return outputs
 
-    def _predict_rows(self, arrays: Any, batch_size: int) -> Any:
+    def _predict_rows(self, arrays: Any, batch_size: int, hooks: CallbackList) -> Any:
         """Outputs for host arrays, by programs for a few fixed numbers of rows."""
         model = self.model
         if not model.built:
             model.prepare(arrays, None, None, training=False)
         total = number_of_samples(arrays)
+        by_step = hooks.has_batch_hooks("predict")
+        longest = batch_size * (1 if by_step else _PREDICT_BATCHES)
         parts = []
-        at = 0
-        while at < total:
-            rows = min(total - at, batch_size * _PREDICT_BATCHES)
+        for step, at in enumerate(range(0, total, longest)):
+            rows = min(total - at, longest)
+            if by_step:
+                hooks.on_predict_batch_begin(step)
             size = _rounded_up(rows, batch_size)
             piece = jax.tree.map(lambda a: _padded(a[at : at + rows], size), arrays)  # noqa: B023
             if model.run_eagerly:
@@ -365,7 +366,8 @@ class Loop:
                 program, variables = model.program("predict")
                 outputs = program(values_of(variables), piece, batch_size=batch_size)
             parts.append((outputs, rows))
-            at += rows
+            if by_step:
+                hooks.on_predict_batch_end(step, {"outputs": outputs})
         host = [
             jax.tree.map(lambda a: np.asarray(a)[:rows], outputs)  # noqa: B023
             for outputs, rows in parts
@@ -589,12 +591,6 @@ def _validates(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
-
-
-def _callback_list(callbacks: Any) -> list:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def _whole_number(name: str, value: Any, least: int) -> None:

@@ -39,6 +39,7 @@ class Trainer(Layer):
     """Everything about a model that has to do with learning and asking."""
 
     optimizer: Any
+    loss: Any
     stop_training: bool
     history: History | None
     _objectives: Objectives
@@ -49,6 +50,7 @@ class Trainer(Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.optimizer = None
+        self.loss = None
         self.stop_training = False
         object.__setattr__(self, "history", None)
         object.__setattr__(self, "_objectives", None)
@@ -103,6 +105,7 @@ class Trainer(Layer):
         self.optimizer = optimizers_module.get(optimizer)
         self.run_eagerly = run_eagerly
         self.stop_training = False
+        object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "_objectives", objectives)
         object.__setattr__(self, "_compile_config", arguments)
         self._programs.clear()
@@ -110,10 +113,6 @@ class Trainer(Layer):
     @property
     def compiled(self) -> bool:
         return self._objectives is not None
-
-    @property
-    def loss(self) -> Any:
-        return self._objectives.loss if self.compiled else None
 
     @property
     def metrics(self) -> list:

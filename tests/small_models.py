@@ -1,0 +1,30 @@
+"""Small models that several tests train, and how to compare two of them."""
+
+import numpy as np
+
+import lamina
+
+
+def classifier(keras=lamina, dropout=0.0, **compile_arguments):
+    """Input(4)-8-3, compiled; the same on Lamina and on Keras."""
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(8, activation="relu"),
+        *([keras.layers.Dropout(dropout, seed=1)] if dropout else []),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    model = keras.Sequential(layers)
+    arguments = {
+        "optimizer": "adam",
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+        **compile_arguments,
+    }
+    model.compile(**arguments)
+    return model
+
+
+def same_weights(one, other, tolerance=1e-5):
+    """Whether two models have the same weights, up to rounding."""
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.allclose(a, b, atol=tolerance) for a, b in pairs)

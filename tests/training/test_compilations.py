@@ -1,0 +1,133 @@
+"""Compiling is the dearest thing that can happen by accident, so it is counted."""
+
+import numpy as np
+import pytest
+
+import lamina
+from small_models import classifier
+
+
+@pytest.fixture
+def trained(blobs, compilations):
+    """A model after its first epoch, and the counter set back to 0."""
+    model = classifier()
+    model.fit(*blobs, batch_size=25, verbose=0)
+    assert compilations.count("train_program") == 1
+    compilations.reset()
+    return model
+
+
+def test_three_epochs_are_one_program_and_nothing_small_besides(blobs, compilations):
+    model = classifier()
+    compilations.reset()
+    model.fit(*blobs, batch_size=25, epochs=3, verbose=0)
+    assert compilations.count("train_program") == 1
+    # Beside it only the first values of the optimizer's state, also as one program.
+    assert set(compilations.names) <= {"jit(train_program)", "jit(init)"}, compilations.names
+
+
+def test_more_epochs_and_another_fit_compile_nothing(trained, blobs, compilations):
+    trained.fit(*blobs, batch_size=25, epochs=4, verbose=0)
+    assert compilations.names == []
+
+
+def test_another_learning_rate_compiles_nothing(trained, blobs, compilations):
+    before = trained.get_weights()
+    trained.optimizer.learning_rate = 0.0
+    trained.fit(*blobs, batch_size=25, verbose=0)
+    assert compilations.names == []
+    assert all(np.array_equal(a, b) for a, b in zip(before, trained.get_weights(), strict=True))
+
+
+def test_a_learning_rate_that_a_callback_changes_takes_effect_and_compiles_nothing(
+    trained, blobs, compilations
+):
+    rates = lamina.callbacks.LearningRateScheduler(lambda epoch, rate: 0.0)
+    before = trained.get_weights()
+    trained.fit(*blobs, batch_size=25, epochs=2, verbose=0, callbacks=[rates])
+    assert compilations.names == []
+    assert all(np.array_equal(a, b) for a, b in zip(before, trained.get_weights(), strict=True))
+
+
+def test_another_batch_size_is_one_more_program(trained, blobs, compilations):
+    trained.fit(*blobs, batch_size=20, verbose=0)
+    assert compilations.count("train_program") == 1
+
+
+def test_a_short_last_batch_is_one_more_program(blobs, compilations):
+    model = classifier()
+    model.fit(*blobs, batch_size=32, epochs=3, verbose=0)
+    assert compilations.count("train_program") == 2
+
+
+def test_evaluating_any_number_of_times_is_one_program(trained, blobs, compilations):
+    for _ in range(3):
+        trained.evaluate(*blobs, verbose=0)
+    assert compilations.names.count("jit(test_program)") == 1
+    assert len(compilations.names) == 1
+
+
+def test_validation_is_one_program_over_all_epochs(blobs, compilations):
+    model = classifier()
+    model.fit(*blobs, batch_size=25, epochs=3, validation_data=blobs, verbose=0)
+    assert compilations.count("test_program") == 1
+
+
+def test_predicting_odd_numbers_of_samples_compiles_a_few_programs_only(trained, rng, compilations):
+    for samples in range(1, 301):
+        trained.predict(rng.normal(size=(samples, 4)).astype("float32"))
+    assert compilations.count("predict_program") <= 10
+    assert len(compilations.names) == compilations.count("predict_program")
+
+
+def test_callbacks_with_batch_hooks_use_the_same_program(trained, blobs, compilations):
+    seen = []
+    hook = lamina.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append(b))
+    trained.fit(*blobs, batch_size=25, epochs=2, verbose=0, callbacks=[hook])
+    assert seen == [0, 1, 2, 3] * 2
+    assert compilations.names == []
+
+
+def test_freezing_a_layer_is_one_more_program_and_thawing_it_none(trained, blobs, compilations):
+    trained.layers[0].trainable = False
+    trained.fit(*blobs, batch_size=25, verbose=0)
+    assert compilations.count("train_program") == 1
+    compilations.reset()
+    trained.layers[0].trainable = True
+    trained.fit(*blobs, batch_size=25, verbose=0)
+    assert compilations.count("train_program") == 0
+
+
+def test_a_second_process_finds_the_programs_of_the_first(tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    script = """
+import logging, re, sys
+import numpy as np
+import lamina
+import jax
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
+model = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(3, activation="softmax")])
+model.compile("adam", "sparse_categorical_crossentropy")
+model.fit(np.zeros((32, 4), "float32"), np.zeros(32, "int32"), verbose=0)
+print(hits.count("/jax/compilation_cache/cache_hits"),
+      hits.count("/jax/compilation_cache/cache_misses"))
+"""
+    environment = {**os.environ, "LAMINA_CACHE": str(tmp_path)}
+    hits_and_misses = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    (_, first_misses), (second_hits, second_misses) = hits_and_misses
+    assert int(first_misses) > 0
+    assert int(second_misses) == 0
+    assert int(second_hits) == int(first_misses)

@@ -1,0 +1,137 @@
+"""A user's own train_step, losses and metrics in plain object style, still compiled."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina import layers
+from small_models import classifier, same_weights
+
+
+class Plain(lamina.Model):
+    """Writes out what the trainer does by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(8, activation="relu")
+        self.out = layers.Dense(3, activation="softmax")
+
+    def call(self, x, training=False):
+        return self.out(self.hidden(x))
+
+    def train_step(self, data):
+        x, y = data
+
+        def loss():
+            y_pred = self(x, training=True)
+            return self.compute_loss(y=y, y_pred=y_pred), y_pred
+
+        (loss, y_pred), gradients = lamina.value_and_grad(loss, self.trainable_variables)()
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return {**self.compute_metrics(x, y, y_pred), "mean_output": jnp.mean(y_pred)}
+
+
+def test_a_train_step_of_ones_own_trains_like_the_usual_one(blobs, compilations):
+    own, usual = Plain(), classifier()
+    own.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    own.build((None, 4))
+    own.set_weights(usual.get_weights())
+    history = own.fit(*blobs, batch_size=20, shuffle=False, epochs=2, verbose=0)
+    usual.fit(*blobs, batch_size=20, shuffle=False, epochs=2, verbose=0)
+    assert same_weights(own, usual, 1e-6)
+    assert history.history["mean_output"][0] == pytest.approx(1 / 3, abs=1e-5)
+    assert compilations.names.count("jit(train_program)") == 2  # one each
+
+
+def test_compute_loss_may_be_overridden(blobs):
+    class Penalised(lamina.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            usual = super().compute_loss(x, y, y_pred, sample_weight, training)
+            return usual + 10.0
+
+    model = Penalised([layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.fit(*blobs, verbose=0).history["loss"][0] > 10
+
+
+def test_two_optimizers_take_turns_as_in_a_gan(rng):
+    class Gan(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.generator = lamina.Sequential([layers.Dense(8, activation="relu"),
+                                                layers.Dense(2)])  # fmt: skip
+            self.critic = lamina.Sequential([layers.Dense(16, activation="relu"),
+                                             layers.Dense(1)])  # fmt: skip
+            self.seed = lamina.random.SeedGenerator(1)
+            self.loss_fn = lamina.losses.BinaryCrossentropy(from_logits=True)
+
+        def compile(self, d_optimizer, g_optimizer):
+            super().compile(optimizer=g_optimizer)
+            self.d_optimizer, self.g_optimizer = d_optimizer, g_optimizer
+
+        def call(self, x):
+            return self.critic(self.generator(x))
+
+        def train_step(self, real):
+            n = real.shape[0]
+            noise = lamina.random.normal((n, 3), seed=self.seed)
+
+            def d_loss():
+                fake = self.generator(noise)
+                return self.loss_fn(jnp.ones((n, 1)), self.critic(real)) + self.loss_fn(
+                    jnp.zeros((n, 1)), self.critic(fake)
+                )
+
+            def g_loss():
+                return self.loss_fn(jnp.ones((n, 1)), self.critic(self.generator(noise)))
+
+            d, grads = lamina.value_and_grad(d_loss, self.critic.trainable_variables)()
+            self.d_optimizer.apply(grads, self.critic.trainable_variables)
+            g, grads = lamina.value_and_grad(g_loss, self.generator.trainable_variables)()
+            self.g_optimizer.apply(grads, self.generator.trainable_variables)
+            return {"d_loss": d, "g_loss": g}
+
+    gan = Gan()
+    gan.generator.build((None, 3))
+    gan.critic.build((None, 2))
+    gan.built = True
+    gan.compile(lamina.optimizers.Adam(1e-2), lamina.optimizers.Adam(1e-3))
+    real = (rng.normal(size=(256, 2)) * 0.1 + 3).astype("float32")
+    history = gan.fit(real, batch_size=32, epochs=15, verbose=0)
+    assert history.history["d_loss"][-1] < history.history["d_loss"][0]
+    assert int(gan.d_optimizer.iterations.value) == 15 * 8
+    samples = gan.generator.predict(rng.normal(size=(100, 3)).astype("float32"))
+    assert samples.mean() > 0.3  # on the way from 0 to 3
+
+
+def test_a_metric_kept_on_the_model_is_tracked_logged_and_reset(blobs):
+    class Counting(lamina.Sequential):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.seen = lamina.metrics.Sum(name="seen")
+
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            self.seen.update_state(jnp.ones(x.shape[0]))
+            return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    model = Counting([layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    history = model.fit(*blobs, batch_size=32, epochs=2, verbose=0)
+    assert history.history["seen"] == [100, 100]
+
+
+def test_a_loss_that_is_a_plain_function_and_one_that_is_a_class(pair, blobs):
+    def squares(y_true, y_pred):
+        return jnp.mean((y_true - y_pred) ** 2, axis=-1)
+
+    one_hot = np.eye(3, dtype="float32")[blobs[1]]
+    mine, named = classifier(loss=squares, metrics=None), classifier(loss="mse", metrics=None)
+    named.set_weights(mine.get_weights())
+    a = mine.fit(blobs[0], one_hot, shuffle=False, verbose=0)
+    b = named.fit(blobs[0], one_hot, shuffle=False, verbose=0)
+    assert a.history["loss"] == pytest.approx(b.history["loss"], abs=1e-6)
+    assert same_weights(mine, named, 1e-6)

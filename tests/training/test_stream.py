@@ -1,0 +1,189 @@
+"""Batches from generators, PyDatasets and sets too large for the device: the same numbers."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.training.feed import HostFeed, ResidentFeed
+from lamina.training.loop import make_feed
+from small_models import classifier, same_weights
+
+
+@pytest.fixture
+def twins():
+    first, second = classifier(), classifier()
+    second.set_weights(first.get_weights())
+    return first, second
+
+
+@pytest.fixture
+def no_room():
+    """Nothing may stay on the device."""
+    lamina.config.set_resident_budget(0)
+    yield
+    lamina.config.set_resident_budget(None)
+
+
+def batches(x, y, size):
+    for start in range(0, len(x), size):
+        yield x[start : start + size], y[start : start + size]
+
+
+class Batches(lamina.utils.PyDataset):
+    """The blobs in batches, by number."""
+
+    def __init__(self, x, y, size=20):
+        super().__init__()
+        self.x, self.y, self.size = x, y, size
+        self.ended = 0
+
+    def __len__(self):
+        return -(-len(self.x) // self.size)
+
+    def __getitem__(self, i):
+        rows = slice(i * self.size, (i + 1) * self.size)
+        return self.x[rows], self.y[rows]
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+@pytest.mark.parametrize("batch_size", [20, 32])
+@pytest.mark.parametrize("shuffle", [True, False, "batch"])
+def test_a_set_that_does_not_fit_gives_the_weights_of_one_that_does(
+    twins, blobs, batch_size, shuffle
+):
+    resident, streamed = twins
+    weights = []
+    for model, budget in ((resident, None), (streamed, 0)):
+        lamina.config.set_resident_budget(budget)
+        lamina.set_random_seed(3)
+        model.fit(*blobs, batch_size=batch_size, shuffle=shuffle, epochs=3, verbose=0)
+        weights.append(model.get_weights())
+        kind = type(make_feed(*blobs, None, 20, True, 0, None))
+        assert kind is (HostFeed if budget == 0 else ResidentFeed)
+    lamina.config.set_resident_budget(None)
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def test_a_memory_mapped_file_trains_without_being_read_whole(twins, blobs, tmp_path, no_room):
+    np.save(tmp_path / "x.npy", blobs[0])
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    first, second = twins
+    first.fit(*blobs, shuffle=False, verbose=0)
+    second.fit(mapped, blobs[1], shuffle=False, verbose=0)
+    assert same_weights(first, second, 0)
+
+
+def test_a_generator_gives_the_weights_of_the_arrays(twins, blobs):
+    arrays, generated = twins
+    arrays.fit(*blobs, batch_size=20, shuffle=False, epochs=2, verbose=0)
+    endless = itertools.chain.from_iterable(batches(*blobs, 20) for _ in itertools.count())
+    history = generated.fit(endless, steps_per_epoch=5, epochs=2, verbose=0)
+    assert same_weights(arrays, generated, 0)
+    assert len(history.history["loss"]) == 2
+
+
+def test_no_batch_of_a_generator_is_lost_between_epochs(blobs):
+    asked = []
+
+    def endless():
+        for i in itertools.count():
+            asked.append(i)
+            rows = slice((i % 5) * 20, (i % 5 + 1) * 20)
+            yield blobs[0][rows], blobs[1][rows]
+
+    classifier().fit(endless(), steps_per_epoch=7, epochs=3, verbose=0)
+    assert asked == list(range(21))
+
+
+@pytest.mark.parametrize("size", [20, 32])
+def test_a_py_dataset_gives_the_weights_of_the_arrays(twins, blobs, size):
+    arrays, dataset = twins
+    arrays.fit(*blobs, batch_size=size, shuffle=False, epochs=2, verbose=0)
+    source = Batches(*blobs, size)
+    dataset.fit(source, shuffle=False, epochs=2, verbose=0)
+    assert same_weights(arrays, dataset, 0)
+    assert source.ended == 2
+
+
+def test_a_shuffled_py_dataset_gives_every_batch_once_an_epoch(blobs):
+    asked = []
+
+    class Asked(Batches):
+        def __getitem__(self, i):
+            asked.append(i)
+            return super().__getitem__(i)
+
+    classifier().fit(Asked(*blobs), epochs=2, verbose=0)
+    without_example = asked[-10:]
+    assert sorted(without_example[:5]) == sorted(without_example[5:]) == list(range(5))
+
+
+def test_any_iterable_of_batches_will_do(twins, blobs):
+    class Loader:
+        """Like a torch DataLoader: gone through anew for every epoch."""
+
+        def __iter__(self):
+            return batches(*blobs, 25)
+
+        def __len__(self):
+            return 4
+
+    arrays, loaded = twins
+    arrays.fit(*blobs, batch_size=25, shuffle=False, epochs=2, verbose=0)
+    loaded.fit(Loader(), epochs=2, verbose=0)
+    assert same_weights(arrays, loaded, 0)
+
+
+def test_evaluate_and_predict_take_generators(blobs):
+    model = classifier()
+    x, y = blobs
+    expected = model.evaluate(x, y, verbose=0)
+    assert model.evaluate(Batches(x, y), verbose=0) == pytest.approx(expected, abs=1e-6)
+    assert model.evaluate(batches(x, y, 30), verbose=0) == pytest.approx(expected, abs=1e-6)
+    got = model.predict(batches(x, y, 30))
+    np.testing.assert_allclose(got, model.predict(x), atol=1e-6)
+
+
+def test_validation_may_come_from_a_dataset(blobs):
+    model = classifier()
+    history = model.fit(*blobs, validation_data=Batches(*blobs), epochs=2, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+
+
+def test_class_weights_hold_for_batches_too(twins, blobs):
+    weights = {0: 1.0, 1: 3.0, 2: 0.2}
+    arrays, generated = twins
+    arrays.fit(*blobs, batch_size=20, shuffle=False, class_weight=weights, verbose=0)
+    generated.fit(Batches(*blobs), shuffle=False, class_weight=weights, verbose=0)
+    assert same_weights(arrays, generated, 0)
+
+
+def test_a_generator_that_ends_early_ends_training_with_a_warning(blobs):
+    model = classifier()
+    with pytest.warns(lamina.LaminaWarning, match="ended after 5 of 8 steps"):
+        history = model.fit(batches(*blobs, 20), steps_per_epoch=8, epochs=3, verbose=0)
+    assert len(history.epoch) == 1
+
+
+def test_an_error_in_a_generator_comes_out_of_fit_as_it_is(blobs):
+    def broken():
+        yield blobs[0][:20], blobs[1][:20]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        classifier().fit(broken(), steps_per_epoch=3, verbose=0)
+    assert not any(t.name == "lamina-feed" for t in threading.enumerate())
+
+
+def test_a_label_out_of_range_in_a_later_batch_is_found(blobs):
+    def wrong_later():
+        for i in range(4):
+            yield blobs[0][:20], np.full(20, 7 if i == 3 else 0)
+
+    with pytest.raises(ValueError, match="labels run from 7 to 7"):
+        classifier().fit(wrong_later(), steps_per_epoch=4, verbose=0)
