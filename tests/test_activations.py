@@ -50,7 +50,7 @@ def test_value_and_gradient_equal_keras(name, rng):
 @pytest.mark.parametrize("axis", [0, -1])
 def test_sparsemax_is_the_nearest_point_with_probabilities(axis, rng):
     x = rng.normal(size=(4, 3)).astype("float32")
-    nearest = np.asarray(activations.sparsemax(x, axis))
+    nearest = np.asarray(jax.jit(activations.sparsemax, static_argnums=1)(x, axis))
     np.testing.assert_allclose(nearest.sum(axis), 1, rtol=1e-5)
     others = rng.dirichlet(np.full(x.shape[axis], 0.3), size=(500, x.size // x.shape[axis]))
     others = np.swapaxes(others, 1, 2) if axis == 0 else others

@@ -23,8 +23,8 @@ CASES = [
 @pytest.mark.parametrize(("name", "settings"), CASES)
 def test_penalty_and_gradient_equal_keras(name, settings, rng):
     weights = rng.normal(size=(4, 3)).astype("float32")
-    ours = jax.value_and_grad(getattr(regularizers, name)(**settings))(weights)
-    theirs = jax.value_and_grad(getattr(keras.regularizers, name)(**settings))(weights)
+    ours = jax.jit(jax.value_and_grad(getattr(regularizers, name)(**settings)))(weights)
+    theirs = jax.jit(jax.value_and_grad(getattr(keras.regularizers, name)(**settings)))(weights)
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-4, atol=1e-6)
 

@@ -60,8 +60,9 @@ def test_without_strides_windows_do_not_overlap(rng):
 @pytest.mark.parametrize("position", range(4))
 @pytest.mark.parametrize("function", [max_pool, average_pool])
 def test_nan_stays_visible(function, position):
-    x = jnp.ones((1, 4, 1)).at[0, position].set(jnp.nan)
-    assert bool(jnp.isnan(function(x, 4)).all())
+    x = np.ones((1, 4, 1), "float32")
+    x[0, position] = np.nan
+    assert np.isnan(jax.jit(function, static_argnums=1)(x, 4)).all()
 
 
 def test_whole_numbers_keep_their_type_when_the_largest_is_taken():
