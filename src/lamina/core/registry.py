@@ -7,6 +7,7 @@ register their public names when they are imported (`register_namespace`).
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,10 @@ _custom_names: dict[Any, str] = {}
 class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack: list[Mapping[str, Any]] = []
+        # While a whole model is written: object → its number, and the object itself, so that no
+        # other can come to have the same id. While one is read: number → object.
+        self.written: dict[int, tuple[int, Any]] | None = None
+        self.read: dict[Any, Any] | None = None
 
 
 _scopes = _Scopes()
@@ -118,6 +123,32 @@ def custom_object_scope(objects: Mapping[str, Any]) -> Iterator[None]:
         _scopes.stack.pop()
 
 
+def serialize_whole(obj: Any) -> Any:
+    """`serialize`, and whatever occurs in two places stays one object when it is read.
+
+    Example: a layer that two models share, inside a third.
+    """
+    _scopes.written = {}
+    try:
+        record = serialize(obj)
+    finally:
+        _scopes.written = None
+    counts: Counter = Counter(r["shared_object_id"] for r in _numbered(record))
+    for numbered in list(_numbered(record)):
+        if counts[numbered["shared_object_id"]] == 1:
+            del numbered["shared_object_id"]
+    return record
+
+
+def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize_whole`."""
+    _scopes.read = {}
+    try:
+        return deserialize(data, custom_objects)
+    finally:
+        _scopes.read = None
+
+
 def serialize(obj: Any) -> Any:
     """An object as plain JSON-able data, in the layout of Keras 3."""
     if obj is None or isinstance(obj, (str, bool, int, float)):
@@ -162,6 +193,9 @@ def serialize(obj: Any) -> Any:
         compile_config = getattr(obj, "get_compile_config", lambda: None)()
         if compile_config is not None:
             record["compile_config"] = compile_config
+        if _scopes.written is not None:
+            number, _ = _scopes.written.setdefault(id(obj), (len(_scopes.written), obj))
+            record["shared_object_id"] = number
         return record
     if callable(obj) and hasattr(obj, "__name__"):
         if obj.__name__ == "<lambda>":
@@ -193,20 +227,54 @@ def deserialize(data: Any, custom_objects: Mapping | None = None) -> Any:
     if "class_name" not in data or "config" not in data:
         return {key: deserialize(value, custom_objects) for key, value in data.items()}
     class_name, config = data["class_name"], data["config"]
+    names = {key: data.get(key) for key in ("class_name", "module", "registered_name")}
+    for key, value in names.items():
+        if not isinstance(value, str) and (value is not None or key == "class_name"):
+            raise ValueError(f"{key!r} of a config must be a name; received {_shown(value)}.")
     if class_name in _LITERALS:
         return _LITERALS[class_name](config, custom_objects)
+    if class_name == "__lambda__":
+        raise UnknownClassError(_HOLDS_CODE)
     if class_name == "function":
-        return find(data.get("module"), config, data.get("registered_name"), custom_objects)
-    cls = find(data.get("module"), class_name, data.get("registered_name"), custom_objects)
-    with custom_object_scope(custom_objects or {}):
-        instance = cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
-        build_config = data.get("build_config")
-        if build_config and hasattr(instance, "build_from_config"):
-            instance.build_from_config(build_config)
-        compile_config = data.get("compile_config")
-        if compile_config and hasattr(instance, "compile_from_config"):
-            instance.compile_from_config(compile_config)
+        if not isinstance(config, str):
+            raise ValueError(f"A function is saved by its name; received {_shown(config)}.")
+        return find(names["module"], config, names["registered_name"], custom_objects)
+    shared = data.get("shared_object_id")
+    if _scopes.read is not None and isinstance(shared, int) and shared in _scopes.read:
+        return _scopes.read[shared]
+    symbol = find(names["module"], class_name, names["registered_name"], custom_objects)
+    if not isinstance(symbol, type):
+        return symbol  # a function, which a file may name and never call
+    try:
+        with custom_object_scope(custom_objects or {}):
+            instance = _made(symbol, data)
+    except Exception as error:
+        _say_where(error, class_name, config)
+        raise
+    if _scopes.read is not None and isinstance(shared, int):
+        _scopes.read[shared] = instance
     return instance
+
+
+def _made(cls: Any, data: dict) -> Any:
+    if not hasattr(cls, "from_config"):
+        raise TypeError(f"{cls.__name__} cannot be made from a config: it has no from_config().")
+    instance = cls.from_config(data["config"])
+    build_config = data.get("build_config")
+    if build_config and hasattr(instance, "build_from_config"):
+        instance.build_from_config(build_config)
+    compile_config = data.get("compile_config")
+    if compile_config and hasattr(instance, "compile_from_config"):
+        instance.compile_from_config(compile_config)
+    return instance
+
+
+def _say_where(error: Exception, class_name: str, config: Any) -> None:
+    """Add which object's config it is; only for the innermost one."""
+    start = "  In the config of "
+    if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
+        name = config.get("name") if isinstance(config, dict) else None
+        error.add_note(f"{start}{_shown(class_name)[1:-1]}{f' {_shown(name)}' if name else ''}.")
 
 
 def find(
@@ -226,19 +294,39 @@ def find(
     raise UnknownClassError(_unknown_class(module, name, registered_name))
 
 
+_HOLDS_CODE = (
+    "The file holds Python code (a lambda), which Lamina never runs: opening a model is safe.\n"
+    "  Fix: where the model is made, write the lambda as a named function, or the Lambda layer as\n"
+    "  a class with call(), decorate it with @lamina.saving.register_keras_serializable(), and\n"
+    "  save again."
+)
+
+
 def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
     if module and module.split(".")[0] in ("keras", "lamina"):
+        if name == "Lambda":
+            return _HOLDS_CODE
         known = [n for space, n in _builtin if space in _candidate_namespaces(module)]
-        return f"Lamina has no {name!r} in {module!r}.{did_you_mean(name, known)}"
-    label = registered_name or name
-    package = label.split(">")[0] if ">" in label else "my_project"
+        return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
+    is_function = registered_name == "function" or module == "builtins"
+    label = name if is_function or not registered_name else registered_name
+    package, _, own_name = label.rpartition(">")
+    plain = own_name if own_name.isidentifier() else "TheClass"
+    origin = "" if is_function or not module else f" (from module {_shown(module)})"
     return (
-        f"The file uses the class or function {name!r} (from module {module!r}), which is not "
-        "Lamina's own.\n"
-        "  A model file holds data and no code, so the class must be known before loading.\n"
-        f"  Fix: load_model(path, custom_objects={{{name!r}: {name}}}), or decorate it with\n"
-        f"       @lamina.saving.register_keras_serializable(package={package!r})."
+        f"The file uses the {'function' if is_function else 'class'} {_shown(label)}{origin}, "
+        "which is not Lamina's own.\n"
+        f"  A model file holds data and no code, so {plain[:60]} must be known before loading.\n"
+        f"  Fix: load_model(path, custom_objects={{{_shown(label)}: {plain[:60]}}}),\n"
+        "  or write above its definition\n"
+        f"  @lamina.saving.register_keras_serializable(package={_shown(package or 'Custom')})."
     )
+
+
+def _shown(value: Any) -> str:
+    """A value out of a file, short and without control characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
 
 def _candidate_namespaces(module: str | None) -> list[str]:
@@ -271,12 +359,28 @@ def _literal_slice(config: dict, custom_objects: Mapping | None) -> slice:
     return slice(*(deserialize(config[k], custom_objects) for k in ("start", "stop", "step")))
 
 
+def _literal_array(config: dict) -> np.ndarray:
+    # By the name of a number type: NumPy knows dtypes that take any amount of memory.
+    return np.array(config["value"], dtype=jax.numpy.dtype(standardize_dtype(config["dtype"])))
+
+
+def _numbered(data: Any) -> Iterator[dict]:
+    """Every record that carries the number of its object."""
+    if isinstance(data, dict):
+        if "shared_object_id" in data:
+            yield data
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _numbered(item)
+
+
 _LITERALS: dict[str, Callable[[Any, Mapping | None], Any]] = {
     "__bytes__": lambda config, _: config["value"].encode("latin-1"),
     "__ellipsis__": lambda config, _: Ellipsis,
     "__slice__": _literal_slice,
-    "__numpy__": lambda config, _: np.array(config["value"], dtype=config["dtype"]),
-    "__tensor__": lambda config, _: jax.numpy.array(config["value"], dtype=config["dtype"]),
+    "__numpy__": lambda config, _: _literal_array(config),
+    "__tensor__": lambda config, _: jax.numpy.asarray(_literal_array(config)),
     "__keras_tensor__": lambda config, _: config,
     "DTypePolicy": lambda config, _: DTypePolicy(**config),
 }

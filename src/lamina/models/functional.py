@@ -7,7 +7,7 @@ import jax
 
 from lamina.core import registry
 from lamina.core.keras_tensor import KerasTensor
-from lamina.core.operation import Operation
+from lamina.core.operation import Node, Operation
 from lamina.models.model import Model
 
 
@@ -86,33 +86,36 @@ def model_from_graph_config(
     cls: type[Model], config: dict, custom_objects: Mapping | None = None
 ) -> Model:
     """The inverse of `graph_config`."""
-    operations: dict[str, Operation] = {}
-    waiting: list[tuple[Operation, dict]] = []
+    # The calls made here: a layer that is shared with another model has others besides.
+    calls: dict[str, list[Node]] = {}
+    waiting: list[tuple[str, Operation, Any]] = []
     for record in config["layers"]:
+        name = record["name"]
         operation = registry.deserialize(_without_graph(record), custom_objects)
-        operations[record["name"]] = operation
-        waiting += [(operation, node) for node in record["inbound_nodes"]]
+        calls[name] = [n for n in operation._inbound_nodes if not n.input_tensors]
+        waiting += [(name, operation, node) for node in record["inbound_nodes"]]
 
     def tensor(history: list) -> KerasTensor:
         name, node_index, tensor_index = history
-        if name not in operations:
+        if name not in calls:
             raise ValueError(f"The file's graph refers to a layer {name!r} that it does not hold.")
-        return operations[name]._inbound_nodes[node_index].output_tensors[tensor_index]
+        return calls[name][node_index].output_tensors[tensor_index]
 
     # A call can be made once its inputs exist; the nodes of one layer keep their order.
     while waiting:
-        postponed: list[tuple[Operation, dict]] = []
-        blocked: set[int] = set()
-        for operation, node in waiting:
+        postponed: list[tuple[str, Operation, Any]] = []
+        blocked: set[str] = set()
+        for name, operation, node in waiting:
             try:
-                if id(operation) in blocked:
+                if name in blocked:
                     raise LookupError
                 args, kwargs = _arguments(node, tensor, custom_objects)
             except LookupError:
-                blocked.add(id(operation))
-                postponed.append((operation, node))
+                blocked.add(name)
+                postponed.append((name, operation, node))
                 continue
             operation(*args, **kwargs)
+            calls[name].append(operation._inbound_nodes[-1])
         if len(postponed) == len(waiting):
             raise ValueError("The file's graph of layers has calls whose inputs never come.")
         waiting = postponed

@@ -2,17 +2,31 @@
 
 import contextlib
 import errno
+import glob
 import os
+import secrets
 import shutil
-import tempfile
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be deleted anyway
+    fcntl = None  # type: ignore[assignment]
+
+# A file whose writer has only just made it may not be locked yet.
+_SURELY_LOCKED_BY = 60.0
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Write to a temporary file beside `path`; it takes the name only once it is complete.
+
+    A symbolic link stays one, and an older file's permissions are kept. What an earlier write
+    left behind when it was killed is removed.
 
     Args:
         path: Where the file is to be. Missing folders are made.
@@ -21,41 +35,70 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         OSError: If it cannot be written, e.g. for lack of room; the old file is untouched.
 
     Example:
+        >>> import tempfile
         >>> folder = tempfile.mkdtemp()
         >>> with atomic_write(Path(folder, "model.keras")) as file:
         ...     _ = file.write(b"weights")
         >>> Path(folder, "model.keras").read_bytes()
         b'weights'
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(
+            errno.EISDIR,
             f"{path} is a folder, and a model is saved as one file.\n"
-            f"  Fix: save to {path / 'model.keras'}."
+            f"  Fix: save to '{path / 'model.keras'}'.",
         )
-    temporary: Path | None = None
+    temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.part")
     try:
+        before = path.stat() if path.exists() else None
+        if before is not None and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "the file is read-only")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            yield file  # type: ignore[misc]
+        _remove_leftovers(path)
+        with open(temporary, "xb") as file:
+            _lock(file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        # NamedTemporaryFile is private to its owner; a saved model is like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        if before is not None:
+            temporary.chmod(stat.S_IMODE(before.st_mode))
         os.replace(temporary, path)
-        temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise _explained(error, path) from None
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _prefix(path: Path) -> str:
+    # A name may be as long as the system allows, and the temporary one is longer.
+    return f".{path.name[:40]}."
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete temporary files of this path whose writers were killed."""
+    for name in glob.glob(f"{glob.escape(_prefix(path))}*.part", root_dir=path.parent):
+        leftover = path.with_name(name)
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime < _SURELY_LOCKED_BY:
+                continue
+            with open(leftover, "rb+") as file:
+                abandoned = _lock(file)
+            if abandoned:
+                leftover.unlink()
+
+
+def _lock(file: Any) -> bool:
+    """Tell other processes that the file's writer lives; False if another one says so already."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False  # or the file system has no locks, and nobody can tell
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
@@ -69,19 +112,35 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _explained(error: OSError, path: Path) -> OSError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    """The same error in words: what failed, and what to do."""
+    kind, number = type(error), error.errno
+    if number in (errno.ENOSPC, errno.EDQUOT):
         free = ""
         with contextlib.suppress(OSError):
             free = f" ({shutil.disk_usage(path.parent).free / 2**20:.1f} MiB are free)"
-        return OSError(
-            error.errno,
+        return kind(
+            number,
             f"No room on the disk to save {path}{free}. An older file of that name is untouched.\n"
             "  Fix: make room, or save to another disk.",
         )
-    if error.errno in (errno.EACCES, errno.EROFS):
-        return PermissionError(
-            error.errno,
-            f"{path} cannot be written: no permission for {path.parent}.\n"
+    if number == errno.EFBIG:
+        return kind(
+            number,
+            f"{path} would be larger than this disk or account allows. An older file of that "
+            "name is untouched.\n  Fix: save to another disk, or raise the limit (ulimit -f).",
+        )
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return kind(
+            number,
+            f"{path} cannot be written: no permission ({error.strerror}).\n"
             "  Fix: save to a folder of your own.",
         )
+    if number in (errno.ENOTDIR, errno.EEXIST):
+        return kind(
+            number,
+            f"{path} cannot be written: a part of the path is a file and not a folder.\n"
+            "  Fix: save to another path.",
+        )
+    if number == errno.ENAMETOOLONG:
+        return kind(number, f"{path} cannot be written: the name is too long.")
     return error

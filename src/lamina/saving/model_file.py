@@ -3,21 +3,24 @@
 Reading never runs code: the config is plain data, names in it are looked up in a table.
 """
 
+import contextlib
 import datetime
 import io
 import json
 import warnings
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lamina.core import registry
-from lamina.core.errors import LaminaWarning, nearest
+from lamina.core.errors import LaminaWarning, nearest, unknown_argument
+from lamina.core.memory_limit import memory_limit
+from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
     DamagedFileError,
+    StoredWeights,
     WeightsMismatchError,
     as_bytes,
     read_weights,
@@ -28,8 +31,13 @@ from lamina.version import __version__
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
-_LARGEST_CONFIG = 256 * 2**20
+_LARGEST_CONFIG = 32 * 2**20
+# Lamina and Keras do not compress; somebody may have zipped the parts again.
 _LARGEST_EXPANSION = 100
+# What a model may take while it is read, in sizes of its weights: an optimizer keeps several
+# arrays for each of them, which a file need not hold.
+_ROOM_FOR_WEIGHTS = 8
+_ROOM_FOR_OTHERS = 64 * 2**20
 
 
 def save_model(
@@ -44,19 +52,12 @@ def save_model(
         include_optimizer: False leaves out how the model was compiled.
 
     Raises:
+        FileExistsError: If there is such a file and `overwrite` is False.
         OSError: If there is no room or no permission; an older file stays whole.
+        ValueError: If the model has no weights yet, or parts that cannot be written as data.
     """
-    path = Path(filepath)
-    if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"{path} exists, and overwrite=False.\n  Fix: another name, or overwrite=True."
-        )
-    if not model.built:
-        raise ValueError(
-            f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
-            "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
-        )
-    record = registry.serialize(model)
+    path = _writable(model, filepath, overwrite)
+    record = registry.serialize_whole(model)
     if not include_optimizer:
         record.pop("compile_config", None)
     metadata = {
@@ -64,10 +65,17 @@ def save_model(
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "lamina_version": __version__,
     }
-    weights = as_bytes(lambda file: write_weights(model, file))
+    try:
+        config = json.dumps(record)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"Model {model.name!r} cannot be written as data: {error}.\n"
+            "  Likely cause: a get_config() that returns more than numbers, texts, lists and dicts."
+        ) from None
+    weights = as_bytes(lambda file: write_weights(model, file, include_optimizer))
     with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, json.dumps(record))
+        archive.writestr(CONFIG, config)
         archive.writestr(WEIGHTS, weights)
 
 
@@ -86,84 +94,72 @@ def load_model(
         FileNotFoundError: If there is no such file.
         DamagedFileError: If it is no model, or a damaged one.
         UnknownClassError: If it uses a class that is not known here.
+        WeightsMismatchError: If a class makes other weights than when the model was saved.
     """
     kwargs.pop("safe_mode", None)
     if kwargs:
-        raise TypeError(f"load_model() has no argument {next(iter(kwargs))!r}.")
+        known = ("filepath", "custom_objects", "compile", "safe_mode")
+        raise unknown_argument("load_model()", next(iter(kwargs)), known)
     _know_all_classes()
     path = existing(filepath)
-    with opened(path) as archive:
-        try:
-            record = json.loads(_member(archive, CONFIG, path))
-            if not compile:
-                record.pop("compile_config", None)
-            model = registry.deserialize(record, custom_objects)
-        except (registry.UnknownClassError, DamagedFileError):
-            raise
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            IndexError,
-            RecursionError,
-        ) as error:
-            raise DamagedFileError(
-                f"{path}: the description of the model cannot be read: {error}\n"
-                "  Likely cause: it was made by a newer version, or changed by hand."
-            ) from error
-        if not hasattr(model, "predict"):
-            raise DamagedFileError(f"{path} describes a {type(model).__name__} and not a model.")
-        weights = _member(archive, WEIGHTS, path)
-    try:
-        problems = read_weights(model, io.BytesIO(weights))
-    except (WeightsMismatchError, DamagedFileError) as error:
-        raise DamagedFileError(f"{path}: {error}") from error
-    for problem in problems:
-        warnings.warn(
-            f"{path}: the optimizer's state was not read and starts anew ({problem})",
-            LaminaWarning,
-            stacklevel=2,
-        )
+    with _about(path), path.open("rb") as file:
+        config, weights = _members(file, path, CONFIG, WEIGHTS)
+        with weights_file.opened(io.BytesIO(weights), _size(file)) as stored:
+            model = _model_from(config, stored, custom_objects, compile)
+            try:
+                remarks = read_weights(model, stored)
+            except WeightsMismatchError as error:
+                raise WeightsMismatchError(
+                    f"{error}\n  Likely cause: a class of the model makes other weights than when "
+                    "it was saved.\n  Fix: load it with the class as it was then."
+                ) from None
+    _warn(path, remarks)
     return model
 
 
 def save_weights(model: Any, filepath: str | Path, overwrite: bool = True) -> None:
     """Write the weights alone (`.weights.h5` is customary)."""
-    path = Path(filepath)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists, and overwrite=False.")
-    if not model.built:
-        raise ValueError(
-            f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
-            "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
-        )
+    path = _writable(model, filepath, overwrite)
     content = as_bytes(lambda file: write_weights(model, file))
     with atomic_write(path) as file:
         file.write(content)
 
 
 def load_weights(model: Any, filepath: str | Path, skip_mismatch: bool = False) -> None:
-    """Read weights from a weights file or a saved model of the same architecture."""
+    """Read weights from a weights file or a saved model of the same architecture.
+
+    Args:
+        model: A built model.
+        filepath: What `save_weights` or `save_model` wrote, here or in Keras 3.
+        skip_mismatch: Leave layers alone whose weights do not fit, with a warning.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If it holds no weights, or damaged ones.
+        WeightsMismatchError: If they do not fit; the model's weights are then as they were.
+    """
     path = existing(filepath)
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so none can be put in.\n"
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
         )
-    if zipfile.is_zipfile(path):
-        with opened(path) as archive:
-            source: Any = io.BytesIO(_member(archive, WEIGHTS, path))
-    elif _is_hdf5(path):
-        source = path
-    else:
-        raise _no_model(path)
-    try:
-        problems = read_weights(model, source, skip_mismatch=skip_mismatch)
-    except DamagedFileError as error:
-        raise DamagedFileError(f"{path}: {error}") from error
-    for problem in problems:
-        warnings.warn(f"{path}: not read: {problem}", LaminaWarning, stacklevel=2)
+    with _about(path), path.open("rb") as file:
+        source: Any = file
+        if not _is_hdf5(file):
+            (weights,) = _members(file, path, WEIGHTS)
+            source = io.BytesIO(weights)
+        with weights_file.opened(source, _size(file)) as stored:
+            if "layer_names" in stored.h5.attrs:
+                raise _of_keras_2(path)
+            try:
+                remarks = read_weights(model, stored, skip_mismatch=skip_mismatch)
+            except WeightsMismatchError as error:
+                raise WeightsMismatchError(
+                    f"{error}\n  Fix: make the model with the same layers as the saved one, or "
+                    "load_weights(…, skip_mismatch=True) to take what fits."
+                ) from None
+    _warn(path, remarks)
 
 
 def existing(filepath: str | Path) -> Path:
@@ -177,67 +173,141 @@ def existing(filepath: str | Path) -> Path:
             "  Likely cause: it was saved by TensorFlow 2 as a SavedModel.\n"
             "  Fix: there, model.save('model.keras') writes a file that Lamina reads."
         )
-    neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    neighbours: list[str] = []
+    with contextlib.suppress(OSError):
+        neighbours = [p.name for p in path.parent.iterdir()]
     close = nearest(path.name, neighbours)
     hint = f" Did you mean {str(path.parent / close)!r}?" if close else ""
     raise FileNotFoundError(f"There is no file {str(path)!r}.{hint}")
 
 
-def opened(path: Path) -> zipfile.ZipFile:
-    """The zip at a path, or the reason why it is none."""
-    if not zipfile.is_zipfile(path):
-        raise _no_model(path)
+def _writable(model: Any, filepath: str | Path, overwrite: bool) -> Path:
+    path = Path(filepath)
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists, and overwrite=False.\n  Fix: another name, or overwrite=True."
+        )
+    if not model.built:
+        raise ValueError(
+            f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
+            "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Errors about what is in a file begin with the file's name."""
     try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise _no_model(path) from error
+        yield
+    except (DamagedFileError, WeightsMismatchError, registry.UnknownClassError) as error:
+        if str(error).startswith(str(path)):
+            raise
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        raise type(error)(f"{path}: {error}{notes}") from error.__cause__
 
 
-def _no_model(path: Path) -> DamagedFileError:
-    with path.open("rb") as file:
-        start = file.read(8)
+def _model_from(
+    config: bytes, stored: StoredWeights, custom_objects: Mapping | None, compile: bool
+) -> Any:
+    """The model that a config describes, with fresh weights."""
+    try:
+        record = json.loads(config)
+        if not compile:
+            record.pop("compile_config", None)
+        with memory_limit(_ROOM_FOR_WEIGHTS * stored.size + _ROOM_FOR_OTHERS):
+            model = registry.deserialize_whole(record, custom_objects)
+    except registry.UnknownClassError:
+        raise
+    except Exception as error:
+        # A changed config may make any layer raise anything. The cause is only shown if it may be
+        # the user's own class.
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        said = str(error)[:1000] or type(error).__name__
+        raise DamagedFileError(
+            f"the description of the model cannot be used: {said}{notes}\n"
+            "  Likely cause: it was changed by hand, or a class is not the one that was saved."
+        ) from (error if custom_objects or registry.get_custom_objects() else None)
+    if not hasattr(model, "predict") or not hasattr(model, "get_layer"):
+        raise DamagedFileError(f"it describes a {type(model).__name__} and not a model.")
+    return model
+
+
+def _members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
+    """Members of a zip, checked against their checksums and against zip bombs."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except Exception:
+        raise _no_model(file, path) from None
+    with archive:
+        return [_member(archive, name, _size(file)) for name in names]
+
+
+def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        inside = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
+        raise DamagedFileError(f"it is no model: it has no {name} inside, but {inside}.") from None
+    largest = _LARGEST_EXPANSION * size_on_disk
+    if info.file_size > (min(largest, _LARGEST_CONFIG) if name == CONFIG else largest):
+        raise DamagedFileError(
+            f"{name} claims to be {info.file_size:,} bytes, in a file of {size_on_disk:,}; it is "
+            "not opened.\n  Likely cause: the file was damaged, or made to do harm."
+        )
+    try:
+        return archive.read(info)
+    except Exception:
+        raise DamagedFileError(
+            f"{name} inside it is damaged: it does not match its checksum.\n"
+            "  Likely cause: a faulty copy or disk.\n  Fix: copy it again, or use a backup."
+        ) from None
+
+
+def _no_model(file: BinaryIO, path: Path) -> DamagedFileError:
+    """What a file is that is no zip."""
+    file.seek(0)
+    start = file.read(8)
+    if not start:
+        return DamagedFileError(f"{path} is empty.\n  Fix: copy it again, or use a backup.")
     if start.startswith(b"PK"):
         return DamagedFileError(
-            f"{path} is incomplete: it begins like a model but its end is missing.\n"
+            f"{path} is incomplete or damaged: it begins like a model but its list of contents, at "
+            "the end, is missing.\n"
             "  Likely cause: a copy or download that was cut off.\n  Fix: copy it again."
         )
-    if _is_hdf5(path):
-        return DamagedFileError(
-            f"{path} is an HDF5 file of weights, or a model in the format of Keras 2.\n"
-            "  Fix: for weights, model.load_weights(path); for a model, save it with Keras 3 as "
-            "'model.keras' first."
-        )
+    if _is_hdf5(file):
+        return _of_keras_2(path)
     return DamagedFileError(
         f"{path} is no model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
     )
 
 
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+def _of_keras_2(path: Path) -> DamagedFileError:
+    return DamagedFileError(
+        f"{path} is an HDF5 file of weights, or a model in the format of Keras 2.\n"
+        "  Fix: for weights, make the model and call model.load_weights(path); for a model of "
+        "Keras 2,\n  load it in Keras 3 and model.save('model.keras')."
+    )
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    """A member of the zip, checked against its checksum and against zip bombs."""
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise DamagedFileError(
-            f"{path} is no model: it has no {name} inside (it has {archive.namelist()[:5]})."
-        ) from None
-    too_large = name == CONFIG and info.file_size > _LARGEST_CONFIG
-    if too_large or info.file_size > _LARGEST_EXPANSION * max(info.compress_size, 1024):
-        raise DamagedFileError(
-            f"{path}: {name} claims {info.file_size:,} bytes in {info.compress_size:,}, which no "
-            "model needs; it is not opened."
-        )
-    try:
-        return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise DamagedFileError(
-            f"{path} is damaged: {name} does not match its checksum ({error}).\n"
-            "  Likely cause: a faulty copy or disk.\n  Fix: copy it again, or use a backup."
-        ) from error
+def _is_hdf5(file: BinaryIO) -> bool:
+    file.seek(0)
+    found = file.read(8) == b"\x89HDF\r\n\x1a\n"
+    file.seek(0)
+    return found
+
+
+def _size(file: BinaryIO) -> int:
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return size
+
+
+def _warn(path: Path, remarks: list[str]) -> None:
+    for remark in remarks:
+        warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=3)
 
 
 def _know_all_classes() -> None:

@@ -3,11 +3,16 @@
 layers/dense/vars/0        first weight of the first Dense of a Sequential or functional model
 head/vars/1                second weight of `self.head` of a subclassed model
 optimizer/vars/0           the optimizer's first variable
+
+A file may come from anybody. `opened` looks through all of it before an array is read: nothing in
+it may point elsewhere, and nothing may claim to be much larger than what is really there.
 """
 
+import contextlib
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -15,6 +20,15 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.naming import to_snake_case
 from lamina.optimizers import Optimizer
+
+# Objects and arrays with checksums, so that a flipped bit is found. Read since HDF5 1.10 (2016).
+_FORMAT = ("v110", "latest")
+_LARGEST_CHUNK = 2**31
+_DEEPEST = 100
+# Plain weights expand not at all; somebody may have compressed them, or made a bomb.
+_LARGEST_EXPANSION = 100
+_SMALL = 2**20
+_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 
 
 class DamagedFileError(ValueError):
@@ -25,10 +39,20 @@ class WeightsMismatchError(ValueError):
     """The weights in a file do not fit the model."""
 
 
-def write_weights(model: Layer, file: Any) -> None:
-    """Write all weights, and the optimizer's state if there is one, to an HDF5 file object."""
-    with h5py.File(file, "w") as h5:
+class StoredWeights(NamedTuple):
+    """An open file of weights that was looked through."""
+
+    h5: h5py.File
+    size: int  # bytes of all arrays
+    groups: set[str]  # paths of the groups that hold arrays
+
+
+def write_weights(model: Layer, file: Any, include_optimizer: bool = True) -> None:
+    """Write all weights, and the optimizer's state if there is one, to a file object."""
+    with h5py.File(file, "w", libver=_FORMAT) as h5:
         for path, part in walk(model):
+            if isinstance(part, Optimizer) and not include_optimizer:
+                continue
             store: dict[str, Any] = {}
             part.save_own_variables(store)
             group = h5.create_group(f"{path}/vars" if path else "vars")
@@ -37,53 +61,75 @@ def write_weights(model: Layer, file: Any) -> None:
                 _write(group, key, np.asarray(value))
 
 
-def read_weights(model: Layer, file: Any, skip_mismatch: bool = False) -> list[str]:
-    """Read what `write_weights` or Keras wrote.
+@contextlib.contextmanager
+def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
+    """Open what `write_weights` or Keras wrote.
+
+    Args:
+        file: A file object, open for reading.
+        size_on_disk: Bytes of the whole file that it comes from.
+
+    Raises:
+        DamagedFileError: If it is no HDF5, or anything in it is not plain data.
+    """
+    try:
+        h5 = h5py.File(file, "r")
+    except Exception:
+        # A damaged file may make h5py raise nearly anything, and say nothing that helps.
+        raise DamagedFileError(_UNREADABLE) from None
+    with h5:
+        yield _looked_through(h5, max(_LARGEST_EXPANSION * size_on_disk, _SMALL))
+
+
+def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = False) -> list[str]:
+    """Put stored weights into a model.
 
     Args:
         model: Built, with the same layers.
-        file: Path or file object.
+        stored: What `opened` gave.
         skip_mismatch: Leave parts alone that do not fit, instead of raising.
 
     Returns:
-        One line for each part that was left alone.
+        One line for each part of the model or the file that was left alone.
 
     Raises:
-        WeightsMismatchError: If a layer's weights are missing or have other shapes. The weights
-            of the model are then as they were.
-        DamagedFileError: If the file is not readable HDF5.
+        WeightsMismatchError: If a layer's weights are missing or have other shapes.
+        DamagedFileError: If an array cannot be read.
+
+    After an error the weights of the model are as they were.
     """
+    parts = list(walk(model))
+    before = [(v, v._value) for _, part in parts for v in part.variables]
+    remarks: list[str] = []
+    used: set[str] = set()
     try:
-        with h5py.File(file, "r") as h5:
-            return _read(model, h5, skip_mismatch)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise DamagedFileError(f"The weights cannot be read: {error}") from error
-
-
-def _read(model: Layer, h5: h5py.File, skip_mismatch: bool) -> list[str]:
-    before = [(v, v._value) for v in model.variables]
-    problems: list[str] = []
-    try:
-        for path, part in walk(model):
+        for path, part in parts:
+            store = _Store(stored.h5, f"{path}/vars" if path else "vars")
+            used.add(store.path)
             try:
-                part.load_own_variables(_Store(h5, f"{path}/vars" if path else "vars"))
-            except ValueError as error:
-                problem = f"{path or part.name}: {error}"
-                if isinstance(part, Optimizer):
-                    problems.append(problem)  # the model can be used; it starts its state anew
-                elif skip_mismatch:
-                    problems.append(problem)
-                else:
+                part.load_own_variables(store)
+            except DamagedFileError:
+                raise
+            except (ValueError, KeyError) as error:
+                problem = f"{path or part.name}: {_message(error)}"
+                if not skip_mismatch:
                     raise WeightsMismatchError(
-                        f"The weights in the file do not fit model {model.name!r}, at {problem}\n"
-                        "  Fix: make the model with the same layers as the saved one, or "
-                        "load_weights(…, skip_mismatch=True) to take what fits."
-                    ) from error
-    except Exception:
+                        f"the weights in the file do not fit model {model.name!r}, at {problem}"
+                    ) from None
+                remarks.append(f"not read: {problem}")
+    except BaseException:
         for variable, value in before:
             variable._value = value
         raise
-    return problems
+    unused = sorted(p for p in stored.groups - used if not p.startswith("optimizer/"))
+    if unused:
+        shown = ", ".join(p.removesuffix("/vars") for p in unused[:3])
+        more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
+        remarks.append(
+            f"the file also holds weights of {shown[:200]}{more}, for which model {model.name!r} "
+            "has no place.\n  Likely cause: it was made with fewer layers than the saved one."
+        )
+    return remarks
 
 
 def walk(root: Layer) -> Iterator[tuple[str, Any]]:
@@ -91,114 +137,30 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
     seen: set[int] = set()
 
     def visit(part: Any, path: str) -> Iterator[tuple[str, Any]]:
-        if id(part) in seen:
-            return
-        seen.add(id(part))
         yield path, part
         for name, child in _children(part):
             yield from enter(child, f"{path}/{name}" if path else name)
 
     def enter(child: Any, path: str) -> Iterator[tuple[str, Any]]:
+        if not _may_hold_weights(child) or id(child) in seen:
+            return
+        seen.add(id(child))
         if isinstance(child, (Layer, Optimizer)):
             yield from visit(child, path)
-        elif isinstance(child, (list, tuple, dict)):
-            used: dict[str, int] = {}
-            for item in child.values() if isinstance(child, dict) else child:
-                nested = isinstance(item, (list, tuple, dict))
-                if not nested and not isinstance(item, (Layer, Optimizer)):
-                    continue
-                # By class, not by the layer's name: names differ between two models of one kind.
-                base = "container" if nested else to_snake_case(type(item).__name__)
-                count = used.get(base, 0)
-                used[base] = count + 1
-                yield from enter(item, f"{path}/{base}_{count}" if count else f"{path}/{base}")
+            return
+        used: dict[str, int] = {}
+        for item in list(child.values()) if isinstance(child, dict) else child:
+            if not _may_hold_weights(item):
+                continue
+            # By class, not by the layer's name: names differ between two models of one kind.
+            part = isinstance(item, (Layer, Optimizer))
+            base = to_snake_case(type(item).__name__) if part else "container"
+            count = used.get(base, 0)
+            used[base] = count + 1
+            yield from enter(item, f"{path}/{base}_{count}" if count else f"{path}/{base}")
 
+    seen.add(id(root))
     yield from visit(root, "")
-
-
-def _children(part: Any) -> Iterator[tuple[str, Any]]:
-    """A part's attributes that may hold other parts, in the order in which Keras visits them."""
-    if not isinstance(part, Layer):
-        return
-    attributes = {k: v for k, v in vars(part).items() if k not in _own_attributes()}
-    is_model = hasattr(part, "fit")
-    if is_model and getattr(part, "_graph", None) is not None or hasattr(part, "_stack"):
-        yield "layers", part.layers  # type: ignore[attr-defined]
-    elif is_model:
-        attributes["layers"] = part.layers  # type: ignore[attr-defined]
-    for name in sorted(attributes, key=lambda n: f"~{n}" if n.startswith("_") else n):
-        yield name, attributes[name]
-
-
-_OF_MODELS = {"_graph", "_stack", "_objectives", "_compile_config", "_programs", "_adds_losses", "history"}
-_known_attributes: set[str] = set()
-
-
-def _own_attributes() -> set[str]:
-    if not _known_attributes:
-        _known_attributes.update(vars(Layer()), _OF_MODELS)
-    return _known_attributes
-
-
-def _write(group: h5py.Group, key: str, value: np.ndarray) -> None:
-    if value.dtype.name == "bfloat16":
-        # HDF5 has no bfloat16; Keras writes its raw numbers and says so.
-        group.create_dataset(key, data=value).attrs["dtype"] = "bfloat16"
-    else:
-        group.create_dataset(key, data=value)
-
-
-class _Store(Mapping):
-    """The arrays of one part, read when they are asked for; only plain data of sane size."""
-
-    def __init__(self, h5: h5py.File, path: str):
-        self._group = _plain_group(h5, path)
-
-    def __getitem__(self, key: str) -> "_Lazy":
-        if self._group is None or key not in self._group:
-            raise ValueError(f"the file holds no weight {key!r} for it.")
-        if not isinstance(self._group.get(key, getlink=True), h5py.HardLink):
-            raise DamagedFileError(f"Weight {key!r} links to another place, which is refused.")
-        dataset = self._group[key]
-        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-            raise DamagedFileError(f"Weight {key!r} is not plain data, which is refused.")
-        return _Lazy(dataset)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._group if self._group is not None else ())
-
-    def __len__(self) -> int:
-        return len(self._group) if self._group is not None else 0
-
-
-class _Lazy:
-    """An array in the file: its shape is compared before a byte of it is read."""
-
-    def __init__(self, dataset: h5py.Dataset):
-        self._dataset = dataset
-        self.shape = tuple(dataset.shape or ())
-        self.dtype = dataset.dtype
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        value = np.asarray(self._dataset)
-        if self._dataset.attrs.get("dtype") == "bfloat16":
-            import ml_dtypes  # comes with JAX
-
-            value = value.view(ml_dtypes.bfloat16) if value.dtype.kind == "V" else value
-        return value if dtype is None else value.astype(dtype)
-
-
-def _plain_group(h5: h5py.File, path: str) -> h5py.Group | None:
-    group: Any = h5
-    for name in path.split("/"):
-        if name not in group:
-            return None
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise DamagedFileError(f"{path} links to another place, which is refused.")
-        group = group[name]
-        if not isinstance(group, h5py.Group):
-            raise DamagedFileError(f"{path} should be a group of weights and is not.")
-    return group
 
 
 def as_bytes(write: Callable[[Any], None]) -> bytes:
@@ -206,3 +168,174 @@ def as_bytes(write: Callable[[Any], None]) -> bytes:
     buffer = io.BytesIO()
     write(buffer)
     return buffer.getvalue()
+
+
+def _may_hold_weights(value: Any) -> bool:
+    return isinstance(value, (Layer, Optimizer, list, tuple, dict))
+
+
+def _children(part: Any) -> Iterator[tuple[str, Any]]:
+    """A part's attributes that may hold other parts, in the order in which Keras visits them.
+
+    Properties count like attributes: a layer may show under a public name what it keeps under a
+    private one, and the first name is the one in the file.
+    """
+    if not isinstance(part, Layer):
+        return
+    names = set(dir(part)) - _names_of_the_library(type(part))
+    is_model = hasattr(part, "fit")
+    if is_model and (getattr(part, "_graph", None) is not None or hasattr(part, "_stack")):
+        yield "layers", part.layers  # type: ignore[attr-defined]
+    elif is_model:
+        names.add("layers")
+    for name in sorted(names, key=lambda n: f"~{n}" if n.startswith("_") else n):
+        try:
+            child = getattr(part, name)
+        except Exception:  # a property that has no value yet
+            continue
+        yield name, child
+
+
+_library_names: dict[type, set[str]] = {}
+_OF_EVERY_MODEL = {
+    *("_graph", "_stack", "_objectives", "_compile_config", "_programs", "_adds_losses"),
+    *("_init_arguments", "history"),
+}
+
+
+def _names_of_the_library(cls: type) -> set[str]:
+    """Attributes that any layer or model has, and that are no parts of this one."""
+    if cls not in _library_names:
+        names = {*dir(Layer(name="reference")), *_OF_EVERY_MODEL}
+        for base in cls.__mro__:
+            if base.__module__.startswith(("lamina.models.", "lamina.training.")):
+                names |= set(vars(base))
+        _library_names[cls] = names
+    return _library_names[cls]
+
+
+def _write(group: h5py.Group, key: str, value: np.ndarray) -> None:
+    how: dict[str, Any] = {}
+    if value.ndim and value.size:
+        # Only what is stored in chunks has checksums: one chunk, where that is possible.
+        how = {"chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True, "fletcher32": True}
+    dataset = group.create_dataset(key, data=value, **how)
+    if value.dtype.name == "bfloat16":
+        # HDF5 has no bfloat16; Keras writes its raw bytes and says so.
+        dataset.attrs["dtype"] = "bfloat16"
+
+
+class _Store(Mapping):
+    """The arrays of one part, as `save_own_variables` named them."""
+
+    def __init__(self, h5: h5py.File, path: str):
+        self.path = path
+        with _reading():
+            group = h5.get(path)
+        self._group: Any = group if isinstance(group, h5py.Group) else {}
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self:
+            raise KeyError(f"the file holds no weight {key!r} for it.")
+        with _reading():
+            dataset = self._group[key]
+            value = np.asarray(dataset)
+            is_bfloat16 = value.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16"
+        if is_bfloat16:
+            import ml_dtypes  # comes with JAX
+
+            value = value.view(ml_dtypes.bfloat16)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        with _reading():
+            return key in self._group
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._group)
+
+    def __len__(self) -> int:
+        return len(self._group)
+
+
+_UNREADABLE = (
+    "the weights are damaged and cannot be read.\n"
+    "  Likely cause: a faulty or incomplete copy.\n  Fix: copy the file again, or use a backup."
+)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        raise DamagedFileError(_UNREADABLE) from None
+
+
+def _looked_through(h5: h5py.File, limit: int) -> StoredWeights:
+    """Refuse whatever is not plain data of a believable size, before any of it is read."""
+    size = claimed = 0
+    groups: set[str] = set()
+    seen: set[int] = set()
+    waiting: list[tuple[str, h5py.Group, int]] = [("", h5, 0)]
+    while waiting:
+        path, group, depth = waiting.pop()
+        for name, is_link, part, address in _entries(group):
+            where = f"{path}/{name}" if path else name
+            if is_link:
+                raise _refused(where, "links to another place")
+            if isinstance(part, h5py.Dataset):
+                groups.add(path)
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(part, h5py.Dataset):
+                in_memory, in_chunks = _sizes_of_plain(part, where)
+                size += in_memory
+                claimed += max(in_memory, in_chunks)
+                if claimed > limit:
+                    raise _refused(where, f"brings the weights to {claimed:,} bytes, unpacked")
+            elif not isinstance(part, h5py.Group) or depth == _DEEPEST:
+                raise _refused(where, "is neither an array nor a group of arrays")
+            else:
+                waiting.append((where, part, depth + 1))
+    return StoredWeights(h5, size, groups)
+
+
+def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
+    """Name, whether it is a link, the object and its address in the file, of each in a group."""
+    with _reading():
+        for name in group:
+            if isinstance(group.get(name, getlink=True), h5py.HardLink):
+                part = group[name]
+                yield name, False, part, h5py.h5o.get_info(part.id).addr
+            else:
+                yield name, True, None, -1
+
+
+def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
+    """Bytes of an array, and of a piece of it in the file, if it is nothing but an array."""
+    with _reading():
+        dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
+        elsewhere = dataset.is_virtual or bool(dataset.external)
+        settings = dataset.id.get_create_plist()
+        filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
+    if elsewhere:
+        raise _refused(where, "has its data in another file")
+    numbers = dtype.kind in "biufc" or (dtype.kind == "V" and dtype.itemsize == 2)
+    if shape is None or not numbers or dtype.fields or dtype.subdtype or dtype.itemsize > 16:
+        raise _refused(where, "is not an array of numbers")
+    if filters - {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}:
+        raise _refused(where, "is compressed in an unusual way")
+    return math.prod(shape) * dtype.itemsize, math.prod(chunks or ()) * dtype.itemsize
+
+
+def _refused(where: str, what: str) -> DamagedFileError:
+    return DamagedFileError(
+        f"{where[:100]!r} {what}, which weights never do; it is not opened.\n"
+        "  Likely cause: the file was damaged, or made to do harm."
+    )
+
+
+def _message(error: Exception) -> str:
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
