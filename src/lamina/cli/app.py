@@ -1,0 +1,121 @@
+"""Puts the commands together; turns the library's errors into messages and exit codes.
+
+Exit codes: 0 all is well, 1 an error (its message is on stderr), 2 the command was typed wrongly.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from lamina.cli import console
+from lamina.cli.doctor import doctor
+from lamina.cli.evaluate import evaluate
+from lamina.cli.predict import predict
+from lamina.cli.quickstart import quickstart
+from lamina.cli.run import run
+from lamina.cli.summary import summary
+from lamina.cli.train import train
+from lamina.version import __version__
+
+app = typer.Typer(
+    help="Deep learning in layers: Keras's API on JAX, with a compiled training loop.",
+    epilog=console.examples("lamina quickstart", "lamina train mnist --model cnn", "lamina doctor"),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(command: Callable[..., None], *examples: str, **context: Any) -> None:
+    """Make a function a command; its docstring is the help, with examples at the foot."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    app.command(
+        help="\n\n".join(" ".join(p.split()) for p in paragraphs),
+        epilog=console.examples(*examples),
+        context_settings=context,
+    )(command)
+
+
+_add(quickstart, "lamina quickstart", "lamina quickstart --data digits --out demo")
+_add(
+    run,
+    "lamina run first_network.py",
+    "lamina run train.py --epochs 5",
+    # Everything after the script's name is the script's.
+    allow_extra_args=True,
+    ignore_unknown_options=True,
+    allow_interspersed_args=False,
+)
+_add(
+    train,
+    "lamina train mnist",
+    "lamina train fashion_mnist --model cnn --epochs 10 --out runs/cnn",
+    "lamina train digits --learning-rate 0.01 --batch-size 64 --seed 3",
+)
+_add(
+    evaluate,
+    "lamina evaluate runs/mnist-mlp/model.keras mnist",
+    "lamina evaluate model.keras digits --json",
+)
+_add(
+    predict,
+    "lamina predict model.keras seven.png",
+    "lamina predict model.keras scans/*.png --top 1",
+    "lamina predict model.keras seven.png --json",
+)
+_add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
+_add(doctor, "lamina doctor", "lamina doctor --json")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lamina {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, in any command.")
+    ] = False,
+) -> None:
+    """Options of every command; `main` takes --debug out wherever it stands."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code.
+
+    Args:
+        arguments: As typed, without the program's name; the process's own for None.
+    """
+    debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(rest, prog_name="lamina")
+    except Exception as error:
+        if debug:
+            raise
+        console.print_error(error)
+        raise SystemExit(1) from None
+
+
+def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether --debug is there, and the arguments without it; a script's own are left alone."""
+    ours = list(arguments)
+    theirs: list[str] = []
+    if "run" in ours[:2]:
+        after = ours.index("run") + 1
+        script = next((i for i in range(after, len(ours)) if not ours[i].startswith("-")), None)
+        if script is not None:
+            ours, theirs = ours[: script + 1], ours[script + 1 :]
+    return "--debug" in ours, [*(a for a in ours if a != "--debug"), *theirs]

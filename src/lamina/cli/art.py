@@ -1,0 +1,32 @@
+"""Images in a terminal, two pixels a character."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def half_blocks(images: Sequence[np.ndarray], gap: int = 1) -> "Text":
+    """Grey images side by side: the upper half of a character is one pixel, the lower another.
+
+    Args:
+        images: Values from 0 (dark) to 1 (light), all of one shape `(height, width)`.
+        gap: Characters between images.
+    """
+    from rich.text import Text
+
+    height, width = images[0].shape
+    between = np.zeros((height, gap))
+    row = np.concatenate([part for image in images for part in (between, image)], axis=1)
+    if height % 2:
+        row = np.concatenate([row, np.zeros((1, row.shape[1]))])
+    levels = (np.clip(row, 0, 1) * 255).astype(int)
+    text = Text()
+    for upper, lower in zip(levels[::2], levels[1::2], strict=True):
+        for above, below in zip(upper, lower, strict=True):
+            text.append("▀", style=f"rgb({above},{above},{above}) on rgb({below},{below},{below})")
+        text.append("\n")
+    return text

@@ -1,0 +1,217 @@
+"""The checks of `lamina doctor`. Each looks at one thing and says what mends it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from lamina.version import __version__
+
+# Below this, saving models and keeping compiled programs soon fails.
+LEAST_FREE_BYTES = 2 * 2**30
+
+
+class Finding(NamedTuple):
+    """What one check found.
+
+    Args:
+        subject: What was looked at.
+        state: `"ok"`; `"note"` for what works but could be better; `"broken"`.
+        text: What is there.
+        remedy: The command or step that mends it, if something is to be mended.
+    """
+
+    subject: str
+    state: str
+    text: str
+    remedy: str | None = None
+
+
+def run_all() -> list[Finding]:
+    """The findings of every check; a check that fails itself is a finding, too."""
+    findings = []
+    for check in CHECKS:
+        try:
+            findings += check()
+        except Exception as error:
+            subject = check.__name__.replace("_", " ")
+            findings.append(Finding(subject, "broken", f"{type(error).__name__}: {error}"))
+    return findings
+
+
+def python() -> list[Finding]:
+    version = platform.python_version()
+    where = f"{version}, {sys.prefix}"
+    if sys.maxsize < 2**32:
+        return [Finding("Python", "broken", f"{where}, 32 bits", "install a 64-bit Python")]
+    return [Finding("Python", "ok", where)]
+
+
+def packages() -> list[Finding]:
+    """Every package that Lamina asks for is there and new enough."""
+    from packaging.requirements import Requirement
+
+    findings = [Finding("Lamina", "ok", f"{__version__}, {Path(__file__).parents[1]}")]
+    versions = []
+    for line in importlib.metadata.requires("lamina") or ():
+        requirement = Requirement(line)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        mend = f'pip install "{requirement.name}{requirement.specifier}"'
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            findings.append(Finding(requirement.name, "broken", "not installed", mend))
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            text = f"{version}, and Lamina needs {requirement.specifier}"
+            findings.append(Finding(requirement.name, "broken", text, mend))
+            continue
+        versions.append(f"{requirement.name} {version}")
+    if versions:
+        findings.append(Finding("Packages", "ok", ", ".join(versions)))
+    return findings
+
+
+def jax_versions() -> list[Finding]:
+    """JAX refuses a jaxlib that is newer than itself, and warns of others."""
+    jax = importlib.metadata.version("jax")
+    jaxlib = importlib.metadata.version("jaxlib")
+    if jax != jaxlib:
+        text = f"jax {jax} with jaxlib {jaxlib}"
+        return [Finding("JAX", "note", text, f"pip install jax=={jax} jaxlib=={jax}")]
+    return [Finding("JAX", "ok", f"jax and jaxlib {jax}")]
+
+
+def devices() -> list[Finding]:
+    """JAX finds its devices, computes on them, and uses a GPU if there is one."""
+    chosen = os.environ.get("JAX_PLATFORMS")
+    try:
+        import jax
+        import jax.numpy as jnp
+
+        found = jax.devices()
+        began = time.perf_counter()
+        result = float(jax.jit(jax.grad(lambda x: jnp.sum(x**2)))(jnp.ones(3))[0])
+        seconds = time.perf_counter() - began
+    except Exception as error:
+        remedy = "unset JAX_PLATFORMS" if chosen else "pip install --upgrade jax jaxlib"
+        return [Finding("Devices", "broken", f"JAX cannot compute: {error}", remedy)]
+    kinds = sorted({f"{d.platform}: {d.device_kind}" for d in found})
+    text = f"{len(found)} ({', '.join(kinds)}); compiled and ran in {seconds:.2f} s"
+    if result != 2:
+        remedy = "pip install --force-reinstall jax jaxlib"
+        return [Finding("Devices", "broken", f"{text}, with a wrong result: {result}", remedy)]
+    findings = [Finding("Devices", "ok", text)]
+    if all(d.platform == "cpu" for d in found) and has_nvidia_gpu():
+        if chosen and "cuda" not in chosen and "gpu" not in chosen:
+            remedy = f"unset JAX_PLATFORMS (it is {chosen})"
+        else:
+            remedy = 'pip install --upgrade "jax[cuda12]"'
+        findings.append(Finding("GPU", "note", "there is one, and JAX does not use it", remedy))
+    return findings
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the machine has an NVIDIA GPU with a driver."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def cache() -> list[Finding]:
+    """The cache can be written, and the disk has room."""
+    from lamina.core import config
+
+    folder = config.cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"can be written")
+    except OSError as error:
+        text = (
+            f"{folder} cannot be written ({error.strerror}): programs are compiled anew each time"
+        )
+        return [
+            Finding("Cache", "broken", text, "export LAMINA_CACHE=a-folder-that-can-be-written")
+        ]
+    sizes = {name: _size(folder / name) for name in ("programs", "datasets")}
+    shown = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes.items())
+    free = shutil.disk_usage(folder).free
+    findings = [Finding("Cache", "ok", f"{folder}: {shown}")]
+    if free < LEAST_FREE_BYTES:
+        remedy = f"rm -r {folder / 'programs'}" if sizes["programs"] > 2**27 else "free some space"
+        findings.append(Finding("Disk", "note", f"only {_megabytes(free)} free", remedy))
+    else:
+        findings.append(Finding("Disk", "ok", f"{_megabytes(free)} free"))
+    return findings
+
+
+def data() -> list[Finding]:
+    """The chosen folder exists and holds what it should; which data sets are here."""
+    from lamina.datasets import fashion_mnist, locate, mnist
+
+    findings = []
+    chosen = locate.chosen_folder()
+    if chosen is not None and not chosen.is_dir():
+        findings.append(
+            Finding(
+                "Data", "broken", f"LAMINA_DATASETS names {chosen}, which is not a folder",
+                "export LAMINA_DATASETS=the-folder-with-mnist.npz, or unset it",
+            )
+        )  # fmt: skip
+    here = ["Digits (bundled)"]
+    for module in (mnist, fashion_mnist):
+        source = module.SOURCE
+        if not locate.is_here(source):
+            continue
+        try:
+            module.load_data()
+        except (OSError, ValueError) as error:
+            problem, *rest = str(error).splitlines()
+            remedy = rest[-1].strip().removeprefix("Fix: ") if rest else None
+            findings.append(Finding("Data", "broken", problem, remedy))
+        else:
+            here.append(source.title)
+    findings.append(Finding("Data", "ok", ", ".join(here)))
+    missing = [m.SOURCE.title for m in (mnist, fashion_mnist) if not locate.is_here(m.SOURCE)]
+    if missing:
+        text = f"{' and '.join(missing)} would be fetched when first used"
+        findings.append(Finding("Data", "ok", text))
+    return findings
+
+
+def extras() -> list[Finding]:
+    """Packages that only some uses need."""
+    if find_spec("pandas") is None:
+        return [Finding("Extras", "ok", 'tables: not installed; pip install "lamina[data]"')]
+    return [Finding("Extras", "ok", "tables: pandas")]
+
+
+def pictures() -> list[Finding]:
+    """Matplotlib draws."""
+    from lamina.compat.figures import has_screen
+    from lamina.diagnosis.pictures import data_uri, training_curves
+
+    data_uri(training_curves({"loss": [1.0, 0.5]}))
+    screen = has_screen(os.environ, sys.platform, sys.stdout.isatty())
+    shown = "plt.show() opens windows" if screen else "no screen: `lamina run` saves figures"
+    return [Finding("Pictures", "ok", shown)]
+
+
+CHECKS: tuple[Callable[[], list[Finding]], ...] = (
+    python, packages, jax_versions, devices, cache, data, extras, pictures,
+)  # fmt: skip
+
+
+def _size(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

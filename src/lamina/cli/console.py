@@ -1,0 +1,61 @@
+"""What commands print with: text to stdout, remarks and errors to stderr, JSON for machines."""
+
+import json
+import sys
+from typing import Any
+
+
+def examples(*commands: str) -> str:
+    """The examples at the foot of a command's help."""
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  {command}" for command in commands)])
+
+
+def console() -> Any:
+    """rich's console on the stdout of this moment."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def say(text: str = "") -> None:
+    """Print a line, with rich's markup."""
+    console().print(text, soft_wrap=True)
+
+
+def remark(text: str) -> None:
+    """Print a line that is not the result: to stderr, so that pipes stay clean."""
+    from rich.console import Console
+
+    Console(file=sys.stderr, highlight=False).print(text, markup=False, soft_wrap=True, style="dim")
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_error(error: Exception) -> None:
+    """Print an error's message to stderr, with the way to more where it is unexpected."""
+    from rich.console import Console
+    from rich.text import Text
+
+    stderr = Console(file=sys.stderr, highlight=False)
+    expected = isinstance(error, (ValueError, TypeError, OSError, ImportError))
+    message = str(error) if expected else f"{type(error).__name__}: {error}"
+    stderr.print(Text("Error: ", style="bold red") + Text(message, style="default"), soft_wrap=True)
+    for note in getattr(error, "__notes__", ()):
+        stderr.print(Text(f"  {note}"), soft_wrap=True)
+    if not expected:
+        stderr.print(Text("This was not foreseen; --debug shows where it happened.", style="dim"))
+
+
+def bar(fraction: float, width: int = 24) -> str:
+    """A bar of `width` characters, filled to a fraction in eighths of a character.
+
+    Example:
+        >>> bar(0.5, width=4), bar(0.25, width=2)
+        ('██  ', '▌ ')
+    """
+    eighths = round(fraction * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)

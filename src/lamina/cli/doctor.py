@@ -1,0 +1,43 @@
+"""`lamina doctor`: what is installed, what it runs on, what is wrong, and what mends it."""
+
+import typer
+
+from lamina.cli import console
+from lamina.cli.options import AsJson
+
+
+def doctor(json: AsJson = False) -> None:
+    """Check the installation: versions, devices, caches, data, room on the disk.
+
+    Leaves with 1 if something does not work; what could be better does not count.
+    """
+    from lamina.cli import checks
+
+    findings = checks.run_all()
+    broken = [f for f in findings if f.state == "broken"]
+    if json:
+        console.print_json({"ok": not broken, "findings": [f._asdict() for f in findings]})
+    else:
+        marks = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "broken": "[red]✗[/red]"}
+        width = max(len(f.subject) for f in findings)
+        for finding in findings:
+            _show(finding, marks[finding.state], width)
+        console.say()
+        console.say(
+            f"{len(broken)} {'thing does' if len(broken) == 1 else 'things do'} not work."
+            if broken
+            else "Everything works."
+        )
+    if broken:
+        raise typer.Exit(1)
+
+
+def _show(finding: object, mark: str, width: int) -> None:
+    from rich.markup import escape
+
+    from lamina.cli.checks import Finding
+
+    assert isinstance(finding, Finding)
+    console.say(f"{mark} {finding.subject:{width}}  {escape(finding.text)}")
+    if finding.remedy:
+        console.say(f"  {'':{width}}  [bold]→ {escape(finding.remedy)}[/bold]")

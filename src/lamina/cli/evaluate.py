@@ -1,0 +1,47 @@
+"""`lamina evaluate`: a saved model on the test part of a named data set."""
+
+from typing import Annotated
+
+import typer
+
+from lamina.cli import console
+from lamina.cli.options import AsJson, DatasetName, ModelFile, PixelMax
+
+
+def evaluate(
+    model: ModelFile,
+    dataset: DatasetName,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 256,
+    pixel_max: PixelMax = None,
+    json: AsJson = False,
+) -> None:
+    """Measure a saved model on the test samples of a data set."""
+    import lamina
+    from lamina.cli.inputs import expected_range
+    from lamina.diagnosis.verdict import percent, wilson
+
+    network = lamina.models.load_model(model)
+    data = lamina.datasets.load(dataset)
+    images, labels = data.test
+    pixels = expected_range(network, pixel_max)
+    if pixels.pixel_max != data.pixel_max:
+        images = images * (pixels.pixel_max / data.pixel_max)
+        if pixels.remark:
+            console.remark(pixels.remark)
+    if not network.compiled:
+        network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        console.remark("The model was saved without a loss: crossentropy and accuracy are taken.")
+    results = network.evaluate(images, labels, batch_size=batch_size, verbose=0, return_dict=True)
+    results = {name: float(value) for name, value in results.items()}
+    if json:
+        console.print_json({"samples": len(labels), **results})
+        return
+    console.say(f"{model} on {len(labels):,} test images of {data.title}:")
+    for name, value in results.items():
+        if name.endswith("accuracy"):
+            low, high = wilson(value, len(labels))
+            console.say(
+                f"  {name:10} {percent(value)}  (95 % sure: {percent(low)} to {percent(high)})"
+            )
+        else:
+            console.say(f"  {name:10} {value:.4f}")

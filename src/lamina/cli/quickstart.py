@@ -1,0 +1,149 @@
+"""`lamina quickstart`: a network learns to read digits, is judged, saved, loaded and asked."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lamina.cli import console
+
+if TYPE_CHECKING:
+    from lamina.datasets import Dataset
+    from lamina.diagnosis import Outcome
+
+
+class Data(StrEnum):
+    """What the network may learn from."""
+
+    auto = "auto"
+    mnist = "mnist"
+    fashion_mnist = "fashion_mnist"
+    digits = "digits"
+
+
+def quickstart(
+    data: Annotated[
+        Data, typer.Option(help="auto: MNIST if it can be had, else the bundled digits.")
+    ] = Data.auto,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("quickstart"),
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the data.", show_default="3, or 20 for digits"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Makes the training reproducible.")] = 1,
+) -> None:
+    """Watch a network learn to read digits, judge itself, and read again from its file.
+
+    Writes a folder with the model, pictures, report.html, and quickstart.py, the same job as
+    twenty lines of plain Lamina.
+    """
+    dataset = load(data)
+
+    from lamina.cli import architectures, training
+    from lamina.diagnosis import pictures
+
+    if epochs is None:
+        epochs = architectures.EPOCHS.get(dataset.name, architectures.DEFAULT_EPOCHS)
+    out.mkdir(parents=True, exist_ok=True)
+    console.say(
+        f"[bold]Data[/bold]     {dataset.title}: {len(dataset.train[0]):,} images to learn from, "
+        f"{len(dataset.test[0]):,} to be judged by."
+    )
+    pictures.save(pictures.sample_grid(*dataset.train, dataset.class_names), out / "samples.png")
+    show_samples(dataset)
+
+    job = training.Job(dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed))
+    model = training.build(job)
+    console.say(
+        f"[bold]Network[/bold]  {' – '.join(map(str, _widths(model)))}, "
+        f"{model.count_params():,} parameters; it scales the pixels by itself."
+    )
+    console.say(f"[bold]Training[/bold] {epochs} epochs, the whole set in each.")
+    outcome = training.fit(job, model)
+    console.say(f"[bold]Verdict[/bold]  {outcome.verdict.sentence}")
+
+    paths = training.write_files(job, model, outcome, out, "quickstart.py")
+    _write_pictures(outcome, out)
+    _ask_again(paths[0], dataset)
+
+    names = ("model.keras", "curves.png", "confusion.png", "mistakes.png", "samples.png",
+             "history.csv", "report.html", "quickstart.py")  # fmt: skip
+    console.say(f"[bold]Written[/bold]  {out}/  {', '.join(names)}")
+    console.say()
+    console.say("Next:")
+    console.say(f"  open {out / 'report.html'} in a browser: curves, confusions, mistakes")
+    console.say(f"  python {out / 'quickstart.py'}: the same job in twenty lines, to change")
+    console.say(f"  lamina predict {out / 'model.keras'} your-digit.png")
+    console.say("  lamina train fashion_mnist --model cnn: clothes, and a better network")
+
+
+def load(data: Data) -> "Dataset":
+    """The data set that was asked for; for `auto` MNIST, or the bundled digits without it."""
+    from lamina import datasets
+
+    if data != Data.auto:
+        return datasets.load(data)
+    try:
+        return datasets.load("mnist")
+    except datasets.DatasetUnavailableError:
+        console.say(
+            "MNIST is not on this machine and cannot be fetched: taking the bundled digits instead."
+        )
+        return datasets.load("digits")
+
+
+def show_samples(dataset: "Dataset") -> None:
+    """A few images, drawn in the terminal; nothing in a pipe."""
+    from lamina.cli import art
+
+    screen = console.console()
+    if not screen.is_terminal or screen.color_system not in ("256", "truecolor"):
+        return
+    images = dataset.train[0] / dataset.pixel_max
+    fitting = max(1, min(6, (screen.width - 1) // (images.shape[2] + 1)))
+    screen.print(art.half_blocks(images[:fitting]))
+
+
+def _command(data: Data, epochs: int, seed: int) -> str:
+    chosen = "" if data == Data.auto else f" --data {data}"
+    return f"lamina quickstart{chosen} --epochs {epochs} --seed {seed}"
+
+
+def _widths(model: Any) -> list[int]:
+    """How many numbers come out of each layer that changes their count: 784, 128, 128, 10."""
+    import math
+
+    sizes = [math.prod(layer.output.shape[1:]) for layer in model.layers]
+    return [
+        n for i, n in enumerate(sizes) if i == 0 or n != sizes[i - 1] or model.layers[i].weights
+    ]
+
+
+def _write_pictures(outcome: "Outcome", folder: Path) -> None:
+    from lamina.diagnosis import pictures
+
+    data = outcome.dataset
+    pictures.save(pictures.training_curves(outcome.history, outcome.test), folder / "curves.png")
+    pictures.save(
+        pictures.confusion_matrix(outcome.confusion, data.class_names), folder / "confusion.png"
+    )
+    pictures.save(
+        pictures.confident_mistakes(*data.test, outcome.probabilities, data.class_names),
+        folder / "mistakes.png",
+    )
+
+
+def _ask_again(path: Path, dataset: "Dataset") -> None:
+    """Load the saved model as a user would, and let it read one image."""
+    import lamina
+    from lamina.diagnosis.verdict import percent
+
+    reader = lamina.models.load_model(path)
+    probabilities = reader.predict(dataset.test[0][:1], verbose=0)[0]
+    said = dataset.class_names[int(probabilities.argmax())]
+    truth = dataset.class_names[int(dataset.test[1][0])]
+    console.say(
+        f"[bold]Saved[/bold]    and loaded again: the first test image is read as {said} "
+        f"({percent(float(probabilities.max()))}), and it is {truth}."
+    )

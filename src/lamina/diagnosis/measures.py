@@ -1,0 +1,94 @@
+"""Counts and fractions that tell where a classifier goes wrong, in plain NumPy."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ClassMeasures(NamedTuple):
+    """How one class fares.
+
+    Args:
+        name: The class.
+        samples: How many samples of it there are.
+        precision: Of those called it, the fraction that are it.
+        recall: Of those that are it, the fraction that is called it.
+    """
+
+    name: str
+    samples: int
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+
+def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np.ndarray:
+    """How often samples of the class of a row were called the class of a column.
+
+    Args:
+        y_true: Class numbers, `(samples,)`.
+        y_pred: Class numbers, `(samples,)`.
+        classes: How many classes there are.
+
+    Returns:
+        Counts, `(true class, predicted class)`.
+
+    Example:
+        >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]), classes=2).tolist()
+        [[1, 0], [1, 1]]
+    """
+    cells = np.asarray(y_true, dtype="int64") * classes + np.asarray(y_pred, dtype="int64")
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[ClassMeasures]:
+    """Precision and recall of every class; 0 where nothing was called it or is it."""
+    right = np.diag(confusion)
+    called, are = confusion.sum(axis=0), confusion.sum(axis=1)
+    return [
+        ClassMeasures(name, int(n), _share(hit, c), _share(hit, n))
+        for name, hit, c, n in zip(class_names, right, called, are, strict=True)
+    ]
+
+
+def confident_mistakes(
+    y_true: np.ndarray, probabilities: np.ndarray, count: int = 20
+) -> np.ndarray:
+    """Numbers of the samples that were called wrong with the highest probability, worst first.
+
+    Args:
+        y_true: Class numbers, `(samples,)`.
+        probabilities: `(samples, classes)`.
+        count: At most so many.
+
+    Example:
+        >>> confident_mistakes(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])).tolist()
+        [1]
+    """
+    y_pred = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(y_pred != np.asarray(y_true))
+    certainty = probabilities[wrong, y_pred[wrong]]
+    return wrong[np.argsort(-certainty, kind="stable")][:count]
+
+
+def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes as `(true class, predicted class, how often)`.
+
+    Example:
+        >>> most_confused(np.array([[5, 2], [1, 4]]))
+        [(0, 1, 2), (1, 0, 1)]
+    """
+    mistakes = confusion.copy()
+    np.fill_diagonal(mistakes, 0)
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    cells = [divmod(int(cell), len(mistakes)) for cell in order]
+    return [(i, j, int(mistakes[i, j])) for i, j in cells if mistakes[i, j]]
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else 0.0

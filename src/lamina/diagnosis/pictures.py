@@ -1,0 +1,332 @@
+"""Pictures of a training: sample images, curves, confusion matrix, most confident mistakes.
+
+Each function returns a Matplotlib figure and touches no global state, so that no window is ever
+opened; `save` and `data_uri` write it.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamina.diagnosis.measures import confident_mistakes as most_confident
+from lamina.diagnosis.verdict import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a picture."""
+
+    ground: str
+    text: str
+    muted: str
+    line: str
+    tile: str
+    first: str
+    second: str
+
+
+LIGHT = Theme("#ffffff", "#1c2330", "#5f6b7e", "#e3e7ee", "#f4f6fa", "#2563c9", "#c94f0a")
+DARK = Theme("#161b24", "#e8ecf3", "#97a3b6", "#2b3342", "#202734", "#6ea8ff", "#ff9a55")
+
+# Inches: a small image, the gap around it, a line of caption below it.
+_IMAGE, _GAP, _CAPTION = 0.96, 0.17, 0.17
+
+
+def sample_grid(
+    images: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    rows: int = 2,
+    columns: int = 8,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """The first images with what they show.
+
+    Args:
+        images: `(samples, height, width)` or `(samples, height, width, channels)`.
+        labels: Class numbers, `(samples,)`.
+        class_names: What the numbers mean.
+        rows: Of images.
+        columns: Of images.
+        theme: Colours.
+    """
+    count = min(rows * columns, len(images))
+    captions = [((class_names[int(label)], theme.text),) for label in labels[:count]]
+    return _images(images[:count], captions, columns, theme)
+
+
+def confident_mistakes(
+    images: np.ndarray,
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    rows: int = 3,
+    columns: int = 8,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """The images that were called wrong with the highest probability, worst first.
+
+    Args:
+        images: As for `sample_grid`.
+        y_true: Class numbers, `(samples,)`.
+        probabilities: `(samples, classes)`.
+        class_names: What the numbers mean.
+        rows: Of images.
+        columns: Of images.
+        theme: Colours.
+    """
+    worst = most_confident(y_true, probabilities, rows * columns)
+    if not len(worst):
+        return _note("Not one mistake.", theme)
+    says = "says " if max(map(len, class_names)) < 6 else ""
+    captions = []
+    for number in worst:
+        called = int(probabilities[number].argmax())
+        certainty = percent(float(probabilities[number, called]))
+        captions.append(
+            (
+                (f"{says}{class_names[called]} ({certainty})", theme.second),
+                (f"is {class_names[int(y_true[number])]}", theme.muted),
+            )
+        )
+    return _images(images[worst], captions, columns, theme)
+
+
+def training_curves(
+    history: Mapping[str, Sequence[float]],
+    test: Mapping[str, float] | None = None,
+    only: str | None = None,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Loss and accuracy over the epochs, and where the test samples came out.
+
+    Args:
+        history: From measure to one value per epoch, as `History.history`.
+        test: Measures on the test samples after the last epoch.
+        only: One measure to show; loss and accuracy side by side for None.
+        theme: Colours.
+    """
+    shown = [only] if only else measures_shown(history)
+    figure = _figure(4.4 * len(shown), 2.9, theme)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches
+    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        _plain_axes(axes, theme)
+        epochs = np.arange(1, len(history[name]) + 1)
+        ends = [("training", history[name][-1], theme.first)]
+        _curve(axes, epochs, history[name], theme.first)
+        if f"val_{name}" in history:
+            ends.append(("validation", history[f"val_{name}"][-1], theme.muted))
+            _curve(axes, epochs, history[f"val_{name}"], theme.muted)
+        if test is not None and name in test:
+            ends.append(("test", test[name], theme.second))
+            axes.plot(epochs[-1], test[name], "D", color=theme.second, markersize=7)
+        axes.set_title(name.replace("_", " "), loc="left", color=theme.text, fontsize=11)
+        axes.set_xlabel("epoch", color=theme.muted)
+        axes.set_xticks(epochs[:: -(-len(epochs) // 8)])
+        axes.margins(0.08, 0.15)
+        if name.endswith("accuracy"):
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
+        _name_ends(axes, epochs[-1], ends, name)
+    return figure
+
+
+def measures_shown(history: Mapping[str, Any]) -> list[str]:
+    """The loss, and the accuracy if there is one.
+
+    Example:
+        >>> measures_shown({"val_loss": [], "loss": [], "accuracy": [], "val_accuracy": []})
+        ['loss', 'accuracy']
+    """
+    accuracies = [n for n in history if n.endswith("accuracy") and not n.startswith("val_")]
+    return ["loss", *accuracies[:1]]
+
+
+def confusion_matrix(
+    confusion: np.ndarray, class_names: Sequence[str], theme: Theme = LIGHT
+) -> "Figure":
+    """Which classes are taken for which: right ones in the first colour, mistakes in the second.
+
+    Args:
+        confusion: Counts, `(true class, predicted class)`.
+        class_names: What the class numbers mean.
+        theme: Colours.
+    """
+    from matplotlib.colors import to_rgb
+
+    classes = len(confusion)
+    size = 0.52 * classes + 1.6
+    figure = _figure(size + 0.3, size, theme)
+    axes = figure.subplots()
+    strength = strengths(confusion)
+    right = np.eye(classes, dtype=bool)[..., None]
+    colour = np.where(right, to_rgb(theme.first), to_rgb(theme.second))
+    ground = np.array(to_rgb(theme.ground))
+    cells = ground + strength[..., None] * (colour - ground)
+    axes.imshow(cells)
+    for (row, column), count in np.ndenumerate(confusion):
+        if count:
+            ink = _readable_on(cells[row, column], (theme.text, theme.ground))
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=ink, fontsize=8)
+    long = max(map(len, class_names)) > 3
+    axes.set_xticks(
+        range(classes), class_names, rotation=40 if long else 0, ha="right" if long else "center"
+    )
+    axes.set_yticks(range(classes), class_names)
+    axes.set_xlabel("what the model says", color=theme.muted)
+    axes.set_ylabel("what it is", color=theme.muted)
+    axes.tick_params(length=0, colors=theme.text, labelsize=9)
+    axes.set_xticks(np.arange(-0.5, classes), minor=True)
+    axes.set_yticks(np.arange(-0.5, classes), minor=True)
+    axes.grid(which="minor", color=theme.line, linewidth=1)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_color(theme.line)
+    return figure
+
+
+def strengths(confusion: np.ndarray) -> np.ndarray:
+    """How strongly to colour each cell of a confusion matrix, 0 to 1.
+
+    Mistakes of one in a hundred shall be seen, although hits are near one: two scales.
+
+    Args:
+        confusion: Counts, `(true class, predicted class)`.
+    """
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    right = np.eye(len(confusion), dtype=bool)
+    return np.where(right, 0.8 * shares, np.minimum(1.0, shares / 0.12) ** 0.6)
+
+
+def thumbnail(image: np.ndarray, top: float) -> str:
+    """One image, pixel by pixel, as text that stands in an HTML page in the place of an address.
+
+    Args:
+        image: `(height, width)` or `(height, width, channels)`.
+        top: The value to show as white.
+    """
+    from PIL import Image
+
+    pixels = np.squeeze(np.clip(image / top * 255, 0, 255).astype("uint8"))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    return _as_uri(buffer)
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure as PNG."""
+    figure.savefig(path, format="png", dpi=160)
+    return path
+
+
+def data_uri(figure: "Figure") -> str:
+    """A figure as text that stands in an HTML page in the place of an address."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    return _as_uri(buffer)
+
+
+def _as_uri(png: io.BytesIO) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+
+
+def _figure(
+    width: float, height: float, theme: Theme, layout: str | None = "constrained"
+) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), facecolor=theme.ground, layout=layout)
+    FigureCanvasAgg(figure)  # whatever backend the user's pyplot has
+    return figure
+
+
+def _plain_axes(axes: Any, theme: Theme) -> None:
+    axes.set_facecolor(theme.ground)
+    axes.grid(color=theme.line, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(theme.line)
+    axes.tick_params(colors=theme.muted, length=0, labelsize=9)
+
+
+def _curve(axes: Any, epochs: np.ndarray, values: Any, colour: str) -> None:
+    marker = "o" if len(epochs) <= 20 else ""
+    axes.plot(epochs, values, marker=marker, color=colour, linewidth=2, markersize=5)
+
+
+def _name_ends(axes: Any, x: float, ends: list[tuple[str, float, str]], name: str) -> None:
+    """Write beside the last point of every curve what it is and its value, one above another."""
+    low, high = axes.get_ylim()
+    step = 0.1 * (high - low)
+    place = -float("inf")
+    for label, value, colour in sorted(ends, key=lambda end: end[1]):
+        place = max(value, place + step)
+        axes.annotate(
+            f"{label} {_value(name, value)}", (x, place), (10, 0),
+            textcoords="offset points", va="center", color=colour, fontsize=9,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def _value(name: str, value: float) -> str:
+    return percent(value) if name.endswith("accuracy") else f"{value:.3g}"
+
+
+def _images(
+    images: np.ndarray,
+    captions: Sequence[tuple[tuple[str, str], ...]],
+    columns: int,
+    theme: Theme,
+) -> "Figure":
+    """Images in rows, each with lines of text and their colours below it."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    cell_width = _IMAGE + _GAP
+    cell_height = _IMAGE + _GAP + _CAPTION * len(captions[0])
+    width, height = cell_width * columns + _GAP, cell_height * rows + _GAP
+    figure = _figure(width, height, theme, layout=None)
+    # Ink on a tile, dark on light or light on dark, as the theme has it.
+    ink = LinearSegmentedColormap.from_list("ink", [theme.tile, theme.text])
+    for number, (image, lines) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(number, columns)
+        left = _GAP + column * cell_width
+        bottom = height - _GAP - row * cell_height - _IMAGE
+        axes = figure.add_axes((left / width, bottom / height, _IMAGE / width, _IMAGE / height))
+        axes.imshow(image, cmap=ink, vmin=0, vmax=images.max())
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_color(theme.line)
+        for line, (text, colour) in enumerate(lines):
+            figure.text(
+                (left + _IMAGE / 2) / width, (bottom - 0.06 - _CAPTION * line) / height, text,
+                ha="center", va="top", fontsize=7.5, color=colour,
+            )  # fmt: skip
+    return figure
+
+
+def _readable_on(ground: np.ndarray, inks: Sequence[str]) -> str:
+    """The ink with the higher contrast (WCAG 2) on a ground."""
+    from matplotlib.colors import to_rgb
+
+    def luminance(colour: Any) -> float:
+        channels = np.asarray(colour)
+        linear = np.where(channels <= 0.04, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722)) + 0.05
+
+    below = luminance(ground)
+    return max(inks, key=lambda ink: max(below, c := luminance(to_rgb(ink))) / min(below, c))
+
+
+def _note(text: str, theme: Theme) -> "Figure":
+    figure = _figure(4, 1, theme)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=theme.text)
+    return figure

@@ -1,0 +1,173 @@
+"""One sentence on whether a classifier generalises, from its accuracies and how sure they are.
+
+Pure functions of six numbers; `outcome` feeds them, the command line and the report print them.
+"""
+
+import math
+from dataclasses import dataclass
+
+# A gap in accuracy below the first is ordinary; beyond the second the model has learnt its
+# training samples by heart. Between them it begins to. Shares of all samples.
+SMALL_GAP, LARGE_GAP = 0.02, 0.05
+# Of the way from chance to perfection, what a model that learnt anything has gone at least.
+LEARNT = 0.5
+
+_ADVICE = {
+    "generalises": "More epochs or a larger network may still raise the accuracy.",
+    "begins to memorise": "Stop earlier (callbacks.EarlyStopping), or add layers.Dropout(0.2).",
+    "memorises": "Add layers.Dropout(0.3), use a smaller network, or find more samples.",
+    "underfits": "Train for more epochs, use a larger network, or a higher learning rate.",
+    "guesses": "Check that the labels belong to the images, and try a lower learning rate.",
+    "diverged": "Lower the learning rate, e.g. optimizers.Adam(1e-4), and scale the inputs.",
+    "too few samples": "Keep more samples for the test, or average over several splits.",
+    "easier test": "Check how the two sets were split: shuffle before splitting.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the accuracies say.
+
+    Args:
+        kind: `"generalises"`, `"begins to memorise"`, `"memorises"`, `"underfits"`, `"guesses"`,
+            `"diverged"`, `"too few samples"` or `"easier test"`.
+        sentence: One sentence with its numbers.
+    """
+
+    kind: str
+    sentence: str
+
+    @property
+    def advice(self) -> str:
+        """What to do next."""
+        return _ADVICE[self.kind]
+
+    @property
+    def is_good(self) -> bool:
+        return self.kind in ("generalises", "begins to memorise")
+
+
+def judge(
+    train_accuracy: float,
+    test_accuracy: float,
+    train_samples: int,
+    test_samples: int,
+    chance: float,
+    loss: float = 0.0,
+    noun: str = "images",
+) -> Verdict:
+    """Whether a classifier generalises, as far as its accuracies can tell.
+
+    Differences that the number of samples cannot support are not called differences: the gap
+    between the two accuracies counts with its 95 % interval.
+
+    Args:
+        train_accuracy: Fraction right on what it learnt from, measured after training.
+        test_accuracy: Fraction right on what it has never seen.
+        train_samples: How many samples the first was measured on.
+        test_samples: How many the second was measured on.
+        chance: Fraction that always giving the most frequent answer gets right.
+        loss: Any loss of the training; only whether it is finite matters.
+        noun: What the samples are.
+
+    Example:
+        >>> judge(0.987, 0.973, 60_000, 10_000, chance=0.11).sentence
+        'It generalises: 97.3 % right on 10,000 images it has never seen (± 0.3), 98.7 % on what
+        it learnt from, a gap of 1.4 points.'
+    """
+    numbers = (train_accuracy, test_accuracy, loss)
+    if not all(map(math.isfinite, numbers)):
+        return Verdict("diverged", "Training diverged: the loss is no longer a finite number.")
+    low, high = interval_of_difference(train_accuracy, train_samples, test_accuracy, test_samples)
+    gap = train_accuracy - test_accuracy
+    unseen = (
+        f"{percent(test_accuracy)} right on {test_samples:,} {noun} it has never seen "
+        f"(± {_margin(test_accuracy, test_samples)})"
+    )
+    facts = f"{unseen}, {percent(train_accuracy)} on what it learnt from"
+    with_gap = f"{facts}, a gap of {_points(gap)}"
+    if wilson(train_accuracy, train_samples)[0] <= chance:
+        return Verdict(
+            "guesses",
+            f"It guesses: {unseen}, and always giving the most frequent answer gets "
+            f"{percent(chance)}.",
+        )
+    if low > LARGE_GAP:
+        return Verdict("memorises", f"It memorises instead of generalising: {with_gap}.")
+    if (train_accuracy - chance) / max(1 - chance, 1e-9) < LEARNT:
+        return Verdict("underfits", f"It underfits: {facts}, where much is left to learn.")
+    if high < -SMALL_GAP:
+        return Verdict(
+            "easier test", f"The test looks easier than the training: {facts}; that is unusual."
+        )
+    if low > SMALL_GAP:
+        return Verdict("begins to memorise", f"It generalises, but begins to memorise: {with_gap}.")
+    if gap > SMALL_GAP and high > LARGE_GAP:
+        return Verdict(
+            "too few samples",
+            f"Too few {noun} to tell whether it generalises: {with_gap} that may as well be "
+            f"{100 * low:.1f} or {100 * high:.1f}.",
+        )
+    return Verdict("generalises", f"It generalises: {with_gap}.")
+
+
+def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a fraction that was counted on some samples.
+
+    Unlike fraction ± z · standard error it stays within 0–1 and has a width even where all
+    samples are right.
+
+    Source: Wilson, 1927, "Probable Inference, the Law of Succession, and Statistical Inference",
+    Journal of the American Statistical Association 22.
+
+    Example:
+        >>> [round(edge, 3) for edge in wilson(1.0, 100)]
+        [0.963, 1.0]
+    """
+    if samples < 1:
+        raise ValueError(f"wilson needs at least one sample; received {samples}.")
+    middle = (fraction + z * z / (2 * samples)) / (1 + z * z / samples)
+    spread = fraction * (1 - fraction) / samples + (z / (2 * samples)) ** 2
+    half = z * math.sqrt(spread) / (1 + z * z / samples)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def interval_of_difference(
+    first: float, first_samples: int, second: float, second_samples: int
+) -> tuple[float, float]:
+    """The 95 % interval of the difference between two independent fractions.
+
+    Source: Newcombe, 1998, "Interval Estimation for the Difference between Independent
+    Proportions", Statistics in Medicine 17, method 10.
+
+    Example:
+        >>> [round(edge, 4) for edge in interval_of_difference(56 / 70, 70, 48 / 80, 80)]
+        [0.0524, 0.3339]
+    """
+    low1, high1 = wilson(first, first_samples)
+    low2, high2 = wilson(second, second_samples)
+    difference = first - second
+    below = math.hypot(first - low1, high2 - second)
+    above = math.hypot(high1 - first, second - low2)
+    return difference - below, difference + above
+
+
+def percent(fraction: float) -> str:
+    """`97.3 %`; with two decimals where one would round up to all.
+
+    Example:
+        >>> percent(0.9731), percent(0.9997), percent(1.0)
+        ('97.3 %', '99.97 %', '100 %')
+    """
+    if fraction == 1:
+        return "100 %"
+    return f"{100 * fraction:.{2 if fraction >= 0.9995 else 1}f} %"
+
+
+def _margin(fraction: float, samples: int) -> str:
+    low, high = wilson(fraction, samples)
+    return f"{50 * (high - low):.1f}"
+
+
+def _points(gap: float) -> str:
+    return f"{100 * gap:.1f} points"

@@ -1,0 +1,114 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lamina.diagnosis import pictures
+from lamina.diagnosis.pictures import DARK, LIGHT
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def draw(outcome, theme):
+    data = outcome.dataset
+    return {
+        "samples": pictures.sample_grid(*data.train, data.class_names, theme=theme),
+        "curves": pictures.training_curves(outcome.history, outcome.test, theme=theme),
+        "confusion": pictures.confusion_matrix(outcome.confusion, data.class_names, theme=theme),
+        "mistakes": pictures.confident_mistakes(
+            *data.test, outcome.probabilities, data.class_names, theme=theme
+        ),
+    }
+
+
+def texts(figure):
+    figure.canvas.draw()
+    found = [text.get_text() for text in figure.texts]
+    for axes in figure.axes:
+        found += [t.get_text() for t in (*axes.texts, axes.title, axes.xaxis.label)]
+        found += [t.get_text() for t in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    return found
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["samples", "curves", "confusion", "mistakes"])
+def test_every_picture_is_drawn_in_both_themes(make_outcome, tmp_path, name, theme):
+    figure = draw(make_outcome(), theme)[name]
+    path = pictures.save(figure, tmp_path / "a.png")
+    with Image.open(path) as image:
+        assert image.width > 300
+        corner = "#{:02x}{:02x}{:02x}".format(*image.convert("RGB").getpixel((0, 0)))
+    assert corner == theme.ground
+
+
+def test_drawing_leaves_the_users_pyplot_alone(make_outcome):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums(), plt.rcParams.copy()
+    draw(make_outcome(), LIGHT)
+    assert (plt.get_fignums(), plt.rcParams) == before
+
+
+def test_a_mistake_says_what_was_said_how_surely_and_what_it_is(make_outcome):
+    captions = texts(draw(make_outcome(), LIGHT)["mistakes"])
+    assert "square (90.0 %)" in captions
+    assert captions[captions.index("square (90.0 %)") + 1] == "is circle"
+
+
+def test_short_names_get_a_verb(make_outcome):
+    captions = texts(draw(make_outcome(names=("0", "1", "2")), LIGHT)["mistakes"])
+    assert "says 1 (90.0 %)" in captions
+
+
+def test_no_mistakes_is_said_in_words(make_outcome):
+    assert "Not one mistake." in texts(draw(make_outcome(wrong=0), LIGHT)["mistakes"])
+
+
+def test_curves_name_their_ends_and_labels_do_not_overlap(make_outcome):
+    figure = pictures.training_curves(
+        {"loss": [2.0, 1.0], "val_loss": [2.0, 1.001], "accuracy": [0.1, 0.5]},
+        {"loss": 1.002, "accuracy": 0.4},
+    )
+    figure.canvas.draw()
+    loss, accuracy = figure.axes
+    names = [t.get_text() for t in loss.texts]
+    assert names == ["training 1", "validation 1", "test 1"]
+    boxes = sorted((t.get_window_extent() for t in loss.texts), key=lambda box: box.y0)
+    assert all(low.y1 <= high.y0 + 1 for low, high in zip(boxes, boxes[1:], strict=False))
+    assert [t.get_text() for t in accuracy.texts] == ["test 40.0 %", "training 50.0 %"]
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 60])
+def test_any_number_of_epochs_can_be_drawn(epochs):
+    figure = pictures.training_curves({"loss": np.linspace(1, 0.1, epochs)})
+    figure.canvas.draw()
+    assert 1 <= len(figure.axes[0].get_xticks()) <= 8
+
+
+def test_counts_in_the_matrix_can_be_read_on_their_colour():
+    figure = pictures.confusion_matrix(np.array([[99, 1], [50, 50]]), ("a", "b"), theme=LIGHT)
+    ink = {t.get_text(): t.get_color() for t in figure.axes[0].texts}
+    assert ink["1"] == LIGHT.text
+    assert set(ink.values()) <= {LIGHT.text, LIGHT.ground}
+
+
+def test_empty_cells_of_the_matrix_stay_empty():
+    figure = pictures.confusion_matrix(np.diag([3, 4]), ("a", "b"))
+    assert [t.get_text() for t in figure.axes[0].texts] == ["3", "4"]
+
+
+def test_coloured_images_are_shown_too():
+    images = np.zeros((3, 4, 4, 3), dtype="uint8")
+    figure = pictures.sample_grid(images, np.array([0, 1, 0]), ("a", "b"))
+    assert texts(figure)[:3] == ["a", "b", "a"]
+
+
+def test_a_data_uri_is_the_picture(make_outcome):
+    uri = pictures.data_uri(draw(make_outcome(), LIGHT)["curves"])
+    head, _, body = uri.partition(",")
+    assert head == "data:image/png;base64"
+    raw = base64.b64decode(body)
+    assert raw.startswith(PNG)
+    Image.open(io.BytesIO(raw)).verify()
