@@ -102,6 +102,11 @@ class Objectives:
         return [self.loss_tracker, *self._trackers, *(m for _, m, _ in self._metrics)]
 
     @property
+    def empty(self) -> bool:
+        """Whether `compile` was given neither loss nor metrics."""
+        return self.loss is None and not self.metrics_given and not self.weighted_given
+
+    @property
     def sums_over_samples(self) -> bool:
         """Whether every loss and metric is one of Lamina's, which are sums over samples."""
         parts = [loss for loss in self._losses if loss is not None]

@@ -184,8 +184,7 @@ class Trainer(Layer):
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 
         variables = self.trainable_variables
-        state = [*self.non_trainable_variables, *self._trackers_of_losses()]
-        (_, (loss, y_pred)), gradients = value_and_grad(forward, variables, state)()
+        (_, (loss, y_pred)), gradients = value_and_grad(forward, variables)()
         self.optimizer.apply(gradients, variables)
         self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -244,9 +243,6 @@ class Trainer(Layer):
             and self._objectives.sums_over_samples
             and not self._adds_losses
         )
-
-    def _trackers_of_losses(self) -> list[Variable]:
-        return [v for tracker in self._objectives._trackers for v in tracker.variables]
 
     # -- the loops -------------------------------------------------------------------------------
 
@@ -401,19 +397,23 @@ class Trainer(Layer):
             training: Whether the optimizer is needed.
         """
         specs = jax.tree.map(_batch_spec, (x, y, sample_weight))
-        y_pred = None
-        if not self.built or (self.compiled and not self._objectives.built):
+        usual = Trainer.train_step if training else Trainer.test_step
+        step = self.train_step if training else self.test_step
+        own_step = self.compiled and getattr(type(self), step.__name__) is not usual
+        if self.compiled and own_step and self._objectives.empty:
+            # Such a step need not call the model on x at all (a GAN gives it noise).
+            self._objectives.built = True
+        elif not self.built or (self.compiled and not self._objectives.built):
             y_pred = self._spec_of_outputs(specs[0])
-        if self.compiled and not self._objectives.built and y_pred is not None:
-            shapes = None if y is None else specs[1]
-            self._objectives.build(shapes, y_pred, getattr(self, "output_names", []))
+            if self.compiled:
+                shapes = None if y is None else specs[1]
+                self._objectives.build(shapes, y_pred, getattr(self, "output_names", []))
+        if own_step:
+            # It may make variables of its own, such as a second optimizer's.
+            self._trace_once(step, specs)
+            self.built = True
         if training:
             self.optimizer.build(self.trainable_variables)
-            if type(self).train_step is not Trainer.train_step:
-                # A user's own step may make variables of its own, such as a second optimizer's.
-                self._trace_once(self.train_step, specs)
-        elif type(self).test_step is not Trainer.test_step:
-            self._trace_once(self.test_step, specs)
 
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
