@@ -63,6 +63,11 @@ def graph_config(model: Model) -> dict:
             return {key: argument(item) for key, item in value.items()}
         return registry.serialize(value)
 
+    def endpoint(tensor: KerasTensor) -> list:
+        name, node_index, tensor_index = reference(tensor)
+        operation = tensor.history.operation  # type: ignore[union-attr]
+        return [name, node_index + _first_call(operation), tensor_index]
+
     layers = []
     for operation in graph.operations:
         record = registry.serialize(operation)
@@ -77,8 +82,8 @@ def graph_config(model: Model) -> dict:
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": jax.tree.map(reference, graph.inputs),
-        "output_layers": jax.tree.map(reference, graph.outputs),
+        "input_layers": jax.tree.map(endpoint, graph.inputs),
+        "output_layers": jax.tree.map(endpoint, graph.outputs),
     }
 
 
@@ -88,10 +93,11 @@ def model_from_graph_config(
     """The inverse of `graph_config`."""
     # The calls made here: a layer that is shared with another model has others besides.
     calls: dict[str, list[Node]] = {}
+    operations: dict[str, Operation] = {}
     waiting: list[tuple[str, Operation, Any]] = []
     for record in config["layers"]:
         name = record["name"]
-        operation = registry.deserialize(_without_graph(record), custom_objects)
+        operations[name] = operation = registry.deserialize(_without_graph(record), custom_objects)
         calls[name] = [n for n in operation._inbound_nodes if not n.input_tensors]
         waiting += [(name, operation, node) for node in record["inbound_nodes"]]
 
@@ -124,7 +130,9 @@ def model_from_graph_config(
         if isinstance(references, dict):
             return {key: endpoints(value) for key, value in references.items()}
         if len(references) == 3 and isinstance(references[0], str):
-            return tensor(references)
+            name, node_index, tensor_index = references
+            first = _first_call(operations[name]) if name in operations else 0
+            return tensor([name, node_index - first, tensor_index])
         return [endpoints(value) for value in references]
 
     model = cls(
@@ -136,6 +144,11 @@ def model_from_graph_config(
         # The flag alone: each layer's own flag was read with the layer.
         model._trainable = False
     return model
+
+
+def _first_call(operation: Operation) -> int:
+    """What Keras counts a nested model's calls from, where it names inputs and outputs."""
+    return 1 if isinstance(operation, Functional) else 0
 
 
 def _without_graph(record: dict) -> dict:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from lamina.core import seed as seeds
-from lamina.core.stateless import assign_all, values_of
+from lamina.core.stateless import assign_all, own_values_of, values_of
 from lamina.training import checks
 from lamina.training.arrays import (
     convert,
@@ -43,7 +43,6 @@ class Loop:
 
     def __init__(self, model: Any):
         self.model = model
-        self._owns_state = False
 
     # -- fit -------------------------------------------------------------------------------------
 
@@ -179,26 +178,18 @@ class Loop:
                 model._forget_losses()
             return _to_floats(logs), -1, time.perf_counter() - began
         program, variables = model.program("train")
-        state = self._own(variables)
         state, outcome = program(
-            state, stretch.data, stretch.order, start, stop, batch_size=stretch.batch_size
+            own_values_of(variables),
+            stretch.data,
+            stretch.order,
+            start,
+            stop,
+            batch_size=stretch.batch_size,
         )
         assign_all(variables, state)
         outcome = jax.device_get(outcome)
         seconds = time.perf_counter() - began
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
-
-    def _own(self, variables: Any) -> Any:
-        """The state's arrays, for a program that may overwrite them in place.
-
-        At the first call the user, or another Variable, may hold the same arrays, so they are
-        copied; after that they are what the program before returned.
-        """
-        state = values_of(variables)
-        if not self._owns_state:
-            state = jax.tree.map(lambda a: jax.device_put(a, may_alias=False), state)
-            self._owns_state = True
-        return state
 
     def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
         """A loss that is NaN or infinite ends the training: what follows could only be NaN."""
@@ -360,6 +351,8 @@ class Loop:
                 hooks.on_predict_batch_begin(step)
             size = _rounded_up(rows, batch_size)
             piece = jax.tree.map(lambda a: _padded(a[at : at + rows], size), arrays)  # noqa: B023
+            # Several inputs are a tuple, and a bare tuple would be read as (x, y).
+            piece = pack_x_y_sample_weight(piece)
             if model.run_eagerly:
                 outputs = model.predict_step(piece)
             else:
