@@ -162,7 +162,7 @@ def test_frozen_layers_keep_their_weights_and_thawed_ones_learn(blobs):
 
 
 def test_data_of_whole_numbers_keeps_its_type_on_the_device(blobs):
-    from lamina.training.loop import make_feed
+    from lamina.training.inputs import make_feed
 
     x = (blobs[0] * 10).clip(0, 255).astype("uint8")
     feed = make_feed(x, blobs[1], None, 32, True, 0, None)

@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina.training.feed import HostFeed, ResidentFeed
-from lamina.training.loop import make_feed
+from lamina.training.inputs import make_feed
 from small_models import classifier, same_weights
 
 

@@ -1,9 +1,7 @@
 """The loops behind fit, evaluate and predict: feeds in, programs run, callbacks told."""
 
-import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -19,18 +17,21 @@ from lamina.training.arrays import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.callbacks import CallbackList, History
-from lamina.training.feed import (
-    Feed,
-    HostFeed,
-    ResidentFeed,
-    StreamFeed,
-    Stretch,
-    fits_on_device,
+from lamina.training.feed import Feed, ResidentFeed, StreamFeed, Stretch
+from lamina.training.inputs import (
+    WHOLE,
+    dividing_batch_size,
+    first_of_one,
+    is_source,
+    make_feed,
+    split_off_tail,
+    validation_feed,
+    whole_number,
+    with_batch_axis,
 )
+from lamina.training.interrupt import Interrupt
 from lamina.training.program import batch_at
 from lamina.training.progress import Progress, choose_progress
-from lamina.training.py_dataset import PyDataset
-from lamina.training.weights import class_weights_as_sample_weights
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
 # Ctrl-C, long enough that starting it costs nothing beside it.
@@ -67,10 +68,10 @@ class Loop:
         validation_freq: Any,
     ) -> History:
         model = self.model
-        _whole_number("epochs", epochs, least=0)
-        _whole_number("initial_epoch", initial_epoch, least=0)
+        whole_number("epochs", epochs, least=0)
+        whole_number("initial_epoch", initial_epoch, least=0)
         if validation_split and validation_data is None:
-            x, y, sample_weight, validation_data = _split_off_tail(
+            x, y, sample_weight, validation_data = split_off_tail(
                 x, y, sample_weight, validation_split
             )
         seed = seeds.make_default_seed()
@@ -80,7 +81,7 @@ class Loop:
         self._check(feed, training=True)
         validation = None
         if validation_data is not None:
-            validation = _validation_feed(
+            validation = validation_feed(
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
             self._check_data(*validation.example())
@@ -315,7 +316,7 @@ class Loop:
     ) -> Any:
         hooks = CallbackList(callbacks, model=self.model, params={"steps": steps})
         hooks.on_predict_begin()
-        if _is_source(x):
+        if is_source(x):
             feed = StreamFeed(x, steps)
             feed.example()
             parts = []
@@ -326,7 +327,7 @@ class Loop:
                 parts.append(self._predict_rows(batch, stretch.batch_size, hooks))
             outputs = jax.tree.map(lambda *p: np.concatenate(p), *parts)
         else:
-            arrays = convert(_first_of_one(x), "x")
+            arrays = convert(first_of_one(x), "x")
             arrays = with_batch_axis(self.model, arrays)
             if steps is not None:
                 rows = steps * (batch_size or 32)
@@ -370,7 +371,7 @@ class Loop:
     # -- one batch -------------------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
-        feed = make_feed(x, y, sample_weight, _ALL, False, 0, None, class_weight)
+        feed = make_feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
         self._check(feed, training=True)
         self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
@@ -380,7 +381,7 @@ class Loop:
         return logs
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any) -> dict:
-        feed = make_feed(x, y, sample_weight, _ALL, False, 0, None)
+        feed = make_feed(x, y, sample_weight, WHOLE, False, 0, None)
         self._check(feed, training=False)
         self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
@@ -408,7 +409,7 @@ class Loop:
         if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
             return
         if self.model.measures_by_sums():
-            feed.rebatch(_dividing_batch_size(feed.samples))
+            feed.rebatch(dividing_batch_size(feed.samples))
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
         checks.finite(x, "x")
@@ -418,177 +419,13 @@ class Loop:
             checks.targets(self.model, y, self.model._objectives.outputs)
 
 
-_ALL = -1  # a batch size: everything in one batch
 _PREDICT_BATCHES = 64
-
-
-class Interrupt:
-    """Ctrl-C during training asks it to stop at the next opportunity; a second one raises."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> "Interrupt":
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            if self._before is signal.default_int_handler:
-                signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _ask(self, *args: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-def make_feed(
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    batch_size: int | None,
-    shuffle: Any,
-    seed: int,
-    steps: int | None,
-    class_weight: dict | None = None,
-) -> Feed:
-    """The feed for whatever a user gave as x and y."""
-    if class_weight is not None and sample_weight is not None:
-        raise ValueError("fit takes either class_weight or sample_weight, and received both.")
-    if steps is not None:
-        _whole_number("steps_per_epoch", steps, least=1)
-
-    def reweight(batch: Any) -> Any:
-        if class_weight is None:
-            return batch
-        x, y, _ = unpack_x_y_sample_weight(batch)
-        return (x, y, class_weights_as_sample_weights(class_weight, y))
-
-    if _is_source(x):
-        if y is not None or sample_weight is not None:
-            what = "y" if y is not None else "sample_weight"
-            raise ValueError(
-                f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
-                "out."
-            )
-        return StreamFeed(x, steps, shuffle, seed, reweight)
-    arrays = pack_x_y_sample_weight(
-        convert(_first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")
-    )
-    arrays = reweight(arrays)
-    samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
-    if batch_size is None:
-        batch_size = 32
-    if batch_size == _ALL:
-        batch_size = samples
-    _whole_number("batch_size", batch_size, least=1)
-    kind = ResidentFeed if fits_on_device(arrays) else HostFeed
-    return kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
-
-
-def _dividing_batch_size(samples: int) -> int:
-    """The largest divisor from 64 to 1024, or 256 if there is none."""
-    sizes = (size for size in range(min(1024, samples), 63, -1) if samples % size == 0)
-    return next(sizes, min(256, samples))
-
-
-def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if _is_source(data):
-        return make_feed(data, None, None, batch_size, False, 0, steps)
-    x, y, sample_weight = unpack_x_y_sample_weight(data)
-    return make_feed(x, y, sample_weight, batch_size, False, 0, steps)
-
-
-def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
-    """A single sample as a batch of one, where the model's input shape leaves no doubt.
-
-    Args:
-        refuse: Raise instead: one sample is no training set.
-    """
-    inputs = model.inputs
-    leaves = jax.tree.leaves(x)
-    if not inputs or len(inputs) != len(leaves):
-        return x
-    for leaf, tensor in zip(leaves, inputs, strict=True):
-        wanted = tensor.shape[1:]
-        if len(leaf.shape) != len(wanted) or not wanted:
-            return x
-        if any(w is not None and w != s for s, w in zip(leaf.shape, wanted, strict=True)):
-            return x
-        if wanted[-1] == 1 and len(wanted) == 1:
-            return x  # (n,) for a model of one feature is n samples
-    shape = tuple(leaves[0].shape)
-    if refuse:
-        raise ValueError(
-            f"Model {model.name!r} takes a batch of samples of shape {shape} and received one "
-            f"sample, without the batch axis.\n  Fix: x[None] makes it a batch of one."
-        )
-    checks.warn_once(
-        f"one-sample-{model.name}",
-        f"predict() received one sample of shape {shape} and took it as a batch of one: the "
-        "result has a first axis of size 1.\n  To say so yourself: predict(x[None]).",
-    )
-    return jax.tree.map(lambda a: a[None], x)
-
-
-def _first_of_one(x: Any) -> Any:
-    """`predict([x_test])`: a list of one array is that array."""
-    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
-        return x[0]
-    return x
-
-
-def _is_source(x: Any) -> bool:
-    """Whether x gives batches, rather than being the data itself."""
-    if isinstance(x, PyDataset):
-        return True
-    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict)) or x is None:
-        return False
-    if hasattr(x, "__array__") or hasattr(x, "to_numpy"):
-        return False
-    return isinstance(x, Iterable)
-
-
-def _split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple:
-    """The last part of the data, as Keras takes it, for validation."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_split is a fraction between 0 and 1; received {fraction}.")
-    if _is_source(x):
-        raise ValueError(
-            f"validation_split needs arrays, and x is a {type(x).__name__}.\n"
-            "  Fix: give validation_data=…"
-        )
-    arrays = (
-        convert(_first_of_one(x), "x"),
-        convert(y, "y"),
-        convert(sample_weight, "sample_weight"),
-    )
-    samples = number_of_samples(*arrays)
-    kept = int(samples * (1 - fraction))
-    if kept == 0 or kept == samples:
-        raise ValueError(
-            f"validation_split={fraction} of {samples} samples leaves "
-            f"{kept} to train on and {samples - kept} to validate on.\n"
-            "  Fix: another fraction, or more data."
-        )
-    head = jax.tree.map(lambda a: a[:kept], arrays)
-    tail = jax.tree.map(lambda a: a[kept:], arrays)
-    return (*head, pack_x_y_sample_weight(*tail))
 
 
 def _validates(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
-
-
-def _whole_number(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")
 
 
 def _rounded_up(rows: int, batch_size: int) -> int:

@@ -1,0 +1,159 @@
+"""From the x and y that a user gives to a feed of batches."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.training import checks
+from lamina.training.arrays import (
+    convert,
+    number_of_samples,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.feed import Feed, HostFeed, ResidentFeed, StreamFeed, fits_on_device
+from lamina.training.py_dataset import PyDataset
+from lamina.training.weights import class_weights_as_sample_weights
+
+WHOLE = -1  # a batch size: everything in one batch
+
+
+def make_feed(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    batch_size: int | None,
+    shuffle: Any,
+    seed: int,
+    steps: int | None,
+    class_weight: dict | None = None,
+) -> Feed:
+    """The feed for whatever a user gave as x and y."""
+    if class_weight is not None and sample_weight is not None:
+        raise ValueError("fit takes either class_weight or sample_weight, and received both.")
+    if steps is not None:
+        whole_number("steps_per_epoch", steps, least=1)
+
+    def reweight(batch: Any) -> Any:
+        if class_weight is None:
+            return batch
+        x, y, _ = unpack_x_y_sample_weight(batch)
+        return (x, y, class_weights_as_sample_weights(class_weight, y))
+
+    if is_source(x):
+        if y is not None or sample_weight is not None:
+            what = "y" if y is not None else "sample_weight"
+            raise ValueError(
+                f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
+                "out."
+            )
+        return StreamFeed(x, steps, shuffle, seed, reweight)
+    arrays = pack_x_y_sample_weight(
+        convert(first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")
+    )
+    arrays = reweight(arrays)
+    samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
+    if batch_size is None:
+        batch_size = 32
+    if batch_size == WHOLE:
+        batch_size = samples
+    whole_number("batch_size", batch_size, least=1)
+    kind = ResidentFeed if fits_on_device(arrays) else HostFeed
+    return kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+
+
+def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
+    if is_source(data):
+        return make_feed(data, None, None, batch_size, False, 0, steps)
+    x, y, sample_weight = unpack_x_y_sample_weight(data)
+    return make_feed(x, y, sample_weight, batch_size, False, 0, steps)
+
+
+def dividing_batch_size(samples: int) -> int:
+    """The largest divisor from 64 to 1024, or 256 if there is none."""
+    sizes = (size for size in range(min(1024, samples), 63, -1) if samples % size == 0)
+    return next(sizes, min(256, samples))
+
+
+def split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple:
+    """The last part of the data, as Keras takes it, for validation."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_split is a fraction between 0 and 1; received {fraction}.")
+    if is_source(x):
+        raise ValueError(
+            f"validation_split needs arrays, and x is a {type(x).__name__}.\n"
+            "  Fix: give validation_data=…"
+        )
+    arrays = (
+        convert(first_of_one(x), "x"),
+        convert(y, "y"),
+        convert(sample_weight, "sample_weight"),
+    )
+    samples = number_of_samples(*arrays)
+    kept = int(samples * (1 - fraction))
+    if kept == 0 or kept == samples:
+        raise ValueError(
+            f"validation_split={fraction} of {samples} samples leaves "
+            f"{kept} to train on and {samples - kept} to validate on.\n"
+            "  Fix: another fraction, or more data."
+        )
+    head = jax.tree.map(lambda a: a[:kept], arrays)
+    tail = jax.tree.map(lambda a: a[kept:], arrays)
+    return (*head, pack_x_y_sample_weight(*tail))
+
+
+def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
+    """A single sample as a batch of one, where the model's input shape leaves no doubt.
+
+    Args:
+        refuse: Raise instead: one sample is no training set.
+    """
+    inputs = model.inputs
+    leaves = jax.tree.leaves(x)
+    if not inputs or len(inputs) != len(leaves):
+        return x
+    for leaf, tensor in zip(leaves, inputs, strict=True):
+        wanted = tensor.shape[1:]
+        if len(leaf.shape) != len(wanted) or not wanted:
+            return x
+        if any(w is not None and w != s for s, w in zip(leaf.shape, wanted, strict=True)):
+            return x
+        if wanted[-1] == 1 and len(wanted) == 1:
+            return x  # (n,) for a model of one feature is n samples
+    shape = tuple(leaves[0].shape)
+    if refuse:
+        raise ValueError(
+            f"Model {model.name!r} takes a batch of samples of shape {shape} and received one "
+            f"sample, without the batch axis.\n  Fix: x[None] makes it a batch of one."
+        )
+    checks.warn_once(
+        f"one-sample-{model.name}",
+        f"predict() received one sample of shape {shape} and took it as a batch of one: the "
+        "result has a first axis of size 1.\n  To say so yourself: predict(x[None]).",
+    )
+    return jax.tree.map(lambda a: a[None], x)
+
+
+def first_of_one(x: Any) -> Any:
+    """`predict([x_test])`: a list of one array is that array."""
+    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
+        return x[0]
+    return x
+
+
+def is_source(x: Any) -> bool:
+    """Whether x gives batches, rather than being the data itself."""
+    if isinstance(x, PyDataset):
+        return True
+    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict)) or x is None:
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+        return False
+    return isinstance(x, Iterable)
+
+
+def whole_number(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")
