@@ -43,7 +43,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         b'weights'
     """
     path = Path(os.path.realpath(path))
-    if path.is_dir():
+    if os.path.isdir(path):
         raise IsADirectoryError(
             errno.EISDIR,
             f"{path} is a folder, and a model is saved as one file.\n"

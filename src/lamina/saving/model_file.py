@@ -183,7 +183,7 @@ def existing(filepath: str | Path) -> Path:
 
 def _writable(model: Any, filepath: str | Path, overwrite: bool) -> Path:
     path = Path(filepath)
-    if path.exists() and not overwrite:
+    if not overwrite and path.exists():
         raise FileExistsError(
             f"{path} exists, and overwrite=False.\n  Fix: another name, or overwrite=True."
         )
