@@ -84,6 +84,7 @@ def main() -> None:
     screen = Console() if sys.stdout.isatty() else Console(width=140)
     for table in report.tables(results):
         screen.print(table)
+    screen.print(report.used_by_others(results))
     for name, reason in results["failed"].items():
         screen.print(f"{name} failed: {reason}")
     options.json.write_text(json.dumps(results, indent=1) + "\n")
@@ -227,12 +228,14 @@ def run(contender: Contender, data: Path, epochs: int, folder: Path) -> dict:
             folder finds what the first one compiled.
 
     Returns:
-        What the contender measured, and `cold`: seconds from its start to its prediction.
+        What the contender measured; `cold`: seconds from its start to its prediction;
+        `used_by_others`: fraction of the machine that other programs used right before.
 
     Raises:
         subprocess.CalledProcessError: If the contender failed.
     """
     folder.mkdir(exist_ok=True)
+    others = machine.busy_share()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS_OF_LIBRARIES)}
     variables = {**inherited, "LAMINA_CACHE": str(folder / "cache"), **contender.variables}
     script = machine.PEERS / contender.script
@@ -250,7 +253,7 @@ def run(contender: Contender, data: Path, epochs: int, folder: Path) -> dict:
         if process.returncode != 0:
             errors.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read())
-    return {**json.loads(line), "cold": cold}
+    return {**json.loads(line), "cold": cold, "used_by_others": others}
 
 
 def last_line(text: str) -> str:

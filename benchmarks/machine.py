@@ -5,9 +5,11 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 PEERS = Path(__file__).parent / "peers"
+STAT = Path("/proc/stat")
 
 
 def cores() -> int:
@@ -29,6 +31,23 @@ def instruction_set(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 def describe() -> str:
     """The machine in one phrase, e.g. `2 cores, AVX-512`."""
     return f"{cores()} cores, {instruction_set()}"
+
+
+def busy_share(seconds: float = 0.3) -> float:
+    """Fraction of all cores that other programs use while this one sleeps; 0 if unknown."""
+
+    def ticks() -> tuple[int, int]:
+        if not STAT.exists():
+            return 0, 0
+        # user, nice, system, idle, iowait, … since the machine started
+        counts = [int(word) for word in STAT.read_text().split("\n", 1)[0].split()[1:]]
+        return sum(counts), counts[3] + counts[4]
+
+    total, idle = ticks()
+    time.sleep(seconds)
+    total_after, idle_after = ticks()
+    passed = total_after - total
+    return 1 - (idle_after - idle) / passed if passed else 0.0
 
 
 def peak_flops() -> float:

@@ -114,7 +114,7 @@ def markdown(results: dict) -> str:
         f"{headline(results)}.",
         _markdown_table(COLUMNS, measured_rows(results)),
         f"Peak of the machine in a large float32 matrix product: {peak:.0f} GFLOP/s. "
-        f"The matrix products of one epoch: {work:.1f} GFLOP.",
+        f"The matrix products of one epoch: {work:.1f} GFLOP. {used_by_others(results)}",
         "Lamina is this many times faster:",
         _markdown_table(("on", "ratio", "aim", "verdict"), ratios(results)),
         f"Versions: {', '.join(versions)}.",
@@ -128,6 +128,12 @@ def headline(results: dict) -> str:
         f"{results['data']}, 784-128-128-10, batch 32, {results['epochs']} epochs; "
         f"{results['machine']}; medians of {results['rounds']} rounds, {results['date']}"
     )
+
+
+def used_by_others(results: dict) -> str:
+    """How busy the machine was with other things: then threads that wait for each other suffer."""
+    shares = [run["used_by_others"] for runs in results["runs"].values() for run in runs]
+    return f"Other programs used {statistics.mean(shares):.0%} of the machine between the runs."
 
 
 def measured_rows(results: dict) -> list[tuple[str, ...]]:

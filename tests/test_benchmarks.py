@@ -27,6 +27,7 @@ def _rounds(later, cold):
             "peak_memory": 5e8,
             "accuracy": 0.97,
             "versions": {"some": "1.0"},
+            "used_by_others": 0.1,
         }
         for slowness in (1, 2, 1)
     ]
@@ -92,6 +93,7 @@ def test_writing_a_page_keeps_its_prose(results, tmp_path):
     assert text.endswith("\nAfter.\n")
     assert "stale" not in text
     assert text.count("| Lamina, first start |") == 1
+    assert "Other programs used 10% of the machine" in text
 
 
 def test_a_page_without_markers_is_refused(results, tmp_path):
