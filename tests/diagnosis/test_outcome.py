@@ -16,7 +16,7 @@ def trained():
             lamina.layers.Dense(10, activation="softmax"),
         ]
     )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(*data.train, epochs=2, verbose=0)
     return model, measure(model, data, history, seconds=1.5)
 

@@ -44,7 +44,8 @@ def print_error(error: Exception) -> None:
     message = str(error) if expected else f"{type(error).__name__}: {error}"
     stderr.print(Text("Error: ", style="bold red") + Text(message, style="default"), soft_wrap=True)
     for note in getattr(error, "__notes__", ()):
-        stderr.print(Text(f"  {note}"), soft_wrap=True)
+        if "JAX" not in note:  # its notes speak of its own tracebacks
+            stderr.print(Text(note), soft_wrap=True)
     if not expected:
         stderr.print(Text("This was not foreseen; --debug shows where it happened.", style="dim"))
 

@@ -38,10 +38,10 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
     if chosen is not None:
         return Range(chosen, None)
     for layer in model.layers:
-        if isinstance(layer, layers.Rescaling) and np.isscalar(layer.scale):
-            offset = layer.offset if np.isscalar(layer.offset) else 0
+        if isinstance(layer, layers.Rescaling):
+            scale, offset = float(np.mean(layer.scale)), float(np.mean(layer.offset))
             # 0…255 times 1/255 is 0…1, and 0…255 times 1/127.5 minus 1 is -1…1.
-            return Range(round((1 - offset) / layer.scale, 6), None)
+            return Range(round((1 - offset) / scale, 6), None)
         if isinstance(layer, (layers.Normalization, layers.BatchNormalization)):
             return Range(255, None)
         if layer.weights:

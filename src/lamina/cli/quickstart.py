@@ -102,7 +102,7 @@ def show_samples(dataset: "Dataset") -> None:
         return
     images = dataset.train[0] / dataset.pixel_max
     fitting = max(1, min(6, (screen.width - 1) // (images.shape[2] + 1)))
-    screen.print(art.half_blocks(images[:fitting]))
+    screen.print(art.half_blocks(list(images[:fitting])))
 
 
 def _command(data: Data, epochs: int, seed: int) -> str:

@@ -62,7 +62,13 @@ class Variable(LaminaVariable):
         shape: Sequence[int] | None = None,
     ):
         value = initial_value() if callable(initial_value) else initial_value
-        super().__init__(value, shape, dtype, trainable is not False, name or "Variable")
+        super().__init__(
+            value,
+            shape=shape,
+            dtype=dtype,
+            trainable=trainable is not False,
+            name=name or "Variable",
+        )
 
 
 # Making arrays

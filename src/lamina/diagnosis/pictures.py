@@ -116,7 +116,6 @@ def training_curves(
     """
     shown = [only] if only else measures_shown(history)
     figure = _figure(4.4 * len(shown), 2.9, theme)
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches
     for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         _plain_axes(axes, theme)
         epochs = np.arange(1, len(history[name]) + 1)
@@ -236,12 +235,12 @@ def _as_uri(png: io.BytesIO) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-def _figure(
-    width: float, height: float, theme: Theme, layout: str | None = "constrained"
-) -> "Figure":
+def _figure(width: float, height: float, theme: Theme, arranged: bool = True) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1) if arranged else None  # inches
     figure = Figure((width, height), facecolor=theme.ground, layout=layout)
     FigureCanvasAgg(figure)  # whatever backend the user's pyplot has
     return figure
@@ -293,7 +292,7 @@ def _images(
     cell_width = _IMAGE + _GAP
     cell_height = _IMAGE + _GAP + _CAPTION * len(captions[0])
     width, height = cell_width * columns + _GAP, cell_height * rows + _GAP
-    figure = _figure(width, height, theme, layout=None)
+    figure = _figure(width, height, theme, arranged=False)
     # Ink on a tile, dark on light or light on dark, as the theme has it.
     ink = LinearSegmentedColormap.from_list("ink", [theme.tile, theme.text])
     for number, (image, lines) in enumerate(zip(images, captions, strict=True)):

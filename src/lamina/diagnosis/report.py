@@ -36,7 +36,7 @@ class Thumbnail(NamedTuple):
 class Cell(NamedTuple):
     """One cell of the confusion matrix: its count and how strongly it is coloured."""
 
-    count: int
+    samples: int
     strength: float
     right: bool
 

@@ -85,7 +85,7 @@ def judge(
         f"(± {_margin(test_accuracy, test_samples)})"
     )
     facts = f"{unseen}, {percent(train_accuracy)} on what it learnt from"
-    with_gap = f"{facts}, a gap of {_points(gap)}"
+    with_gap = f"{facts}, a gap of {100 * gap:.1f} points" if gap >= 0.0005 else f"{facts}, no gap"
     if wilson(train_accuracy, train_samples)[0] <= chance:
         return Verdict(
             "guesses",
@@ -153,21 +153,19 @@ def interval_of_difference(
 
 
 def percent(fraction: float) -> str:
-    """`97.3 %`; with two decimals where one would round up to all.
+    """`97.3 %`; nearly all is never rounded up to all.
 
     Example:
-        >>> percent(0.9731), percent(0.9997), percent(1.0)
-        ('97.3 %', '99.97 %', '100 %')
+        >>> percent(0.9731), percent(0.99968), percent(0.999999), percent(1.0)
+        ('97.3 %', '99.96 %', '99.99 %', '100 %')
     """
     if fraction == 1:
         return "100 %"
-    return f"{100 * fraction:.{2 if fraction >= 0.9995 else 1}f} %"
+    if fraction >= 0.9995:
+        return f"{math.floor(10_000 * fraction) / 100:.2f} %"
+    return f"{100 * fraction:.1f} %"
 
 
 def _margin(fraction: float, samples: int) -> str:
     low, high = wilson(fraction, samples)
     return f"{50 * (high - low):.1f}"
-
-
-def _points(gap: float) -> str:
-    return f"{100 * gap:.1f} points"

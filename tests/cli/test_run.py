@@ -1,0 +1,84 @@
+"""`lamina run` as a user types it, with the tutorial that many learnt from."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+TUTORIAL = """
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+print(tf.__version__)
+
+mnist = tf.keras.datasets.mnist
+(x_train, y_train), (x_test, y_test) = mnist.load_data()
+plt.imshow(x_train[0], cmap=plt.cm.binary)
+plt.show()
+
+x_train = tf.keras.utils.normalize(x_train, axis=1)
+x_test = tf.keras.utils.normalize(x_test, axis=1)
+
+model = tf.keras.models.Sequential()
+model.add(tf.keras.layers.Flatten())
+model.add(tf.keras.layers.Dense(128, activation=tf.nn.relu))
+model.add(tf.keras.layers.Dense(128, activation=tf.nn.relu))
+model.add(tf.keras.layers.Dense(10, activation=tf.nn.softmax))
+
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(x_train, y_train, epochs=3)
+val_loss, val_acc = model.evaluate(x_test, y_test)
+print("accuracy:", val_acc)
+
+model.save("epic_num_reader.model")
+new_model = tf.keras.models.load_model("epic_num_reader.model")
+predictions = new_model.predict([x_test])
+print("numpy says", np.argmax(predictions[0]), "and tensorflow", tf.argmax(predictions[0]))
+
+plt.imshow(x_test[0], cmap=plt.cm.binary)
+plt.show()
+"""
+
+
+def lamina(*arguments, cwd, **environment):
+    inherited = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MPLBACKEND")}
+    return subprocess.run(
+        [sys.executable, "-m", "lamina", *arguments],
+        cwd=cwd, env={**inherited, **environment}, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_tutorial_runs_unchanged(real_data, tmp_path):
+    (tmp_path / "first_network.py").write_text(TUTORIAL)
+    done = lamina("run", "first_network.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"accuracy: (\S+)", done.stdout).group(1)) >= 0.965
+    assert "numpy says 7 and tensorflow 7" in done.stdout
+    assert done.stdout.startswith("2.16.1+lamina.")
+    assert done.stderr.splitlines() == [
+        "Figure saved as first_network-figure-1.png",
+        "Figure saved as first_network-figure-2.png",
+    ]
+    assert (tmp_path / "epic_num_reader.model").exists()
+
+
+def test_arguments_after_the_script_are_the_scripts(tmp_path):
+    (tmp_path / "show.py").write_text("import sys; print(sys.argv[1:])")
+    done = lamina("run", "show.py", "--help", "--debug", "-x", "1", cwd=tmp_path)
+    assert done.stdout.strip() == "['--help', '--debug', '-x', '1']"
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_scripts_exit_code_is_ours(tmp_path, code):
+    (tmp_path / "leave.py").write_text(f"import sys; sys.exit({code})")
+    assert lamina("run", "leave.py", cwd=tmp_path).returncode == code
+
+
+def test_a_script_that_is_not_there_is_named(tmp_path):
+    done = lamina("run", "nothing.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nothing.py" in done.stderr
+    assert "Traceback" not in done.stderr
