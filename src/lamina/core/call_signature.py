@@ -20,7 +20,7 @@ class CallSignature:
         self.has_training = "training" in self.names
         self.training_position = self._position("training")
         default = next((p.default for p in parameters if p.name == "training"), None)
-        self.training_default = default if isinstance(default, bool) else False
+        self.training_default = default if isinstance(default, bool) else None
         # `mask` belongs to the first argument, `query_mask` to the argument `query`.
         self.masks = [
             (name, None if name == "mask" else name.removesuffix("_mask"))
@@ -41,11 +41,12 @@ class CallSignature:
 
     def shapes(self, function: Callable, args: tuple, kwargs: dict) -> dict:
         """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
-        wanted = [
-            p.name
+        parameters = [
+            p
             for p in list(inspect.signature(function).parameters.values())[1:]
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         ]
+        wanted = [p.name for p in parameters]
         given = dict(zip(self.names, args, strict=False)) if self.names else {}
         given.update(kwargs)
         shapes = {
@@ -56,6 +57,14 @@ class CallSignature:
         if len(wanted) == 1:
             first = next(iter(shapes.values())) if shapes else _shapes_of(args)
             return {wanted[0]: first}
+        required = [p.name for p in parameters if p.default is p.empty]
+        unknown = [n for n in required if n.removesuffix("_shape") not in self.names]
+        if unknown:
+            raise TypeError(
+                f"{function.__qualname__}() has the argument {unknown[0]!r}, which belongs to no "
+                f"argument of call().\n  Fix: for several shapes, name each after an argument of "
+                f"call(), e.g. {', '.join(f'{name}_shape' for name in self.names[:2])}."
+            )
         return {name: shapes[name] for name in wanted if name in shapes}
 
 

@@ -28,7 +28,7 @@ def hashed_bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
 
     Example:
         >>> bits = hashed_bits(jax.numpy.array([1, 2], dtype="uint32"), (1000,))
-        >>> bool(0.45 < (bits < 2**31).mean() < 0.55)
+        >>> bool(0.45 < (bits >> 31).mean() < 0.55)
         True
     """
     size = int(np.prod(shape))

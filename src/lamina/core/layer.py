@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from lamina.core import dtypes, masking, registry
 from lamina.core.call_signature import CallSignature, is_shape, signature_of
-from lamina.core.errors import unknown_argument
+from lamina.core.errors import LaminaWarning, unknown_argument
+from lamina.core.init_arguments import arguments_as_config, init_argument_names, make_from_config
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
 from lamina.core.operation import Operation
-from lamina.core.tracking import kind_of, track
+from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
 from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
 
 
@@ -25,11 +27,14 @@ class _CallState(threading.local):
     """What the layers inside one outermost call share."""
 
     def __init__(self) -> None:
-        self.depth = 0
+        self.layers: list[Layer] = []  # entered and not left, outermost first
+        self.running: list[Layer] = []  # those among them that are built and run their `call`
         self.training: bool | None = None
 
 
 _call_state = _CallState()
+# Attributes that name tracked objects without keeping them.
+_BOOKS = ("_tracked", "_init_arguments")
 
 
 class Layer(Operation):
@@ -83,24 +88,30 @@ class Layer(Operation):
         name: str | None = None,
         **kwargs: Any,
     ):
-        tracked: dict[str, list] = {"variables": [], "seeds": [], "layers": [], "metrics": []}
+        kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
+        tracked: dict[str, list] = {kind: [] for kind in kinds}
         object.__setattr__(self, "_tracked", tracked)
         input_shape = _legacy_input_shape(kwargs)
         if kwargs:
-            known = _init_argument_names(type(self))
+            known = init_argument_names(type(self))
             raise unknown_argument(type(self).__name__, next(iter(kwargs)), known)
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise TypeError(
+                f"{type(self).__name__}: trainable must be True or False; received {trainable!r}."
+            )
         super().__init__(name=name)
         self.activity_regularizer = registry.get("regularizer", activity_regularizer)
-        self.dtype_policy = dtypes.get_policy(dtype)
+        self.dtype_policy = dtype
         self.autocast = autocast
         self.input_spec: Any = None
-        self.supports_masking = False
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
         self.built = False
         self._trainable = bool(trainable)
         self._building = False
         self._build_shapes: dict | None = None
         # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
         self._input_shape_argument = input_shape
+        self._told_of_masks = False
         object.__setattr__(self, "_own_losses", [])
 
     # -- weights ---------------------------------------------------------------------------------
@@ -108,11 +119,22 @@ class Layer(Operation):
     def build(self, input_shape: Any) -> None:
         """Make the weights; called once, when the shape of the input is known.
 
+        A layer that only holds other layers need not write it: they are built by following one
+        call on symbolic inputs.
+
         Args:
             input_shape: Tuple with None for axes of unknown size, or a structure of tuples for a
                 layer with several inputs. A layer whose `call(query, value)` takes several
                 tensors may ask for each: `build(self, query_shape, value_shape)`.
         """
+        if not _has_own_build(self) and not self.built:
+            inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
+            self._build_by_call(inputs)
+            shape = jax.tree.map(lambda t: t.shape, inputs)
+            object.__setattr__(self, "_build_shapes", {"input_shape": shape})
+            self.built = True
+
+    build.follows_call = True  # type: ignore[attr-defined]
 
     def add_weight(
         self,
@@ -130,7 +152,7 @@ class Layer(Operation):
         """Make a Variable of this layer.
 
         Args:
-            shape: Tuple; `()` is a scalar.
+            shape: Tuple; `()` and None are a scalar.
             initializer: Name (`"zeros"`, `"glorot_uniform"` …), function or `Initializer`.
                 None means Glorot-uniform for floats and zeros for everything else.
             dtype: Defaults to the policy's variable dtype.
@@ -141,6 +163,12 @@ class Layer(Operation):
             aggregation, overwrite_with_gradient: Accepted as in Keras; devices agree without them.
             name: E.g. `"kernel"`.
         """
+        self._check_initialised()
+        if isinstance(shape, str):
+            raise TypeError(
+                f"add_weight() takes the shape first and received {shape!r}.\n"
+                f"  Fix: self.add_weight(name={shape!r}, shape=(…), initializer=…)."
+            )
         dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
@@ -197,12 +225,17 @@ class Layer(Operation):
 
     @property
     def trainable(self) -> bool:
-        """Whether the optimizer may change the weights of this layer and of the layers in it."""
+        """Whether the optimizer may change the weights of this layer and of the layers in it.
+
+        Setting it sets it for the layers inside, too. They may be set for themselves afterwards.
+        """
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        for variable in self._tracked["trainable"]:
+            variable.trainable = self._trainable
         for layer in self._flat_layers():
             layer.trainable = value
 
@@ -239,6 +272,15 @@ class Layer(Operation):
     # -- types -----------------------------------------------------------------------------------
 
     @property
+    def dtype_policy(self) -> dtypes.DTypePolicy:
+        """In which types the layer keeps its weights and computes."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, policy: Any) -> None:
+        self._dtype_policy = dtypes.get_policy(policy)
+
+    @property
     def dtype(self) -> str:
         return self.dtype_policy.variable_dtype
 
@@ -253,35 +295,22 @@ class Layer(Operation):
     # -- calling ---------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not hasattr(self, "_own_losses"):
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__() does not call super().__init__().\n"
-                "  Fix: make `super().__init__(**kwargs)` its first line."
-            )
+        self._check_initialised()
         args, kwargs = jax.tree.map(self._as_tensor, (args, kwargs), is_leaf=lambda v: v is None)
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         signature = signature_of(type(self).call)
-        with _outermost_call(self) as outer_training:
-            training = kwargs.get("training")
-            if training is None and signature.has_training:
-                training = signature.positional("training", args)
-            if training is None:
-                training = outer_training
-            if training is None:
-                training = signature.training_default
-            if signature.has_training and len(args) <= signature.training_position:
-                kwargs["training"] = training
-            elif not signature.has_training:
-                kwargs.pop("training", None)
+        with _entered(self) as outer_training:
+            training = self._training_mode(signature, args, kwargs, outer_training)
             first = args[0] if args else next(iter(kwargs.values()), None)
+            self._check_arrays(first)
             first_mask = self._fill_masks(signature, args, kwargs, first)
             try:
                 self._build_for(signature, args, kwargs)
                 if self.input_spec is not None:
                     check_inputs(self.input_spec, first, self._label)
                 _call_state.training = training
-                with name_scope(self.name), autocast(self._autocast_dtype):
+                with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
                     outputs = self.call(*args, **kwargs)
             except Exception as error:
                 self._explain(error, args)
@@ -293,18 +322,19 @@ class Layer(Operation):
                     # Per sample, so that the strength does not depend on the batch size.
                     samples = max(output.shape[0], 1) if output.ndim else 1
                     self.add_loss(self.activity_regularizer(output) / samples)
-            if self.supports_masking or first_mask is not None:
-                mask = self.compute_mask(first, first_mask) if self.supports_masking else None
-                if mask is not None:
-                    masking.set_masks(outputs, mask)
+            if self.supports_masking:
+                masking.set_masks(outputs, self.compute_mask(first, first_mask))
+            elif first_mask is not None:
+                self._mask_ends_here(signature, outputs)
             return outputs
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         signature = signature_of(type(self).call)
         try:
             self._build_for(signature, args, kwargs)
-            if self.input_spec is not None and args:
-                check_inputs(self.input_spec, args[0], self._label)
+            if self.input_spec is not None:
+                first = args[0] if args else next(iter(kwargs.values()), None)
+                check_inputs(self.input_spec, first, self._label)
             if not signature.has_training:
                 kwargs.pop("training", None)
             return super().symbolic_call(*args, **kwargs)
@@ -345,16 +375,47 @@ class Layer(Operation):
         """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
         if isinstance(value, Variable):
             value = value.value
-        if isinstance(value, (np.ndarray, np.generic)):
-            if value.dtype.kind in "OUS":
+        if isinstance(value, jax.Array):
+            if self.autocast and _castable(value.dtype, self.compute_dtype):
+                return masking.keeping_mask(value, value.astype(self.compute_dtype))
+            return value
+        if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
+            array = np.asarray(value)  # a data frame, another library's tensor
+            if array.dtype.kind in "OUS":
                 return value  # text is for layers that work on the host
-            if self.autocast and dtypes.is_float(value.dtype):
-                value = value.astype(self.compute_dtype)
-            value = jnp.asarray(value)
-        if isinstance(value, jax.Array) and self.autocast:
-            if _castable(value.dtype, self.compute_dtype):
-                value = masking.keeping_mask(value, value.astype(self.compute_dtype))
+            if self.autocast and dtypes.is_float(array.dtype):
+                array = array.astype(self.compute_dtype)
+            return jnp.asarray(array)
         return value
+
+    def _check_initialised(self) -> None:
+        if "_own_losses" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() does not call super().__init__().\n"
+                "  Fix: make `super().__init__(**kwargs)` its first line."
+            )
+
+    def _check_arrays(self, first: Any) -> None:
+        if not isinstance(first, (list, tuple)):
+            return
+        if any(isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(first)):
+            raise ValueError(
+                f"{self._label} received a list of Python numbers; a list means several inputs.\n"
+                "  Fix: make one array of it, e.g. np.array([[1.0, 2.0]])."
+            )
+
+    def _training_mode(
+        self, signature: CallSignature, args: tuple, kwargs: dict, outer: bool | None
+    ) -> bool | None:
+        """What this call asks for, else the call around it, else the default of `call`."""
+        mode = signature.value("training", args, kwargs)
+        mode = outer if mode is None else mode
+        mode = signature.training_default if mode is None else mode
+        if not signature.has_training:
+            kwargs.pop("training", None)
+        elif mode is not None and len(args) <= signature.training_position:
+            kwargs["training"] = mode
+        return mode
 
     @property
     def _autocast_dtype(self) -> str | None:
@@ -377,23 +438,56 @@ class Layer(Operation):
                 first_mask = given
         return first_mask
 
+    def _mask_ends_here(self, signature: CallSignature, outputs: Any) -> None:
+        """Say once that later layers will not see the mask, unless `call` has dealt with it."""
+        if signature.masks or masking.get_masks(outputs) is not None or self._told_of_masks:
+            return
+        object.__setattr__(self, "_told_of_masks", True)
+        warnings.warn(
+            f"{self._label} received an input with a mask, which it does not hand on: layers after "
+            "it take padding for data.\n"
+            "  Fix: set self.supports_masking = True in its __init__ if its output has the same "
+            "steps, or write compute_mask(self, inputs, mask).",
+            LaminaWarning,
+            stacklevel=3,
+        )
+
     def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
         if self.built:
             return
-        if type(self).build is not Layer.build:
-            self._build_from(signature.shapes(type(self).build, args, kwargs))
-        elif self._flat_layers() and is_symbolic(args, kwargs):
-            # The layers in it are built by following one call, since none will be made now.
-            with name_scope(self.name):
-                trace_spec(self.call, *args, **kwargs)
-            self._forget_losses()
+        self._say_if_hidden()
+        shapes = signature.shapes(type(self).build, args, kwargs)
+        if _has_own_build(self):
+            if len(shapes) == 1:
+                self.build(next(iter(shapes.values())))
+            else:
+                self.build(**shapes)
+        else:
+            if is_symbolic(args, kwargs):
+                # The layers in it are built by following one call, as none will be made now.
+                self._build_by_call(*args, **kwargs)
+            object.__setattr__(self, "_build_shapes", shapes)
         self.built = True
 
-    def _build_from(self, shapes: dict) -> None:
-        if len(shapes) == 1:
-            self.build(next(iter(shapes.values())))
-        else:
-            self.build(**shapes)
+    def _build_by_call(self, *args: Any, **kwargs: Any) -> None:
+        if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            with contextlib.nullcontext() if self._building else name_scope(self.name):
+                trace_spec(self.call, *args, **kwargs)
+            self._forget_losses()
+
+    def _say_if_hidden(self) -> None:
+        """Weights made inside another layer's call are lost, unless that layer knows this one."""
+        outermost = _call_state.layers[0] if _call_state.layers else self
+        if any(layer is self for layer in outermost._flatten_layers()):
+            return
+        warnings.warn(
+            f"{self._label} is used inside {outermost._label}, which does not know it: its weights "
+            "will be neither trained nor saved.\n"
+            f"  Fix: make it once, in __init__, and keep it on self: self.{self.name} = "
+            f"{type(self).__name__}(…).",
+            LaminaWarning,
+            stacklevel=3,
+        )
 
     def _explain(self, error: Exception, args: tuple) -> None:
         """Say in which layer an error arose, once for each layer on the way out."""
@@ -413,6 +507,11 @@ class Layer(Operation):
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, computed inside `call`, to what training minimises."""
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            if isinstance(value, KerasTensor) or callable(value):
+                raise TypeError(
+                    f"add_loss() takes a number computed from arrays and received {value!r}.\n"
+                    "  Fix: call self.add_loss(…) inside the call() of a layer."
+                )
             self._own_losses.append(value)
 
     @property
@@ -433,43 +532,55 @@ class Layer(Operation):
     # -- tracking --------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(type(self), name) and isinstance(getattr(type(self), name), property):
+        if isinstance(getattr(type(self), name, None), property) or name.startswith("__"):
             object.__setattr__(self, name, value)
             return
-        if not name.startswith("__"):
-            if "_tracked" in self.__dict__:
-                value = track(value, self._register)
-            elif kind_of(value) is not None:
-                raise RuntimeError(
-                    f"{type(self).__name__}.__init__() assigns self.{name} before it calls "
-                    "super().__init__().\n"
-                    "  Fix: make `super().__init__(**kwargs)` its first line."
-                )
-        object.__setattr__(self, name, value)
+        if "_tracked" not in self.__dict__ and any(tracked_in(value)):
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() assigns self.{name} before it calls "
+                "super().__init__().\n"
+                "  Fix: make `super().__init__(**kwargs)` its first line."
+            )
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, track(value, self if "_tracked" in self.__dict__ else None))
+        if before is not None and before is not value:
+            self._forget(before)
 
     def __delattr__(self, name: str) -> None:
-        value = self.__dict__.get(name)
-        kind = kind_of(value)
-        if kind is not None:
-            kept = [v for v in self._tracked[kind] if v is not value]
-            self._tracked[kind][:] = kept
+        before = self.__dict__.get(name)
         object.__delattr__(self, name)
+        self._forget(before)
 
     def _register(self, value: Any) -> None:
-        known = self._tracked[str(kind_of(value))]
-        if value is not self and not any(value is other for other in known):
-            known.append(value)
+        """Take a Variable, layer, metric or random generator into the books."""
+        kind = str(kind_of(value))
+        if kind == "variables":
+            # As it is made: freezing it later must not change the order of the weights.
+            kind = "trainable" if value.trainable else "fixed"
+        known = self._tracked[kind]
+        if value is self or any(value is o for others in self._tracked.values() for o in others):
+            return
+        if any(layer is self for layer in _call_state.running):
+            raise RuntimeError(
+                f"{self._label} makes {value!r} inside call(), so there would be a new one at "
+                "every call.\n  Fix: make it once, in __init__ or build."
+            )
+        known.append(value)
+        if not self._trainable and kind in ("trainable", "layers"):
+            value.trainable = False
+
+    def _forget(self, value: Any) -> None:
+        """Strike out what was removed from an attribute, unless another still holds it."""
+        gone = no_longer_held(self, value, _BOOKS) if "_tracked" in self.__dict__ else ()
+        for known in self._tracked.values() if gone else ():
+            known[:] = [item for item in known if id(item) not in gone]
 
     def _own_weights(self) -> list[Variable]:
         """The trainable ones first, as Keras keeps them."""
-        own = self._tracked["variables"]
-        return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+        return [*self._tracked["trainable"], *self._tracked["fixed"]]
 
     def _trainable_of(self, what: str) -> list[Variable]:
-        """A frozen layer freezes its own Variables; layers inside say so for themselves."""
-        frozen = {id(v) for layer in self._flatten_layers() if not layer.trainable
-                  for v in layer._tracked["variables"]}  # fmt: skip
-        return [v for v in getattr(self, what) if v.trainable and id(v) not in frozen]
+        return [v for v in getattr(self, what) if v.trainable] if self._trainable else []
 
     def _flat_layers(self) -> list["Layer"]:
         return self._tracked["layers"]
@@ -505,19 +616,8 @@ class Layer(Operation):
 
     def _arguments_as_config(self) -> dict:
         """The arguments that a class without get_config was made with."""
-        signature = inspect.signature(type(self).__init__)
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]
-        bound = signature.bind(self, *args, **kwargs)
-        config: dict[str, Any] = {}
-        for name, value in list(bound.arguments.items())[1:]:
-            kind = signature.parameters[name].kind
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(value)
-            elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                config[name] = value
-        for standard in ("name", "trainable", "dtype", "activity_regularizer"):
-            config.pop(standard, None)
-        return registry.serialize(config)
+        return arguments_as_config(self, args, kwargs)
 
     @classmethod
     def from_config(cls, config: dict) -> "Layer":
@@ -526,7 +626,7 @@ class Layer(Operation):
             config["dtype"] = registry.deserialize(config["dtype"])
         if cls.get_config is Layer.get_config:
             config = registry.deserialize(config)
-        return cls(**config)
+        return make_from_config(cls, config)
 
     def get_build_config(self) -> dict | None:
         """The shapes that `build` was called with."""
@@ -585,18 +685,30 @@ def _from_file(value: Any, dtype: str) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _outermost_call(layer: Layer) -> Iterator[bool | None]:
-    """Gives the mode of the enclosing call; cleans up when the outermost call is over."""
-    outer = _call_state.training if _call_state.depth else None
-    if _call_state.depth == 0:
+def _entered(layer: Layer) -> Iterator[bool | None]:
+    """Gives the mode of the enclosing call."""
+    if not _call_state.layers:
         layer._forget_losses()
-    _call_state.depth += 1
+    outer = _call_state.training if _call_state.layers else None
+    _call_state.layers.append(layer)
     try:
         yield outer
     finally:
-        _call_state.depth -= 1
-        if _call_state.depth == 0:
-            masking.forget_masks()
+        _call_state.layers.pop()
+
+
+@contextlib.contextmanager
+def _running(layer: Layer) -> Iterator[None]:
+    _call_state.running.append(layer)
+    try:
+        yield
+    finally:
+        _call_state.running.pop()
+
+
+def _has_own_build(layer: Layer) -> bool:
+    """Whether somebody wrote a `build`; bases that build by following a call say so."""
+    return not getattr(type(layer).build, "follows_call", False)
 
 
 def _remembering_shapes(build: Callable) -> Callable:
@@ -634,14 +746,6 @@ def _legacy_input_shape(kwargs: dict) -> tuple | None:
     if size is not None:
         return (None, length, int(size)) if length is not None else (None, int(size))
     return None
-
-
-def _init_argument_names(cls: type) -> set[str]:
-    names: set[str] = set()
-    for base in cls.__mro__:
-        if "__init__" in base.__dict__ and base is not object:
-            names.update(inspect.signature(base.__dict__["__init__"]).parameters)
-    return names - {"self", "args", "kwargs"}
 
 
 def _each_once(values: Iterable) -> list:

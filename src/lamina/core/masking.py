@@ -1,10 +1,11 @@
 """Masks that travel with tensors: which time steps of a padded batch are real.
 
 A mask is `(batch, time)`, True where a step counts. Real arrays carry theirs as an attribute.
-Traced arrays cannot, so inside one outermost call masks are kept in a table beside them.
+Traced arrays cannot, so their masks are kept in a table beside them, for as long as they live.
 """
 
 import threading
+import weakref
 from typing import Any
 
 import jax
@@ -12,8 +13,8 @@ import jax
 
 class _Table(threading.local):
     def __init__(self) -> None:
-        # id of a tracer → (the tracer, kept alive so that the id stays its own; its mask)
-        self.masks: dict[int, tuple[Any, Any]] = {}
+        # id of a tracer → (a reference that empties its entry, the mask)
+        self.masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
 _table = _Table()
@@ -23,14 +24,15 @@ def get_mask(x: Any) -> Any:
     """The mask of a tensor, or None."""
     if isinstance(x, jax.core.Tracer):
         entry = _table.masks.get(id(x))
-        return None if entry is None or entry[0] is not x else entry[1]
+        return None if entry is None else entry[1]
     return getattr(x, "_keras_mask", None)
 
 
 def set_mask(x: Any, mask: Any) -> None:
     """Let a mask travel with a tensor."""
     if isinstance(x, jax.core.Tracer):
-        _table.masks[id(x)] = (x, mask)
+        masks, key = _table.masks, id(x)
+        masks[key] = (weakref.ref(x, lambda _: masks.pop(key, None)), mask)
     elif isinstance(x, jax.Array):
         x._keras_mask = mask  # type: ignore[attr-defined]
 
@@ -50,20 +52,12 @@ def get_masks(structure: Any) -> Any:
 
 
 def set_masks(structure: Any, masks: Any) -> None:
-    """Let masks travel with all tensors of a structure (None where there is none)."""
-    definition: Any
-    tensors, definition = jax.tree.flatten(structure)
-    if len(tensors) == 1:
-        flat = [masks]
-    elif isinstance(masks, (list, tuple, dict)):
-        flat = definition.flatten_up_to(masks)
-    else:
-        return
-    for tensor, mask in zip(tensors, flat, strict=True):
-        if mask is not None:
+    """Let masks travel with the tensors of a structure that have none yet.
+
+    A single mask belongs to the first tensor: a layer that also gives its states returns them
+    after the sequence.
+    """
+    flat = jax.tree.leaves(masks, is_leaf=lambda mask: mask is None)
+    for tensor, mask in zip(jax.tree.leaves(structure), flat, strict=False):
+        if mask is not None and get_mask(tensor) is None:
             set_mask(tensor, mask)
-
-
-def forget_masks() -> None:
-    """Empty the table: an outermost call is over and its tracers are gone."""
-    _table.masks.clear()

@@ -32,6 +32,13 @@ def unique_name(prefix: str) -> str:
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
+def checked(name: str | None, owner: str) -> str | None:
+    """The name, if it can be part of a path; `owner` begins the message if not."""
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
+    return name
+
+
 def auto_name(cls: type) -> str:
     """A fresh name for an object of the class."""
     return unique_name(to_snake_case(cls.__name__))

@@ -37,11 +37,7 @@ class Operation:
     """Base of layers and of functions that may be called on symbolic tensors."""
 
     def __init__(self, name: str | None = None):
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(
-                f"{type(self).__name__}: a name must be a string without '/'; received {name!r}."
-            )
-        self.name = name or naming.auto_name(type(self))
+        self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))
         self._inbound_nodes: list[Node] = []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:

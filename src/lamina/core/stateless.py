@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from lamina.core.variable import Variable, context
+from lamina.core.dtypes import is_float
+from lamina.core.variable import Bindings, Variable, context
 
 
 def stateless(function: Callable, variables: Any) -> Callable:
@@ -35,74 +37,75 @@ def stateless(function: Callable, variables: Any) -> Callable:
         (6.0, 1.0)
     """
     boxes, structure = _flatten(variables)
+    _refuse_duplicates(boxes)
 
     def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves = structure.flatten_up_to(values)
-        outer = context.bound
-        context.bound = {**(outer or {}), **{id(b): v for b, v in zip(boxes, leaves, strict=True)}}
-        if isinstance(outer, _Scratch):
-            context.bound = _Scratch(context.bound)
-        try:
+        with _bound(boxes, leaves) as inside:
             result = function(*args, **kwargs)
-            inner = context.bound
-        finally:
-            context.bound = outer
-        new = [inner.pop(id(b)) for b in boxes]
-        # What was assigned but not listed would be lost without a word.
-        if any(inner.get(key, value) is not value for key, value in (outer or {}).items()):
-            raise RuntimeError(
-                "A Variable was assigned inside a differentiated function that does not list it.\n"
-                "  Fix: pass it in value_and_grad(function, variables, state=[…]), or assign it "
-                "outside."
-            )
-        return result, structure.unflatten(new)
+        return result, structure.unflatten([inside.values[id(box)] for box in boxes])
 
     return pure
-
-
-class _Scratch(dict):
-    """Bindings that take any Variable."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[None]:
     """What is assigned inside is forgotten afterwards: for tracing code only for its shapes."""
-    outer = context.bound
-    context.bound = _Scratch(outer or {})
-    try:
+    with _bound(open=True):
         yield
+
+
+@contextlib.contextmanager
+def _bound(
+    boxes: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False
+) -> Iterator[Bindings]:
+    outer = context.bound
+    context.bound = Bindings(outer, boxes, values, open)
+    try:
+        yield context.bound
     finally:
         context.bound = outer
 
 
 def values_of(variables: Any) -> Any:
     """The arrays inside a pytree of Variables, in the same structure."""
-    return jax.tree.map(lambda v: v.value, variables, is_leaf=lambda v: isinstance(v, Variable))
+    return jax.tree.map(lambda v: v._read(), variables, is_leaf=lambda v: isinstance(v, Variable))
+
+
+def own_values_of(variables: Any) -> Any:
+    """The same for a program that may overwrite the arrays in place.
+
+    An array that somebody may hold – a user who has read `variable.value`, another Variable – is
+    copied first.
+    """
+
+    def own(box: Variable) -> jax.Array:
+        if box._lent:
+            box._value, box._lent = jax.device_put(box._value, may_alias=False), False
+        return box._value
+
+    return jax.tree.map(own, variables, is_leaf=lambda v: isinstance(v, Variable))
 
 
 def assign_all(variables: Any, values: Any) -> None:
-    """Put a pytree of arrays into a pytree of Variables of the same structure."""
+    """Put a pytree of new arrays into a pytree of Variables of the same structure."""
     boxes, structure = _flatten(variables)
     for box, value in zip(boxes, structure.flatten_up_to(values), strict=True):
         if context.bound is None:
-            box._value = value
+            box._value, box._lent = value, False
         else:
             box.assign(value)
 
 
-def value_and_grad(
-    function: Callable, variables: Sequence[Variable], state: Sequence[Variable] = ()
-) -> Callable:
+def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callable:
     """Value and gradients of object-style code with respect to Variables.
+
+    What `function` assigns besides – moving averages of BatchNormalization, random seeds,
+    metrics – keeps its new value.
 
     Args:
         function: Returns a scalar loss, or a tuple `(loss, anything else)`.
         variables: What to differentiate with respect to.
-        state: Other Variables that `function` assigns, such as the moving averages of
-            BatchNormalization, random seeds and metrics. They keep their new values.
 
     Returns:
         A function with the arguments of `function` that returns `(its result, gradients)`,
@@ -114,26 +117,57 @@ def value_and_grad(
         >>> float(loss), float(grads[0])
         (9.0, 6.0)
     """
-    variables, state = list(variables), list(state)
+    variables = list(variables)
+    for variable in variables:
+        if not isinstance(variable, Variable):
+            raise TypeError(
+                f"value_and_grad() needs a list of Variables and received {variable!r} in it.\n"
+                "  Fix: e.g. model.trainable_variables."
+            )
+        if not is_float(variable.dtype):
+            raise ValueError(
+                f"Variable {variable.path!r} holds {variable.dtype} and has no gradient.\n"
+                "  Fix: list only weights, e.g. model.trainable_variables."
+            )
+    _refuse_duplicates(variables)
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, list]:
-        def loss_of(values: list, state_values: list) -> tuple[Any, Any]:
-            def run() -> Any:
-                return function(*args, **kwargs)
+        assigned: dict[int, Variable] = {}
 
-            pure = stateless(run, (variables, state))
-            result, (new_values, new_state) = pure((values, state_values))
+        def loss_of(values: list) -> tuple[Any, Any]:
+            with _bound(variables, values, open=True) as inside:
+                result = function(*args, **kwargs)
             loss = result[0] if isinstance(result, tuple) else result
-            return loss, (result, new_values, new_state)
+            given = {id(v): value for v, value in zip(variables, values, strict=True)}
+            new = {k: v for k, v in inside.values.items() if k in inside.boxes}
+            new = {k: v for k, v in new.items() if v is not given.get(k)}
+            assigned.update((k, inside.boxes[k]) for k in new)
+            return _scalar(loss), (result, new)
 
         with jax.named_scope("loss"):
-            grads, (result, new_values, new_state) = jax.grad(loss_of, has_aux=True)(
-                values_of(variables), values_of(state)
-            )
-        assign_all((variables, state), (new_values, new_state))
+            values = [v._uncast() for v in variables]
+            grads, (result, new) = jax.grad(loss_of, has_aux=True)(values)
+        for key, value in new.items():
+            assigned[key].assign(value)
         return result, grads
 
     return differentiated
+
+
+def _refuse_duplicates(boxes: Sequence[Variable]) -> None:
+    if len({id(box) for box in boxes}) < len(boxes):
+        twice = next(b for i, b in enumerate(boxes) if any(b is other for other in boxes[:i]))
+        raise ValueError(f"Variable {twice.path!r} is listed twice; its value would be ambiguous.")
+
+
+def _scalar(loss: Any) -> jax.Array:
+    loss = jnp.asarray(loss)
+    if loss.ndim or not is_float(loss.dtype):
+        raise ValueError(
+            f"A loss to differentiate must be one number; received {loss.dtype} of shape "
+            f"{loss.shape}.\n  Fix: take its mean, e.g. loss.mean()."
+        )
+    return loss
 
 
 def _flatten(variables: Any) -> tuple[list[Variable], Any]:

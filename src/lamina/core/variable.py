@@ -9,15 +9,46 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import naming, runtime  # noqa: F401 - runtime sets JAX up
+from lamina.core import naming, registry, runtime  # noqa: F401 - runtime sets JAX up
 from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.memory_limit import take_room
+
+
+class Bindings:
+    """Arrays that stand for the values of Variables while a function runs on JAX's behalf.
+
+    Args:
+        outer: The bindings around these, whose values can be read.
+        boxes: Variables that may be assigned, with `values` to begin with.
+        open: Whether every other Variable may be assigned, too.
+    """
+
+    def __init__(
+        self,
+        outer: "Bindings | None",
+        boxes: Sequence["Variable"] = (),
+        values: Sequence[Any] = (),
+        open: bool = False,
+    ):
+        self.open = open
+        self.boxes = {id(box): box for box in boxes}
+        self.values: dict[int, Any] = dict(outer.values) if outer is not None else {}
+        self.values.update(zip(self.boxes, values, strict=True))
+
+    def assign(self, box: "Variable", value: Any) -> None:
+        if id(box) not in self.boxes:
+            if not self.open:
+                raise _assigned_unknown(box)
+            # Kept alive, so that no other Variable can come to have the same id.
+            self.boxes[id(box)] = box
+        self.values[id(box)] = value
 
 
 class _Context(threading.local):
     """What holds while a layer runs: bound values, the compute dtype, the name path."""
 
     def __init__(self) -> None:
-        self.bound: dict[int, Any] | None = None
+        self.bound: Bindings | None = None
         self.autocast: str | None = None
         self.path: tuple[str, ...] = ()
 
@@ -52,14 +83,15 @@ class Variable:
     enough for it to be trained and saved.
 
     Args:
-        initializer: An array, or a function `(shape, dtype) → array`.
+        initializer: An array, a function `(shape, dtype) → array`, or the name of one.
         shape: Needed when `initializer` is a function.
         dtype: Defaults to the array's own, or `floatx()` for a function.
         trainable: Whether an optimizer may change it.
+        autocast: Whether layers with a mixed policy read it in their compute dtype.
+        aggregation, synchronization: Accepted as in Keras; devices agree without them.
         name: Last part of the path, e.g. `kernel`.
         regularizer: Function `array → scalar`, added to the loss.
         constraint: Function `array → array`, applied after every optimizer step.
-        autocast: Whether layers with a mixed policy read it in their compute dtype.
 
     Example:
         >>> v = Variable([1.0, 2.0], name="scale")
@@ -68,50 +100,82 @@ class Variable:
         [2.0, 3.0]
     """
 
+    # Above NumPy's, so that `array * variable` asks the variable, which may hold a tracer.
+    __array_priority__ = 1_000
+
     def __init__(
         self,
         initializer: Any,
         shape: Sequence[int] | None = None,
         dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
         name: str | None = None,
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
-        autocast: bool = True,
     ):
         self.name = name or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
-        self.trainable = trainable
+        self.trainable = bool(trainable)
         self.regularizer = regularizer
         self.constraint = constraint
         self.autocast = autocast
+        if isinstance(initializer, str):
+            initializer = registry.get("initializer", initializer)
         # Even when a layer is built while JAX traces, its first values must be real arrays.
         with jax.ensure_compile_time_eval():
             if callable(initializer):
-                if shape is None:
-                    raise ValueError(f"Variable {self.path!r} needs a shape for its initializer.")
-                dtype = standardize_dtype(dtype)
-                value = initializer(tuple(shape), dtype=dtype)
+                dtype, shape = standardize_dtype(dtype), self._known_shape(shape)
+                take_room(self.path, shape, dtype)
+                value = initializer(shape, dtype=dtype)
             else:
-                value = initializer.value if isinstance(initializer, Variable) else initializer
+                value = initializer
             self._value = _on_device(value, dtype)
-        if shape is not None and tuple(shape) != self._value.shape:
+        # Whether somebody else may hold the array: training must then not overwrite it in place.
+        self._lent = False
+        if shape is not None and resolve_shape(shape) != self._value.shape:
             raise ValueError(
                 f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
-                f"expected {tuple(shape)}."
+                f"expected {resolve_shape(shape)}."
             )
+
+    def _known_shape(self, shape: Any) -> tuple[int, ...]:
+        if shape is None:
+            raise ValueError(
+                f"Variable {self.path!r} needs a shape for its initializer.\n"
+                "  Fix: shape=(3, 4), or shape=() for a single number."
+            )
+        resolved = resolve_shape(shape)
+        if None in resolved:
+            raise ValueError(
+                f"Variable {self.path!r} cannot have the shape {resolved}: every size must be "
+                "known.\n  Likely cause: it depends on the batch size, or on an axis that was "
+                "left open in lamina.Input(shape)."
+            )
+        return resolved
 
     @property
     def value(self) -> jax.Array:
         """The array itself; inside a compiled step, what the step has made of it so far."""
-        bound = context.bound
-        value = self._value if bound is None else bound.get(id(self), self._value)
+        if context.bound is None:
+            self._lent = True
+        return self._read()
+
+    def _read(self) -> jax.Array:
+        value = self._uncast()
         if context.autocast is not None and self.autocast and is_float(value.dtype):
             return value.astype(context.autocast)
         return value
 
+    def _uncast(self) -> jax.Array:
+        bound = context.bound
+        return self._value if bound is None else bound.values.get(id(self), self._value)
+
     def assign(self, value: Any) -> "Variable":
         """Put another array of the same shape in the box."""
+        lent = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):
             value = _on_device(value, self._value.dtype)
         elif value.dtype != self._value.dtype:
@@ -122,16 +186,12 @@ class Variable:
                 f"a value of shape {value.shape}."
             )
         bound = context.bound
-        if bound is not None and id(self) in bound:
-            bound[id(self)] = value
+        if bound is not None:
+            bound.assign(self, value)
         elif isinstance(value, jax.core.Tracer):
-            raise RuntimeError(
-                f"Variable {self.path!r} was assigned inside a compiled step, but the model does "
-                "not know it.\n  Likely cause: it is not reachable from an attribute of the model, "
-                "a layer or a metric.\n  Fix: keep it, or the layer that owns it, on self."
-            )
+            raise _assigned_unknown(self)
         else:
-            self._value = value
+            self._value, self._lent = value, lent
         return self
 
     def assign_add(self, value: Any) -> "Variable":
@@ -139,10 +199,6 @@ class Variable:
 
     def assign_sub(self, value: Any) -> "Variable":
         return self.assign(self._uncast() - jnp.asarray(value))
-
-    def _uncast(self) -> jax.Array:
-        bound = context.bound
-        return self._value if bound is None else bound.get(id(self), self._value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -161,11 +217,11 @@ class Variable:
         return self._value.dtype.name
 
     def numpy(self) -> np.ndarray:
-        """A copy as a NumPy array: training overwrites the variable's own memory in place."""
-        return np.array(self.value)
+        """A copy as a NumPy array."""
+        return np.array(self._read())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.value, dtype=dtype)
+        return np.array(self._read(), dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
@@ -177,16 +233,31 @@ class Variable:
         return len(self._value)
 
     def __float__(self) -> float:
-        return float(self.value)
+        return float(self._read())
 
     def __int__(self) -> int:
-        return int(self.value)
+        return int(self._read())
 
     def __bool__(self) -> bool:
-        return bool(self.value)
+        return bool(self._read())
+
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
+        return jnp.round(self._read(), ndigits or 0)
+
+    def __hash__(self) -> int:
+        return id(self)  # == compares numbers, as everywhere in array code
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _assigned_unknown(box: Variable) -> RuntimeError:
+    return RuntimeError(
+        f"Variable {box.path!r} was assigned inside a compiled step, but the model does not know "
+        "it.\n  Likely cause: it is not reachable from an attribute of the model, a layer or a "
+        "metric, or it was not listed for stateless().\n"
+        "  Fix: keep it, or the layer that owns it, on self."
+    )
 
 
 def _on_device(value: Any, dtype: Any = None) -> jax.Array:
@@ -196,7 +267,7 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
     compiles a program for every new shape, which is most of the time it takes to build a model.
     """
     if isinstance(value, Variable):
-        value = value.value
+        value = value._read()
     if isinstance(value, jax.core.Tracer):
         return value if dtype is None else value.astype(dtype)
     host = np.array(value)
@@ -206,6 +277,9 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
 
 def _delegate(name: str) -> None:
     def operator(self: Variable, *others: Any) -> Any:
+        for other in others:
+            if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
+                return NotImplemented  # a symbolic tensor: its own operator draws the graph
         unboxed = (o.value if isinstance(o, Variable) else o for o in others)
         return getattr(self.value, name)(*unboxed)
 
@@ -214,9 +288,10 @@ def _delegate(name: str) -> None:
 
 
 for _operator in (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"),
     *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
-    *("lt", "le", "gt", "ge", "neg", "pos", "abs"),
+    *("rand", "ror", "rxor"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"),
 ):
     _delegate(f"__{_operator}__")
 

@@ -11,7 +11,7 @@ from lamina.core import config, naming
 from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.stateless import stateless
-from lamina.core.tracking import kind_of, track
+from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, name_scope, resolve_shape
 
 
@@ -170,7 +170,7 @@ class Metric:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_metrics" in self.__dict__:
-            value = track(value, self._register)
+            value = track(value, self)
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
@@ -184,6 +184,11 @@ class Metric:
         kept = kinds.get(kind_of(value))
         if kept is not None and not any(value is known for known in kept):
             kept.append(value)
+
+    def _forget(self, value: Any) -> None:
+        gone = no_longer_held(self, value, ("_own_variables", "_metrics"))
+        for known in (self._own_variables, self._metrics):
+            known[:] = [item for item in known if id(item) not in gone]
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
         if len(values) != len(self.variables):

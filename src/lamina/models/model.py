@@ -7,11 +7,9 @@ from typing import Any
 import jax
 
 from lamina.core import registry
-from lamina.core.call_signature import is_shape
 from lamina.core.errors import did_you_mean
-from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
-from lamina.core.variable import name_scope
 from lamina.models.graph import Graph
 from lamina.training.trainer import Trainer
 
@@ -28,7 +26,8 @@ class Model(Trainer):
         name: Of the model.
 
     Example:
-        >>> from lamina.layers import Input, Dense
+        >>> import numpy as np
+        >>> from lamina.layers import Dense, Input
         >>> x = Input(shape=(4,))
         >>> model = Model(x, Dense(2)(x))
         >>> model.output_shape
@@ -144,31 +143,6 @@ class Model(Trainer):
         return jax.tree.map(lambda t: t.shape, tensors)
 
     # -- building and calling --------------------------------------------------------------------
-
-    def build(self, input_shape: Any) -> None:
-        """Make all weights for inputs of this shape (with the batch axis, which may be None).
-
-        Args:
-            input_shape: A tuple, or a list or dict of tuples for several inputs.
-        """
-        if self._graph is not None or self.built:
-            return
-        tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-        trace_spec(self.call, tensors)
-        self._forget_losses()
-
-    def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
-        if self.built or type(self).build is not Model.build:
-            super()._build_for(signature, args, kwargs)
-            return
-        if is_symbolic(args, kwargs):
-            # The layers inside are built by following one call.
-            with name_scope(self.name):
-                trace_spec(self.call, *args, **kwargs)
-            self._forget_losses()
-        shapes = signature.shapes(type(self).build, args, kwargs)
-        object.__setattr__(self, "_build_shapes", shapes)
-        self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._graph is None:
