@@ -108,7 +108,7 @@ CASES = [
     ("SquaredHinge", {}, "signs"),
     ("CategoricalHinge", {}, "one-hot, logits"),
 ]
-REDUCTIONS = ["sum_over_batch_size", "sum", "mean_with_sample_weight", None]
+REDUCTIONS = ["sum_over_batch_size", "mean_with_sample_weight", None]
 WEIGHTS = ["unweighted", "weighted", "partly zero"]
 
 
@@ -125,6 +125,10 @@ def _weights(kind: str, values: np.ndarray) -> np.ndarray | None:
 
 
 every_case = pytest.mark.parametrize(("name", "settings", "kind"), CASES, ids=_id)
+one_case_of_each = {name: (name, settings, kind) for name, settings, kind in reversed(CASES)}
+every_loss = pytest.mark.parametrize(
+    ("name", "settings", "kind"), one_case_of_each.values(), ids=_id
+)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -145,21 +149,36 @@ def test_loss_equals_keras(name, settings, kind, weights):
         )
 
 
-@every_case
-def test_gradient_equals_keras(name, settings, kind):
-    y_true, y_pred = _targets(kind)
-    theirs = jax.grad(lambda p: getattr(keras.losses, name)(**settings)(y_true, p))
-    ours = jax.grad(lambda p: getattr(losses, name)(**settings)(y_true, p))
-    expected = theirs(jnp.asarray(y_pred))
-    np.testing.assert_allclose(ours(jnp.asarray(y_pred)), expected, rtol=1e-4, atol=1e-6)
+@pytest.fixture(scope="module")
+def gradients():
+    """Gradients of all cases, Keras's and ours, from one program: compiling them apart is slow."""
+
+    def loss_of(side, case):
+        name, settings, kind = CASES[case]
+        return lambda p: getattr(side, name)(**settings)(_targets(kind)[0], p)
+
+    @jax.jit
+    def all_gradients(predictions):
+        return [
+            (jax.grad(loss_of(keras.losses, case))(p), jax.grad(loss_of(losses, case))(p))
+            for case, p in enumerate(predictions)
+        ]
+
+    return all_gradients([jnp.asarray(_targets(kind)[1]) for _, _, kind in CASES])
 
 
-@every_case
+@pytest.mark.parametrize("case", range(len(CASES)), ids=lambda case: _id(CASES[case]))
+def test_gradient_equals_keras(gradients, case):
+    expected, found = gradients[case]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@every_loss
 def test_compiled_loss_equals_eager(name, settings, kind):
     y_true, y_pred = _targets(kind)
     loss = getattr(losses, name)(**settings)
-    weights = np.linspace(0.5, 2, len(np.asarray(losses_per_sample(name, settings, kind))))
-    weights = weights.astype("float32")
+    values = losses_per_sample(name, settings, kind)
+    weights = np.linspace(0.5, 2, len(values)).astype("float32")
     np.testing.assert_allclose(
         jax.jit(loss)(y_true, y_pred, weights), loss(y_true, y_pred, weights), rtol=1e-5, atol=1e-7
     )
@@ -177,10 +196,7 @@ def test_loss_broadcasts_nothing(name, settings, kind):
         losses_per_sample(name, settings, kind)
 
 
-NAMES = sorted({name for name, _, _ in CASES})
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(one_case_of_each))
 def test_config_equals_keras(name):
     ours, theirs = getattr(losses, name)(), getattr(keras.losses, name)()
     assert ours.get_config() == theirs.get_config()

@@ -171,7 +171,8 @@ def test_doubles_become_floats_without_a_warning():
     assert losses.MeanSquaredError()(y_true, y_pred).dtype == "float32"
 
 
-@pytest.mark.parametrize("samples", [0, 1])
-@every_function
-def test_tiny_and_empty_batches_keep_their_shape(loss, samples):
-    assert loss(np.ones((samples, 2)), np.ones((samples, 2))).shape == (samples,)
+@pytest.mark.parametrize(
+    "loss", [losses.mean_squared_error, losses.binary_crossentropy, losses.categorical_hinge]
+)
+def test_an_empty_batch_gives_no_values(loss):
+    assert loss(np.ones((0, 2)), np.ones((0, 2))).shape == (0,)

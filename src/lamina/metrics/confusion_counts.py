@@ -76,8 +76,8 @@ def confusion_counts(
     return Counts(
         true_positives=true_positives,
         false_positives=false_positives,
-        true_negatives=jnp.sum(no, axis=0) - false_positives,
-        false_negatives=jnp.sum(yes, axis=0) - true_positives,
+        true_negatives=jnp.sum(no, axis=0, keepdims=True) - false_positives,
+        false_negatives=jnp.sum(yes, axis=0, keepdims=True) - true_positives,
     )
 
 
@@ -126,8 +126,9 @@ def _by_comparison(
     y_pred: jax.Array, yes: jax.Array, no: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
     levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
-    above = y_pred > levels.reshape(-1, *(1,) * y_pred.ndim)
-    return jnp.sum(jnp.where(above, yes, 0), axis=1), jnp.sum(jnp.where(above, no, 0), axis=1)
+    above = y_pred[None] > levels.reshape(-1, *(1,) * y_pred.ndim)
+    right, wrong = jnp.where(above, yes[None], 0), jnp.where(above, no[None], 0)
+    return jnp.sum(right, axis=1), jnp.sum(wrong, axis=1)
 
 
 def _by_bucket(
@@ -143,7 +144,7 @@ def _by_bucket(
     exceeded = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (number - 1)).astype("int32")
     if thresholds[0] < 0:
         exceeded = jnp.maximum(exceeded, 1)
-    labels = (jnp.arange(y_pred.shape[1]),) if y_pred.ndim == 2 else ()
+    labels = (jnp.arange(y_pred.shape[1])[None],) if y_pred.ndim == 2 else ()
     histogram = jnp.zeros((number + 1, *y_pred.shape[1:], 2), y_pred.dtype)
     histogram = histogram.at[(exceeded, *labels)].add(jnp.stack([yes, no], axis=-1))
     exceeding = jax.lax.cumsum(histogram, axis=0, reverse=True)[1:]
@@ -165,6 +166,5 @@ def _weights(
 
 def _only_top_k(scores: jax.Array, k: int) -> jax.Array:
     _, best = jax.lax.top_k(scores, k)
-    classes = jnp.arange(scores.shape[-1])
-    among = jnp.any(best[..., None] == classes, axis=-2)
+    among = jnp.any(jax.nn.one_hot(best, scores.shape[-1], dtype="bool"), axis=-2)
     return jnp.where(among, scores, NEVER)
