@@ -1,5 +1,7 @@
 """The few names that Keras keeps under `backend`."""
 
+import gc
+
 from lamina.core.config import (
     epsilon,
     floatx,
@@ -11,13 +13,20 @@ from lamina.core.config import (
 from lamina.core.naming import reset_names
 
 
-def clear_session() -> None:
+def clear_session(free_memory: bool = True) -> None:
     """Start counting names again (`dense`, `dense_1` …); Lamina keeps no other global state.
+
+    Args:
+        free_memory: Whether to collect garbage now. Models that nothing refers to any more give
+            their memory back by themselves; in a notebook that builds one after another, this
+            does it at once.
 
     Example:
         >>> clear_session()
     """
     reset_names()
+    if free_memory:
+        gc.collect()
 
 
 def backend() -> str:

@@ -147,3 +147,8 @@ def test_every_hint_is_for_something_that_is_really_missing(served):
     for name in missing._TENSORFLOW:
         if name != "compat":  # a few settings of it are accepted
             assert not hasattr(tf, name), name
+    for name in missing._KERAS:
+        found = tf.keras
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        assert found is None, name

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lamina.backend import clear_session
     from lamina.core.registry import (
         custom_object_scope,
         get_custom_objects,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lamina.training.py_dataset import PyDataset as Sequence
     from lamina.utils.files import get_file
     from lamina.utils.numerical import normalize, to_categorical
-    from lamina.utils.session import clear_session
     from lamina.utils.split import split_dataset
 
 # Public name → module and the name there.
@@ -30,7 +30,7 @@ _HOMES = {
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
-    "clear_session": ("lamina.utils.session", "clear_session"),
+    "clear_session": ("lamina.backend", "clear_session"),
     "custom_object_scope": ("lamina.core.registry", "custom_object_scope"),
     "deserialize_keras_object": ("lamina.core.registry", "deserialize"),
     "get_custom_objects": ("lamina.core.registry", "get_custom_objects"),
