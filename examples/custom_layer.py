@@ -1,8 +1,8 @@
 """A layer of your own: ten lines, trained, saved and loaded like any other.
 
 `Scale` multiplies every feature by its own learned factor. Run it with
-`python examples/custom_layer.py`; the small network around it reads at least 0.90 of the test images
-correctly, mostly about 0.97.
+`python examples/custom_layer.py`; the small network around it reads at least 0.90 of the test
+images correctly, mostly about 0.97.
 """
 
 import numpy as np

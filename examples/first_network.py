@@ -1,8 +1,8 @@
 """A first network: it learns to read handwritten digits in a few seconds.
 
 Run it with `python examples/first_network.py`. It reads at least 0.95 of the test images correctly,
-mostly between 0.97 and 0.98. The images are small (8 × 8 pixels) and come with Lamina, so no network is needed; for
-the famous larger ones write `mnist` for `digits` and 255 for 16.
+mostly between 0.97 and 0.98. The images are small (8 × 8 pixels) and come with Lamina, so no
+network is needed; for the famous larger ones write `mnist` for `digits` and 255 for 16.
 """
 
 import lamina as keras
