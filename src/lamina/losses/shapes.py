@@ -244,7 +244,7 @@ def _from_numpy(value: Any, name: str, caller: str) -> jax.Array:
     except ValueError:
         raise ValueError(
             f"{caller} cannot make an array of {name}: its rows differ in length.\n"
-            "  Fix: pad them to one length, e.g. lamina.utils.pad_sequences(rows)."
+            "  Fix: pad the rows with zeros to one length before numpy.array(rows)."
         ) from None
     if array.dtype.kind not in "biufcV":
         found = "None" if value is None else f"an array of {array.dtype}"

@@ -187,7 +187,8 @@ class Metric:
 
     def _forget(self, value: Any) -> None:
         gone = no_longer_held(self, value, ("_own_variables", "_metrics"))
-        for known in (self._own_variables, self._metrics):
+        lists: tuple[list, list] = (self._own_variables, self._metrics)
+        for known in lists:
             known[:] = [item for item in known if id(item) not in gone]
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
