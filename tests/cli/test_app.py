@@ -101,8 +101,8 @@ def test_help_is_quick():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # Processor time and the best of five: a busy machine must not fail the test.
-    assert min(seconds() for _ in range(5)) < 0.3
+    # Processor time and the best of three: a busy machine must not fail the test.
+    assert min(seconds() for _ in range(3)) < 0.3
 
 
 def test_the_module_can_be_run_as_a_command(tmp_path):
