@@ -291,7 +291,25 @@ def find(
     for namespace in _candidate_namespaces(module):
         if (namespace, name) in _builtin:
             return _builtin[namespace, name]
+    found = _by_own_name(name, custom_objects)
+    if found is not None:
+        return found
     raise UnknownClassError(_unknown_class(module, name, registered_name))
+
+
+def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
+    """What the user registered under that name in another package, if there is only one.
+
+    It may have been registered after it was saved, or given here without its package.
+    """
+    own_name = name.rpartition(">")[2]
+    found = [
+        symbol
+        for scope in (custom_objects or {}, *_scopes.stack, _custom)
+        for key, symbol in scope.items()
+        if key.rpartition(">")[2] == own_name and (key == own_name or ">" not in name)
+    ]
+    return found[0] if found and all(symbol is found[0] for symbol in found) else None
 
 
 _HOLDS_CODE = (

@@ -104,6 +104,9 @@ def check_thresholds(thresholds: Any, default: float, caller: str) -> list[float
     return listed
 
 
+_MOST_THRESHOLDS = 100_000
+
+
 def even_thresholds(number: int) -> list[float]:
     """Numbers from 0 to 1 in equal steps.
 
@@ -111,6 +114,10 @@ def even_thresholds(number: int) -> list[float]:
         >>> even_thresholds(3)
         [0.0, 0.5, 1.0]
     """
+    if number > _MOST_THRESHOLDS:  # the number may come from a model file
+        raise ValueError(
+            f"num_thresholds must be {_MOST_THRESHOLDS:,} or less; received {number:,}."
+        )
     return [0.0, *((i + 1) * 1.0 / (number - 1) for i in range(number - 2)), 1.0]
 
 

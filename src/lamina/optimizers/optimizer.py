@@ -200,7 +200,6 @@ class Optimizer:
     @property
     def variables(self) -> list[Variable]:
         """All its state, in the order in which Keras makes and stores it."""
-        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
         groups = (("average",), ("gradient_accumulator",), *self.slot_order)
         slots = [
             self._slots[name][id(weight)]
@@ -209,7 +208,11 @@ class Optimizer:
             for name in group
             if name in self._slots
         ]
-        return [self._iterations, *rate, *slots, *self._scalars.values(), *self._added]
+        return [*self._before_building(), *slots, *self._scalars.values(), *self._added]
+
+    def _before_building(self) -> list[Variable]:
+        rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
+        return [self._iterations, *rate]
 
     @property
     def iterations(self) -> Any:
@@ -458,6 +461,8 @@ class Optimizer:
         """
         variables = self.variables
         saved = {int(key): np.asarray(store[key]) for key in store.keys()}
+        if len(saved) == len(self._before_building()):
+            variables = self._before_building()  # saved before its first step: the slots are fresh
         expected = {i: v.shape for i, v in enumerate(variables)}
         found = {i: value.shape for i, value in saved.items()}
         if found != expected:

@@ -99,7 +99,8 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
     After an error the weights of the model are as they were.
     """
     parts = list(walk(model))
-    before = [(v, v._value) for _, part in parts for v in part.variables]
+    owners: list[Any] = [model, *(part for _, part in parts if isinstance(part, Optimizer))]
+    before = [(v, v._value) for owner in owners for v in owner.variables]
     remarks: list[str] = []
     used: set[str] = set()
     try:
@@ -111,7 +112,7 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
             except DamagedFileError:
                 raise
             except (ValueError, KeyError) as error:
-                problem = f"{path or part.name}: {_message(error)}"
+                problem = f"{_short(path) or part.name}: {_message(error)}"
                 if not skip_mismatch:
                     raise WeightsMismatchError(
                         f"the weights in the file do not fit model {model.name!r}, at {problem}"
@@ -123,10 +124,10 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
         raise
     unused = sorted(p for p in stored.groups - used if not p.startswith("optimizer/"))
     if unused:
-        shown = ", ".join(p.removesuffix("/vars") for p in unused[:3])
+        shown = ", ".join(_short(p.removesuffix("/vars")) for p in unused[:3])
         more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
         remarks.append(
-            f"the file also holds weights of {shown[:200]}{more}, for which model {model.name!r} "
+            f"the file also holds weights of {shown}{more}, for which model {model.name!r} "
             "has no place.\n  Likely cause: it was made with fewer layers than the saved one."
         )
     return remarks
@@ -134,7 +135,8 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
 
 def walk(root: Layer) -> Iterator[tuple[str, Any]]:
     """Every part that has weights of its own, with its path in the file, parents first."""
-    seen: set[int] = set()
+    # With the objects, so that no other can come to have the same id: some lists are made anew.
+    seen: dict[int, Any] = {}
 
     def visit(part: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, part
@@ -144,7 +146,7 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
     def enter(child: Any, path: str) -> Iterator[tuple[str, Any]]:
         if not _may_hold_weights(child) or id(child) in seen:
             return
-        seen.add(id(child))
+        seen[id(child)] = child
         if isinstance(child, (Layer, Optimizer)):
             yield from visit(child, path)
             return
@@ -159,7 +161,7 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
             used[base] = count + 1
             yield from enter(item, f"{path}/{base}_{count}" if count else f"{path}/{base}")
 
-    seen.add(id(root))
+    seen[id(root)] = root
     yield from visit(root, "")
 
 
@@ -332,9 +334,13 @@ def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
 
 def _refused(where: str, what: str) -> DamagedFileError:
     return DamagedFileError(
-        f"{where[:100]!r} {what}, which weights never do; it is not opened.\n"
+        f"{_short(where)!r} {what}, which weights never do; it is not opened.\n"
         "  Likely cause: the file was damaged, or made to do harm."
     )
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= 80 else f"…{path[-80:]}"
 
 
 def _message(error: Exception) -> str:
