@@ -15,7 +15,26 @@ from lamina.core.stateless import scratch
 from lamina.core.variable import resolve_shape
 
 # Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
-_PROBES = (83, 89)
+# Primes come first: nothing that is computed from them is the same by chance. Where they do not
+# work, as in a reshape that halves the axis, numbers that most others divide may.
+_PROBES = ((83, 89), (480, 960))
+
+# From Keras's name of an operation, such as "Add", to the function; `operators.py` fills it.
+operators: dict[str, Callable[..., Any]] = {}
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    def method(self: Any, *others: Any) -> Any:
+        return operators[name](self, *others)
+
+    return method
+
+
+def _reflected(name: str) -> Callable[..., Any]:
+    def method(self: Any, other: Any) -> Any:
+        return operators[name](other, self)
+
+    return method
 
 
 class KerasHistory(NamedTuple):
@@ -28,6 +47,9 @@ class KerasHistory(NamedTuple):
 
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
+
+    Arithmetic, comparison and indexing make further ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
+    `==` asks whether two are the same object.
 
     Example:
         >>> KerasTensor((None, 28, 28)).shape
@@ -56,6 +78,25 @@ class KerasTensor:
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
+    __add__, __radd__ = _operator("Add"), _reflected("Add")
+    __sub__, __rsub__ = _operator("Subtract"), _reflected("Subtract")
+    __mul__, __rmul__ = _operator("Multiply"), _reflected("Multiply")
+    __truediv__, __rtruediv__ = _operator("TrueDivide"), _reflected("TrueDivide")
+    __floordiv__, __rfloordiv__ = _operator("FloorDivide"), _reflected("FloorDivide")
+    __mod__, __rmod__ = _operator("Mod"), _reflected("Mod")
+    __pow__, __rpow__ = _operator("Power"), _reflected("Power")
+    __matmul__, __rmatmul__ = _operator("Matmul"), _reflected("Matmul")
+    __and__, __rand__ = _operator("LogicalAnd"), _reflected("LogicalAnd")
+    __or__, __ror__ = _operator("LogicalOr"), _reflected("LogicalOr")
+    __xor__, __rxor__ = _operator("LogicalXor"), _reflected("LogicalXor")
+    __lt__, __le__ = _operator("Less"), _operator("LessEqual")
+    __gt__, __ge__ = _operator("Greater"), _operator("GreaterEqual")
+    __neg__, __abs__ = _operator("Negative"), _operator("Absolute")
+    __invert__, __getitem__ = _operator("LogicalNot"), _operator("GetItem")
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return operators["Round"](self, ndigits or 0)
+
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
@@ -63,6 +104,7 @@ class KerasTensor:
             "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer."
         )
 
+    @property  # JAX looks for it and raises an error of its own where it finds a method
     def __jax_array__(self) -> Any:
         raise TypeError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
@@ -99,7 +141,6 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """
     leaves, structure = jax.tree.flatten((args, kwargs))
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
-    has_unknown = any(None in leaves[i].shape for i in symbolic)
 
     def outputs_for(probe: int) -> Any:
         specs = [
@@ -119,13 +160,17 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
 
         return jax.eval_shape(run, specs)
 
-    first = outputs_for(_PROBES[0])
-    if not has_unknown:
-        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), first)
-    second = outputs_for(_PROBES[1])
+    if not any(None in leaves[i].shape for i in symbolic):
+        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(_PROBES[0][0]))
 
     def merge(a: Any, b: Any) -> KerasTensor:
         shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
         return KerasTensor(shape, a.dtype)
 
-    return jax.tree.map(merge, first, second)
+    first_error = None
+    for small, large in _PROBES:
+        try:
+            return jax.tree.map(merge, outputs_for(small), outputs_for(large))
+        except Exception as error:
+            first_error = first_error or error
+    raise first_error  # type: ignore[misc]

@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, masking, registry
+from lamina.core import dtypes, masking, operators, registry  # noqa: F401 - `x + y` of inputs
 from lamina.core.call_signature import CallSignature, is_shape, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
 from lamina.core.init_arguments import arguments_as_config, init_argument_names, make_from_config
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
 from lamina.core.operation import Operation
+from lamina.core.tracebacks import strip
 from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
 from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
 
@@ -466,7 +467,8 @@ class Layer(Operation):
             if is_symbolic(args, kwargs):
                 # The layers in it are built by following one call, as none will be made now.
                 self._build_by_call(*args, **kwargs)
-            object.__setattr__(self, "_build_shapes", shapes)
+            if self._flat_layers():
+                object.__setattr__(self, "_build_shapes", shapes)
         self.built = True
 
     def _build_by_call(self, *args: Any, **kwargs: Any) -> None:
@@ -491,10 +493,17 @@ class Layer(Operation):
 
     def _explain(self, error: Exception, args: tuple) -> None:
         """Say in which layer an error arose, once for each layer on the way out."""
+        strip(error)
         if getattr(error, "_lamina_explained", None) == id(self):
             return
         shapes = jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), args)
         shown = shapes[0] if len(shapes) == 1 else shapes
+        if "__jax_array__" in str(error):
+            error.add_note(
+                "  Likely cause: a jax.numpy function was given a Variable.\n"
+                "  Fix: give it the Variable's array, e.g. self.kernel.value; operators such as "
+                "x @ self.kernel take either."
+            )
         error.add_note(f"  In {self._label}, called on shape {shown}.")
         error._lamina_explained = id(self)  # type: ignore[attr-defined]
 

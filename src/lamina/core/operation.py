@@ -1,12 +1,16 @@
 """Operation: whatever can stand in the graph of a functional model, and the Node of each call."""
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from lamina.core import naming
+from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
+from lamina.core.variable import Variable
 
 
 class Node:
@@ -70,26 +74,20 @@ class Operation:
 
     @property
     def input(self) -> Any:
-        """What the operation was called on; several calls make this ambiguous."""
-        node = self._only_node("input")
-        return node.input_tensors[0] if len(node.input_tensors) == 1 else node.input_tensors
+        """What the operation was called on; the first call counts."""
+        tensors = self._first_node("input").input_tensors
+        return tensors[0] if len(tensors) == 1 else tensors
 
     @property
     def output(self) -> Any:
-        """The symbolic output, for building another model on it (feature extraction)."""
-        return self._only_node("output").outputs
+        """The symbolic output of the first call, for building another model on it."""
+        return self._first_node("output").outputs
 
-    def _only_node(self, what: str) -> Node:
+    def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:
             raise AttributeError(
                 f"{type(self).__name__} {self.name!r} has no {what} yet: it has not been called "
                 "on an Input.\n  Fix: build the model first, e.g. put lamina.Input(shape) in front."
-            )
-        if len(self._inbound_nodes) > 1:
-            raise AttributeError(
-                f"{type(self).__name__} {self.name!r} was called {len(self._inbound_nodes)} times, "
-                f"so its {what} is ambiguous.\n  Fix: keep the tensor that the call you mean "
-                "returned."
             )
         return self._inbound_nodes[0]
 
@@ -98,30 +96,71 @@ class FunctionOperation(Operation):
     """A plain function as a node of a graph; made by `symbolic`, one subclass a function."""
 
     function: Callable
+    signature: inspect.Signature
+    tensors: tuple[str, ...] | None
+
+    def __init__(self, name: str | None = None, **settings: Any):
+        super().__init__(name=name)
+        # Keras may write settings that the function here does not have, at their defaults.
+        known = {k: v for k, v in settings.items() if k in type(self).signature.parameters}
+        strange = next((k for k, v in settings.items() if k not in known and v), None)
+        if strange is not None:
+            raise unknown_argument(type(self).__name__, strange, type(self).signature.parameters)
+        self.settings = known
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        boxes = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, Variable)]
+        if boxes:
+            raise TypeError(
+                f"{type(self).__name__} received the Variable {boxes[0].path!r} and a symbolic "
+                "tensor: a model of them would neither train nor save the Variable.\n"
+                "  Fix: write a layer that keeps it on self and computes this in call()."
+            )
+        return super().symbolic_call(*args, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return type(self).function(*args, **kwargs)
+        names = type(self).tensors
+        if names is not None:
+            kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
+            args = ()
+        return type(self).function(*args, **kwargs, **self.settings)
+
+    def get_config(self) -> dict:
+        return {"name": self.name, **self.settings}
 
 
-def symbolic(function: Callable, class_name: str) -> tuple[Callable, type[FunctionOperation]]:
+def symbolic(
+    function: Callable, class_name: str, tensors: Sequence[str] | None = None
+) -> tuple[Callable, type[FunctionOperation]]:
     """Let a function of arrays be called on symbolic tensors as well.
 
     Args:
         function: Any traceable function of arrays.
         class_name: Name of the operation in saved models, Keras's own, e.g. `"Add"`.
+        tensors: The arguments that are tensors; the others are settings, which Keras keeps in
+            the operation's config. None if there are no settings.
 
     Returns:
         The function to export, and the operation class to register under its namespace.
     """
-    operation = type(
-        class_name, (FunctionOperation,), {"function": staticmethod(function), "__doc__": None}
-    )
+    signature = inspect.signature(function)
+    attributes = {
+        "function": staticmethod(function),
+        "signature": signature,
+        "tensors": None if tensors is None else tuple(tensors),
+        "__doc__": None,
+    }
+    operation = type(class_name, (FunctionOperation,), attributes)
 
+    @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if is_symbolic(args, kwargs):
+        if not is_symbolic(args, kwargs):
+            return function(*args, **kwargs)
+        if tensors is None:
             return operation().symbolic_call(*args, **kwargs)
-        return function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
+        return operation(**settings).symbolic_call(*(bound.arguments[name] for name in tensors))
 
-    wrapper.__name__ = wrapper.__qualname__ = function.__name__
-    wrapper.__doc__ = function.__doc__
     return wrapper, operation

@@ -59,7 +59,12 @@ def register_getter(kind: str, get: Callable) -> None:
 
 def get(kind: str, identifier: Any) -> Any:
     """An object of the kind from its name, config, class or itself; None stays None."""
-    return None if identifier is None else _getters[kind](identifier)
+    if identifier is None:
+        return None
+    if kind not in _getters:
+        # They make themselves known here; who has imported a base class alone has not met them.
+        from lamina import constraints, initializers, regularizers  # noqa: F401
+    return _getters[kind](identifier)
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
@@ -354,7 +359,7 @@ def _candidate_namespaces(module: str | None) -> list[str]:
     parts = module.replace("lamina", "keras", 1).split(".")
     if len(parts) > 1 and parts[1] == "src":
         parts.pop(1)
-    return [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return [module, *(".".join(parts[:n]) for n in range(len(parts), 0, -1))]
 
 
 def _namespace(symbol: Any) -> str:
@@ -363,7 +368,9 @@ def _namespace(symbol: Any) -> str:
 
 def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> dict:
     registered = _custom_names.get(cls)
-    if registered is None and cls not in _namespace_of and module not in ("keras",):
+    # As Keras does for what is not in its public namespaces.
+    public = cls in _namespace_of and not module.startswith("keras.src.")
+    if registered is None and not public and module != "keras":
         registered = cls.__name__
     return {
         "module": module,

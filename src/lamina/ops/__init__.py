@@ -1,7 +1,7 @@
 """Functions of arrays, with Keras's names. They work inside layers, losses and users' own code."""
 
 from lamina.ops import nn
-from lamina.ops.nn import (
+from lamina.ops.exported import (
     average_pool,
     batch_normalization,
     celu,
