@@ -145,8 +145,9 @@ def logits(model: Any) -> None:
     """Refuse probabilities where a loss expects logits, and warn of the reverse."""
     final = _final_activations(model)
     for loss, activation in zip(model._objectives._losses, final, strict=False):
-        from_logits = getattr(loss, "from_logits", None)
         name = _loss_name(loss)
+        # A loss given by name has no such setting, and takes probabilities.
+        from_logits = getattr(loss, "from_logits", False)
         if from_logits and activation in ("softmax", "sigmoid"):
             raise ValueError(
                 f"The loss {name} was made with from_logits=True, but the last layer already "
@@ -154,10 +155,10 @@ def logits(model: Any) -> None:
                 f"  Fix: {type(loss).__name__}() without from_logits, or take the activation off "
                 "the last layer."
             )
-        if from_logits is False and activation == "linear" and "crossentropy" in str(name):
+        if not from_logits and activation == "linear" and "crossentropy" in str(name):
             kind = "sigmoid" if "binary" in str(name) else "softmax"
             warn_once(
-                f"logits-{model.name}",
+                f"logits-{id(model)}",
                 f"The loss {name} expects probabilities, but the last layer of {model.name!r} has "
                 f"no activation, so its outputs are logits.\n"
                 f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",

@@ -4,11 +4,9 @@ A model may have one output or many, given names, and losses and metrics may be 
 list or as a dict. Here they are flattened: one loss and one list of metrics for each output.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from lamina import losses as losses_module
 from lamina import metrics as metrics_module
@@ -35,13 +33,14 @@ class Objectives:
         self.loss_tracker = Mean(name="loss")
         self.built = False
         self.outputs: list = []  # their shapes
-        self._losses: list[Callable | None] = []
+        self._losses: list[Loss | None] = []
         self._weights: list[float] = []
         self._trackers: list[Mean] = []
         self._metrics: list[tuple[int, Metric, bool]] = []
         # Refused here, when the user writes it, and not at the first step.
         for identifier in _leaves(loss):
-            losses_module.get(identifier)
+            if identifier not in _ASKS_FOR_SHAPES:
+                losses_module.get(identifier)
         for identifier in (*_leaves(metrics), *_leaves(weighted_metrics)):
             if identifier not in _ASKS_FOR_SHAPES:
                 metrics_module.get(identifier)
@@ -60,12 +59,19 @@ class Objectives:
         outputs = self.outputs = jax.tree.leaves(y_pred)
         count = len(outputs)
         losses = _spread(self.loss, names, count, "loss")
-        self._losses = [losses_module.get(identifier) for identifier in losses]
+        targets = jax.tree.leaves(y) if y is not None else [None] * count
+        shapes = [
+            (tuple(o.shape if t is None else t.shape), tuple(o.shape))
+            for t, o in zip(targets, outputs, strict=False)
+        ]
+        self._losses = [
+            None if loss is None else losses_module.resolve_loss(loss, *shape)
+            for loss, shape in zip(losses, shapes, strict=False)
+        ]
         weights = _spread(self.loss_weights, names, count, "loss_weights")
         self._weights = [1.0 if w is None else float(w) for w in weights]
         if count > 1 and sum(loss is not None for loss in self._losses) > 1:
             self._trackers = [Mean(name=f"{name}_loss") for name in names]
-        targets = jax.tree.leaves(y) if y is not None else [None] * count
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
             for index, identifiers in enumerate(_spread_metrics(given, names, count)):
                 for identifier in identifiers:
@@ -109,7 +115,7 @@ class Objectives:
     @property
     def sums_over_samples(self) -> bool:
         """Whether every loss and metric is one of Lamina's, which are sums over samples."""
-        parts = [loss for loss in self._losses if loss is not None]
+        parts: list[Loss | Metric] = [loss for loss in self._losses if loss is not None]
         parts += [metric for _, metric, _ in self._metrics]
         return all(_is_ours(part) for part in parts)
 
@@ -122,7 +128,7 @@ class Objectives:
         for index, loss in enumerate(self._losses):
             if loss is None:
                 continue
-            value = _value_of(loss, targets[index], predictions[index], weights[index])
+            value = loss(targets[index], predictions[index], sample_weight=weights[index])
             if self._trackers:
                 count = predictions[index].shape[0] if predictions[index].ndim else 1
                 self._trackers[index].update_state(value, sample_weight=count)
@@ -162,15 +168,6 @@ def _is_ours(part: Any) -> bool:
         f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
         for f in (owner, *functions)
     )
-
-
-def _value_of(loss: Callable, y: Any, y_pred: Any, weight: Any) -> jax.Array:
-    if isinstance(loss, Loss):
-        return loss(y, y_pred, sample_weight=weight)
-    value = loss(y, y_pred)  # a user's own function: one value a sample, or one in all
-    if weight is not None and jnp.ndim(value) >= 1:
-        value = value * jnp.reshape(weight, jnp.shape(weight) + (1,) * (value.ndim - weight.ndim))
-    return jnp.mean(value)
 
 
 def _leaves(given: Any) -> list:

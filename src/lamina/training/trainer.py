@@ -15,7 +15,9 @@ from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.stateless import stateless, value_and_grad
+from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
+from lamina.metrics import Metric
 from lamina.optimizers import Optimizer
 from lamina.training import checks
 from lamina.training.arrays import unpack_x_y_sample_weight
@@ -91,6 +93,9 @@ class Trainer(Layer):
         """
         if kwargs:
             raise unknown_argument("compile()", next(iter(kwargs)), _COMPILE_ARGUMENTS)
+        if metrics is None and _are_metrics(loss_weights):
+            # The third argument was `metrics` in Keras 2.
+            loss_weights, metrics = None, loss_weights
         arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -246,6 +251,7 @@ class Trainer(Layer):
 
     # -- the loops -------------------------------------------------------------------------------
 
+    @without_jax_frames
     def fit(
         self,
         x: Any = None,
@@ -310,6 +316,7 @@ class Trainer(Layer):
             validation_freq=validation_freq,
         )
 
+    @without_jax_frames
     def evaluate(
         self,
         x: Any = None,
@@ -339,6 +346,7 @@ class Trainer(Layer):
         )
         return logs if return_dict else self._in_order(logs)
 
+    @without_jax_frames
     def predict(
         self,
         x: Any,
@@ -355,6 +363,7 @@ class Trainer(Layer):
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
+    @without_jax_frames
     def train_on_batch(
         self,
         x: Any,
@@ -368,6 +377,7 @@ class Trainer(Layer):
         logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @without_jax_frames
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -376,6 +386,7 @@ class Trainer(Layer):
         logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
         return Loop(self).predict(x, batch_size=None, verbose=0, steps=None, callbacks=None)
@@ -499,6 +510,12 @@ class Trainer(Layer):
 
 def _batch_spec(array: Any) -> KerasTensor:
     return KerasTensor((None, *array.shape[1:]), array.dtype)
+
+
+def _are_metrics(given: Any) -> bool:
+    return isinstance(given, (list, tuple)) and any(
+        isinstance(item, (str, Metric)) for item in given
+    )
 
 
 def _batch_size(x: Any) -> int:

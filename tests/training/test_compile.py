@@ -1,0 +1,67 @@
+"""What compile accepts, and what it says about a loss that does not fit the last layer."""
+
+import pytest
+
+import lamina
+from lamina import layers
+from small_models import classifier
+
+
+def stack(last_activation):
+    return lamina.Sequential([lamina.Input((4,)), layers.Dense(3, activation=last_activation)])
+
+
+def test_metrics_as_the_third_argument_are_metrics_as_in_keras_2(blobs):
+    model = stack("softmax")
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    assert model.fit(*blobs, verbose=0).history.keys() == {"loss", "accuracy"}
+
+
+def test_crossentropy_is_the_one_that_fits_the_labels(blobs):
+    short, full = classifier(loss="crossentropy"), classifier()
+    full.set_weights(short.get_weights())
+    expected = full.evaluate(*blobs, verbose=0)
+    assert short.evaluate(*blobs, verbose=0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy",
+                                  lamina.losses.SparseCategoricalCrossentropy()])  # fmt: skip
+def test_logits_where_probabilities_are_expected_are_told_once(blobs, loss):
+    model = stack(None)
+    model.compile("adam", loss)
+    with pytest.warns(lamina.LaminaWarning, match="no activation, so its outputs are logits"):
+        model.fit(*blobs, verbose=0)
+    model.fit(*blobs, verbose=0)
+
+
+def test_logits_with_a_loss_that_expects_them_are_fine(blobs):
+    model = stack(None)
+    model.compile("adam", lamina.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*blobs, verbose=0)
+
+
+def test_probabilities_where_logits_are_expected_are_refused_before_the_first_step(blobs):
+    model = stack("softmax")
+    model.compile("adam", lamina.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="already applies softmax"):
+        model.fit(*blobs, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "meant"),
+    [
+        ("optimizer", "adm", "adam"),
+        ("loss", "sparse_categorical_crossentrpy", "sparse_categorical_crossentropy"),
+        ("metrics", ["acuracy"], "accuracy"),
+    ],
+)
+def test_a_misspelt_name_is_refused_by_compile_with_the_nearest_one(argument, value, meant):
+    with pytest.raises(ValueError, match=f"(?i)Did you mean '{meant}'"):
+        stack("softmax").compile(**{argument: value})
+
+
+def test_a_misspelt_argument_is_refused_with_the_nearest_one():
+    with pytest.raises(TypeError, match="Did you mean 'metrics'"):
+        stack("softmax").compile(metric=["accuracy"])
