@@ -1,0 +1,77 @@
+"""Tracebacks without JAX's own frames: a mistake should point at the line that made it.
+
+`JAX_TRACEBACK_FILTERING=off` shows everything, as it does in JAX.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import jax
+import jaxlib
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HIDDEN = (
+    os.path.join(os.path.dirname(jax.__file__), ""),
+    os.path.join(os.path.dirname(jaxlib.__file__), ""),
+    __file__,
+)
+_NOTE_OF_JAX = "JAX has removed its internal frames"
+
+
+def without_jax_frames(function: F) -> F:
+    """Decorator: errors leave the function without JAX's frames and its note about them.
+
+    Example:
+        >>> @without_jax_frames
+        ... def add():
+        ...     return jax.numpy.ones(2) + jax.numpy.ones(3)
+        >>> try:
+        ...     add()
+        ... except TypeError as error:
+        ...     print(getattr(error, "__notes__", []))
+        []
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            strip(error)
+            raise
+
+    return wrapped  # type: ignore[return-value]
+
+
+def strip(error: BaseException) -> None:
+    """Take JAX's frames and its note out of an error, and out of the errors that led to it."""
+    if jax.config.jax_traceback_filtering == "off":  # type: ignore[attr-defined]
+        return
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        one.__traceback__ = _visible(one.__traceback__)
+        notes = getattr(one, "__notes__", None)
+        if notes:
+            notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
+
+
+def _visible(traceback: TracebackType | None) -> TracebackType | None:
+    entries = []
+    while traceback is not None:
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    kept = None
+    for entry in reversed(entries):
+        if not entry.tb_frame.f_code.co_filename.startswith(_HIDDEN):
+            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
