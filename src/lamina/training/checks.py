@@ -13,10 +13,11 @@ from lamina.core.errors import LaminaWarning
 _said: set[str] = set()
 
 
-def warn_once(key: str, message: str) -> None:
-    """Say something once in the life of the process."""
-    if key not in _said:
-        _said.add(key)
+def warn_once(key: str, message: str, model: Any = None) -> None:
+    """Say something once: in the life of a model, or of the process."""
+    said = _said if model is None else vars(model).setdefault("_said", set())
+    if key not in said:
+        said.add(key)
         warnings.warn(message, LaminaWarning, stacklevel=_frames_to_user())
 
 
@@ -158,10 +159,11 @@ def logits(model: Any) -> None:
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
             kind = "sigmoid" if "binary" in str(name) else "softmax"
             warn_once(
-                f"logits-{id(model)}",
+                "logits",
                 f"The loss {name} expects probabilities, but the last layer of {model.name!r} has "
                 f"no activation, so its outputs are logits.\n"
                 f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",
+                model,
             )
 
 

@@ -129,9 +129,10 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
             f"sample, without the batch axis.\n  Fix: x[None] makes it a batch of one."
         )
     checks.warn_once(
-        f"one-sample-{id(model)}",
+        "one-sample",
         f"predict() received one sample of shape {shape} and took it as a batch of one: the "
         "result has a first axis of size 1.\n  To say so yourself: predict(x[None]).",
+        model,
     )
     return jax.tree.map(lambda a: a[None], x)
 

@@ -157,9 +157,10 @@ class Trainer(Layer):
             return registry.serialize(config)
         except (TypeError, ValueError) as error:
             checks.warn_once(
-                f"uncompilable-{id(self)}",
+                "uncompilable",
                 "The model is saved without its loss and optimizer, because they cannot be "
                 f"written as data: {error}",
+                self,
             )
             return None
 
