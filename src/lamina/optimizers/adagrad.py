@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from lamina.optimizers.optimizer import LearningRate, Optimizer
@@ -20,7 +21,7 @@ def adagrad(
 
     def init(weights: list) -> AdagradState:
         def start(weight):
-            return jnp.full_like(weight, initial_accumulator_value)
+            return np.full(weight.shape, initial_accumulator_value, weight.dtype)
 
         return AdagradState(jax.tree.map(start, weights))
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
 
 
 class AdamState(NamedTuple):
@@ -25,7 +25,7 @@ def adam(
     """
 
     def init(weights: list) -> AdamState:
-        zeros = jax.tree.map(jnp.zeros_like, weights)
+        zeros = zeros_like(weights)
         return AdamState(zeros, zeros, zeros if amsgrad else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):

@@ -2,11 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
 
 
 class AdamaxState(NamedTuple):
@@ -20,7 +19,7 @@ def adamax(
     """The rule of `Adamax` as an optax transformation."""
 
     def init(weights: list) -> AdamaxState:
-        zeros = jax.tree.map(jnp.zeros_like, weights)
+        zeros = zeros_like(weights)
         return AdamaxState(zeros, zeros)
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):

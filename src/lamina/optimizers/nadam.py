@@ -2,18 +2,18 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from lamina.core.variable import Array
-from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.core.variable import ArrayLike
+from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
 
 
 class NadamState(NamedTuple):
     momentum: list  # running mean of the gradient, one array per weight
     velocity: list  # running mean of its square
-    u_product: Array  # product of the momentum coefficients of all steps so far
+    u_product: ArrayLike  # product of the momentum coefficients of all steps so far
 
 
 def nadam(
@@ -26,8 +26,8 @@ def nadam(
     """
 
     def init(weights: list) -> NadamState:
-        zeros = jax.tree.map(jnp.zeros_like, weights)
-        return NadamState(zeros, zeros, jnp.ones((), weights[0].dtype if weights else "float32"))
+        zeros = zeros_like(weights)
+        return NadamState(zeros, zeros, np.ones((), weights[0].dtype if weights else "float32"))
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
         count = (step + 1).astype(learning_rate.dtype)

@@ -174,10 +174,9 @@ class Optimizer:
         self.built = True
 
     def _build_state(self, new: list[Variable]) -> None:
-        # As one program, since array by array each shape would be compiled; and ahead of time,
-        # so that it runs at once even where a user's own step is being traced.
-        values = [v._value for v in new]
-        state = jax.jit(self.transformation().init).lower(values).compile()(values)
+        # Slots are real arrays, even where a user's own step that makes them is being traced.
+        with jax.ensure_compile_time_eval():
+            state = self.transformation().init([v._value for v in new])
         self._state_type = type(state)
         for name, initial in _fields(state).items():
             if isinstance(initial, list):
@@ -577,6 +576,11 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
+    """Zeros beside each weight, made on the host: `jnp.zeros` compiles a program for each shape."""
+    return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
 def _refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:

@@ -2,11 +2,10 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
 
 
 class RMSpropState(NamedTuple):
@@ -24,7 +23,7 @@ def rmsprop(
         return [rho * m + (1 - rho) * x for m, x in zip(means, values, strict=True)]
 
     def init(weights: list) -> RMSpropState:
-        zeros = jax.tree.map(jnp.zeros_like, weights)
+        zeros = zeros_like(weights)
         return RMSpropState(zeros, zeros if momentum else [], zeros if centered else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step=None, **_):

@@ -2,11 +2,9 @@
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
 
 
 class SGDState(NamedTuple):
@@ -17,7 +15,7 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> optax.GradientTransfor
     """The rule of `SGD` as an optax transformation."""
 
     def init(weights: list) -> SGDState:
-        return SGDState(jax.tree.map(jnp.zeros_like, weights) if momentum else [])
+        return SGDState(zeros_like(weights) if momentum else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step=None, **_):
         steps = [-g * learning_rate for g in gradients]

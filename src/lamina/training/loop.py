@@ -408,7 +408,7 @@ class Loop:
         """
         if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
             return
-        if self.model.measures_by_sums():
+        if self.model.measures_by_sums(feed.example()[0]):
             feed.rebatch(dividing_batch_size(feed.samples))
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:

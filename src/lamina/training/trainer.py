@@ -47,7 +47,7 @@ class Trainer(Layer):
     _objectives: Objectives
     _compile_config: dict | None
     _programs: dict
-    _adds_losses: bool
+    _adds_losses: bool | None  # None: not known before a step was traced
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -58,7 +58,7 @@ class Trainer(Layer):
         object.__setattr__(self, "_objectives", None)
         object.__setattr__(self, "_compile_config", None)
         object.__setattr__(self, "_programs", {})
-        object.__setattr__(self, "_adds_losses", False)
+        object.__setattr__(self, "_adds_losses", None)
         self.run_eagerly = False
 
     # -- compile ---------------------------------------------------------------------------------
@@ -221,6 +221,7 @@ class Trainer(Layer):
         May be overridden; call `super().compute_loss(…)` for the usual part.
         """
         total = self._objectives.compute(y, y_pred, sample_weight)
+        self._note_added_losses()
         added = self.losses
         if total is None and not added:
             raise ValueError(
@@ -240,14 +241,20 @@ class Trainer(Layer):
         self._objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def measures_by_sums(self) -> bool:
-        """Whether the size of batches makes no difference to what `evaluate` finds."""
+    def measures_by_sums(self, x: Any) -> bool:
+        """Whether the size of batches makes no difference to what `evaluate` finds.
+
+        Args:
+            x: Inputs, of which only shapes and dtypes are read.
+        """
+        if self._adds_losses is None:
+            self._trace_forward(jax.tree.map(_batch_spec, x))
         return (
             type(self).test_step is Trainer.test_step
             and type(self).compute_loss is Trainer.compute_loss
             and type(self).compute_metrics is Trainer.compute_metrics
             and self._objectives.sums_over_samples
-            and not self._adds_losses
+            and self._adds_losses is False
         )
 
     # -- the loops -------------------------------------------------------------------------------
@@ -429,11 +436,20 @@ class Trainer(Layer):
 
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
+        graph = getattr(self, "_graph", None)
+        if graph is not None and self.built and _like(graph.inputs, x):
+            return graph.outputs  # known since the graph was drawn
+        return self._trace_forward(x)
+
+    def _trace_forward(self, x: Any) -> Any:
         outputs = trace_spec(lambda x: self(x, training=False), x)
-        added = any(layer._own_losses for layer in self._flatten_layers())
-        object.__setattr__(self, "_adds_losses", added)
+        self._note_added_losses()
         self._forget_losses()
         return outputs
+
+    def _note_added_losses(self) -> None:
+        added = any(layer._own_losses for layer in self._flatten_layers())
+        object.__setattr__(self, "_adds_losses", bool(self._adds_losses or added))
 
     def _trace_once(self, step: Callable, specs: Any) -> None:
         x, y, sample_weight = specs
@@ -511,6 +527,12 @@ class Trainer(Layer):
 
 def _batch_spec(array: Any) -> KerasTensor:
     return KerasTensor((None, *array.shape[1:]), array.dtype)
+
+
+def _like(inputs: Any, x: Any) -> bool:
+    """Whether data fits symbolic inputs as it is, batch axis aside."""
+    one, other = jax.tree.leaves(inputs), jax.tree.leaves(x)
+    return [t.shape[1:] for t in one] == [t.shape[1:] for t in other]
 
 
 def _are_metrics(given: Any) -> bool:
