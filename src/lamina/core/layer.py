@@ -376,18 +376,24 @@ class Layer(Operation):
         """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
         if isinstance(value, Variable):
             value = value.value
+        wanted = self._input_dtype
         if isinstance(value, jax.Array):
-            if self.autocast and _castable(value.dtype, self.compute_dtype):
-                return masking.keeping_mask(value, value.astype(self.compute_dtype))
+            if wanted is not None and _castable(value.dtype, wanted):
+                return masking.keeping_mask(value, value.astype(wanted))
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
             array = np.asarray(value)  # a data frame, another library's tensor
             if array.dtype.kind in "OUS":
                 return value  # text is for layers that work on the host
-            if self.autocast and dtypes.is_float(array.dtype):
-                array = array.astype(self.compute_dtype)
+            if wanted is not None and dtypes.is_float(array.dtype):
+                array = array.astype(wanted)
             return jnp.asarray(array)
         return value
+
+    @property
+    def _input_dtype(self) -> str | None:
+        """What float inputs are cast to; None leaves them as they come."""
+        return self.compute_dtype if self.autocast else None
 
     def _check_initialised(self) -> None:
         if "_own_losses" not in self.__dict__:
@@ -541,7 +547,13 @@ class Layer(Operation):
     # -- tracking --------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(getattr(type(self), name, None), property) or name.startswith("__"):
+        reserved = getattr(type(self), name, None)
+        if isinstance(reserved, property) or name.startswith("__"):
+            if isinstance(reserved, property) and reserved.fset is None:
+                raise AttributeError(
+                    f"{type(self).__name__}.{name} is Lamina's own and cannot be assigned.\n"
+                    f"  Fix: use another name, e.g. self.my_{name}."
+                )
             object.__setattr__(self, name, value)
             return
         if "_tracked" not in self.__dict__ and any(tracked_in(value)):

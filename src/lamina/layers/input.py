@@ -49,6 +49,8 @@ class InputLayer(Layer):
                 "length where rows differ."
             )
         if input_tensor is not None:
+            if not isinstance(input_tensor, KerasTensor):
+                raise TypeError(f"Input: tensor must be symbolic; received {input_tensor!r}.")
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         elif shape is not None and batch_shape is not None:
             raise ValueError("Input takes either shape or batch_shape, and received both.")
@@ -61,9 +63,11 @@ class InputLayer(Layer):
             )
         self.batch_shape = resolve_shape(batch_shape)
         self.optional = optional
-        tensor = input_tensor or KerasTensor(self.batch_shape, dtype, name=self.name)
-        self._dtype = tensor.dtype
-        Node(self, (), {}, tensor)
+        if input_tensor is None or input_tensor.history is not None:
+            # A tensor that another layer gave stays that layer's.
+            input_tensor = KerasTensor(self.batch_shape, dtype, name=self.name)
+        self._dtype = input_tensor.dtype
+        Node(self, (), {}, input_tensor)
         self.built = True
 
     @property

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
+from lamina.core import registry
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.layers.input import InputLayer
 from lamina.models.functional import Functional
-from lamina.models.model import Model
+from lamina.models.graph import Graph
+from lamina.models.model import Model, takes_a_graph
 from lamina.models.sequential import Sequential
 
 
@@ -21,8 +25,11 @@ def clone_model(
 ) -> Model:
     """A model with the same architecture and new weights.
 
+    A layer that the model uses twice is one layer in the copy, too. A compiled model gives a copy
+    that is compiled alike.
+
     Args:
-        model: Sequential or functional; a subclassed model needs a `get_config`.
+        model: Sequential or functional; a subclassed model is made from its config.
         input_tensors: A symbolic tensor (or list) that the copy starts from.
         clone_function: Makes the copy of each layer; by default from its config.
         call_function: `(layer, *args, **kwargs)`; called instead of the layer.
@@ -37,63 +44,91 @@ def clone_model(
     """
     if kwargs:
         raise TypeError(f"clone_model() has no argument {next(iter(kwargs))!r}.")
+    if not isinstance(model, Model):
+        raise TypeError(f"clone_model() takes a model; received {model!r}.")
+    for tensor in jax.tree.leaves(input_tensors):
+        if not isinstance(tensor, KerasTensor):
+            raise TypeError(f"input_tensors must be made by lamina.Input; received {tensor!r}.")
+    if call_function is not None and (isinstance(model, Sequential) or model._graph is None):
+        raise ValueError(
+            "call_function takes part in the calls of a functional model; "
+            f"{type(model).__name__} {model.name!r} is none."
+        )
+    clone = _clone(model, input_tensors, clone_function, call_function, recursive, {})
+    config = model.get_compile_config()
+    if config is not None:
+        clone.compile_from_config(config)
+    return clone
+
+
+def _clone(
+    model: Model,
+    input_tensors: Any,
+    clone_function: Callable | None,
+    call_function: Callable | None,
+    recursive: bool,
+    copies: dict[int, Any],
+) -> Model:
+    """As above; `copies` has the copy of every layer that was met, by its id."""
 
     def copy(layer: Any) -> Any:
-        if recursive and isinstance(layer, (Sequential, Functional)):
-            return clone_model(layer, clone_function=clone_function, recursive=True)
+        if id(layer) not in copies:
+            copies[id(layer)] = make_copy(layer)
+        return copies[id(layer)]
+
+    def make_copy(layer: Any) -> Any:
+        if recursive and isinstance(layer, Model) and layer._graph is not None:
+            return _clone(layer, None, clone_function, call_function, recursive, copies)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
         return type(layer).from_config(layer.get_config())
 
     if isinstance(model, Sequential):
         clone = Sequential(name=model.name)
-        if isinstance(input_tensors, (list, tuple)):
-            (input_tensors,) = input_tensors
         if input_tensors is not None:
-            clone.add(_input_of(input_tensors))
+            (tensor,) = jax.tree.leaves(input_tensors)
+            start = tensor.history.operation if tensor.history else None
+            start = start if isinstance(start, InputLayer) else InputLayer(input_tensor=tensor)
+            clone.add(start)
         for layer in model._stack:
             if not (isinstance(layer, InputLayer) and input_tensors is not None):
                 clone.add(copy(layer))
+        clone._trainable = model._trainable
         return clone
-    if model._graph is None:
-        return copy(model)
-    return _clone_graph(model, copy, input_tensors, call_function)
+    if model._graph is not None:
+        inputs, outputs = _clone_graph(model._graph, copy, input_tensors, call_function)
+        cls = type(model) if takes_a_graph(type(model)) else Functional
+        return cls(inputs, outputs, name=model.name)
+    if clone_function is not None or input_tensors is not None:
+        raise ValueError(
+            f"{type(model).__name__} {model.name!r} is a model with a call() of its own, whose "
+            "layers cannot be exchanged: clone_function and input_tensors are for Sequential and "
+            "functional models."
+        )
+    known = {type(model).__name__: type(model)}
+    return registry.deserialize(registry.serialize(model), known)
 
 
 def _clone_graph(
-    model: Model, copy: Callable, input_tensors: Any, call_function: Callable | None
-) -> Model:
-    import jax
-
-    graph = model._graph
-    assert graph is not None
-    values: dict[int, KerasTensor] = {}
-    given = jax.tree.leaves(input_tensors) if input_tensors is not None else None
-    for index, tensor in enumerate(graph.input_list):
-        operation = tensor.history.operation  # type: ignore[union-attr]
-        values[id(tensor)] = given[index] if given else copy(operation).output
-    copies: dict[int, Any] = {}
+    graph: Graph, copy: Callable, input_tensors: Any, call_function: Callable | None
+) -> tuple[Any, Any]:
+    """Inputs and outputs of the same graph, drawn with copies of its layers."""
+    given = jax.tree.leaves(input_tensors)
+    if given and len(given) != len(graph.input_list):
+        raise ValueError(
+            f"Model {graph.name!r} has {len(graph.input_list)} inputs, and input_tensors has "
+            f"{len(given)}."
+        )
+    starts = given or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
+    values = {id(old): new for old, new in zip(graph.input_list, starts, strict=True)}
 
     def fill(leaf: Any) -> Any:
         return values.get(id(leaf), leaf)
 
     for node in graph.nodes:
-        operation = node.operation
-        if id(operation) not in copies:
-            copies[id(operation)] = copy(operation)
         args, kwargs = jax.tree.map(fill, (node.args, node.kwargs))
-        target = copies[id(operation)]
-        outputs = (
-            call_function(target, *args, **kwargs) if call_function else target(*args, **kwargs)
-        )
+        layer = copy(node.operation)
+        outputs = call_function(layer, *args, **kwargs) if call_function else layer(*args, **kwargs)
         for old, new in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[id(old)] = new
-    return Functional(
-        jax.tree.map(fill, graph.inputs), jax.tree.map(fill, graph.outputs), name=model.name
-    )
-
-
-def _input_of(tensor: Any) -> Any:
-    if not isinstance(tensor, KerasTensor):
-        raise ValueError(f"input_tensors must be made by lamina.Input; received {tensor!r}.")
-    return tensor
+    return jax.tree.map(fill, graph.inputs), jax.tree.map(fill, graph.outputs)

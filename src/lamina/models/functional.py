@@ -1,177 +1,29 @@
-"""Functional: a Model made of a graph of layer calls, and its config in Keras's layout."""
+"""Functional: a Model made of a graph of layer calls."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import jax
-
-from lamina.core import registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.operation import Node, Operation
 from lamina.models.model import Model
 
 
 class Functional(Model):
-    """A graph of layers between inputs and outputs; what `Model(inputs, outputs)` makes."""
+    """A graph of layers between inputs and outputs; what `Model(inputs, outputs)` makes.
+
+    `training=…` given to a layer when the graph was drawn holds whatever the model does:
+    `Dropout(0.5)(x, training=True)` drops in `predict`, too.
+
+    Args:
+        inputs: Symbolic tensor(s) made by `Input`, or taken from inside another model, alone or
+            in a list, tuple or dict.
+        outputs: What the layers made of them.
+        name: Of the model.
+        **kwargs: `trainable`; see `Layer`.
+
+    Example:
+        >>> from lamina.layers import Dense, Input
+        >>> x = Input(shape=(4,))
+        >>> Functional(x, Dense(2)(x)).count_params()
+        10
+    """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
-
-    def get_config(self) -> dict:
-        if type(self) is not Functional and type(self).__init__ is not Functional.__init__:
-            return super().get_config()
-        return graph_config(self)
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Model":
-        if "layers" not in config:
-            return cls(**config)
-        return model_from_graph_config(cls, config, custom_objects)
-
-    def get_build_config(self) -> dict | None:
-        return {"input_shape": None}
-
-    def build_from_config(self, config: dict) -> None:
-        pass  # the layers were built when they were called
-
-
-def graph_config(model: Model) -> dict:
-    """The graph as plain data: every layer, and of which tensors each call was made."""
-    graph = model._graph
-    assert graph is not None
-    in_graph = {id(node) for node in graph.nodes}
-    kept: dict[int, dict[int, int]] = {}  # operation → its node's index there → index in the file
-    for operation in graph.operations:
-        nodes = [n for n in operation._inbound_nodes if id(n) in in_graph or not n.input_tensors]
-        kept[id(operation)] = {n.index: i for i, n in enumerate(nodes)}
-
-    def reference(tensor: KerasTensor) -> list:
-        operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
-        return [operation.name, kept[id(operation)][node_index], tensor_index]
-
-    def argument(value: Any) -> Any:
-        if isinstance(value, KerasTensor):
-            config = {
-                "shape": list(value.shape),
-                "dtype": value.dtype,
-                "keras_history": reference(value),
-            }
-            return {"class_name": "__keras_tensor__", "config": config}
-        if isinstance(value, (list, tuple)):
-            return [argument(item) for item in value]
-        if isinstance(value, dict):
-            return {key: argument(item) for key, item in value.items()}
-        return registry.serialize(value)
-
-    def endpoint(tensor: KerasTensor) -> list:
-        name, node_index, tensor_index = reference(tensor)
-        operation = tensor.history.operation  # type: ignore[union-attr]
-        return [name, node_index + _first_call(operation), tensor_index]
-
-    layers = []
-    for operation in graph.operations:
-        record = registry.serialize(operation)
-        record["name"] = operation.name
-        record["inbound_nodes"] = [
-            {"args": argument(list(node.args)), "kwargs": argument(node.kwargs)}
-            for node in operation._inbound_nodes
-            if id(node) in in_graph
-        ]
-        layers.append(record)
-    return {
-        "name": model.name,
-        "trainable": model.trainable,
-        "layers": layers,
-        "input_layers": jax.tree.map(endpoint, graph.inputs),
-        "output_layers": jax.tree.map(endpoint, graph.outputs),
-    }
-
-
-def model_from_graph_config(
-    cls: type[Model], config: dict, custom_objects: Mapping | None = None
-) -> Model:
-    """The inverse of `graph_config`."""
-    # The calls made here: a layer that is shared with another model has others besides.
-    calls: dict[str, list[Node]] = {}
-    operations: dict[str, Operation] = {}
-    waiting: list[tuple[str, Operation, Any]] = []
-    for record in config["layers"]:
-        name = record["name"]
-        operations[name] = operation = registry.deserialize(_without_graph(record), custom_objects)
-        calls[name] = [n for n in operation._inbound_nodes if not n.input_tensors]
-        waiting += [(name, operation, node) for node in record["inbound_nodes"]]
-
-    def tensor(history: list) -> KerasTensor:
-        name, node_index, tensor_index = history
-        if name not in calls:
-            raise ValueError(f"The file's graph refers to a layer {name!r} that it does not hold.")
-        return calls[name][node_index].output_tensors[tensor_index]
-
-    # A call can be made once its inputs exist; the nodes of one layer keep their order.
-    while waiting:
-        postponed: list[tuple[str, Operation, Any]] = []
-        blocked: set[str] = set()
-        for name, operation, node in waiting:
-            try:
-                if name in blocked:
-                    raise LookupError
-                args, kwargs = _arguments(node, tensor, custom_objects)
-            except LookupError:
-                blocked.add(name)
-                postponed.append((name, operation, node))
-                continue
-            operation(*args, **kwargs)
-            calls[name].append(operation._inbound_nodes[-1])
-        if len(postponed) == len(waiting):
-            raise ValueError("The file's graph of layers has calls whose inputs never come.")
-        waiting = postponed
-
-    def endpoints(references: Any) -> Any:
-        if isinstance(references, dict):
-            return {key: endpoints(value) for key, value in references.items()}
-        if len(references) == 3 and isinstance(references[0], str):
-            name, node_index, tensor_index = references
-            first = _first_call(operations[name]) if name in operations else 0
-            return tensor([name, node_index - first, tensor_index])
-        return [endpoints(value) for value in references]
-
-    model = cls(
-        inputs=endpoints(config["input_layers"]),
-        outputs=endpoints(config["output_layers"]),
-        name=config.get("name"),
-    )
-    if config.get("trainable") is False:
-        # The flag alone: each layer's own flag was read with the layer.
-        model._trainable = False
-    return model
-
-
-def _first_call(operation: Operation) -> int:
-    """What Keras counts a nested model's calls from, where it names inputs and outputs."""
-    return 1 if isinstance(operation, Functional) else 0
-
-
-def _without_graph(record: dict) -> dict:
-    # build_config is kept: a layer is built when it is called, but one that is only stored
-    # (shared with another model) is not.
-    return {k: v for k, v in record.items() if k not in ("inbound_nodes", "name")}
-
-
-def _arguments(node: Any, tensor: Any, custom_objects: Mapping | None) -> tuple[list, dict]:
-    if isinstance(node, list):  # the older layout: [[name, node, tensor, kwargs], …]
-        tensors = [tensor(entry[:3]) for entry in node]
-        kwargs = node[0][3] if node and len(node[0]) > 3 else {}
-        return [tensors[0] if len(tensors) == 1 else tensors], kwargs
-
-    def value(data: Any) -> Any:
-        if isinstance(data, dict):
-            if data.get("class_name") == "__keras_tensor__":
-                return tensor(data["config"]["keras_history"])
-            if "class_name" in data and "config" in data:
-                return registry.deserialize(data, custom_objects)
-            return {key: value(item) for key, item in data.items()}
-        if isinstance(data, list):
-            return [value(item) for item in data]
-        return data
-
-    return value(node["args"]), value(node["kwargs"])

@@ -1,13 +1,16 @@
 """Graph: the operations between a functional model's inputs and outputs, in order of running."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from lamina.core import masking
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node, Operation
+from lamina.layers.input import Input
 
 
 class Graph:
@@ -23,12 +26,14 @@ class Graph:
         self.name = name
         self.inputs = jax.tree.map(_checked, inputs)
         self.outputs = jax.tree.map(_checked, outputs)
+        if not jax.tree.leaves(self.inputs) or not jax.tree.leaves(self.outputs):
+            raise ValueError(f"Model {name!r} needs at least one input and one output.")
+        if any(_node_of(tensor).input_tensors for tensor in jax.tree.leaves(self.inputs)):
+            self.inputs, self.outputs = _with_inputs_of_its_own(self.inputs, self.outputs, name)
         self.input_list: list[KerasTensor] = jax.tree.leaves(self.inputs)
         self.output_list: list[KerasTensor] = jax.tree.leaves(self.outputs)
-        self._structure: Any = jax.tree.structure(self.inputs)
-        if not self.input_list or not self.output_list:
-            raise ValueError(f"Model {name!r} needs at least one input and one output.")
         self.nodes, self.operations = _in_order(self.input_list, self.output_list, name)
+        _check_names(self.operations, name)
 
     @property
     def layers(self) -> list[Layer]:
@@ -60,38 +65,49 @@ class Graph:
 
     def arrange(self, inputs: Any) -> list:
         """The inputs in the order of `input_list`; they may come by name, as a list, or alone."""
+        structure: Any
+        flat, structure = jax.tree.flatten(inputs, is_leaf=_is_none)
+        if structure == jax.tree.structure(self.inputs):
+            return flat
         if isinstance(inputs, dict):
-            by_key = sorted(self.inputs) if isinstance(self.inputs, dict) else None
-            names = by_key if by_key and all(k in inputs for k in by_key) else self.input_names
+            by_key = isinstance(self.inputs, dict) and all(k in inputs for k in self.inputs)
+            names = sorted(self.inputs) if by_key else self.input_names
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ValueError(
                     f"Model {self.name!r} takes the inputs {names} and received a dict without "
                     f"{missing}; it has {sorted(inputs)}."
                 )
-            return [inputs[name] for name in names]
-        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        if len(values) != len(self.input_list):
-            values = jax.tree.leaves(inputs)
-        if len(values) != len(self.input_list):
+            return jax.tree.leaves([inputs[name] for name in names], is_leaf=_is_none)
+        if len(flat) != len(self.input_list):
             raise ValueError(
                 f"Model {self.name!r} takes {len(self.input_list)} inputs "
-                f"({', '.join(self.input_names)}) and received {len(values)}."
+                f"({', '.join(self.input_names)}) and received {len(flat)}."
             )
-        if isinstance(self.inputs, dict):
-            return jax.tree.leaves(dict(zip(self.inputs, values, strict=True)))
-        return values
+        if isinstance(self.inputs, dict) and isinstance(inputs, (list, tuple)):
+            return jax.tree.leaves(dict(zip(self.inputs, inputs, strict=True)), is_leaf=_is_none)
+        return flat
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> Any:
         """An input in the declared shape and dtype; a trailing axis of 1 may come or go."""
+        if value is None:
+            if getattr(tensor.history.operation, "optional", False):  # type: ignore[union-attr]
+                return None
+            raise ValueError(
+                f"Model {self.name!r} received None for the input {tensor.name!r}.\n"
+                "  Fix: give an array, or make it lamina.Input(…, optional=True)."
+            )
         shape, wanted = tuple(value.shape), tensor.shape
         if not isinstance(value, KerasTensor):
+            fitted = value
             if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-                value = jnp.squeeze(value, axis=-1)
+                fitted = jnp.squeeze(value, axis=-1)
             elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-                value = jnp.expand_dims(value, axis=-1)
+                fitted = jnp.expand_dims(value, axis=-1)
             if value.dtype != tensor.dtype and tensor.dtype != "string":
-                value = value.astype(tensor.dtype)
+                fitted = fitted.astype(tensor.dtype)
+            if fitted is not value:
+                value = masking.keeping_mask(value, fitted)
         shape = tuple(value.shape)
         # The number of samples is free, even where a model was built with the size of a batch.
         fits = len(shape) == len(wanted) and all(
@@ -103,6 +119,10 @@ class Graph:
                 f"received shape {shape}.\n{_shape_hint(shape, wanted)}"
             )
         return value
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
 
 
 def _shape_hint(shape: tuple, wanted: tuple) -> str:
@@ -134,6 +154,44 @@ def _node_of(tensor: KerasTensor) -> Node:
     return history.operation._inbound_nodes[history.node_index]  # type: ignore[union-attr]
 
 
+def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, Any]:
+    """The graph between inner tensors drawn again, with an Input where each of them was.
+
+    The layers and their weights are the same; only their calls are recorded once more.
+    """
+    nodes, _ = _in_order(jax.tree.leaves(inputs), jax.tree.leaves(outputs), name)
+    new: dict[tuple, KerasTensor] = {}
+    for tensor in jax.tree.leaves(inputs):
+        operation, _, index = tensor.history
+        if not _node_of(tensor).input_tensors:
+            new[_key(tensor)] = tensor
+        else:
+            label = f"{operation.name}_output" + (f"_{index}" if index else "")
+            new[_key(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
+
+    def replaced(leaf: Any) -> Any:
+        return new[_key(leaf)] if isinstance(leaf, KerasTensor) else leaf
+
+    for node in nodes:
+        args, kwargs = jax.tree.map(replaced, (node.args, node.kwargs))
+        copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, t.name), node.outputs)
+        Node(node.operation, args, kwargs, copies)
+        for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
+            new[_key(old)] = copy
+    return jax.tree.map(replaced, inputs), jax.tree.map(replaced, outputs)
+
+
+def _check_names(operations: list[Operation], name: str) -> None:
+    """Files and dictionaries tell layers apart by their names."""
+    names = [operation.name for operation in operations]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"Model {name!r} has {names.count(twice)} layers named {twice!r}; names must be "
+            "unique.\n  Fix: give each its own name=…"
+        )
+
+
 def _in_order(
     inputs: list[KerasTensor], outputs: list[KerasTensor], name: str
 ) -> tuple[list[Node], list[Operation]]:
@@ -146,25 +204,32 @@ def _in_order(
     finished: list[Node] = []
     seen: set[int] = set()
     met: dict[int, int] = {}
+    # A stack of its own: some graphs are deeper than Python's.
+    open_nodes: list[tuple[Node, Iterator[KerasTensor]]] = []
 
-    def visit(tensor: KerasTensor) -> None:
+    def enter(tensor: KerasTensor) -> None:
         node = _node_of(tensor)
         if id(node) in seen:
             return
         seen.add(id(node))
         met.setdefault(id(node.operation), len(met))
-        if _key(tensor) not in given:
-            if not node.input_tensors:
-                raise ValueError(
-                    f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its "
-                    f"inputs.\n  Fix: add it to the inputs of the model."
-                )
-            for parent in node.input_tensors:
-                visit(parent)
-        finished.append(node)
+        is_input = _key(tensor) in given
+        if not is_input and not node.input_tensors:
+            raise ValueError(
+                f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its "
+                f"inputs.\n  Fix: add it to the inputs of the model."
+            )
+        open_nodes.append((node, iter(() if is_input else node.input_tensors)))
 
-    for tensor in outputs:
-        visit(tensor)
+    for output in outputs:
+        enter(output)
+        while open_nodes:
+            node, parents = open_nodes[-1]
+            tensor = next(parents, None)
+            if tensor is not None:
+                enter(tensor)
+            else:
+                finished.append(open_nodes.pop()[0])
 
     depth: dict[int, int] = {}
     operation_depth: dict[int, int] = {}
@@ -176,8 +241,8 @@ def _in_order(
                 depth[id(parent)] = max(level + 1, depth.get(id(parent), 0))
 
     operations = {id(n.operation): n.operation for n in finished}
-    for tensor in inputs:
-        operation = tensor.history.operation  # type: ignore[union-attr]
+    for given_tensor in inputs:
+        operation = given_tensor.history.operation  # type: ignore[union-attr]
         if id(operation) not in operations:  # an input that no output needs
             operations[id(operation)] = operation
             operation_depth[id(operation)], met[id(operation)] = 0, -1

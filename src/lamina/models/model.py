@@ -1,16 +1,19 @@
 """Model: a Layer that can be trained, evaluated, asked and saved."""
 
+import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 
-from lamina.core import registry
+from lamina.core import masking, registry
 from lamina.core.errors import did_you_mean
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.models.graph import Graph
+from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training.trainer import Trainer
 
 
@@ -72,6 +75,8 @@ class Model(Trainer):
         if graph is not None:
             graph.name = self.name
             self.built = True
+            if not self.trainable:
+                self.trainable = False  # and with it the layers
 
     # -- structure -------------------------------------------------------------------------------
 
@@ -124,11 +129,13 @@ class Model(Trainer):
 
     @property
     def input_shape(self) -> Any:
-        return self._symbolic_shapes(self.input)
+        """Shape of the input with the batch axis; a list of them for several inputs."""
+        return _shapes(self.inputs if self._graph else self.input)
 
     @property
     def output_shape(self) -> Any:
-        return self._symbolic_shapes(self.output)
+        """Shape of the output with the batch axis; a list of them for several outputs."""
+        return _shapes(self.outputs if self._graph else self.output)
 
     @property
     def input_names(self) -> list[str]:
@@ -138,10 +145,6 @@ class Model(Trainer):
     def output_names(self) -> list[str]:
         return self._graph.output_names if self._graph else []
 
-    @staticmethod
-    def _symbolic_shapes(tensors: Any) -> Any:
-        return jax.tree.map(lambda t: t.shape, tensors)
-
     # -- building and calling --------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -150,17 +153,27 @@ class Model(Trainer):
                 f"{type(self).__name__} has no call() method.\n"
                 "  Fix: write `def call(self, x):` that returns the output."
             )
-        return self._graph.run(inputs)
+        if mask is not None:
+            masking.set_masks(inputs, mask)
+        outputs = self._graph.run(inputs)
+        alone = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if alone else outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        if self._graph is not None:
-            known = jax.tree.leaves(args[0])
-            if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
-                batch = known[0].shape[:1]
-                return jax.tree.map(
-                    lambda t: KerasTensor((*batch, *t.shape[1:]), t.dtype), self._graph.outputs
-                )
-        return super().compute_output_spec(*args, **kwargs)
+        if self._graph is None:
+            return super().compute_output_spec(*args, **kwargs)
+        known = jax.tree.leaves(args or kwargs.get("inputs"))
+        if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
+            batch = known[0].shape[:1]
+            specs = [KerasTensor((*batch, *t.shape[1:]), t.dtype) for t in self.outputs]
+        else:
+            specs = jax.tree.leaves(super().compute_output_spec(*args, **kwargs))
+        return jax.tree.unflatten(jax.tree.structure(self._graph.outputs), specs)
+
+    @property
+    def _input_dtype(self) -> str | None:
+        # The inputs of a graph say for themselves which types they have.
+        return super()._input_dtype if self._graph is None else None
 
     # -- saving ----------------------------------------------------------------------------------
 
@@ -194,9 +207,24 @@ class Model(Trainer):
         return json.dumps(registry.serialize(self), **kwargs)
 
     def get_config(self) -> dict:
-        if type(self) is Model or type(self).__init__ is Model.__init__:
+        """What is needed to make the model again, as plain data."""
+        if self._graph is not None and takes_a_graph(type(self)):
+            return graph_config(self)
+        if takes_a_graph(type(self)):
             return super().get_config()
-        return {**Layer.get_config(self), **self._arguments_as_config()}
+        return {**super().get_config(), **self._arguments_as_config()}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Model":
+        """The model that a config describes, with fresh weights."""
+        if "input_layers" in config:
+            return model_from_graph_config(cls, config, custom_objects)
+        with registry.custom_object_scope(custom_objects or {}):
+            return cast(Model, super().from_config(config))
+
+    def get_build_config(self) -> dict | None:
+        """The shape of the input; None inside for a graph, whose layers know theirs."""
+        return super().get_build_config() if self._graph is None else {"input_shape": None}
 
     def summary(
         self,
@@ -227,6 +255,17 @@ class Model(Trainer):
             show_trainable=show_trainable,
             layer_range=layer_range,
         )
+
+
+def _shapes(tensors: Any) -> Any:
+    shapes = [tensor.shape for tensor in jax.tree.leaves(tensors)]
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def takes_a_graph(cls: type) -> bool:
+    """Whether the class is made as `cls(inputs, outputs)`, having no other `__init__`."""
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return cls.__init__ is Model.__init__ or list(parameters)[:3] == ["self", "inputs", "outputs"]  # type: ignore[misc]
 
 
 def _is_functional(args: tuple, kwargs: dict) -> bool:

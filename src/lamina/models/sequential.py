@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any
 
 import jax
 
-from lamina.core import registry
-from lamina.core.keras_tensor import KerasTensor
+from lamina.core import masking, registry
+from lamina.core.call_signature import is_shape
+from lamina.core.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.layer import Layer
 from lamina.core.variable import name_scope, resolve_shape
 from lamina.layers.input import InputLayer
@@ -56,7 +58,12 @@ class Sequential(Model):
         return stack + [layer for layer in others if not any(layer is s for s in stack)]
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer on top of the stack."""
+        """Put a layer on top of the stack.
+
+        Args:
+            layer: A layer, a model, or what `Input` gave.
+            rebuild: Accepted as in Keras; only the new layer is built.
+        """
         if isinstance(layer, KerasTensor) and layer.history is not None:
             layer = layer.history.operation  # `model.add(lamina.Input(shape=(4,)))`
         if not isinstance(layer, Layer):
@@ -65,7 +72,7 @@ class Sequential(Model):
                 f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
                 "  Fix: pass an instance, e.g. lamina.layers.Dense(128, activation='relu')."
             )
-        if any(layer.name == other.name for other in self._stack):
+        if any(layer.name == other.name and layer is not other for other in self._stack):
             raise ValueError(
                 f"Sequential {self.name!r} already has a layer named {layer.name!r}; names must "
                 "be unique.\n  Fix: give one of them another name=…"
@@ -75,6 +82,7 @@ class Sequential(Model):
                 f"Sequential {self.name!r}: an Input can only come first, and the stack already "
                 f"has {len(self._stack)} layer(s)."
             )
+        before = list(self._stack)
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._input_shape_argument
             if shape is None and isinstance(layer, Model) and layer.inputs:
@@ -82,20 +90,18 @@ class Sequential(Model):
             if shape is not None:
                 self._stack.append(InputLayer(batch_shape=shape))
         self._stack.append(layer)
-        if isinstance(self._stack[0], InputLayer):
-            self._extend_graph()
-        else:
-            self.built = False
+        try:
+            self._draw()
+        except Exception:
+            self._stack[:] = before  # the model is as it was
+            raise
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the top layer off the stack and return it."""
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
         layer = self._stack.pop()
-        object.__setattr__(self, "_graph", None)
-        self.built = False
-        if self._stack and isinstance(self._stack[0], InputLayer):
-            self._extend_graph()
+        self._draw()
         return layer
 
     def build(self, input_shape: Any = None) -> None:
@@ -105,45 +111,68 @@ class Sequential(Model):
                 f"Sequential {self.name!r} has no layers.\n"
                 "  Fix: model.add(lamina.layers.Dense(…))."
             )
-        if not isinstance(self._stack[0], InputLayer):
-            if input_shape is None:
+        first = self._stack[0]
+        if isinstance(first, InputLayer):
+            known = first.batch_shape
+            if input_shape is not None and not _fits(resolve_shape(input_shape), known):
                 raise ValueError(
-                    f"Sequential {self.name!r} cannot be built without the shape of its input.\n"
-                    "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
+                    f"Sequential {self.name!r} has an Input of shape {known} and cannot be built "
+                    f"for {resolve_shape(input_shape)}."
                 )
-            # Another batch may have another number of samples.
-            shape = (None, *resolve_shape(input_shape)[1:])
-            self._stack.insert(0, InputLayer(batch_shape=shape))
-        self._extend_graph()
-
-    def _extend_graph(self) -> None:
-        """Call the layers on the symbolic input, as far as that is not done yet."""
-        graph: Graph | None = self._graph
-        tensor = graph.outputs if graph is not None else self._stack[0].output
-        done = graph.layers if graph is not None else [self._stack[0]]
-        with contextlib.nullcontext() if self._building else name_scope(self.name):
-            for layer in self._stack:
-                if not any(layer is other for other in done):
-                    tensor = layer(tensor)
-        if self.layers:
-            made = Graph(self._stack[0].output, tensor, name=self.name)
-            object.__setattr__(self, "_graph", made)
-            shape = made.input_list[0].shape
-            object.__setattr__(self, "_build_shapes", {"input_shape": shape})
+            return
+        if input_shape is None:
+            raise ValueError(
+                f"Sequential {self.name!r} cannot be built without the shape of its input.\n"
+                "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
+            )
+        if not is_shape(input_shape):
+            tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
+            self._build_by_call(tensors)
             self.built = True
+            return
+        # Another batch may have another number of samples.
+        self._stack.insert(0, InputLayer(batch_shape=(None, *resolve_shape(input_shape)[1:])))
+        try:
+            self._draw()
+        except Exception:
+            del self._stack[0]
+            raise
+
+    def _draw(self) -> None:
+        """Call the layers on the symbolic input; calls that are drawn already are kept."""
+        graph: Graph | None = None
+        if self.layers and isinstance(self._stack[0], InputLayer):
+            start = self._stack[0].output
+            drawn = self._graph.nodes if self._graph and self._graph.inputs is start else []
+            pairs = zip(drawn, self.layers, strict=False)
+            kept = [n for n, _ in takewhile(lambda pair: pair[0].operation is pair[1], pairs)]
+            tensor = kept[-1].outputs if kept else start
+            with contextlib.nullcontext() if self._building else name_scope(self.name):
+                for layer in self.layers[len(kept) :]:
+                    tensor = layer(tensor)
+            graph = Graph(start, tensor, name=self.name)
+            object.__setattr__(self, "_build_shapes", {"input_shape": start.shape})
+        object.__setattr__(self, "_graph", graph)
+        self.built = graph is not None
 
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
-        if not self.built:
-            self.build(tuple(args[0].shape))
+        if self.built:
+            return
+        inputs = _alone(signature.value("inputs", args, kwargs))
+        if hasattr(inputs, "shape"):
+            self.build(tuple(inputs.shape))
+            return
+        # Several inputs, for a first layer that takes them: there is no Input to draw from.
+        if is_symbolic(args, kwargs):
+            self._build_by_call(*args, **kwargs)
+        self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        x = inputs
-        if isinstance(x, (list, tuple)) and len(x) == 1:
-            x = x[0]
-        if self._graph is not None and not isinstance(x, KerasTensor):
-            tensor = self._graph.input_list[0]
-            if x.ndim != len(tensor.shape) or not jax.numpy.issubdtype(x.dtype, jax.numpy.integer):
-                x = self._graph._fit_input(x, tensor)
+        x = _alone(inputs)
+        if mask is not None:
+            masking.set_masks(x, mask)
+        if self._graph is not None:
+            x = self._graph._fit_input(x, self._graph.input_list[0])
         for layer in self.layers:
             x = layer(x)
         return x
@@ -170,6 +199,20 @@ class Sequential(Model):
             model.build(tuple(shape))
         return model
 
+    def get_build_config(self) -> dict | None:
+        return Layer.get_build_config(self)
+
     def build_from_config(self, config: dict) -> None:
         if not self.built and config.get("input_shape") and self.layers:
             self.build(tuple(config["input_shape"]))
+
+
+def _alone(inputs: Any) -> Any:
+    """The array itself, where it came in a list of one."""
+    return inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
+
+
+def _fits(shape: tuple, known: tuple) -> bool:
+    """Whether a model for one shape can take another; the number of samples is free."""
+    pairs = zip(shape[1:], known[1:], strict=False)
+    return len(shape) == len(known) and all(a == b or None in (a, b) for a, b in pairs)
