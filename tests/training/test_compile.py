@@ -65,3 +65,13 @@ def test_a_misspelt_name_is_refused_by_compile_with_the_nearest_one(argument, va
 def test_a_misspelt_argument_is_refused_with_the_nearest_one():
     with pytest.raises(TypeError, match="Did you mean 'metrics'"):
         stack("softmax").compile(metric=["accuracy"])
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy",
+                                  lamina.losses.sparse_categorical_crossentropy,
+                                  lamina.losses.SparseCategoricalCrossentropy()])  # fmt: skip
+def test_labels_out_of_range_are_found_however_the_loss_was_given(blobs, loss):
+    model = stack("softmax")
+    model.compile("adam", loss)
+    with pytest.raises(ValueError, match="labels run from 1 to 3"):
+        model.fit(blobs[0], blobs[1] + 1, verbose=0)

@@ -5,10 +5,12 @@ import warnings
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from lamina import losses
 from lamina.core.errors import LaminaWarning
+from lamina.core.naming import to_snake_case
+from lamina.core.stateless import scratch
 
 _said: set[str] = set()
 
@@ -40,10 +42,92 @@ def compiled(model: Any, what: str) -> None:
         )
 
 
-def finite(structure: Any, what: str) -> None:
-    """Refuse data with NaN or infinite numbers in it."""
+def inputs(model: Any, x: Any, where: str = "") -> None:
+    """Refuse inputs whose shapes are not those that the model was made for.
+
+    Args:
+        model: A model; one whose inputs are not known yet takes any.
+        x: Arrays, or anything with their structure and `shape`s.
+        where: What comes before `x` in the message, e.g. `"validation_data: "`.
+    """
+    expected = model.inputs
+    if not expected:
+        return
+    given = jax.tree.leaves(x)
+    if len(given) != len(expected):
+        names = ", ".join(repr(name) for name in model.input_names)
+        shapes = " and ".join(str(tuple(leaf.shape)) for leaf in given)
+        raise ValueError(
+            f"{where}model {model.name!r} takes {_count(len(expected), 'input')} ({names}), and x "
+            f"holds {_count(len(given), 'array')} of shape {shapes}.\n"
+            f"  Fix: {'x = x[0]' if len(expected) == 1 else 'give x as a list of the inputs'}."
+        )
+    if isinstance(x, dict):
+        return  # matched by names, and checked, when the model is called
+    for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
+        name = "x" if len(given) == 1 else f"x[{i}]"
+        shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
+        if not _fits(shape, wanted):
+            label = "" if len(given) == 1 else f" as its input {tensor.name!r}"
+            raise ValueError(
+                f"{where}model {model.name!r} takes arrays of shape {_readable(wanted)}{label}.\n"
+                f"  Received: {name} of shape {shape}.\n{_why_it_does_not_fit(name, shape, wanted)}"
+            )
+
+
+def _fits(shape: tuple, wanted: tuple) -> bool:
+    """Whether a model takes the shape; a last axis of size 1 may come or go, as in Keras."""
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+        shape = (*shape, 1)
+    return len(shape) == len(wanted) and _agree(shape[1:], wanted[1:])
+
+
+def _agree(shape: tuple, wanted: tuple) -> bool:
+    return len(shape) == len(wanted) and all(
+        w is None or w == s for s, w in zip(shape, wanted, strict=True)
+    )
+
+
+def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple) -> str:
+    """The likely cause and the line to type."""
+    one, size = wanted[1:], int(np.prod(shape[1:]))
+    known = None not in one
+    if _agree(shape, one):
+        cause, fix = "one sample without its batch axis", f"{name} = {name}[None]"
+    elif len(one) > 1 and _agree(shape, one[:-1]):
+        cause = "one sample without its batch axis and its channel axis"
+        fix = f"{name} = {name}[None, ..., None]"
+    elif len(one) > 1 and _agree(shape[1:], one[:-1]):
+        cause = "images without their channel axis"
+        fix = f"{name} = numpy.repeat({name}[..., None], {one[-1]}, axis=-1)"
+    elif len(one) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), one):
+        cause, fix = "the channels come first", f"{name} = numpy.moveaxis({name}, 1, -1)"
+    elif known and len(shape) > 1 and size == int(np.prod(one)):
+        cause = "the same numbers in another arrangement"
+        fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *one)))})"
+    elif len(shape) == len(wanted):
+        cause = "other columns than the model was made for"
+        if len(one) > 1:
+            cause = "samples of another size than the model was made for"
+        fix = f"lamina.Input({shape[1:]}) as the input of the model"
+    else:
+        cause = "an axis too many or too few"
+        fix = f"bring {name} to the shape {_readable(wanted)}"
+    return f"  Likely cause: {cause}.\n  Fix: {fix}."
+
+
+def finite(structure: Any, what: str, where: str = "") -> None:
+    """Refuse data with NaN or infinite numbers in it.
+
+    Args:
+        structure: Arrays on the host.
+        what: Name of the argument: `"x"`.
+        where: What comes before it in the message, e.g. `"validation_data: "`.
+    """
     for path, leaf in jax.tree_util.tree_leaves_with_path(structure):
-        if not np.issubdtype(leaf.dtype, np.floating):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
             continue
         # One sum is several times faster than a test of each number, and not finite if any is not.
         with np.errstate(all="ignore"):
@@ -58,20 +142,21 @@ def finite(structure: Any, what: str) -> None:
         name = what + jax.tree_util.keystr(path)
         value = np.asarray(leaf)[first]
         raise ValueError(
-            f"{name} holds {count} number(s) that are NaN or infinite; the first is {value} at "
-            f"{name}{list(first)}.\n"
+            f"{where}{name} holds {_count(count, 'number')} that {'is' if count == 1 else 'are'} "
+            f"NaN or infinite; the first is {value} at {name}{list(first)}.\n"
             "  Likely cause: missing values in a table, or a division by zero.\n"
             f"  Fix: {name} = numpy.nan_to_num({name}), or leave those rows out."
         )
 
 
-def targets(model: Any, y: Any, y_pred: Any) -> None:
+def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
     """Refuse targets that the losses would silently make nonsense of.
 
     Args:
         model: A compiled and prepared model.
         y: Targets on the host.
         y_pred: What the model gives, as arrays or shapes.
+        where: What comes before the message, e.g. `"validation_data: "`.
     """
     given = jax.tree.leaves(y)
     outputs = jax.tree.leaves(y_pred)
@@ -80,15 +165,61 @@ def targets(model: Any, y: Any, y_pred: Any) -> None:
     for loss, target, output in zip(model._objectives._losses, given, outputs, strict=True):
         name = _loss_name(loss)
         if name == "sparse_categorical_crossentropy":
-            _class_numbers(loss, target, output)
+            _class_numbers(loss, target, output, where)
         elif name == "categorical_crossentropy":
-            _one_hot(target, output)
+            _one_hot(target, output, where)
         elif name == "binary_crossentropy":
-            _between_zero_and_one(target)
+            _between_zero_and_one(target, where)
 
 
-def _class_numbers(loss: Any, y: Any, output: Any) -> None:
-    classes = output.shape[-1]
+def targets_given(model: Any, y: Any, what: str = "y", fix: str = "model.fit(x, y)") -> None:
+    """Refuse data without targets where a loss compares with them."""
+    losses_given = [loss for loss in model._objectives._losses if loss is not None]
+    if y is None and losses_given:
+        raise ValueError(
+            f"Model {model.name!r} was compiled with the loss "
+            f"{_loss_name(losses_given[0]) or losses_given[0]!r}, which compares the outputs with "
+            f"targets, and {what} is None.\n"
+            f"  Fix: {fix}."
+        )
+
+
+def objectives(model: Any, y: Any, sample_weight: Any) -> None:
+    """Let losses and metrics look at the shapes of the targets, before anything is computed."""
+    found = model._objectives
+    rows = jax.tree.leaves(y)[0].shape[0]
+
+    def spec(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype)
+
+    def look(y: Any, y_pred: Any, sample_weight: Any) -> None:
+        with scratch():
+            found.compute(y, y_pred, sample_weight)
+            found.update_metrics(y, y_pred, sample_weight)
+
+    y_pred = [jax.ShapeDtypeStruct((rows, *o.shape[1:]), o.dtype) for o in found.outputs]
+    jax.eval_shape(look, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
+
+
+def class_weight(model: Any, weights: Any) -> None:
+    """Refuse weights for classes that the model does not have."""
+    outputs = model._objectives.outputs
+    if weights is None or len(outputs) != 1:
+        return
+    classes = outputs[0].shape[-1] if len(outputs[0].shape) > 1 else 1
+    classes = 2 if classes == 1 else classes
+    unknown = sorted(key for key in weights if not 0 <= key < classes)
+    if unknown:
+        raise ValueError(
+            f"class_weight has a weight for class {unknown[0]}, and the model has {classes} "
+            f"classes, numbered 0 to {classes - 1}.\n"
+            "  Likely cause: classes that are counted from 1.\n"
+            f"  Fix: class_weight = {{0: 1.0, 1: 1.0, …}}, with numbers up to {classes - 1}."
+        )
+
+
+def _class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
+    classes = output.shape[getattr(loss, "axis", -1)]
     y = np.asarray(y)
     ignored = getattr(loss, "ignore_class", None)
     if ignored is not None:
@@ -97,48 +228,60 @@ def _class_numbers(loss: Any, y: Any, output: Any) -> None:
         return
     low, high = y.min(), y.max()
     if low < 0 or high >= classes:
-        fix = f"make the last layer Dense({int(high) + 1})" if low >= 0 else "number them from 0"
         if low == 1 and high == classes:
-            fix = "y = y - 1 (they start at 1, and classes are counted from 0)"
+            cause, fix = "labels that start at 1; classes are counted from 0", "y = y - 1"
+        elif len(np.unique(y)) <= classes:
+            cause = "labels that are not numbered from 0"
+            fix = "y = numpy.unique(y, return_inverse=True)[1]"
+        else:
+            cause = "an output layer of the wrong size"
+            fix = f"Dense({int(high) + 1}) as the last layer"
         raise ValueError(
-            f"The labels run from {low} to {high}, but the model's output has {classes} classes, "
-            f"numbered 0 to {classes - 1}.\n"
-            "  Likely cause: labels that do not start at 0, or an output layer of the wrong size.\n"
+            f"{where}the labels run from {low} to {high}, but the model's output has {classes} "
+            f"classes, numbered 0 to {classes - 1}.\n"
+            f"  Likely cause: {cause}.\n"
             f"  Fix: {fix}."
         )
-    if np.issubdtype(y.dtype, np.floating) and np.any(y != np.round(y)):
+    if jnp.issubdtype(y.dtype, jnp.floating) and np.any(y != np.round(y)):
         raise ValueError(
-            f"sparse_categorical_crossentropy takes class numbers (0 to {classes - 1}) and "
+            f"{where}sparse_categorical_crossentropy takes class numbers (0 to {classes - 1}) and "
             f"received fractions such as {y[y != np.round(y)].flat[0]}.\n"
             "  Likely cause: the task is a regression.\n"
             "  Fix: loss='mean_squared_error' and Dense(1) as the last layer."
         )
 
 
-def _one_hot(y: Any, output: Any) -> None:
+def _one_hot(y: Any, output: Any, where: str) -> None:
     if len(y.shape) == len(output.shape) and y.shape[-1] == output.shape[-1]:
         return
-    rows = y.shape[0] if y.shape else 0
+    classes = output.shape[-1]
+    if len(y.shape) == len(output.shape) and y.shape[-1] > 1:
+        cause, fix = "an output layer of the wrong size", f"Dense({y.shape[-1]}) as the last layer"
+    else:
+        cause = "the labels are class numbers"
+        fix = f"y = lamina.utils.to_categorical(y, {classes})"
     raise ValueError(
-        f"categorical_crossentropy takes one-hot labels of shape {(rows, *output.shape[1:])} and "
-        f"received labels of shape {tuple(y.shape)}.\n"
-        "  Likely cause: the labels are class numbers.\n"
-        "  Fix: loss='sparse_categorical_crossentropy', or "
-        f"y = lamina.utils.to_categorical(y, {output.shape[-1]})."
+        f"{where}categorical_crossentropy takes one-hot labels of shape "
+        f"{_readable(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
+        f"  Likely cause: {cause}.\n"
+        f"  Fix: {fix}"
+        + (", or loss='sparse_categorical_crossentropy'." if "to_cat" in fix else ".")
     )
 
 
-def _between_zero_and_one(y: Any) -> None:
+def _between_zero_and_one(y: Any, where: str) -> None:
     y = np.asarray(y)
     if not y.size:
         return
     low, high = y.min(), y.max()
     if low < 0 or high > 1:
+        two = len(np.unique(y)) == 2
+        cause = "labels such as -1 and 1" if two else "more than two classes"
+        fix = f"y = y > {low}" if two else "Dense(classes, activation='softmax') as the last layer"
         raise ValueError(
-            f"binary_crossentropy takes labels between 0 and 1 and received {low} to {high}.\n"
-            "  Likely cause: labels of -1 and 1, or more than two classes.\n"
-            "  Fix: y = (y > 0), or Dense(classes, activation='softmax') with "
-            "loss='sparse_categorical_crossentropy'."
+            f"{where}binary_crossentropy takes labels between 0 and 1 and received {low} to "
+            f"{high}.\n  Likely cause: {cause}.\n  Fix: {fix}"
+            + ("." if two else ", with\n  loss='sparse_categorical_crossentropy'.")
         )
 
 
@@ -153,8 +296,7 @@ def logits(model: Any) -> None:
             raise ValueError(
                 f"The loss {name} was made with from_logits=True, but the last layer already "
                 f"applies {activation}, so it would be applied twice and training would crawl.\n"
-                f"  Fix: {type(loss).__name__}() without from_logits, or take the activation off "
-                "the last layer."
+                f"  Fix: loss={name!r}, or take the activation off the last layer."
             )
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
             kind = "sigmoid" if "binary" in str(name) else "softmax"
@@ -183,7 +325,8 @@ def _final_activations(model: Any) -> list[str | None]:
 
 
 def _loss_name(loss: Any) -> str | None:
-    function = getattr(loss, "fn", loss)
-    name = getattr(function, "__name__", None)
-    known = getattr(losses, str(name), None)
-    return name if known is function else None
+    """The name of the function behind one of Lamina's losses; None for a user's own."""
+    function = getattr(loss, "fn", None)
+    name = getattr(function, "__name__", None) or to_snake_case(type(loss).__name__)
+    owner = function if function is not None else type(loss)
+    return name if str(getattr(owner, "__module__", "")).startswith("lamina.") else None
