@@ -40,7 +40,10 @@ def stateless(function: Callable, variables: Any) -> Callable:
     _refuse_duplicates(boxes)
 
     def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        leaves = structure.flatten_up_to(values)
+        leaves = [
+            leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, box._value.dtype)
+            for box, leaf in zip(boxes, structure.flatten_up_to(values), strict=True)
+        ]
         with _bound(boxes, leaves) as inside:
             result = function(*args, **kwargs)
         return result, structure.unflatten([inside.values[id(box)] for box in boxes])
