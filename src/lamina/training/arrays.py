@@ -32,11 +32,17 @@ def to_array(value: Any, what: str = "data") -> Any:
         except ValueError as error:
             raise ValueError(
                 f"{what} is a list whose rows differ in length, so it is not an array.\n"
-                "  Fix: pad the rows to one length, or crop them."
+                f"  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
+                f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
             ) from error
     kind = value.dtype.kind
     if kind in "OUS":
         value = _from_objects(value, what)
+    elif kind not in "biufcV":
+        raise TypeError(
+            f"{what} holds dates or times ({value.dtype}), and a network computes with numbers.\n"
+            f"  Fix: {what} = {what}.astype('datetime64[D]').astype('float32') counts days."
+        )
     if value.dtype == np.float64:
         return value.astype(config.floatx())
     if value.dtype.itemsize == 8 and value.dtype.kind in "iu":
@@ -94,13 +100,17 @@ def number_of_samples(*structures: Any) -> int:
     for name, structure in zip(("x", "y", "sample_weight"), structures, strict=False):
         for leaf in jax.tree.leaves(structure):
             if np.ndim(leaf) == 0:
-                raise ValueError(f"{name} is a single number; expected one row per sample.")
+                raise ValueError(
+                    f"{name} is a single number; expected one row per sample.\n"
+                    f"  Fix: {name} = numpy.array([{name}]) makes it one sample."
+                )
             sizes.setdefault(leaf.shape[0], f"{name} of shape {tuple(leaf.shape)}")
     if len(sizes) > 1:
         raise ValueError(
             "x, y and sample_weight must have one row per sample each; received "
             f"{' and '.join(sizes.values())}.\n"
-            "  Likely cause: features and labels come from different splits of the data."
+            "  Likely cause: features and labels come from different splits of the data.\n"
+            "  Fix: take all of them from the same split; x[i] belongs to y[i]."
         )
     if not sizes:
         raise ValueError("There is no data: x is None.\n  Fix: model.fit(x, y).")
@@ -108,7 +118,8 @@ def number_of_samples(*structures: Any) -> int:
     if count == 0:
         raise ValueError(
             "x is empty: it has 0 samples.\n"
-            "  Likely cause: a filter or a file name matched nothing."
+            "  Likely cause: a filter or a file name matched nothing.\n"
+            "  Fix: look at x.shape after each step that makes it."
         )
     return count
 

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -172,21 +173,23 @@ def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
             _between_zero_and_one(target, where)
 
 
-def targets_given(model: Any, y: Any, what: str = "y", fix: str = "model.fit(x, y)") -> None:
+def targets_given(model: Any, y: Any, where: str = "") -> None:
     """Refuse data without targets where a loss compares with them."""
-    losses_given = [loss for loss in model._objectives._losses if loss is not None]
-    if y is None and losses_given:
+    compared = [loss for loss in model._objectives._losses if loss is not None]
+    if y is None and compared:
+        name = _loss_name(compared[0]) or compared[0]
         raise ValueError(
-            f"Model {model.name!r} was compiled with the loss "
-            f"{_loss_name(losses_given[0]) or losses_given[0]!r}, which compares the outputs with "
-            f"targets, and {what} is None.\n"
-            f"  Fix: {fix}."
+            f"{where}model {model.name!r} was compiled with the loss {name}, which compares the "
+            "outputs with targets, and y is None.\n"
+            "  Fix: give x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val))."
         )
 
 
 def objectives(model: Any, y: Any, sample_weight: Any) -> None:
     """Let losses and metrics look at the shapes of the targets, before anything is computed."""
     found = model._objectives
+    if y is None:
+        return
     rows = jax.tree.leaves(y)[0].shape[0]
 
     def spec(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -199,6 +202,18 @@ def objectives(model: Any, y: Any, sample_weight: Any) -> None:
 
     y_pred = [jax.ShapeDtypeStruct((rows, *o.shape[1:]), o.dtype) for o in found.outputs]
     jax.eval_shape(look, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
+
+
+def validation_freq(frequency: Any) -> None:
+    """Refuse what is neither a number of epochs nor a list of them."""
+    if isinstance(frequency, (int, np.integer)) and frequency >= 1:
+        return
+    if isinstance(frequency, Collection) and not isinstance(frequency, str):
+        return
+    raise ValueError(
+        "validation_freq is a number of epochs, 1 or more, or a list of epochs; received "
+        f"{frequency!r}.\n  Fix: validation_freq=1 validates after every epoch."
+    )
 
 
 def class_weight(model: Any, weights: Any) -> None:
@@ -330,3 +345,14 @@ def _loss_name(loss: Any) -> str | None:
     name = getattr(function, "__name__", None) or to_snake_case(type(loss).__name__)
     owner = function if function is not None else type(loss)
     return name if str(getattr(owner, "__module__", "")).startswith("lamina.") else None
+
+
+def _count(number: int, thing: str) -> str:
+    """`1 input`, `2 inputs`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _readable(shape: tuple) -> str:
+    """`(samples, 28, 28)` for `(None, 28, 28)`."""
+    sizes = ["samples" if i == 0 and s is None else str(s) for i, s in enumerate(shape)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

@@ -32,7 +32,12 @@ def make_feed(
 ) -> Feed:
     """The feed for whatever a user gave as x and y."""
     if class_weight is not None and sample_weight is not None:
-        raise ValueError("fit takes either class_weight or sample_weight, and received both.")
+        raise ValueError(
+            "fit takes either class_weight or sample_weight, and received both.\n"
+            "  Fix: multiply them: sample_weight * [class_weight[label] for label in y]."
+        )
+    if not isinstance(shuffle, (bool, np.bool_)) and shuffle not in ("batch", 0, 1, None):
+        raise ValueError(f"shuffle must be True, False or 'batch'; received {shuffle!r}.")
     if steps is not None:
         whole_number("steps_per_epoch", steps, least=1)
 
@@ -47,7 +52,7 @@ def make_feed(
             what = "y" if y is not None else "sample_weight"
             raise ValueError(
                 f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
-                "out."
+                "out.\n  Fix: model.fit(x), with batches that hold all of them."
             )
         return StreamFeed(x, steps, shuffle, seed, reweight)
     arrays = pack_x_y_sample_weight(
@@ -79,8 +84,11 @@ def dividing_batch_size(samples: int) -> int:
 
 def split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple:
     """The last part of the data, as Keras takes it, for validation."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_split is a fraction between 0 and 1; received {fraction}.")
+    if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
+        raise ValueError(
+            f"validation_split is a fraction between 0 and 1; received {fraction!r}.\n"
+            "  Fix: validation_split=0.2 keeps the last fifth of the samples for validation."
+        )
     if is_source(x):
         raise ValueError(
             f"validation_split needs arrays, and x is a {type(x).__name__}.\n"
@@ -125,8 +133,8 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
     shape = tuple(leaves[0].shape)
     if refuse:
         raise ValueError(
-            f"Model {model.name!r} takes a batch of samples of shape {shape} and received one "
-            f"sample, without the batch axis.\n  Fix: x[None] makes it a batch of one."
+            f"model {model.name!r} takes a batch of samples of shape {shape} and received one "
+            "sample, without its batch axis.\n  Fix: x = x[None] makes it a batch of one."
         )
     checks.warn_once(
         "one-sample",

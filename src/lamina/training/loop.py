@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -70,6 +71,7 @@ class Loop:
         model = self.model
         whole_number("epochs", epochs, least=0)
         whole_number("initial_epoch", initial_epoch, least=0)
+        checks.validation_freq(validation_freq)
         if validation_split and validation_data is None:
             x, y, sample_weight, validation_data = split_off_tail(
                 x, y, sample_weight, validation_split
@@ -78,13 +80,13 @@ class Loop:
         feed = make_feed(
             x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
         )
-        self._check(feed, training=True)
+        self._check(feed, training=True, class_weight=class_weight)
         validation = None
         if validation_data is not None:
             validation = validation_feed(
                 validation_data, validation_batch_size or batch_size, validation_steps
             )
-            self._check_data(*validation.example())
+            self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
 
         history = History()
@@ -177,6 +179,8 @@ class Loop:
                 batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
                 logs = model.train_step(batch)
                 model._forget_losses()
+                if not np.isfinite(logs.get("loss", 0.0)):
+                    return _to_floats(logs), i, time.perf_counter() - began
             return _to_floats(logs), -1, time.perf_counter() - began
         program, variables = model.program("train")
         state, outcome = program(
@@ -329,6 +333,7 @@ class Loop:
         else:
             arrays = convert(first_of_one(x), "x")
             arrays = with_batch_axis(self.model, arrays)
+            checks.inputs(self.model, arrays)
             if steps is not None:
                 rows = steps * (batch_size or 32)
                 arrays = jax.tree.map(lambda a: a[:rows], arrays)
@@ -372,7 +377,7 @@ class Loop:
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
         feed = make_feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
-        self._check(feed, training=True)
+        self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
         logs, bad_step, _ = self._train_call(stretch, 0, 1)
@@ -389,16 +394,28 @@ class Loop:
 
     # -- checks ----------------------------------------------------------------------------------
 
-    def _check(self, feed: Feed, training: bool) -> None:
-        """Everything that can be known to be wrong before the first step."""
+    def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
+        """Everything that can be known to be wrong before the first step.
+
+        Args:
+            feed: What is to be trained or measured on.
+            training: Whether the optimizer is needed.
+            where: What messages begin with: `"validation_data: "`.
+            class_weight: What `fit` was given.
+        """
         x, y, sample_weight = feed.example()
         model = self.model
         with_batch_axis(model, x, refuse=True)
+        checks.inputs(model, x, where)
         model.prepare(x, y, sample_weight, training=training)
         checks.logits(model)
-        self._check_data(x, y, sample_weight)
+        self._check_data(x, y, sample_weight, where)
+        if model.compares_targets(training):
+            checks.targets_given(model, y, where)
+            checks.objectives(model, y, sample_weight)
+        checks.class_weight(model, class_weight)
         if isinstance(feed, StreamFeed):
-            feed.check = self._check_data
+            feed.check = partial(self._check_data, where=where)
 
     def _widen(self, feed: Feed, batch_size: int | None, steps: int | None) -> None:
         """Measure in larger batches, where the user left the size to us and it cannot matter.
@@ -411,12 +428,15 @@ class Loop:
         if self.model.measures_by_sums(feed.example()[0]):
             feed.rebatch(dividing_batch_size(feed.samples))
 
-    def _check_data(self, x: Any, y: Any, sample_weight: Any) -> None:
-        checks.finite(x, "x")
-        checks.finite(y, "y")
-        checks.finite(sample_weight, "sample_weight")
-        if y is not None and self.model._objectives.built:
-            checks.targets(self.model, y, self.model._objectives.outputs)
+    def _check_data(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
+        model = self.model
+        checks.inputs(model, x, where)
+        checks.finite(x, "x", where)
+        checks.finite(sample_weight, "sample_weight", where)
+        if y is not None and model._objectives.built:
+            if model._objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
+                checks.finite(y, "y", where)
+            checks.targets(model, y, model._objectives.outputs, where)
 
 
 _PREDICT_BATCHES = 64

@@ -241,6 +241,12 @@ class Trainer(Layer):
         self._objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
+    def compares_targets(self, training: bool) -> bool:
+        """Whether a step compares the outputs with targets in the usual way."""
+        usual, own = Trainer, type(self)
+        step = own.train_step is usual.train_step if training else own.test_step is usual.test_step
+        return step and own.compute_loss is usual.compute_loss
+
     def measures_by_sums(self, x: Any) -> bool:
         """Whether the size of batches makes no difference to what `evaluate` finds.
 

@@ -1,5 +1,8 @@
 """Class weights: turned into one weight a sample before training."""
 
+import math
+import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -20,6 +23,7 @@ def class_weights_as_sample_weights(class_weight: dict, y: Any) -> np.ndarray:
         >>> class_weights_as_sample_weights({0: 1.0, 1: 5.0}, np.array([0, 1, 1])).tolist()
         [1.0, 5.0, 5.0]
     """
+    _check(class_weight)
     leaves = jax.tree.leaves(y)
     if len(leaves) != 1:
         raise ValueError(
@@ -35,11 +39,31 @@ def class_weights_as_sample_weights(class_weight: dict, y: Any) -> np.ndarray:
     if labels.ndim == 2:
         labels = labels.argmax(axis=-1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)
-    if any(not isinstance(key, (int, np.integer)) for key in class_weight):
-        raise ValueError(
-            f"class_weight maps class numbers to weights; received the keys {list(class_weight)}."
-        )
     table = np.ones(max(labels.max(initial=0), *class_weight) + 1, dtype=np.float32)
     for number, weight in class_weight.items():
         table[number] = weight
     return table[labels]
+
+
+def _check(class_weight: Any) -> None:
+    if not isinstance(class_weight, Mapping):
+        fix = "class_weight={0: 1.0, 1: 2.0}"
+        if isinstance(class_weight, str):
+            fix = "class_weight = dict(enumerate(len(y) / numpy.bincount(y) / len(set(y))))"
+        elif np.ndim(class_weight) == 1:
+            fix = "class_weight = dict(enumerate(class_weight))"
+        raise TypeError(
+            f"class_weight maps class numbers to weights; received {class_weight!r}.\n  Fix: {fix}."
+        )
+    for key, weight in class_weight.items():
+        if not isinstance(key, numbers.Integral) or isinstance(key, bool) or int(key) < 0:
+            raise ValueError(
+                f"class_weight maps class numbers, 0 and up, to weights; received the key "
+                f"{key!r}.\n  Likely cause: names of classes, or classes that are not counted "
+                "from 0.\n  Fix: class_weight={0: 1.0, 1: 2.0}."
+            )
+        if not isinstance(weight, numbers.Real) or not 0 <= float(weight) < math.inf:
+            raise ValueError(
+                f"class_weight gives class {key} the weight {weight!r}; a weight is a number, 0 or "
+                f"more.\n  Fix: class_weight={{{key}: 1.0}}."
+            )
