@@ -12,6 +12,11 @@ from lamina.core import registry
 STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
 
 
+def has_automatic_config(cls: Any) -> bool:
+    """Whether nobody wrote a `get_config` for the class: Lamina's own says so of itself."""
+    return getattr(cls.get_config, "automatic", False)
+
+
 def init_argument_names(cls: type) -> set[str]:
     """Every keyword argument that a class and the classes it inherits from take."""
     names: set[str] = set()

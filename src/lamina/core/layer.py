@@ -15,7 +15,12 @@ import numpy as np
 from lamina.core import dtypes, masking, operators, registry  # noqa: F401 - `x + y` of inputs
 from lamina.core.call_signature import CallSignature, is_shape, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
-from lamina.core.init_arguments import arguments_as_config, init_argument_names, make_from_config
+from lamina.core.init_arguments import (
+    arguments_as_config,
+    has_automatic_config,
+    init_argument_names,
+    make_from_config,
+)
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
 from lamina.core.operation import Operation
@@ -70,8 +75,8 @@ class Layer(Operation):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
         layer = super().__new__(cls)
-        # What a layer was made with is its config, unless the class writes its own get_config.
-        object.__setattr__(layer, "_init_arguments", (args, kwargs))
+        if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
+            object.__setattr__(layer, "_init_arguments", (args, kwargs))
         return layer
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -631,9 +636,11 @@ class Layer(Operation):
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
-        if type(self).get_config is Layer.get_config:
+        if has_automatic_config(type(self)):
             config.update(self._arguments_as_config())
         return config
+
+    get_config.automatic = True  # type: ignore[attr-defined]
 
     def _arguments_as_config(self) -> dict:
         """The arguments that a class without get_config was made with."""
@@ -645,7 +652,7 @@ class Layer(Operation):
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
             config["dtype"] = registry.deserialize(config["dtype"])
-        if cls.get_config is Layer.get_config:
+        if has_automatic_config(cls):
             config = registry.deserialize(config)
         return make_from_config(cls, config)
 

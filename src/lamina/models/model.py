@@ -210,9 +210,9 @@ class Model(Trainer):
         """What is needed to make the model again, as plain data."""
         if self._graph is not None and takes_a_graph(type(self)):
             return graph_config(self)
-        if takes_a_graph(type(self)):
-            return super().get_config()
-        return {**super().get_config(), **self._arguments_as_config()}
+        return super().get_config()
+
+    get_config.automatic = True  # type: ignore[attr-defined]
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Model":
