@@ -52,19 +52,26 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         where: What comes before `x` in the message, e.g. `"validation_data: "`.
     """
     expected = model.inputs
-    if not expected:
+    given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
+    if not expected or x is None:
         return
-    given = jax.tree.leaves(x)
-    if len(given) != len(expected):
+    if isinstance(x, dict) and len(expected) > 1:
+        return  # matched by names, and checked, when the model is called
+    if len(given) != len(expected) or (isinstance(x, dict) and [*x] != model.input_names):
         names = ", ".join(repr(name) for name in model.input_names)
-        shapes = " and ".join(str(tuple(leaf.shape)) for leaf in given)
+        shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
+        kind = f"is a dict of {', '.join(map(repr, x))}" if isinstance(x, dict) else (
+            f"holds {_count(len(given), 'array')} of shape {shapes}"
+        )  # fmt: skip
+        fix = "give x as a list of the inputs"
+        if len(expected) == 1:
+            fix = f"x = x[{next(iter(x), 0) if isinstance(x, dict) else 0!r}]"
         raise ValueError(
             f"{where}model {model.name!r} takes {_count(len(expected), 'input')} ({names}), and x "
-            f"holds {_count(len(given), 'array')} of shape {shapes}.\n"
-            f"  Fix: {'x = x[0]' if len(expected) == 1 else 'give x as a list of the inputs'}."
+            f"{kind}.\n  Fix: {fix}."
         )
-    if isinstance(x, dict):
-        return  # matched by names, and checked, when the model is called
+    if any(leaf is None for leaf in given):
+        return  # an optional input; another is refused when the model is called
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
         name = "x" if len(given) == 1 else f"x[{i}]"
         shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
@@ -248,6 +255,8 @@ def _class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
         elif len(np.unique(y)) <= classes:
             cause = "labels that are not numbered from 0"
             fix = "y = numpy.unique(y, return_inverse=True)[1]"
+            if where:
+                cause, fix = "other labels than those of training", "number them as in training"
         else:
             cause = "an output layer of the wrong size"
             fix = f"Dense({int(high) + 1}) as the last layer"

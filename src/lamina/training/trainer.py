@@ -421,7 +421,16 @@ class Trainer(Layer):
             x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
             training: Whether the optimizer is needed.
         """
-        specs = jax.tree.map(_batch_spec, (x, y, sample_weight))
+        data = (x, y, sample_weight)
+        try:
+            self._prepare(jax.tree.map(_batch_spec, data), training)
+        except Exception:
+            # The same once more, so that the message has the number of samples in it.
+            self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
+            raise
+
+    def _prepare(self, specs: tuple, training: bool) -> None:
+        x, y, _ = specs
         usual = Trainer.train_step if training else Trainer.test_step
         step = self.train_step if training else self.test_step
         own_step = self.compiled and getattr(type(self), step.__name__) is not usual
@@ -429,10 +438,9 @@ class Trainer(Layer):
             # Such a step need not call the model on x at all (a GAN gives it noise).
             self._objectives.built = True
         elif not self.built or (self.compiled and not self._objectives.built):
-            y_pred = self._spec_of_outputs(specs[0])
+            y_pred = self._spec_of_outputs(x)
             if self.compiled:
-                shapes = None if y is None else specs[1]
-                self._objectives.build(shapes, y_pred, getattr(self, "output_names", []))
+                self._objectives.build(y, y_pred, getattr(self, "output_names", []))
         if own_step:
             # It may make variables of its own, such as a second optimizer's.
             self._trace_once(step, specs)
