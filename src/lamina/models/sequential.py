@@ -208,7 +208,9 @@ class Sequential(Model):
 
 
 def _alone(inputs: Any) -> Any:
-    """The array itself, where it came in a list of one."""
+    """The array itself, where it came in a list or a dict of one."""
+    if isinstance(inputs, dict):
+        inputs = list(inputs.values())
     return inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
 
 
