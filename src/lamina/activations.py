@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina import ops
 from lamina.core import lookup, registry
+from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import (
     celu,
@@ -215,3 +216,5 @@ _TABLE: dict[str, Any] = {
 }
 registry.register_namespace("keras.activations", _TABLE)
 registry.register_getter("activation", get)
+
+explain_missing_names(__name__)

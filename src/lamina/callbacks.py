@@ -1,5 +1,6 @@
 """Public names of the callbacks, which live with the training loop that calls them."""
 
+from lamina.core.errors import explain_missing_names
 from lamina.training.callbacks import (
     Callback,
     CallbackList,
@@ -25,3 +26,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+explain_missing_names(__name__)

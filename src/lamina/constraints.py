@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core import config, lookup, registry
+from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -182,3 +183,5 @@ def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
 _TABLE = lookup.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})
 registry.register_getter("constraint", get)
+
+explain_missing_names(__name__)

@@ -16,6 +16,7 @@ import numpy as np
 
 from lamina.core import lookup, registry
 from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.errors import explain_missing_names
 from lamina.core.seed import make_default_seed
 from lamina.core.variable import Array, Variable, resolve_shape
 from lamina.random import SeedGenerator
@@ -610,3 +611,5 @@ _TABLE = lookup.table_of(
 )
 registry.register_namespace("keras.initializers", {"Initializer": Initializer, **_TABLE})
 registry.register_getter("initializer", get)
+
+explain_missing_names(__name__)

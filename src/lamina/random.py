@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.core import registry
 from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.errors import explain_missing_names
 from lamina.core.hashing import hashed_bits
 from lamina.core.seed import SeedGenerator, draw_key
 from lamina.core.variable import Array, ArrayLike
@@ -284,3 +285,5 @@ def _float(caller: str, dtype: Any) -> str:
 
 
 registry.register_namespace("keras.random", {"SeedGenerator": SeedGenerator})
+
+explain_missing_names(__name__)

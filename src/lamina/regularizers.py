@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core import lookup, registry
+from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -185,3 +186,5 @@ def _strength(name: str, value: Any) -> float:
 _TABLE = lookup.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
 registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
 registry.register_getter("regularizer", get)
+
+explain_missing_names(__name__)

@@ -1,7 +1,10 @@
 """Words that error messages share: the nearest known name, shapes, and lists of choices."""
 
 import difflib
+import sys
+import textwrap
 from collections.abc import Iterable
+from typing import NoReturn
 
 
 class LaminaWarning(UserWarning):
@@ -10,10 +13,18 @@ class LaminaWarning(UserWarning):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to a misspelt one, or None if none is near."""
-    by_lower = {str(k).lower().replace("_", ""): str(k) for k in known}
-    wanted = str(name).lower().replace("_", "")
-    found = difflib.get_close_matches(wanted, list(by_lower), n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    spellings: dict[str, list[str]] = {}
+    for k in map(str, known):
+        spellings.setdefault(_plain(k), []).append(k)
+    found = difflib.get_close_matches(_plain(str(name)), list(spellings), n=1, cutoff=0.6)
+    if not found:
+        return None
+    # Of `MeanSquaredError` and `mean_squared_error` the one that is written like the name.
+    return max(spellings[found[0]], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -30,9 +41,13 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
         name: What came.
         known: Every name that would have been accepted.
     """
-    known = sorted(map(str, known))
-    message = f"Unknown {kind} {name!r}.{did_you_mean(str(name), known)}"
-    return ValueError(f"{message}\n  Known: {', '.join(known)}.")
+    known = list(map(str, known))
+    hint = did_you_mean(str(name), known)
+    if not hint:
+        # One spelling of each: the last of `MeanSquaredError` and `mean_squared_error`.
+        choices = ", ".join(sorted({_plain(k): k for k in sorted(known)}.values()))
+        hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
+    return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
 
 
 def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:
@@ -42,3 +57,27 @@ def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:
         f"{owner} has no argument {name!r}.{did_you_mean(name, known)}\n"
         f"  Its arguments: {', '.join(known)}."
     )
+
+
+def explain_missing_names(module_name: str) -> None:
+    """Let a module answer for a misspelt name with the nearest one that it has.
+
+    Called at the end of a module, so that type checkers and editors need not know of it.
+
+    Example:
+        >>> import lamina.layers
+        >>> lamina.layers.Dens
+        Traceback (most recent call last):
+        ...
+        AttributeError: module 'lamina.layers' has no attribute 'Dens'. Did you mean 'Dense'?
+    """
+    module = sys.modules[module_name]
+
+    def missing(name: str) -> NoReturn:
+        known = vars(module).get("__all__") or vars(module)
+        hint = did_you_mean(name, (k for k in known if not k.startswith("_")))
+        raise AttributeError(
+            f"module {module_name!r} has no attribute {name!r}.{hint}", name=name, obj=module
+        )
+
+    vars(module)["__getattr__"] = missing

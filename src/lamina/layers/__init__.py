@@ -1,6 +1,7 @@
 """Layers, under Keras's names: one file a family, every public name gathered here."""
 
 from lamina.core import registry
+from lamina.core.errors import explain_missing_names
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation import (
@@ -162,3 +163,5 @@ __all__ = [
 registry.register_namespace(
     "keras.layers", {name: globals()[name] for name in __all__ if isinstance(globals()[name], type)}
 )
+
+explain_missing_names(__name__)

@@ -1,5 +1,6 @@
 """Losses: what training makes small. Functions give one value per sample, classes reduce them."""
 
+from lamina.core.errors import explain_missing_names
 from lamina.core.registry import register_namespace
 from lamina.losses.classification import (
     BinaryCrossentropy,
@@ -90,3 +91,5 @@ __all__ = [
 ]
 
 register_namespace("keras.losses", PUBLIC)
+
+explain_missing_names(__name__)

@@ -1,5 +1,6 @@
 """Metrics: numbers that tell people how good a model is, gathered over batches."""
 
+from lamina.core.errors import explain_missing_names
 from lamina.core.registry import register_namespace
 from lamina.losses.classification import (
     binary_crossentropy,
@@ -139,3 +140,5 @@ __all__ = [
 ]
 
 register_namespace("keras.metrics", PUBLIC)
+
+explain_missing_names(__name__)

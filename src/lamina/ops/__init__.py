@@ -1,5 +1,6 @@
 """Functions of arrays, with Keras's names. They work inside layers, losses and users' own code."""
 
+from lamina.core.errors import explain_missing_names
 from lamina.ops import nn
 from lamina.ops.exported import (
     average_pool,
@@ -83,3 +84,5 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+explain_missing_names(__name__)

@@ -3,6 +3,7 @@
 `optimizer.py` holds what they share; each of the others is one rule.
 """
 
+from lamina.core.errors import explain_missing_names
 from lamina.optimizers import schedules
 from lamina.optimizers.adagrad import Adagrad
 from lamina.optimizers.adam import Adam
@@ -30,3 +31,5 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+explain_missing_names(__name__)

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core import registry
+from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
 
 
@@ -406,3 +407,5 @@ registry.register_namespace(
         "PolynomialDecay": PolynomialDecay,
     },
 )
+
+explain_missing_names(__name__)

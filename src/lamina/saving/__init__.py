@@ -1,5 +1,6 @@
 """Model files: architecture, weights and optimizer state in one file that holds no code."""
 
+from lamina.core.errors import explain_missing_names
 from lamina.core.registry import (
     UnknownClassError,
     custom_object_scope,
@@ -32,3 +33,5 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
 ]
+
+explain_missing_names(__name__)
