@@ -1,15 +1,17 @@
-"""Misspelt keyword arguments of losses and metrics are answered with the nearest right one."""
+"""Misspelt keyword arguments are answered with the nearest right one."""
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from lamina.core.errors import unknown_argument
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def explain_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` whose error for an unknown keyword argument names the one that was meant.
+
+def explain_arguments(method: F) -> F:
+    """Decorator: the error for an unknown keyword argument names the one that was meant.
 
     An `__init__` that takes `**kwargs` hands them on to its parent, which answers for it.
 
@@ -24,16 +26,18 @@ def explain_arguments(init: Callable[..., None]) -> Callable[..., None]:
         TypeError: Scale has no argument 'facto'. Did you mean 'factor'?
           Its arguments: factor.
     """
-    parameters = inspect.signature(init).parameters.values()
+    parameters = inspect.signature(method).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return init
+        return method
     known = [p.name for p in parameters][1:]
 
-    @functools.wraps(init)
-    def explaining(self: Any, *args: Any, **kwargs: Any) -> None:
+    @functools.wraps(method)
+    def explaining(self: Any, *args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
             if name not in known:
-                raise unknown_argument(type(self).__name__, name, known)
-        init(self, *args, **kwargs)
+                is_init = method.__name__ == "__init__"
+                owner = type(self).__name__ if is_init else f"{method.__name__}()"
+                raise unknown_argument(owner, name, known)
+        return method(self, *args, **kwargs)
 
-    return explaining
+    return explaining  # type: ignore[return-value]

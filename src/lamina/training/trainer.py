@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina import optimizers as optimizers_module
 from lamina.core import registry
+from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
@@ -265,6 +266,7 @@ class Trainer(Layer):
 
     # -- the loops -------------------------------------------------------------------------------
 
+    @explain_arguments
     @without_jax_frames
     def fit(
         self,
@@ -330,6 +332,7 @@ class Trainer(Layer):
             validation_freq=validation_freq,
         )
 
+    @explain_arguments
     @without_jax_frames
     def evaluate(
         self,
@@ -360,6 +363,7 @@ class Trainer(Layer):
         )
         return logs if return_dict else self._in_order(logs)
 
+    @explain_arguments
     @without_jax_frames
     def predict(
         self,
@@ -377,6 +381,7 @@ class Trainer(Layer):
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
+    @explain_arguments
     @without_jax_frames
     def train_on_batch(
         self,
@@ -391,6 +396,7 @@ class Trainer(Layer):
         logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @explain_arguments
     @without_jax_frames
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
@@ -400,6 +406,7 @@ class Trainer(Layer):
         logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @explain_arguments
     @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
