@@ -48,6 +48,7 @@ class SGD(Optimizer):
     momentum in deep learning", ICML.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from lamina.core.variable import Variable
         >>> weight = Variable([1.0, 2.0])
         >>> SGD(learning_rate=0.5).apply([jnp.array([1.0, -1.0])], [weight])

@@ -204,7 +204,7 @@ def _about(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        raise type(error)(f"{path}: {error}{notes}") from error.__cause__
+        raise type(error)(f"{path}: {error}{notes}") from None
 
 
 def _model_from(
