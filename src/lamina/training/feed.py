@@ -183,7 +183,8 @@ class StreamFeed:
             except StopIteration:
                 raise ValueError(
                     f"{type(self.source).__name__} gave no batch at all.\n"
-                    "  Likely cause: a generator that was already used up, or an empty folder."
+                    "  Likely cause: a generator that was already used up, or an empty folder.\n"
+                    "  Fix: make a new one, or give a PyDataset, which can be gone through again."
                 ) from None
         return unpack_x_y_sample_weight(self._peeked[0])
 
@@ -204,6 +205,11 @@ class StreamFeed:
                     batch = self._converted(next(iterator))
                 except StopIteration:
                     break
+                except Exception as error:
+                    error.add_note(
+                        f"  In batch {given} (from 0) of the {type(self.source).__name__}."
+                    )
+                    raise
             given += 1
             yield batch
         # With steps_per_epoch a long source goes on in the next epoch; otherwise it starts anew.
