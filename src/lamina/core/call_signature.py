@@ -39,6 +39,12 @@ class CallSignature:
     def value(self, name: str, args: tuple, kwargs: dict) -> Any:
         return kwargs.get(name, self.positional(name, args))
 
+    def first(self, args: tuple, kwargs: dict) -> Any:
+        """The first argument, however it was given."""
+        if args:
+            return args[0]
+        return next((kwargs[name] for name in (*self.names, *kwargs) if name in kwargs), None)
+
     def shapes(self, function: Callable, args: tuple, kwargs: dict) -> dict:
         """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
         parameters = [
@@ -48,7 +54,7 @@ class CallSignature:
         ]
         wanted = [p.name for p in parameters]
         given = dict(zip(self.names, args, strict=False)) if self.names else {}
-        given.update(kwargs)
+        given.update((name, kwargs[name]) for name in self.names if name in kwargs)
         shapes = {
             f"{name}_shape": jax.tree.map(lambda a: tuple(a.shape), value)
             for name, value in given.items()

@@ -135,7 +135,10 @@ class Layer(Operation):
         """
         if not _has_own_build(self) and not self.built:
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            self._build_by_call(inputs)
+            if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+                with contextlib.nullcontext() if self._building else name_scope(self.name):
+                    trace_spec(self.call, inputs)
+                self._forget_losses()
             shape = jax.tree.map(lambda t: t.shape, inputs)
             object.__setattr__(self, "_build_shapes", {"input_shape": shape})
             self.built = True
@@ -302,13 +305,13 @@ class Layer(Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_initialised()
-        args, kwargs = jax.tree.map(self._as_tensor, (args, kwargs), is_leaf=lambda v: v is None)
+        args, kwargs = self._as_tensors(args), {k: self._as_tensors(v) for k, v in kwargs.items()}
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         signature = signature_of(type(self).call)
         with _entered(self) as outer_training:
             training = self._training_mode(signature, args, kwargs, outer_training)
-            first = args[0] if args else next(iter(kwargs.values()), None)
+            first = signature.first(args, kwargs)
             self._check_arrays(first)
             first_mask = self._fill_masks(signature, args, kwargs, first)
             try:
@@ -339,11 +342,13 @@ class Layer(Operation):
         try:
             self._build_for(signature, args, kwargs)
             if self.input_spec is not None:
-                first = args[0] if args else next(iter(kwargs.values()), None)
-                check_inputs(self.input_spec, first, self._label)
+                check_inputs(self.input_spec, signature.first(args, kwargs), self._label)
             if not signature.has_training:
                 kwargs.pop("training", None)
-            return super().symbolic_call(*args, **kwargs)
+            outputs = super().symbolic_call(*args, **kwargs)
+            if self.supports_masking:
+                masking.set_masks(outputs, self._symbolic_mask(signature.first(args, kwargs)))
+            return outputs
         except Exception as error:
             self._explain(error, args)
             raise
@@ -358,7 +363,7 @@ class Layer(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing."""
-        if type(self).compute_output_shape is not Layer.compute_output_shape:
+        if _knows_its_output_shape(self):
             signature = signature_of(type(self).call)
             shapes = signature.shapes(type(self).compute_output_shape, args, kwargs)
             output = self.compute_output_shape(*shapes.values())
@@ -366,16 +371,40 @@ class Layer(Operation):
                 lambda s: KerasTensor(s, self.compute_dtype), output, is_leaf=is_shape
             )
 
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            return Layer.__call__(self, *args, **kwargs)
+        return self._trace_call(args, kwargs)
 
-        outputs = trace_spec(traced, *args, **kwargs)
+    def _trace_call(self, args: tuple, kwargs: dict) -> Any:
+        """Follow one call on symbolic inputs; builds the layers inside on the way."""
+
+        def traced(args: tuple, kwargs: dict, masks: tuple) -> tuple:
+            inputs = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
+            for tensor, mask in zip(inputs, masks, strict=True):
+                if mask is not None:
+                    masking.set_mask(tensor, mask)
+            outputs = Layer.__call__(self, *args, **kwargs)
+            return outputs, jax.tree.map(masking.get_mask, outputs)
+
+        leaves = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
+        masks = tuple(masking.get_mask(leaf) for leaf in leaves)
+        outputs, output_masks = trace_spec(traced, args, kwargs, masks)
         self._forget_losses()
+        masking.set_masks(outputs, output_masks)
         return outputs
+
+    def _symbolic_mask(self, first: Any) -> Any:
+        """What `compute_mask` gives for symbolic tensors."""
+        previous = masking.get_masks(first)
+        try:
+            return self.compute_mask(first, previous)
+        except Exception:  # it looks into the tensor, as an Embedding does
+            return trace_spec(self.compute_mask, first, previous)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Mask of the output; a layer that supports masking hands its input's mask on."""
         return previous_mask
+
+    def _as_tensors(self, values: Any) -> Any:
+        return jax.tree.map(self._as_tensor, values, is_leaf=lambda v: v is None)
 
     def _as_tensor(self, value: Any) -> Any:
         """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
@@ -474,19 +503,11 @@ class Layer(Operation):
                 self.build(next(iter(shapes.values())))
             else:
                 self.build(**shapes)
-        else:
-            if is_symbolic(args, kwargs):
-                # The layers in it are built by following one call, as none will be made now.
-                self._build_by_call(*args, **kwargs)
-            if self._flat_layers():
-                object.__setattr__(self, "_build_shapes", shapes)
+        elif self._flat_layers():
+            object.__setattr__(self, "_build_shapes", shapes)
+            if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
+                self._trace_call(args, kwargs)  # else the search for the output's shape does it
         self.built = True
-
-    def _build_by_call(self, *args: Any, **kwargs: Any) -> None:
-        if any(not layer.built for layer in self._flatten_layers(include_self=False)):
-            with contextlib.nullcontext() if self._building else name_scope(self.name):
-                trace_spec(self.call, *args, **kwargs)
-            self._forget_losses()
 
     def _say_if_hidden(self) -> None:
         """Weights made inside another layer's call are lost, unless that layer knows this one."""
@@ -723,6 +744,8 @@ def _entered(layer: Layer) -> Iterator[bool | None]:
         yield outer
     finally:
         _call_state.layers.pop()
+        if not _call_state.layers:
+            masking.forget_masks()
 
 
 @contextlib.contextmanager
@@ -732,6 +755,10 @@ def _running(layer: Layer) -> Iterator[None]:
         yield
     finally:
         _call_state.running.pop()
+
+
+def _knows_its_output_shape(layer: Layer) -> bool:
+    return type(layer).compute_output_shape is not Layer.compute_output_shape
 
 
 def _has_own_build(layer: Layer) -> bool:

@@ -1,40 +1,38 @@
 """Masks that travel with tensors: which time steps of a padded batch are real.
 
-A mask is `(batch, time)`, True where a step counts. Real arrays carry theirs as an attribute.
-Traced arrays cannot, so their masks are kept in a table beside them, for as long as they live.
+A mask is `(batch, time)`, True where a step counts. Real arrays carry theirs as an attribute, and
+so do the symbolic tensors of a functional model, so that its layers know while it is drawn that
+there will be one. Traced arrays cannot, so their masks are kept in a table beside them until the trace is over.
 """
 
-import threading
-import weakref
 from typing import Any
 
 import jax
 
-
-class _Table(threading.local):
-    def __init__(self) -> None:
-        # id of a tracer → (a reference that empties its entry, the mask)
-        self.masks: dict[int, tuple[weakref.ref, Any]] = {}
-
-
-_table = _Table()
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.variable import context
 
 
 def get_mask(x: Any) -> Any:
     """The mask of a tensor, or None."""
     if isinstance(x, jax.core.Tracer):
-        entry = _table.masks.get(id(x))
+        entry = context.masks.get(id(x))
         return None if entry is None else entry[1]
     return getattr(x, "_keras_mask", None)
 
 
 def set_mask(x: Any, mask: Any) -> None:
-    """Let a mask travel with a tensor."""
+    """Let a mask travel with a tensor (a symbolic one with a symbolic tensor)."""
     if isinstance(x, jax.core.Tracer):
-        masks, key = _table.masks, id(x)
-        masks[key] = (weakref.ref(x, lambda _: masks.pop(key, None)), mask)
-    elif isinstance(x, jax.Array):
-        x._keras_mask = mask  # type: ignore[attr-defined]
+        context.masks[id(x)] = (x, mask)
+    elif isinstance(x, (jax.Array, KerasTensor)):
+        x._keras_mask = mask  # type: ignore[union-attr]
+
+
+def forget_masks() -> None:
+    """Empty the table of masks, unless more of the same trace is to come."""
+    if context.bound is None:
+        context.masks.clear()
 
 
 def keeping_mask(before: Any, after: Any) -> Any:

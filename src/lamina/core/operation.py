@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import naming
+from lamina.core import masking, naming
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
 from lamina.core.variable import Variable
@@ -58,7 +58,9 @@ class Operation:
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         outputs = self.compute_output_spec(*args, **kwargs)
         # A node needs outputs of its own, even if the operation returns its input as it is.
-        outputs = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, t.name), outputs)
+        outputs = jax.tree.map(
+            lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, t.name)), outputs
+        )
         Node(self, args, kwargs, outputs)
         return outputs
 

@@ -68,6 +68,8 @@ def _bound(
         yield context.bound
     finally:
         context.bound = outer
+        if outer is None:
+            context.masks.clear()  # the tracers they belong to are gone
 
 
 def values_of(variables: Any) -> Any:

@@ -45,10 +45,12 @@ class Bindings:
 
 
 class _Context(threading.local):
-    """What holds while a layer runs: bound values, the compute dtype, the name path."""
+    """What holds while a layer runs: bound values, the compute dtype, the name path, masks."""
 
     def __init__(self) -> None:
         self.bound: Bindings | None = None
+        # id of a tracer → the tracer, kept alive so that the id stays its own, and its mask.
+        self.masks: dict[int, tuple[Any, Any]] = {}
         self.autocast: str | None = None
         self.path: tuple[str, ...] = ()
 

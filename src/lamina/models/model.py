@@ -165,7 +165,10 @@ class Model(Trainer):
         known = jax.tree.leaves(args or kwargs.get("inputs"))
         if [t.shape[1:] for t in known] == [t.shape[1:] for t in self._graph.input_list]:
             batch = known[0].shape[:1]
-            specs = [KerasTensor((*batch, *t.shape[1:]), t.dtype) for t in self.outputs]
+            specs = [
+                masking.keeping_mask(t, KerasTensor((*batch, *t.shape[1:]), t.dtype))
+                for t in self.outputs
+            ]
         else:
             specs = jax.tree.leaves(super().compute_output_spec(*args, **kwargs))
         return jax.tree.unflatten(jax.tree.structure(self._graph.outputs), specs)

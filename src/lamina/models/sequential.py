@@ -9,7 +9,7 @@ import jax
 
 from lamina.core import masking, registry
 from lamina.core.call_signature import is_shape
-from lamina.core.keras_tensor import KerasTensor, is_symbolic
+from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.variable import name_scope, resolve_shape
 from lamina.layers.input import InputLayer
@@ -126,8 +126,10 @@ class Sequential(Model):
                 "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
             )
         if not is_shape(input_shape):
+            # Several inputs, for a first layer that takes them: there is no Input to draw from.
             tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            self._build_by_call(tensors)
+            trace_spec(self.call, tensors)
+            self._forget_losses()
             self.built = True
             return
         # Another batch may have another number of samples.
@@ -159,13 +161,7 @@ class Sequential(Model):
         if self.built:
             return
         inputs = _alone(signature.value("inputs", args, kwargs))
-        if hasattr(inputs, "shape"):
-            self.build(tuple(inputs.shape))
-            return
-        # Several inputs, for a first layer that takes them: there is no Input to draw from.
-        if is_symbolic(args, kwargs):
-            self._build_by_call(*args, **kwargs)
-        self.built = True
+        self.build(jax.tree.map(lambda x: tuple(x.shape), inputs))
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         x = _alone(inputs)
