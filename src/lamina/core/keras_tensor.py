@@ -173,4 +173,9 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
-    raise first_error  # type: ignore[misc]
+    assert first_error is not None
+    if str(_PROBES[0][0]) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
+        first_error.add_note(
+            f"  {_PROBES[0][0]} stands for an axis of any size, such as the batch."
+        )
+    raise first_error

@@ -96,6 +96,8 @@ def convert(structure: Any, what: str = "data") -> Any:
 
 def number_of_samples(*structures: Any) -> int:
     """Length of the first axis, which all arrays must share."""
+    if structures and not jax.tree.leaves(structures[0]):
+        raise ValueError("There is no data: x is None.\n  Fix: model.fit(x, y).")
     sizes: dict[int, str] = {}
     for name, structure in zip(("x", "y", "sample_weight"), structures, strict=False):
         for leaf in jax.tree.leaves(structure):
@@ -112,8 +114,6 @@ def number_of_samples(*structures: Any) -> int:
             "  Likely cause: features and labels come from different splits of the data.\n"
             "  Fix: take all of them from the same split; x[i] belongs to y[i]."
         )
-    if not sizes:
-        raise ValueError("There is no data: x is None.\n  Fix: model.fit(x, y).")
     count = next(iter(sizes))
     if count == 0:
         raise ValueError(

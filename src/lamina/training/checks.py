@@ -75,6 +75,12 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
         name = "x" if len(given) == 1 else f"x[{i}]"
         shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
+        if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
+            raise TypeError(
+                f"{where}{name} holds complex numbers, and model {model.name!r} computes with "
+                f"{tensor.dtype}.\n"
+                f"  Fix: {name} = numpy.abs({name}), or real and imaginary parts as two features."
+            )
         if not _fits(shape, wanted):
             label = "" if len(given) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(

@@ -77,7 +77,7 @@ class Loop:
                 x, y, sample_weight, validation_split
             )
         seed = seeds.make_default_seed()
-        feed = make_feed(
+        feed = self._feed(
             x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
         )
         self._check(feed, training=True, class_weight=class_weight)
@@ -252,7 +252,7 @@ class Loop:
         steps: int | None,
         callbacks: Any,
     ) -> dict[str, Any]:
-        feed = make_feed(x, y, sample_weight, batch_size, False, 0, steps)
+        feed = self._feed(x, y, sample_weight, batch_size, False, 0, steps)
         self._check(feed, training=False)
         self._widen(feed, batch_size, steps)
         progress = choose_progress(verbose, self.model)
@@ -376,7 +376,7 @@ class Loop:
     # -- one batch -------------------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
-        feed = make_feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
+        feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
@@ -386,13 +386,18 @@ class Loop:
         return logs
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any) -> dict:
-        feed = make_feed(x, y, sample_weight, WHOLE, False, 0, None)
+        feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None)
         self._check(feed, training=False)
         self.model.reset_metrics()
         (stretch,) = feed.stretches(0)
         return self._test_call(stretch, 0, 1)
 
     # -- checks ----------------------------------------------------------------------------------
+
+    def _feed(self, x: Any, *others: Any) -> Feed:
+        if hasattr(x, "shape"):
+            with_batch_axis(self.model, x, refuse=True)
+        return make_feed(x, *others)
 
     def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
         """Everything that can be known to be wrong before the first step.

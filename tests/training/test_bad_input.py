@@ -1,0 +1,599 @@
+"""Bad input: each is told what is wrong, why probably, and what to type, before the first step.
+
+The cases are lines of code, as a user would type them; so are the fixes that the messages print,
+and those are tried, too.
+"""
+
+import re
+import traceback
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy
+import numpy as np
+import pytest
+
+import lamina
+from lamina.core.errors import LaminaWarning
+
+RNG = np.random.default_rng(seed=7)
+X = RNG.normal(size=(12, 4)).astype("float32")
+Y = np.arange(12) % 3
+
+
+def classifier(loss="sparse_categorical_crossentropy", activation="softmax", **arguments):
+    """Input(4)-5-3."""
+    layers = [lamina.layers.Dense(5, name="hidden"), lamina.layers.Dense(3, activation=activation)]
+    return compiled([lamina.Input((4,), name="four"), *layers], loss, **arguments)
+
+
+def regressor(units=1, loss="mse", **arguments):
+    return compiled([lamina.Input((4,)), lamina.layers.Dense(units)], loss, **arguments)
+
+
+def reader(channels=1):
+    """A network for images of 6 × 6."""
+    layers = [
+        lamina.layers.Conv2D(2, 3),
+        lamina.layers.Flatten(),
+        lamina.layers.Dense(3, "softmax"),
+    ]
+    return compiled([lamina.Input((6, 6, channels)), *layers], "sparse_categorical_crossentropy")
+
+
+def two_inputs():
+    left, right = lamina.Input((4,), name="left"), lamina.Input((2,), name="right")
+    joined = lamina.layers.Concatenate()([left, right])
+    model = lamina.Model([left, right], lamina.layers.Dense(3, activation="softmax")(joined))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def compiled(layers, loss, optimizer="adam", **arguments):
+    model = lamina.Sequential(layers, name="net")
+    model.compile(optimizer, loss, **arguments)
+    return model
+
+
+def with_nan(array, value=np.nan):
+    broken = np.array(array, dtype="float32")
+    broken.reshape(-1)[5] = value
+    return broken
+
+
+def names():
+    """What a user's script has in it."""
+    return {
+        **{"lamina": lamina, "numpy": numpy, "x": X.copy(), "y": Y.copy(), "model": classifier()},
+        **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
+        **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs},
+        **{"classifier": classifier, "compiled": compiled, "keep": np.arange(12) % 2 > 0},
+        **{"Dense": lamina.layers.Dense, "layers": lamina.layers, "losses": lamina.losses},
+    }
+
+
+FIT = "model.fit(x, y, verbose=0)"
+
+
+class Case(NamedTuple):
+    """What leads to the error, what the message must say, and the fix, if it is a line of code.
+
+    `printed` is what the message says of the fix, where it leaves something to the reader.
+    """
+
+    preparation: str
+    expected: list[str]
+    fix: str | None = None
+    printed: str | None = None
+
+
+WRONG_X = {
+    "too few columns": Case(
+        "x = x[:, :3]",
+        ["takes arrays of shape (samples, 4)", "x of shape (12, 3)"],
+        "model = compiled([lamina.Input((3,)), Dense(3, 'softmax')], model.loss)",
+        "lamina.Input((3,))",
+    ),
+    "axes too many": Case(
+        "x = x[:, :, None, None]", ["x of shape (12, 4, 1, 1)"], "x = x.reshape(-1, 4)"
+    ),
+    "images for a flat model": Case(
+        "x = x.reshape(-1, 2, 2)",
+        ["x of shape (12, 2, 2)", "another arrangement"],
+        "x = x.reshape(-1, 4)",
+    ),
+    "one sample": Case("x, y = x[0], y[:1]", ["(4,)", "batch axis"], "x = x[None]"),
+    "one sample that looks like four": Case(
+        "x, y = x[0], y[:4]", ["one sample, without its batch axis"]
+    ),
+    "one sample as a list": Case("x, y = [1, 2, 3, 4], y[:4]", ["one sample, without its batch"]),
+    "no channel axis": Case(
+        "model = reader(channels=3); x = images",
+        ["(samples, 6, 6, 3)", "x of shape (12, 6, 6)", "without their channel axis"],
+        "x = numpy.repeat(x[..., None], 3, axis=-1)",
+    ),
+    "channels first": Case(
+        "model = reader(channels=3); x = numpy.repeat(images[:, None], 3, axis=1)",
+        ["(12, 3, 6, 6)", "the channels come first"],
+        "x = numpy.moveaxis(x, 1, -1)",
+    ),
+    "images of another size": Case("model = reader(); x = images[:, :5]", ["(12, 5, 6)"]),
+    "text": Case("x = x.astype(str)", ["x holds text", "numbers"]),
+    "objects": Case("x = numpy.array([[object()] * 4] * 12)", ["x holds text or objects"]),
+    "dates": Case(
+        "x = numpy.zeros((12, 4), 'datetime64[s]')",
+        ["x holds dates"],
+        "x = x.astype('datetime64[D]').astype('float32')",
+    ),
+    "complex numbers": Case(
+        "x = x * 1j", ["x holds complex numbers", "float32"], "x = numpy.abs(x)"
+    ),
+    "NaN": Case(
+        "x = with_nan(x)", ["x holds 1 number", "nan", "x[1, 1]"], "x = numpy.nan_to_num(x)"
+    ),
+    "infinity": Case(
+        "x = with_nan(x, -numpy.inf)",
+        ["-inf", "x[1, 1]"],
+        "x = numpy.nan_to_num(x, neginf=0)",
+        "numpy.nan_to_num",
+    ),
+    "nothing": Case("x, y = x[:0], y[:0]", ["x is empty: it has 0 samples"]),
+    "an empty list": Case("x, y = [], []", ["x is empty"]),
+    "None": Case("x = None", ["x is None"]),
+    "a number": Case("x = 3", ["x is a single number"]),
+    "fewer than labels": Case("x = x[:8]", ["(8, 4)", "(12,)"]),
+    "rows of different lengths": Case(
+        "x = [[1, 2, 3, 4], [5, 6]] * 6",
+        ["rows differ in length"],
+        "x = [row[:min(map(len, x))] for row in x]; model = compiled([Dense(2)], 'mse'); y = x",
+        "x = [row[:min(map(len, x))] for row in x]",
+    ),
+    "two arrays for one input": Case(
+        "x = [x, x]", ["takes 1 input ('four'), and x holds 2 arrays"], "x = x[0]"
+    ),
+    "a dict for one input": Case("x = {'a': x}", ["x is a dict of 'a'"], "x = x['a']"),
+    "one array for two inputs": Case(
+        "model = two_inputs()",
+        ["takes 2 inputs ('left', 'right'), and x holds 1 array"],
+        "x = [x, x[:, :2]]",
+        "give x as a list of the inputs",
+    ),
+    "inputs in the wrong order": Case(
+        "model = two_inputs(); x = [x[:, :2], x]", ["as its input 'left'", "x[0] of shape (12, 2)"]
+    ),
+}
+WRONG_Y = {
+    "too high": Case(
+        "y = y + 5",
+        ["labels run from 5 to 7", "3 classes, numbered 0 to 2"],
+        "y = numpy.unique(y, return_inverse=True)[1]",
+    ),
+    "more than outputs": Case(
+        "y = numpy.arange(12)",
+        ["0 to 11"],
+        "model = compiled([Dense(12, 'softmax')], model.loss)",
+        "Dense(12) as the last layer",
+    ),
+    "negative": Case(
+        "y = y - 1", ["labels run from -1 to 1"], "y = numpy.unique(y, return_inverse=True)[1]"
+    ),
+    "starting at 1": Case("y = y + 1", ["labels that start at 1"], "y = y - 1"),
+    "starting at 1, with a loss object": Case(
+        "y = y + 1; model = classifier(losses.SparseCategoricalCrossentropy())",
+        ["labels that start at 1"],
+        "y = y - 1",
+    ),
+    "fractions": Case("y = y + 0.5", ["fractions such as 0.5", "regression"]),
+    "text": Case(
+        "y = numpy.array(['cat', 'dog', 'eel'])[y]",
+        ["y holds text", "'cat'"],
+        "names, y = numpy.unique(y, return_inverse=True)",
+    ),
+    "one-hot for sparse": Case(
+        "y = numpy.eye(3)[y]",
+        ["(12, 3)", "one-hot"],
+        "y = y.argmax(axis=-1)",
+        "whole numbers: y.argmax(axis=-1)",
+    ),
+    "class numbers for one-hot": Case(
+        "model = classifier('categorical_crossentropy')",
+        ["one-hot labels of shape (samples, 3)", "labels of shape (12,)"],
+        "y = lamina.utils.to_categorical(y, 3)",
+    ),
+    "one-hot of another width": Case(
+        "model = classifier('categorical_crossentropy'); y = numpy.eye(5)[y]",
+        ["(12, 5)"],
+        "model = compiled([Dense(5, 'softmax')], model.loss)",
+        "Dense(5) as the last layer",
+    ),
+    "-1 and 1 for binary": Case(
+        "model = regressor(loss=losses.BinaryCrossentropy(from_logits=True)); y = keep * 2 - 1",
+        ["labels between 0 and 1 and received -1 to 1"],
+        "y = y > -1",
+    ),
+    "many targets for one output": Case(
+        "model = regressor(); y = numpy.zeros((12, 3))",
+        ["y_true of shape (12, 3), y_pred of shape (12, 1)"],
+        "model = regressor(3)",
+        "end the model with Dense(3)",
+    ),
+    "one target for many outputs": Case(
+        "model = regressor(3)",
+        ["y_true of shape (12,), y_pred of shape (12, 3)"],
+        "model = regressor(1)",
+        "end the model with Dense(1)",
+    ),
+    "a column for many outputs": Case(
+        "model = regressor(3); y = y[:, None]", ["y_true of shape (12, 1), y_pred of shape (12, 3)"]
+    ),
+    "infinity": Case(
+        "model = regressor(); y = with_nan(y, -numpy.inf)",
+        ["y holds 1 number", "-inf"],
+        "y = numpy.nan_to_num(y, neginf=0)",
+        "numpy.nan_to_num",
+    ),
+    "beyond 32 bits": Case(
+        "model = regressor(); y = y + 2**40", ["beyond the 32 bits"], "y = y.astype('float32')"
+    ),
+    "none": Case("y = None", ["sparse_categorical_crossentropy", "y is None"]),
+    "fewer than samples": Case("y = y[:8]", ["(12, 4)", "(8,)", "one row per sample"]),
+    "a metric for other labels": Case(
+        "model = classifier(metrics=['categorical_accuracy'])",
+        ["y_true of shape (12,), y_pred of shape (12, 3)"],
+        "model = classifier(metrics=['sparse_categorical_accuracy'])",
+        "use 'sparse_categorical_accuracy'",
+    ),
+}
+WRONG_ARGUMENT = {
+    "batch_size=0": ["batch_size", "at least 1", "received 0"],
+    "batch_size=2.5": ["batch_size", "whole number", "received 2.5"],
+    "epochs=-1": ["epochs", "at least 0", "received -1"],
+    "epochs='many'": ["epochs", "received 'many'"],
+    "steps_per_epoch=0": ["steps_per_epoch", "at least 1"],
+    "validation_split=1.5": ["validation_split", "between 0 and 1", "received 1.5"],
+    "validation_split=-1": ["validation_split", "received -1"],
+    "validation_split='a'": ["validation_split", "received 'a'"],
+    "validation_split=0.99": ["validation_split=0.99 of 12 samples", "0 to train on and 12"],
+    "validation_data=x": ["validation_data: model 'net'", "y is None"],
+    "validation_data=(x, y + 5)": ["validation_data: the labels run from 5 to 7"],
+    "validation_data=(x[:, :2], y)": ["validation_data: model 'net'", "x of shape (12, 2)"],
+    "validation_data=(with_nan(x), y)": ["validation_data: x holds 1 number"],
+    "validation_data=(x, numpy.eye(3)[y])": ["y_true of shape (12, 3)"],
+    "validation_data=(x, y), validation_freq=0": ["validation_freq", "received 0"],
+    "sample_weight=numpy.ones(5)": ["sample_weight of shape (5,)"],
+    "sample_weight=numpy.ones((12, 4))": ["sample_weight of shape (12, 4)"],
+    "sample_weight=with_nan(y)": ["sample_weight holds 1 number"],
+    "sample_weight=y, class_weight={0: 1.0}": ["either class_weight or sample_weight"],
+    "class_weight={'cat': 1.0}": ["class numbers", "received the key 'cat'"],
+    "class_weight={-1: 1.0}": ["received the key -1"],
+    "class_weight={0: 1.0, 3: 1.0}": ["a weight for class 3", "3 classes, numbered 0 to 2"],
+    "class_weight={0: 'much'}": ["class 0 the weight 'much'"],
+    "class_weight={0: -1.0}": ["class 0 the weight -1.0"],
+    "class_weight=[1.0, 2.0, 3.0]": ["class_weight = dict(enumerate(class_weight))"],
+    "class_weight='balanced'": ["received 'balanced'"],
+    "shuffle='yes'": ["shuffle must be True, False or 'batch'; received 'yes'"],
+    "verbose='loud'": ["verbose", "received 'loud'"],
+    "callbacks=['early']": ["callbacks", "received 'early'"],
+    "callbacks=[lamina.callbacks.EarlyStopping]": ["EarlyStopping", "not an object of it"],
+    "epoch=3": ["fit() has no argument 'epoch'", "Did you mean 'epochs'?"],
+    "validation_date=(x, y)": ["Did you mean 'validation_data'?"],
+}
+MISSPELT = {
+    "lamina.layers.Dens": "Dense",
+    "lamina.optimizers.Adamm": "Adam",
+    "lamina.losses.MeanSquareError": "MeanSquaredError",
+    "lamina.metrics.Acuracy": "Accuracy",
+    "lamina.callbacks.EarlyStoping": "EarlyStopping",
+    "lamina.models.Sequental": "Sequential",
+    "lamina.datasets.mnits": "mnist",
+    "lamina.utils.to_categoricl": "to_categorical",
+    "lamina.saving.load_modl": "load_model",
+    "lamina.activations.rleu": "relu",
+    "lamina.Sequental": "Sequential",
+    "model.compile('adm', 'mse')": "Adam",
+    "model.compile('adam', 'sparse_categorical_crossentrpy')": "sparse_categorical_crossentropy",
+    "model.compile('adam', 'mse', metrics=['acuracy'])": "accuracy",
+    "model.compile('adam', 'mse', metrcs=['accuracy'])": "metrics",
+    "Dense(10, activaton='relu')": "activation",
+    "Dense(10, activation='rleu')": "relu",
+    "Dense(10, kernel_initializer='glorot_unifrm')": "glorot_uniform",
+    "lamina.optimizers.Adam(learning_rte=0.1)": "learning_rate",
+    "lamina.losses.Huber(delt=1.0)": "delta",
+    "lamina.callbacks.EarlyStopping(pateince=3)": "patience",
+    "model.evaluate(x, y, batchsize=4)": "batch_size",
+    "model.get_layer('hiden')": "hidden",
+}
+WRONG_LINE = {
+    "Dense(-1)": ["Dense", "units", "received -1"],
+    "Dense('10')": ["Dense", "units", "received '10'"],
+    "layers.Dropout(1.5)": ["Dropout", "rate", "received 1.5"],
+    "layers.Dense(3)(numpy.zeros(4))": ["Dense 'dense", "(4,)", "x[None]"],
+    "model(x[:, :2])": ["'net'", "(12, 2)"],
+    "lamina.Sequential([layers.Dense])": ["the class itself", "lamina.layers.Dense(128"],
+    "lamina.Sequential([]).predict(x)": ["has no layers", "model.add("],
+    "model.predict(x[:, :3])": ["x of shape (12, 3)"],
+    "model.predict(None)": ["x is None"],
+    "model.predict(x[:0])": ["x is empty"],
+    "model.predict(x.astype(str))": ["x holds text"],
+    "reader().predict(images[0])": ["(6, 6)", "its channel axis", "x = x[None, ..., None]"],
+    "model.evaluate(x, y + 9)": ["labels run from 9 to 11"],
+    "model.train_on_batch(x, y[:3])": ["(12, 4)", "(3,)"],
+    "model.train_on_batch(x, y, class_weight={9: 1.0})": ["a weight for class 9"],
+    "lamina.Sequential([Dense(2)]).fit(x, y)": ["must be compiled before fit()", "model.compile("],
+    "lamina.Sequential([Dense(2)]).evaluate(x, y)": ["must be compiled before evaluate()"],
+    "classifier(loss=None).fit(x, y)": ["nothing to minimise"],
+}  # fmt: skip
+
+
+def message_of(line, scope, *, harmless=True):
+    """What the user reads when a line fails; the weights of his model are as they were."""
+    before = scope["model"].get_weights()
+    with pytest.raises((ValueError, TypeError, AttributeError, RuntimeError)) as caught:
+        exec(line, scope)
+    assert_plain(caught.value)
+    if harmless:
+        for a, b in zip(scope["model"].get_weights(), before, strict=True):
+            np.testing.assert_array_equal(a, b)
+    return "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+
+
+def assert_plain(error):
+    shown = "".join(traceback.format_exception(error))
+    assert "JAX has removed its internal frames" not in shown
+    assert not re.search(r"site-packages/jax(lib)?/", shown), shown
+    text = "".join(traceback.format_exception_only(error))
+    assert len(text.splitlines()) <= 12, text
+
+
+@pytest.mark.parametrize("case", WRONG_X.values(), ids=WRONG_X)
+def test_wrong_inputs_are_explained_before_the_first_step(case):
+    assert_explained(case)
+
+
+@pytest.mark.parametrize("case", WRONG_Y.values(), ids=WRONG_Y)
+def test_wrong_targets_are_explained_before_the_first_step(case):
+    assert_explained(case)
+
+
+def assert_explained(case):
+    scope = names()
+    exec(case.preparation, scope)
+    message = message_of(FIT, scope)
+    for words in case.expected:
+        assert words in message
+    if case.fix is not None:
+        assert (case.printed or case.fix) in message
+        exec(case.fix, scope)
+        exec(FIT, scope)
+
+
+@pytest.mark.parametrize("argument", WRONG_ARGUMENT)
+def test_a_wrong_argument_of_fit_is_explained_before_the_first_step(argument):
+    silent = "" if argument.startswith("verbose") else "verbose=0, "
+    message = message_of(f"model.fit(x, y, {silent}{argument})", names())
+    for words in WRONG_ARGUMENT[argument]:
+        assert words in message
+
+
+@pytest.mark.parametrize("line", MISSPELT)
+def test_a_misspelt_name_is_answered_with_the_nearest_and_that_one_works(line):
+    scope = names()
+    message = message_of(line, scope)
+    meant = MISSPELT[line]
+    assert f"Did you mean {meant!r}?" in message
+    wrong = re.findall(r"'([\w.]+)'", message.partition(" Did you mean")[0])[-1]
+    exec(line.replace(wrong, meant), scope)
+
+
+@pytest.mark.parametrize("line", WRONG_LINE)
+def test_a_wrong_line_is_explained(line):
+    message = message_of(line, names())
+    for words in WRONG_LINE[line]:
+        assert words in message
+
+
+# -- lines to type that need more than a name ------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["'balanced'", "[1.0, 2.0, 3.0]"])
+def test_class_weights_in_another_form_can_be_turned_into_the_right_one(given):
+    scope = {**names(), "class_weight": eval(given)}
+    message = message_of("model.fit(x, y, class_weight=class_weight, verbose=0)", scope)
+    exec(re.search(r"Fix: (class_weight = .*)\.$", message, re.MULTILINE)[1], scope)
+    exec("model.fit(x, y, class_weight=class_weight, verbose=0)", scope)
+
+
+def test_a_softmax_output_with_a_loss_of_logits_is_refused_and_the_fix_works():
+    scope = names()
+    scope["model"] = classifier(lamina.losses.SparseCategoricalCrossentropy(from_logits=True))
+    message = message_of(FIT, scope)
+    assert "sparse_categorical_crossentropy was made with from_logits=True" in message
+    assert "already applies softmax" in message
+    loss = re.search(r"Fix: (loss='\w+')", message)[1]
+    exec(f"model.compile('adam', {loss}); {FIT}", scope)
+
+
+def test_logits_with_a_loss_of_probabilities_are_pointed_out_once():
+    model = classifier(activation=None)
+    with pytest.warns(LaminaWarning, match="expects probabilities"):
+        model.fit(X, Y, verbose=0)
+    model.fit(X, Y, verbose=0)  # no further warning
+
+
+def test_fit_before_compile_can_be_mended_with_the_line_that_is_printed():
+    scope = {
+        **names(),
+        "model": lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(3, "softmax")]),
+    }
+    message = message_of(FIT, scope)
+    exec(re.search(r"Fix: (model\.compile\(.*?\]\))", message)[1], scope)
+    exec(FIT, scope)
+
+
+# -- numbers that are n and not n × n --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shapes", [((8,), (8, 1)), ((8, 1), (8, 1)), ((8, 1), (8,))], ids=str)
+@pytest.mark.parametrize("loss", ["mse", "mae", "binary_crossentropy", "huber"])
+def test_a_row_of_targets_and_a_column_of_outputs_are_the_same_numbers_as_in_keras(
+    shapes, loss, rng
+):
+    y_shape, output_shape = shapes
+    x = rng.normal(size=(8, 4)).astype("float32")
+    y = (rng.random(8) > 0.5).astype("float32").reshape(y_shape)
+
+    def of(k):
+        layers = [k.Input((4,)), k.layers.Dense(1, activation="sigmoid")]
+        model = k.Sequential([*layers, k.layers.Reshape(output_shape[1:])])
+        model.compile("sgd", loss)
+        return model
+
+    ours, theirs = of(lamina), of(keras)
+    ours.set_weights(theirs.get_weights())
+    p = ours.predict(x, verbose=0).reshape(-1)
+    expected = {
+        "mse": np.mean((p - y.reshape(-1)) ** 2),
+        "mae": np.mean(np.abs(p - y.reshape(-1))),
+        "binary_crossentropy": -np.mean(np.log(np.where(y.reshape(-1) > 0.5, p, 1 - p))),
+        "huber": np.mean((p - y.reshape(-1)) ** 2) / 2,
+    }[loss]
+    assert ours.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(ours.train_on_batch(x, y), theirs.train_on_batch(x, y), rtol=1e-5)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+# -- streams ---------------------------------------------------------------------------------------
+
+
+def batches(*pairs, end=None):
+    yield from pairs
+    if end is not None:
+        raise end
+
+
+GOOD = (X[:4], Y[:4])
+
+
+def test_a_generator_that_ends_at_once_is_explained():
+    scope = {**names(), "source": batches()}
+    assert "generator gave no batch at all" in message_of("model.fit(source, verbose=0)", scope)
+
+
+def test_a_generator_that_raises_keeps_its_error_and_says_in_which_batch():
+    model = classifier()
+    with pytest.raises(OSError, match="disk on fire") as caught:
+        model.fit(batches(GOOD, GOOD, end=OSError("disk on fire")), verbose=0)
+    assert_plain(caught.value)
+    assert "In batch 2 (from 0) of the generator" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ((X[:4, :3], Y[:4]), "x of shape (4, 3)"),
+        ((X[:4], Y[:4] + 7), "labels run from 7 to 9"),
+        ((with_nan(X[:4]), Y[:4]), "x holds 1 number"),
+        ((X[:4], Y[:3]), "(4, 4) and y of shape (3,)"),
+        ((X[:4], Y[:4], np.full(4, np.nan)), "sample_weight holds 4 numbers"),
+        ((1, 2, 3, 4), "received a tuple of 4"),
+    ],
+    ids=["shape", "labels", "NaN", "lengths", "weights", "four things"],
+)
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_bad_batch_of_a_generator_is_explained(bad, words, place):
+    source = [GOOD] * place + [bad]
+    scope = {**names(), "source": batches(*source)}
+    message = message_of("model.fit(source, verbose=0)", scope, harmless=place == 0)
+    assert words in message
+    if place:
+        assert "In batch 2 (from 0) of the generator" in message
+
+
+def test_targets_beside_a_generator_are_refused():
+    scope = {**names(), "source": batches(GOOD)}
+    message = message_of("model.fit(source, y, verbose=0)", scope)
+    assert "y must be left out" in message
+
+
+# -- a loss that stops being a number --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_learning_rate_far_too_high_is_found_with_its_step(eager):
+    model = regressor(optimizer=lamina.optimizers.SGD(1e20), run_eagerly=eager)
+    with pytest.raises(FloatingPointError) as caught:
+        model.fit(X * 100, Y * 100.0, batch_size=4, epochs=20, verbose=0, shuffle=False)
+    message = str(caught.value)
+    found = re.search(r"at step (\d+) of epoch (\d+)", message)
+    assert 1 < int(found[1]) <= 3
+    assert int(found[2]) == 1
+    assert "learning rate is 1e+20" in message
+    assert "Likely cause" in message
+    assert "clipnorm=1.0" in message
+    assert_plain(caught.value)
+
+
+def test_a_loss_of_ones_own_may_know_what_nan_means():
+    def masked(y_true, y_pred):
+        known = ~jnp.isnan(y_true)
+        return jnp.mean(jnp.where(known, y_true - y_pred, 0.0) ** 2, axis=-1)
+
+    model = regressor(loss=masked)
+    model.fit(X, with_nan(Y)[:, None], verbose=0)
+
+
+# -- one sample ------------------------------------------------------------------------------------
+
+
+def test_one_sample_is_predicted_as_a_batch_of_one_and_that_is_said_once():
+    model = classifier()
+    with pytest.warns(LaminaWarning, match=r"one sample.*\n.*predict\(x\[None\]\)") as caught:
+        one = model.predict(X[0], verbose=0)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert one.shape == (1, 3)
+    np.testing.assert_allclose(one, model.predict(X[:1], verbose=0), rtol=1e-6)
+    again = model.predict(X[0], verbose=0)  # no further warning
+    np.testing.assert_array_equal(again, one)
+
+
+def test_one_image_is_predicted_as_a_batch_of_one():
+    model = reader()
+    images = RNG.normal(size=(2, 6, 6, 1)).astype("float32")
+    with pytest.warns(LaminaWarning, match="one sample"):
+        one = model.predict(images[0], verbose=0)
+    np.testing.assert_allclose(one, model.predict(images[:1], verbose=0), rtol=1e-6)
+
+
+# -- errors of a user's own layers -----------------------------------------------------------------
+
+
+class Broken(lamina.layers.Layer):
+    def call(self, x):
+        return jnp.matmul(x, x)
+
+
+@pytest.mark.parametrize("line", ["model.fit(x, y, verbose=0)", "model.predict(x)", "model(x)"])
+def test_an_error_inside_a_users_layer_shows_his_line_and_no_frame_of_jax(line):
+    scope = names()
+    scope["model"] = lamina.Sequential([Broken(name="mine")])
+    scope["model"].compile("sgd", "mse")
+    with pytest.raises(TypeError) as caught:
+        exec(line, scope)
+    assert_plain(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "return jnp.matmul(x, x)" in shown
+    assert "In Broken 'mine', called on shape" in shown
+
+
+def test_jax_shows_its_frames_when_it_is_asked_to():
+    before = jax.config.jax_traceback_filtering
+    jax.config.update("jax_traceback_filtering", "off")
+    try:
+        with pytest.raises(TypeError) as caught:
+            Broken()(X)
+    finally:
+        jax.config.update("jax_traceback_filtering", before)
+    assert re.search(r"site-packages/jax/", "".join(traceback.format_exception(caught.value)))
