@@ -12,7 +12,7 @@ import pytest
 import lamina
 from lamina import Variable
 
-Pair = collections.namedtuple("Pair", "first second")  # noqa: PYI024 - as users write it
+Pair = collections.namedtuple("Pair", "first second")
 
 
 def weight(layer, name, trainable=True):

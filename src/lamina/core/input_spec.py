@@ -12,7 +12,7 @@ class InputSpec:
     """Rank, shape or fixed axes that a layer's input must have; None means "anything".
 
     Args:
-        dtype: Name of the expected dtype; informative.
+        dtype: Name of the expected dtype.
         shape: Expected shape, None for any size.
         ndim: Exact number of axes.
         max_ndim, min_ndim: Bounds for the number of axes.
@@ -39,7 +39,7 @@ class InputSpec:
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
-        self.axes = {int(k): v for k, v in (axes or {}).items()}
+        self.axes = self._checked_axes(axes or {})
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name = name
         self.optional = optional
@@ -48,40 +48,96 @@ class InputSpec:
         shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
-    def problem(self, shape: tuple) -> str | None:
-        """What is wrong with a shape, in words, or None."""
-        ndim = len(shape)
-        if self.ndim is not None and ndim != self.ndim:
-            squeezable = self.allow_last_axis_squeeze and (
-                (ndim == self.ndim + 1 and shape[-1] == 1) or ndim == self.ndim - 1
-            )
-            if not squeezable:
-                return f"expected an input with {self.ndim} axes"
-        if self.min_ndim is not None and ndim < self.min_ndim:
-            return f"expected an input with at least {self.min_ndim} axes"
-        if self.max_ndim is not None and ndim > self.max_ndim:
-            return f"expected an input with at most {self.max_ndim} axes"
+    def problem(self, shape: tuple, dtype: str | None = None) -> str | None:
+        """What is wrong with a shape (and dtype, where it is known), in words, or None."""
+        if self.dtype is not None and dtype is not None and dtype != self.dtype:
+            return f"expected dtype {self.dtype} and received {dtype}"
+        received = f"and received shape {shape}"
+        if self.min_ndim is not None and len(shape) < self.min_ndim:
+            return f"expected an input with at least {self.min_ndim} axes {received}"
+        if self.max_ndim is not None and len(shape) > self.max_ndim:
+            return f"expected an input with at most {self.max_ndim} axes {received}"
         for axis, size in self.axes.items():
+            if not -len(shape) <= axis < len(shape):
+                return f"expected size {size} on axis {axis} {received}"
             if size is not None and shape[axis] is not None and shape[axis] != size:
-                return f"expected size {size} on axis {axis}"
-        if self.shape is not None and ndim == len(self.shape):
-            for expected, received in zip(self.shape, shape, strict=True):
-                if expected is not None and received is not None and expected != received:
-                    return f"expected shape {self.shape}"
+                return f"expected size {size} on axis {axis} {received}"
+        wanted = self.shape
+        ndim = self.ndim
+        if self.allow_last_axis_squeeze:
+            wanted, shape = _squeezed(wanted), _squeezed(shape)
+            ndim = ndim if wanted is None else len(wanted)
+        if ndim is not None and len(shape) != ndim:
+            return f"expected an input with {self.ndim} axes {received}"
+        if wanted is not None and any(
+            None not in (w, s) and w != s for w, s in zip(wanted, shape, strict=True)
+        ):
+            return f"expected shape {self.shape} {received}"
         return None
+
+    def get_config(self) -> dict:
+        return {
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "ndim": self.ndim,
+            "max_ndim": self.max_ndim,
+            "min_ndim": self.min_ndim,
+            "axes": self.axes,
+            "optional": self.optional,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "InputSpec":
+        return cls(**config)
+
+    def _checked_axes(self, axes: dict) -> dict[int, int | None]:
+        try:
+            axes = {int(axis): size for axis, size in axes.items()}
+        except (TypeError, ValueError, AttributeError):
+            raise TypeError(
+                f"InputSpec: axes must map axis numbers to sizes, e.g. {{-1: 784}}; "
+                f"received {axes!r}."
+            ) from None
+        most = self.ndim if self.ndim is not None else self.max_ndim
+        if axes and most is not None and max(axes) >= most:
+            raise ValueError(f"InputSpec: an input with {most} axes has no axis {max(axes)}.")
+        return axes
 
 
 def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
-    """Raise a ValueError unless the inputs are what the spec (or list of specs) asks for."""
-    specs = jax.tree.leaves(spec, is_leaf=lambda s: isinstance(s, InputSpec))
-    arrays = jax.tree.leaves(inputs)
+    """Raise a ValueError unless the inputs are what the spec (or list of specs) asks for.
+
+    Args:
+        spec: An InputSpec, or a list of them (None where anything will do).
+        inputs: An array, or a structure of as many; a dict goes by the names of the specs.
+        layer: What to call the layer in messages.
+    """
+    specs = jax.tree.leaves(spec, is_leaf=lambda s: s is None or isinstance(s, InputSpec))
+    names = [getattr(one, "name", None) for one in specs]
+    if isinstance(inputs, dict) and all(names):
+        missing = next((name for name in names if name not in inputs), None)
+        if missing is not None:
+            raise ValueError(
+                f"{layer} received no input {missing!r}; it takes {names} and was given "
+                f"{sorted(inputs)}."
+            )
+        inputs = [inputs[name] for name in names]
+    arrays = jax.tree.leaves(inputs, is_leaf=lambda leaf: leaf is None)
     if len(specs) != len(arrays):
         raise ValueError(
             f"{layer} takes {len(specs)} input(s) and received {len(arrays)}.\n"
             f"  Fix: call it on {len(specs)} array(s)."
         )
     for one, array in zip(specs, arrays, strict=True):
-        shape = tuple(getattr(array, "shape", ()))
-        problem = one.problem(shape)
+        if one is None or (array is None and one.optional):
+            continue
+        if not hasattr(array, "shape"):
+            raise ValueError(f"{layer} takes arrays and received {array!r}.")
+        dtype = standardize_dtype(array.dtype) if one.dtype is not None else None
+        problem = one.problem(tuple(array.shape), dtype)
         if problem:
-            raise ValueError(f"{layer}: {problem} and received shape {shape}.")
+            raise ValueError(f"{layer}: {problem}.")
+
+
+def _squeezed(shape: Any) -> Any:
+    return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -2,7 +2,8 @@
 
 A mask is `(batch, time)`, True where a step counts. Real arrays carry theirs as an attribute, and
 so do the symbolic tensors of a functional model, so that its layers know while it is drawn that
-there will be one. Traced arrays cannot, so their masks are kept in a table beside them until the trace is over.
+there will be one. Traced arrays cannot, so their masks are kept in a table beside them until the
+trace is over.
 """
 
 from typing import Any

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.variable import Variable
+from lamina.core import naming
+from lamina.core.variable import Variable, name_scope
 
 _default = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
@@ -46,23 +47,28 @@ class SeedGenerator:
     n-th key depends on the seed and n alone.
 
     Args:
-        seed: Whole number; a fresh one is drawn for None.
+        seed: Whole number, 0 or more; a fresh one is drawn for None.
+        name: Made from the class's name if None.
+
+    Example:
+        >>> generator = SeedGenerator(seed=7)
+        >>> generator.next().tolist(), generator.next().tolist()
+        ([7, 0], [7, 1])
     """
 
-    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
-        if kwargs:
-            raise TypeError(f"SeedGenerator has no argument {next(iter(kwargs))!r}.")
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise ValueError(f"SeedGenerator needs a whole number as its seed; received {seed!r}.")
-        if seed is not None and seed < 0:
-            raise ValueError(f"SeedGenerator needs a seed of 0 or more; received {seed}.")
-        self.name = name or "seed_generator"
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        if seed is not None and not _is_seed(seed):
+            raise ValueError(
+                f"SeedGenerator needs a whole number as its seed, 0 or more; received {seed!r}."
+            )
+        self.name = name or naming.auto_name(type(self))
         self._initial_seed = seed
-        self.state = Variable(
-            np.array([make_default_seed() if seed is None else seed, 0], dtype="uint32"),
-            trainable=False,
-            name="seed_generator_state",
-        )
+        with name_scope(self.name):
+            self.state = Variable(
+                np.array([make_default_seed() if seed is None else _bits(seed), 0], "uint32"),
+                trainable=False,
+                name="seed_generator_state",
+            )
 
     def next(self) -> jax.Array:
         """A key for `jax.random`, never the same twice."""
@@ -71,7 +77,7 @@ class SeedGenerator:
         return key
 
     def get_config(self) -> dict:
-        return {"seed": self._initial_seed}
+        return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict) -> "SeedGenerator":
@@ -90,7 +96,24 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if seed is None:
-        return global_seed_generator().next()
-    if isinstance(seed, (int, np.integer)):
-        return jnp.array([int(seed), 0], dtype="uint32")
-    raise ValueError(f"A seed must be a whole number, a SeedGenerator or None; received {seed!r}.")
+        try:
+            return global_seed_generator().next()
+        except RuntimeError:
+            raise RuntimeError(
+                "A random draw without a seed was compiled: it would be the same every time.\n"
+                "  Fix: keep self.seed = lamina.random.SeedGenerator() on the layer, made in its "
+                "__init__, and give the function seed=self.seed."
+            ) from None
+    if _is_seed(seed):
+        return jnp.array([_bits(seed), 0], dtype="uint32")
+    raise ValueError(
+        f"A seed must be a whole number, 0 or more, a SeedGenerator or None; received {seed!r}."
+    )
+
+
+def _is_seed(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and int(seed) >= 0
+
+
+def _bits(seed: Any) -> int:
+    return int(seed) & 0xFFFFFFFF
