@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from lamina.core import registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import memory_limit
+from lamina.core.tracebacks import strip
 from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
@@ -31,7 +32,8 @@ from lamina.version import __version__
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
-_LARGEST_CONFIG = 32 * 2**20
+# As objects in memory, a text of JSON is some twenty times as large.
+_LARGEST_CONFIG = 16 * 2**20
 # Lamina and Keras do not compress; somebody may have zipped the parts again.
 _LARGEST_EXPANSION = 100
 # What a model may take while it is read, in sizes of its weights: an optimizer keeps several
@@ -204,7 +206,7 @@ def _about(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        raise type(error)(f"{path}: {error}{notes}") from None
+        raise type(error)(f"{path}: {error}{notes}") from error.__cause__
 
 
 def _model_from(
@@ -213,8 +215,14 @@ def _model_from(
     """The model that a config describes, with fresh weights."""
     try:
         record = json.loads(config)
-        if not compile:
-            record.pop("compile_config", None)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(
+            f"the description of the model cannot be used: it is no JSON ({error}).\n"
+            "  Likely cause: it was changed by hand."
+        ) from None
+    if not compile and isinstance(record, dict):
+        record.pop("compile_config", None)
+    try:
         with memory_limit(_ROOM_FOR_WEIGHTS * stored.size + _ROOM_FOR_OTHERS):
             model = registry.deserialize_whole(record, custom_objects)
     except registry.UnknownClassError:
@@ -222,12 +230,14 @@ def _model_from(
     except Exception as error:
         # A changed config may make any layer raise anything. The cause is only shown if it may be
         # the user's own class.
+        strip(error)
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         said = str(error)[:1000] or type(error).__name__
+        users_own = custom_objects or registry.get_custom_objects()
         raise DamagedFileError(
             f"the description of the model cannot be used: {said}{notes}\n"
             "  Likely cause: it was changed by hand, or a class is not the one that was saved."
-        ) from (error if custom_objects or registry.get_custom_objects() else None)
+        ) from (error if users_own and not isinstance(error, RecursionError) else None)
     if not hasattr(model, "predict") or not hasattr(model, "get_layer"):
         raise DamagedFileError(f"it describes a {type(model).__name__} and not a model.")
     return model
