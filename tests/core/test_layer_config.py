@@ -52,7 +52,7 @@ def written(K):
         (written, {"units": 3, "activation": "relu"}),
         (written, {"units": 3, "trainable": False, "name": "it"}),
     ],
-    ids=str,
+    ids=lambda v: getattr(v, "__name__", str(v)),
 )
 def test_the_config_equals_that_of_keras_and_makes_the_same_layer(make, arguments):
     ours = make(lamina)(**arguments)
