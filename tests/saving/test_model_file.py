@@ -277,6 +277,30 @@ def test_how_a_model_was_compiled_goes_along(tmp_path):
     assert twin.optimizer.get_config() == model.optimizer.get_config()
 
 
+EARLIER = {
+    "a dtype by its name": {"dtype": "float32"},
+    "a policy by its older name": {
+        "dtype": {
+            "module": "keras",
+            "class_name": "FloatDTypePolicy",
+            "config": {"name": "float32"},
+        }
+    },
+    "an activation by its name": {"activation": "linear"},
+    "a setting that there was not yet": {"quantization_config": "left out"},
+}
+
+
+@pytest.mark.parametrize("case", EARLIER)
+def test_configs_as_earlier_versions_of_keras_3_wrote_them(case, write_file, good_config):
+    config = good_config["config"]["layers"][-1]["config"]
+    for key, value in EARLIER[case].items():
+        config.pop(key)
+        if value != "left out":
+            config[key] = value
+    assert load_model(write_file(config=good_config)).get_layer("scores").dtype == "float32"
+
+
 def test_include_optimizer_false_leaves_no_trace_of_it(tmp_path):
     model = small_model(optimizer="adam", loss="mse")
     model.optimizer.build(model.trainable_variables)

@@ -408,4 +408,5 @@ _LITERALS: dict[str, Callable[[Any, Mapping | None], Any]] = {
     "__tensor__": lambda config, _: jax.numpy.asarray(_literal_array(config)),
     "__keras_tensor__": lambda config, _: config,
     "DTypePolicy": lambda config, _: DTypePolicy(**config),
+    "FloatDTypePolicy": lambda config, _: DTypePolicy(**config),  # in files of Keras 3.0 to 3.2
 }

@@ -165,11 +165,11 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
     yield from visit(root, "")
 
 
-def as_bytes(write: Callable[[Any], None]) -> bytes:
+def as_bytes(write: Callable[[Any], None]) -> memoryview:
     """What `write` puts into a file object."""
     buffer = io.BytesIO()
     write(buffer)
-    return buffer.getvalue()
+    return buffer.getbuffer()
 
 
 def _may_hold_weights(value: Any) -> bool:
