@@ -235,6 +235,8 @@ def test_a_registered_name_with_a_package_is_asked_for_with_it(tmp_path):
 def test_an_unknown_loss_does_not_keep_a_model_from_predicting(tmp_path):
     path = tmp_path / "model.keras"
     with_own_loss().save(path)
+    with pytest.raises(UnknownClassError, match=r"load_model\(path, compile=False\)"):
+        load_model(path)
     model = load_model(path, compile=False)
     assert not model.compiled
     assert model.predict(np.ones((2, 3)), verbose=0).shape == (2, 2)

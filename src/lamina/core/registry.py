@@ -270,7 +270,11 @@ def _made(cls: Any, data: dict) -> Any:
         instance.build_from_config(build_config)
     compile_config = data.get("compile_config")
     if compile_config and hasattr(instance, "compile_from_config"):
-        instance.compile_from_config(compile_config)
+        try:
+            instance.compile_from_config(compile_config)
+        except UnknownClassError as error:
+            error.add_note("  To predict, it is not needed: load_model(path, compile=False).")
+            raise
     return instance
 
 
