@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.variable import context
+
 
 class CallSignature:
     """What a class's `call` takes, looked up once."""
@@ -56,7 +58,7 @@ class CallSignature:
         given = dict(zip(self.names, args, strict=False)) if self.names else {}
         given.update((name, kwargs[name]) for name in self.names if name in kwargs)
         shapes = {
-            f"{name}_shape": jax.tree.map(lambda a: tuple(a.shape), value)
+            f"{name}_shape": jax.tree.map(shape_of, value)
             for name, value in given.items()
             if value is not None and _has_shapes(value)
         }
@@ -85,7 +87,18 @@ def _has_shapes(value: Any) -> bool:
 
 
 def _shapes_of(args: tuple) -> Any:
-    return jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), args[0]) if args else ()
+    return jax.tree.map(shape_of, args[0]) if args else ()
+
+
+def shape_of(array: Any) -> tuple:
+    """The shape, with None again for the size that stands for an unknown axis while tracing.
+
+    Not for the last axis, the features: it is hardly ever unknown, and weights are made for it.
+    """
+    shape = tuple(getattr(array, "shape", ()))
+    if context.probe is None:
+        return shape
+    return (*(None if size == context.probe else size for size in shape[:-1]), *shape[-1:])
 
 
 def is_shape(value: Any) -> bool:

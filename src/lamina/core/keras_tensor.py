@@ -12,12 +12,12 @@ import jax
 from lamina.core import naming
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.stateless import scratch
-from lamina.core.variable import resolve_shape
+from lamina.core.variable import context, resolve_shape
 
 # Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
 # Primes come first: nothing that is computed from them is the same by chance. Where they do not
 # work, as in a reshape that halves the axis, numbers that most others divide may.
-_PROBES = ((83, 89), (480, 960))
+_PROBES = ((83, 89), (480, 960), (107, 109))
 
 # From Keras's name of an operation, such as "Add", to the function; `operators.py` fills it.
 operators: dict[str, Callable[..., Any]] = {}
@@ -142,7 +142,7 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
     leaves, structure = jax.tree.flatten((args, kwargs))
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
 
-    def outputs_for(probe: int) -> Any:
+    def outputs_for(probe: int | None) -> Any:
         specs = [
             jax.ShapeDtypeStruct(
                 tuple(probe if s is None else s for s in leaves[i].shape), leaves[i].dtype
@@ -155,27 +155,32 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
             for i, value in zip(symbolic, values, strict=True):
                 filled[i] = value
             filled_args, filled_kwargs = jax.tree.unflatten(structure, filled)
-            with scratch():
-                return function(*filled_args, **filled_kwargs)
+            outer, context.probe = context.probe, probe
+            try:
+                with scratch():
+                    return function(*filled_args, **filled_kwargs)
+            finally:
+                context.probe = outer
 
         return jax.eval_shape(run, specs)
 
     if not any(None in leaves[i].shape for i in symbolic):
-        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(_PROBES[0][0]))
+        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(None))
 
     def merge(a: Any, b: Any) -> KerasTensor:
         shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
         return KerasTensor(shape, a.dtype)
 
+    known = {size for i in symbolic for size in leaves[i].shape}
+    pairs = [pair for pair in _PROBES if not known.intersection(pair)][:2]
     first_error = None
-    for small, large in _PROBES:
+    for small, large in pairs:
         try:
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
     assert first_error is not None
-    if str(_PROBES[0][0]) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
-        first_error.add_note(
-            f"  {_PROBES[0][0]} stands for an axis of any size, such as the batch."
-        )
+    probe = pairs[0][0]
+    if str(probe) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
+        first_error.add_note(f"  {probe} stands for an axis of any size, such as the batch.")
     raise first_error

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import dtypes, masking, operators, registry  # noqa: F401 - `x + y` of inputs
-from lamina.core.call_signature import CallSignature, is_shape, signature_of
+from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
 from lamina.core.init_arguments import (
     arguments_as_config,
@@ -528,7 +528,7 @@ class Layer(Operation):
         strip(error)
         if getattr(error, "_lamina_explained", None) == id(self):
             return
-        shapes = jax.tree.map(lambda a: tuple(getattr(a, "shape", ())), args)
+        shapes = jax.tree.map(shape_of, args)
         shown = shapes[0] if len(shapes) == 1 else shapes
         if "__jax_array__" in str(error):
             error.add_note(

@@ -49,6 +49,8 @@ class _Context(threading.local):
 
     def __init__(self) -> None:
         self.bound: Bindings | None = None
+        # The size that stands for unknown axes while shapes are found by tracing.
+        self.probe: int | None = None
         # id of a tracer → the tracer, kept alive so that the id stays its own, and its mask.
         self.masks: dict[int, tuple[Any, Any]] = {}
         self.autocast: str | None = None

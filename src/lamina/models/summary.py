@@ -1,12 +1,13 @@
 """The table that `model.summary()` prints."""
 
 import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
 
-from lamina.core.layer import Layer
+from lamina.core.errors import did_you_mean
 
 
 def print_summary(
@@ -25,41 +26,12 @@ def print_summary(
         print_fn: Called with the text instead of printing it.
         expand_nested: Also show the layers inside nested models.
         show_trainable: Also show which layers are frozen.
-        layer_range: First and last name of a stretch of layers to show.
+        layer_range: First and last name of a stretch of layers to show; may be regular
+            expressions.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    table = Table(title=f'Model: "{model.name}"', title_justify="left", title_style="bold")
-    table.add_column("Layer (type)", overflow="fold")
-    table.add_column("Output shape", overflow="fold")
-    table.add_column("Parameters", justify="right")
-    table.add_column("Memory", justify="right")
-    inputs_matter = _has_branches(model)
-    if inputs_matter:
-        table.add_column("Connected to", overflow="fold")
-    if show_trainable:
-        table.add_column("Trainable", justify="center")
-
-    def add(layer: Layer, indent: int) -> None:
-        row: list[Any] = [
-            Text("  " * indent + f"{layer.name} ({type(layer).__name__})"),
-            Text(shape_of_output(layer)),
-            f"{sum(v.size for v in layer.weights):,}" if layer.built else "?",
-            readable_bytes(bytes_of(layer.weights)) if layer.built else "?",
-        ]
-        if inputs_matter:
-            row.append(Text(", ".join(_sources(layer))))
-        if show_trainable:
-            row.append("yes" if layer.trainable else "no")
-        table.add_row(*row)
-        if expand_nested and hasattr(layer, "layers"):
-            for inner in layer.layers:
-                add(inner, indent + 1)
-
-    for layer in _in_range(model.layers, layer_range):
-        add(layer, 0)
 
     recorded = print_fn is not None
     console = Console(
@@ -67,11 +39,101 @@ def print_summary(
         record=recorded,
         file=io.StringIO() if recorded else None,
     )
+    columns = {"Layer (type)": "left", "Output shape": "left", "Parameters": "right"}
+    columns["Memory"] = "right"
+    if _has_branches(model):
+        columns["Connected to"] = "left"
+    if show_trainable:
+        columns["Trainable"] = "center"
+    rows = [
+        row
+        for part in _in_range(_parts(model), layer_range)
+        for row in _rows(part, 0, expand_nested)
+    ]
+    if _width(columns, rows) > console.width:
+        del columns["Memory"]  # what is said below the table for the whole model will do
+
+    table = Table()
+    widths = _widths_of_words(columns, rows, console.width)
+    for name, justify in columns.items():
+        table.add_column(
+            name,
+            justify=justify,  # type: ignore[arg-type]
+            no_wrap=name not in widths,
+            overflow="fold",
+            width=widths.get(name),
+        )
+    for row in rows:
+        table.add_row(*(Text(row[name]) for name in columns))
+    console.print(Text(f'Model: "{model.name}"', style="bold"))
     console.print(table)
     for line in totals(model):
         console.print(line, highlight=False)
     if print_fn is not None:
-        print_fn(console.export_text())
+        lines = console.export_text().rstrip("\n").split("\n")
+        print_fn("\n".join(line.rstrip() for line in lines))
+
+
+def _rows(part: Any, indent: int, expand_nested: bool) -> Iterator[dict[str, str]]:
+    """The row of a layer or operation, and those of the layers in it."""
+    weights = getattr(part, "weights", [])
+    built = getattr(part, "built", True)
+    yield {
+        "Layer (type)": "  " * indent + f"{part.name} ({type(part).__name__})",
+        "Output shape": shape_of_output(part),
+        "Parameters": f"{sum(v.size for v in weights):,}" if built else "?",
+        "Memory": readable_bytes(bytes_of(weights)) if built else "?",
+        "Connected to": ", ".join(_sources(part)),
+        "Trainable": _yes_or_no(getattr(part, "trainable", None)),
+    }
+    if expand_nested and hasattr(part, "layers"):
+        for inner in _parts(part):
+            yield from _rows(inner, indent + 1, expand_nested)
+
+
+def _yes_or_no(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
+
+
+def _parts(model: Any) -> list[Any]:
+    """The layers, and in a functional model the operations between them."""
+    graph = getattr(model, "_graph", None)
+    if graph is None or hasattr(model, "_stack"):
+        return model.layers
+    known = {id(operation) for operation in graph.operations}
+    return [*graph.operations, *(layer for layer in model.layers if id(layer) not in known)]
+
+
+_OF_WORDS = ("Layer (type)", "Connected to")
+
+
+def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
+    """Characters that the table takes if no word in it is broken."""
+    cells = [_longest(rows, name, str.split if name in _OF_WORDS else _whole) for name in columns]
+    return sum(max(len(name), cell) + 3 for name, cell in zip(columns, cells, strict=True)) + 1
+
+
+def _widths_of_words(
+    columns: Iterable[str], rows: list[dict[str, str]], width: int
+) -> dict[str, int | None]:
+    """Widths of the columns that may be broken into lines: the names of layers come first."""
+    words = [name for name in columns if name in _OF_WORDS]
+    rest = width - _width([name for name in columns if name not in words], rows) - 3 * len(words)
+    if sum(_longest(rows, name, _whole) for name in words) <= rest:
+        return dict.fromkeys(words)
+    connected = 0
+    if len(words) > 1:
+        connected = max(12, rest - _longest(rows, words[0], str.split))
+        connected = min(connected, _longest(rows, words[1], _whole))
+    return dict(zip(words, (max(rest - connected, 8), connected), strict=False))
+
+
+def _longest(rows: list[dict[str, str]], column: str, parts: Callable) -> int:
+    return max((len(part) for row in rows for part in parts(row[column])), default=0)
+
+
+def _whole(text: str) -> list[str]:
+    return [text]
 
 
 def totals(model: Any) -> list[str]:
@@ -146,15 +208,21 @@ def _sources(layer: Any) -> list[str]:
     return list(dict.fromkeys(p.operation.name for node in nodes for p in node.parents))
 
 
-def _in_range(layers: list, layer_range: Any) -> list:
+def _in_range(parts: list, layer_range: Any) -> list:
     if layer_range is None:
-        return layers
-    names = [layer.name for layer in layers]
-    unknown = [name for name in layer_range if name not in names]
-    if len(layer_range) != 2 or unknown:
+        return parts
+    names = [part.name for part in parts]
+    if len(layer_range) != 2:
         raise ValueError(
-            f"layer_range takes the names of two layers of the model; received {layer_range!r}.\n"
-            f"  Its layers: {', '.join(names)}."
+            f"layer_range takes the names of a first and a last layer; received {layer_range!r}."
         )
-    first, last = (names.index(name) for name in layer_range)
-    return layers[first : last + 1]
+    found = []
+    for name in layer_range:
+        places = [i for i, known in enumerate(names) if re.fullmatch(name, known)]
+        if not places:
+            raise ValueError(
+                f"layer_range names {name!r}, which the model does not have."
+                f"{did_you_mean(name, names)}\n  Its layers: {', '.join(names)}."
+            )
+        found.append(places)
+    return parts[found[0][0] : found[1][-1] + 1]

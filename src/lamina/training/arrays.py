@@ -86,7 +86,9 @@ def convert(structure: Any, what: str = "data") -> Any:
     if isinstance(structure, dict):
         return {key: convert(value, f"{what}[{key!r}]") for key, value in structure.items()}
     if isinstance(structure, tuple) or (
-        isinstance(structure, list) and structure and all(hasattr(v, "shape") for v in structure)
+        isinstance(structure, list)
+        and structure
+        and all(hasattr(v, "shape") or isinstance(v, dict) for v in structure)
     ):
         return tuple(convert(value, f"{what}[{i}]") for i, value in enumerate(structure))
     if structure is None:
