@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers
+from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import refuse_adapters, same_dtype, settings_of, whole_number
@@ -214,8 +215,12 @@ class Embedding(Layer):
         # The whole table would be cast, if it were cast before its rows are looked up.
         return nn.embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Array | None:
-        return jnp.not_equal(inputs, 0) if self.mask_zero else None
+    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
+        if not self.mask_zero:
+            return None
+        if isinstance(inputs, KerasTensor):
+            return KerasTensor(inputs.shape, "bool")
+        return jnp.not_equal(inputs, 0)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
