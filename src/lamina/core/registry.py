@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.dtypes import DTypePolicy, standardize_dtype
@@ -182,7 +183,7 @@ def serialize(obj: Any) -> Any:
             "class_name": "__tensor__",
             "config": {"value": array.tolist(), "dtype": array.dtype.name},
         }
-    if isinstance(obj, (np.dtype, type(jax.numpy.float32))) or (
+    if isinstance(obj, (np.dtype, type(jnp.float32))) or (
         isinstance(obj, type) and issubclass(obj, np.generic)
     ):
         return standardize_dtype(obj)
@@ -390,7 +391,7 @@ def _literal_slice(config: dict, custom_objects: Mapping | None) -> slice:
 
 def _literal_array(config: dict) -> np.ndarray:
     # By the name of a number type: NumPy knows dtypes that take any amount of memory.
-    return np.array(config["value"], dtype=jax.numpy.dtype(standardize_dtype(config["dtype"])))
+    return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
 
 
 def _numbered(data: Any) -> Iterator[dict]:
@@ -409,7 +410,7 @@ _LITERALS: dict[str, Callable[[Any, Mapping | None], Any]] = {
     "__ellipsis__": lambda config, _: Ellipsis,
     "__slice__": _literal_slice,
     "__numpy__": lambda config, _: _literal_array(config),
-    "__tensor__": lambda config, _: jax.numpy.asarray(_literal_array(config)),
+    "__tensor__": lambda config, _: jnp.asarray(_literal_array(config)),
     "__keras_tensor__": lambda config, _: config,
     "DTypePolicy": lambda config, _: DTypePolicy(**config),
     "FloatDTypePolicy": lambda config, _: DTypePolicy(**config),  # in files of Keras 3.0 to 3.2
