@@ -308,14 +308,14 @@ def drawn(K, recipe):
         elif kind == "shared":
             tensors.append(shared(a))
         elif kind == "add":
-            tensors.append(K.layers.Add(name=f"add_{next(numbers)}")([a, b]))
+            tensors.append(K.layers.Add(name=f"sum_{next(numbers)}")([a, b]))
         else:
             tensors.append(a + b)
     return K.Model(inputs, [tensors[i] for i in outputs], name="model")
 
 
 @given(graphs())
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_any_graph_has_the_order_the_weights_and_the_outputs_of_keras(recipe):
     for K in (lamina, keras):
         K.utils.clear_session()

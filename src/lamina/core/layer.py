@@ -366,7 +366,7 @@ class Layer(Operation):
         if _knows_its_output_shape(self):
             signature = signature_of(type(self).call)
             shapes = signature.shapes(type(self).compute_output_shape, args, kwargs)
-            output = self.compute_output_shape(*shapes.values())
+            output = self.compute_output_shape(**shapes)
             return jax.tree.map(
                 lambda s: KerasTensor(s, self.compute_dtype), output, is_leaf=is_shape
             )

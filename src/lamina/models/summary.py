@@ -59,7 +59,7 @@ def print_summary(
         table.add_column(
             name,
             justify=justify,  # type: ignore[arg-type]
-            no_wrap=name not in widths,
+            no_wrap=bool(widths) and name not in widths,
             overflow="fold",
             width=widths.get(name),
         )
@@ -116,7 +116,10 @@ def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
 def _widths_of_words(
     columns: Iterable[str], rows: list[dict[str, str]], width: int
 ) -> dict[str, int | None]:
-    """Widths of the columns that may be broken into lines: the names of layers come first."""
+    """Widths of the columns that may be broken into lines: the names of layers come first.
+
+    Empty where there is no room for the others as they are.
+    """
     words = [name for name in columns if name in _OF_WORDS]
     rest = width - _width([name for name in columns if name not in words], rows) - 3 * len(words)
     if sum(_longest(rows, name, _whole) for name in words) <= rest:
@@ -125,7 +128,9 @@ def _widths_of_words(
     if len(words) > 1:
         connected = max(12, rest - _longest(rows, words[0], str.split))
         connected = min(connected, _longest(rows, words[1], _whole))
-    return dict(zip(words, (max(rest - connected, 8), connected), strict=False))
+    if rest - connected < 8:
+        return {}
+    return dict(zip(words, (rest - connected, connected), strict=False))
 
 
 def _longest(rows: list[dict[str, str]], column: str, parts: Callable) -> int:
