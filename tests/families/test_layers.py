@@ -71,6 +71,14 @@ CASES = [
     Case("Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, (2, 4), "int32"),
     Case("Embedding", {"input_dim": 5, "output_dim": 3, "embeddings_constraint": "unit_norm"},
          (2,), "int32"),
+    Case("EinsumDense", {"equation": "ab,bc->ac", "output_shape": 3, "bias_axes": "c",
+                         "activation": "relu"}, ROWS),
+    Case("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (4, 2, 3),
+                         "bias_axes": "de"}, (2, 4, 5)),
+    Case("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 3, "bias_axes": "y",
+                         "kernel_regularizer": "l2"}, (2, 4, 5)),
+    Case("EinsumDense", {"equation": "abc...,cd->abd...", "output_shape": (4, 2),
+                         "bias_axes": "b"}, (2, 4, 5, 3)),
     Case("Identity", {}, ROWS),
     Case("Flatten", {}, IMAGES),
     Case("Flatten", {"data_format": "channels_first"}, IMAGES),
@@ -147,7 +155,8 @@ CASES = [
 WEIGHTY = [
     case
     for case in CASES
-    if case.layer in ("Dense", "Embedding", "PReLU", "BatchNormalization", "LayerNormalization")
+    if case.layer
+    in ("Dense", "EinsumDense", "Embedding", "PReLU", "BatchNormalization", "LayerNormalization")
     or case.layer.startswith("Conv")
     and case.layer != "Concatenate"
 ]

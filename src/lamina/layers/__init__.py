@@ -25,6 +25,7 @@ from lamina.layers.core import (
     Embedding,
     Identity,
 )
+from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.input import (
     Input,
     InputLayer,
@@ -113,6 +114,7 @@ __all__ = [
     "Dot",
     "Dropout",
     "ELU",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GlobalAveragePooling1D",

@@ -4,17 +4,42 @@ from typing import Any
 
 import numpy as np
 
-from lamina import activations
+from lamina import activations, constraints, initializers, regularizers
 from lamina.core import dtypes
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
-from lamina.core.variable import Shape
+from lamina.core.variable import Shape, Variable
 
 
 def settings_of(layer: Layer, *names: str) -> dict:
     """The named attributes of a layer as its config wants them: objects as plain data."""
     values = {name: getattr(layer, name) for name in names}
     return {k: activations.serialize(v) if callable(v) else v for k, v in values.items()}
+
+
+def keep_weight_settings(
+    layer: Layer, weight: str, initializer: Any, regularizer: Any = None, constraint: Any = None
+) -> None:
+    """Keep what a weight is to be made with as `layer.kernel_initializer` and so on."""
+    setattr(layer, f"{weight}_initializer", initializers.get(initializer))
+    setattr(layer, f"{weight}_regularizer", regularizers.get(regularizer))
+    setattr(layer, f"{weight}_constraint", constraints.get(constraint))
+
+
+def weight_settings_of(layer: Layer, *weights: str) -> dict:
+    """What `keep_weight_settings` kept, as a config wants it."""
+    parts = ("initializer", "regularizer", "constraint")
+    return settings_of(layer, *(f"{weight}_{part}" for weight in weights for part in parts))
+
+
+def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Variable:
+    """The weight, made as `keep_weight_settings` was told; `changes` are for `add_weight`."""
+    settings = {
+        "initializer": getattr(layer, f"{weight}_initializer"),
+        "regularizer": getattr(layer, f"{weight}_regularizer"),
+        "constraint": getattr(layer, f"{weight}_constraint"),
+    }
+    return layer.add_weight(name=weight, shape=shape, **settings | changes)
 
 
 def whole_number(layer: str, name: str, value: Any) -> int:
