@@ -32,6 +32,20 @@ RULES = [
     ("Adagrad", {"initial_accumulator_value": 0.01, "epsilon": 0.1}),
     ("Adamax", {"beta_2": 0.7}),
     ("Nadam", {}),
+    ("Adadelta", {}),
+    ("Adadelta", {"rho": 0.5, "epsilon": 0.01}),
+    ("Adafactor", {}),
+    ("Adafactor", {"relative_step": False, "clip_threshold": 0.5, "epsilon_2": 0.9}),
+    ("Ftrl", {}),
+    ("Ftrl", {"l1_regularization_strength": 0.5, "learning_rate_power": -0.3, "beta": 0.1}),
+    ("Ftrl", {"l2_regularization_strength": 0.1, "l2_shrinkage_regularization_strength": 0.2}),
+    ("Lamb", {}),
+    ("Lion", {"beta_1": 0.6, "beta_2": 0.7}),
+    ("Muon", {}),
+    ("Muon", {"nesterov": False, "rms_rate": None, "adam_lr_ratio": 0.5, "ns_steps": 2}),
+    ("Muon", {"exclude_layers": ["ker"], "adam_weight_decay": 0.5, "weight_decay": None}),
+    ("ScheduleFreeAdamW", {}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 4, "beta_1": 0.5, "beta_2": 0.9}),
 ]
 COMMON = [
     {},
@@ -65,6 +79,10 @@ TABLE = [
     *((name, {"learning_rate": 0.05, **own}) for name, own in RULES),
     *((name, {**own, **common}) for name, own in ONE_OF_EACH for common in COMMON),
     *ACCUMULATING,
+    # What goes through other code where the slots are not one for each weight, or depend on it.
+    ("Adafactor", {"learning_rate": ("ExponentialDecay", (0.1, 4, 0.5)), "weight_decay": 0.1}),
+    ("Muon", {"use_ema": True, "ema_overwrite_frequency": 3, "clipnorm": 0.5}),
+    ("ScheduleFreeAdamW", {"weight_decay": 0.1, "gradient_accumulation_steps": 2}),
 ]
 
 
@@ -153,7 +171,8 @@ def test_config_is_that_of_keras_and_makes_the_same_optimizer_again(name, argume
     expected = keras.optimizers.serialize(theirs)
     assert record == {**expected, "config": {**expected["config"], "name": mine.name}}
     assert optimizers.deserialize(record).get_config() == mine.get_config()
-    assert keras.optimizers.deserialize(record).get_config() == mine.get_config()
+    again = keras.saving.deserialize_keras_object(record)
+    assert again.get_config() == mine.get_config()
 
 
 @every_rule
@@ -254,7 +273,9 @@ def test_weights_added_later_get_slots_and_the_others_keep_theirs(name, argument
 
 @every_rule
 def test_half_size_weights_keep_their_type(name, arguments):
-    optimizer = make(optimizers, name, {**arguments, "learning_rate": 0.1})
+    # Adadelta's first steps are too short for bfloat16 at any usual rate.
+    rate = 1e3 if name == "Adadelta" else 0.1
+    optimizer = make(optimizers, name, {**arguments, "learning_rate": rate})
     weight = Variable(jnp.ones((4,), "bfloat16"), name="kernel")
     optimizer.apply([jnp.ones((4,))], [weight])
     assert weight.dtype == "bfloat16"

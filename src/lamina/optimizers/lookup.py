@@ -7,17 +7,30 @@ import optax
 
 from lamina.core import registry
 from lamina.core.errors import unknown_name
+from lamina.optimizers.adadelta import Adadelta
+from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adagrad import Adagrad
 from lamina.optimizers.adam import Adam
 from lamina.optimizers.adamax import Adamax
 from lamina.optimizers.adamw import AdamW
+from lamina.optimizers.ftrl import Ftrl
+from lamina.optimizers.lamb import Lamb
+from lamina.optimizers.lion import Lion
+from lamina.optimizers.muon import Muon
 from lamina.optimizers.nadam import Nadam
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
 from lamina.optimizers.optimizer import Optimizer
 from lamina.optimizers.rmsprop import RMSprop
+from lamina.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from lamina.optimizers.sgd import SGD
 
-_CLASSES = {cls.__name__: cls for cls in (Adagrad, Adam, AdamW, Adamax, Nadam, RMSprop, SGD)}
+_CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam),
+        *(RMSprop, SGD, ScheduleFreeAdamW),
+    )
+}
 registry.register_namespace("keras.optimizers", {**_CLASSES, "Optimizer": Optimizer})
 
 

@@ -176,7 +176,7 @@ class Optimizer:
     def _build_state(self, new: list[Variable]) -> None:
         # Slots are real arrays, even where a user's own step that makes them is being traced.
         with jax.ensure_compile_time_eval():
-            state = self.transformation().init([v._value for v in new])
+            state = self._first_state(new)
         self._state_type = type(state)
         for name, initial in _fields(state).items():
             if isinstance(initial, list):
@@ -184,13 +184,21 @@ class Optimizer:
             elif name not in self._scalars:
                 self._scalars[name] = self._variable(initial, name)
 
+    def _first_state(self, weights: list[Variable]) -> Any:
+        return self.transformation().init([v._value for v in weights])
+
     def _add_slots(self, name: str, weights: list[Variable], initial: list) -> None:
+        """Variables from arrays, one per weight; None for a weight that has no such slot."""
         if initial:
             slots = self._slots.setdefault(name, {})
             slots |= {
-                id(v): self._variable(value, _slot_name(v, name), dtype=v.dtype)
+                id(v): self._variable(value, self._slot_name(v, name))
                 for v, value in zip(weights, initial, strict=True)
+                if value is not None
             }
+
+    def _slot_name(self, weight: Variable, slot: str) -> str:
+        return f"{weight.path.replace('/', '_')}_{slot}"
 
     def _variable(self, initial: Any, name: str, shape: Any = None, dtype: Any = None) -> Variable:
         with name_scope(self.name):
@@ -205,7 +213,7 @@ class Optimizer:
             for group in groups
             for weight in self._trainable_variables
             for name in group
-            if name in self._slots
+            if id(weight) in self._slots.get(name, ())
         ]
         return [*self._before_building(), *slots, *self._scalars.values(), *self._added]
 
@@ -375,7 +383,7 @@ class Optimizer:
     ) -> list[Array]:
         """What to add to the weights; the slots are assigned."""
         slots = {
-            name: [slots[id(v)] for v in variables]
+            name: [slots.get(id(v)) for v in variables]
             for name, slots in self._slots.items()
             if name not in ("average", "gradient_accumulator")
         }
@@ -405,9 +413,13 @@ class Optimizer:
         excluded = any(variable is v for v in self._undecayed) or (
             names is not None and names.search(variable.name)
         )
-        if self.weight_decay is None or excluded:
+        fraction = None if excluded else self._decay_of(variable)
+        if fraction is None:
             return variable.value
-        return variable.value - variable.value * self.weight_decay * rate
+        return variable.value - variable.value * fraction * rate
+
+    def _decay_of(self, variable: Variable) -> float | None:
+        return self.weight_decay
 
     def _average(self, variables: list[Variable]) -> None:
         iterations = jnp.asarray(self.iterations)
@@ -539,7 +551,7 @@ class Optimizer:
         """A slot: a variable of the shape and type of a weight, named after it."""
         weight = reference_variable
         return self.add_variable(
-            weight.shape, initializer, weight.dtype, _slot_name(weight, name or "var")
+            weight.shape, initializer, weight.dtype, self._slot_name(weight, name or "var")
         )
 
     def add_optimizer_variables(
@@ -649,10 +661,6 @@ def _needs_an_argument(function: Callable) -> bool:
         return True
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(p.kind in positional and p.default is p.empty for p in parameters)
-
-
-def _slot_name(weight: Variable, name: str) -> str:
-    return f"{weight.path.replace('/', '_')}_{name}"
 
 
 def _with_gradient(
