@@ -18,14 +18,14 @@ SOURCE = ROOT / "src" / "lamina"
 # The order of the house: a room may import from its own floor and from those before it.
 FLOORS = (
     ("version", "core"),
-    ("backend", "config", "dtype_policies", "ops"),
-    ("activations", "constraints", "initializers", "random", "regularizers"),
+    ("applications", "backend", "config", "distribution", "dtype_policies", "export", "ops"),
+    ("activations", "constraints", "initializers", "quantizers", "random", "regularizers"),
     ("layers", "losses", "metrics", "optimizers"),
     ("saving", "training"),
     ("callbacks", "models"),
     ("utils",),
     ("datasets",),
-    ("diagnosis", "export"),
+    ("diagnosis",),
     ("compat",),
     ("cli",),
 )

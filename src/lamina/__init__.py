@@ -16,13 +16,16 @@ from lamina.version import __version__
 if TYPE_CHECKING:
     from lamina import (
         activations,
+        applications,
         backend,
         callbacks,
         config,
         constraints,
         datasets,
         diagnosis,
+        distribution,
         dtype_policies,
+        export,
         initializers,
         layers,
         losses,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        quantizers,
         random,
         regularizers,
         saving,
@@ -49,12 +53,14 @@ if TYPE_CHECKING:
     from lamina.metrics import Metric
     from lamina.models import Functional, Model, Sequential
     from lamina.optimizers import Optimizer
+    from lamina.quantizers import Quantizer  # type: ignore[attr-defined]
     from lamina.regularizers import Regularizer
 
 _MODULES = (
-    *("activations", "backend", "callbacks", "config", "constraints", "datasets", "diagnosis"),
-    *("dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"),
-    *("optimizers", "random", "regularizers", "saving", "utils"),
+    *("activations", "applications", "backend", "callbacks", "config", "constraints", "datasets"),
+    *("diagnosis", "distribution", "dtype_policies", "export", "initializers", "layers", "losses"),
+    *("metrics", "models", "ops", "optimizers", "quantizers", "random", "regularizers", "saving"),
+    *("utils",),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
@@ -69,6 +75,7 @@ _NAMES = {
     "Metric": "lamina.metrics",
     "Model": "lamina.models",
     "Optimizer": "lamina.optimizers",
+    "Quantizer": "lamina.quantizers",
     "Regularizer": "lamina.regularizers",
     "Sequential": "lamina.models",
     "Variable": "lamina.core.variable",
@@ -90,18 +97,22 @@ __all__ = [
     "Metric",
     "Model",
     "Optimizer",
+    "Quantizer",
     "Regularizer",
     "Sequential",
     "Variable",
     "__version__",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
     "constraints",
     "datasets",
     "diagnosis",
+    "distribution",
     "dtype_policies",
+    "export",
     "initializers",
     "layers",
     "losses",
@@ -109,6 +120,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "quantizers",
     "random",
     "regularizers",
     "saving",

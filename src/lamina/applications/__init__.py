@@ -1,0 +1,64 @@
+"""Keras's pretrained image networks, by name; none of them is there yet.
+
+Each name can be imported, from here and from the module that Keras keeps it in, and says when it
+is called that it comes later.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from lamina.core.errors import explain_missing_names
+from lamina.core.later import later_names
+
+_INSTEAD = (
+    "build the network of layers (Conv2D, DepthwiseConv2D, BatchNormalization …); weights that "
+    "Keras saved in a .keras or .weights.h5 file can be loaded into it."
+)
+_BESIDES = ("decode_predictions", "preprocess_input")
+_NETWORKS = {
+    "convnext": (
+        *("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge"),
+    ),
+    "densenet": ("DenseNet121", "DenseNet169", "DenseNet201"),
+    "efficientnet": tuple(f"EfficientNetB{n}" for n in range(8)),
+    "efficientnet_v2": (
+        *("EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3"),
+        *("EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S"),
+    ),
+    "imagenet_utils": (),
+    "inception_resnet_v2": ("InceptionResNetV2",),
+    "inception_v3": ("InceptionV3",),
+    "mobilenet": ("MobileNet",),
+    "mobilenet_v2": ("MobileNetV2",),
+    "mobilenet_v3": (),  # Keras has its networks at the top only
+    "nasnet": ("NASNetLarge", "NASNetMobile"),
+    "resnet": ("ResNet101", "ResNet152", "ResNet50"),
+    "resnet50": ("ResNet50",),
+    "resnet_v2": ("ResNet101V2", "ResNet152V2", "ResNet50V2"),
+    "vgg16": ("VGG16",),
+    "vgg19": ("VGG19",),
+    "xception": ("Xception",),
+}
+
+
+def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
+    path = f"{__name__}.{name}"
+    module = ModuleType(path, "Names of pretrained networks that are not there yet.")
+    names = later_names(path, (*networks, *_BESIDES), _INSTEAD)
+    vars(module).update(names, __all__=sorted(names))
+    sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it
+    explain_missing_names(path)
+    return module
+
+
+_modules = {name: _module(name, networks) for name, networks in _NETWORKS.items()}
+_networks: dict[str, Any] = {
+    name: getattr(_modules[module], name) for module, names in _NETWORKS.items() for name in names
+}
+_networks |= later_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _INSTEAD)
+globals().update(_modules | _networks)
+
+__all__ = sorted([*_modules, *_networks])
+
+explain_missing_names(__name__)

@@ -1,0 +1,91 @@
+"""Many devices. What there is can be listed; training on several comes later.
+
+The names of Keras are here: those that would spread a model say that they are not there yet.
+"""
+
+from typing import Any
+
+import jax
+
+from lamina.core import runtime  # noqa: F401 - JAX's settings come before its first array
+from lamina.core.errors import explain_missing_names
+from lamina.core.later import later_class, later_function
+
+_INSTEAD = "fit() trains on one device, the first of lamina.distribution.list_devices()."
+
+DataParallel: Any = later_class("DataParallel", __name__, _INSTEAD)
+DeviceMesh: Any = later_class("DeviceMesh", __name__, _INSTEAD)
+LayoutMap: Any = later_class("LayoutMap", __name__, _INSTEAD)
+ModelParallel: Any = later_class("ModelParallel", __name__, _INSTEAD)
+TensorLayout: Any = later_class("TensorLayout", __name__, _INSTEAD)
+distribute_tensor = later_function("distribute_tensor", __name__, _INSTEAD)
+initialize = later_function("initialize", __name__, _INSTEAD)
+
+
+def list_devices(device_type: str | None = None) -> list[str]:
+    """Names of the devices that programs may run on.
+
+    Args:
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None takes the kind that programs run on by
+            default.
+
+    Returns:
+        Names such as `"cpu:0"`, in JAX's order.
+
+    Example:
+        >>> list_devices("cpu")[0]
+        'cpu:0'
+    """
+    devices = _devices(device_type)
+    return [f"{_kind(device.platform)}:{device.id}" for device in devices]
+
+
+def get_device_count(device_type: str | None = None) -> int:
+    """Number of devices of a kind; the arguments are those of `list_devices`."""
+    return len(_devices(device_type))
+
+
+def distribution() -> None:
+    """The distribution that is set: none, as there is only one device yet."""
+    return None
+
+
+def set_distribution(value: Any) -> None:
+    """Set how work is spread over devices; None, one device, is all there is yet."""
+    if value is not None:
+        later_function("set_distribution", __name__, _INSTEAD)()
+
+
+def _devices(device_type: str | None) -> list:
+    if device_type is None:
+        return jax.devices()
+    kind = str(device_type).lower()
+    if kind not in ("cpu", "gpu", "tpu"):
+        raise ValueError(
+            f"device_type must be 'cpu', 'gpu', 'tpu' or None; received {device_type!r}."
+        )
+    try:
+        return jax.devices(kind)
+    except RuntimeError:
+        return []  # this machine has none of them
+
+
+def _kind(platform: str) -> str:
+    return "gpu" if platform in ("cuda", "rocm", "gpu") else platform
+
+
+__all__ = [
+    "DataParallel",
+    "DeviceMesh",
+    "LayoutMap",
+    "ModelParallel",
+    "TensorLayout",
+    "distribute_tensor",
+    "distribution",
+    "get_device_count",
+    "initialize",
+    "list_devices",
+    "set_distribution",
+]
+
+explain_missing_names(__name__)

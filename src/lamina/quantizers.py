@@ -1,0 +1,25 @@
+"""Keras's quantizers, by name: storing and computing in 4 or 8 bits comes later."""
+
+from typing import Any
+
+from lamina.core.errors import explain_missing_names
+from lamina.core.later import later_names
+
+_INSTEAD = (
+    "dtype='mixed_bfloat16' halves the memory of activations; for inference, cast the weights "
+    "with layer.set_weights()."
+)
+_NAMES = (
+    *("AWQConfig", "AbsMaxQuantizer", "Float8QuantizationConfig", "GPTQConfig"),
+    *("Int4QuantizationConfig", "Int8QuantizationConfig", "QuantizationConfig", "Quantizer"),
+    *("abs_max_quantize", "abs_max_quantize_grouped_with_zero_point"),
+    *("compute_float8_amax_history", "compute_float8_scale", "deserialize"),
+    *("fake_quant_with_min_max_vars", "get", "pack_int4", "quantize_and_dequantize"),
+    *("serialize", "unpack_int4"),
+)
+_symbols: dict[str, Any] = later_names(__name__, _NAMES, _INSTEAD)
+globals().update(_symbols)
+
+__all__ = sorted(_symbols)
+
+explain_missing_names(__name__)
