@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Not a test file itself, but its asserts are to be explained as in one.
+pytest.register_assert_rewrite("families.promises")
+
 settings.register_profile(
     "lamina",
     deadline=None,  # the first example of a shape compiles, which is slow

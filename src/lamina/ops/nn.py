@@ -518,8 +518,9 @@ def normalize(x: ArrayLike, axis: Axes = -1, order: int = 2, epsilon: float | No
     x = jnp.atleast_1d(_floats(x))
     epsilon = config.epsilon() if epsilon is None else epsilon
     if order == 2:
-        square = jnp.sum(jnp.square(x), _axes(axis), keepdims=True)
-        return x * jnp.minimum(lax.rsqrt(square), 1 / epsilon)
+        wide = x.astype(_at_least_float32(x))  # squares, and 1 / epsilon, overflow a float16
+        square = jnp.sum(jnp.square(wide), _axes(axis), keepdims=True)
+        return (wide * jnp.minimum(lax.rsqrt(square), 1 / epsilon)).astype(x.dtype)
     norm = jnp.linalg.norm(x, order, _axes(axis), keepdims=True)
     return x / jnp.maximum(norm, epsilon)
 
