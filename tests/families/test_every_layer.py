@@ -1,0 +1,59 @@
+"""What holds of the list of layers as a whole: every one tested, and called as in Keras."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from families.promises import LayerPromises
+from lamina import layers
+
+# Bases and entries, which are no layers to be put in a table.
+NO_CASES = {"Layer", "InputSpec", "Input", "InputLayer"}
+# What `Layer` itself takes; Keras writes them out in some classes and not in others.
+OF_EVERY_LAYER = {"name", "dtype", "trainable", "activity_regularizer", "args", "kwargs"}
+CLASSES = sorted(n for n in layers.__all__ if isinstance(getattr(layers, n), type))
+
+
+def cases_of_all_tables():
+    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+        if file.stem != Path(__file__).stem:
+            module = importlib.import_module(f"families.{file.stem}")
+            for table in vars(module).values():
+                if isinstance(table, type) and issubclass(table, LayerPromises):
+                    yield from table.cases
+
+
+def test_every_public_layer_is_in_a_table():
+    public = {getattr(layers, name).__name__ for name in CLASSES} - NO_CASES
+    assert public - {case.layer for case in cases_of_all_tables()} == set()
+
+
+def test_every_public_name_means_the_same_in_keras():
+    for name in layers.__all__:
+        assert getattr(keras.layers, name).__name__ == getattr(layers, name).__name__
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_arguments_have_the_names_order_and_defaults_of_keras(name):
+    ours, theirs = arguments(getattr(layers, name)), arguments(getattr(keras.layers, name))
+    assert [a for a in ours if a in theirs] == list(theirs)
+    for argument, default in theirs.items():
+        # Where Keras wants a value and we have one, its scripts still mean the same.
+        if default is not inspect.Parameter.empty:
+            assert same_for_every_axis(ours[argument]) == same_for_every_axis(default), argument
+
+
+def arguments(cls):
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in {"self", *OF_EVERY_LAYER}}
+
+
+def same_for_every_axis(default):
+    """(2, 2) for a layer of images is 2 for a layer of any rank."""
+    if isinstance(default, (tuple, list)) and default and len(set(map(str, default))) == 1:
+        return same_for_every_axis(default[0])
+    return float(default) if isinstance(default, (int, np.number)) else default
