@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lamina.core.variable import Array
@@ -105,7 +107,6 @@ def shifted(
     """For every position in the window, in row-major order, what all windows see there.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> [part.tolist() for part in shifted(jnp.arange(4), axes=[0], window=[2], strides=[2])]
         [[0, 2], [1, 3]]
     """
@@ -120,3 +121,19 @@ def shifted(
             limits[axis] = index * gap + (count - 1) * stride + 1
             steps[axis] = stride
         yield lax.slice(x, starts, limits, steps)
+
+
+def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -> Array:
+    """Every window along one axis: the axis becomes two, `(windows, width)`.
+
+    Example:
+        >>> along(jnp.arange(4), axis=0, width=2).tolist()
+        [[0, 1], [1, 2], [2, 3]]
+    """
+    axis %= x.ndim
+    count = max(output_size(x.shape[axis], width, stride, "valid", dilation) or 0, 0)
+    if width == stride and dilation == 1:  # they lie side by side: nothing has to be looked up
+        x = lax.slice_in_dim(x, 0, count * width, axis=axis)
+        return x.reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
+    places = np.arange(count)[:, None] * stride + np.arange(width) * dilation
+    return jnp.take(x, places, axis=axis)

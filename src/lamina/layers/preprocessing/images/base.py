@@ -1,0 +1,291 @@
+"""What layers for pictures share: calls on arrays and dicts, random parameters, colour ranges."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.config import standardize_data_format
+from lamina.core.errors import unknown_name
+from lamina.core.hashing import hashed_bits
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.seed import SeedGenerator, draw_key
+from lamina.core.variable import Array, Shape
+from lamina.ops import boxes
+
+INTERPOLATIONS = ("bilinear", "nearest")
+FILL_MODES = ("constant", "mirror", "nearest", "reflect", "wrap")
+
+
+class BaseImagePreprocessingLayer(Layer):
+    """Base of layers that change pictures, and what belongs to them, in the same way.
+
+    A layer is called on an array of pictures or on a dict with `"images"` and any of `"labels"`,
+    `"bounding_boxes"` (itself a dict of `"boxes"` and `"labels"`) and `"segmentation_masks"`;
+    other entries of the dict are handed on. A single sample, without a batch axis, is treated as
+    a batch of one.
+
+    A call draws once what to do, then does it to every part, so a subclass writes those it needs
+    of `get_random_transformation`, `transform_images`, `transform_bounding_boxes`,
+    `transform_segmentation_masks` and `transform_labels`. They receive batches only. A layer that
+    changes the pictures' size says so in `output_size`.
+
+    Args:
+        bounding_box_format: How boxes are written, e.g. `"xyxy"`; see
+            `lamina.utils.bounding_boxes.convert_format`. Needed only where boxes are given.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`; see `Layer`.
+    """
+
+    def __init__(
+        self,
+        bounding_box_format: str | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if bounding_box_format is not None and bounding_box_format not in boxes.FORMATS:
+            raise unknown_name("format of bounding boxes", bounding_box_format, boxes.FORMATS)
+        self.bounding_box_format = bounding_box_format
+        self.data_format = standardize_data_format(data_format)
+
+    # -- what subclasses write -------------------------------------------------------------------
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """What to do to this batch: arrays with one entry a picture, or None for nothing."""
+        return None
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        """The pictures, changed; without training usually as they are."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no transform_images(images, transformation, training)."
+        )
+
+    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+        """The labels of the pictures; most changes leave them as they are."""
+        return labels
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, changed."""
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot change bounding boxes along with the pictures.\n"
+            '  Fix: leave "bounding_boxes" out of what it is called on.'
+        )
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        """The masks, changed like the pictures; their values are class numbers, never mixed."""
+        return segmentation_masks
+
+    def output_size(self) -> tuple[int, int] | None:
+        """Height and width of the pictures that come out; None if they stay as they were."""
+        return None
+
+    # -- the call --------------------------------------------------------------------------------
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        if not isinstance(data, dict):
+            single = self._is_single(data.shape)
+            images = data[None] if single else data
+            transformation = self.get_random_transformation(images, training=training)
+            images = self.transform_images(images, transformation, training=training)
+            return images[0] if single else images
+        if "images" not in data:
+            raise ValueError(
+                f"{self._label} needs an entry 'images' in the dict it is called on; "
+                f"received {', '.join(map(repr, data)) or 'an empty one'}."
+            )
+        single = self._is_single(data["images"].shape)
+        parts = {name: data[name] for name in _PARTS if name in data}
+        if "bounding_boxes" in parts:
+            if self.bounding_box_format is None:
+                raise ValueError(
+                    f"{self._label} received bounding boxes and does not know how they are "
+                    f"written.\n  Fix: {type(self).__name__}(…, bounding_box_format='xyxy')"
+                )
+            parts["bounding_boxes"] = boxes.as_arrays(parts["bounding_boxes"])
+        if single:
+            parts = _map_arrays(lambda array: jnp.asarray(array)[None], parts)
+        transformation = self.get_random_transformation(parts, training=training)
+        for name, part in parts.items():
+            change = getattr(self, f"transform_{name}")
+            parts[name] = change(part, transformation, training=training)
+        if single:
+            parts = _map_arrays(lambda array: array[0], parts)
+        return {**data, **parts}
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if isinstance(input_shape, dict):
+            sized = {
+                name: self.compute_output_shape(input_shape[name])
+                for name in ("images", "segmentation_masks")
+                if name in input_shape
+            }
+            return {**input_shape, **sized}
+        self._is_single(input_shape)
+        shape = list(input_shape)
+        size = self.output_size()
+        if size is not None:
+            shape[self._height_axis], shape[self._width_axis] = size
+        return tuple(shape)
+
+    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+        if isinstance(data, dict):
+            return self._trace_call((data,), {"training": training})
+        return KerasTensor(self.compute_output_shape(data.shape), self.compute_dtype)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), "data_format": self.data_format}
+        if self.bounding_box_format is not None:
+            config["bounding_box_format"] = self.bounding_box_format
+        return config
+
+    # -- for subclasses --------------------------------------------------------------------------
+
+    @property
+    def _height_axis(self) -> int:
+        return -3 if self.data_format == "channels_last" else -2
+
+    @property
+    def _width_axis(self) -> int:
+        return self._height_axis + 1
+
+    @property
+    def _channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else -3
+
+    def images_shape(self, data: Any) -> tuple[int, int, int]:
+        """Number, height and width of the pictures in what `get_random_transformation` gets."""
+        shape = (data["images"] if isinstance(data, dict) else data).shape
+        batch = 1 if self._is_single(shape) else shape[0]
+        return batch, shape[self._height_axis], shape[self._width_axis]
+
+    def _is_single(self, shape: Shape) -> bool:
+        if len(shape) not in (3, 4):
+            axes = "height, width, channels"
+            if self.data_format == "channels_first":
+                axes = "channels, height, width"
+            raise ValueError(
+                f"{self._label} takes pictures ({axes}) or batches (batch, {axes}); "
+                f"received shape {tuple(shape)}.\n"
+                "  Fix: for gray pictures without a channel axis, x[..., None]."
+            )
+        return len(shape) == 3
+
+
+class RandomImageLayer(BaseImagePreprocessingLayer):
+    """Base of layers that change every picture by numbers drawn for it; `draw` gives them.
+
+    Args:
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: See `BaseImagePreprocessingLayer`.
+
+    Example:
+        >>> class Dim(RandomImageLayer):
+        ...     def get_random_transformation(self, data, training=True, seed=None):
+        ...         return self.draw(1, data, seed)[0] if training else None
+        ...     def transform_images(self, images, transformation, training=True):
+        ...         return images * per_image(transformation) if training else images
+        >>> pictures = np.ones((2, 3, 3, 1))
+        >>> Dim()({"images": pictures, "labels": np.array([4, 5])})["labels"].tolist()
+        [4, 5]
+        >>> float(Dim()(pictures, training=False).min())
+        1.0
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.generator = SeedGenerator(seed)
+
+    def draw(self, count: int, data: Any, seed: Any = None) -> Array:
+        """Random numbers from 0 to 1, `(count, batch)`: `count` for every picture.
+
+        Args:
+            count: How many each picture needs.
+            data: What `get_random_transformation` received.
+            seed: What it received; None stands for the layer's own generator.
+        """
+        batch, _, _ = self.images_shape(data)
+        return uniform_numbers(self.generator if seed is None else seed, (count, batch))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "seed": self.seed}
+
+
+_PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
+
+
+def per_image(values: Array) -> Array:
+    """One number a picture, shaped to meet a batch of pictures: `(batch,)` to `(batch, 1, 1, 1)`.
+
+    Example:
+        >>> per_image(jnp.zeros(5)).shape
+        (5, 1, 1, 1)
+    """
+    return jnp.reshape(values, (-1, 1, 1, 1))
+
+
+def uniform_numbers(seed: Any, shape: Sequence[int]) -> Array:
+    """Random numbers from 0 to 1 (excluded), by the cheap hash that dropout uses.
+
+    Args:
+        seed: Whole number, `SeedGenerator`, key of two uint32, or None.
+        shape: Shape of the result.
+    """
+    key = draw_key(seed) if seed is None or isinstance(seed, (int, SeedGenerator)) else seed
+    return (hashed_bits(key, shape) >> 8).astype("float32") * np.float32(2**-24)
+
+
+def between(low: float, high: float, fraction: Array) -> Array:
+    """The number that lies at a fraction (0 to 1) of the way from `low` to `high`."""
+    return low + (high - low) * fraction
+
+
+def factor_range(
+    owner: str, name: str, factor: Any, low: float, high: float
+) -> tuple[float, float]:
+    """The interval that a factor is drawn from, given as a pair or as one number for `±number`.
+
+    Args:
+        owner: Name of the layer, for messages.
+        name: Name of the argument.
+        factor: Number or pair of numbers.
+        low, high: Smallest and largest value allowed; `±number` is cut off at `low`.
+
+    Example:
+        >>> factor_range("RandomContrast", "factor", 0.5, low=0, high=1)
+        (0, 0.5)
+    """
+    pair = isinstance(factor, (tuple, list, np.ndarray)) and len(factor) == 2
+    values = tuple(factor) if pair else (factor,)
+    numbers = all(
+        isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in values
+    )
+    if not numbers or not all(low <= v <= high for v in values):
+        raise ValueError(
+            f"{owner}: {name} must be a number, or a pair of numbers, from {low} to {high}; "
+            f"received {factor!r}."
+        )
+    if pair:
+        return min(values), max(values)
+    return max(-abs(factor), low), abs(factor)
+
+
+def one_of(owner: str, name: str, value: Any, known: Sequence[str]) -> str:
+    """A word from a list of words, or the error that names them."""
+    if value not in known:
+        raise unknown_name(f"{name} of {owner}", value, known)
+    return value
+
+
+def _map_arrays(function: Any, parts: dict) -> dict:
+    return {
+        name: _map_arrays(function, part) if isinstance(part, dict) else function(part)
+        for name, part in parts.items()
+    }

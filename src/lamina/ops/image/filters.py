@@ -1,0 +1,187 @@
+"""Filters over pictures: blur, edges, and the likeness of two pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.image.layout import as_batch, rounded_to
+from lamina.ops.windows import per_axis
+
+# Up to this width a filter is a sum of shifted pictures, beyond it a product with a band matrix.
+_SHIFTS = 16
+
+
+def gaussian_blur(
+    images: ArrayLike,
+    kernel_size: Sequence[int] = (3, 3),
+    sigma: Any = (1.0, 1.0),
+    data_format: str | None = None,
+) -> Array:
+    """Blurred pictures: every pixel is a mixture of those around it, with bell-shaped weights.
+
+    Args:
+        images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
+            before the height for `"channels_first"`. Outside of a picture there are zeros.
+        kernel_size: Width and height of the filter, in pixels.
+        sigma: Standard deviation of the weights across and down, in pixels.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures of the same shape and type.
+
+    Example:
+        >>> picture = jnp.zeros((3, 3, 1)).at[1, 1].set(1.0)
+        >>> blurred = gaussian_blur(picture)[..., 0]
+        >>> round(float(blurred[1, 1]), 3), round(float(blurred.sum()), 3)
+        (0.204, 1.0)
+    """
+    width, height = per_axis(kernel_size, 2, "kernel_size")
+    across, down = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
+    batch, restored = as_batch("gaussian_blur", images, data_format)
+    blurred = _filtered(_as_float(batch), bell(height, down), axis=1)
+    blurred = _filtered(blurred, bell(width, across), axis=2)
+    return restored(rounded_to(blurred, batch.dtype))
+
+
+def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
+    """Edges: how fast pixels change downwards and to the right.
+
+    Args:
+        images: `(batch, height, width, channels)`; channels before the height for
+            `"channels_first"`. Outside of a picture there are zeros.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        The shape of the images with one more axis of size 2: change down, change across.
+
+    Example:
+        >>> ramp = jnp.broadcast_to(jnp.arange(5.0)[None, None, :, None], (1, 5, 5, 1))
+        >>> sobel_edges(ramp)[0, 2, 2, 0].tolist()
+        [0.0, 8.0]
+    """
+    images = jnp.asarray(images)
+    if images.ndim != 4:
+        raise ValueError(
+            f"sobel_edges takes a batch of pictures, 4 axes; received shape {images.shape}."
+        )
+    batch, restored = as_batch("sobel_edges", images, data_format)
+    batch = _as_float(batch)
+    smooth, slope = jnp.array([1.0, 2.0, 1.0]), jnp.array([-1.0, 0.0, 1.0])
+    down = _filtered(_filtered(batch, slope, axis=1), smooth, axis=2)
+    across = _filtered(_filtered(batch, smooth, axis=1), slope, axis=2)
+    return jnp.stack([restored(down), restored(across)], axis=-1)
+
+
+def ssim(
+    image1: ArrayLike,
+    image2: ArrayLike,
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: str | None = None,
+) -> Array:
+    """Structural similarity: how much two pictures look alike, 1 if they are the same.
+
+    Args:
+        image1: `(height, width, channels)` or `(batch, height, width, channels)`; channels
+            before the height for `"channels_first"`.
+        image2: Same shape.
+        max_val: Difference between the largest and the smallest possible pixel, e.g. 255.
+        filter_size: Side of the windows that are compared, in pixels.
+        filter_sigma: Standard deviation of their bell-shaped weights, in pixels.
+        k1, k2: Small numbers that keep quotients of dark and of even windows finite.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        One number a picture: `(batch,)`, or a scalar for single pictures.
+
+    Source: Wang et al., 2004, "Image Quality Assessment: From Error Visibility to Structural
+    Similarity", IEEE Transactions on Image Processing 13(4).
+
+    Example:
+        >>> picture = jnp.linspace(0, 1, 256).reshape(16, 16, 1)
+        >>> round(float(ssim(picture, picture)), 3)
+        1.0
+    """
+    image1, image2 = jnp.asarray(image1), jnp.asarray(image2)
+    if image1.shape != image2.shape:
+        raise ValueError(
+            f"ssim compares pictures of one shape; received {image1.shape} and {image2.shape}."
+        )
+    dtype, single = image1.dtype, image1.ndim == 3
+    one, other = (_as_float(as_batch("ssim", i, data_format)[0]) for i in (image1, image2))
+    if min(one.shape[1:3]) < filter_size:
+        raise ValueError(
+            f"ssim compares windows of {filter_size} × {filter_size} pixels; received pictures of "
+            f"{one.shape[1]} × {one.shape[2]}.\n  Fix: a smaller filter_size."
+        )
+    # In one pass over everything whose local mean is needed.
+    moments = jnp.stack([one, other, one * one, other * other, one * other])
+    weights = bell(filter_size, filter_sigma)
+    moments = _filtered(moments, weights, axis=2, padded=False)
+    mean1, mean2, square1, square2, product = _filtered(moments, weights, axis=3, padded=False)
+    c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
+    variance1, variance2 = square1 - mean1 * mean1, square2 - mean2 * mean2
+    covariance = product - mean1 * mean2
+    likeness = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
+    likeness /= (mean1 * mean1 + mean2 * mean2 + c1) * (variance1 + variance2 + c2)
+    result = likeness.mean(axis=(1, 2, 3)).astype(dtype)
+    return result[0] if single else result
+
+
+def smoothed_fields(fields: Array, sigma: Any) -> Array:
+    """Fields `(..., height, width)` blurred by a bell of `sigma` pixels, which may be traced."""
+    sigma = jnp.maximum(jnp.asarray(sigma, "float32"), 1e-6)
+    height, width = fields.shape[-2:]
+    reach = (jnp.asarray(6 * sigma, "int32") | 1) // 2
+    down, across = (_bell_matrix(size, sigma, reach) for size in (height, width))
+    return jnp.einsum("ij,...jk,lk->...il", down, fields, across)
+
+
+def bell(size: int, sigma: Any) -> Array:
+    """Weights that sum to 1, shaped like a bell."""
+    place = jnp.arange(size, dtype="float32") - (size - 1) / 2
+    weights = jnp.exp(-0.5 * jnp.square(place / sigma))
+    return weights / weights.sum()
+
+
+def _bell_matrix(size: int, sigma: Any, reach: Any) -> Array:
+    """A bell around every place: row i holds the weights of its neighbours up to `reach` away."""
+    offsets = np.arange(2 * size - 1) - (size - 1)
+    weights = jnp.exp(-0.5 * jnp.square(offsets / sigma))
+    # Places outside of the field count as zeros, so the sum goes over the whole bell.
+    far = jnp.arange(max(8 * size, 64)) + 1.0
+    total = 1 + 2 * jnp.sum(jnp.where(far <= reach, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
+    weights = jnp.where(np.abs(offsets) <= reach, weights, 0) / total
+    return weights[np.arange(size)[None, :] - np.arange(size)[:, None] + size - 1]
+
+
+def _as_float(images: Array) -> Array:
+    return images if jnp.issubdtype(images.dtype, jnp.floating) else images.astype("float32")
+
+
+def _filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
+    """Sums over `weights[k] * x[place + k]` along an axis; padded, the axis keeps its size."""
+    size, width = x.shape[axis], weights.shape[0]
+    before = (width - 1) // 2 if padded else 0
+    weights = weights.astype(x.dtype)
+    if width > _SHIFTS:
+        places = np.arange(size if padded else size - width + 1)
+        offset = np.arange(size)[None, :] - places[:, None] + before
+        band = jnp.where(
+            (offset >= 0) & (offset < width), weights[np.clip(offset, 0, width - 1)], 0
+        )
+        return jnp.moveaxis(jnp.tensordot(band, x, (1, axis)), 0, axis)
+    if padded:
+        edges = [(0, 0)] * x.ndim
+        edges[axis] = (before, width - 1 - before)
+        x = jnp.pad(x, edges)
+    length = x.shape[axis] - width + 1
+    shifted = (lax.slice_in_dim(x, k, k + length, axis=axis) for k in range(width))
+    return sum(part * weights[k] for k, part in enumerate(shifted))  # type: ignore[return-value]

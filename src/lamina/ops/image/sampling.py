@@ -1,0 +1,307 @@
+"""Pictures bent by maps: every pixel of the result is looked up somewhere in the picture.
+
+A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to the place
+`((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` in the picture, where `k = c0 x + c1 y + 1`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core.errors import unknown_name
+from lamina.core.hashing import hashed_bits
+from lamina.core.seed import draw_key
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.image.filters import smoothed_fields
+from lamina.ops.image.layout import as_batch, rounded_to
+
+INTERPOLATIONS = ("nearest", "bilinear")
+FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+
+
+def affine_transform(
+    images: ArrayLike,
+    transform: ArrayLike,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Array:
+    """Pictures turned, moved, zoomed or sheared.
+
+    Args:
+        images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
+            before the height for `"channels_first"`.
+        transform: Eight numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all pictures, or
+            `(batch, 8)`: the pixel `(x, y)` of the result is what lies at
+            `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, with `k = c0 x + c1 y + 1`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the picture: `"constant"` (`fill_value`), `"nearest"` (its
+            edge), `"reflect"`, `"mirror"` (reflected, the edge not repeated) or `"wrap"`.
+        fill_value: Number for `"constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures of the same shape and type.
+
+    Example:
+        >>> picture = jnp.array([[1.0, 2.0, 3.0]])[..., None]
+        >>> affine_transform(picture, [1, 0, 1, 0, 1, 0, 0, 0])[0, :, 0].tolist()
+        [2.0, 3.0, 0.0]
+    """
+    _check("affine_transform", interpolation, fill_mode)
+    batch, restored = as_batch("affine_transform", images, data_format)
+    transform = jnp.asarray(transform, "float32")
+    if transform.ndim not in (1, 2) or transform.shape[-1] != 8:
+        raise ValueError(
+            "affine_transform takes a transform of 8 numbers, or (batch, 8); "
+            f"received shape {transform.shape}."
+        )
+    transform = jnp.broadcast_to(transform, (batch.shape[0], 8))
+    return restored(warp(batch, transform, interpolation, fill_mode, fill_value))
+
+
+def perspective_transform(
+    images: ArrayLike,
+    start_points: ArrayLike,
+    end_points: ArrayLike,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Array:
+    """Pictures seen from elsewhere: four points of each are brought to four other places.
+
+    Args:
+        images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
+            before the height for `"channels_first"`.
+        start_points: `(4, 2)` or `(batch, 4, 2)`, pixels as x, y.
+        end_points: Where they go; same shape.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_value: Number for what lies outside of the picture.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures of the same shape and type.
+
+    Example:
+        >>> picture = jnp.arange(4.0).reshape(2, 2, 1)
+        >>> corners = jnp.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+        >>> perspective_transform(picture, corners, corners[::-1])[..., 0].tolist()
+        [[3.0, 2.0], [1.0, 0.0]]
+    """
+    _check("perspective_transform", interpolation, "constant")
+    start_points, end_points = jnp.asarray(start_points), jnp.asarray(end_points)
+    for name, points in (("start_points", start_points), ("end_points", end_points)):
+        if points.ndim not in (2, 3) or points.shape[-2:] != (4, 2):
+            raise ValueError(
+                f"perspective_transform takes {name} of shape (4, 2) or (batch, 4, 2); "
+                f"received {points.shape}."
+            )
+    if start_points.shape != end_points.shape:
+        raise ValueError(
+            "perspective_transform takes as many start_points as end_points; received shapes "
+            f"{start_points.shape} and {end_points.shape}."
+        )
+    batch, restored = as_batch("perspective_transform", images, data_format)
+    transform = homography(start_points, end_points).reshape(-1, 8)
+    transform = jnp.broadcast_to(transform, (batch.shape[0], 8))
+    return restored(warp(batch, transform, interpolation, "constant", fill_value))
+
+
+def elastic_transform(
+    images: ArrayLike,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: Any = None,
+    data_format: str | None = None,
+) -> Array:
+    """Pictures as if on rubber: pixels move by smooth random fields, one across and one down.
+
+    Args:
+        images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
+            before the height for `"channels_first"`.
+        alpha: Strength: how far pixels move.
+        sigma: Smoothness: standard deviation, in pixels, of the filter over the random fields.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the picture; see `affine_transform`.
+        fill_value: Number for `"constant"`.
+        seed: Whole number, `SeedGenerator` or None.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures of the same shape and type.
+
+    Source: Simard, Steinkraus and Platt, 2003, "Best Practices for Convolutional Neural Networks
+    Applied to Visual Document Analysis".
+
+    Example:
+        >>> picture = jnp.ones((8, 8, 1))
+        >>> float(elastic_transform(picture, seed=1).min())
+        1.0
+    """
+    _check("elastic_transform", interpolation, fill_mode)
+    batch, restored = as_batch("elastic_transform", images, data_format)
+    count, height, width, _ = batch.shape
+    noise = normal_numbers(seed, (2, count, height, width))
+    shift_x, shift_y = alpha * smoothed_fields(noise * sigma, sigma)
+    y, x = jnp.mgrid[:height, :width]
+    moved = sample(batch, x + shift_x, y + shift_y, interpolation, fill_mode, fill_value)
+    return restored(moved)
+
+
+def normal_numbers(seed: Any, shape: Sequence[int]) -> Array:
+    """Normally distributed numbers by the cheap hash: for noise, not for statistics."""
+    key = seed if isinstance(seed, jax.Array) else draw_key(seed)
+    bits = (hashed_bits(key, shape) >> 8).astype("float32")
+    # Between -1 and 1, both excluded, so that the inverse is finite.
+    return jnp.sqrt(2.0) * lax.erf_inv((bits + 0.5) * 2.0**-23 - 1)
+
+
+def map_coordinates(
+    inputs: ArrayLike,
+    coordinates: ArrayLike,
+    order: int,
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+) -> Array:
+    """The values of an array at places between its entries.
+
+    Args:
+        inputs: Any array, of n axes.
+        coordinates: `(n, ...)`: the places, one row for each axis.
+        order: 0 for the nearest entry, 1 for a linear mixture of those around.
+        fill_mode: What lies outside of the array; see `affine_transform`.
+        fill_value: Number for `"constant"`.
+
+    Returns:
+        Array of the shape of one row of coordinates.
+
+    Example:
+        >>> map_coordinates(jnp.array([1.0, 3.0]), jnp.array([[0.5, 1.0]]), order=1).tolist()
+        [2.0, 3.0]
+    """
+    inputs, coordinates = jnp.asarray(inputs), jnp.asarray(coordinates)
+    if fill_mode not in FILL_MODES:
+        raise unknown_name("fill_mode of map_coordinates", fill_mode, FILL_MODES)
+    if order not in (0, 1):
+        raise ValueError(f"map_coordinates has the orders 0 and 1; received {order!r}.")
+    if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
+        raise ValueError(
+            f"map_coordinates needs coordinates of shape ({inputs.ndim}, ...), a row for each axis "
+            f"of inputs {inputs.shape}; received {coordinates.shape}."
+        )
+    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, fill_mode, fill_value)
+
+
+# ---- for layers, too: batches with channels last, checked arguments ----------------------------
+
+
+def warp(
+    images: Array, transform: Array, interpolation: str, fill_mode: str, fill_value: float
+) -> Array:
+    """Batches `(batch, height, width, channels)` under maps `(batch, 8)`."""
+    _, height, width, _ = images.shape
+    a0, a1, a2, b0, b1, b2, c0, c1 = transform.astype("float32").T[..., None, None]
+    x = jnp.arange(width, dtype="float32")[None, None, :]
+    y = jnp.arange(height, dtype="float32")[None, :, None]
+    k = c0 * x + c1 * y + 1
+    in_x, in_y = (a0 * x + a1 * y + a2) / k, (b0 * x + b1 * y + b2) / k
+    return sample(images, in_x, in_y, interpolation, fill_mode, fill_value)
+
+
+def sample(
+    images: Array, x: Array, y: Array, interpolation: str, fill_mode: str, fill_value: float
+) -> Array:
+    """Pictures looked up at the places `x`, `y`, each `(batch, height, width)`, in pixels."""
+    dtype = images.dtype
+    count, height, width, channels = images.shape
+    pixels = images.reshape(count, height * width, channels)
+
+    def looked_up(column: Array, row: Array) -> Array:
+        columns, rows = _folded(column, width, fill_mode), _folded(row, height, fill_mode)
+        place = (rows * width + columns).reshape(count, -1)
+        # One row of channels at a time; the places are known to lie inside.
+        found = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, place)
+        found = found.reshape(*row.shape, channels)
+        if fill_mode != "constant":
+            return found
+        inside = (columns == column) & (rows == row)
+        return jnp.where(inside[..., None], found, jnp.asarray(fill_value, dtype))
+
+    if interpolation == "nearest":
+        column, row = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (x, y))
+        return looked_up(column.astype("int32"), row.astype("int32"))
+    left, top = jnp.floor(x), jnp.floor(y)
+    right_share, low_share = (x - left)[..., None], (y - top)[..., None]
+    column, row = left.astype("int32"), top.astype("int32")
+    upper = _mixed(looked_up(column, row), looked_up(column + 1, row), right_share)
+    lower = _mixed(looked_up(column, row + 1), looked_up(column + 1, row + 1), right_share)
+    return rounded_to(_mixed(upper, lower, low_share), dtype)
+
+
+def _mixed(first: Array, second: Array, share: Array) -> Array:
+    return first * (1 - share) + second * share
+
+
+def _folded(index: Array, size: int, fill_mode: str) -> Array:
+    """Where an index outside of the picture is looked up."""
+    if fill_mode == "wrap":
+        return index % size
+    if fill_mode == "reflect":
+        index = index % (2 * size)
+        return jnp.minimum(index, 2 * size - 1 - index)
+    if fill_mode == "mirror" and size > 1:
+        index = index % (2 * size - 2)
+        return jnp.minimum(index, 2 * size - 2 - index)
+    return jnp.clip(index, 0, size - 1)
+
+
+def homography(start_points: ArrayLike, end_points: ArrayLike) -> Array:
+    """The maps that look up at the start points what the result shows at the end points.
+
+    Args:
+        start_points: `(..., 4, 2)`, pixels as x, y.
+        end_points: Same shape.
+
+    Returns:
+        `(..., 8)`.
+    """
+    # A basis is the map that takes the four corners of a standard frame to four points. So the
+    # map between two quadrangles is one basis after the inverse of the other.
+    matrix = _basis(start_points) @ adjugate(_basis(end_points))
+    matrix = matrix / matrix[..., 2:, 2:]
+    return matrix.reshape(*matrix.shape[:-2], 9)[..., :8]
+
+
+def _basis(points: ArrayLike) -> Array:
+    points = jnp.asarray(points, "float32")
+    points = jnp.concatenate([points, jnp.ones_like(points[..., :1])], axis=-1)
+    three = jnp.swapaxes(points[..., :3, :], -1, -2)
+    weights = adjugate(three) @ points[..., 3, :, None]
+    return three * jnp.swapaxes(weights, -1, -2)
+
+
+def as_matrix(transform: Array) -> Array:
+    """Maps of eight numbers as matrices `(..., 3, 3)`."""
+    ones = jnp.ones_like(transform[..., :1])
+    return jnp.concatenate([transform, ones], axis=-1).reshape(*transform.shape[:-1], 3, 3)
+
+
+def adjugate(matrix: Array) -> Array:
+    """The inverse of 3 × 3 matrices times their determinant: all that a projective map needs."""
+    first, second, third = (matrix[..., row, :] for row in range(3))
+    columns = [jnp.cross(second, third), jnp.cross(third, first), jnp.cross(first, second)]
+    return jnp.stack(columns, axis=-1)
+
+
+def _check(caller: str, interpolation: str, fill_mode: str) -> None:
+    if interpolation not in INTERPOLATIONS:
+        raise unknown_name(f"interpolation of {caller}", interpolation, INTERPOLATIONS)
+    if fill_mode not in FILL_MODES:
+        raise unknown_name(f"fill_mode of {caller}", fill_mode, FILL_MODES)

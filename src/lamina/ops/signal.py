@@ -1,0 +1,169 @@
+"""Sound and other series: short pieces of them, and their frequencies over time."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.errors import unknown_name
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops import windows
+
+_WINDOWS = ("hann", "hamming")
+
+
+def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> Array:
+    """Pieces of a series, which may overlap.
+
+    Args:
+        x: `(..., time)`.
+        sequence_length: Steps in a piece.
+        sequence_stride: Steps from one piece to the next.
+
+    Returns:
+        `(..., pieces, sequence_length)`; what is left at the end is left out.
+
+    Example:
+        >>> extract_sequences(jnp.arange(5), sequence_length=3, sequence_stride=2).tolist()
+        [[0, 1, 2], [2, 3, 4]]
+    """
+    x = jnp.asarray(x)
+    length = _whole("extract_sequences", "sequence_length", sequence_length)
+    stride = _whole("extract_sequences", "sequence_stride", sequence_stride)
+    if x.ndim == 0 or x.shape[-1] < length:
+        raise ValueError(
+            f"extract_sequences cannot take pieces of {length} steps from an input of shape "
+            f"{x.shape}.\n  Fix: a sequence_length of at most its last axis."
+        )
+    return windows.along(x, -1, length, stride)
+
+
+def stft(
+    x: ArrayLike,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    window: Any = "hann",
+    center: bool = True,
+) -> tuple[Array, Array]:
+    """Short-time Fourier transform: which frequencies a series has, piece by piece.
+
+    Args:
+        x: Floats `(..., time)`.
+        sequence_length: Steps in a piece.
+        sequence_stride: Steps from one piece to the next.
+        fft_length: Steps that a piece is filled up to with zeros; `sequence_length` or more.
+        window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None for no window.
+        center: Whether the series is reflected at both ends, so that pieces are centred at
+            multiples of the stride.
+
+    Returns:
+        Real and imaginary part, each `(..., pieces, fft_length // 2 + 1)`.
+
+    Example:
+        >>> wave = jnp.sin(2 * jnp.pi * jnp.arange(64) / 8)
+        >>> real, imag = stft(wave, sequence_length=16, sequence_stride=16, fft_length=16)
+        >>> int(jnp.argmax(real[2] ** 2 + imag[2] ** 2))
+        2
+    """
+    x = jnp.asarray(x)
+    if x.dtype not in ("float32", "float64"):
+        raise TypeError(f"stft takes float32 or float64; received {x.dtype}.")
+    stride = _whole("stft", "sequence_stride", sequence_stride)
+    weights = _window("stft", window, sequence_length, fft_length, x.dtype)
+    if center:
+        half = fft_length // 2
+        if x.ndim == 0 or x.shape[-1] <= half:
+            raise ValueError(
+                f"stft with center=True reflects {half} steps at the ends and needs more than "
+                f"that; received shape {x.shape}.\n  Fix: center=False, or a smaller fft_length."
+            )
+        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode="reflect")
+    pieces = extract_sequences(x, fft_length, stride)
+    spectrum = jnp.fft.rfft(pieces * weights, axis=-1)
+    return spectrum.real, spectrum.imag
+
+
+def istft(
+    x: tuple[ArrayLike, ArrayLike],
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+) -> Array:
+    """The series that has a given short-time Fourier transform: the inverse of `stft`.
+
+    Args:
+        x: Real and imaginary part, each `(..., pieces, fft_length // 2 + 1)`.
+        sequence_length, sequence_stride, fft_length: As `stft` had them.
+        length: Steps of the result; what there is for None.
+        window, center: As `stft` had them.
+
+    Returns:
+        `(..., time)`.
+
+    Example:
+        >>> wave = jnp.sin(2 * jnp.pi * jnp.arange(64) / 8)
+        >>> again = istft(stft(wave, 16, 8, 16), 16, 8, 16)
+        >>> bool(jnp.allclose(again, wave, atol=1e-5))
+        True
+    """
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        raise ValueError("istft takes a pair of arrays: real and imaginary part.")
+    real, imag = map(jnp.asarray, x)
+    if real.shape != imag.shape or real.ndim < 2:
+        raise ValueError(
+            "istft takes real and imaginary parts of one shape (..., pieces, frequencies); "
+            f"received {real.shape} and {imag.shape}."
+        )
+    stride = _whole("istft", "sequence_stride", sequence_stride)
+    weights = _window("istft", window, sequence_length, fft_length, real.dtype)
+    _, series = jax.scipy.signal.istft(
+        jax.lax.complex(real, imag),
+        window=weights,  # type: ignore[arg-type]  # it takes arrays, too
+        nperseg=fft_length,
+        noverlap=fft_length - stride,
+        nfft=fft_length,
+        boundary=False,
+        time_axis=-2,
+        freq_axis=-1,
+    )
+    series = series / weights.sum()  # SciPy's scale, which stft does not have
+    start = fft_length // 2 if center else 0
+    if length is not None:
+        return series[..., start : start + length]
+    return series[..., start : series.shape[-1] - start]
+
+
+def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
+    """The weights of a piece, with zeros on both sides up to `fft_length`."""
+    length = _whole(caller, "sequence_length", length)
+    if fft_length < length:
+        raise ValueError(
+            f"{caller} needs a fft_length of at least sequence_length={length}; "
+            f"received {fft_length}."
+        )
+    if window is None:
+        return jnp.ones(fft_length, dtype)
+    if isinstance(window, str):
+        if window not in _WINDOWS:
+            raise unknown_name(f"window of {caller}", window, _WINDOWS)
+        from scipy.signal import get_window  # type: ignore[import-untyped]  # slow to import
+
+        window = get_window(window, length)
+    weights = jnp.asarray(window, dtype)
+    if weights.shape != (length,):
+        raise ValueError(
+            f"{caller} needs a window of sequence_length={length} numbers; "
+            f"received shape {weights.shape}."
+        )
+    before = (fft_length - length) // 2
+    return jnp.pad(weights, (before, fft_length - length - before))
+
+
+def _whole(caller: str, name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{caller}: {name} must be a whole number above 0; received {value!r}.")
+    return value

@@ -1,0 +1,28 @@
+"""Bounding boxes under Keras's names: formats, cutting, moving, comparing."""
+
+from lamina.core.errors import explain_missing_names
+from lamina.ops.boxes import (
+    affine_transform,
+    clip_to_image_size,
+    compute_ciou,
+    compute_iou,
+    convert_format,
+    crop,
+    decode_deltas_to_boxes,
+    encode_box_to_deltas,
+    pad,
+)
+
+__all__ = [
+    "affine_transform",
+    "clip_to_image_size",
+    "compute_ciou",
+    "compute_iou",
+    "convert_format",
+    "crop",
+    "decode_deltas_to_boxes",
+    "encode_box_to_deltas",
+    "pad",
+]
+
+explain_missing_names(__name__)
