@@ -23,10 +23,12 @@ from lamina.core.init_arguments import (
 )
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.later import later_function
 from lamina.core.operation import Operation
+from lamina.core.stateless import stateless
 from lamina.core.tracebacks import strip
 from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
-from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
+from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
 
 
 class _CallState(threading.local):
@@ -114,6 +116,7 @@ class Layer(Operation):
         self.built = False
         self._trainable = bool(trainable)
         self._building = False
+        self._path: str | None = None
         self._build_shapes: dict | None = None
         # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
         self._input_shape_argument = input_shape
@@ -301,6 +304,18 @@ class Layer(Operation):
     def compute_dtype(self) -> str:
         return self.dtype_policy.compute_dtype
 
+    @property
+    def input_dtype(self) -> str:
+        """What float inputs are cast to."""
+        return self.dtype_policy.compute_dtype
+
+    quantization_mode = None  # weights are floats: see `quantize`
+    quantize = later_function(
+        "quantize",
+        "lamina.Layer",
+        "dtype='mixed_bfloat16' halves the memory of activations.",
+    )
+
     # -- calling ---------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -336,6 +351,62 @@ class Layer(Operation):
             elif first_mask is not None:
                 self._mask_ends_here(signature, outputs)
             return outputs
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Call the layer on values of its Variables that are given, and change none of them.
+
+        For training loops of your own in JAX: it may be compiled and differentiated.
+
+        Args:
+            trainable_variables: Arrays in the order of `layer.trainable_variables`.
+            non_trainable_variables: Arrays in the order of `layer.non_trainable_variables`.
+            *args, **kwargs: For the call itself.
+            return_losses: Also return the losses that arose.
+
+        Returns:
+            `(outputs, non_trainable_variables)`, and the list of losses as a third.
+
+        Example:
+            >>> from lamina.layers import BatchNormalization
+            >>> layer = BatchNormalization()
+            >>> layer.build((None, 2))
+            >>> outputs, moved = layer.stateless_call(
+            ...     layer.trainable_variables, layer.non_trainable_variables, np.eye(2),
+            ...     training=True)
+            >>> moved[0].tolist(), layer.non_trainable_variables[0].numpy().tolist()
+            ([0.00499..., 0.00499...], [0.0, 0.0])
+        """
+        self._check_initialised()
+        if not self.built:
+            raise ValueError(
+                f"{self._label} has no weights yet, so it cannot be called on values of them.\n"
+                "  Fix: build it first, e.g. layer.build(input_shape)."
+            )
+        boxes = (self.trainable_variables, self.non_trainable_variables)
+        given = (list(trainable_variables), list(non_trainable_variables))
+        for name, own, values in zip(("", "non_"), boxes, given, strict=True):
+            if len(own) != len(values):
+                raise ValueError(
+                    f"{self._label} has {len(own)} {name}trainable variables and received "
+                    f"{len(values)} values for them.\n"
+                    f"  Fix: give one for each of layer.{name}trainable_variables."
+                )
+
+        def run() -> tuple:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+            self._forget_losses()
+            return outputs, losses
+
+        (outputs, losses), (_, new) = stateless(run, boxes)(given)
+        return (outputs, new, losses) if return_losses else (outputs, new)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         signature = signature_of(type(self).call)
@@ -496,6 +567,7 @@ class Layer(Operation):
     def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
         if self.built:
             return
+        self._path = "/".join((*context.path, self.name))
         self._say_if_hidden()
         shapes = signature.shapes(type(self).build, args, kwargs)
         if _has_own_build(self):
@@ -540,6 +612,11 @@ class Layer(Operation):
         error._lamina_explained = id(self)  # type: ignore[attr-defined]
 
     @property
+    def path(self) -> str | None:
+        """Where the layer stands, e.g. `model/block/dense`; None before it is built."""
+        return self._path
+
+    @property
     def _label(self) -> str:
         return f"{type(self).__name__} {self.name!r}"
 
@@ -565,6 +642,24 @@ class Layer(Operation):
             if variable.regularizer is not None:
                 collected.append(variable.regularizer(variable))
         return collected
+
+    @property
+    def metrics(self) -> list:
+        """Metrics that this layer and the layers in it keep as attributes."""
+        return [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The state of `metrics`."""
+        return _each_once(v for metric in self.metrics for v in metric.variables)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Keras 2 had it; Keras 3 and Lamina take a metric that is kept on the layer."""
+        raise NotImplementedError(
+            f"{self._label}: add_metric() is gone since Keras 3.\n"
+            "  Fix: in __init__, self.my_metric = lamina.metrics.Mean(name='my_metric'); in "
+            "call(),\n  self.my_metric.update_state(value). fit() shows and resets it."
+        )
 
     def _forget_losses(self) -> None:
         for layer in self._flatten_layers():
@@ -780,6 +875,7 @@ def _remembering_shapes(build: Callable) -> Callable:
         self._building = True
         try:
             with name_scope(self.name):
+                self._path = "/".join(context.path)
                 build(self, *args, **kwargs)
         finally:
             self._building = False

@@ -11,6 +11,7 @@ import jax
 from lamina.core import masking, registry
 from lamina.core.errors import did_you_mean
 from lamina.core.keras_tensor import KerasTensor
+from lamina.core.later import later_function
 from lamina.core.layer import Layer
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
@@ -204,6 +205,10 @@ class Model(Trainer):
         from lamina.saving import load_weights  # as above
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    export = later_function(
+        "export", "lamina.Model", "model.save('model.keras') writes a file that Keras opens, too."
+    )
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (no weights) as a JSON string; read by `model_from_json`."""

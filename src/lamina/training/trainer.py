@@ -3,7 +3,7 @@
 `Model` inherits from it. The loops themselves are in `loop.py`, the programs in `program.py`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,6 +31,7 @@ from lamina.training.program import (
     testing_program,
     training_program,
 )
+from lamina.training.state_tree import assign_state_tree, state_tree
 
 _COMPILE_ARGUMENTS = (
     *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
@@ -61,6 +62,7 @@ class Trainer(Layer):
         object.__setattr__(self, "_programs", {})
         object.__setattr__(self, "_adds_losses", None)
         self.run_eagerly = False
+        self.jit_compile = True
 
     # -- compile ---------------------------------------------------------------------------------
 
@@ -110,6 +112,7 @@ class Trainer(Layer):
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
         self.optimizer = optimizers_module.get(optimizer)
         self.run_eagerly = run_eagerly
+        self.jit_compile = not run_eagerly  # always: see the argument above
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "_objectives", objectives)
@@ -124,16 +127,11 @@ class Trainer(Layer):
     def metrics(self) -> list:
         """All metrics, the loss first; those of the model's own attributes come second."""
         compiled = self._objectives.metrics if self.compiled else []
-        own = [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
-        return [*compiled[:1], *own, *compiled[1:]]
+        return [*compiled[:1], *super().metrics, *compiled[1:]]
 
     @property
     def metrics_names(self) -> list[str]:
         return [metric.name for metric in self.metrics]
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        return _each_once(v for metric in self.metrics for v in metric.variables)
 
     def reset_metrics(self) -> None:
         """Forget what the metrics have seen."""
@@ -241,6 +239,41 @@ class Trainer(Layer):
         """Update the metrics with a batch and return them; may be overridden."""
         self._objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        metrics_variables: Sequence[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple:
+        """`compute_loss` on given values of the Variables, changing none: for loops of your own.
+
+        What layers add while they are called is not in it, as in Keras: `stateless_call` returns
+        that.
+
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: Arrays in the order
+                of the model's lists of these names.
+            x, y, y_pred, sample_weight, training: As for `compute_loss`.
+
+        Returns:
+            `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
+        """
+        checks.compiled(self, "stateless_compute_loss")
+        boxes = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
+        if not self._objectives.built:
+            self._objectives.build(y, y_pred, getattr(self, "output_names", []))
+        self._forget_losses()
+        compute = self._without_leftovers(
+            lambda _: self.compute_loss(x, y, y_pred, sample_weight, training)
+        )
+        return stateless(compute, boxes)(given, None)
 
     def compares_targets(self, training: bool) -> bool:
         """Whether a step compares the outputs with targets in the usual way."""
@@ -477,6 +510,27 @@ class Trainer(Layer):
         data = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         trace_spec(lambda data: step(data), data)
         self._forget_losses()
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, dict]:
+        """All state as nested dicts of arrays by path, in Keras's four groups.
+
+        Args:
+            value_format: `"backend_tensor"` for JAX arrays, `"numpy_array"` for NumPy's.
+
+        Returns:
+            Dict with `trainable_variables`, `non_trainable_variables`, `optimizer_variables` and
+            `metrics_variables`.
+        """
+        return state_tree(self._state_groups(), value_format)
+
+    def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
+        """Put back what `get_state_tree` gave; groups and paths may be left out."""
+        assign_state_tree(self._state_groups(), state_tree)
+
+    def _state_groups(self) -> dict[str, list[Variable]]:
+        groups = self.state_variables()
+        order = ("trainable", "non_trainable", "optimizer", "metrics")
+        return {f"{name}_variables": groups[name] for name in order}
 
     def optimizers(self) -> list[Optimizer]:
         """The model's optimizer, and any others that it keeps as attributes."""

@@ -1,0 +1,81 @@
+"""A model's state as nested dicts of arrays, by path: for saving and looking in other ways.
+
+The functions behind `model.get_state_tree()` and `model.set_state_tree()`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.errors import did_you_mean
+from lamina.core.variable import Variable
+
+_FORMATS = {"backend_tensor": jnp.asarray, "numpy_array": np.asarray}
+
+
+def state_tree(groups: Mapping[str, list[Variable]], value_format: str = "backend_tensor") -> dict:
+    """Nested dicts of arrays: group → part of the path → … → array.
+
+    Args:
+        groups: Variables by the name of their group, e.g. `"trainable_variables"`.
+        value_format: `"backend_tensor"` for JAX arrays, `"numpy_array"` for NumPy's.
+    """
+    if value_format not in _FORMATS:
+        raise ValueError(
+            f"value_format must be one of {', '.join(map(repr, _FORMATS))}; "
+            f"received {value_format!r}."
+        )
+    convert = _FORMATS[value_format]
+    return {name: _nested(variables, convert) for name, variables in groups.items()}
+
+
+def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, Any]) -> None:
+    """Put what `state_tree` gave back into the variables; parts may be left out.
+
+    Raises:
+        ValueError: If a group, a path or a shape is none of the model's. Nothing is changed then.
+    """
+    new: list[tuple[Variable, np.ndarray]] = []
+    for group, content in tree.items():
+        if group not in groups:
+            raise ValueError(
+                f"A state tree has the groups {', '.join(groups)}; received {group!r}."
+                f"{did_you_mean(str(group), groups)}"
+            )
+        known = {variable.path: variable for variable in groups[group]}
+        for path, value in _flat(content):
+            if path not in known:
+                raise ValueError(
+                    f"{group} has no variable {path!r}.{did_you_mean(path, known)}\n"
+                    "  Likely cause: the tree is another model's, or layers have other names."
+                )
+            array = np.asarray(value)
+            if array.shape != known[path].shape:
+                raise ValueError(
+                    f"{path!r} has shape {known[path].shape} and cannot take a value of shape "
+                    f"{array.shape}."
+                )
+            new.append((known[path], array))
+    for variable, array in new:
+        variable.assign(array)
+
+
+def _nested(variables: list[Variable], convert: Any) -> dict:
+    tree: dict = {}
+    for variable in variables:
+        *folders, leaf = variable.path.split("/")
+        inner = tree
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[leaf] = convert(variable.value)
+    return tree
+
+
+def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(tree, Mapping):
+        yield path, tree
+        return
+    for name, inner in tree.items():
+        yield from _flat(inner, f"{path}/{name}" if path else name)
