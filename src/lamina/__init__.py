@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        data,
         datasets,
         diagnosis,
         distribution,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         quantizers,
         random,
         regularizers,
@@ -57,10 +59,10 @@ if TYPE_CHECKING:
     from lamina.regularizers import Regularizer
 
 _MODULES = (
-    *("activations", "applications", "backend", "callbacks", "config", "constraints", "datasets"),
-    *("diagnosis", "distribution", "dtype_policies", "export", "initializers", "layers", "losses"),
-    *("metrics", "models", "ops", "optimizers", "quantizers", "random", "regularizers", "saving"),
-    *("utils",),
+    *("activations", "applications", "backend", "callbacks", "config", "constraints", "data"),
+    *("datasets", "diagnosis", "distribution", "dtype_policies", "export", "initializers"),
+    *("layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing"),
+    *("quantizers", "random", "regularizers", "saving", "utils"),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
@@ -108,6 +110,7 @@ __all__ = [
     "callbacks",
     "config",
     "constraints",
+    "data",
     "datasets",
     "diagnosis",
     "distribution",
@@ -120,6 +123,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "quantizers",
     "random",
     "regularizers",

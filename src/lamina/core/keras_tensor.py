@@ -129,6 +129,44 @@ def is_symbolic(*structures: Any) -> bool:
     return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(structures))
 
 
+def is_keras_tensor(x: Any) -> bool:
+    """Whether something is a symbolic tensor of a functional model, rather than an array.
+
+    Example:
+        >>> is_keras_tensor(KerasTensor((None, 3))), is_keras_tensor([1.0])
+        (True, False)
+    """
+    return isinstance(x, KerasTensor)
+
+
+def get_source_inputs(tensor: Any) -> Any:
+    """The inputs of a model that a symbolic tensor is computed from, each once.
+
+    Args:
+        tensor: The symbolic tensor; anything else is returned as it is.
+
+    Example:
+        >>> from lamina.layers import Dense, Input
+        >>> x = Input((3,), name="features")
+        >>> [source.name for source in get_source_inputs(Dense(2)(x))]
+        ['features']
+    """
+    if not isinstance(tensor, KerasTensor):
+        return tensor
+    found: list[KerasTensor] = []
+    waiting, seen = [tensor], {id(tensor)}
+    while waiting:
+        history = waiting[0].history
+        made_by = history and history.operation._inbound_nodes[history.node_index]
+        parents = made_by.input_tensors if made_by else []
+        if not parents:
+            found.append(waiting[0])
+        new = [parent for parent in parents if id(parent) not in seen]
+        seen.update(map(id, new))
+        waiting = [*new, *waiting[1:]]
+    return found
+
+
 def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """What a function gives for KerasTensors, found by tracing it without computing anything.
 

@@ -163,8 +163,8 @@ class StreamFeed:
         self.steps = steps
         if steps is None and isinstance(source, PyDataset):
             self.steps = source.num_batches
-        elif steps is None and hasattr(source, "__len__"):
-            self.steps = len(source)  # type: ignore[arg-type]
+        elif steps is None:
+            self.steps = _length(source)
         # A generator can be gone through once; its iterator is kept over the epochs.
         self._once: Iterator | None = source if isinstance(source, Iterator) else None
         self._kept: Iterator | None = None
@@ -221,7 +221,7 @@ class StreamFeed:
     def _endless(self) -> bool:
         if isinstance(self.source, PyDataset):
             return self.source.num_batches is None
-        return not hasattr(self.source, "__len__")
+        return _length(self.source) is None
 
     def _fresh(self, epoch: int) -> Iterator:
         if isinstance(self.source, PyDataset):
@@ -238,6 +238,14 @@ class StreamFeed:
         number_of_samples(x, y, sample_weight)
         self.check(x, y, sample_weight)
         return self.reweight(pack_x_y_sample_weight(x, y, sample_weight))
+
+
+def _length(source: Any) -> int | None:
+    """Number of batches of a source that knows it: it may have `__len__` and still not know."""
+    try:
+        return len(source)
+    except TypeError:
+        return None
 
 
 def place(arrays: Any) -> Any:

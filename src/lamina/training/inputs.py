@@ -54,6 +54,11 @@ def make_feed(
                 f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
                 "out.\n  Fix: model.fit(x), with batches that hold all of them."
             )
+        if steps is None and getattr(x, "endless", False):
+            raise ValueError(
+                f"x is a {type(x).__name__} that never ends, so an epoch of it would not end.\n"
+                "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out .repeat()."
+            )
         return StreamFeed(x, steps, shuffle, seed, reweight)
     arrays = pack_x_y_sample_weight(
         convert(first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")

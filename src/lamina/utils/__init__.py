@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.backend import clear_session
+    from lamina.core.dtypes import standardize_dtype
+    from lamina.core.keras_tensor import get_source_inputs, is_keras_tensor
     from lamina.core.registry import (
         custom_object_scope,
         get_custom_objects,
@@ -19,9 +21,15 @@ if TYPE_CHECKING:
     from lamina.core.registry import deserialize as deserialize_keras_object
     from lamina.core.registry import serialize as serialize_keras_object
     from lamina.core.seed import set_random_seed
+    from lamina.data.audio import audio_dataset_from_directory
+    from lamina.data.images import image_dataset_from_directory
+    from lamina.data.texts import text_dataset_from_directory
+    from lamina.data.timeseries import timeseries_dataset_from_array
+    from lamina.training.arrays import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from lamina.training.py_dataset import PyDataset
     from lamina.training.py_dataset import PyDataset as Sequence
     from lamina.utils.files import get_file
+    from lamina.utils.image import array_to_img, img_to_array, load_img, save_img
     from lamina.utils.numerical import normalize, to_categorical
     from lamina.utils.split import split_dataset
 
@@ -30,6 +38,8 @@ _HOMES = {
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
+    "array_to_img": ("lamina.utils.image", "array_to_img"),
+    "audio_dataset_from_directory": ("lamina.data.audio", "audio_dataset_from_directory"),
     "clear_session": ("lamina.backend", "clear_session"),
     "custom_object_scope": ("lamina.core.registry", "custom_object_scope"),
     "deserialize_keras_object": ("lamina.core.registry", "deserialize"),
@@ -37,18 +47,31 @@ _HOMES = {
     "get_file": ("lamina.utils.files", "get_file"),
     "get_registered_name": ("lamina.core.registry", "get_registered_name"),
     "get_registered_object": ("lamina.core.registry", "get_registered_object"),
+    "get_source_inputs": ("lamina.core.keras_tensor", "get_source_inputs"),
+    "image_dataset_from_directory": ("lamina.data.images", "image_dataset_from_directory"),
+    "img_to_array": ("lamina.utils.image", "img_to_array"),
+    "is_keras_tensor": ("lamina.core.keras_tensor", "is_keras_tensor"),
+    "load_img": ("lamina.utils.image", "load_img"),
     "normalize": ("lamina.utils.numerical", "normalize"),
+    "pack_x_y_sample_weight": ("lamina.training.arrays", "pack_x_y_sample_weight"),
     "register_keras_serializable": ("lamina.core.registry", "register_keras_serializable"),
+    "save_img": ("lamina.utils.image", "save_img"),
     "serialize_keras_object": ("lamina.core.registry", "serialize"),
     "set_random_seed": ("lamina.core.seed", "set_random_seed"),
     "split_dataset": ("lamina.utils.split", "split_dataset"),
+    "standardize_dtype": ("lamina.core.dtypes", "standardize_dtype"),
+    "text_dataset_from_directory": ("lamina.data.texts", "text_dataset_from_directory"),
+    "timeseries_dataset_from_array": ("lamina.data.timeseries", "timeseries_dataset_from_array"),
     "to_categorical": ("lamina.utils.numerical", "to_categorical"),
+    "unpack_x_y_sample_weight": ("lamina.training.arrays", "unpack_x_y_sample_weight"),
 }
 
 __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "array_to_img",
+    "audio_dataset_from_directory",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
@@ -56,12 +79,23 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "is_keras_tensor",
+    "load_img",
     "normalize",
+    "pack_x_y_sample_weight",
     "register_keras_serializable",
+    "save_img",
     "serialize_keras_object",
     "set_random_seed",
     "split_dataset",
+    "standardize_dtype",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 

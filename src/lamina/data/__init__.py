@@ -1,0 +1,20 @@
+"""Data on its way to the trainer: folders of images, texts and sounds, and time series."""
+
+from lamina.core.errors import explain_missing_names
+from lamina.data.audio import audio_dataset_from_directory
+from lamina.data.dataset import Dataset
+from lamina.data.images import image_dataset_from_directory
+from lamina.data.parallel import AUTOTUNE
+from lamina.data.texts import text_dataset_from_directory
+from lamina.data.timeseries import timeseries_dataset_from_array
+
+__all__ = [
+    "AUTOTUNE",
+    "Dataset",
+    "audio_dataset_from_directory",
+    "image_dataset_from_directory",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+]
+
+explain_missing_names(__name__)

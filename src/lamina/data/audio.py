@@ -1,0 +1,161 @@
+"""`audio_dataset_from_directory`: a folder of WAV files as batches of waveforms."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.data.dataset import padded
+from lamina.data.folders import Folder
+
+
+def audio_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    sampling_rate: int | None = None,
+    output_sequence_length: int | None = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """A folder of `.wav` files as batches of waveforms, one subfolder for each class.
+
+    Args:
+        directory: The folder; for this and what is not named here see
+            `image_dataset_from_directory`.
+        labels: As there.
+        label_mode: As there.
+        class_names: As there.
+        batch_size: As there.
+        sampling_rate: Samples per second that every file is brought to; its own for None. Then
+            all files must have the same rate.
+        output_sequence_length: Samples that every waveform is cut or filled up to; for None the
+            shorter ones of a batch are filled up with silence.
+        ragged: Whether to leave every waveform its length: batches are then arrays of arrays,
+            to be brought to one length by `map`.
+        shuffle: As there.
+        seed: As there.
+        validation_split: As there.
+        subset: As there.
+        follow_links: As there.
+        verbose: As there.
+
+    Returns:
+        A `Dataset` of `(audio, labels)`, or of audio alone: float32 from -1 to 1,
+        `(batch, samples, channels)`. A pair of them for `subset="both"`.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no sounds, or an argument does not fit; while training, if a file
+            cannot be read or has another rate than the others: the text names it.
+    """
+    if ragged and output_sequence_length is not None:
+        raise ValueError(
+            "ragged=True leaves every waveform its length and output_sequence_length gives all "
+            "the same; received both."
+        )
+    for name, value in (
+        ("sampling_rate", sampling_rate), ("output_sequence_length", output_sequence_length),
+    ):  # fmt: skip
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} must be a whole number of at least 1; received {value!r}.")
+    folder = Folder(
+        kind="audio",
+        formats=(".wav",),
+        directory=directory,
+        labels=labels,
+        label_mode=label_mode,
+        class_names=class_names,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        validation_split=validation_split,
+        subset=subset,
+        follow_links=follow_links,
+        verbose=verbose,
+    )
+    reader = _Reader(sampling_rate, output_sequence_length)
+    return folder.datasets(reader, _kept_apart if ragged else padded)
+
+
+class _Reader:
+    """Reads WAV files that must agree in their rate, unless each is brought to a given one."""
+
+    def __init__(self, rate: int | None, length: int | None):
+        self.rate = rate
+        self.length = length
+        self.first: tuple[int, str] | None = None
+
+    def __call__(self, path: str) -> np.ndarray:
+        rate, wave = read_wav(path)
+        if self.rate is None:
+            self.first = self.first or (rate, path)
+            if rate != self.first[0]:
+                raise ValueError(
+                    f"{path} has {rate} samples per second, and {self.first[1]} has "
+                    f"{self.first[0]}.\n"
+                    f"  Fix: sampling_rate={self.first[0]} brings every file to the same rate."
+                )
+        elif rate != self.rate:
+            wave = resample(wave, rate, self.rate)
+        if self.length is not None:
+            missing = max(0, self.length - len(wave))
+            wave = np.pad(wave[: self.length], ((0, missing), (0, 0)))
+        return wave
+
+
+def read_wav(path: str) -> tuple[int, np.ndarray]:
+    """The samples per second of a WAV file, and its waveform.
+
+    Returns:
+        The rate, and a float32 array `(samples, channels)` from -1 to 1.
+
+    Raises:
+        ValueError: If it is no WAV file, or one in a coding that is not read.
+    """
+    from scipy.io import wavfile
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with song titles
+            rate, wave = wavfile.read(path)
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path} cannot be read as WAV: {error}.\n"
+            "  Likely cause: another kind of sound under this name, or a copy that broke off."
+        ) from None
+    if wave.dtype == np.uint8:
+        wave = wave.astype("float32") / 128 - 1
+    elif wave.dtype.kind == "i":
+        wave = (wave / -float(np.iinfo(wave.dtype).min)).astype("float32")
+    wave = wave.astype("float32", copy=False)
+    return int(rate), wave[:, None] if wave.ndim == 1 else wave
+
+
+def resample(wave: np.ndarray, old: int, new: int) -> np.ndarray:
+    """A waveform `(samples, channels)` at another number of samples per second."""
+    from scipy.signal import resample_poly
+
+    divisor = math.gcd(old, new)
+    return resample_poly(wave, new // divisor, old // divisor, axis=0).astype("float32")
+
+
+def _kept_apart(elements: Sequence) -> Any:
+    def collect(waves: Sequence) -> np.ndarray:
+        batch = np.empty(len(waves), dtype=object)
+        batch[:] = waves
+        return batch
+
+    if isinstance(elements[0], tuple):
+        waves, targets = zip(*elements, strict=True)
+        return collect(waves), np.stack(targets)
+    return collect(elements)

@@ -1,0 +1,415 @@
+"""`Dataset`: a chain of steps from samples to batches, as scripts know it from `tf.data`.
+
+The trainer takes one as it takes any other source of batches. Nothing happens before it is gone
+through, and every pass through it starts anew.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core.seed import make_default_seed
+from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
+
+INFINITE, UNKNOWN = -1, -2
+_PREFETCHED = 2
+
+
+class HostArray(np.ndarray):
+    """A NumPy array that also answers `.numpy()`, which tutorials call on what a data set gives."""
+
+    def numpy(self) -> np.ndarray:
+        """The same values as a plain array."""
+        return np.asarray(self)
+
+
+class Dataset:
+    """Samples, or batches of them, and what is to be done with them on the way to the trainer.
+
+    Every method gives a new data set and leaves this one as it is. An element is an array, or a
+    tuple or dictionary of arrays; texts are Python strings, and arrays of objects when batched.
+
+    Args:
+        start: Called for every pass, gives the elements of that pass.
+        length: How many they are; None if nobody knows before they are counted, `math.inf` if
+            they never end.
+        class_names: What the labels 0, 1, … mean, if known; kept through all steps.
+        file_paths: The files that the samples come from, before they are mixed.
+
+    Example:
+        >>> numbers = Dataset.from_tensor_slices(np.arange(5)).map(lambda x: x * 10)
+        >>> [batch.tolist() for batch in numbers.batch(2)]
+        [[0, 10], [20, 30], [40]]
+        >>> len(numbers.batch(2))
+        3
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Iterable],
+        length: float | None = None,
+        *,
+        class_names: list[str] | None = None,
+        file_paths: list[str] | None = None,
+    ):
+        self._start = start
+        self._length = length
+        self.class_names = class_names
+        self.file_paths = file_paths
+
+    @staticmethod
+    def from_tensor_slices(tensors: Any) -> "Dataset":
+        """One element for every row of an array, or of several arrays in a tuple or dictionary."""
+        tensors = _each(_rows, tensors)
+        lengths = {len(array) for array in _leaves(tensors)}
+        if len(lengths) != 1:
+            raise ValueError(
+                "from_tensor_slices needs arrays with the same number of rows; received lengths "
+                f"{sorted(lengths)}."
+            )
+        length = lengths.pop()
+        return Dataset(lambda: (_row(tensors, i) for i in range(length)), length)
+
+    @staticmethod
+    def from_generator(generator: Callable[[], Iterable], *_: Any, **__: Any) -> "Dataset":
+        """The elements that `generator()` gives; types and shapes need not be declared."""
+        if not callable(generator):
+            raise TypeError(
+                "from_generator needs a function that makes a generator, so that every epoch can "
+                f"start anew; received {type(generator).__name__}.\n  Fix: leave out the ()."
+            )
+        return Dataset(generator)
+
+    @staticmethod
+    def zip(*datasets: Any) -> "Dataset":
+        """Elements of several data sets side by side, as tuples; ends with the shortest."""
+        parts = datasets[0] if len(datasets) == 1 else datasets
+        lengths = [part._length for part in parts]
+        known = None if None in lengths else min(lengths)
+        return Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
+
+    def map(
+        self, map_func: Callable, num_parallel_calls: int | None = None, deterministic: Any = None
+    ) -> "Dataset":
+        """What a function makes of every element; a tuple's parts are its arguments.
+
+        Args:
+            map_func: Called in Python, with NumPy arrays.
+            num_parallel_calls: Threads that call it, in which NumPy, Pillow and reading of files
+                run side by side; -1 (`AUTOTUNE`) for a few.
+            deterministic: Accepted; the order is always kept.
+        """
+
+        def call(element: Any) -> Any:
+            return map_func(*element) if isinstance(element, tuple) else map_func(element)
+
+        workers = number_of_workers(num_parallel_calls)
+        return self._then(lambda: mapped(call, self._start(), workers), self._length)
+
+    def filter(self, predicate: Callable) -> "Dataset":
+        """Only the elements for which a function says yes."""
+
+        def keep(element: Any) -> bool:
+            return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
+
+        return self._then(lambda: filter(keep, self._start()), None)
+
+    def batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        num_parallel_calls: int | None = None,
+        deterministic: Any = None,
+    ) -> "Dataset":
+        """Elements stacked along a new first axis.
+
+        Args:
+            batch_size: Samples in a batch; the last one may have fewer.
+            drop_remainder: Whether to leave out a last batch that is smaller.
+            num_parallel_calls: Accepted; stacking takes no time worth sharing.
+            deterministic: Accepted; the order is always kept.
+        """
+        return self._batched(batch_size, drop_remainder, stacked)
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: float = 0,
+        drop_remainder: bool = False,
+    ) -> "Dataset":
+        """Like `batch`, for elements of unequal length: the shorter ones are filled up at the end.
+
+        Args:
+            batch_size: Samples in a batch.
+            padded_shapes: Accepted only as None: as long as the longest of the batch.
+            padding_values: What to fill up with.
+            drop_remainder: Whether to leave out a last batch that is smaller.
+        """
+        if padded_shapes is not None:
+            raise ValueError(
+                "padded_batch pads to the longest element of a batch; padded_shapes must be None, "
+                f"received {padded_shapes!r}.\n  Fix: crop or pad in map(…) before it."
+            )
+        return self._batched(
+            batch_size, drop_remainder, lambda elements: padded(elements, padding_values)
+        )
+
+    def _batched(self, batch_size: int, drop_remainder: bool, collate: Callable) -> "Dataset":
+        size = _at_least("batch_size", batch_size, 1)
+
+        def start() -> Iterator:
+            source = iter(self._start())
+            while elements := list(itertools.islice(source, size)):
+                if len(elements) == size or not drop_remainder:
+                    yield collate(elements)
+
+        length = self._length
+        if length is not None and length != math.inf:
+            length = length // size if drop_remainder else -(-length // size)
+        return self._then(start, length)
+
+    def unbatch(self) -> "Dataset":
+        """The rows of every element, one by one."""
+
+        def start() -> Iterator:
+            for element in self._start():
+                rows = min(len(array) for array in _leaves(element))
+                yield from (_row(element, i) for i in range(rows))
+
+        return self._then(start, math.inf if self._length == math.inf else None)
+
+    def shuffle(
+        self,
+        buffer_size: int,
+        seed: int | None = None,
+        reshuffle_each_iteration: bool | None = True,
+    ) -> "Dataset":
+        """The elements in a random order.
+
+        Args:
+            buffer_size: How many wait to be drawn from; the number of samples or more mixes them
+                perfectly, a smaller one only with their neighbours.
+            seed: Makes the order a function of it and of the number of the pass.
+            reshuffle_each_iteration: Whether every pass has an order of its own.
+        """
+        size = _at_least("buffer_size", buffer_size, 1)
+        seed = make_default_seed() if seed is None else _at_least("seed", seed, 0)
+        passes = itertools.count()
+
+        def start() -> Iterator:
+            number = 0 if reshuffle_each_iteration is False else next(passes)
+            generator = np.random.default_rng([seed, number])
+            source = iter(self._start())
+            waiting = list(itertools.islice(source, size))
+            for element in source:
+                drawn = int(generator.integers(len(waiting)))
+                yield waiting[drawn]
+                waiting[drawn] = element
+            for drawn in generator.permutation(len(waiting)):
+                yield waiting[drawn]
+
+        return self._then(start, self._length)
+
+    def take(self, count: int) -> "Dataset":
+        """The first `count` elements; all of them for -1."""
+        if count == -1:
+            return self._then(self._start, self._length)
+        count = _at_least("count", count, 0)
+        length = None if self._length is None else min(self._length, count)
+        return self._then(lambda: itertools.islice(self._start(), count), length)
+
+    def skip(self, count: int) -> "Dataset":
+        """All but the first `count` elements."""
+        count = _at_least("count", count, 0)
+        length = None if self._length is None else max(0, self._length - count)
+        return self._then(lambda: itertools.islice(self._start(), count, None), length)
+
+    def repeat(self, count: int | None = None) -> "Dataset":
+        """The elements `count` times over; without end for None or -1."""
+        times = None if count in (None, -1) else _at_least("count", count, 0)
+
+        def start() -> Iterator:
+            for number in itertools.count():
+                if number == times:
+                    return
+                empty = True
+                for element in self._start():
+                    empty = False
+                    yield element
+                if empty:
+                    return
+
+        length: float | None = 0 if self._length == 0 else math.inf
+        if times is not None:
+            length = None if self._length is None else self._length * times
+        return self._then(start, length)
+
+    def concatenate(self, dataset: "Dataset") -> "Dataset":
+        """The elements of this data set, then those of another."""
+        lengths = (self._length, dataset._length)
+        length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
+        return self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
+
+    def enumerate(self, start: int = 0) -> "Dataset":
+        """Pairs of a number and an element."""
+        return self._then(lambda: enumerate(self._start(), start), self._length)
+
+    def cache(self, filename: str = "") -> "Dataset":
+        """Keeps the elements in memory during the first complete pass and gives those afterwards.
+
+        Args:
+            filename: Must be empty: nothing is written to a file.
+        """
+        if filename:
+            raise ValueError(
+                f"cache keeps elements in memory; received filename={str(filename)!r}.\n"
+                "  Fix: .cache(), or save arrays with numpy.save and open them with "
+                "numpy.load(path, mmap_mode='r')."
+            )
+        kept: list[Any] = []
+        complete = False
+
+        def start() -> Iterator:
+            nonlocal kept, complete
+            if complete:
+                yield from kept
+                return
+            seen = []
+            for element in self._start():
+                seen.append(element)
+                yield element
+            kept, complete = seen, True
+
+        return self._then(start, self._length)
+
+    def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
+        """Prepares elements in a thread while the one before is used.
+
+        Args:
+            buffer_size: How many; -1 (`AUTOTUNE`) for a few.
+        """
+        count = _PREFETCHED if buffer_size == AUTOTUNE else _at_least("buffer_size", buffer_size, 0)
+        if count == 0:
+            return self._then(self._start, self._length)
+        return self._then(lambda: ahead(self._start(), count), self._length)
+
+    def with_options(self, options: Any) -> "Dataset":
+        """Accepted for scripts' sake; there is nothing to set."""
+        return self
+
+    def as_numpy_iterator(self) -> Iterator:
+        """One pass, as plain NumPy arrays."""
+        return (_each(np.asarray, element) for element in self._start())
+
+    def cardinality(self) -> int:
+        """Number of elements; -1 if they never end, -2 if it is not known."""
+        if self._length is None:
+            return UNKNOWN
+        return INFINITE if self._length == math.inf else int(self._length)
+
+    @property
+    def endless(self) -> bool:
+        """Whether a pass never ends."""
+        return self._length == math.inf
+
+    def __iter__(self) -> Iterator:
+        return (_each(_answering_numpy, element) for element in self._start())
+
+    def __len__(self) -> int:
+        if self.cardinality() < 0:
+            why = "it never ends" if self.endless else "its length is only known by going through"
+            raise TypeError(f"This data set has no len(): {why}.")
+        return self.cardinality()
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        length = {INFINITE: "endless", UNKNOWN: "of unknown length"}.get(self.cardinality())
+        return f"<Dataset {length or f'of {self.cardinality()} elements'}>"
+
+    def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
+        return Dataset(start, length, class_names=self.class_names)
+
+
+def stacked(elements: Sequence) -> Any:
+    """Elements of one structure as one, with a new first axis."""
+    return _each(_stack, *elements)
+
+
+def padded(elements: Sequence, value: float = 0) -> Any:
+    """The same, for arrays of unequal size: filled up with a value at the ends of their axes."""
+
+    def pad(*arrays: Any) -> np.ndarray:
+        arrays = tuple(map(np.asarray, arrays))
+        shape = np.max([array.shape for array in arrays], axis=0, initial=0).astype(int)
+        result = np.full((len(arrays), *shape), value, arrays[0].dtype)
+        for number, array in enumerate(arrays):
+            start: tuple = tuple(slice(size) for size in array.shape)
+            result[(number, *start)] = array
+        return result
+
+    return _each(pad, *elements)
+
+
+def _stack(*values: Any) -> np.ndarray:
+    if isinstance(values[0], (str, bytes)):
+        return np.array(values, dtype=object)
+    arrays = [np.asarray(value) for value in values]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        first, second = sorted(shapes)[:2]
+        raise ValueError(
+            f"batch cannot stack elements of different shapes, such as {first} and {second}.\n"
+            "  Fix: bring them to one shape in map(…), or use padded_batch(…)."
+        )
+    return np.stack(arrays)
+
+
+def _each(function: Callable, *elements: Any) -> Any:
+    """A function of every array in elements of one structure."""
+    first = elements[0]
+    if isinstance(first, tuple):
+        return tuple(_each(function, *parts) for parts in zip(*elements, strict=True))
+    if isinstance(first, dict):
+        return {key: _each(function, *(element[key] for element in elements)) for key in first}
+    return None if first is None else function(*elements)
+
+
+def _row(element: Any, number: int) -> Any:
+    return _each(lambda array: array[number], element)
+
+
+def _leaves(element: Any) -> list:
+    found: list = []
+    _each(found.append, element)
+    return found
+
+
+def _rows(value: Any) -> Any:
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a pandas table
+        return {name: value[name].to_numpy() for name in value.columns}
+    array = value if hasattr(value, "shape") else np.asarray(value)
+    if np.ndim(array) == 0:
+        raise ValueError(f"from_tensor_slices needs arrays with rows; received {value!r}.")
+    if isinstance(array, np.ndarray) and array.dtype.kind in "US":
+        return array.astype(object)  # so that a row is a plain Python string
+    return array
+
+
+def _answering_numpy(value: Any) -> Any:
+    if isinstance(value, (str, bytes)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic, bool, int, float)):
+        return np.asarray(value).view(HostArray)
+    return value
+
+
+def _at_least(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")
+    return int(value)

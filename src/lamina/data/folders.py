@@ -1,0 +1,273 @@
+"""From a folder of files to a `Dataset`: which files, which labels, which subset.
+
+What images, texts and sounds share; each of them adds a function that reads one file.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina.data.dataset import Dataset, stacked
+from lamina.data.parallel import AUTOTUNE
+
+_LABEL_MODES = ("int", "categorical", "binary", None)
+_SUBSETS = ("training", "validation", "both", None)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a user said about a folder, checked.
+
+    Args:
+        kind: What its files hold, for messages: `"image"`.
+        formats: Endings of file names that count, in lower case.
+        directory: The folder.
+        labels: `"inferred"` from the names of subfolders, None for none, or one whole number for
+            every file, in the order of the sorted paths.
+        label_mode: `"int"`, `"categorical"` (one-hot), `"binary"` (0.0 or 1.0), or None for none.
+        class_names: Subfolders to take, in the order of their labels.
+        batch_size: Samples in a batch; None for single samples.
+        shuffle: Whether to mix the files, and to mix them anew in every pass.
+        seed: Fixes which file falls into which subset, and the order.
+        validation_split: Fraction between 0 and 1 of the files kept for validation.
+        subset: `"training"`, `"validation"` or `"both"`.
+        follow_links: Whether to go into linked folders.
+        verbose: Whether to say how many files were found.
+    """
+
+    kind: str
+    formats: tuple[str, ...]
+    directory: Any
+    labels: Any
+    label_mode: str | None
+    class_names: Sequence[str] | None
+    batch_size: int | None
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    follow_links: bool
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        self._check_labels()
+        self._check_split()
+        if not Path(self.directory).is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {str(self.directory)!r}; Python works in {os.getcwd()}."
+            )
+
+    def datasets(self, read: Callable[[str], Any], collate: Callable = stacked) -> Any:
+        """One data set, or two of them if both subsets were asked for.
+
+        Args:
+            read: Makes a sample from a path.
+            collate: Makes a batch from samples.
+        """
+        seed = int(np.random.randint(10**6)) if self.seed is None else self.seed
+        files = self._found(seed)
+        if self.subset == "both":
+            return tuple(
+                self._dataset(self._part(files, subset), read, collate, seed, shuffle)
+                for subset, shuffle in (("training", self.shuffle), ("validation", False))
+            )
+        files = self._part(files, self.subset) if self.subset else files
+        return self._dataset(files, read, collate, seed, self.shuffle)
+
+    def _dataset(
+        self, files: "_Files", read: Callable, collate: Callable, seed: int, shuffle: bool
+    ) -> Dataset:
+        targets = self._targets(files)
+        rows = (files.paths,) if targets is None else (files.paths, targets)
+        dataset = Dataset.from_tensor_slices(rows)
+        if shuffle:
+            dataset = dataset.shuffle(len(files.paths), seed=seed)
+
+        def sample(path: Any, *target: Any) -> Any:
+            content = read(str(path))
+            return (content, *target) if target else content
+
+        dataset = dataset.map(sample, num_parallel_calls=AUTOTUNE)
+        if self.batch_size is not None:
+            dataset = dataset._batched(self.batch_size, False, collate)
+        dataset = dataset.prefetch(AUTOTUNE)
+        dataset.class_names = files.class_names
+        dataset.file_paths = files.paths
+        return dataset
+
+    def _found(self, seed: int) -> "_Files":
+        folders = self._subfolders() if self._inferred else [""]
+        paths, labels = [], []
+        for label, folder in enumerate(folders):
+            inside = self._files_in(os.path.join(self.directory, folder))
+            paths += inside
+            labels += [label] * len(inside)
+        class_names: list[str] | None = folders
+        if self._unlabelled:
+            class_names = None
+        elif not self._inferred:
+            labels = self._given_labels(len(paths))
+            class_names = [str(label) for label in sorted(set(labels))]
+        if self.verbose:
+            of = "" if class_names is None else f" belonging to {len(class_names)} classes"
+            print(f"Found {len(paths)} files{of}.")
+        self._check_found(paths, class_names)
+        targets = None if class_names is None else np.array(labels, dtype="int32")
+        if self.shuffle:
+            # The legacy generator, twice from one seed: so Keras orders files and labels, and
+            # so the same files fall into the same subset.
+            np.random.RandomState(seed).shuffle(paths)
+            if targets is not None:
+                np.random.RandomState(seed).shuffle(targets)
+        return _Files(paths, targets, class_names)
+
+    def _part(self, files: "_Files", subset: str | None) -> "_Files":
+        kept = int((self.validation_split or 0) * len(files.paths))
+        if kept == 0:
+            raise ValueError(
+                f"validation_split={self.validation_split} of {len(files.paths)} files leaves none "
+                "to validate on.\n  Fix: a larger fraction, or more files."
+            )
+        used = len(files.paths) - kept
+        if self.verbose:
+            count, purpose = (used, "training") if subset == "training" else (kept, "validation")
+            print(f"Using {count} files for {purpose}.")
+        where = slice(None, used) if subset == "training" else slice(used, None)
+        labels = None if files.labels is None else files.labels[where]
+        return files._replace(paths=files.paths[where], labels=labels)
+
+    def _subfolders(self) -> list[str]:
+        there = sorted(
+            entry.name
+            for entry in os.scandir(self.directory)
+            if entry.is_dir() and not entry.name.startswith(".")
+        )
+        if self.class_names is None:
+            return there
+        missing = [name for name in self.class_names if name not in there]
+        if missing:
+            raise ValueError(
+                f"class_names has {missing[0]!r}, and {self.directory} has no subfolder of that "
+                f"name.\n  Its subfolders: {', '.join(there) or 'none'}."
+            )
+        return list(self.class_names)
+
+    def _files_in(self, folder: str) -> list[str]:
+        found = []
+        for place, _, names in sorted(os.walk(folder, followlinks=self.follow_links)):
+            wanted = [name for name in sorted(names) if name.lower().endswith(self.formats)]
+            inside = os.path.relpath(place, self.directory)
+            start = self.directory if inside == "." else os.path.join(self.directory, inside)
+            found += [os.path.join(start, name) for name in wanted]
+        return found
+
+    def _given_labels(self, files: int) -> list[int]:
+        if len(self.labels) != files:
+            raise ValueError(
+                f"labels has {len(self.labels)} entries, and {self.directory} holds {files} "
+                f"{self.kind} files.\n  Expected: one label for every file, in the order of the "
+                "sorted paths."
+            )
+        return [int(label) for label in self.labels]
+
+    def _targets(self, files: "_Files") -> np.ndarray | None:
+        labels, names = files.labels, files.class_names
+        if labels is None or names is None or self.label_mode == "int":
+            return labels
+        if labels.size and not 0 <= labels.min() <= labels.max() < len(names):
+            raise ValueError(
+                f"label_mode={self.label_mode!r} needs labels from 0 to {len(names) - 1}, as there "
+                f"are {len(names)} classes; received labels {', '.join(names[:10])}.\n"
+                "  Fix: numpy.unique(labels, return_inverse=True)[1] numbers them from 0."
+            )
+        if self.label_mode == "binary":
+            return labels.astype("float32")[:, None]
+        return np.eye(len(names), dtype="float32")[labels]
+
+    @property
+    def _unlabelled(self) -> bool:
+        return self.labels is None or self.label_mode is None
+
+    @property
+    def _inferred(self) -> bool:
+        return not self._unlabelled and isinstance(self.labels, str)
+
+    def _check_labels(self) -> None:
+        if self.label_mode not in _LABEL_MODES:
+            raise ValueError(
+                "label_mode must be 'int', 'categorical', 'binary' or None; received "
+                f"{self.label_mode!r}."
+            )
+        listed = isinstance(self.labels, (list, tuple, np.ndarray))
+        if self.labels is not None and not listed and self.labels != "inferred":
+            raise ValueError(
+                "labels must be 'inferred' (from the names of subfolders), None, or a list with "
+                f"one whole number for every file; received {self.labels!r}."
+            )
+        if self.class_names and not self._inferred:
+            raise ValueError(
+                "class_names can be given only with labels='inferred' and a label_mode; otherwise "
+                "there are no subfolders to take them from."
+            )
+
+    def _check_split(self) -> None:
+        if self.subset not in _SUBSETS:
+            raise ValueError(
+                f"subset must be 'training', 'validation' or 'both'; received {self.subset!r}."
+            )
+        if bool(self.validation_split) != bool(self.subset):
+            given, missing = ("validation_split", "subset='both'") if self.validation_split else (
+                "subset", "validation_split=0.2")  # fmt: skip
+            raise ValueError(f"{given} was given alone.\n  Fix: add {missing}.")
+        if self.validation_split and not 0 < self.validation_split < 1:
+            raise ValueError(
+                "validation_split is a fraction between 0 and 1; received "
+                f"{self.validation_split!r}."
+            )
+        if self.validation_split and self.shuffle and self.seed is None and self.subset != "both":
+            raise ValueError(
+                "validation_split with shuffle=True needs a seed; without one the two subsets, "
+                "drawn by two calls, would share files.\n"
+                "  Fix: the same seed in both calls, e.g. seed=1, or subset='both' in one."
+            )
+
+    def _check_found(self, paths: list[str], class_names: list[str] | None) -> None:
+        if not paths:
+            hint = ""
+            if self._inferred:
+                loose = self._with_labels(None)._files_in(str(self.directory))
+                hint = (
+                    f"\n  Likely cause: its {len(loose)} {self.kind} files lie beside each other, "
+                    "and labels='inferred' looks for one subfolder a class.\n"
+                    "  Fix: a subfolder for every class, or labels=None."
+                    if loose
+                    else "\n  Expected: one subfolder a class, with the files in it."
+                )
+            raise ValueError(
+                f"No {self.kind} files in {self.directory}. Files that count end in "
+                f"{', '.join(self.formats)}.{hint}"
+            )
+        if self.label_mode == "binary" and class_names is not None and len(class_names) != 2:
+            raise ValueError(
+                f"label_mode='binary' needs exactly 2 classes; found {len(class_names)}: "
+                f"{', '.join(class_names[:10])}."
+            )
+
+    def _with_labels(self, labels: Any) -> "Folder":
+        return replace(self, labels=labels, class_names=None)
+
+
+class _Files(NamedTuple):
+    paths: list[str]
+    labels: np.ndarray | None
+    class_names: list[str] | None
+
+
+def check_format(format: str) -> None:
+    """Keras's `format` chooses between two libraries; here either gives a `Dataset`."""
+    if format not in ("tf", "grain"):
+        raise ValueError(f"format must be 'tf' or 'grain'; received {format!r}.")

@@ -1,0 +1,71 @@
+"""Work ahead of a consumer in threads, in order: what `Dataset.map` and `prefetch` stand on."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+AUTOTUNE = -1  # the name that scripts know for "as many as are good"
+_AT_MOST = 8
+
+
+def number_of_workers(wanted: int | None) -> int:
+    """How many threads `num_parallel_calls` means.
+
+    Example:
+        >>> number_of_workers(None), number_of_workers(3)
+        (1, 3)
+    """
+    if wanted is None:
+        return 1
+    return min(_AT_MOST, os.cpu_count() or 1) if wanted == AUTOTUNE else max(1, int(wanted))
+
+
+def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:
+    """`map(function, items)` by several threads, a few items ahead, in the order of the items."""
+    source = iter(items)
+    # The first one alone: a layer called for the first time makes its weights, once.
+    for item in source:
+        yield function(item)
+        break
+    if workers == 1:
+        yield from map(function, source)
+        return
+    pending: deque[Future] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="lamina-map") as pool:
+        try:
+            for item in source:
+                pending.append(pool.submit(function, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            _cancel(pending)
+
+
+def ahead(items: Iterable, count: int) -> Iterator:
+    """The items, of which up to `count` are prepared by a thread before they are asked for."""
+    source, end = iter(items), object()
+    pending: deque[Future] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="lamina-prefetch") as pool:
+
+        def ask() -> None:
+            pending.append(pool.submit(next, source, end))
+
+        try:
+            for _ in range(max(1, count)):
+                ask()
+            while (item := pending.popleft().result()) is not end:
+                ask()
+                yield item
+        finally:
+            _cancel(pending)
+            # A consumer that stops early stops the stages before this one as well.
+            pool.submit(getattr(source, "close", lambda: None)).result()
+
+
+def _cancel(pending: Iterable[Any]) -> None:
+    for future in pending:
+        future.cancel()

@@ -1,0 +1,135 @@
+"""Resizing of images on the host, in NumPy, with the numbers of Keras's resizing on JAX.
+
+Pictures in a folder have many sizes. A compiled resize would be compiled for each of them; this
+one costs a few milliseconds a picture and runs in the threads that decode.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+INTERPOLATIONS = (
+    "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic",
+)  # fmt: skip
+
+
+def check_interpolation(interpolation: str) -> str:
+    """The interpolation's name in lower case.
+
+    Raises:
+        ValueError: If it is none of `INTERPOLATIONS`.
+    """
+    name = str(interpolation).lower()
+    if name not in INTERPOLATIONS:
+        raise ValueError(
+            f"interpolation must be one of {', '.join(INTERPOLATIONS)}; received {interpolation!r}."
+        )
+    return name
+
+
+def resize(image: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear") -> np.ndarray:
+    """An image of another size; nothing is smoothed before it is made smaller.
+
+    Args:
+        image: `(..., height, width, channels)`.
+        size: The new `(height, width)`, in pixels.
+        interpolation: One of `INTERPOLATIONS`.
+
+    Returns:
+        float32 array `(..., height, width, channels)` in the range of the input; bicubic and
+        Lanczos overshoot a little beside sharp edges.
+    """
+    result = image
+    for axis, length in ((-3, size[0]), (-2, size[1])):
+        if result.shape[axis] != length:
+            result = _along(result, axis, *_taps(result.shape[axis], length, interpolation))
+    return result.astype("float32", copy=False)
+
+
+def crop_box(height: int, width: int, size: tuple[int, int]) -> tuple[slice, slice]:
+    """The largest part in the middle of an image that has the proportions of `size`.
+
+    Example:
+        >>> crop_box(340, 500, (200, 200))
+        (slice(0, 340, None), slice(80, 420, None))
+    """
+    crop_height = max(1, min(height, width * size[0] // size[1]))
+    crop_width = max(1, min(width, height * size[1] // size[0]))
+    top, left = (height - crop_height) // 2, (width - crop_width) // 2
+    return slice(top, top + crop_height), slice(left, left + crop_width)
+
+
+def pad_to_ratio(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image `(height, width, channels)` with black borders that give it `size`'s proportions."""
+    height, width = image.shape[:2]
+    top = max(0, width * size[0] // size[1] - height) // 2
+    left = max(0, height * size[1] // size[0] - width) // 2
+    return np.pad(image, ((top, top), (left, left), (0, 0)))
+
+
+def _along(image: np.ndarray, axis: int, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Every new line along an axis as a weighted sum of a few old ones."""
+    shape = (-1,) + (1,) * (-1 - axis)
+    result: np.ndarray | None = None
+    for place, weight in zip(places.T, weights.T, strict=True):
+        part = np.take(image, place, axis=axis) * weight.reshape(shape)
+        result = part if result is None else np.add(result, part, out=result)
+    assert result is not None  # every kernel has at least one tap
+    return result
+
+
+@lru_cache(maxsize=1024)
+def _taps(old: int, new: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
+    """For each of `new` lines: which of the `old` ones it is made of, and with what weights."""
+    step = old / new
+    if interpolation == "nearest":
+        places = np.floor((np.arange(new) + 0.5) * step).astype(int)[:, None]
+        return places, np.ones((new, 1), "float32")
+    if interpolation == "area":
+        start = np.arange(new)[:, None] * step
+        places = np.floor(start).astype(int) + np.arange(int(np.ceil(step)) + 1)
+        weights = np.minimum(places + 1, start + step) - np.maximum(places, start)
+        weights = np.maximum(weights, 0)
+    else:
+        reach, kernel = _KERNELS[interpolation]
+        centre = (np.arange(new)[:, None] + 0.5) * step - 0.5
+        places = np.floor(centre).astype(int) + np.arange(1 - reach, 1 + reach)
+        weights = kernel(np.abs(centre - places))
+    weights[(places < 0) | (places >= old)] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.clip(places, 0, old - 1), weights.astype("float32")
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.maximum(0, 1 - x)
+
+
+def _cubic(b: float, c: float) -> Callable[[np.ndarray], np.ndarray]:
+    """The family of Mitchell and Netravali, 1988; b = 0, c = 0.5 is the bicubic of Keys."""
+
+    def kernel(x: np.ndarray) -> np.ndarray:
+        near = (12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + 6 - 2 * b
+        far = (-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + 8 * b
+        return np.where(x < 1, near, np.where(x < 2, far + 24 * c, 0)) / 6
+
+    return kernel
+
+
+def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0)
+
+
+def _gaussian(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 1.5, np.exp(-2 * x**2), 0)  # standard deviation of half a pixel
+
+
+# How many lines a kernel reaches to either side, and its weight at a distance.
+_KERNELS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+    "bilinear": (1, _triangle),
+    "bicubic": (2, _cubic(0, 0.5)),
+    "lanczos3": (3, _lanczos(3)),
+    "lanczos5": (5, _lanczos(5)),
+    "gaussian": (2, _gaussian),
+    "mitchellcubic": (2, _cubic(1 / 3, 1 / 3)),
+}

@@ -1,0 +1,164 @@
+import threading
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.data import AUTOTUNE, Dataset
+
+
+def numbers(count=6):
+    return Dataset.from_tensor_slices(np.arange(count))
+
+
+def values(dataset):
+    return [x.tolist() for x in dataset]
+
+
+def test_rows_of_several_arrays_go_together():
+    dataset = Dataset.from_tensor_slices(({"a": np.arange(3)}, np.arange(3) * 2))
+    assert [(x["a"].item(), y.item()) for x, y in dataset] == [(0, 0), (1, 2), (2, 4)]
+
+
+def test_a_table_gives_a_dictionary_of_columns():
+    import pandas
+
+    rows = list(Dataset.from_tensor_slices(pandas.DataFrame({"age": [3, 4], "sex": ["f", "m"]})))
+    assert rows[1]["age"] == 4
+    assert rows[1]["sex"] == "m"
+
+
+@pytest.mark.parametrize("workers", [None, 3, AUTOTUNE])
+def test_map_keeps_the_order_whoever_works(workers):
+    dataset = numbers(40).map(lambda x: x * x, num_parallel_calls=workers)
+    assert values(dataset) == [n * n for n in range(40)]
+
+
+def test_steps_are_taken_in_turn():
+    dataset = numbers().skip(1).take(4).map(lambda x: x * 10).batch(3).prefetch(2)
+    assert values(dataset) == [[10, 20, 30], [40]]
+    assert len(dataset) == 2
+
+
+def test_a_short_last_batch_can_be_left_out():
+    dataset = numbers(5).batch(2, drop_remainder=True)
+    assert values(dataset) == [[0, 1], [2, 3]]
+    assert len(dataset) == 2
+
+
+def test_batches_come_apart_again():
+    assert values(numbers(5).batch(2).unbatch()) == [0, 1, 2, 3, 4]
+
+
+def test_padded_batches_are_as_long_as_their_longest():
+    dataset = Dataset.from_generator(lambda: (np.arange(n) for n in (1, 3))).padded_batch(2)
+    assert values(dataset) == [[[0, 0, 0], [0, 1, 2]]]
+
+
+def test_shuffling_is_a_function_of_seed_and_pass():
+    dataset = numbers(50).shuffle(50, seed=3)
+    first, second = values(dataset), values(dataset)
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    assert values(numbers(50).shuffle(50, seed=3)) == first
+    same = numbers(50).shuffle(50, seed=3, reshuffle_each_iteration=False)
+    assert values(same) == values(same)
+
+
+def test_a_small_buffer_mixes_only_neighbours():
+    order = values(numbers(100).shuffle(10, seed=0))
+    assert sorted(order) == list(range(100))
+    assert max(value - place for place, value in enumerate(order)) < 10
+
+
+def test_repeating_ends_or_does_not():
+    assert values(numbers(2).repeat(2)) == [0, 1, 0, 1]
+    endless = numbers(2).repeat()
+    assert values(endless.take(5)) == [0, 1, 0, 1, 0]
+    assert endless.cardinality() == -1
+    with pytest.raises(TypeError, match="never ends"):
+        len(endless)
+
+
+def test_nothing_repeated_is_still_nothing():
+    assert values(numbers(3).filter(lambda x: x > 5).repeat()) == []
+
+
+def test_the_cache_is_filled_once():
+    calls = []
+    dataset = numbers(3).map(lambda x: calls.append(x) or x).cache()
+    assert list(dataset.take(1)) == [0]
+    assert values(dataset) == values(dataset) == [0, 1, 2]
+    assert len(calls) == 4  # the pass that was broken off filled nothing
+
+
+def test_filter_zip_concatenate_and_enumerate():
+    even = numbers().filter(lambda x: x % 2 == 0)
+    assert values(even.concatenate(numbers(1))) == [0, 2, 4, 0]
+    assert even.cardinality() == -2
+    assert [(int(i), int(x)) for i, x in even.enumerate()] == [(0, 0), (1, 2), (2, 4)]
+    assert [(int(a), int(b)) for a, b in Dataset.zip(numbers(2), even)] == [(0, 0), (1, 2)]
+
+
+def test_a_dataset_can_be_gone_through_again():
+    dataset = numbers(3).batch(2).prefetch()
+    assert values(dataset) == values(dataset)
+
+
+def test_elements_answer_numpy_and_are_plain_on_request():
+    (batch,) = numbers(2).batch(2)
+    assert type(batch.numpy()) is np.ndarray
+    assert [type(a) for a in numbers(1).batch(1).as_numpy_iterator()] == [np.ndarray]
+
+
+def test_a_consumer_that_stops_leaves_no_thread_behind():
+    before = threading.active_count()
+    dataset = numbers(100).map(lambda x: x, num_parallel_calls=4).prefetch(2)
+    iterator = iter(dataset)
+    next(iterator)
+    iterator.close()
+    assert threading.active_count() == before
+
+
+def test_an_error_in_a_worker_arrives():
+    def fail(x):
+        raise RuntimeError(f"no {x}")
+
+    with pytest.raises(RuntimeError, match="no 0"):
+        list(numbers().map(fail, num_parallel_calls=2).prefetch(1))
+
+
+def test_the_trainer_takes_one_of_unknown_length_and_an_endless_one_with_steps():
+    model = lamina.Sequential([lamina.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+    dataset = Dataset.from_tensor_slices((x, y)).batch(4)
+    assert len(model.fit(dataset.filter(lambda x, y: True), epochs=2, verbose=0).epoch) == 2
+    model.fit(dataset.repeat(), steps_per_epoch=3, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 10
+    with pytest.raises(ValueError, match="never ends.*\n.*steps_per_epoch"):
+        model.fit(dataset.repeat(), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: numbers().batch(0), "batch_size must be a whole number of at least 1; received 0"),
+        (lambda: numbers().shuffle(0), "buffer_size must be"),
+        (lambda: numbers().cache("file"), "keeps elements in memory"),
+        (lambda: Dataset.from_tensor_slices((np.ones(2), np.ones(3))), r"lengths \[2, 3\]"),
+        (lambda: Dataset.from_tensor_slices(3), "needs arrays with rows; received 3"),
+        (
+            lambda: list(Dataset.from_generator(lambda: (np.ones(n) for n in (1, 2))).batch(2)),
+            "different shapes.*\n.*padded_batch",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_generator_in_place_of_its_function_is_explained():
+    with pytest.raises(TypeError, match=r"leave out the \(\)"):
+        Dataset.from_generator(x for x in ())
