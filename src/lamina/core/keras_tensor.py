@@ -19,20 +19,23 @@ from lamina.core.variable import context, resolve_shape
 # work, as in a reshape that halves the axis, numbers that most others divide may.
 _PROBES = ((83, 89), (480, 960), (107, 109))
 
-# From Keras's name of an operation, such as "Add", to the function; `operators.py` fills it.
-operators: dict[str, Callable[..., Any]] = {}
+def _operation(name: str) -> Callable[..., Any]:
+    # Here, not above: the operations stand on this file.
+    from lamina.ops import numpy
+
+    return getattr(numpy, name)
 
 
 def _operator(name: str) -> Callable[..., Any]:
     def method(self: Any, *others: Any) -> Any:
-        return operators[name](self, *others)
+        return _operation(name)(self, *others)
 
     return method
 
 
 def _reflected(name: str) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
-        return operators[name](other, self)
+        return _operation(name)(other, self)
 
     return method
 
@@ -78,24 +81,24 @@ class KerasTensor:
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
-    __add__, __radd__ = _operator("Add"), _reflected("Add")
-    __sub__, __rsub__ = _operator("Subtract"), _reflected("Subtract")
-    __mul__, __rmul__ = _operator("Multiply"), _reflected("Multiply")
-    __truediv__, __rtruediv__ = _operator("TrueDivide"), _reflected("TrueDivide")
-    __floordiv__, __rfloordiv__ = _operator("FloorDivide"), _reflected("FloorDivide")
-    __mod__, __rmod__ = _operator("Mod"), _reflected("Mod")
-    __pow__, __rpow__ = _operator("Power"), _reflected("Power")
-    __matmul__, __rmatmul__ = _operator("Matmul"), _reflected("Matmul")
-    __and__, __rand__ = _operator("LogicalAnd"), _reflected("LogicalAnd")
-    __or__, __ror__ = _operator("LogicalOr"), _reflected("LogicalOr")
-    __xor__, __rxor__ = _operator("LogicalXor"), _reflected("LogicalXor")
-    __lt__, __le__ = _operator("Less"), _operator("LessEqual")
-    __gt__, __ge__ = _operator("Greater"), _operator("GreaterEqual")
-    __neg__, __abs__ = _operator("Negative"), _operator("Absolute")
-    __invert__, __getitem__ = _operator("LogicalNot"), _operator("GetItem")
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
+    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
+    __truediv__, __rtruediv__ = _operator("true_divide"), _reflected("true_divide")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("mod"), _reflected("mod")
+    __pow__, __rpow__ = _operator("power"), _reflected("power")
+    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
+    __and__, __rand__ = _operator("logical_and"), _reflected("logical_and")
+    __or__, __ror__ = _operator("logical_or"), _reflected("logical_or")
+    __xor__, __rxor__ = _operator("logical_xor"), _reflected("logical_xor")
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __neg__, __abs__ = _operator("negative"), _operator("absolute")
+    __invert__, __getitem__ = _operator("logical_not"), _operator("get_item")
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return operators["Round"](self, ndigits or 0)
+        return _operation("round")(self, ndigits or 0)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(

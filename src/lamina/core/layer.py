@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, masking, operators, registry  # noqa: F401 - `x + y` of inputs
+from lamina.core import dtypes, masking, registry
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
 from lamina.core.init_arguments import (

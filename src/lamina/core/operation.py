@@ -10,6 +10,7 @@ import jax
 from lamina.core import masking, naming
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
+from lamina.core.tracebacks import strip
 from lamina.core.variable import Variable
 
 
@@ -98,6 +99,7 @@ class FunctionOperation(Operation):
     """A plain function as a node of a graph; made by `symbolic`, one subclass a function."""
 
     function: Callable
+    spec: Callable | None
     signature: inspect.Signature
     tensors: tuple[str, ...] | None
 
@@ -121,26 +123,48 @@ class FunctionOperation(Operation):
         return super().symbolic_call(*args, **kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._with_settings(args, kwargs)
+        return type(self).function(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._with_settings(args, kwargs)
+        spec = type(self).spec
+        found = None if spec is None else spec(*args, **kwargs)
+        return found if found is not None else trace_spec(type(self).function, *args, **kwargs)
+
+    def _with_settings(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The arguments of the function: those of the call, and the settings of the operation."""
         names = type(self).tensors
-        if names is not None:
-            kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
-            args = ()
-        return type(self).function(*args, **kwargs, **self.settings)
+        if names is None:
+            return args, kwargs
+        starred = _starred(type(self).signature)
+        named = [name for name in names if name != starred]
+        given = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
+        rest = args[len(named) :]
+        if not rest:
+            return (), given
+        before = [name for name in _before(type(self).signature, starred) if name in given]
+        return (*(given.pop(name) for name in before), *rest), given
 
     def get_config(self) -> dict:
         return {"name": self.name, **self.settings}
 
 
 def symbolic(
-    function: Callable, class_name: str, tensors: Sequence[str] | None = None
+    function: Callable,
+    class_name: str,
+    tensors: Sequence[str] | None = None,
+    spec: Callable | None = None,
 ) -> tuple[Callable, type[FunctionOperation]]:
     """Let a function of arrays be called on symbolic tensors as well.
 
     Args:
         function: Any traceable function of arrays.
         class_name: Name of the operation in saved models, Keras's own, e.g. `"Add"`.
-        tensors: The arguments that are tensors; the others are settings, which Keras keeps in
-            the operation's config. None if there are no settings.
+        tensors: The arguments that Keras gives to the operation's call; the others are settings,
+            which it keeps in the operation's config. None if there are no settings.
+        spec: What the function gives for symbolic tensors, where tracing cannot tell; it takes
+            the same arguments.
 
     Returns:
         The function to export, and the operation class to register under its namespace.
@@ -148,21 +172,68 @@ def symbolic(
     signature = inspect.signature(function)
     attributes = {
         "function": staticmethod(function),
+        "spec": None if spec is None else staticmethod(spec),
         "signature": signature,
         "tensors": None if tensors is None else tuple(tensors),
         "__doc__": None,
     }
     operation = type(class_name, (FunctionOperation,), attributes)
+    starred = _starred(signature)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if not is_symbolic(args, kwargs):
-            return function(*args, **kwargs)
-        if tensors is None:
-            return operation().symbolic_call(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
-        return operation(**settings).symbolic_call(*(bound.arguments[name] for name in tensors))
+        try:
+            if not is_symbolic(args, kwargs):
+                return function(*args, **kwargs)
+            if tensors is None:
+                return operation().symbolic_call(*args, **kwargs)
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
+            _check_settings(function.__name__, settings)
+            for parameter in signature.parameters.values():
+                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    settings.update(settings.pop(parameter.name))
+            call_args: list[Any] = []
+            for name in tensors:
+                value = bound.arguments[name]
+                call_args += value if name == starred else [value]
+            return operation(**settings).symbolic_call(*call_args)
+        except (TypeError, ValueError) as error:
+            _say_where(error, function.__name__, args, kwargs)
+            raise
 
     return wrapper, operation
+
+
+def _check_settings(name: str, settings: dict) -> None:
+    symbolic_ones = [k for k, value in settings.items() if is_symbolic(value)]
+    if symbolic_ones:
+        raise TypeError(
+            f"ops.{name} takes {symbolic_ones[0]} as a number or array; received a symbolic "
+            "tensor.\n  Fix: write a layer that computes this in call()."
+        )
+
+
+def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:
+    """Add to an error, once, which function it was and on which shapes it was called."""
+    strip(error)
+    if getattr(error, "_lamina_explained", None) is None:
+        shapes = ", ".join(
+            str(tuple(leaf.shape))
+            for leaf in jax.tree.leaves((args, kwargs))
+            if hasattr(leaf, "shape")
+        )
+        error.add_note(f"  In ops.{name}, called on {f'shapes {shapes}' if shapes else 'no array'}.")
+        error._lamina_explained = name  # type: ignore[attr-defined]
+
+
+def _starred(signature: inspect.Signature) -> str | None:
+    """The name of `*args`, if the function has them."""
+    kinds = {p.kind: p.name for p in signature.parameters.values()}
+    return kinds.get(inspect.Parameter.VAR_POSITIONAL)
+
+
+def _before(signature: inspect.Signature, starred: str | None) -> list[str]:
+    names = list(signature.parameters)
+    return names[: names.index(starred)] if starred in names else []

@@ -1,0 +1,52 @@
+"""What every operation does with its arguments: arrays out of whatever the user has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import config
+from lamina.core.variable import Array, ArrayLike, Variable
+
+Axes = int | Sequence[int]
+
+
+def as_array(x: ArrayLike) -> Array:
+    """A JAX array from a Variable, a NumPy array, numbers or nested lists.
+
+    Plain Python numbers stay weakly typed: `as_array(2.0) * half` has the type of `half`.
+    """
+    if isinstance(x, Variable):
+        return x.value
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)
+
+
+def as_arrays(xs: Any) -> list[Array]:
+    """Every element of a list, or every row of an array, as an array."""
+    return [as_array(x) for x in xs]
+
+
+def floats(x: ArrayLike) -> Array:
+    """The same, with whole numbers and truth values as `floatx()`."""
+    x = as_array(x)
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(config.floatx())
+
+
+def at_least_float32(x: Array) -> Any:
+    """The type to add up in: sums of half-size floats lose digits."""
+    return jnp.promote_types(x.dtype, "float32")
+
+
+def axes(axis: Axes | None) -> int | tuple[int, ...] | None:
+    """Axes as JAX takes them; in a file a tuple has become a list."""
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+def dense_only(caller: str, sparse: Any) -> None:
+    """Refuse `sparse=True` and `ragged=True`, which Keras has arguments for."""
+    if sparse:
+        raise ValueError(
+            f"{caller} gives dense arrays only; received sparse or ragged={sparse}.\n"
+            "  Fix: leave the argument out."
+        )

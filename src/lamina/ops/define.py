@@ -1,0 +1,120 @@
+"""How an operation is made: one function of arrays, which also takes symbolic tensors.
+
+    op = operations("numpy")
+
+    @op("x")
+    def roll(x, shift, axis=None): ...
+
+In a functional model the call becomes an operation named as in Keras, `Roll`, so that files can be
+read by either; the arguments named in `op(...)` are its tensors, the others its settings.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+
+from lamina.core import registry
+from lamina.core.operation import symbolic
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, axes
+
+F = TypeVar("F", bound=Callable)
+
+
+class operations:
+    """Decorators for the operations that Keras keeps in one of its modules.
+
+    Args:
+        module: The module's name, e.g. `"numpy"` for `keras.src.ops.numpy`.
+    """
+
+    def __init__(self, module: str):
+        self.namespace = f"keras.src.ops.{module}"
+
+    def __call__(
+        self, *tensors: str, class_name: str | None = None, spec: Callable | None = None
+    ) -> Callable[[F], F]:
+        """Decorator of one function.
+
+        Args:
+            *tensors: Arguments that Keras gives to the operation's call.
+            class_name: Of the operation; the function's name in CamelCase if None.
+            spec: What it gives for symbolic tensors, where tracing cannot tell.
+        """
+
+        def decorate(function: F) -> F:
+            name = class_name or camel_case(function.__name__)
+            wrapper, operation = symbolic(function, name, tensors or None, spec)
+            registry.register_namespace(self.namespace, {name: operation})
+            return cast(F, wrapper)
+
+        return decorate
+
+    def _named(
+        self, function: Callable, name: str, summary: str, *tensors: str, class_name: str | None
+    ) -> Callable[..., Any]:
+        function.__name__ = function.__qualname__ = name
+        function.__doc__ = summary
+        return self(*tensors, class_name=class_name)(function)
+
+    def unary(
+        self,
+        name: str,
+        compute: Callable,
+        summary: str,
+        convert: Callable = as_array,
+        class_name: str | None = None,
+    ) -> Callable[[ArrayLike], Array]:
+        """`f(x)`, value by value; `convert=floats` where whole numbers must become floats."""
+
+        def function(x: ArrayLike) -> Array:
+            return compute(convert(x))
+
+        return self._named(function, name, summary, "x", class_name=class_name)
+
+    def binary(
+        self,
+        name: str,
+        compute: Callable,
+        summary: str,
+        convert: Callable = as_array,
+        class_name: str | None = None,
+    ) -> Callable[[ArrayLike, ArrayLike], Array]:
+        """`f(x1, x2)`, value by value; shapes are broadcast against each other."""
+
+        def function(x1: ArrayLike, x2: ArrayLike) -> Array:
+            return compute(convert(x1), convert(x2))
+
+        return self._named(function, name, summary, "x1", "x2", class_name=class_name)
+
+    def bitwise(
+        self, name: str, compute: Callable, summary: str
+    ) -> Callable[[ArrayLike, ArrayLike], Array]:
+        """`f(x, y)` of whole numbers or truth values."""
+
+        def function(x: ArrayLike, y: ArrayLike) -> Array:
+            return compute(as_array(x), as_array(y))
+
+        return self._named(function, name, summary, "x", "y", class_name=None)
+
+    def reduction(
+        self, name: str, compute: Callable, summary: str, convert: Callable = as_array
+    ) -> Callable[..., Array]:
+        """`f(x, axis=None, keepdims=False)`: over one axis, several, or all for None."""
+
+        def function(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
+            return compute(convert(x), axis=axes(axis), keepdims=keepdims)
+
+        return self._named(function, name, summary, "x", class_name=None)
+
+
+def camel_case(name: str) -> str:
+    """The class that Keras names after a function: `logical_and` → `LogicalAnd`.
+
+    Example:
+        >>> camel_case("logical_and")
+        'LogicalAnd'
+    """
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+

@@ -1,0 +1,340 @@
+"""New arrays: of one value, in steps, and the shapes that linear algebra and signals need."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core import config
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.keras_tensor import is_symbolic
+from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.ops.arrays import as_array
+from lamina.ops.define import operations
+
+op = operations("numpy")
+
+
+def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
+    def function(x: ArrayLike, dtype: Any = None) -> Array:
+        return make(as_array(x), dtype=_dtype(dtype))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return op("x")(function)
+
+
+def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
+    """An array of zeros; `floatx()` if no dtype is given.
+
+    Example:
+        >>> zeros((2,)).tolist()
+        [0.0, 0.0]
+    """
+    return jnp.zeros(shape, standardize_dtype(dtype))
+
+
+def ones(shape: Sequence[int], dtype: Any = None) -> Array:
+    """An array of ones; `floatx()` if no dtype is given.
+
+    Example:
+        >>> ones((2,), "int32").tolist()
+        [1, 1]
+    """
+    return jnp.ones(shape, standardize_dtype(dtype))
+
+
+def empty(shape: Sequence[int], dtype: Any = None) -> Array:
+    """An array whose values do not matter; in JAX they are zeros.
+
+    Example:
+        >>> empty((2, 3)).shape
+        (2, 3)
+    """
+    return jnp.empty(shape, standardize_dtype(dtype))
+
+
+@op("fill_value")
+def full(shape: Sequence[int], fill_value: ArrayLike, dtype: Any = None) -> Array:
+    """An array of one value; `floatx()` if no dtype is given.
+
+    Example:
+        >>> full((2,), 7).tolist()
+        [7.0, 7.0]
+    """
+    return jnp.full(shape, as_array(fill_value), standardize_dtype(dtype))
+
+
+zeros_like = _like("zeros_like", jnp.zeros_like, "Zeros in the shape and type of `x`.")
+ones_like = _like("ones_like", jnp.ones_like, "Ones in the shape and type of `x`.")
+empty_like = _like("empty_like", jnp.empty_like, "Any values in the shape and type of `x`.")
+
+
+@op("x", "fill_value")
+def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
+    """One value in the shape and type of `x`.
+
+    Example:
+        >>> full_like([1, 2], 7).tolist()
+        [7, 7]
+    """
+    return jnp.full_like(as_array(x), as_array(fill_value), dtype=_dtype(dtype))
+
+
+@op("x")
+def array(x: ArrayLike, dtype: Any = None) -> Array:
+    """An array with the values of `x`, always a copy.
+
+    Example:
+        >>> array([1, 2], "float32").tolist()
+        [1.0, 2.0]
+    """
+    return jnp.array(as_array(x), dtype=_dtype(dtype))
+
+
+def identity(n: int, dtype: Any = None) -> Array:
+    """A square matrix with ones on the diagonal.
+
+    Example:
+        >>> identity(2).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return jnp.identity(n, standardize_dtype(dtype))
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+    """An `(N, M)` matrix with ones on a diagonal.
+
+    Args:
+        N: Rows.
+        M: Columns; as many as rows for None.
+        k: Which diagonal: 0 the main one, above it positive, below it negative.
+        dtype: Type of the result; `floatx()` for None.
+
+    Example:
+        >>> eye(2, 3, k=1).tolist()
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    for name, size in (("N", N), ("M", M)):
+        if isinstance(size, float) or jnp.issubdtype(getattr(size, "dtype", int), jnp.floating):
+            raise TypeError(f"eye needs a whole number as {name}; received {size!r}.")
+    return jnp.eye(N, M, k, standardize_dtype(dtype))
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+    """An `(N, M)` matrix with ones on and below a diagonal.
+
+    Example:
+        >>> tri(2, 3).tolist()
+        [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]
+    """
+    return jnp.tri(N, M, k, standardize_dtype(dtype))
+
+
+@op("start", "stop", "step")
+def arange(
+    start: ArrayLike, stop: ArrayLike | None = None, step: ArrayLike | None = None, dtype: Any = None
+) -> Array:
+    """Numbers from `start` up to `stop`, which is left out, in equal steps.
+
+    Args:
+        start: First number; with one argument it is the stop, and the first number is 0.
+        stop: Where to end.
+        step: Distance; 1 for None.
+        dtype: Type of the result; that of the arguments for None.
+
+    Example:
+        >>> arange(3).tolist(), arange(1, 2, 0.5).tolist()
+        ([0, 1, 2], [1.0, 1.5])
+    """
+    start, stop, step = (v.value if isinstance(v, Variable) else v for v in (start, stop, step))
+    if dtype is None:
+        given = [v for v in (start, stop, step) if v is not None]
+        dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in given))
+    return jnp.arange(start, stop, step, dtype=_dtype(dtype))
+
+
+@op("start", "stop")
+def linspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """So many numbers at equal distances.
+
+    Args:
+        start, stop: First and last number, or arrays of them.
+        num: How many.
+        endpoint: Whether `stop` is among them.
+        retstep: Return `(numbers, distance)`.
+        dtype: Type of the result.
+        axis: Where the new axis goes if `start` or `stop` are arrays.
+
+    Example:
+        >>> linspace(0, 1, 3).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    return jnp.linspace(as_array(start), as_array(stop), num, endpoint, retstep, _dtype(dtype), axis)
+
+
+@op("start", "stop")
+def logspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Array:
+    """So many numbers from `base**start` to `base**stop`, each the same multiple of the last.
+
+    Example:
+        >>> logspace(0, 2, 3).round(3).tolist()
+        [1.0, 10.0, 100.0]
+    """
+    return jnp.logspace(as_array(start), as_array(stop), num, endpoint, base, _dtype(dtype), axis)
+
+
+@op("start", "stop")
+def geomspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Array:
+    """So many numbers from `start` to `stop`, each the same multiple of the last.
+
+    Example:
+        >>> geomspace(1, 4, 3).round(3).tolist()
+        [1.0, 2.0, 4.0]
+    """
+    return jnp.geomspace(as_array(start), as_array(stop), num, endpoint, _dtype(dtype), axis)
+
+
+@op("x")
+def diag(x: ArrayLike, k: int = 0) -> Array:
+    """A matrix with the vector `x` on a diagonal, or the diagonal of the matrix `x`.
+
+    Example:
+        >>> diag([1, 2]).tolist(), diag([[1, 2], [3, 4]]).tolist()
+        ([[1, 0], [0, 2]], [1, 4])
+    """
+    return jnp.diag(as_array(x), k)
+
+
+@op("x")
+def diagflat(x: ArrayLike, k: int = 0) -> Array:
+    """A matrix with all values of `x`, flattened, on a diagonal.
+
+    Example:
+        >>> diagflat([[1], [2]]).tolist()
+        [[1, 0], [0, 2]]
+    """
+    return jnp.diagflat(as_array(x), k)
+
+
+@op("x")
+def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:
+    """Powers of a vector as columns, `(length, N)`.
+
+    Args:
+        x: A vector.
+        N: How many columns; as many as there are values for None.
+        increasing: Whether powers grow from left to right.
+
+    Example:
+        >>> vander([2, 3], 3).tolist()
+        [[4, 2, 1], [9, 3, 1]]
+    """
+    x = as_array(x)
+    if x.ndim != 1:
+        raise ValueError(f"vander needs a vector; received shape {x.shape}.")
+    if N is not None and (not isinstance(N, int) or N < 0):
+        raise ValueError(f"vander needs a whole number N, 0 or more; received {N!r}.")
+    return jnp.vander(x, N, increasing)
+
+
+@op("x")
+def tril(x: ArrayLike, k: int = 0) -> Array:
+    """Matrices with zeros above a diagonal.
+
+    Example:
+        >>> tril([[1, 2], [3, 4]]).tolist()
+        [[1, 0], [3, 4]]
+    """
+    return jnp.tril(as_array(x), k)
+
+
+@op("x")
+def triu(x: ArrayLike, k: int = 0) -> Array:
+    """Matrices with zeros below a diagonal.
+
+    Example:
+        >>> triu([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [0, 4]]
+    """
+    return jnp.triu(as_array(x), k)
+
+
+@op("x")
+def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
+    """Coordinates of a grid: for every vector an array that repeats it along the other axes.
+
+    Args:
+        *x: Vectors.
+        indexing: `"xy"` puts the second vector first, as in a picture; `"ij"` keeps the order.
+
+    Example:
+        >>> [axis.tolist() for axis in meshgrid([1, 2], [3, 4])]
+        [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
+    """
+    return jnp.meshgrid(*(jnp.ravel(as_array(v)) for v in x), indexing=indexing)
+
+
+# ---- windows ---------------------------------------------------------------------------------
+
+
+def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
+    def function(x: int) -> Array:
+        return make(_length(name, x)).astype(config.floatx())
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return function
+
+
+bartlett = _window("bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle.")
+blackman = _window("blackman", jnp.blackman, "The Blackman window of `x` points.")
+hamming = _window("hamming", jnp.hamming, "The Hamming window of `x` points.")
+hanning = _window("hanning", jnp.hanning, "The Hann window of `x` points, a raised cosine.")
+
+
+def kaiser(x: int, beta: float) -> Array:
+    """The Kaiser window of `x` points.
+
+    Args:
+        x: How many points.
+        beta: Shape; 0 is a rectangle, 14 is close to a Gaussian.
+
+    Example:
+        >>> kaiser(3, 0.0).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    return jnp.kaiser(_length("kaiser", x), beta).astype(config.floatx())
+
+
+def _length(name: str, x: Any) -> int:
+    if is_symbolic(x):
+        raise TypeError(f"{name} needs a number of points that is known; received {x!r}.")
+    return int(x)
+
+
+def _dtype(dtype: Any) -> str | None:
+    return None if dtype is None else standardize_dtype(dtype)

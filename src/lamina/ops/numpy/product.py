@@ -1,0 +1,114 @@
+"""Products of vectors, matrices and tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, as_arrays
+from lamina.ops.define import operations
+
+op = operations("numpy")
+
+
+@op("x1", "x2")
+def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The matrix product, `(…, n, k) × (…, k, m)` to `(…, n, m)`; int8 is added up in int32.
+
+    Example:
+        >>> matmul([[1, 2]], [[3], [4]]).tolist()
+        [[11]]
+    """
+    x1, x2 = as_array(x1), as_array(x2)
+    return jnp.matmul(x1, x2, preferred_element_type=_wide([x1, x2]))
+
+
+@op("operands")
+def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
+    """Products of any axes of arrays, summed over those that the result does not name.
+
+    Args:
+        subscripts: A letter for every axis, e.g. `"bij,bjk->bik"` for products of matrices.
+        *operands: As many arrays as there are groups of letters.
+        **kwargs: As in `jax.numpy.einsum`, e.g. `optimize`.
+
+    Example:
+        >>> einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]).tolist()
+        [3, 7]
+    """
+    operands_ = as_arrays(operands)
+    return jnp.einsum(subscripts, *operands_, preferred_element_type=_wide(operands_), **kwargs)
+
+
+@op("x1", "x2")
+def tensordot(x1: ArrayLike, x2: ArrayLike, axes: int | Sequence = 2) -> Array:
+    """The product summed over some axes of each.
+
+    Args:
+        x1, x2: Arrays.
+        axes: How many: the last of `x1` with the first of `x2`. Or two lists of axes.
+
+    Example:
+        >>> tensordot([[1, 2], [3, 4]], [[1, 0], [0, 1]]).tolist()
+        5
+    """
+    return jnp.tensordot(as_array(x1), as_array(x2), axes)
+
+
+dot = op.binary(
+    "dot", jnp.dot, "The sum of products over the last axis of `x1` and the second last of `x2`."
+)
+vdot = op.binary("vdot", jnp.vdot, "The sum of products of all values, `x1` conjugated.")
+inner = op.binary("inner", jnp.inner, "The sum of products over the last axis of both.")
+outer = op.binary("outer", jnp.outer, "The product of every value of one with every of the other.")
+kron = op.binary("kron", jnp.kron, "Kronecker's product: a copy of `x2` for every value of `x1`.")
+
+
+@op("x1", "x2")
+def cross(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
+) -> Array:
+    """The vector at right angles to two vectors of two or three numbers.
+
+    Args:
+        x1, x2: Arrays of vectors.
+        axisa, axisb, axisc: The axis of the vectors in `x1`, in `x2` and in the result.
+        axis: All three at once.
+
+    Example:
+        >>> cross([1, 0, 0], [0, 1, 0]).tolist()
+        [0, 0, 1]
+    """
+    return jnp.cross(as_array(x1), as_array(x2), axisa, axisb, axisc, axis)
+
+
+@op("x")
+def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The sum of the diagonals of the matrices in two axes.
+
+    Example:
+        >>> int(trace([[1, 2], [3, 4]]))
+        5
+    """
+    return jnp.trace(as_array(x), offset, axis1, axis2)
+
+
+@op("x")
+def slogdet(x: ArrayLike) -> tuple[Array, Array]:
+    """Sign and logarithm of the magnitude of the determinant of square matrices.
+
+    Example:
+        >>> [float(part) for part in slogdet([[1.0, 0.0], [0.0, -1.0]])]
+        [-1.0, 0.0]
+    """
+    return tuple(jnp.linalg.slogdet(as_array(x)))
+
+
+def _wide(operands: list[Array]) -> str | None:
+    return "int32" if all(x.dtype == "int8" for x in operands) else None

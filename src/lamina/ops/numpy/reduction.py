@@ -1,0 +1,315 @@
+"""Functions that take values together: sums, means, extremes, running totals, quantiles.
+
+`axis` is one axis, several, or None for all of them; with `keepdims` they stay, of size 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, at_least_float32, axes, dense_only, floats
+from lamina.ops.define import operations
+
+op = operations("numpy")
+reduction = op.reduction
+
+
+# ---- sums, means, spread ---------------------------------------------------------------------
+
+
+def _mean(x: Array, axis: Any, keepdims: bool) -> Array:
+    return jnp.mean(x, axis, at_least_float32(x), keepdims=keepdims).astype(x.dtype)
+
+
+def _var(x: Array, axis: Any, keepdims: bool) -> Array:
+    return jnp.var(x, axis, at_least_float32(x), keepdims=keepdims).astype(_real(x))
+
+
+def _real(x: Array) -> Any:
+    return jnp.finfo(x.dtype).dtype  # of complex numbers the type of their parts
+
+
+sum = reduction("sum", jnp.sum, "The sum over axes.")
+mean = reduction("mean", _mean, "The mean over axes.", floats)
+var = reduction("var", _var, "The variance: the mean squared distance from the mean.", floats)
+std = reduction("std", jnp.std, "The standard deviation: the root of the variance.", floats)
+
+
+@op("x")
+def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Array:
+    """The product over axes, computed and returned in `dtype`.
+
+    Example:
+        >>> prod([[1, 2], [3, 4]], axis=0).tolist()
+        [3, 8]
+    """
+    return jnp.prod(as_array(x), axes(axis), _dtype(dtype), keepdims=keepdims)
+
+
+@op("x", "weights")
+def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) -> Array:
+    """The weighted mean over an axis.
+
+    Args:
+        x: Any array.
+        axis: One axis, or None for all.
+        weights: As many as there are values, or as the axis is long; equal ones for None.
+
+    Example:
+        >>> float(average([1.0, 3.0], weights=[3.0, 1.0]))
+        1.5
+    """
+    return jnp.average(floats(x), axes(axis), None if weights is None else as_array(weights))
+
+
+# ---- extremes and truth ------------------------------------------------------------------------
+
+
+@op("x")
+def max(
+    x: ArrayLike, axis: Any = None, keepdims: bool = False, initial: float | None = None
+) -> Array:
+    """The largest value over axes, at least `initial`.
+
+    Example:
+        >>> max([[1, 5], [4, 2]], axis=1).tolist()
+        [5, 4]
+    """
+    return jnp.max(as_array(x), axes(axis), keepdims=keepdims, initial=initial)
+
+
+@op("x")
+def min(
+    x: ArrayLike, axis: Any = None, keepdims: bool = False, initial: float | None = None
+) -> Array:
+    """The smallest value over axes, at most `initial`.
+
+    Example:
+        >>> min([[1, 5], [4, 2]], axis=1).tolist()
+        [1, 2]
+    """
+    return jnp.min(as_array(x), axes(axis), keepdims=keepdims, initial=initial)
+
+
+amax = reduction("amax", jnp.max, "The largest value over axes.")
+amin = reduction("amin", jnp.min, "The smallest value over axes.")
+ptp = reduction("ptp", jnp.ptp, "The distance from the smallest value to the largest.")
+argmax = reduction("argmax", jnp.argmax, "The place of the largest value; of several the first.")
+argmin = reduction("argmin", jnp.argmin, "The place of the smallest value; of several the first.")
+all = reduction("all", jnp.all, "True if all values are true.")
+any = reduction("any", jnp.any, "True if one value is true.")
+
+
+@op("x")
+def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
+    """How many values are not 0.
+
+    Example:
+        >>> count_nonzero([[0, 1], [2, 3]], axis=0).tolist()
+        [1, 2]
+    """
+    return jnp.count_nonzero(as_array(x), axes(axis)).astype("int32")
+
+
+# ---- NaN as if it were not there -----------------------------------------------------------------
+
+nansum = reduction("nansum", jnp.nansum, "The sum without NaN.")
+nanprod = reduction("nanprod", jnp.nanprod, "The product without NaN.")
+nanmax = reduction("nanmax", jnp.nanmax, "The largest value that is not NaN.")
+nanmin = reduction("nanmin", jnp.nanmin, "The smallest value that is not NaN.")
+nanmean = reduction("nanmean", jnp.nanmean, "The mean without NaN.", floats)
+nanmedian = reduction("nanmedian", jnp.nanmedian, "The median without NaN.", floats)
+nanstd = reduction("nanstd", jnp.nanstd, "The standard deviation without NaN.", floats)
+nanvar = reduction("nanvar", jnp.nanvar, "The variance without NaN.", floats)
+nanargmax = reduction("nanargmax", jnp.nanargmax, "The place of the largest value, not of NaN.")
+nanargmin = reduction("nanargmin", jnp.nanargmin, "The place of the smallest value, not of NaN.")
+
+
+# ---- running totals ------------------------------------------------------------------------------
+
+
+def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
+    def function(x: ArrayLike, axis: int | None = None, dtype: Any = None) -> Array:
+        return compute(as_array(x), axis, _dtype(dtype))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return op("x")(function)
+
+
+cumsum = _running("cumsum", jnp.cumsum, "Running sums along an axis; flattened for None.")
+cumprod = _running("cumprod", jnp.cumprod, "Running products along an axis; flattened for None.")
+nancumsum = _running("nancumsum", jnp.nancumsum, "Running sums, NaN counted as 0.")
+nancumprod = _running("nancumprod", jnp.nancumprod, "Running products, NaN counted as 1.")
+
+
+@op("a")
+def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
+    """Each value less the one before it, `n` times over.
+
+    Example:
+        >>> diff([1, 4, 9]).tolist()
+        [3, 5]
+    """
+    return jnp.diff(as_array(a), n, axis)
+
+
+@op("y")
+def trapezoid(
+    y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1
+) -> Array:
+    """The area under a curve, by straight lines between its points.
+
+    Args:
+        y: Heights.
+        x: Their places; `dx` apart for None.
+        dx: Distance of two places.
+        axis: The axis along which to add up.
+
+    Example:
+        >>> float(trapezoid([1.0, 2.0, 3.0]))
+        4.0
+    """
+    return jnp.trapezoid(floats(y), None if x is None else as_array(x), dx, axis)
+
+
+# ---- quantiles and distributions -----------------------------------------------------------------
+
+
+def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
+    def function(
+        x: ArrayLike,
+        q: ArrayLike,
+        axis: Any = None,
+        method: str = "linear",
+        keepdims: bool = False,
+    ) -> Array:
+        return compute(floats(x), as_array(q), axes(axis), method=method, keepdims=keepdims)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return op("x", "q")(function)
+
+
+median = reduction("median", jnp.median, "The middle value over axes, or the mean of two.", floats)
+quantile = _quantile(
+    "quantile", jnp.quantile, "The value that a fraction `q` (0 to 1) of the values is below."
+)
+percentile = _quantile(
+    "percentile", jnp.percentile, "The value that `q` percent (0 to 100) of the values are below."
+)
+nanquantile = _quantile("nanquantile", jnp.nanquantile, "`quantile` without NaN.")
+nanpercentile = _quantile("nanpercentile", jnp.nanpercentile, "`percentile` without NaN.")
+
+
+@op("x")
+def histogram(
+    x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = None
+) -> tuple[Array, Array]:
+    """How many values of a vector lie in each of `bins` intervals of equal width.
+
+    Args:
+        x: A vector.
+        bins: How many intervals.
+        range: Lower end of the first and upper end of the last; those of the values for None.
+
+    Returns:
+        Counts, `(bins,)`, and edges, `(bins + 1,)`.
+
+    Example:
+        >>> counts, edges = histogram([1.0, 1.5, 3.0], bins=2)
+        >>> counts.tolist(), edges.tolist()
+        ([2.0, 1.0], [1.0, 2.0, 3.0])
+    """
+    if not isinstance(bins, int) or bins < 1:
+        raise ValueError(f"histogram needs a whole number of bins, 1 or more; received {bins!r}.")
+    if range is not None and (len(range) != 2 or range[1] < range[0]):
+        raise ValueError(f"histogram needs a range (lower, upper); received {range!r}.")
+    x = as_array(x)
+    if x.ndim > 1:
+        raise ValueError(f"histogram needs a vector; received shape {x.shape}. See ravel().")
+    return jnp.histogram(x, bins, None if range is None else tuple(range))
+
+
+def _bincount_spec(
+    x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False
+) -> KerasTensor:
+    counted = "int32" if weights is None else jnp.result_type(as_array(weights), x.dtype)
+    return KerasTensor((*x.shape[:-1], None), counted)
+
+
+@op("x", spec=_bincount_spec)
+def bincount(
+    x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, sparse: bool = False
+) -> Array:
+    """How often each whole number occurs, or the sum of the weights where it does.
+
+    The result is as long as the largest number needs; inside a compiled step, where that is not
+    known, it has `minlength` places and larger numbers are not counted.
+
+    Args:
+        x: Whole numbers, `(values,)` or `(batch, values)`.
+        weights: One for each, or None.
+        minlength: The least size of the last axis.
+        sparse: Must be False.
+
+    Example:
+        >>> bincount([0, 2, 2]).tolist()
+        [1, 0, 2]
+    """
+    dense_only("bincount", sparse)
+    x = as_array(x)
+    weights = None if weights is None else as_array(weights)
+    if isinstance(x, jax.core.Tracer):
+        if minlength < 1:
+            raise ValueError(
+                "bincount in a compiled step needs the number of places.\n"
+                "  Fix: bincount(x, minlength=…), one more than the largest number."
+            )
+        length = minlength
+    else:
+        length = int(jnp.maximum(x.max() + 1, minlength)) if x.size else minlength
+
+    def count(values: Array, of: Array | None) -> Array:
+        return jnp.bincount(values, of, length=length)
+
+    if x.ndim < 2:
+        return count(x, weights)
+    return jax.vmap(count, in_axes=(0, None if weights is None else 0))(x, weights)
+
+
+@op("x")
+def corrcoef(x: ArrayLike) -> Array:
+    """How strongly rows go together, -1 to 1: `(rows, values)` to `(rows, rows)`.
+
+    Example:
+        >>> corrcoef([[1.0, 2.0], [4.0, 2.0]]).round(3).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    return jnp.corrcoef(floats(x))
+
+
+@op("x1", "x2")
+def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
+    """The sum of products of two vectors, one shifted along the other.
+
+    Args:
+        x1, x2: Vectors.
+        mode: `"valid"` where they overlap fully, `"same"`, or `"full"`.
+
+    Example:
+        >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0]).tolist()
+        [2.0, 3.0]
+    """
+    if mode not in ("valid", "same", "full"):
+        raise ValueError(f"correlate needs mode 'valid', 'same' or 'full'; received {mode!r}.")
+    return jnp.correlate(floats(x1), floats(x2), mode)
+
+
+def _dtype(dtype: Any) -> str | None:
+    return None if dtype is None else standardize_dtype(dtype)

@@ -1,0 +1,324 @@
+"""Functions that choose values: by place, by condition, in order."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, as_arrays
+from lamina.ops.define import operations
+
+op = operations("numpy")
+
+
+# ---- by place ----------------------------------------------------------------------------------
+
+
+@op("x", "key")
+def get_item(x: ArrayLike, key: Any) -> Array:
+    """`x[key]`.
+
+    Example:
+        >>> get_item([[1, 2], [3, 4]], (slice(None), 0)).tolist()
+        [1, 3]
+    """
+    # In a file a tuple of indices has become a list.
+    return as_array(x)[tuple(key) if isinstance(key, list) else key]
+
+
+@op("x", "indices")
+def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
+    """The values at the given places along an axis; of the flattened array for None.
+
+    A place outside the axis gives NaN, or the smallest number of a whole-number type.
+
+    Example:
+        >>> take([[1, 2], [3, 4]], [1, 0], axis=1).tolist()
+        [[2, 1], [4, 3]]
+    """
+    return jnp.take(as_array(x), as_array(indices), axis)
+
+
+@op("x", "indices")
+def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
+    """For every row of its own the values at its own places, e.g. those that `argsort` gives.
+
+    Example:
+        >>> take_along_axis([[1, 2], [3, 4]], [[1], [0]], axis=1).tolist()
+        [[2], [3]]
+    """
+    return jnp.take_along_axis(as_array(x), as_array(indices), axis)
+
+
+@op("indices")
+def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
+    """Places in the flattened array as one index for every axis.
+
+    Example:
+        >>> [index.tolist() for index in unravel_index([1, 5], (2, 3))]
+        [[0, 1], [1, 2]]
+    """
+    return jnp.unravel_index(as_array(indices), tuple(shape))
+
+
+# ---- by condition --------------------------------------------------------------------------------
+
+
+def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    if x1 is None and x2 is None:
+        return _nonzero_spec(condition)
+    return None
+
+
+def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
+    return tuple(KerasTensor((None,), "int32") for _ in x.shape)
+
+
+@op("condition", "x1", "x2", spec=_where_spec)
+def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
+    """`x1` where the condition is true, `x2` where not; with neither, the places where it is true.
+
+    Example:
+        >>> where([True, False], 1, [2, 3]).tolist()
+        [1, 3]
+    """
+    if (x1 is None) != (x2 is None):
+        raise ValueError("where takes both x1 and x2, or neither.")
+    if x1 is None:
+        return nonzero(condition)
+    return jnp.where(as_array(condition).astype(bool), as_array(x1), as_array(x2))
+
+
+@op("condlist", "choicelist", "default")
+def select(
+    condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], default: ArrayLike = 0
+) -> Array:
+    """For each value the choice of the first condition that is true.
+
+    Args:
+        condlist: Conditions, one for each choice.
+        choicelist: What to take where they hold.
+        default: What to take where none holds.
+
+    Example:
+        >>> select([[True, False, False], [True, True, False]], [1, 2], 9).tolist()
+        [1, 2, 9]
+    """
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError(
+            f"select needs a choice for every condition; received {len(condlist)} conditions and "
+            f"{len(choicelist)} choices."
+        )
+    return jnp.select(as_arrays(condlist), as_arrays(choicelist), as_array(default))
+
+
+@op("x", spec=_nonzero_spec)
+def nonzero(x: ArrayLike) -> tuple[Array, ...]:
+    """The places of values that are not 0, one index array for every axis.
+
+    How many there are depends on the values, so a compiled step cannot compute it.
+
+    Example:
+        >>> [index.tolist() for index in nonzero([[0, 1], [2, 0]])]
+        [[0, 1], [1, 0]]
+    """
+    x = as_array(x)
+    _known("nonzero", x, "where(condition, x, 0) keeps the shape")
+    return jnp.nonzero(x)
+
+
+@op("x1", "x2", class_name="IsIn")
+def isin(
+    x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False
+) -> Array:
+    """True where a value of `x1` is anywhere in `x2`, or False with `invert`.
+
+    Example:
+        >>> isin([1, 2, 3], [2, 5]).tolist()
+        [False, True, False]
+    """
+    return jnp.isin(as_array(x1), as_array(x2), assume_unique=assume_unique, invert=invert)
+
+
+# ---- in order ------------------------------------------------------------------------------------
+
+
+@op("x")
+def sort(x: ArrayLike, axis: int | None = -1) -> Array:
+    """Values in rising order along an axis; flattened for None.
+
+    Example:
+        >>> sort([3, 1, 2]).tolist()
+        [1, 2, 3]
+    """
+    return jnp.sort(as_array(x), axis)
+
+
+@op("x")
+def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
+    """The places of values in rising order; equal ones keep theirs.
+
+    Example:
+        >>> argsort([3, 1, 2]).tolist()
+        [1, 2, 0]
+    """
+    x = as_array(x)
+    return jnp.argsort(x, None if x.ndim == 0 else axis)
+
+
+@op("x")
+def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
+    """Places such that the first `kth` belong to values no larger than the one that follows.
+
+    Example:
+        >>> argpartition([9, 1, 5], 1).tolist()
+        [1, 2, 0]
+    """
+    x = as_array(x)
+    return jnp.argpartition(x.ravel() if axis is None else x, kth, 0 if axis is None else axis)
+
+
+@op("sorted_sequence", "values", class_name="SearchSorted")
+def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "left") -> Array:
+    """Where values would have to stand in a rising vector for it to stay in order.
+
+    Args:
+        sorted_sequence: A vector in rising order.
+        values: Any array.
+        side: Of equal values, before (`"left"`) or after them (`"right"`).
+
+    Example:
+        >>> searchsorted([1, 3, 5], [3, 4]).tolist()
+        [1, 2]
+    """
+    row = as_array(sorted_sequence)
+    if row.ndim != 1:
+        raise ValueError(
+            f"searchsorted needs a vector to search in; received shape {row.shape}.\n"
+            "  Fix: lamina.ops.vectorized_map goes through many."
+        )
+    return jnp.searchsorted(row, as_array(values), side=side)
+
+
+@op("x", "bins")
+def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
+    """The number of the interval that a value lies in: how many edges are at or below it.
+
+    Example:
+        >>> digitize([0.5, 3.0], [1.0, 2.0]).tolist()
+        [0, 2]
+    """
+    edges = as_array(bins)
+    if edges.ndim != 1:
+        raise ValueError(f"digitize needs a vector of edges; received shape {edges.shape}.")
+    return jnp.digitize(as_array(x), edges)
+
+
+def _unique_spec(
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    shape = [size] if axis is None else list(x.shape)
+    shape[axis or 0] = size
+    inverse = x.shape if axis is None else (x.shape[axis],)
+    outputs = [KerasTensor(shape, x.dtype)]
+    for wanted, one in ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,))):
+        if wanted:
+            outputs.append(KerasTensor(one, "int32"))
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+@op("x", spec=_unique_spec)
+def unique(
+    x: ArrayLike,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: ArrayLike | None = None,
+) -> Any:
+    """Every value once.
+
+    Args:
+        x: Any array; flattened if `axis` is None.
+        sorted: Accepted as in Keras; the values always are in rising order.
+        return_index: Also where each value first stands.
+        return_inverse: Also which of them each value of `x` is.
+        return_counts: Also how often each occurs.
+        axis: Look for different slices along an axis instead of different values.
+        size: How many to return; a compiled step needs it. What is missing is filled up.
+        fill_value: With what; the smallest value for None.
+
+    Example:
+        >>> values, counts = unique([3, 1, 3], return_counts=True)
+        >>> values.tolist(), counts.tolist()
+        ([1, 3], [1, 2])
+    """
+    x = as_array(x)
+    if size is None:
+        _known("unique", x, "unique(x, size=…) with the most that there can be")
+    return jnp.unique(
+        x, return_index, return_inverse, return_counts, axis,
+        equal_nan=False, size=size, fill_value=fill_value, sorted=sorted,
+    )  # fmt: skip
+
+
+# ---- about an array ------------------------------------------------------------------------------
+
+
+@op("x")
+def size(x: ArrayLike) -> Any:
+    """How many values there are.
+
+    Example:
+        >>> size([[1, 2], [3, 4]])
+        4
+    """
+    return as_array(x).size
+
+
+@op("x")
+def ndim(x: ArrayLike) -> Any:
+    """How many axes there are.
+
+    Example:
+        >>> ndim([[1, 2], [3, 4]])
+        2
+    """
+    return as_array(x).ndim
+
+
+def vectorize(
+    pyfunc: Callable, *, excluded: Any = None, signature: str | None = None
+) -> Callable:
+    """A function of arrays out of one of single numbers; shapes are broadcast.
+
+    Args:
+        pyfunc: The function.
+        excluded: Numbers or names of arguments to hand on whole.
+        signature: What it takes and gives if that is not numbers, e.g. `"(n),(n)->()"`.
+
+    Example:
+        >>> vectorize(lambda a, b: a + 2 * b)(as_array([1, 2]), 10).tolist()
+        [21, 22]
+    """
+    return jnp.vectorize(pyfunc, excluded=excluded or set(), signature=signature)
+
+
+def _known(caller: str, x: Array, instead: str) -> None:
+    if isinstance(x, jax.core.Tracer):
+        raise ValueError(
+            f"{caller} is of a size that depends on the values, which a compiled step does not "
+            f"know.\n  Fix: {instead}."
+        )

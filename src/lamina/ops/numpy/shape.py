@@ -1,0 +1,371 @@
+"""Functions that move values about and compute nothing: reshaping, joining, splitting, flipping."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, as_arrays, axes
+from lamina.ops.define import operations
+
+op = operations("numpy")
+
+
+# ---- one array ---------------------------------------------------------------------------------
+
+
+@op("x")
+def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
+    """The same values in another shape; one size may be -1 and is then worked out.
+
+    Example:
+        >>> reshape([[1, 2, 3], [4, 5, 6]], (3, -1)).tolist()
+        [[1, 2], [3, 4], [5, 6]]
+    """
+    shape = (newshape,) if isinstance(newshape, int) else tuple(newshape)
+    if None in shape:
+        raise ValueError(
+            f"reshape needs sizes that are numbers; received {shape}.\n"
+            "  Fix: -1 in place of None, which may stand once."
+        )
+    return jnp.reshape(as_array(x), shape)
+
+
+ravel = op.unary("ravel", jnp.ravel, "All values in one row.")
+fliplr = op.unary("fliplr", jnp.fliplr, "The second axis turned round.")
+flipud = op.unary("flipud", jnp.flipud, "The first axis turned round.")
+
+
+@op("x")
+def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
+    """A new axis of size 1 before the given place, or several.
+
+    Example:
+        >>> expand_dims([1, 2], axis=-1).tolist()
+        [[1], [2]]
+    """
+    return jnp.expand_dims(as_array(x), axes(axis))
+
+
+@op("x")
+def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
+    """Without axes of size 1: those given, or all of them.
+
+    Example:
+        >>> squeeze([[1], [2]], axis=1).tolist()
+        [1, 2]
+    """
+    return jnp.squeeze(as_array(x), axes(axis))
+
+
+@op("x")
+def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
+    """Axes in another order; the other way round for None.
+
+    Example:
+        >>> transpose([[1, 2], [3, 4]]).tolist()
+        [[1, 3], [2, 4]]
+    """
+    return jnp.transpose(as_array(x), None if axes is None else tuple(axes))
+
+
+@op("x")
+def moveaxis(
+    x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]
+) -> Array:
+    """Axes moved to other places; the others keep their order.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> moveaxis(jnp.ones((2, 3, 4)), 0, -1).shape
+        (3, 4, 2)
+    """
+    return jnp.moveaxis(as_array(x), axes(source), axes(destination))
+
+
+@op("x")
+def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
+    """Two axes change places.
+
+    Example:
+        >>> swapaxes([[1, 2], [3, 4]], 0, 1).tolist()
+        [[1, 3], [2, 4]]
+    """
+    return jnp.swapaxes(as_array(x), axis1, axis2)
+
+
+@op("x")
+def flip(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
+    """Values in the opposite order along axes, or along all of them.
+
+    Example:
+        >>> flip([[1, 2], [3, 4]], axis=0).tolist()
+        [[3, 4], [1, 2]]
+    """
+    return jnp.flip(as_array(x), axes(axis))
+
+
+@op("array")
+def rot90(array: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
+    """Turned by 90 degrees, `k` times, in the plane of two axes.
+
+    Example:
+        >>> rot90([[1, 2], [3, 4]]).tolist()
+        [[2, 4], [1, 3]]
+    """
+    x = as_array(array)
+    if x.ndim < 2:
+        raise ValueError(f"rot90 needs at least two axes; received shape {x.shape}.")
+    if len(axes) != 2 or axes[0] == axes[1]:
+        raise ValueError(f"rot90 needs two different axes; received axes={axes}.")
+    return jnp.rot90(x, k, tuple(axes))
+
+
+@op("x")
+def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> Array:
+    """Values moved along an axis; those that leave it at the end come in at the start.
+
+    Args:
+        x: Any array.
+        shift: By how many places; one number for each axis, or one for all.
+        axis: One axis or several; for None the flattened array is rolled.
+
+    Example:
+        >>> roll([1, 2, 3], 1).tolist()
+        [3, 1, 2]
+    """
+    return jnp.roll(as_array(x), axes(shift), axes(axis))
+
+
+@op("x")
+def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
+    """Repeated along axes of size 1, and along new ones in front, until the shape is reached.
+
+    Example:
+        >>> broadcast_to([1, 2], (2, 2)).tolist()
+        [[1, 2], [1, 2]]
+    """
+    return jnp.broadcast_to(as_array(x), axes(shape))
+
+
+@op("x")
+def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
+    """The whole array, so many times along each axis.
+
+    Example:
+        >>> tile([1, 2], 2).tolist()
+        [1, 2, 1, 2]
+    """
+    return jnp.tile(as_array(x), axes(repeats))
+
+
+@op("x")
+def repeat(x: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) -> Array:
+    """Every value so many times in a row.
+
+    Args:
+        x: Any array.
+        repeats: How often; one number, or one for each value along the axis.
+        axis: For None the flattened array.
+
+    Example:
+        >>> repeat([1, 2], [1, 3]).tolist()
+        [1, 2, 2, 2]
+    """
+    times = repeats if isinstance(repeats, int) else np.asarray(repeats)
+    return jnp.repeat(as_array(x), times, axis)
+
+
+@op("x", "constant_values")
+def pad(
+    x: ArrayLike,
+    pad_width: Any,
+    mode: str = "constant",
+    constant_values: ArrayLike | None = None,
+) -> Array:
+    """More values around an array.
+
+    Args:
+        x: Any array.
+        pad_width: A pair (before, after) for every axis, one pair for all, or one number.
+        mode: What to put there: `"constant"`, `"reflect"`, `"symmetric"` …, as in NumPy.
+        constant_values: With `"constant"`, the value; 0 for None.
+
+    Example:
+        >>> pad([1, 2], (1, 0)).tolist()
+        [0, 1, 2]
+    """
+    if constant_values is None:
+        return jnp.pad(as_array(x), pad_width, mode)
+    if mode != "constant":
+        raise ValueError(f"pad takes constant_values with mode='constant'; received {mode!r}.")
+    return jnp.pad(as_array(x), pad_width, mode, constant_values=as_array(constant_values))
+
+
+@op("x")
+def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The diagonals of the matrices in two axes, as a new last axis.
+
+    Example:
+        >>> diagonal([[1, 2], [3, 4]], offset=1).tolist()
+        [2]
+    """
+    x = as_array(x)
+    if x.ndim > 1 and axis1 % x.ndim == axis2 % x.ndim:
+        raise ValueError(f"diagonal needs two different axes; received {axis1} and {axis2}.")
+    return jnp.diagonal(x, offset, axis1, axis2)
+
+
+# ---- several arrays ------------------------------------------------------------------------------
+
+
+@op("xs")
+def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
+    """Arrays one after the other along an axis that they have; the others must be equal.
+
+    Example:
+        >>> concatenate([[1, 2], [3]]).tolist()
+        [1, 2, 3]
+    """
+    return jnp.concatenate(as_arrays(xs), axis)
+
+
+@op("x")
+def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
+    """Arrays of one shape side by side along a new axis.
+
+    Example:
+        >>> stack([[1, 2], [3, 4]], axis=1).tolist()
+        [[1, 3], [2, 4]]
+    """
+    return jnp.stack(as_arrays(x), axis)
+
+
+@op("x1", "x2")
+def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
+    """`x2` after `x1` along an axis; both flattened for None.
+
+    Example:
+        >>> append([1, 2], [[3], [4]]).tolist()
+        [1, 2, 3, 4]
+    """
+    return jnp.append(as_array(x1), as_array(x2), axis)
+
+
+def _joined(name: str, compute: Callable, summary: str) -> Callable[[Sequence[ArrayLike]], Array]:
+    def function(xs: Sequence[ArrayLike]) -> Array:
+        return compute(as_arrays(xs))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return op("xs")(function)
+
+
+hstack = _joined("hstack", jnp.hstack, "Joined along the second axis; vectors along their own.")
+vstack = _joined("vstack", jnp.vstack, "Joined along the first axis; vectors become rows.")
+dstack = _joined("dstack", jnp.dstack, "Joined along the third axis, which is made if need be.")
+
+
+# ---- pieces --------------------------------------------------------------------------------------
+
+
+def _pieces_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> list[KerasTensor]:
+    """What splitting gives; a size that is not known may be of any kind, divisible or not."""
+    size = x.shape[axis]
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if size is None:
+            sizes: list = [None] * count
+        else:
+            sizes = [size // count + (i < size % count) for i in range(count)]
+    else:
+        edges = [0, *indices_or_sections, size]
+        if size is not None:
+            edges = [min(size, e + size if e < 0 else e) for e in edges]
+        pairs = zip(edges[:-1], edges[1:], strict=True)
+        sizes = [None if None in pair else max(0, pair[1] - pair[0]) for pair in pairs]
+
+    def piece(size: int | None) -> KerasTensor:
+        shape = list(x.shape)
+        shape[axis] = size
+        return KerasTensor(shape, x.dtype)
+
+    return [piece(size) for size in sizes]
+
+
+def _checked_pieces_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> list[KerasTensor]:
+    _check_divisible(x.shape, indices_or_sections, axis)
+    return _pieces_spec(x, indices_or_sections, axis)
+
+
+@op("x", spec=_checked_pieces_spec)
+def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
+    """Cut along an axis into equal pieces, or at the given places.
+
+    Args:
+        x: Any array.
+        indices_or_sections: How many pieces, or the places to cut at.
+        axis: The axis to cut.
+
+    Raises:
+        ValueError: If the axis does not divide into so many pieces. See `array_split`.
+
+    Example:
+        >>> [piece.tolist() for piece in split([1, 2, 3, 4], [1, 3])]
+        [[1], [2, 3], [4]]
+    """
+    x = as_array(x)
+    _check_divisible(x.shape, indices_or_sections, axis)
+    return jnp.split(x, axes(indices_or_sections), axis)
+
+
+@op("x", spec=_pieces_spec)
+def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[Array]:
+    """Cut along an axis into pieces of nearly the same size, the longer ones first.
+
+    Example:
+        >>> [piece.tolist() for piece in array_split([1, 2, 3], 2)]
+        [[1, 2], [3]]
+    """
+    if not isinstance(indices_or_sections, int) or indices_or_sections < 1:
+        raise ValueError(
+            "array_split needs a whole number of pieces, 1 or more; received "
+            f"{indices_or_sections!r}."
+        )
+    return jnp.array_split(as_array(x), indices_or_sections, axis)
+
+
+def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array]]:
+    def place(x: Any) -> int:
+        if len(x.shape) <= axis - (name == "hsplit"):
+            raise ValueError(f"{name} needs {axis + 1} axes; received shape {tuple(x.shape)}.")
+        return min(axis, len(x.shape) - 1)  # hsplit cuts vectors, too
+
+    def spec(x: Any, indices_or_sections: Any) -> list[KerasTensor]:
+        return _checked_pieces_spec(x, indices_or_sections, place(x))
+
+    def function(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
+        x = as_array(x)
+        _check_divisible(x.shape, indices_or_sections, place(x))
+        return jnp.split(x, axes(indices_or_sections), place(x))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = summary
+    return op("x", spec=spec)(function)
+
+
+vsplit = _split_along("vsplit", 0, "Cut along the first axis, see `split`.")
+hsplit = _split_along("hsplit", 1, "Cut along the second axis, vectors along their own.")
+dsplit = _split_along("dsplit", 2, "Cut along the third axis, see `split`.")
+
+
+def _check_divisible(shape: Sequence[int | None], sections: Any, axis: int) -> None:
+    size = shape[axis]
+    if isinstance(sections, int) and size is not None and (sections < 1 or size % sections):
+        raise ValueError(
+            f"Axis {axis} of shape {tuple(shape)} does not divide into {sections} equal pieces.\n"
+            "  Fix: lamina.ops.array_split(x, …) makes pieces of nearly the same size."
+        )
