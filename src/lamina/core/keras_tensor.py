@@ -19,6 +19,7 @@ from lamina.core.variable import context, resolve_shape
 # work, as in a reshape that halves the axis, numbers that most others divide may.
 _PROBES = ((83, 89), (480, 960), (107, 109))
 
+
 def _operation(name: str) -> Callable[..., Any]:
     # Here, not above: the operations stand on this file.
     from lamina.ops import numpy

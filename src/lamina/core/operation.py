@@ -218,13 +218,9 @@ def _check_settings(name: str, settings: dict) -> None:
 def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:
     """Add to an error, once, which function it was and on which shapes it was called."""
     strip(error)
-    if getattr(error, "_lamina_explained", None) is None:
-        shapes = ", ".join(
-            str(tuple(leaf.shape))
-            for leaf in jax.tree.leaves((args, kwargs))
-            if hasattr(leaf, "shape")
-        )
-        error.add_note(f"  In ops.{name}, called on {f'shapes {shapes}' if shapes else 'no array'}.")
+    shapes = [str(tuple(x.shape)) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
+    if shapes and getattr(error, "_lamina_explained", None) is None:
+        error.add_note(f"  In ops.{name}, called on shapes {', '.join(shapes)}.")
         error._lamina_explained = name  # type: ignore[attr-defined]
 
 

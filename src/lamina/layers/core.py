@@ -11,7 +11,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import refuse_adapters, same_dtype, settings_of, whole_number
-from lamina.ops import nn
+from lamina.ops.encoding import embedding_lookup
 
 
 class Dense(Layer):
@@ -213,7 +213,7 @@ class Embedding(Layer):
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = inputs.astype("int32")
         # The whole table would be cast, if it were cast before its rows are looked up.
-        return nn.embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
+        return embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
         if not self.mask_zero:

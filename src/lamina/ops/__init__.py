@@ -1,88 +1,13 @@
-"""Functions of arrays, with Keras's names. They work inside layers, losses and users' own code."""
+"""Functions of arrays, with Keras's names. They work inside layers, losses and users' own code.
+
+A namespace lists its names once, in `__all__`; here they come together.
+"""
 
 from lamina.core.errors import explain_missing_names
-from lamina.ops import nn
-from lamina.ops.exported import (
-    average_pool,
-    batch_normalization,
-    celu,
-    conv,
-    elu,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_swish,
-    hard_tanh,
-    layer_normalization,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    max_pool,
-    moments,
-    multi_hot,
-    normalize,
-    one_hot,
-    relu,
-    relu6,
-    rms_normalization,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    swish,
-    tanh_shrink,
-    threshold,
-)
+from lamina.ops import nn, numpy
+from lamina.ops.nn import *  # noqa: F403
+from lamina.ops.numpy import *  # noqa: F403
 
-__all__ = [
-    "average_pool",
-    "batch_normalization",
-    "celu",
-    "conv",
-    "elu",
-    "gelu",
-    "glu",
-    "hard_shrink",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_swish",
-    "hard_tanh",
-    "layer_normalization",
-    "leaky_relu",
-    "log_sigmoid",
-    "log_softmax",
-    "max_pool",
-    "moments",
-    "multi_hot",
-    "nn",
-    "normalize",
-    "one_hot",
-    "relu",
-    "relu6",
-    "rms_normalization",
-    "selu",
-    "sigmoid",
-    "silu",
-    "soft_shrink",
-    "softmax",
-    "softplus",
-    "softsign",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "sparsemax",
-    "squareplus",
-    "swish",
-    "tanh_shrink",
-    "threshold",
-]
+__all__ = sorted({"nn", "numpy", *nn.__all__, *numpy.__all__})
 
 explain_missing_names(__name__)

@@ -38,7 +38,7 @@ def at_least_float32(x: Array) -> Any:
     return jnp.promote_types(x.dtype, "float32")
 
 
-def axes(axis: Axes | None) -> int | tuple[int, ...] | None:
+def as_axes(axis: Axes | None) -> Any:
     """Axes as JAX takes them; in a file a tuple has become a list."""
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
 

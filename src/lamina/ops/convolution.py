@@ -15,11 +15,15 @@ from jax import lax
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import windows
+from lamina.ops.define import operations
+
+op = operations("nn")
 
 # Beyond this many values the patches cost more memory than the convolution is worth.
 _MOST_PATCH_VALUES = 2**28
 
 
+@op("inputs", "kernel")
 def conv(
     inputs: ArrayLike,
     kernel: ArrayLike,

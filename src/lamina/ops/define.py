@@ -12,11 +12,10 @@ read by either; the arguments named in `op(...)` are its tensors, the others its
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-
 from lamina.core import registry
 from lamina.core.operation import symbolic
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, axes
+from lamina.ops.arrays import as_array, as_axes
 
 F = TypeVar("F", bound=Callable)
 
@@ -103,7 +102,7 @@ class operations:
         """`f(x, axis=None, keepdims=False)`: over one axis, several, or all for None."""
 
         def function(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
-            return compute(convert(x), axis=axes(axis), keepdims=keepdims)
+            return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
         return self._named(function, name, summary, "x", class_name=None)
 
@@ -116,5 +115,3 @@ def camel_case(name: str) -> str:
         'LogicalAnd'
     """
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-
-

@@ -17,11 +17,15 @@ from jax import lax
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import windows
+from lamina.ops.define import operations
+
+op = operations("nn")
 
 # A program grows with every slice; larger windows than 8x8 are rare.
 _MOST_SLICES = 64
 
 
+@op("inputs")
 def max_pool(
     inputs: ArrayLike,
     pool_size: Any,
@@ -55,6 +59,7 @@ def max_pool(
     return _reduce_window(x, lowest, lax.max, axes, window, steps, amounts)
 
 
+@op("inputs")
 def average_pool(
     inputs: ArrayLike,
     pool_size: Any,

@@ -133,7 +133,10 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
 
 @op("start", "stop", "step")
 def arange(
-    start: ArrayLike, stop: ArrayLike | None = None, step: ArrayLike | None = None, dtype: Any = None
+    start: ArrayLike,
+    stop: ArrayLike | None = None,
+    step: ArrayLike | None = None,
+    dtype: Any = None,
 ) -> Array:
     """Numbers from `start` up to `stop`, which is left out, in equal steps.
 
@@ -178,7 +181,9 @@ def linspace(
         >>> linspace(0, 1, 3).tolist()
         [0.0, 0.5, 1.0]
     """
-    return jnp.linspace(as_array(start), as_array(stop), num, endpoint, retstep, _dtype(dtype), axis)
+    return jnp.linspace(
+        as_array(start), as_array(stop), num, endpoint, retstep, _dtype(dtype), axis
+    )
 
 
 @op("start", "stop")
@@ -194,8 +199,8 @@ def logspace(
     """So many numbers from `base**start` to `base**stop`, each the same multiple of the last.
 
     Example:
-        >>> logspace(0, 2, 3).round(3).tolist()
-        [1.0, 10.0, 100.0]
+        >>> logspace(0, 2, 3, base=2).tolist()
+        [1.0, 2.0, 4.0]
     """
     return jnp.logspace(as_array(start), as_array(stop), num, endpoint, base, _dtype(dtype), axis)
 

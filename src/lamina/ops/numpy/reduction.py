@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, at_least_float32, axes, dense_only, floats
+from lamina.ops.arrays import as_array, as_axes, at_least_float32, dense_only, floats
 from lamina.ops.define import operations
 
 op = operations("numpy")
@@ -48,7 +48,7 @@ def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = No
         >>> prod([[1, 2], [3, 4]], axis=0).tolist()
         [3, 8]
     """
-    return jnp.prod(as_array(x), axes(axis), _dtype(dtype), keepdims=keepdims)
+    return jnp.prod(as_array(x), as_axes(axis), _dtype(dtype), keepdims=keepdims)
 
 
 @op("x", "weights")
@@ -64,7 +64,7 @@ def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) ->
         >>> float(average([1.0, 3.0], weights=[3.0, 1.0]))
         1.5
     """
-    return jnp.average(floats(x), axes(axis), None if weights is None else as_array(weights))
+    return jnp.average(floats(x), as_axes(axis), None if weights is None else as_array(weights))
 
 
 # ---- extremes and truth ------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def max(
         >>> max([[1, 5], [4, 2]], axis=1).tolist()
         [5, 4]
     """
-    return jnp.max(as_array(x), axes(axis), keepdims=keepdims, initial=initial)
+    return jnp.max(as_array(x), as_axes(axis), keepdims=keepdims, initial=initial)
 
 
 @op("x")
@@ -93,7 +93,7 @@ def min(
         >>> min([[1, 5], [4, 2]], axis=1).tolist()
         [1, 2]
     """
-    return jnp.min(as_array(x), axes(axis), keepdims=keepdims, initial=initial)
+    return jnp.min(as_array(x), as_axes(axis), keepdims=keepdims, initial=initial)
 
 
 amax = reduction("amax", jnp.max, "The largest value over axes.")
@@ -113,7 +113,7 @@ def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
         >>> count_nonzero([[0, 1], [2, 3]], axis=0).tolist()
         [1, 2]
     """
-    return jnp.count_nonzero(as_array(x), axes(axis)).astype("int32")
+    return jnp.count_nonzero(as_array(x), as_axes(axis)).astype("int32")
 
 
 # ---- NaN as if it were not there -----------------------------------------------------------------
@@ -160,9 +160,7 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
 
 
 @op("y")
-def trapezoid(
-    y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1
-) -> Array:
+def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Array:
     """The area under a curve, by straight lines between its points.
 
     Args:
@@ -189,7 +187,7 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
         method: str = "linear",
         keepdims: bool = False,
     ) -> Array:
-        return compute(floats(x), as_array(q), axes(axis), method=method, keepdims=keepdims)
+        return compute(floats(x), as_array(q), as_axes(axis), method=method, keepdims=keepdims)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = summary

@@ -131,9 +131,7 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
 
 
 @op("x1", "x2", class_name="IsIn")
-def isin(
-    x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False
-) -> Array:
+def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
     """True where a value of `x1` is anywhere in `x2`, or False with `invert`.
 
     Example:
@@ -231,7 +229,11 @@ def _unique_spec(
     shape[axis or 0] = size
     inverse = x.shape if axis is None else (x.shape[axis],)
     outputs = [KerasTensor(shape, x.dtype)]
-    for wanted, one in ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,))):
+    for wanted, one in (
+        (return_index, (size,)),
+        (return_inverse, inverse),
+        (return_counts, (size,)),
+    ):
         if wanted:
             outputs.append(KerasTensor(one, "int32"))
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -299,9 +301,7 @@ def ndim(x: ArrayLike) -> Any:
     return as_array(x).ndim
 
 
-def vectorize(
-    pyfunc: Callable, *, excluded: Any = None, signature: str | None = None
-) -> Callable:
+def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
     """A function of arrays out of one of single numbers; shapes are broadcast.
 
     Args:

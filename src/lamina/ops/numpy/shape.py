@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_arrays, axes
+from lamina.ops.arrays import as_array, as_arrays, as_axes
 from lamina.ops.define import operations
 
 op = operations("numpy")
@@ -47,7 +47,7 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
         >>> expand_dims([1, 2], axis=-1).tolist()
         [[1], [2]]
     """
-    return jnp.expand_dims(as_array(x), axes(axis))
+    return jnp.expand_dims(as_array(x), as_axes(axis))
 
 
 @op("x")
@@ -58,7 +58,7 @@ def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
         >>> squeeze([[1], [2]], axis=1).tolist()
         [1, 2]
     """
-    return jnp.squeeze(as_array(x), axes(axis))
+    return jnp.squeeze(as_array(x), as_axes(axis))
 
 
 @op("x")
@@ -73,9 +73,7 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
 
 
 @op("x")
-def moveaxis(
-    x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]
-) -> Array:
+def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Axes moved to other places; the others keep their order.
 
     Example:
@@ -83,7 +81,7 @@ def moveaxis(
         >>> moveaxis(jnp.ones((2, 3, 4)), 0, -1).shape
         (3, 4, 2)
     """
-    return jnp.moveaxis(as_array(x), axes(source), axes(destination))
+    return jnp.moveaxis(as_array(x), as_axes(source), as_axes(destination))
 
 
 @op("x")
@@ -105,7 +103,7 @@ def flip(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
         >>> flip([[1, 2], [3, 4]], axis=0).tolist()
         [[3, 4], [1, 2]]
     """
-    return jnp.flip(as_array(x), axes(axis))
+    return jnp.flip(as_array(x), as_axes(axis))
 
 
 @op("array")
@@ -121,7 +119,7 @@ def rot90(array: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
         raise ValueError(f"rot90 needs at least two axes; received shape {x.shape}.")
     if len(axes) != 2 or axes[0] == axes[1]:
         raise ValueError(f"rot90 needs two different axes; received axes={axes}.")
-    return jnp.rot90(x, k, tuple(axes))
+    return jnp.rot90(x, k, (axes[0], axes[1]))
 
 
 @op("x")
@@ -137,7 +135,7 @@ def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> A
         >>> roll([1, 2, 3], 1).tolist()
         [3, 1, 2]
     """
-    return jnp.roll(as_array(x), axes(shift), axes(axis))
+    return jnp.roll(as_array(x), as_axes(shift), as_axes(axis))
 
 
 @op("x")
@@ -148,7 +146,7 @@ def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
         >>> broadcast_to([1, 2], (2, 2)).tolist()
         [[1, 2], [1, 2]]
     """
-    return jnp.broadcast_to(as_array(x), axes(shape))
+    return jnp.broadcast_to(as_array(x), as_axes(shape))
 
 
 @op("x")
@@ -159,7 +157,7 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
         >>> tile([1, 2], 2).tolist()
         [1, 2, 1, 2]
     """
-    return jnp.tile(as_array(x), axes(repeats))
+    return jnp.tile(as_array(x), as_axes(repeats))
 
 
 @op("x")
@@ -319,7 +317,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     """
     x = as_array(x)
     _check_divisible(x.shape, indices_or_sections, axis)
-    return jnp.split(x, axes(indices_or_sections), axis)
+    return jnp.split(x, as_axes(indices_or_sections), axis)
 
 
 @op("x", spec=_pieces_spec)
@@ -350,7 +348,7 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
     def function(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
         x = as_array(x)
         _check_divisible(x.shape, indices_or_sections, place(x))
-        return jnp.split(x, axes(indices_or_sections), place(x))
+        return jnp.split(x, as_axes(indices_or_sections), place(x))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = summary

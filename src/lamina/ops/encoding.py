@@ -1,0 +1,79 @@
+"""Classes and tokens as vectors."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, dense_only
+from lamina.ops.define import operations
+
+op = operations("nn")
+
+
+@op("x")
+def one_hot(
+    x: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Array:
+    """Class numbers as vectors with a single 1; a number out of range gives zeros only.
+
+    Args:
+        x: Whole numbers from 0 to `num_classes - 1`.
+        num_classes: Size of the new axis.
+        axis: Where the new axis goes.
+        dtype: Type of the result; `floatx()` for None.
+        sparse: Must be False.
+
+    Example:
+        >>> one_hot(jnp.array([0, 2]), num_classes=3).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    dense_only("one_hot", sparse)
+    return jax.nn.one_hot(as_array(x), num_classes, dtype=standardize_dtype(dtype), axis=axis)
+
+
+@op("inputs")
+def multi_hot(
+    inputs: ArrayLike,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: Any = None,
+    sparse: bool = False,
+) -> Array:
+    """Lists of class numbers as vectors with a 1 for every class in the list.
+
+    Args:
+        inputs: Whole numbers; the last axis lists the classes of a sample.
+        num_classes: Size of the new last axis, which takes the place of the list.
+        axis: Where the classes go in the result.
+        dtype: Type of the result; `floatx()` for None.
+        sparse: Must be False.
+
+    Example:
+        >>> multi_hot(jnp.array([[0, 2]]), num_classes=3).tolist()
+        [[1.0, 0.0, 1.0]]
+    """
+    if num_classes is None:
+        raise ValueError("multi_hot needs num_classes, the size of the new axis.")
+    dense_only("multi_hot", sparse)
+    encoded = one_hot(inputs, num_classes, dtype=dtype)
+    return jnp.moveaxis(jnp.max(encoded, axis=-2), -1, axis)
+
+
+def embedding_lookup(embeddings: ArrayLike, indices: ArrayLike) -> Array:
+    """Rows of a table; an index outside the table gives NaN.
+
+    Args:
+        embeddings: Table, `(rows, size)`.
+        indices: Whole numbers of any shape.
+
+    Returns:
+        `(*indices, size)`.
+
+    Example:
+        >>> embedding_lookup(jnp.array([[1.0], [2.0]]), jnp.array([1, 0])).tolist()
+        [[2.0], [1.0]]
+    """
+    return jnp.take(as_array(embeddings), as_array(indices), axis=0)

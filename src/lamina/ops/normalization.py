@@ -1,0 +1,166 @@
+"""Values brought to mean 0 and variance 1, or to length 1, and the statistics for it."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core import config
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import Axes, as_array, as_axes, at_least_float32, floats
+from lamina.ops.define import operations
+
+op = operations("nn")
+
+
+@op("x")
+def moments(
+    x: ArrayLike, axes: Axes, keepdims: bool = False, synchronized: bool = False
+) -> tuple[Array, Array]:
+    """Mean and variance over axes; half-size floats are summed in float32.
+
+    Args:
+        x: Any array.
+        axes: Axes to average over.
+        keepdims: Keep those axes with size 1.
+        synchronized: Accepted for compatibility. Arrays are global, however many devices hold
+            them, so the statistics always are.
+
+    Example:
+        >>> mean, variance = moments(jnp.array([1.0, 3.0]), axes=0)
+        >>> float(mean), float(variance)
+        (2.0, 1.0)
+    """
+    x = floats(x)
+    wide = x.astype(at_least_float32(x))
+    mean = jnp.mean(wide, as_axes(axes), keepdims=keepdims)
+    variance = jnp.var(wide, as_axes(axes), keepdims=keepdims)
+    return mean.astype(x.dtype), variance.astype(x.dtype)
+
+
+@op("x", "mean", "variance", "offset", "scale", class_name="BatchNorm")
+def batch_normalization(
+    x: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    axis: int,
+    offset: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    epsilon: float = 1e-3,
+) -> Array:
+    """`(x - mean) / sqrt(variance + epsilon) * scale + offset`, each a vector along one axis.
+
+    Args:
+        x: Any array.
+        mean, variance, offset, scale: Vectors of the size of `axis`; offset and scale may be None.
+        axis: The axis of the channels.
+        epsilon: Keeps the division finite.
+
+    Example:
+        >>> x = jnp.array([[1.0], [3.0]])
+        >>> batch_normalization(x, mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0).tolist()
+        [[-1.0], [1.0]]
+    """
+    x = floats(x)
+    shape = [1] * x.ndim
+    shape[axis] = x.shape[axis]
+    factor = lax.rsqrt(floats(variance) + epsilon)
+    if scale is not None:
+        factor = factor * floats(scale)
+    shift = -floats(mean) * factor
+    if offset is not None:
+        shift = shift + floats(offset)
+    return x * factor.reshape(shape) + shift.reshape(shape)
+
+
+@op("x", "gamma", "beta", class_name="LayerNorm")
+def layer_normalization(
+    x: ArrayLike,
+    gamma: ArrayLike | None = None,
+    beta: ArrayLike | None = None,
+    axis: Axes = -1,
+    epsilon: float | None = None,
+) -> Array:
+    """Every sample with mean 0 and variance 1 over some axes, then times gamma, plus beta.
+
+    Args:
+        x: Any array.
+        gamma, beta: Arrays with the shape of those axes, or None.
+        axis: One axis or several.
+        epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
+
+    Source: Ba et al., 2016, "Layer Normalization", arXiv:1607.06450.
+
+    Example:
+        >>> layer_normalization(jnp.array([[1.0, 3.0]])).round(3).tolist()
+        [[-1.0, 1.0]]
+    """
+    x = floats(x)
+    wide = x.astype(at_least_float32(x))
+    mean, variance = moments(wide, axis, keepdims=True)
+    factor = lax.rsqrt(variance + (config.epsilon() if epsilon is None else epsilon))
+    shift = -mean * factor
+    if gamma is not None:
+        gamma = _along(gamma, wide, axis)
+        factor, shift = factor * gamma, shift * gamma
+    if beta is not None:
+        shift = shift + _along(beta, wide, axis)
+    return (wide * factor + shift).astype(x.dtype)
+
+
+@op("x", "scale", class_name="RMSNorm")
+def rms_normalization(
+    x: ArrayLike, scale: ArrayLike | None = None, axis: Axes = -1, epsilon: float | None = None
+) -> Array:
+    """Divides every sample by the root of its mean square over some axes, then times scale.
+
+    Args:
+        x: Any array.
+        scale: Array with the shape of those axes, or None.
+        axis: One axis or several.
+        epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
+
+    Source: Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467.
+
+    Example:
+        >>> rms_normalization(jnp.array([[2.0, 2.0]])).round(3).tolist()
+        [[1.0, 1.0]]
+    """
+    x = floats(x)
+    wide = x.astype(at_least_float32(x))
+    square = jnp.mean(jnp.square(wide), as_axes(axis), keepdims=True)
+    wide = wide * lax.rsqrt(square + (config.epsilon() if epsilon is None else epsilon))
+    if scale is not None:
+        wide = wide * _along(scale, wide, axis)
+    return wide.astype(x.dtype)
+
+
+@op("x")
+def normalize(x: ArrayLike, axis: Axes = -1, order: int = 2, epsilon: float | None = None) -> Array:
+    """Vectors along an axis scaled to norm 1.
+
+    Args:
+        x: Any array.
+        axis: The axis of the vectors, or two for matrices.
+        order: 1 for the sum of magnitudes, 2 for the Euclidean norm, and so on.
+        epsilon: The smallest norm to divide by; `lamina.config.epsilon()` for None.
+
+    Example:
+        >>> normalize(jnp.array([[3.0, 4.0]])).round(3).tolist()
+        [[0.6..., 0.8...]]
+    """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"normalize needs an order of 1, 2, …; received {order!r}.")
+    x = jnp.atleast_1d(floats(x))
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        wide = x.astype(at_least_float32(x))  # squares, and 1 / epsilon, overflow a float16
+        square = jnp.sum(jnp.square(wide), as_axes(axis), keepdims=True)
+        return (wide * jnp.minimum(lax.rsqrt(square), 1 / epsilon)).astype(x.dtype)
+    norm = jnp.linalg.norm(x, order, as_axes(axis), keepdims=True)
+    return x / jnp.maximum(norm, epsilon)
+
+
+def _along(vector: ArrayLike, x: Array, axis: Axes) -> Array:
+    """A vector (or array) that spans some axes of x, shaped so that it broadcasts against x."""
+    axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    shape = [size if a in axes else 1 for a, size in enumerate(x.shape)]
+    return as_array(vector).astype(x.dtype).reshape(shape)
