@@ -192,7 +192,7 @@ class RandomInitializer(Initializer):
     def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
         """Standard normal values, by inverting the distribution function: one word each."""
         # Here because it is slow to import.
-        from scipy.special import ndtr, ndtri
+        from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
         low, high = (ndtr(-2.0), ndtr(2.0)) if truncated else (0.0, 1.0)
         u = self._uniform(shape) + 2.0**-54  # the middle of its interval, so that 0 has an inverse

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest

@@ -122,7 +122,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
     Raises:
         ValueError: If it is no WAV file, or one in a coding that is not read.
     """
-    from scipy.io import wavfile
+    from scipy.io import wavfile  # type: ignore[import-untyped]
 
     try:
         with warnings.catch_warnings():
@@ -143,7 +143,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
 
 def resample(wave: np.ndarray, old: int, new: int) -> np.ndarray:
     """A waveform `(samples, channels)` at another number of samples per second."""
-    from scipy.signal import resample_poly
+    from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
     divisor = math.gcd(old, new)
     return resample_poly(wave, new // divisor, old // divisor, axis=0).astype("float32")
