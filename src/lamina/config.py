@@ -1,26 +1,86 @@
 """Settings for the whole process, under Keras's names."""
 
+import warnings
+
+from lamina.backend import backend
 from lamina.core.config import (
+    disable_interactive_logging,
+    disable_traceback_filtering,
+    enable_interactive_logging,
+    enable_traceback_filtering,
     epsilon,
     floatx,
     image_data_format,
+    is_interactive_logging_enabled,
+    is_traceback_filtering_enabled,
+    max_epochs,
+    max_steps_per_epoch,
     resident_budget,
     set_epsilon,
     set_floatx,
     set_image_data_format,
+    set_max_epochs,
+    set_max_steps_per_epoch,
     set_resident_budget,
 )
 from lamina.core.dtypes import dtype_policy, set_dtype_policy
+from lamina.core.errors import LaminaWarning
 
 __all__ = [
+    "backend",
+    "disable_interactive_logging",
+    "disable_traceback_filtering",
     "dtype_policy",
+    "enable_interactive_logging",
+    "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_interactive_logging_enabled",
+    "is_nnx_enabled",
+    "is_traceback_filtering_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
     "resident_budget",
+    "set_backend",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
     "set_resident_budget",
 ]
+
+
+def set_backend(backend: str) -> None:
+    """Accepts `"jax"`, on which Lamina is built.
+
+    Raises:
+        ValueError: For any other name.
+    """
+    if backend != "jax":
+        raise ValueError(
+            f"Lamina computes with JAX and nothing else; received {backend!r}.\n"
+            "  Fix: leave the line out, or set_backend('jax')."
+        )
+
+
+def is_nnx_enabled() -> bool:
+    """Whether layers are Flax modules too: never, Lamina's are not."""
+    return False
+
+
+def enable_unsafe_deserialization() -> None:
+    """Exists so that scripts run: there is nothing to enable, and a warning says so.
+
+    Opening a model never runs code that is in the file.
+    """
+    warnings.warn(
+        "enable_unsafe_deserialization() does nothing: opening a model never runs code here, and "
+        "there is no switch for it.\n  Fix: for a model with a lambda in it, write the lambda as "
+        "a named function and save again, or give custom_objects= to load_model().",
+        LaminaWarning,
+        stacklevel=2,
+    )

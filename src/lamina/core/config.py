@@ -13,6 +13,10 @@ _settings: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
     "resident_budget": None,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+    "interactive_logging": True,
+    "traceback_filtering": True,
 }
 
 
@@ -81,6 +85,72 @@ def set_resident_budget(size: int | None) -> None:
     if size is not None and size < 0:
         raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
     _settings["resident_budget"] = size
+
+
+def max_epochs() -> int | None:
+    """The most epochs that any `fit` may run, or None: `set_max_epochs`, `$KERAS_MAX_EPOCHS`."""
+    return _limit("max_epochs", "KERAS_MAX_EPOCHS")
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit."""
+    _set_limit("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most steps of any epoch, `evaluate` or `predict`, or None.
+
+    It is set by `set_max_steps_per_epoch` or `$KERAS_MAX_STEPS_PER_EPOCH`.
+    """
+    return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit."""
+    _set_limit("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def _limit(name: str, variable: str) -> int | None:
+    if _settings[name] is not None:
+        return int(_settings[name])
+    return int(os.environ[variable]) if os.environ.get(variable) else None
+
+
+def _set_limit(name: str, value: int | None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if value is not None and not whole:
+        raise ValueError(f"{name} must be a whole number above 0, or None; received {value!r}.")
+    _settings[name] = value
+
+
+def enable_interactive_logging() -> None:
+    """Show progress and messages on standard output, which is the default."""
+    _settings["interactive_logging"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Send progress and messages to Python's logger `"lamina"` (level INFO), as a server wants."""
+    _settings["interactive_logging"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether progress and messages go to standard output, and not to the logger `"lamina"`."""
+    return bool(_settings["interactive_logging"])
+
+
+def enable_traceback_filtering() -> None:
+    """Leave JAX's own frames out of tracebacks, which is the default."""
+    _settings["traceback_filtering"] = True
+
+
+def disable_traceback_filtering() -> None:
+    """Show JAX's own frames in tracebacks."""
+    _settings["traceback_filtering"] = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Whether JAX's own frames are left out of tracebacks."""
+    return bool(_settings["traceback_filtering"])
 
 
 def _free_memory() -> int:

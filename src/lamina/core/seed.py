@@ -1,6 +1,7 @@
 """Randomness that can be reproduced: one process-wide seed, and counters that make keys from it."""
 
 import random as python_random
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -38,6 +39,43 @@ def make_default_seed() -> int:
 def global_seed() -> int | None:
     """What `set_random_seed` was given, or None."""
     return _global["seed"]
+
+
+def random_state() -> dict[str, Any]:
+    """Where Lamina's, Python's and NumPy's global generators stand, as plain data."""
+    numpy_state: Any = np.random.get_state()
+    generator = _global["generator"]
+    return {
+        "seed": _global["seed"],
+        "default": _default.getstate(),
+        "generator": None if generator is None else generator.state.numpy().tolist(),
+        "python": python_random.getstate(),
+        "numpy": [numpy_state[0], numpy_state[1].tolist(), *numpy_state[2:]],
+    }
+
+
+def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
+    """Take the generators back to where `random_state` found them.
+
+    Args:
+        state: What `random_state` gave.
+        shared: Whether Python's and NumPy's generators are taken back too, and not Lamina's alone.
+    """
+
+    def as_python(stored: Any) -> tuple:  # JSON has no tuples
+        version, numbers, gauss = stored
+        return version, tuple(numbers), gauss
+
+    _default.setstate(as_python(state["default"]))
+    generator = None
+    if state["generator"] is not None:
+        generator = SeedGenerator(0)
+        generator.state.assign(np.array(state["generator"], "uint32"))
+    _global.update(seed=state["seed"], generator=generator)
+    if shared:
+        python_random.setstate(as_python(state["python"]))
+        name, numbers, *rest = state["numpy"]
+        np.random.set_state((name, np.array(numbers, "uint32"), *rest))
 
 
 class SeedGenerator:

@@ -1,6 +1,6 @@
 """Tracebacks without JAX's own frames: a mistake should point at the line that made it.
 
-`JAX_TRACEBACK_FILTERING=off` shows everything, as it does in JAX.
+`JAX_TRACEBACK_FILTERING=off` or `config.disable_traceback_filtering()` shows everything.
 """
 
 import functools
@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import jax
 import jaxlib
+
+from lamina.core.config import is_traceback_filtering_enabled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,7 +51,8 @@ def without_jax_frames(function: F) -> F:
 
 def strip(error: BaseException) -> None:
     """Take JAX's frames and its note out of an error, and out of the errors that led to it."""
-    if jax.config.jax_traceback_filtering == "off":  # type: ignore[attr-defined]
+    shows_all = jax.config.jax_traceback_filtering == "off"  # type: ignore[attr-defined]
+    if shows_all or not is_traceback_filtering_enabled():
         return
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]

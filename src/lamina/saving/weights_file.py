@@ -22,7 +22,7 @@ from lamina.core.naming import to_snake_case
 from lamina.optimizers import Optimizer
 
 # Objects and arrays with checksums, so that a flipped bit is found. Read since HDF5 1.10 (2016).
-_FORMAT = ("v110", "latest")
+FORMAT = ("v110", "latest")
 _LARGEST_CHUNK = 2**31
 _DEEPEST = 100
 # Plain weights expand not at all; somebody may have compressed them, or made a bomb.
@@ -49,7 +49,7 @@ class StoredWeights(NamedTuple):
 
 def write_weights(model: Layer, file: Any, include_optimizer: bool = True) -> None:
     """Write all weights, and the optimizer's state if there is one, to a file object."""
-    with h5py.File(file, "w", libver=_FORMAT) as h5:
+    with h5py.File(file, "w", libver=FORMAT) as h5:
         for path, part in walk(model):
             if isinstance(part, Optimizer) and not include_optimizer:
                 continue
@@ -58,7 +58,7 @@ def write_weights(model: Layer, file: Any, include_optimizer: bool = True) -> No
             group = h5.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = part.name
             for key, value in store.items():
-                _write(group, key, np.asarray(value))
+                write_array(group, key, np.asarray(value))
 
 
 @contextlib.contextmanager
@@ -105,7 +105,7 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
     used: set[str] = set()
     try:
         for path, part in parts:
-            store = _Store(stored.h5, f"{path}/vars" if path else "vars")
+            store = StoredGroup(stored.h5, f"{path}/vars" if path else "vars")
             used.add(store.path)
             try:
                 part.load_own_variables(store)
@@ -216,7 +216,8 @@ def _names_of_the_library(cls: type) -> set[str]:
     return _library_names[cls]
 
 
-def _write(group: h5py.Group, key: str, value: np.ndarray) -> None:
+def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
+    """Write an array, with checksums where it has elements."""
     how: dict[str, Any] = {}
     if value.ndim and value.size:
         # Only what is stored in chunks has checksums: one chunk, where that is possible.
@@ -227,7 +228,7 @@ def _write(group: h5py.Group, key: str, value: np.ndarray) -> None:
         dataset.attrs["dtype"] = "bfloat16"
 
 
-class _Store(Mapping):
+class StoredGroup(Mapping):
     """The arrays of one part, as `save_own_variables` named them."""
 
     def __init__(self, h5: h5py.File, path: str):

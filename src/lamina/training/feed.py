@@ -48,8 +48,14 @@ class Feed(Protocol):
         """Number of steps in an epoch, if it is known."""
         ...
 
+    seed: int  # what the order of every epoch is made from
+
     def stretches(self, epoch: int) -> Iterator[Stretch]:
         """The stretches of one epoch."""
+        ...
+
+    def skip(self, epochs: int, steps: int) -> None:
+        """Go on where an interrupted run stood: after so many epochs, and steps of the next."""
         ...
 
     def example(self) -> tuple[Any, Any, Any]:
@@ -79,6 +85,7 @@ class ResidentFeed:
         self.steps_through = -(-self.samples // batch_size)
         self.steps = self.steps_through if steps is None else steps
         self._data: Any = None
+        self._skipped = 0
 
     def rebatch(self, batch_size: int) -> None:
         """Go once through the data in batches of another size."""
@@ -94,8 +101,12 @@ class ResidentFeed:
             self._data = place(self.host)
         return self._data
 
+    def skip(self, epochs: int, steps: int) -> None:
+        self._skipped = steps
+
     def stretches(self, epoch: int) -> Iterator[Stretch]:
-        for passage, first, last in _passages(epoch, self.steps, self.steps_through):
+        start, self._skipped = self._skipped, 0
+        for passage, first, last in _passages(epoch, self.steps, self.steps_through, start):
             order = epoch_order(self.samples, self.batch_size, self.shuffle, self.seed, passage)
             yield from self._stretches_of(order, first, last)
 
@@ -169,6 +180,8 @@ class StreamFeed:
         self._once: Iterator | None = source if isinstance(source, Iterator) else None
         self._kept: Iterator | None = None
         self._peeked: list = []
+        self._given = 0  # batches of the epoch that an interrupted run has had
+        self._discarded = 0  # batches to draw and not to use
         # Set by the loop once the model is known: looks at every batch before it is used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
 
@@ -188,15 +201,41 @@ class StreamFeed:
                 ) from None
         return unpack_x_y_sample_weight(self._peeked[0])
 
+    def skip(self, epochs: int, steps: int) -> None:
+        """The same, as far as the source can: what is asked for by number is not asked for.
+
+        A generator gives all that it gave before once more. A PyDataset hears of the epochs, so
+        that an order that it makes by itself comes to be the same.
+        """
+        self._given = self._discarded = steps
+        if self._once is not None or (self.steps is not None and self._endless):
+            self._discarded += epochs * (self.steps or 0)
+        else:
+            # Looked at before the seed of the run was known.
+            self._peeked.clear()
+            self._kept = None
+        if isinstance(self.source, PyDataset):
+            for _ in range(epochs):
+                self.source.on_epoch_begin()
+                self.source.on_epoch_end()
+            if self.source.num_batches is not None:
+                self._discarded = 0
+
     def stretches(self, epoch: int) -> Iterator[Stretch]:
         yield from _prefetched(_stacked(self._batches(epoch)))
 
     def _batches(self, epoch: int) -> Iterator[Any]:
         wanted = self.steps
-        given = 0
+        given, self._given = self._given, 0
         if isinstance(self.source, PyDataset):
             self.source.on_epoch_begin()
-        iterator = self._once or self._kept or self._fresh(epoch)
+        iterator = self._once or self._kept or self._fresh(epoch, given)
+        while self._discarded:
+            self._discarded -= 1
+            if self._peeked:
+                self._peeked.pop()
+            else:
+                next(iterator, None)
         while wanted is None or given < wanted:
             if self._peeked:
                 batch = self._peeked.pop()
@@ -223,13 +262,13 @@ class StreamFeed:
             return self.source.num_batches is None
         return _length(self.source) is None
 
-    def _fresh(self, epoch: int) -> Iterator:
-        if isinstance(self.source, PyDataset):
-            count = self.source.num_batches
-            if self.shuffle and count is not None:
-                order = _permutation(count, self.seed, epoch)
-                return (self.source[int(i)] for i in order)
-        return iter(self.source)
+    def _fresh(self, epoch: int, start: int = 0) -> Iterator:
+        source = self.source
+        if isinstance(source, PyDataset) and source.num_batches is not None:
+            count = source.num_batches
+            order = _permutation(count, self.seed, epoch) if self.shuffle else range(count)
+            return (source[int(i)] for i in order[start:])
+        return iter(source)
 
     def _converted(self, batch: Any) -> Any:
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
@@ -282,10 +321,10 @@ def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=key)).permutation(count).astype(np.int32)
 
 
-def _passages(epoch: int, steps: int, through: int) -> Iterator[tuple[int, int, int]]:
-    """Which stretch of which passage through the data an epoch of `steps` steps covers."""
-    at = epoch * steps
-    end = at + steps
+def _passages(epoch: int, steps: int, through: int, start: int) -> Iterator[tuple[int, int, int]]:
+    """Which stretch of which passage an epoch of `steps` steps covers from step `start` on."""
+    at = epoch * steps + start
+    end = (epoch + 1) * steps
     while at < end:
         passage, first = divmod(at, through)
         last = min(through, first + end - at)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core import config
 from lamina.training import checks
 from lamina.training.arrays import (
     convert,
@@ -47,6 +48,7 @@ def make_feed(
         x, y, _ = unpack_x_y_sample_weight(batch)
         return (x, y, class_weights_as_sample_weights(class_weight, y))
 
+    steps_limit = config.max_steps_per_epoch()
     if is_source(x):
         if y is not None or sample_weight is not None:
             what = "y" if y is not None else "sample_weight"
@@ -59,7 +61,10 @@ def make_feed(
                 f"x is a {type(x).__name__} that never ends, so an epoch of it would not end.\n"
                 "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out .repeat()."
             )
-        return StreamFeed(x, steps, shuffle, seed, reweight)
+        stream = StreamFeed(x, steps, shuffle, seed, reweight)
+        if steps_limit is not None:
+            stream.steps = limited(stream.steps, steps_limit, "steps an epoch")
+        return stream
     arrays = pack_x_y_sample_weight(
         convert(first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")
     )
@@ -71,7 +76,18 @@ def make_feed(
         batch_size = samples
     whole_number("batch_size", batch_size, least=1)
     kind = ResidentFeed if fits_on_device(arrays) else HostFeed
-    return kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+    feed = kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+    if steps_limit is not None:
+        feed.steps = limited(feed.steps, steps_limit, "steps an epoch")
+    return feed
+
+
+def limited(asked: int | None, limit: int | None, what: str) -> int:
+    """A number of epochs or steps within what `lamina.config` allows, which is said once."""
+    if limit is None or (asked is not None and asked <= limit):
+        return asked  # type: ignore[return-value]
+    checks.warn_once(f"limited-{what}", f"Limited to {limit} {what}, as lamina.config asks.")
+    return limit
 
 
 def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:

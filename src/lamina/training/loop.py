@@ -1,13 +1,14 @@
 """The loops behind fit, evaluate and predict: feeds in, programs run, callbacks told."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from lamina.core import config
 from lamina.core import seed as seeds
 from lamina.core.stateless import assign_all, own_values_of, values_of
 from lamina.training import checks
@@ -17,13 +18,15 @@ from lamina.training.arrays import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.callbacks import CallbackList, History
+from lamina.training.bookmark import Bookmark
+from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.feed import Feed, ResidentFeed, StreamFeed, Stretch
 from lamina.training.inputs import (
     WHOLE,
     dividing_batch_size,
     first_of_one,
     is_source,
+    limited,
     make_feed,
     split_off_tail,
     validation_feed,
@@ -76,6 +79,7 @@ class Loop:
             x, y, sample_weight, validation_data = split_off_tail(
                 x, y, sample_weight, validation_split
             )
+        epochs = limited(epochs, config.max_epochs(), "epochs")
         seed = seeds.make_default_seed()
         feed = self._feed(
             x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
@@ -91,7 +95,6 @@ class Loop:
 
         history = History()
         object.__setattr__(model, "history", history)
-        progress = choose_progress(verbose, model)
         hooks = CallbackList(
             [callbacks, history],
             model=model,
@@ -100,21 +103,33 @@ class Loop:
                 **({} if validation is None else {"validation_freq": validation_freq}),
             },
         )
+        own_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
+        progress = choose_progress(0 if own_bar else verbose, model)
         model.stop_training = False
         logs: dict[str, Any] = {}
+        bookmark = Bookmark(model, feed, hooks, initial_epoch)
         interrupt = Interrupt()
         with interrupt, progress:
             hooks.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
-                hooks.on_epoch_begin(epoch)
+            self._resume(bookmark, hooks, validation, validation_freq)
+            for epoch in range(bookmark.epoch, epochs):
+                if bookmark.step == 0:
+                    hooks.on_epoch_begin(epoch)
                 progress.epoch_begins(epoch, epochs, feed.steps)
-                logs = self._train_epoch(feed, epoch, hooks, progress, interrupt)
+                logs = self._train_epoch(feed, bookmark, hooks, progress, interrupt)
                 if validation is not None and _validates(epoch, validation_freq):
                     if not interrupt.asked:
                         measured = self._test(validation, hooks, progress, interrupt)
                         logs = {**logs, **{f"val_{k}": v for k, v in measured.items()}}
                 progress.epoch_ends(logs)
+                whole = not interrupt.asked
+                if not whole and not bookmark.interrupted:  # while it was validated
+                    bookmark.interrupted = True
+                    bookmark.move(epoch, bookmark.step, bookmark.logs)
                 hooks.on_epoch_end(epoch, logs)
+                if whole:
+                    bookmark.interrupted = interrupt.asked
+                    bookmark.move(epoch + 1, 0, {})
                 if model.stop_training or interrupt.asked:
                     break
             optimizer = model.optimizer
@@ -127,21 +142,34 @@ class Loop:
                 )
         return history
 
+    def _resume(
+        self, bookmark: Bookmark, hooks: CallbackList, validation: Feed | None, frequency: Any
+    ) -> None:
+        """Go on where a callback says that an earlier run stood."""
+        stored = hooks.stored_run()
+        if stored is None:
+            return
+        first = bookmark.epoch
+        bookmark.resume(stored)
+        if validation is not None:
+            done = sum(_validates(epoch, frequency) for epoch in range(first, bookmark.epoch))
+            validation.skip(done, 0)
+
     def _train_epoch(
         self,
         feed: Feed,
-        epoch: int,
+        bookmark: Bookmark,
         hooks: CallbackList,
         progress: Progress,
         interrupt: "Interrupt",
     ) -> dict[str, Any]:
         model = self.model
-        model.reset_metrics()
-        step = 0
-        logs: dict[str, Any] = {}
+        epoch, step, logs = bookmark.epoch, bookmark.step, bookmark.logs
+        if step == 0:
+            model.reset_metrics()
         by_step = hooks.has_batch_hooks("train")
         for stretch in feed.stretches(epoch):
-            for start, stop in self._calls(stretch, by_step):
+            for start, stop in self._calls(stretch, by_step, bookmark.steps_allowed):
                 if by_step:
                     hooks.on_train_batch_begin(step)
                 logs, bad_step, seconds = self._train_call(stretch, start, stop)
@@ -151,6 +179,8 @@ class Loop:
                 progress.steps_done(step, stretch.batch_size, logs, seconds)
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
+                bookmark.interrupted = interrupt.asked
+                bookmark.move(epoch, step, logs)
                 if interrupt.asked or model.stop_training:
                     return logs
         if feed.steps is not None and step < feed.steps:
@@ -215,12 +245,14 @@ class Loop:
             "0 and 1. model.history has the epochs before; the weights are no longer usable."
         )
 
-    def _calls(self, stretch: Stretch, by_step: bool) -> Iterator[tuple[int, int]]:
+    def _calls(
+        self, stretch: Stretch, by_step: bool, allowed: Callable[[], int | None]
+    ) -> Iterator[tuple[int, int]]:
         """Cut a stretch into calls of a program that last about `_CALL_SECONDS` each."""
         at = stretch.start
         while at < stretch.stop:
             count = 1 if by_step else self._steps_per_call
-            stop = min(stretch.stop, at + count)
+            stop = min(stretch.stop, at + count, at + (allowed() or count))
             began = time.perf_counter()
             yield at, stop
             seconds = time.perf_counter() - began
@@ -320,6 +352,8 @@ class Loop:
     ) -> Any:
         hooks = CallbackList(callbacks, model=self.model, params={"steps": steps})
         hooks.on_predict_begin()
+        if config.max_steps_per_epoch() is not None:
+            steps = limited(steps, config.max_steps_per_epoch(), "steps")
         if is_source(x):
             feed = StreamFeed(x, steps)
             feed.example()
@@ -429,6 +463,8 @@ class Loop:
         number also leaves no short batch, for which another program would be compiled.
         """
         if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
+            return
+        if config.max_steps_per_epoch() is not None:
             return
         if self.model.measures_by_sums(feed.example()[0]):
             feed.rebatch(dividing_batch_size(feed.samples))

@@ -8,6 +8,9 @@ import sys
 import time
 from typing import Any
 
+from lamina.core.config import is_interactive_logging_enabled
+from lamina.core.messages import show
+
 
 class Progress:
     """Shows nothing; the base of those that do."""
@@ -59,7 +62,7 @@ class PlainProgress(Progress):
         self.say(self.summary(logs))
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        show(text)
 
     def summary(self, logs: dict) -> str:
         parts = [measures(logs, self.labels)]
@@ -155,7 +158,7 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
     if not verbose:
         return Progress()
     labels = labels_of(model)
-    if verbose != 2:
+    if verbose != 2 and is_interactive_logging_enabled():
         if _in_notebook():
             return NotebookProgress(labels)
         if sys.stdout.isatty():

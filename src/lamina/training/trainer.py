@@ -552,16 +552,27 @@ class Trainer(Layer):
         A program is made anew only if the model has changed: compiled again, other layers, or
         layers frozen or thawed. Not for other numbers of epochs or another learning rate.
         """
+        key, variables = self._key_of_program(kind)
+        if key not in self._programs and kind == "train" and isinstance(self.optimizer, Optimizer):
+            # A callback may have thawed a layer, whose weights have no slots yet.
+            self.optimizer.build(self.trainable_variables)
+            key, variables = self._key_of_program(kind)
+        if key not in self._programs:
+            self._programs[key] = self._make_program(kind, variables)
+        return self._programs[key], variables
+
+    def _key_of_program(self, kind: str) -> tuple[tuple, dict[str, list[Variable]]]:
         variables = self.state_variables()
         if kind == "predict":
             variables = {k: variables[k] for k in ("trainable", "non_trainable")}
         elif kind == "test":
             variables.pop("optimizer")
         frozen = tuple(layer.trainable for layer in self._flatten_layers())
-        key = (kind, frozen, tuple(id(v) for group in variables.values() for v in group))
-        if key not in self._programs:
-            self._programs[key] = self._make_program(kind, variables)
-        return self._programs[key], variables
+        return (
+            kind,
+            frozen,
+            tuple(id(v) for group in variables.values() for v in group),
+        ), variables
 
     def _make_program(self, kind: str, variables: dict) -> Callable:
         if kind == "predict":

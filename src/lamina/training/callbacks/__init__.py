@@ -1,5 +1,6 @@
 """Callbacks: what may be done around the epochs and batches of training."""
 
+from lamina.training.callbacks.backup_and_restore import BackupAndRestore
 from lamina.training.callbacks.callback import Callback
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.checkpoint import ModelCheckpoint
@@ -7,9 +8,11 @@ from lamina.training.callbacks.csv_logger import CSVLogger
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.lambda_callback import LambdaCallback
 from lamina.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from lamina.training.callbacks.progbar_logger import ProgbarLogger
 from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -18,6 +21,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]

@@ -120,6 +120,24 @@ class Callback:
         hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
+    def stored_run(self) -> Mapping[str, Any] | None:
+        """A run of `fit` to go on with (`Bookmark.contents`); asked after `on_train_begin`."""
+        return None
+
+    def steps_to_bookmark(self) -> int | None:
+        """After how many steps, at the latest, it wants `at_bookmark` to be called; None: any."""
+        return None
+
+    def at_bookmark(self, bookmark: Any) -> None:
+        """Called where training could go on from, once all callbacks know of it.
+
+        That is after every epoch, and now and then within one; unlike a hook of batches it makes
+        training no slower.
+
+        Args:
+            bookmark: `lamina.training.bookmark.Bookmark`, whose `contents()` can be kept.
+        """
+
     def get_state(self) -> dict[str, Any]:
         """What it must remember to go on after an interruption: plain data and arrays."""
         return {name: getattr(self, name) for name in self.state_names}

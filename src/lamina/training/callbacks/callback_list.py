@@ -1,10 +1,11 @@
 """CallbackList: one call to all callbacks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
+from lamina.training.callbacks.progbar_logger import ProgbarLogger
 
 
 class CallbackList(Callback):
@@ -15,6 +16,7 @@ class CallbackList(Callback):
     Args:
         callbacks: One callback, or a list of them, nested if need be.
         add_history: Put a `History` at the end if there is none.
+        add_progbar: Put a `ProgbarLogger` at the end if there is none.
         model: What they get as `self.model`.
         params: What they get as `self.params`.
         **more: More params, by name.
@@ -36,6 +38,7 @@ class CallbackList(Callback):
         self,
         callbacks: Any = None,
         add_history: bool = False,
+        add_progbar: bool = False,
         model: Any = None,
         params: Mapping[str, Any] | None = None,
         **more: Any,
@@ -43,6 +46,8 @@ class CallbackList(Callback):
         self.callbacks: list = list(_flatten(callbacks))
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
+        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
+            self.callbacks.append(ProgbarLogger())
         self.set_model(model)
         self.set_params({**(params or {}), **more})
 
@@ -93,6 +98,43 @@ class CallbackList(Callback):
         for i, callback in enumerate(self.callbacks):
             if hasattr(callback, "set_state"):
                 callback.set_state(state[str(i)])
+
+    def get_states_by_name(self) -> list[list]:
+        """Name of the class and state of every callback, for a later run."""
+        states = self.get_state().values()
+        return [[type(c).__name__, s] for c, s in zip(self.callbacks, states, strict=True)]
+
+    def set_states_by_name(self, states: Iterable[Sequence]) -> None:
+        """Give what `get_states_by_name` gave to the callbacks of the same classes.
+
+        A callback that was not there before starts anew.
+        """
+        waiting = list(states)
+        for callback in self.callbacks:
+            names = [name for name, _ in waiting]
+            if type(callback).__name__ in names and hasattr(callback, "set_state"):
+                _, state = waiting.pop(names.index(type(callback).__name__))
+                callback.set_state(state)
+
+    def stored_run(self) -> Mapping[str, Any] | None:
+        """The first run that one of them has kept."""
+        for callback in self._bookmarking():
+            found = callback.stored_run()
+            if found is not None:
+                return found
+        return None
+
+    def steps_to_bookmark(self) -> int | None:
+        """The fewest steps that one of them wants to wait."""
+        wanted = [callback.steps_to_bookmark() for callback in self._bookmarking()]
+        return min((steps for steps in wanted if steps is not None), default=None)
+
+    def at_bookmark(self, bookmark: Any) -> None:
+        for callback in self._bookmarking():
+            callback.at_bookmark(bookmark)
+
+    def _bookmarking(self) -> list[Any]:
+        return [callback for callback in self.callbacks if hasattr(callback, "at_bookmark")]
 
 
 def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:

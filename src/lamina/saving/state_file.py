@@ -1,0 +1,99 @@
+"""A file of plain data and arrays, nested in any way: what an interrupted training goes on from.
+
+It is written whole or not at all, has checksums, and is read through the same gate as weights.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import jax
+import numpy as np
+
+from lamina.saving.atomic import atomic_write
+from lamina.saving.weights_file import (
+    FORMAT,
+    DamagedFileError,
+    StoredGroup,
+    as_bytes,
+    opened,
+    write_array,
+)
+
+_ARRAY = "__array__"
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dicts (keyed by texts) and lists of numbers, texts and arrays.
+
+    Raises:
+        TypeError: If there is anything else in it.
+        OSError: If it cannot be written; an older file stays whole.
+    """
+    arrays: list[np.ndarray] = []
+    text = json.dumps(_packed(state, arrays)).encode()
+
+    def write(file: Any) -> None:
+        with h5py.File(file, "w", libver=FORMAT) as h5:
+            write_array(h5, "state", np.frombuffer(text, np.uint8))
+            group = h5.create_group("arrays")
+            for i, array in enumerate(arrays):
+                write_array(group, str(i), array)
+
+    content = as_bytes(write)
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote; tuples have become lists.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If it is damaged, or something else.
+    """
+    content = path.read_bytes()
+    try:
+        with opened(io.BytesIO(content), len(content)) as stored:
+            text = StoredGroup(stored.h5, "/")["state"].tobytes()
+            arrays = StoredGroup(stored.h5, "arrays")
+            state = _unpacked(json.loads(text), arrays)
+    except (DamagedFileError, KeyError, ValueError, RecursionError):
+        raise DamagedFileError(f"{path} is no state of a training, or a damaged one.") from None
+    if not isinstance(state, dict):
+        raise DamagedFileError(f"{path} is no state of a training.")
+    return state
+
+
+def _packed(value: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(value, Mapping):
+        strange = [key for key in value if not isinstance(key, str)]
+        if strange:
+            raise TypeError(f"The keys of a state are texts; received {strange[0]!r}.")
+        return {key: _packed(item, arrays) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_packed(item, arrays) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (np.ndarray, jax.Array)):
+        arrays.append(np.asarray(value))
+        return {_ARRAY: len(arrays) - 1}
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise TypeError(
+        f"A state holds numbers, texts, arrays, lists and dicts; received {value!r}.\n"
+        "  Likely cause: the get_state() or state_names of a callback."
+    )
+
+
+def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if list(value) == [_ARRAY]:
+        return arrays[str(value[_ARRAY])]
+    return {key: _unpacked(item, arrays) for key, item in value.items()}

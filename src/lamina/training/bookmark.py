@@ -1,0 +1,148 @@
+"""Bookmark: where a run of `fit` stands, so that another process can go on from there exactly.
+
+What is left to do is a function of the values of all Variables, of what the callbacks remember,
+of the global random generators, and of where in the data the run is. `contents` is all that.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lamina.core import seed as seeds
+from lamina.core.variable import Variable
+from lamina.optimizers import Optimizer
+from lamina.training.callbacks import CallbackList
+from lamina.training.feed import Feed, StreamFeed
+
+
+class Bookmark:
+    """The place of one run of `fit`.
+
+    Callbacks are told whenever training could go on from here: `Callback.at_bookmark`.
+
+    Args:
+        model: The model that is trained, prepared for its first step.
+        feed: Its data.
+        hooks: The callbacks.
+        epoch: Number of the first epoch, from 0.
+    """
+
+    def __init__(self, model: Any, feed: Feed, hooks: CallbackList, epoch: int):
+        self._model = model
+        self._feed = feed
+        self._hooks = hooks
+        self.first_epoch = epoch
+        self.epoch = epoch  # the epoch, from 0, that is next or under way
+        self.step = 0  # how many of its steps are done
+        self.logs: dict[str, Any] = {}  # what they measured
+        self.steps = 0  # done since the run began, in this process
+        self.interrupted = False  # whether the run is about to end before its time
+
+    def move(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
+        """Training has come this far, and every callback has heard of it."""
+        self.steps += step - self.step if epoch == self.epoch else 0
+        self.epoch, self.step, self.logs = epoch, step, dict(logs)
+        self._hooks.at_bookmark(self)
+
+    def steps_allowed(self) -> int | None:
+        """How many steps may be done before a callback wants to hear of it; None: any number."""
+        return self._hooks.steps_to_bookmark()
+
+    # -- to a file and back ----------------------------------------------------------------------
+
+    def contents(self) -> dict[str, Any]:
+        """All that is needed to go on from here: plain data and arrays."""
+        model, variables = self._model, self._model.variables
+        place = {id(v): i for i, v in enumerate(variables)}
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "logs": self.logs,
+            "order": {"seed": self._feed.seed, "steps": self._feed.steps},
+            "random": seeds.random_state(),
+            "layers_trainable": [bool(layer._trainable) for layer in model._flatten_layers()],
+            "variables_trainable": [bool(v.trainable) for v in variables],
+            "variables": _values(variables),
+            "metrics": _values(model.metrics_variables),
+            "optimizers": [
+                {
+                    "weights": [place.get(id(v)) for v in _weights_of(optimizer)],
+                    "variables": _values(optimizer.variables),
+                }
+                for optimizer in model.optimizers()
+            ],
+            "callbacks": self._hooks.get_states_by_name(),
+        }
+
+    def resume(self, contents: Mapping[str, Any]) -> None:
+        """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
+        self._refuse_others(contents)
+        self.epoch, self.step = contents["epoch"], contents["step"]
+        self.logs = contents["logs"]
+        if self.step:
+            self._hooks.on_epoch_begin(self.epoch)
+        self._restore_variables(contents)
+        self._hooks.set_states_by_name(contents["callbacks"])
+        self._feed.seed = contents["order"]["seed"]
+        self._feed.skip(self.epoch - self.first_epoch, self.step)
+        # What a generator draws, it draws once more while it is skipped.
+        seeds.restore_random_state(contents["random"], not isinstance(self._feed, StreamFeed))
+
+    def _refuse_others(self, contents: Mapping[str, Any]) -> None:
+        shapes = [tuple(np.shape(value)) for value in contents["variables"]]
+        own = [v.shape for v in self._model.variables]
+        if shapes != own:
+            different = next(((a, b) for a, b in zip(shapes, own, strict=False) if a != b), None)
+            why = f"a weight has shape {different[0]} there and {different[1]} here" if different \
+                else f"it has {len(shapes)} arrays and this model {len(own)}"  # fmt: skip
+            raise ValueError(
+                f"The backup is of another model than {self._model.name!r}: {why}.\n"
+                "  Fix: make the same model as before, or another backup_dir for each model."
+            )
+        optimizers = [len(o["variables"]) for o in contents["optimizers"]]
+        if len(optimizers) != len(self._model.optimizers()):
+            raise ValueError(
+                f"The backup is of a model with {len(optimizers)} optimizers, and this one has "
+                f"{len(self._model.optimizers())}.\n  Fix: compile the model as before."
+            )
+        steps, before = self._feed.steps, contents["order"]["steps"]
+        if steps != before:
+            raise ValueError(
+                f"The backup was made with {before} steps an epoch, and now there are {steps}.\n"
+                "  Likely cause: other data, or another batch_size.\n"
+                "  Fix: the same as before, or delete the backup to start anew."
+            )
+
+    def _restore_variables(self, contents: Mapping[str, Any]) -> None:
+        model, variables = self._model, self._model.variables
+        # What a callback froze or thawed on the way here.
+        flags = contents["layers_trainable"]
+        for layer, flag in zip(model._flatten_layers(), flags, strict=True):
+            layer._trainable = flag
+        for variable, flag in zip(variables, contents["variables_trainable"], strict=True):
+            variable.trainable = flag
+        _assign(variables, contents["variables"], "weights")
+        _assign(model.metrics_variables, contents["metrics"], "metrics")
+        for optimizer, stored in zip(model.optimizers(), contents["optimizers"], strict=True):
+            if isinstance(optimizer, Optimizer) and None not in stored["weights"]:
+                optimizer.build([variables[i] for i in stored["weights"]])
+            _assign(optimizer.variables, stored["variables"], "variables of the optimizer")
+
+
+def _weights_of(optimizer: Any) -> list[Variable]:
+    return list(getattr(optimizer, "_trainable_variables", ()))
+
+
+def _values(variables: list[Variable]) -> list[np.ndarray]:
+    return [v.numpy() for v in variables]
+
+
+def _assign(variables: list[Variable], values: list[Any], what: str) -> None:
+    if [v.shape for v in variables] != [tuple(np.shape(value)) for value in values]:
+        raise ValueError(
+            f"The backup holds {len(values)} {what} and this model has {len(variables)}, or of "
+            "other shapes.\n  Fix: compile the model as before, or delete the backup."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,141 @@
+"""BackupAndRestore: training that was cut off goes on as if nothing had happened."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamina.core.arguments import explain_arguments
+from lamina.core.errors import LaminaWarning
+from lamina.saving.state_file import read_state, write_state
+from lamina.saving.weights_file import DamagedFileError
+from lamina.training.callbacks.callback import Callback
+
+_FILE, _PREVIOUS = "training_state.h5", "training_state.previous.h5"
+
+
+class BackupAndRestore(Callback):
+    """Keeps where training stands in a folder; the same `fit`, run again, goes on from there.
+
+    After a crash, `kill -9` or Ctrl-C, run the same script again: it ends with exactly the
+    weights, optimizer state and history that an undisturbed run would have given. Kept are all
+    Variables, the random generators, the place in the data, and what the other callbacks
+    remember (`Callback.get_state`). At most the work since the last backup is done again.
+
+    A generator is gone through once more up to the place; arrays and a `PyDataset` are not.
+
+    Args:
+        backup_dir: Folder of its own for this training.
+        save_freq: `"epoch"` for a backup after every epoch, a number of batches, or False for
+            one only when Ctrl-C ends training. Counting batches makes training no slower.
+        double_checkpoint: Keep the backup before the last one too, for a disk that fails.
+        delete_checkpoint: Delete the backup when training is complete.
+
+    Raises:
+        ValueError: If an argument is wrong, or the backup is of another model or other data.
+
+    Example:
+        >>> import tempfile
+        >>> import lamina
+        >>> import numpy as np
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> folder = tempfile.mkdtemp()
+        >>> x = np.ones((4, 2), "float32")
+        >>> def train(epochs):
+        ...     backup = BackupAndRestore(folder, delete_checkpoint=False)
+        ...     return model.fit(x, x[:, :1], epochs=epochs, callbacks=[backup], verbose=0)
+        >>> train(epochs=2).epoch
+        [0, 1]
+        >>> train(epochs=3).epoch
+        [0, 1, 2]
+    """
+
+    @explain_arguments
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike,
+        save_freq: int | str | bool = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ):
+        if not backup_dir or not isinstance(backup_dir, (str, os.PathLike)):
+            raise ValueError(
+                f"BackupAndRestore: backup_dir must name a folder; received {backup_dir!r}."
+            )
+        batches = type(save_freq) is int and save_freq > 0
+        if save_freq != "epoch" and save_freq is not False and not batches:
+            raise ValueError(
+                "BackupAndRestore: save_freq must be 'epoch', a number of batches, 1 or more, or "
+                f"False; received {save_freq!r}."
+            )
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+        self._path = Path(self.backup_dir, _FILE)
+        self._previous = Path(self.backup_dir, _PREVIOUS)
+        self._steps_at_save = 0
+        self._steps = 0
+        self._interrupted = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._steps_at_save = self._steps = 0
+        self._interrupted = False
+
+    def stored_run(self) -> Mapping[str, Any] | None:
+        problems = []
+        for path in (self._path, self._previous):
+            try:
+                return read_state(path)
+            except FileNotFoundError:
+                continue
+            except (DamagedFileError, OSError) as error:
+                problems.append(str(error))
+                if path == self._path and self._previous.exists():
+                    warnings.warn(
+                        f"{error}\n  Training goes on from the backup before it.",
+                        LaminaWarning,
+                        stacklevel=2,
+                    )
+        if problems:
+            raise DamagedFileError(
+                f"{problems[0]}\n  Fix: delete the folder {self.backup_dir} to start anew; "
+                "double_checkpoint=True keeps a second backup next time."
+            )
+        return None
+
+    def steps_to_bookmark(self) -> int | None:
+        if not self._counts_batches:
+            return None
+        return max(1, int(self.save_freq) - (self._steps - self._steps_at_save))
+
+    def at_bookmark(self, bookmark: Any) -> None:
+        self._steps = bookmark.steps
+        self._interrupted = bookmark.interrupted
+        if self._counts_batches:
+            due = self._steps - self._steps_at_save >= int(self.save_freq)
+        else:
+            due = self.save_freq == "epoch" and bookmark.step == 0
+        if due or self._interrupted:
+            self._steps_at_save = self._steps
+            self._save(bookmark.contents())
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if not self.delete_checkpoint or self._interrupted:
+            return
+        for path in (self._path, self._previous):
+            path.unlink(missing_ok=True)
+        folder = Path(self.backup_dir)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    @property
+    def _counts_batches(self) -> bool:
+        return self.save_freq != "epoch" and self.save_freq is not False
+
+    def _save(self, contents: Mapping[str, Any]) -> None:
+        if self.double_checkpoint and self._path.exists():
+            os.replace(self._path, self._previous)
+        write_state(self._path, contents)
