@@ -345,7 +345,9 @@ class Layer(Operation):
                 for output in jax.tree.leaves(outputs):
                     # Per sample, so that the strength does not depend on the batch size.
                     samples = max(output.shape[0], 1) if output.ndim else 1
-                    self.add_loss(self.activity_regularizer(output) / samples)
+                    # A sum of squares is soon beyond float16.
+                    full = output.astype(self.variable_dtype) if self._autocast_dtype else output
+                    self.add_loss(self.activity_regularizer(full) / samples)
             if self.supports_masking:
                 masking.set_masks(outputs, self.compute_mask(first, first_mask))
             elif first_mask is not None:

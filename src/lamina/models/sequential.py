@@ -190,6 +190,8 @@ class Sequential(Model):
         for record in config["layers"]:
             model.add(registry.deserialize(record, custom_objects))
         model._trainable = config.get("trainable", True)
+        if config.get("dtype") is not None:  # which Keras writes and doesn't read
+            model.dtype_policy = registry.deserialize(config["dtype"])
         shape = config.get("build_input_shape")
         if shape and not model.built and model.layers:
             model.build(tuple(shape))

@@ -16,6 +16,8 @@ from lamina.optimizers.adamw import AdamW
 from lamina.optimizers.ftrl import Ftrl
 from lamina.optimizers.lamb import Lamb
 from lamina.optimizers.lion import Lion
+from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from lamina.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from lamina.optimizers.muon import Muon
 from lamina.optimizers.nadam import Nadam
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
@@ -27,11 +29,13 @@ from lamina.optimizers.sgd import SGD
 _CLASSES = {
     cls.__name__: cls
     for cls in (
-        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam),
-        *(RMSprop, SGD, ScheduleFreeAdamW),
+        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion),
+        *(LossScaleOptimizer, MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW),
     )
 }
-registry.register_namespace("keras.optimizers", {**_CLASSES, "Optimizer": Optimizer})
+registry.register_namespace(
+    "keras.optimizers", {**_CLASSES, "Optimizer": Optimizer, "OptimizerMap": OptimizerMap}
+)
 
 
 def get(identifier: Any) -> Optimizer | None:

@@ -5,8 +5,6 @@ the weights. What holds for all of them is written once, here: the learning rate
 steps as Variables, clipping, weight decay, averaging, accumulation, constraints and saving.
 """
 
-import inspect
-import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -19,9 +17,15 @@ import optax
 
 from lamina.core import naming, registry
 from lamina.core.config import floatx
-from lamina.core.errors import LaminaWarning, unknown_argument
+from lamina.core.errors import LaminaWarning
 from lamina.core.stateless import stateless, values_of
 from lamina.core.variable import Array, ArrayLike, Variable, name_scope
+from lamina.optimizers.arguments import (
+    checked_rate,
+    needs_an_argument,
+    refuse_unknown,
+    whole_number,
+)
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from lamina.optimizers.schedules import LearningRateSchedule
 
@@ -90,7 +94,7 @@ class Optimizer:
         name: str | None = None,
         **unknown: Any,
     ):
-        _refuse_unknown(type(self), unknown)
+        refuse_unknown(type(self), unknown)
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         limits = {key: value for key, value in clips.items() if value is not None}
         if len(limits) > 1:
@@ -101,9 +105,9 @@ class Optimizer:
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"ema_momentum must be from 0 to 1; received {ema_momentum!r}.")
         if use_ema and ema_overwrite_frequency is not None:
-            _whole_number(ema_overwrite_frequency, "ema_overwrite_frequency", at_least=1)
+            whole_number(ema_overwrite_frequency, "ema_overwrite_frequency", at_least=1)
         if gradient_accumulation_steps is not None:
-            _whole_number(gradient_accumulation_steps, "gradient_accumulation_steps", at_least=2)
+            whole_number(gradient_accumulation_steps, "gradient_accumulation_steps", at_least=2)
         self.name = name or naming.auto_name(type(self))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -124,7 +128,7 @@ class Optimizer:
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern | None = None
         self._iterations = self._variable(0, "iteration", dtype="int32")
-        rate = _rate(learning_rate)
+        rate = checked_rate(learning_rate)
         self._learning_rate: Any = (
             rate if callable(rate) else self._variable(rate, "learning_rate", dtype=floatx())
         )
@@ -237,7 +241,7 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate | Variable | ArrayLike) -> None:
-        rate = _rate(value)
+        rate = checked_rate(value)
         if callable(rate):
             self._learning_rate = rate
         elif isinstance(self._learning_rate, Variable):
@@ -251,7 +255,7 @@ class Optimizer:
 
     def _scheduled(self, schedule: Callable) -> Array:
         step = self._iterations.value
-        takes_step = isinstance(schedule, LearningRateSchedule) or _needs_an_argument(schedule)
+        takes_step = isinstance(schedule, LearningRateSchedule) or needs_an_argument(schedule)
         return jnp.asarray(schedule(step) if takes_step else schedule(), dtype=floatx())
 
     # A step.
@@ -357,11 +361,7 @@ class Optimizer:
         boxes = [*variables, *self.variables]
         before = values_of(boxes)
         self._change([s / steps for s in sums], variables)
-        # The change is always computed and then kept or dropped: XLA fuses the choice into it,
-        # and unlike a branch it costs no compilation outside compiled code.
-        for box, old in zip(boxes, before, strict=True):
-            if box.value is not old:
-                box.assign(jnp.where(due, box.value, old))
+        keep_if(due, boxes, before)
         for accumulator, total in zip(accumulators, sums, strict=True):
             accumulator.assign(jnp.where(due, 0, total))
 
@@ -595,72 +595,20 @@ def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
     return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
-def _refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:
-    for name, value in arguments.items():
-        if name == "decay":
-            if value is not None:
-                warnings.warn(
-                    f"{cls.__name__}(decay={value!r}) does nothing, as in Keras 3.\n  Fix: "
-                    "learning_rate=lamina.optimizers.schedules.InverseTimeDecay(rate, 1, decay).",
-                    LaminaWarning,
-                    stacklevel=4,
-                )
-            continue
-        if name == "lr":
-            raise TypeError(f"{cls.__name__} has no argument 'lr'; it is called learning_rate.")
-        raise unknown_argument(cls.__name__, name, _arguments(cls))
+def keep_if(wanted: Array, boxes: Sequence[Variable], before: Sequence[Array]) -> None:
+    """Take back what was assigned to Variables, unless it is wanted.
 
+    The change is always computed and then kept or dropped: XLA fuses the choice into it, and
+    unlike a branch it costs no compilation outside compiled code.
 
-def _arguments(cls: type) -> list[str]:
-    """Names of the keyword arguments of a class and of those it inherits from."""
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [
-        parameter.name
-        for base in cls.__mro__
-        if "__init__" in vars(base) and base is not object
-        for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
-        if parameter.kind in named
-    ]
-
-
-def _whole_number(value: Any, name: str, at_least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or value < at_least:
-        raise ValueError(
-            f"{name} must be a whole number of steps, {at_least} or more, or None; "
-            f"received {value!r}."
-        )
-
-
-def _rate(value: Any) -> Any:
-    """A learning rate checked: a finite number, an array without axes, or a function."""
-    if isinstance(value, LearningRateSchedule):
-        return value
-    if isinstance(value, type):
-        raise TypeError(
-            f"learning_rate received the class {value.__name__}, not an object of it.\n"
-            f"  Fix: learning_rate={value.__name__}(…)."
-        )
-    if callable(value) or (isinstance(value, (jax.Array, Variable)) and value.ndim == 0):
-        return value
-    try:
-        number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except TypeError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(
-            "learning_rate must be a number, such as 0.001, a LearningRateSchedule or a function "
-            f"of the step; received {value!r}."
-        )
-    return number
-
-
-def _needs_an_argument(function: Callable) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # written in C, such as a NumPy function
-        return True
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(p.kind in positional and p.default is p.empty for p in parameters)
+    Args:
+        wanted: True or False, known only while the program runs.
+        boxes: The Variables.
+        before: What they held before the change.
+    """
+    for box, old in zip(boxes, before, strict=True):
+        if box.value is not old:
+            box.assign(jnp.where(wanted, box.value, old))
 
 
 def _with_gradient(

@@ -103,10 +103,15 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
     before = [(v, v._value) for owner in owners for v in owner.variables]
     remarks: list[str] = []
     used: set[str] = set()
+    read: set[int] = set()
     try:
         for path, part in parts:
             store = StoredGroup(stored.h5, f"{path}/vars" if path else "vars")
             used.add(store.path)
+            if isinstance(part, Optimizer):
+                if id(part._iterations) in read:
+                    continue  # came with the optimizer around it
+                read.update(id(v) for v in part.variables)
             try:
                 part.load_own_variables(store)
             except DamagedFileError:
@@ -182,6 +187,12 @@ def _children(part: Any) -> Iterator[tuple[str, Any]]:
     Properties count like attributes: a layer may show under a public name what it keeps under a
     private one, and the first name is the one in the file.
     """
+    if isinstance(part, Optimizer):
+        # Keras has the state of an optimizer inside another twice: with the outer one, too.
+        for name in ("inner_optimizer", "optimizers"):
+            if hasattr(part, name):
+                yield name, getattr(part, name)
+        return
     if not isinstance(part, Layer):
         return
     names = set(dir(part)) - _names_of_the_library(type(part))

@@ -11,6 +11,7 @@ import numpy as np
 from lamina.core import config
 from lamina.core import seed as seeds
 from lamina.core.stateless import assign_all, own_values_of, values_of
+from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
 from lamina.training.arrays import (
     convert,
@@ -232,6 +233,15 @@ class Loop:
         if hooks.stops_on_nan:
             model.stop_training = True
             return
+        if isinstance(model.optimizer, LossScaleOptimizer):
+            raise FloatingPointError(
+                "No loss scale keeps the gradients finite: step after step was left out, the last "
+                f"at step {step + 1} of epoch {epoch + 1}.\n"
+                "  Likely cause: float16 holds numbers up to 65,504, and inputs, weights or "
+                "outputs are larger, or the inputs hold NaN.\n"
+                "  Fix: inputs between 0 and 1, or dtype policy 'mixed_bfloat16', which has the "
+                "range of float32. The weights are those before the first step left out."
+            )
         rate = getattr(model.optimizer, "learning_rate", None)
         try:
             shown = f"The learning rate is {float(rate):g}. " if rate is not None else ""

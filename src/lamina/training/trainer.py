@@ -19,7 +19,7 @@ from lamina.core.stateless import stateless, value_and_grad
 from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
 from lamina.metrics import Metric
-from lamina.optimizers import Optimizer
+from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks
 from lamina.training.arrays import unpack_x_y_sample_weight
 from lamina.training.callbacks import Callback, History
@@ -92,7 +92,9 @@ class Trainer(Layer):
             run_eagerly: Run every step in Python, uncompiled: slow, for looking into `call`.
             steps_per_execution, jit_compile: Accepted as in Keras and not needed: the training
                 loop is always compiled, and the number of steps a call is found by timing.
-            auto_scale_loss: Scale the loss under `mixed_float16`.
+            auto_scale_loss: Where the model or a layer of it has the policy `mixed_float16`, wrap
+                the optimizer in a `LossScaleOptimizer`, which keeps small gradients from
+                becoming zero.
         """
         if kwargs:
             raise unknown_argument("compile()", next(iter(kwargs)), _COMPILE_ARGUMENTS)
@@ -110,7 +112,11 @@ class Trainer(Layer):
             "jit_compile": jit_compile,
         }
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
-        self.optimizer = optimizers_module.get(optimizer)
+        optimizer = optimizers_module.get(optimizer)
+        if auto_scale_loss and optimizer is not None and self._loses_small_gradients():
+            if not isinstance(optimizer, LossScaleOptimizer):
+                optimizer = LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        self.optimizer = optimizer
         self.run_eagerly = run_eagerly
         self.jit_compile = not run_eagerly  # always: see the argument above
         self.stop_training = False
@@ -118,6 +124,10 @@ class Trainer(Layer):
         object.__setattr__(self, "_objectives", objectives)
         object.__setattr__(self, "_compile_config", arguments)
         self._programs.clear()
+
+    def _loses_small_gradients(self) -> bool:
+        # The layers are asked, too: files do not say what the policy of a functional model was.
+        return any(layer.dtype_policy.name == "mixed_float16" for layer in self._flatten_layers())
 
     @property
     def compiled(self) -> bool:
@@ -191,7 +201,10 @@ class Trainer(Layer):
         variables = self.trainable_variables
         (_, (loss, y_pred)), gradients = value_and_grad(forward, variables)()
         self.optimizer.apply(gradients, variables)
-        self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        counted: tuple[Any, Any] = (loss, _batch_size(x))
+        if isinstance(self.optimizer, LossScaleOptimizer):
+            counted = self.optimizer.counted(*counted)
+        self._objectives.loss_tracker.update_state(*counted)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:

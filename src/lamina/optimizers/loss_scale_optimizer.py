@@ -1,0 +1,214 @@
+"""LossScaleOptimizer: keeps small float16 gradients from becoming zero."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import registry
+from lamina.core.stateless import values_of
+from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.optimizers.arguments import refuse_unknown, whole_number
+from lamina.optimizers.optimizer import LearningRate, Optimizer, keep_if
+
+# Half of the smallest normal float16: no gradient that overflows at this scale can be saved.
+_SMALLEST_SCALE = 2.0**-15
+
+
+class LossScaleOptimizer(Optimizer):
+    """Multiplies the loss by a large number before gradients are taken, and divides them by it.
+
+    Numbers below 6e-8 are zero in float16, and many gradients are that small. The scale is found
+    by trying: it doubles after `dynamic_growth_steps` steps without overflow. Where a gradient
+    is not finite the scale is halved and the step left out: weights and slots stay as they are.
+
+    `compile` under `mixed_float16` wraps the optimizer by itself.
+
+    Args:
+        inner_optimizer: The optimizer that changes the weights. Clipping, averaging and so on
+            are its business; its own `loss_scale_factor` is switched off.
+        initial_scale: First scale. Too large is soon halved; too small takes long to grow.
+        dynamic_growth_steps: Steps without overflow after which the scale doubles.
+        name: Part of the names of its variables.
+
+    Raises:
+        TypeError: If `inner_optimizer` is no optimizer, or an argument belongs to it instead.
+        ValueError: If a number is out of its range.
+
+    Source: Micikevicius et al., 2018, "Mixed Precision Training", arXiv:1710.03740.
+
+    Example:
+        >>> from lamina.optimizers.sgd import SGD
+        >>> weight = Variable([1.0])
+        >>> optimizer = LossScaleOptimizer(SGD(learning_rate=0.5), initial_scale=8.0)
+        >>> float(optimizer.scale_loss(2.0))
+        16.0
+        >>> optimizer.apply([jnp.array([8.0])], [weight])
+        >>> optimizer.apply([jnp.array([jnp.inf])])
+        >>> weight.numpy().tolist(), float(optimizer.dynamic_scale)
+        ([0.5], 4.0)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 2.0**15,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if not isinstance(inner_optimizer, Optimizer):
+            raise TypeError(
+                "LossScaleOptimizer needs an optimizer to wrap, such as lamina.optimizers.Adam(); "
+                f"received {inner_optimizer!r}."
+            )
+        if not initial_scale > 0:
+            raise ValueError(f"initial_scale must be above 0; received {initial_scale!r}.")
+        whole_number(dynamic_growth_steps, "dynamic_growth_steps", at_least=1)
+        _refuse_what_is_inside(kwargs)
+        super().__init__(learning_rate=0.0, name=name)
+        self.inner_optimizer = inner_optimizer
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = dynamic_growth_steps
+        inner_optimizer.loss_scale_factor = None
+
+    def _build_state(self, new: list[Variable]) -> None:
+        if not self.built:
+            self.step_counter = self.add_variable((), "zeros", "int32", name="step_counter")
+            self.dynamic_scale = self.add_variable(
+                (), lambda shape, dtype: np.full(shape, self.initial_scale), name="dynamic_scale"
+            )
+        self.inner_optimizer.build(self._trainable_variables)
+
+    @property
+    def variables(self) -> list[Variable]:
+        own = [self._iterations, self._learning_rate, *self._added]
+        return [*own, *self.inner_optimizer.variables]
+
+    def _before_building(self) -> list[Variable]:
+        return [*super()._before_building(), *self.inner_optimizer._before_building()]
+
+    def apply(
+        self,
+        grads: Sequence[ArrayLike | None],
+        trainable_variables: Iterable[Variable] | None = None,
+    ) -> None:
+        """`Optimizer.apply` with gradients of the scaled loss; left out if one is not finite."""
+        grads = list(grads)
+        if not grads:
+            return
+        variables = self._checked(grads, trainable_variables)
+        scale = self.dynamic_scale.value
+        finite = _all_finite(grads)
+        boxes = [*variables, *self.inner_optimizer.variables]
+        before = values_of(boxes)
+        self.inner_optimizer.apply([None if g is None else g / scale for g in grads], variables)
+        keep_if(finite, boxes, before)
+        counter = self.step_counter.value + 1
+        grows = finite & (counter == self.dynamic_growth_steps)
+        self.step_counter.assign(jnp.where(finite & ~grows, counter, 0))
+        self.dynamic_scale.assign(scale * jnp.where(grows, 2.0, jnp.where(finite, 1.0, 0.5)))
+
+    def scale_loss(self, loss: ArrayLike) -> ArrayLike:
+        """The loss to differentiate: times the scale of the moment."""
+        return loss * (self.dynamic_scale.value if self.built else self.initial_scale)
+
+    def counted(self, loss: Any, samples: Any) -> tuple[Any, Any]:
+        """What a step weighs in the mean loss of an epoch, after `apply`.
+
+        A step that was left out because its loss overflowed counts for nothing. Where the scale
+        has become so small that halving it further is no help, the loss is NaN: this training
+        cannot go on.
+
+        Args:
+            loss: The loss of the step, not scaled.
+            samples: How many samples it is the mean of.
+
+        Returns:
+            The loss to count and its weight.
+        """
+        left_out = ~jnp.isfinite(loss)
+        hopeless = self.dynamic_scale.value < _SMALLEST_SCALE
+        return (
+            jnp.where(hopeless, jnp.nan, jnp.where(left_out, 0, loss)),
+            jnp.where(left_out & ~hopeless, 0, samples),
+        )
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of the optimizer inside."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate | Variable | ArrayLike) -> None:
+        self.inner_optimizer.learning_rate = value
+
+    @property
+    def iterations(self) -> Any:
+        """How many times the weights were changed: steps that were left out don't count."""
+        return self.inner_optimizer.iterations
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def load_own_variables(self, store: Mapping) -> None:
+        """`Optimizer.load_own_variables`; also the state of one that was not wrapped."""
+        inner = self.inner_optimizer
+        alone = len(store.keys()) == len(inner.variables)
+        if alone:
+            inner.load_own_variables(store)
+        else:
+            super().load_own_variables(store)
+
+    def get_config(self) -> dict:
+        return {
+            "name": self.name,
+            "inner_optimizer": registry.serialize(self.inner_optimizer),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping, custom_objects: Mapping | None = None
+    ) -> "LossScaleOptimizer":
+        inner = registry.deserialize(config["inner_optimizer"], custom_objects)
+        return cls(**{**config, "inner_optimizer": inner})
+
+
+def _all_finite(gradients: Sequence[ArrayLike | None]) -> Array:
+    found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in gradients if g is not None]
+    return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
+
+
+def _refuse_what_is_inside(arguments: dict[str, Any]) -> None:
+    """Arguments that every optimizer has, and that this one leaves to the one it wraps.
+
+    Files of earlier Keras hold them with their defaults; these do no harm.
+    """
+    if not arguments.pop("dynamic", True):
+        raise ValueError(
+            "LossScaleOptimizer finds its scale by itself and has no dynamic=False.\n"
+            "  Fix: for a fixed scale, lamina.optimizers.Adam(loss_scale_factor=1024.0) alone."
+        )
+    harmless = {"use_ema": False, "ema_momentum": 0.99}
+    for name in (
+        *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"),
+        *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
+    ):
+        value = arguments.pop(name, harmless.get(name))
+        if value != harmless.get(name):
+            raise ValueError(
+                f"LossScaleOptimizer has no {name}; received {value!r}.\n"
+                f"  Fix: give it to the optimizer inside: LossScaleOptimizer(Adam({name}=…))."
+            )
+    refuse_unknown(LossScaleOptimizer, arguments)

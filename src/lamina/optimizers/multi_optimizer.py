@@ -1,0 +1,254 @@
+"""MultiOptimizer: different optimizers for different weights of one model."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from lamina.core import registry
+from lamina.core.variable import ArrayLike, Variable
+from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from lamina.optimizers.optimizer import Optimizer
+
+
+class OptimizerMap(MutableMapping):
+    """Says by name which optimizer trains which weight.
+
+    A key is the path of a weight, such as `"encoder/dense/kernel"`, or a pattern (regular
+    expression) for all of a path: `"encoder/.*"`.
+
+    Args:
+        default_optimizer: For every weight that no key fits.
+        optimizer_map: From key to optimizer.
+
+    Raises:
+        TypeError: If an optimizer is none.
+        ValueError: If a key is given twice, or two patterns fit one path.
+
+    Example:
+        >>> from lamina.optimizers.adam import Adam
+        >>> from lamina.optimizers.sgd import SGD
+        >>> chosen = OptimizerMap(SGD(), {"encoder/.*": Adam(name="mine")})
+        >>> chosen["encoder/dense/kernel"].name
+        'mine'
+    """
+
+    def __init__(
+        self, default_optimizer: Optimizer, optimizer_map: dict[str, Optimizer] | None = None
+    ):
+        if optimizer_map is not None and not isinstance(optimizer_map, dict):
+            raise TypeError(
+                f"optimizer_map must be a dict from paths to optimizers; received {optimizer_map!r}"
+            )
+        self._default_optimizer = _plain(default_optimizer)
+        self._optimizer_map: dict[str, Optimizer] = {}
+        for key, optimizer in (optimizer_map or {}).items():
+            self[key] = optimizer
+
+    @property
+    def default_optimizer(self) -> Optimizer:
+        """The optimizer of every weight that no key fits."""
+        return self._default_optimizer
+
+    def __getitem__(self, key: str) -> Optimizer:
+        if key in self._optimizer_map:
+            return self._optimizer_map[key]
+        fitting = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
+        if len(fitting) > 1:
+            raise ValueError(
+                f"Two keys of the OptimizerMap fit the weight {key!r}: {fitting[0]!r} and "
+                f"{fitting[1]!r}.\n  Fix: make one of them narrower."
+            )
+        return self._optimizer_map[fitting[0]] if fitting else self._default_optimizer
+
+    def __setitem__(self, key: str, optimizer: Optimizer) -> None:
+        if not isinstance(key, str):
+            raise ValueError(f"A key of an OptimizerMap is the path of a weight; received {key!r}.")
+        if key in self._optimizer_map:
+            raise ValueError(
+                f"The OptimizerMap has {self._optimizer_map[key]!r} for {key!r} already.\n"
+                f"  Fix: del optimizer_map[{key!r}] first."
+            )
+        self._optimizer_map[key] = _plain(optimizer)
+
+    def __delitem__(self, key: str) -> None:
+        del self._optimizer_map[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._optimizer_map
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._optimizer_map)
+
+    def __len__(self) -> int:
+        return len(self._optimizer_map)
+
+    def __call__(self, variable: Variable) -> Optimizer:
+        """The optimizer of a weight."""
+        return self[variable.path]
+
+    def get_config(self) -> dict:
+        return {
+            "default_optimizer": registry.serialize(self._default_optimizer),
+            "optimizer_map": registry.serialize(self._optimizer_map),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping, custom_objects: Mapping | None = None) -> "OptimizerMap":
+        return cls(**registry.deserialize(dict(config), custom_objects))
+
+
+class MultiOptimizer(Optimizer):
+    """Hands each weight to an optimizer of its own.
+
+    Learning rates are set on `optimizer.optimizers`, one by one; each of them has its own.
+
+    Args:
+        optimizer_map: An `OptimizerMap`, or a function from a Variable to an optimizer.
+        loss_scale_factor: That of all its optimizers.
+        name: Part of the names of its variables.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lamina.optimizers.sgd import SGD
+        >>> kernel, bias = Variable([1.0], name="kernel"), Variable([1.0], name="bias")
+        >>> optimizer = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": SGD(0.1)}))
+        >>> optimizer.apply([jnp.array([1.0]), jnp.array([1.0])], [kernel, bias])
+        >>> round(float(kernel[0]), 3), round(float(bias[0]), 3)
+        (0.5, 0.9)
+    """
+
+    def __init__(
+        self,
+        optimizer_map: OptimizerMap | Callable[[Variable], Optimizer],
+        loss_scale_factor: float | None = None,
+        name: str | None = None,
+    ):
+        if not callable(optimizer_map):
+            raise TypeError(
+                "MultiOptimizer needs an OptimizerMap, or a function from a Variable to an "
+                f"optimizer; received {optimizer_map!r}."
+            )
+        self._inner_optimizers: list[Optimizer] = []
+        super().__init__(learning_rate=0.0, loss_scale_factor=loss_scale_factor, name=name)
+        self._optimizer_map = optimizer_map
+        self._optimizer_of: dict[int, Optimizer] = {}
+        if isinstance(optimizer_map, OptimizerMap):
+            mapped = [optimizer_map[key] for key in optimizer_map]
+            for optimizer in (*mapped, optimizer_map.default_optimizer):
+                self._add(optimizer)
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizers inside, those of the map first, then its default."""
+        return self._inner_optimizers
+
+    def _add(self, optimizer: Optimizer) -> Optimizer:
+        if not any(optimizer is known for known in self._inner_optimizers):
+            optimizer.loss_scale_factor = self.loss_scale_factor
+            self._inner_optimizers.append(optimizer)
+        return optimizer
+
+    def _build_state(self, new: list[Variable]) -> None:
+        for v in new:
+            self._optimizer_of[id(v)] = self._add(_plain(self._optimizer_map(v)))
+        for optimizer, (variables,) in self._shared_out(self._trainable_variables):
+            optimizer.build(variables)
+
+    def _shared_out(self, variables: Sequence[Variable], *others: Sequence) -> Iterator[tuple]:
+        """Each optimizer that has something to do, with its part of every list."""
+        owners = [self._optimizer_of[id(v)] for v in variables]
+        for optimizer in self._inner_optimizers:
+            mine = [i for i, owner in enumerate(owners) if owner is optimizer]
+            if mine:
+                yield optimizer, [[values[i] for i in mine] for values in (variables, *others)]
+
+    @property
+    def variables(self) -> list[Variable]:
+        inner = (v for optimizer in self._inner_optimizers for v in optimizer.variables)
+        return [self._iterations, self._learning_rate, *inner]
+
+    def _before_building(self) -> list[Variable]:
+        inner = (v for optimizer in self._inner_optimizers for v in optimizer._before_building())
+        return [*super()._before_building(), *inner]
+
+    def apply(
+        self,
+        grads: Sequence[ArrayLike | None],
+        trainable_variables: Iterable[Variable] | None = None,
+    ) -> None:
+        """`Optimizer.apply`, by the optimizer of each weight."""
+        grads = list(grads)
+        if not grads:
+            return
+        weights = self._checked(grads, trainable_variables)
+        for optimizer, (variables, gradients) in self._shared_out(weights, grads):
+            optimizer.apply(gradients, variables)
+        self._iterations.assign_add(1)
+
+    @property
+    def learning_rate(self) -> Any:
+        """There is none: each of `optimizers` has its own."""
+        raise AttributeError(_NO_RATE)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        raise AttributeError(_NO_RATE)
+
+    @property
+    def loss_scale_factor(self) -> float | None:
+        """What the loss is multiplied by, for all of `optimizers`."""
+        return self._loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value: float | None) -> None:
+        self._loss_scale_factor = value
+        for optimizer in self._inner_optimizers:
+            optimizer.loss_scale_factor = value
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        known = [v for v in var_list if id(v) in self._optimizer_of]
+        for optimizer, (variables,) in self._shared_out(known):
+            optimizer.finalize_variable_values(variables)
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        for optimizer in self._inner_optimizers:
+            optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def get_config(self) -> dict:
+        return {
+            "optimizer_map": registry.serialize(self._optimizer_map),
+            "loss_scale_factor": self.loss_scale_factor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping, custom_objects: Mapping | None = None
+    ) -> "MultiOptimizer":
+        chosen = registry.deserialize(config["optimizer_map"], custom_objects)
+        return cls(**{**config, "optimizer_map": chosen})
+
+
+_NO_RATE = (
+    "A MultiOptimizer has no learning rate of its own: each of its optimizers has one.\n"
+    "  Fix: optimizer.optimizers[0].learning_rate = 0.001."
+)
+
+
+def _plain(optimizer: Any) -> Optimizer:
+    """An optimizer that may be one of several for a model."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "An OptimizerMap holds optimizers, such as lamina.optimizers.Adam(); "
+            f"received {optimizer!r}."
+        )
+    if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
+        raise ValueError(
+            f"{type(optimizer).__name__} cannot be one of several optimizers.\n"
+            "  Fix: put the whole inside: LossScaleOptimizer(MultiOptimizer(…))."
+        )
+    return optimizer
