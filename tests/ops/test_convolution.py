@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.ops import conv, convolution
+from lamina.ops import conv, conv_transpose, convolution, depthwise_conv, separable_conv
 
 # input without batch and channels, kernel, strides, padding, dilation
 CASES = [
@@ -44,18 +44,74 @@ def test_value_and_gradients_equal_keras(method, case, data_format, rng, monkeyp
     x, kernel = both_sides(rng, spatial, window, data_format)
 
     settings = (strides, padding, data_format, dilation)
-    shape = jax.eval_shape(lambda x, kernel: conv(x, kernel, *settings), x, kernel).shape
-    weights = jnp.asarray(rng.normal(size=shape), "float32")
+    assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
+
+
+def assert_same_value_and_gradients(ours, theirs, x, kernel, settings):
+    shape = jax.eval_shape(lambda x, kernel: ours(x, kernel, *settings), x, kernel).shape
+    weights = jnp.asarray(np.random.default_rng(seed=5).normal(size=shape), "float32")
 
     @functools.partial(jax.jit, static_argnums=0)
     def value_and_gradients(function, x, kernel):
         y, back = jax.vjp(lambda x, kernel: function(x, kernel, *settings), x, kernel)
         return y, *back(weights)
 
-    ours = value_and_gradients(conv, x, kernel)
-    theirs = value_and_gradients(keras.ops.conv, x, kernel)
-    for value, expected in zip(ours, theirs, strict=True):
+    found = value_and_gradients(ours, x, kernel)
+    for value, expected in zip(found, value_and_gradients(theirs, x, kernel), strict=True):
         np.testing.assert_allclose(value, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("slices", [True, False], ids=["slices", "library"])
+@pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 5, 7, 9)])
+def test_depthwise_value_and_gradients_equal_keras(slices, case, rng, monkeypatch):
+    spatial, window, strides, padding, dilation = case
+    monkeypatch.setattr(convolution, "_suits_slices", lambda _: slices)
+    x, kernel = both_sides(rng, spatial, window, "channels_last", channels=3, filters=2)
+    settings = (strides, padding, "channels_last", dilation)
+    assert_same_value_and_gradients(depthwise_conv, keras.ops.depthwise_conv, x, kernel, settings)
+
+
+# input without batch and channels, kernel, strides, padding, output_padding, dilation
+TRANSPOSED = [
+    ((4, 3), (3, 2), 1, "valid", None, 1),
+    ((4, 3), (2, 2), 2, "valid", None, 1),
+    ((4, 3), (2, 3), (3, 2), "valid", (1, 0), 1),
+    ((4, 3), (3, 4), 2, "same", None, 1),
+    ((4, 3), (1, 2), (3, 2), "same", (1, 1), 1),
+    ((4, 3), (3, 2), 1, "same", None, 2),
+    ((5,), (3,), 2, "same", 1, 1),
+    ((2, 3, 2), (2, 3, 2), 2, "same", None, 1),
+]
+
+
+@pytest.mark.parametrize("slices", [True, False], ids=["slices", "library"])
+@pytest.mark.parametrize("case", TRANSPOSED)
+def test_transposed_value_and_gradients_equal_keras(slices, case, rng, monkeypatch):
+    spatial, window, strides, padding, extra, dilation = case
+    monkeypatch.setattr(convolution, "_suits_slices", lambda _: slices)
+    x, _ = both_sides(rng, spatial, window, "channels_last")
+    kernel = jnp.asarray(rng.normal(size=(*window, 3, 2)), "float32")
+    settings = (strides, padding, extra, "channels_last", dilation)
+    assert_same_value_and_gradients(conv_transpose, keras.ops.conv_transpose, x, kernel, settings)
+
+
+def test_depthwise_and_transposed_take_the_channels_first(rng):
+    x, kernel = both_sides(rng, (5, 6), (2, 3), "channels_first", channels=3, filters=2)
+    settings = {"strides": 2, "padding": "same", "data_format": "channels_first"}
+    expected = keras.ops.depthwise_conv(x, kernel, **settings)
+    np.testing.assert_allclose(depthwise_conv(x, kernel, **settings), expected, atol=1e-5)
+    kernel = jnp.swapaxes(kernel, -1, -2)
+    expected = keras.ops.conv_transpose(x, kernel, **settings)
+    np.testing.assert_allclose(conv_transpose(x, kernel, **settings), expected, atol=1e-5)
+
+
+def test_separable_equals_keras(rng):
+    x, depthwise = both_sides(rng, (5, 6), (2, 3), "channels_last", channels=3, filters=2)
+    pointwise = jnp.asarray(rng.normal(size=(1, 1, 6, 4)), "float32")
+    settings = {"strides": 2, "padding": "same"}
+    expected = keras.ops.separable_conv(x, depthwise, pointwise, **settings)
+    found = separable_conv(x, depthwise, pointwise, **settings)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -77,8 +133,10 @@ def test_groups_of_channels_are_convolved_separately(rng):
 def test_on_cpu_patches_are_chosen_and_the_compiled_program_has_no_convolution(rng):
     if jax.default_backend() != "cpu":
         pytest.skip("the library's convolution is right elsewhere")
-    x, kernel = both_sides(rng, (5, 5), (2, 2), "channels_last")
-    assert "convolution" not in jax.jit(conv).lower(x, kernel).as_text()
+    x, _ = both_sides(rng, (5, 5), (2, 2), "channels_last")
+    for function in (conv, depthwise_conv, conv_transpose):
+        kernel = jnp.ones((2, 2, x.shape[-1], x.shape[-1]))
+        assert "convolution" not in jax.jit(function).lower(x, kernel).as_text()
 
 
 def test_very_large_patches_fall_back_to_the_library():
@@ -103,6 +161,14 @@ def test_half_size_floats_stay_half_size(rng):
         (lambda x, k: conv(x, k, strides=(1, 1, 1)), "or 2 of them"),
         (lambda x, k: conv(x, k, padding="full"), "received 'full'"),
         (lambda x, k: conv(x, k, data_format="NHWC"), "received 'NHWC'"),
+        (lambda x, k: depthwise_conv(x, k[:, :, :1]), "have 2 channels.*expects 1"),
+        (lambda x, k: depthwise_conv(x[:, :2], k), "does not fit into inputs of shape"),
+        (lambda x, k: conv_transpose(x, k), "4 axes and 3 channels"),
+        (lambda x, k: conv_transpose(x, k, output_padding=-1), "0 or more; received -1"),
+        (
+            lambda x, k: conv_transpose(x[:, :1], k[:2, ..., :2], 1, "same", 0),
+            "would leave nothing",
+        ),
     ],
 )
 def test_impossible_calls_are_refused(call, message, rng):

@@ -9,7 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.ops import average_pool, max_pool, pooling
+from lamina.ops import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    max_pool,
+    pooling,
+)
 
 # input without batch and channels, window, strides, padding
 CASES = [
@@ -87,3 +93,41 @@ def test_large_windows_use_the_library():
 def test_impossible_calls_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(jnp.zeros((2, 5, 5, 3)))
+
+
+ADAPTIVE = {
+    "max": (adaptive_max_pool, keras.ops.adaptive_max_pool),
+    "mean": (adaptive_average_pool, keras.ops.adaptive_average_pool),
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTIVE)
+@pytest.mark.parametrize(
+    ("shape", "output_size", "data_format"),
+    [
+        ((2, 7, 3), 3, "channels_last"),
+        ((2, 3, 6), 4, "channels_first"),
+        ((2, 5, 6, 3), (3, 2), "channels_last"),
+        ((2, 3, 4, 2), (5, 1), "channels_last"),
+        ((1, 4, 3, 5, 2), (2, 3, 2), "channels_last"),
+    ],
+)
+def test_adaptive_value_and_gradient_equal_keras(kind, shape, output_size, data_format, rng):
+    x = jnp.asarray(rng.normal(size=shape), "float32")
+    ours, theirs = ADAPTIVE[kind]
+    y, back = jax.vjp(lambda x: ours(x, output_size, data_format), x)
+    expected, expected_back = jax.vjp(lambda x: theirs(x, output_size, data_format), x)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    weights = jnp.asarray(rng.normal(size=y.shape), "float32")
+    np.testing.assert_allclose(back(weights)[0], expected_back(weights)[0], atol=1e-5)
+
+
+def test_adaptive_pooling_of_whole_numbers():
+    x = jnp.arange(5).reshape(1, 5, 1)
+    assert adaptive_max_pool(x, 2)[0, :, 0].tolist() == [2, 4]
+    assert adaptive_average_pool(x, 2)[0, :, 0].tolist() == [1.0, 3.0]
+
+
+def test_adaptive_pooling_to_nothing_is_refused():
+    with pytest.raises(ValueError, match="output_size must be .* 1 or more; received 0"):
+        adaptive_max_pool(jnp.ones((1, 5, 1)), 0)

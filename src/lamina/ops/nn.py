@@ -34,7 +34,7 @@ from lamina.ops.activation import (
     tanh_shrink,
     threshold,
 )
-from lamina.ops.convolution import conv
+from lamina.ops.convolution import conv, conv_transpose, depthwise_conv, separable_conv
 from lamina.ops.encoding import multi_hot, one_hot
 from lamina.ops.normalization import (
     batch_normalization,
@@ -43,14 +43,26 @@ from lamina.ops.normalization import (
     normalize,
     rms_normalization,
 )
-from lamina.ops.pooling import average_pool, max_pool
+from lamina.ops.patches import depth_to_space, fold, space_to_depth, unfold
+from lamina.ops.pooling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    max_pool,
+)
 
 __all__ = [
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "average_pool",
     "batch_normalization",
     "celu",
     "conv",
+    "conv_transpose",
+    "depth_to_space",
+    "depthwise_conv",
     "elu",
+    "fold",
     "gelu",
     "glu",
     "hard_shrink",
@@ -71,12 +83,14 @@ __all__ = [
     "relu6",
     "rms_normalization",
     "selu",
+    "separable_conv",
     "sigmoid",
     "silu",
     "soft_shrink",
     "softmax",
     "softplus",
     "softsign",
+    "space_to_depth",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
@@ -84,6 +98,7 @@ __all__ = [
     "swish",
     "tanh_shrink",
     "threshold",
+    "unfold",
 ]
 
 explain_missing_names(__name__)

@@ -17,6 +17,7 @@ from jax import lax
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import windows
+from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -95,10 +96,90 @@ def average_pool(
     return total / _counts(x, axes, window, steps, amounts)
 
 
+@op("inputs")
+def adaptive_max_pool(inputs: ArrayLike, output_size: Any, data_format: str | None = None) -> Array:
+    """The largest value of each of so many stretches, whatever the size of the inputs.
+
+    Stretch `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
+    so neighbours may share a value.
+
+    Args:
+        inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
+            `data_format="channels_first"`.
+        output_size: Number of stretches, one number or one an axis.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        `(batch, *output_size, channels)`, or with the channels as second axis.
+
+    Example:
+        >>> adaptive_max_pool(jnp.array([[[1.0], [3.0], [2.0], [0.0], [5.0]]]), 2)[0, :, 0].tolist()
+        [3.0, 5.0]
+    """
+    x, stretches = _prepare_adaptive(inputs, output_size, data_format)
+    for axis, (starts, ends) in stretches.items():
+        # The last place is repeated where a stretch is shorter than the longest.
+        places = np.minimum(starts[:, None] + np.arange(max(ends - starts)), ends[:, None] - 1)
+        x = jnp.max(jnp.take(x, places, axis=axis), axis=axis + 1)
+    return x
+
+
+@op("inputs")
+def adaptive_average_pool(
+    inputs: ArrayLike, output_size: Any, data_format: str | None = None
+) -> Array:
+    """The mean of each of so many stretches, whatever the size of the inputs.
+
+    Stretch `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
+    so neighbours may share a value.
+
+    Args:
+        inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
+            `data_format="channels_first"`.
+        output_size: Number of stretches, one number or one an axis.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        `(batch, *output_size, channels)`, or with the channels as second axis.
+
+    Example:
+        >>> x = jnp.array([[[1.0], [3.0], [2.0], [0.0]]])
+        >>> adaptive_average_pool(x, 2)[0, :, 0].tolist()
+        [2.0, 1.0]
+    """
+    x, stretches = _prepare_adaptive(inputs, output_size, data_format)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        x = x.astype(jnp.result_type(float))
+    for axis, (starts, ends) in stretches.items():
+        places = np.arange(x.shape[axis])
+        inside = (places >= starts[:, None]) & (places < ends[:, None])
+        means = jnp.asarray(inside / (ends - starts)[:, None], x.dtype)
+        x = jnp.moveaxis(jnp.tensordot(x, means, (axis, 1)), -1, axis)
+    return x
+
+
+def _prepare_adaptive(
+    inputs: ArrayLike, output_size: Any, data_format: str | None
+) -> tuple[Array, dict[int, tuple[np.ndarray, np.ndarray]]]:
+    """The inputs, and where the stretches of each spatial axis begin and end."""
+    x = as_array(inputs)
+    axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))
+    if not axes or 0 in x.shape[1:]:
+        raise ValueError(
+            f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
+        )
+    counts = windows.per_axis(output_size, len(axes), "output_size")
+    stretches = {}
+    for axis, count in zip(axes, counts, strict=True):
+        numbers, size = np.arange(count), x.shape[axis]
+        stretches[axis] = (numbers * size // count, -(-(numbers + 1) * size // count))
+    return x, stretches
+
+
 def _prepare(
     inputs: ArrayLike, pool_size: Any, strides: Any, padding: str, data_format: str | None
 ) -> tuple[Array, tuple, tuple, tuple, list]:
-    x = jnp.asarray(inputs)
+    x = as_array(inputs)
     axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))
     if not axes:
         raise ValueError(

@@ -88,6 +88,44 @@ def padding_amounts(
     return amounts
 
 
+def transposed_padding(
+    reach: int, stride: int, padding: str, extra: int | None = None
+) -> tuple[int, int]:
+    """What a transposed convolution adds around its inputs, which lie `stride` apart.
+
+    Args:
+        reach: How far a kernel reaches, dilation included.
+        stride: Distance between the kernels of neighbouring values.
+        padding: `"valid"` or `"same"`.
+        extra: Keras's `output_padding`; None for results that are `stride` times as long
+            (`"same"`), or as long as the kernels reach and a stride at least (`"valid"`).
+
+    Example:
+        >>> transposed_padding(reach=3, stride=2, padding="same")
+        (2, 1)
+    """
+    if padding == "valid":
+        behind = max(reach, stride) - reach if extra is None else extra
+        return reach - 1, reach - 1 + behind
+    total = reach + stride - 2 if extra is None else reach - 2 + reach % 2 + extra
+    before = min(-(-total // 2), reach - 1)
+    return before, total - before
+
+
+def transposed_size(
+    size: int | None, reach: int, stride: int, padding: str, extra: int | None = None
+) -> int | None:
+    """How long the result of a transposed convolution is; None if that of the inputs is unknown.
+
+    Example:
+        >>> transposed_size(7, reach=3, stride=2, padding="same")
+        14
+    """
+    if size is None:
+        return None
+    return (size - 1) * stride + 2 - reach + sum(transposed_padding(reach, stride, padding, extra))
+
+
 def pad(x: Array, axes: Sequence[int], amounts: Sequence[tuple[int, int]], value: Any) -> Array:
     """`x` with a constant around some of its axes."""
     if not any(before or after for before, after in amounts):
@@ -137,3 +175,40 @@ def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -
         return x.reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
     places = np.arange(count)[:, None] * stride + np.arange(width) * dilation
     return jnp.take(x, places, axis=axis)
+
+
+def overlapped(
+    parts: Sequence[Array],
+    axes: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    sizes: Sequence[int],
+    crops: Sequence[int],
+) -> Array:
+    """The way back from `shifted`: every part is put where its windows saw it, and summed.
+
+    Args:
+        parts: For every position in the window, in row-major order, one value a window.
+        axes, window, strides, dilation: As for `shifted`.
+        sizes: Sizes of the axes in the result.
+        crops: How many values in front of the first are left out; negative for zeros instead.
+
+    Example:
+        >>> parts = [jnp.array([1, 2]), jnp.array([10, 20])]
+        >>> overlapped(parts, [0], window=[2], strides=[1], dilation=[1], sizes=[3], crops=[0])
+        Array([ 1, 12, 20], dtype=int32)
+    """
+    total = None
+    for part, position in zip(parts, itertools.product(*map(range, window)), strict=True):
+        widths = [(0, 0, 0)] * part.ndim
+        for axis, index, stride, gap, size, crop in zip(
+            axes, position, strides, dilation, sizes, crops, strict=True
+        ):
+            before = index * gap - crop
+            reached = before + (part.shape[axis] - 1) * stride + 1
+            widths[axis] = (before, size - reached, stride - 1)
+        placed = lax.pad(part, lax.convert_element_type(0, part.dtype), widths)
+        total = placed if total is None else total + placed
+    assert total is not None
+    return total
