@@ -78,9 +78,24 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from lamina.layers.preprocessing.categorical import (
+    CategoryEncoding,
+    Discretization,
+)
+from lamina.layers.preprocessing.hashing import (
+    HashedCrossing,
+    Hashing,
+)
+from lamina.layers.preprocessing.lookup import (
+    IntegerLookup,
+    StringLookup,
+)
 from lamina.layers.preprocessing.numerical import (
     Normalization,
     Rescaling,
+)
+from lamina.layers.preprocessing.text import (
+    TextVectorization,
 )
 from lamina.layers.regularization import (
     ActivityRegularization,
@@ -103,6 +118,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -111,6 +127,7 @@ __all__ = [
     "Convolution2D",
     "Convolution3D",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "ELU",
@@ -129,10 +146,13 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -151,7 +171,9 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "add",
     "average",
     "concatenate",

@@ -1,7 +1,7 @@
 """Layers that bring numbers to a common scale: Rescaling and Normalization."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from lamina.core import registry
 from lamina.core.config import epsilon, image_data_format
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
+from lamina.layers.preprocessing.host import batches
 from lamina.layers.settings import settings_of
 
 # Values that are summed up at a time: statistics are taken in float64, eight bytes each.
@@ -147,7 +148,7 @@ class Normalization(Layer):
                 "  Fix: leave out mean= and variance=."
             )
         count, mean, spread = 0, np.zeros(()), np.zeros(())
-        for batch in _batches(data):
+        for batch in _chunks_of(data):
             self._check_data(batch.shape)
             if not self.built:
                 self.build(batch.shape)
@@ -255,39 +256,17 @@ class Normalization(Layer):
             )
 
 
-def _batches(data: Any) -> Iterator[np.ndarray]:
-    """Arrays, none much larger than `_CHUNK_VALUES`, that together hold all data."""
-    if isinstance(data, (list, tuple)) and not any(map(_is_batch, data)):
-        data = _numbers(data)  # rows of numbers, not a list of batches
-    if _is_batch(data):
-        yield from _chunks(_numbers(data))
-        return
-    if not isinstance(data, Iterable):
-        if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
-            raise TypeError(
-                "adapt() takes an array or an iterable of arrays; received "
-                f"{type(data).__name__}.\n  Fix: adapt(np.asarray(data))."
-            )
-        data = map(data.__getitem__, range(len(data)))
-    for batch in data:
-        yield from _chunks(_numbers(batch[0] if isinstance(batch, (tuple, list)) else batch))
-
-
-def _is_batch(part: Any) -> bool:
-    first = part[0] if isinstance(part, tuple) and part else part
-    return hasattr(first, "shape")
-
-
 def _numbers(data: Any) -> np.ndarray:
-    try:
-        array = np.asarray(data)
-    except ValueError:
-        raise ValueError(
-            "adapt() takes rows of equal length; received rows of several lengths."
-        ) from None
-    if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
-        raise TypeError(f"adapt() takes numbers; received an array of dtype {array.dtype}.")
-    return array
+    if data.dtype.kind not in "biuf" and data.dtype != jnp.bfloat16:
+        kind = "text" if data.dtype.kind == "O" else f"an array of dtype {data.dtype}"
+        raise TypeError(f"adapt() takes numbers; received {kind}.")
+    return data
+
+
+def _chunks_of(data: Any) -> Iterator[np.ndarray]:
+    """Arrays, none much larger than `_CHUNK_VALUES`, that together hold all data."""
+    for batch in batches(data):
+        yield from _chunks(_numbers(batch))
 
 
 def _chunks(array: np.ndarray) -> Iterator[np.ndarray]:

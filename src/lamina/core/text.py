@@ -1,0 +1,111 @@
+"""Text: from whatever users hold it in to NumPy arrays of `str`.
+
+Text never reaches the device. Layers that take it compute in NumPy on the host, and a model that
+begins with such layers is cut in two, so that its rest stays one compiled program.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.keras_tensor import KerasTensor
+
+_KINDS = "USTO"  # NumPy's kinds of arrays that may hold text
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is a text, or an array, list or column of texts.
+
+    Example:
+        >>> is_text(["a", "b"]), is_text(np.array([1, 2]))
+        (True, False)
+    """
+    if isinstance(value, (list, tuple)) or _kind(value) == "O":
+        first = _first_leaf(value)
+        return isinstance(first, (str, bytes)) or _kind(first) in ("U", "S", "T")
+    if isinstance(value, (str, bytes)):
+        return True
+    return _kind(value) in ("U", "S", "T", "str", "string")
+
+
+def has_text(structure: Any) -> bool:
+    """Whether any leaf of a structure of arrays is text; lists of `str` count as arrays."""
+    if isinstance(structure, dict):
+        return any(map(has_text, structure.values()))
+    if is_text(structure):
+        return True
+    return isinstance(structure, (list, tuple)) and any(map(has_text, structure[:1000]))
+
+
+def as_values(value: Any, what: str = "the input") -> Any:
+    """A NumPy array of texts (dtype object, every element a `str`) or of numbers.
+
+    JAX arrays and symbolic tensors stay as they are.
+
+    Args:
+        value: A text, a list of texts or numbers, an array, a column of a table.
+        what: Name for messages.
+
+    Raises:
+        TypeError: If some of the texts are missing or no texts.
+        ValueError: If rows of a list differ in length.
+    """
+    if isinstance(value, (jax.Array, KerasTensor)):
+        return value
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
+        value = value.detach().cpu()
+    if hasattr(value, "to_numpy"):  # pandas
+        value = value.to_numpy()
+    elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
+        value = value.numpy()
+    if is_text(value):
+        return _texts(value, what)
+    try:
+        array = np.asarray(value)
+        return np.array(array.tolist()) if array.dtype.kind == "O" else array
+    except ValueError:
+        raise _ragged(what) from None
+
+
+def _texts(value: Any, what: str) -> np.ndarray:
+    if isinstance(value, bytes):
+        value = value.decode()
+    # As objects: an array of fixed-width characters would make every text as long as the longest.
+    array = np.array(value, dtype=object) if not isinstance(value, np.ndarray) else value
+    flat = array.astype(object).ravel()
+    texts = [v.decode() if isinstance(v, bytes) else v for v in flat.tolist()]
+    wrong = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
+    if wrong is not None:
+        if isinstance(texts[wrong], (list, tuple)):
+            raise _ragged(what)
+        missing = texts[wrong] is None or texts[wrong] != texts[wrong]
+        fix = "fill in what is missing, e.g. x = x.fillna('')" if missing else "x = x.astype(str)"
+        raise TypeError(
+            f"{what} holds texts, but element {wrong} is {texts[wrong]!r}.\n  Fix: {fix}."
+        )
+    result = np.empty(len(texts), dtype=object)
+    result[:] = texts
+    return result.reshape(array.shape)
+
+
+def _ragged(what: str) -> ValueError:
+    return ValueError(
+        f"{what} is a list whose rows differ in length, so it is not an array.\n"
+        "  Fix: pad the rows to one length, e.g. with '' as mask_token."
+    )
+
+
+def _kind(value: Any) -> str | None:
+    dtype: Any = getattr(value, "dtype", None)
+    return None if dtype is None else str(getattr(dtype, "kind", dtype))
+
+
+def _first_leaf(value: Any) -> Any:
+    while True:
+        if isinstance(value, (list, tuple)) and value:
+            value = value[0]
+        elif _kind(value) == "O" and getattr(value, "size", False):
+            value = value.ravel()[0] if isinstance(value, np.ndarray) else value.to_numpy()[0]
+        else:
+            return value

@@ -1,0 +1,265 @@
+"""Layers that turn whole numbers into vectors, and numbers into whole numbers."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.variable import Array, Shape
+from lamina.layers.preprocessing.host import (
+    HostLayer,
+    batches,
+    checked_mode,
+    encode,
+    encoded_shape,
+    refuse_sparse,
+    whole_numbers,
+)
+from lamina.layers.settings import settings_of, whole_number
+
+
+class CategoryEncoding(HostLayer):
+    """Whole numbers below a known bound as vectors of zeros and ones, or of counts.
+
+    Args:
+        num_tokens: Number of categories; the inputs are 0 to `num_tokens` - 1.
+        output_mode: `"one_hot"` gives each number a vector, `"multi_hot"` one vector a sample
+            that says which numbers it has, `"count"` one that says how often.
+        sparse: Only False: there are no sparse arrays.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Call arguments:
+        inputs: Whole numbers, `(samples, numbers)` or `(samples,)`.
+        count_weights: What each number counts, in the shape of the inputs; for `"count"`.
+
+    Output shape: `(samples, num_tokens)`.
+
+    Raises:
+        ValueError: For numbers outside the range, where they can be seen: in a compiled program
+            they count nowhere.
+
+    Example:
+        >>> CategoryEncoding(4, output_mode="one_hot")([3, 0]).tolist()
+        [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        num_tokens: int | None = None,
+        output_mode: str = "multi_hot",
+        sparse: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        refuse_sparse("CategoryEncoding", sparse)
+        modes = ("multi_hot", "one_hot", "count")
+        self.output_mode = checked_mode("CategoryEncoding", output_mode, modes)
+        if num_tokens is None:
+            raise ValueError(
+                "CategoryEncoding needs num_tokens, the number of categories.\n"
+                "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which finds them itself."
+            )
+        self.num_tokens = whole_number("CategoryEncoding", "num_tokens", num_tokens)
+        self.sparse = False
+
+    def call(self, inputs: Array, count_weights: Any = None) -> Array:
+        self._check(inputs, count_weights)
+        inputs = whole_numbers(inputs, self._label)
+        if not isinstance(inputs, jax.core.Tracer):
+            self._check_range(inputs)
+        dtype = self.compute_dtype
+        if count_weights is not None:
+            count_weights = count_weights.astype(jnp.dtype(dtype))
+        return encode(inputs, self.output_mode, self.num_tokens, dtype, count_weights)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return encoded_shape(input_shape, self.output_mode, self.num_tokens)
+
+    def compute_output_spec(self, inputs: Any, count_weights: Any = None) -> KerasTensor:
+        self._check(inputs, count_weights)
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "num_tokens", "output_mode")}
+
+    def _check(self, inputs: Any, count_weights: Any) -> None:
+        self._refuse_text(inputs, "a StringLookup")
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                f"{self._label} takes count_weights only with output_mode='count'; its "
+                f"output_mode is {self.output_mode!r}."
+            )
+
+    def _check_range(self, inputs: Any) -> None:
+        if inputs.size == 0:
+            return
+        low, high = int(inputs.min()), int(inputs.max())
+        if low < 0 or high >= self.num_tokens:
+            raise ValueError(
+                f"{self._label} takes numbers from 0 to {self.num_tokens - 1} and received "
+                f"{low if low < 0 else high}.\n"
+                f"  Fix: num_tokens={max(high + 1, self.num_tokens)}, or an IntegerLookup before "
+                "it, which knows any numbers."
+            )
+
+
+class Discretization(HostLayer):
+    """The number of the range that a number falls into: ages to age groups.
+
+    Args:
+        bin_boundaries: Where one range ends and the next begins, ascending: `[0.0, 1.0]` makes
+            the three ranges below 0, from 0 up to but without 1, and from 1 on.
+        num_bins: Number of ranges that `adapt` shall find, with equally many values in each.
+        epsilon: How exact the boundaries need be, as a fraction of the values.
+        output_mode: `"int"` gives the number of the range; `"one_hot"`, `"multi_hot"` and
+            `"count"` encode it as in `CategoryEncoding`.
+        sparse: Only False: there are no sparse arrays.
+        dtype: Of the output, if it is not `"int"`.
+        name: Of the layer.
+
+    Input shape: Any.
+    Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
+
+    Example:
+        >>> Discretization(bin_boundaries=[0.0, 1.0, 2.0])([-1.5, 1.0, 3.4]).tolist()
+        [0, 2, 3]
+    """
+
+    def __init__(
+        self,
+        bin_boundaries: Any = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        refuse_sparse("Discretization", sparse)
+        modes = ("int", "one_hot", "multi_hot", "count")
+        self.output_mode = checked_mode("Discretization", output_mode, modes)
+        if (bin_boundaries is None) == (num_bins is None):
+            both = "both" if num_bins is not None else "neither"
+            raise ValueError(
+                f"Discretization takes either bin_boundaries or num_bins, and received {both}.\n"
+                "  Fix: bin_boundaries=[…] if you know them, or num_bins=… and adapt(data)."
+            )
+        if num_bins is not None:
+            num_bins = whole_number("Discretization", "num_bins", num_bins)
+        if not 0 < epsilon < 1:
+            raise ValueError(
+                f"Discretization: epsilon is a fraction between 0 and 1; received {epsilon!r}."
+            )
+        self.bin_boundaries = None if bin_boundaries is None else _ascending(bin_boundaries)
+        self.num_bins = num_bins
+        self.epsilon = epsilon
+        self.sparse = False
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Find the boundaries that put equally many values into each range.
+
+        Args:
+            data: An array, or an iterable of arrays (batches).
+            steps: Number of batches to take; None takes all.
+        """
+        if self.num_bins is None:
+            raise ValueError(
+                f"{self._label} was given its bin_boundaries, so there is nothing to adapt.\n"
+                "  Fix: num_bins=… instead of bin_boundaries."
+            )
+        sketch = np.zeros((2, 0), "float32")
+        for batch in batches(data, steps):
+            self._refuse_text(batch, "a StringLookup")
+            sketch = _merged(_sketch(batch, self.epsilon), sketch, self.epsilon)
+        if not sketch.size:
+            raise ValueError(f"{self._label}: adapt() received no data.")
+        if not np.isfinite(sketch).all():
+            raise ValueError(
+                f"{self._label}: the data contain NaN or infinite values.\n"
+                "  Fix: leave out or fill in such values, e.g. x = x[numpy.isfinite(x)]."
+            )
+        self.bin_boundaries = _thinned(sketch, 1.0 / self.num_bins)[0, :-1].tolist()
+        self.adaptations += 1
+
+    def call(self, inputs: Array) -> Array:
+        self._refuse_text(inputs, "a StringLookup")
+        if self.bin_boundaries is None:
+            raise ValueError(
+                f"{self._label} does not know its boundaries yet.\n"
+                "  Fix: layer.adapt(data) before it is used, or bin_boundaries=[…]."
+            )
+        numpy: Any = jnp if isinstance(inputs, jax.Array) else np
+        boundaries = np.asarray(self.bin_boundaries, config.floatx())
+        ranges = numpy.searchsorted(boundaries, inputs.astype(boundaries.dtype), side="right")
+        return encode(ranges.astype("int32"), self.output_mode, self._depth, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return encoded_shape(input_shape, self.output_mode, self._depth)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        self._refuse_text(inputs, "a StringLookup")
+        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
+        return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
+
+    @property
+    def _depth(self) -> int:
+        known = self.bin_boundaries
+        return int(self.num_bins or 0) if known is None else len(known) + 1
+
+    def get_config(self) -> dict:
+        names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name", "dtype")
+        return settings_of(self, *names)
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Discretization":
+        boundaries = config.get("bin_boundaries")
+        if boundaries is None or config.get("num_bins") is None:
+            return cls(**config)
+        layer = cls(**{**config, "bin_boundaries": None})  # it was adapted
+        layer.bin_boundaries = _ascending(boundaries)
+        return layer
+
+
+def _ascending(boundaries: Any) -> list[float]:
+    values = np.asarray(boundaries, dtype="float64")
+    if values.ndim != 1 or values.size == 0 or (np.diff(values) < 0).any():
+        raise ValueError(
+            "Discretization: bin_boundaries must be a list of ascending numbers; received "
+            f"{boundaries!r}.\n  Fix: sorted(bin_boundaries)."
+        )
+    return values.tolist()
+
+
+# A sketch of many values: some of them, ascending, each with how many it stands for. It stays
+# small however much is added, and gives quantiles to about `epsilon`.
+
+
+def _sketch(values: np.ndarray, epsilon: float) -> np.ndarray:
+    """Every so-manieth of the sorted values, so that about 1/epsilon remain."""
+    ordered = np.sort(values.astype("float32"), axis=None)
+    step = max(ordered.size / (1.0 / epsilon), 1)
+    kept = ordered[int(step - 1) :: int(step)]
+    return np.stack([kept, np.ones_like(kept) * step])
+
+
+def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
+    both = np.concatenate([one, other], axis=1)
+    return _thinned(both[:, np.argsort(both[0])], epsilon)
+
+
+def _thinned(sketch: np.ndarray, epsilon: float) -> np.ndarray:
+    """A sketch of about 1/epsilon values, read off the curve of the summed weights."""
+    values, weights = sketch
+    if len(values) * epsilon < 1:
+        return sketch
+    fractions = epsilon + np.arange(0.0, 1.0, epsilon)
+    summed = np.cumsum(weights)
+    curve = summed / summed[-1]
+    kept = np.interp(fractions, curve, values)
+    summed = np.interp(fractions, curve, summed)
+    return np.stack([kept, np.diff(summed, prepend=0)]).astype("float32")

@@ -1,0 +1,311 @@
+"""Hashes of text and whole numbers that are the same on every machine, in NumPy and in JAX.
+
+FarmHash's 64-bit fingerprint, and SipHash-2-4 where the buckets shall not be guessed: the same
+numbers as TensorFlow's, and so as Keras's. All values are hashed at once, byte by byte of all.
+
+Sources: G. Pike, 2014, "FarmHash" (its `na` variant is the frozen fingerprint);
+J.-P. Aumasson and D. J. Bernstein, 2012, "SipHash: a fast short-input PRF".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_u64 = np.uint64
+_K0, _K1, _K2 = _u64(0xC3A5C85C97CB3127), _u64(0xB492B66FBE98F273), _u64(0x9AE16A3B2F90404F)
+_CROSSING_MULTIPLIER = _u64(0xC6A4A7935BD1E995)
+_CROSSING_START = 0xDECAFCAFFE
+_MASK_OF_BYTES = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_POWERS_OF_TEN = np.array([10**n for n in range(20)], dtype=np.uint64)
+
+
+def buckets(values: Any, count: int, salt: Sequence[int] | None = None) -> Any:
+    """The bucket, 0 to `count` - 1, of every value.
+
+    Args:
+        values: Array of texts (dtype object), or of whole numbers, which are hashed as their
+            decimal digits; a traced JAX array of whole numbers will do.
+        count: Number of buckets.
+        salt: Two numbers, for SipHash; None means FarmHash.
+
+    Returns:
+        Whole numbers in the shape of `values`: NumPy for NumPy, JAX for JAX.
+
+    Example:
+        >>> buckets(np.array(["A", "B", "C"], dtype=object), 3).tolist()
+        [1, 0, 1]
+    """
+    if isinstance(values, jax.Array):
+        with jax.enable_x64(True):
+            return _in_buckets(_hashes(_Digits(values.astype("int64")), salt), count)
+    flat = np.asarray(values).ravel()
+    texts = [str(v).encode() for v in flat.tolist()]
+    return _in_buckets(_hashes(_Texts(texts), salt), count).reshape(np.shape(values))
+
+
+def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
+    """The bucket of every combination of values, one of each column.
+
+    Args:
+        columns: Arrays of one shape, texts or whole numbers.
+        count: Number of buckets.
+    """
+    with jax.enable_x64(True):
+        parts = [_fingerprint_of(column) for column in columns]
+        combined = np.full(np.shape(parts[0]), _CROSSING_START, dtype=np.uint64)
+        for part in parts:
+            combined = _combined(combined, part)
+        return _in_buckets(combined, count)
+
+
+def _in_buckets(hashes: Any, count: int) -> Any:
+    return (hashes % _u64(count)).astype("int32" if count <= 2**31 else "int64")
+
+
+def _fingerprint_of(column: Any) -> Any:
+    """Texts by their fingerprint, whole numbers as they are."""
+    if isinstance(column, jax.Array):
+        return column.astype("int64").astype("uint64")
+    if column.dtype != object:
+        return column.astype("int64").astype("uint64")
+    texts = [text.encode() for text in column.ravel().tolist()]
+    return _hashes(_Texts(texts), None).reshape(column.shape)
+
+
+def _combined(one: Any, other: Any) -> Any:
+    multiplier = _CROSSING_MULTIPLIER
+    result = one ^ multiplier ^ (_folded(other * multiplier) * multiplier)
+    return _folded(_folded(result * multiplier) * multiplier)
+
+
+def _hashes(data: "_Texts | _Digits", salt: Sequence[int] | None) -> Any:
+    return _farmhash(data) if salt is None else _siphash(data, salt)
+
+
+# -- bytes to hash -------------------------------------------------------------------------------
+
+
+class _Texts:
+    """Byte strings one behind the other: `word(offset)` reads 8 bytes of each."""
+
+    def __init__(self, texts: Sequence[bytes]):
+        sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        self.size = sizes.astype(np.uint64)
+        self.longest = int(sizes.max(initial=0))
+        self._bytes = np.frombuffer(b"".join(texts) + bytes(16), dtype=np.uint8)
+        self._start = np.cumsum(sizes) - sizes
+
+    def word(self, offset: Any) -> np.ndarray:
+        at = self._start + np.asarray(offset).astype(np.int64)
+        return self._bytes[at[:, None] + np.arange(8)].view("<u8")[:, 0].astype(np.uint64)
+
+    def part(self, chosen: np.ndarray) -> "_Texts":
+        some = object.__new__(_Texts)
+        some.size, some._start = self.size[chosen], self._start[chosen]
+        some.longest, some._bytes = int(some.size.max(initial=0)), self._bytes
+        return some
+
+
+class _Digits:
+    """Whole numbers of a JAX array as decimal text, read like `_Texts`."""
+
+    def __init__(self, numbers: jax.Array):
+        self._negative = numbers < 0
+        magnitude = numbers.astype("uint64")
+        self._magnitude = jnp.where(self._negative, ~magnitude + _u64(1), magnitude)
+        powers = jnp.asarray(_POWERS_OF_TEN)
+        digits = jnp.searchsorted(powers, self._magnitude, side="right").astype("uint64")
+        self.size = jnp.maximum(digits, _u64(1)) + self._negative.astype("uint64")
+        self.longest = 20
+
+    def word(self, offset: Any) -> jax.Array:
+        powers = jnp.asarray(_POWERS_OF_TEN)
+        word = jnp.zeros_like(self.size)
+        for i in range(8):
+            at = jnp.asarray(offset, "uint64") + _u64(i)
+            place = jnp.clip(self.size.astype("int64") - 1 - at.astype("int64"), 0, 19)
+            character = (self._magnitude // powers[place]) % _u64(10) + _u64(ord("0"))
+            character = jnp.where(self._negative & (at == 0), _u64(ord("-")), character)
+            word = word | (character << _u64(8 * i))
+        return word
+
+
+# -- FarmHash ------------------------------------------------------------------------------------
+
+
+def _farmhash(data: _Texts | _Digits) -> Any:
+    if isinstance(data, _Digits):  # at most 20 characters
+        size, found = data.size, _of_17_to_32(data)
+        for most, function in ((16, _of_8_to_16), (7, _of_4_to_7), (3, _of_1_to_3)):
+            found = jnp.where(size <= most, function(data), found)
+        return found
+    result = np.full(len(data.size), _K2)  # the fingerprint of nothing
+    for least, most, of_these in _BY_SIZE:
+        chosen = (data.size >= least) & (data.size <= most)
+        if chosen.any():
+            result[chosen] = of_these(data.part(chosen))
+    return result
+
+
+def _of_1_to_3(data: Any) -> Any:
+    size = data.size
+    byte = _u64(0xFF)
+    y = (data.word(0) & byte) + ((data.word(size >> _u64(1)) & byte) << _u64(8))
+    z = size + ((data.word(size - _u64(1)) & byte) << _u64(2))
+    return _folded(y * _K2 ^ z * _K0) * _K2
+
+
+def _of_4_to_7(data: Any) -> Any:
+    size = data.size
+    half = _u64(0xFFFFFFFF)
+    first, last = data.word(0) & half, data.word(size - _u64(4)) & half
+    return _mixed(size + (first << _u64(3)), last, _K2 + size * _u64(2))
+
+
+def _of_8_to_16(data: Any) -> Any:
+    multiplier = _K2 + data.size * _u64(2)
+    a, b = data.word(0) + _K2, data.word(data.size - _u64(8))
+    c = _rotated(b, 37) * multiplier + a
+    d = (_rotated(a, 25) + b) * multiplier
+    return _mixed(c, d, multiplier)
+
+
+def _of_17_to_32(data: Any) -> Any:
+    multiplier = _K2 + data.size * _u64(2)
+    a, b = data.word(0) * _K1, data.word(8)
+    c, d = data.word(data.size - _u64(8)) * multiplier, data.word(data.size - _u64(16)) * _K2
+    u = _rotated(a + b, 43) + _rotated(c, 30) + d
+    return _mixed(u, a + _rotated(b + _K2, 18) + c, multiplier)
+
+
+def _of_33_to_64(data: Any) -> Any:
+    size = data.size
+    multiplier = _K2 + size * _u64(2)
+    a, b = data.word(0) * _K2, data.word(8)
+    c, d = data.word(size - _u64(8)) * multiplier, data.word(size - _u64(16)) * _K2
+    y = _rotated(a + b, 43) + _rotated(c, 30) + d
+    z = _mixed(y, a + _rotated(b + _K2, 18) + c, multiplier)
+    e, f = data.word(16) * multiplier, data.word(24)
+    g = (y + data.word(size - _u64(32))) * multiplier
+    h = (z + data.word(size - _u64(24))) * multiplier
+    u = _rotated(e + f, 43) + _rotated(g, 30) + h
+    return _mixed(u, e + _rotated(f + a, 18) + g, multiplier)
+
+
+def _of_65_and_more(data: _Texts) -> np.ndarray:
+    """Strings with the same number of 64-byte blocks go through them together."""
+    result = np.empty_like(data.size)
+    blocks = (data.size - _u64(1)) >> _u64(6)
+    for count in np.unique(blocks):
+        chosen = blocks == count
+        result[chosen] = _of_blocks(data.part(chosen), int(count))
+    return result
+
+
+def _of_blocks(data: _Texts, count: int) -> np.ndarray:
+    zero = np.zeros_like(data.size)
+    x = zero + _u64(81)
+    y = x * _K1 + _u64(113)
+    z = _folded(y * _K2 + _u64(113)) * _K2
+    v, w = (zero, zero), (zero, zero)
+    x = x * _K2 + data.word(0)
+
+    def block(at: Any, x: Any, y: Any, z: Any, v: Any, w: Any, multiplier: Any, nine: Any) -> Any:
+        x = _rotated(x + y + v[0] + data.word(at + 8), 37) * multiplier
+        y = _rotated(y + v[1] + data.word(at + 48), 42) * multiplier
+        x = x ^ (w[1] * nine)
+        y = y + v[0] * nine + data.word(at + 40)
+        z = _rotated(z + w[0], 33) * multiplier
+        v = _of_four_words(data, at, v[1] * multiplier, x + w[0])
+        w = _of_four_words(data, at + 32, z + w[1], y + data.word(at + 16))
+        return z, y, x, v, w  # x and z change places
+
+    for i in range(count):
+        x, y, z, v, w = block(64 * i, x, y, z, v, w, _K1, _u64(1))
+    multiplier = _K1 + ((z & _u64(0xFF)) << _u64(1))
+    first = w[0] + ((data.size - _u64(1)) & _u64(63))
+    v = (v[0] + first, v[1])
+    w = (first + v[0], w[1])
+    last = data.size.astype(np.int64) - 64
+    x, y, z, v, w = block(last, x, y, z, v, w, multiplier, _u64(9))
+    return _mixed(
+        _mixed(v[0], w[0], multiplier) + _folded(y) * _K0 + z,
+        _mixed(v[1], w[1], multiplier) + x,
+        multiplier,
+    )
+
+
+def _of_four_words(data: _Texts, at: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    last = data.word(at + 24)
+    a = a + data.word(at)
+    b = _rotated(b + a + last, 21)
+    total = a + data.word(at + 8) + data.word(at + 16)
+    return total + last, b + _rotated(total, 44) + a
+
+
+_BY_SIZE: tuple[tuple[int, int, Callable], ...] = (
+    (1, 3, _of_1_to_3),
+    (4, 7, _of_4_to_7),
+    (8, 16, _of_8_to_16),
+    (17, 32, _of_17_to_32),
+    (33, 64, _of_33_to_64),
+    (65, 2**62, _of_65_and_more),
+)
+
+
+def _folded(value: Any) -> Any:
+    return value ^ (value >> _u64(47))
+
+
+def _rotated(value: Any, places: int) -> Any:
+    return (value >> _u64(places)) | (value << _u64(64 - places))
+
+
+def _mixed(u: Any, v: Any, multiplier: Any) -> Any:
+    a = _folded((u ^ v) * multiplier)
+    return _folded((v ^ a) * multiplier) * multiplier
+
+
+# -- SipHash -------------------------------------------------------------------------------------
+
+
+def _siphash(data: _Texts | _Digits, salt: Sequence[int]) -> Any:
+    where = np.where if isinstance(data, _Texts) else jnp.where
+    key = [_u64(k % 2**64) for k in salt]
+    nothing = data.size ^ data.size
+    state = tuple(
+        nothing + (key[i % 2] ^ _u64(start))
+        for i, start in enumerate(
+            (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+        )
+    )
+    words = data.size >> _u64(3)
+    for i in range(data.longest // 8):
+        after = _absorbed(state, data.word(8 * i))
+        state = tuple(where(words > i, new, old) for new, old in zip(after, state, strict=True))
+    masks = _MASK_OF_BYTES if isinstance(data, _Texts) else jnp.asarray(_MASK_OF_BYTES)
+    rest = masks[(data.size & _u64(7)).astype("int64")]
+    last = (data.word(words << _u64(3)) & rest) | (data.size << _u64(56))
+    a, b, c, d = _absorbed(state, last)
+    state = (a, b, c ^ _u64(0xFF), d)
+    for _ in range(4):
+        state = _round(*state)
+    a, b, c, d = state
+    return a ^ b ^ c ^ d
+
+
+def _absorbed(state: Any, word: Any) -> Any:
+    a, b, c, d = state
+    a, b, c, d = _round(*_round(a, b, c, d ^ word))
+    return a ^ word, b, c, d
+
+
+def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
+    a, c = a + b, c + d
+    b, d = _rotated(b, 51) ^ a, _rotated(d, 48) ^ c
+    a, c = _rotated(a, 32) + d, c + b
+    b, d = _rotated(b, 47) ^ c, _rotated(d, 43) ^ a
+    return a, b, _rotated(c, 32), d

@@ -1,0 +1,181 @@
+"""Layers that put texts and whole numbers into a fixed number of buckets, without a vocabulary."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.text import as_values
+from lamina.core.variable import Array, Shape
+from lamina.layers.preprocessing import fingerprint
+from lamina.layers.preprocessing.host import (
+    HostLayer,
+    checked_mode,
+    encode,
+    encoded_shape,
+    is_text_like,
+    refuse_sparse,
+    whole_numbers,
+)
+from lamina.layers.settings import settings_of, whole_number
+
+
+class Hashing(HostLayer):
+    """The bucket of a text or whole number, by a hash that is the same everywhere and for ever.
+
+    There is nothing to learn and any value has a bucket; different values may share one.
+
+    Args:
+        num_bins: Number of buckets, that of `mask_value` included.
+        mask_value: The value that goes to bucket 0, where nothing else goes; None for none.
+        salt: One or two whole numbers: the hash is SipHash with this key, so that nobody who does
+            not know it can tell who meets whom in a bucket. None means FarmHash.
+        output_mode: `"int"` gives the number of the bucket; `"one_hot"`, `"multi_hot"` and
+            `"count"` encode it as in `CategoryEncoding`.
+        sparse: Only False: there are no sparse arrays.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any; texts or whole numbers, of which fractions are cut off.
+    Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
+
+    Example:
+        >>> Hashing(num_bins=3)([["A"], ["B"], ["C"]]).tolist()
+        [[1], [0], [1]]
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        mask_value: Any = None,
+        salt: Any = None,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Any,
+    ):
+        modes = ("int", "one_hot", "multi_hot", "count")
+        mode = checked_mode("Hashing", output_mode, modes)
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = "int64" if mode == "int" else config.floatx()
+        super().__init__(**kwargs)
+        refuse_sparse("Hashing", sparse)
+        self.num_bins = whole_number("Hashing", "num_bins", num_bins)
+        if mode == "int" and self.dtype not in ("int32", "int64"):
+            raise ValueError(
+                "Hashing: with output_mode='int' the dtype is 'int32' or 'int64'; received "
+                f"{self.dtype!r}."
+            )
+        self.mask_value = mask_value
+        self.salt = checked_salt("Hashing", salt)
+        self.output_mode = mode
+        self.sparse = False
+
+    def call(self, inputs: Array) -> Array:
+        if inputs.dtype.kind == "f":
+            inputs = inputs.astype("int32" if isinstance(inputs, jax.Array) else "int64")
+        masked = self.mask_value is not None and self.num_bins > 1
+        found = fingerprint.buckets(inputs, self.num_bins - masked, self.salt)
+        if masked:
+            numpy: Any = jnp if isinstance(inputs, jax.Array) else np
+            found = numpy.where(inputs == self.mask_value, 0, found + 1)
+        return encode(found, self.output_mode, self.num_bins, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return encoded_shape(input_shape, self.output_mode, self.num_bins)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.dtype)
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "num_bins", "salt", "mask_value", "output_mode", "sparse")
+        return {**super().get_config(), **own}
+
+
+class HashedCrossing(HostLayer):
+    """The bucket of a combination of values: what neither column says alone.
+
+    Args:
+        num_bins: Number of buckets.
+        output_mode: `"int"` gives the number of the bucket, `"one_hot"` a vector.
+        sparse: Only False: there are no sparse arrays.
+        name: Of the layer.
+        dtype: Of the output.
+
+    Call arguments:
+        inputs: List of two or more columns, texts or whole numbers, `(samples, 1)` or
+            `(samples,)`.
+
+    Output shape: That of a column for `"int"`, `(samples, num_bins)` for `"one_hot"`.
+
+    Example:
+        >>> HashedCrossing(num_bins=5)([["A", "B", "A"], [101, 101, 102]]).tolist()
+        [1, 4, 3]
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        output_mode: str = "int",
+        sparse: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        mode = checked_mode("HashedCrossing", output_mode, ("int", "one_hot"))
+        dtype = "int64" if dtype is None and mode == "int" else dtype
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        refuse_sparse("HashedCrossing", sparse)
+        self.num_bins = whole_number("HashedCrossing", "num_bins", num_bins)
+        self.output_mode = mode
+        self.sparse = False
+
+    def _values(self, given: Any) -> Any:
+        if not isinstance(given, (list, tuple)):
+            return given
+        return [as_values(column, f"{self._label}: column {i}") for i, column in enumerate(given)]
+
+    def call(self, inputs: Any) -> Array:
+        self._check(inputs)
+        columns = [x if is_text_like(x) else whole_numbers(x, self._label) for x in inputs]
+        shape = columns[0].shape
+        found = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
+        return encode(found.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        self._check(inputs)
+        shape = self.compute_output_shape([x.shape for x in inputs])
+        return KerasTensor(shape, self.dtype)
+
+    def get_config(self) -> dict:
+        return settings_of(self, "num_bins", "output_mode", "sparse", "name", "dtype")
+
+    def _check(self, inputs: Any) -> None:
+        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+            raise ValueError(
+                f"{self._label} is called on a list of two or more columns; received "
+                f"{len(inputs) if isinstance(inputs, (list, tuple)) else 'one array'}.\n"
+                "  Fix: layer([first_column, second_column])."
+            )
+        shapes = [tuple(x.shape) for x in inputs]
+        first = shapes[0]
+        if len(first) > 2 or (len(first) == 2 and first[1] != 1) or len(set(shapes)) > 1:
+            raise ValueError(
+                f"{self._label} crosses columns of one shape, (samples,) or (samples, 1); "
+                f"received {' and '.join(map(str, shapes))}."
+            )
+
+
+def checked_salt(layer: str, salt: Any) -> list[int] | None:
+    """Two whole numbers, from one, from two, or None."""
+    if salt is None:
+        return None
+    pair = [salt, salt] if isinstance(salt, int) else salt
+    if isinstance(pair, (list, tuple)) and len(pair) == 2:
+        if all(isinstance(number, int) and not isinstance(number, bool) for number in pair):
+            return list(pair)
+    raise ValueError(f"{layer}: salt is one or two whole numbers; received {salt!r}.")

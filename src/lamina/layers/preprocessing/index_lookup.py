@@ -1,0 +1,474 @@
+"""What layers with a vocabulary share: learning it, looking up, saving it as a file of lines."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.text import as_values
+from lamina.core.variable import Shape
+from lamina.layers.preprocessing import fingerprint
+from lamina.layers.preprocessing.hashing import checked_salt
+from lamina.layers.preprocessing.host import (
+    HostLayer,
+    batches,
+    checked_mode,
+    encode,
+    encoded_shape,
+    is_text_like,
+    refuse_sparse,
+    whole_numbers,
+)
+from lamina.layers.settings import settings_of
+
+_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+
+
+class IndexLookup(HostLayer):
+    """What IntegerLookup and StringLookup share: a vocabulary, learned or given.
+
+    A vocabulary begins with the mask token, if there is one and the output is `"int"`, and one or
+    more places for tokens that are not in it; then come its own tokens. A token's number is its
+    place in `get_vocabulary()`.
+    """
+
+    vocabulary_dtype: str
+
+    def __init__(
+        self,
+        max_tokens: int | None,
+        num_oov_indices: int,
+        mask_token: Any,
+        oov_token: Any,
+        vocabulary: Any,
+        idf_weights: Any,
+        invert: bool,
+        output_mode: str,
+        sparse: bool,
+        pad_to_max_tokens: bool,
+        oov_method: str,
+        salt: Any,
+        vocabulary_size: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        kind = type(self).__name__
+        refuse_sparse(kind, sparse)
+        self.output_mode = checked_mode(kind, output_mode, _MODES)
+        self.oov_method = oov_method
+        if oov_method not in ("floormod", "farmhash"):
+            raise ValueError(
+                f"{kind}: oov_method is 'floormod' or 'farmhash'; received {oov_method!r}."
+            )
+        if salt is not None and self.vocabulary_dtype != "string" and oov_method == "floormod":
+            raise ValueError(f"{kind}: a salt is used with oov_method='farmhash' only.")
+        if not isinstance(num_oov_indices, int) or num_oov_indices < 0:
+            raise ValueError(
+                f"{kind}: num_oov_indices is a whole number, 0 or more; received "
+                f"{num_oov_indices!r}."
+            )
+        if invert and (self.output_mode != "int" or oov_token is None):
+            raise ValueError(
+                f"{kind}: invert=True needs output_mode='int' and an oov_token; received "
+                f"{output_mode!r} and {oov_token!r}."
+            )
+        if pad_to_max_tokens and max_tokens is None:
+            raise ValueError(f"{kind}: pad_to_max_tokens=True needs max_tokens, the width to fill.")
+        self.num_oov_indices = num_oov_indices
+        self.mask_token = mask_token
+        self.oov_token = oov_token
+        self.max_tokens = max_tokens
+        self.invert = bool(invert)
+        self.sparse = False
+        self.pad_to_max_tokens = bool(pad_to_max_tokens)
+        self.salt = checked_salt(kind, salt)
+        if max_tokens is not None and max_tokens <= max(1, self._first_token):
+            raise ValueError(
+                f"{kind}: max_tokens counts all places, of which {self._first_token} are for the "
+                f"mask and unknown tokens; received {max_tokens}, which leaves none."
+            )
+        self._check_idf_weights(idf_weights, given=vocabulary is not None)
+        self.input_idf_weights = _as_list(idf_weights)
+        is_file = isinstance(vocabulary, (str, Path))
+        self.input_vocabulary = None if is_file else _as_list(vocabulary)
+        self.idf_weights: np.ndarray | None = None
+        # A file that says its size is followed by the vocabulary itself.
+        self._vocabulary_size = vocabulary_size
+        self._tokens: np.ndarray | None = None  # without the special ones
+        self._has_input_vocabulary = vocabulary is not None
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary, idf_weights)
+
+    # -- the vocabulary --------------------------------------------------------------------------
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the vocabulary: every token of the data, the most frequent first.
+
+        Args:
+            data: An array or column of tokens, or an iterable of arrays (batches). For
+                `"tf_idf"` each row is a document.
+            steps: Number of batches to take; None takes all.
+        """
+        tokens = (self._checked(batch) for batch in batches(data, steps))
+        self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
+
+    def adapt_to_documents(self, documents: Iterable[list]) -> None:
+        """Learn the vocabulary of documents, each given as its tokens."""
+        if self._has_input_vocabulary:
+            raise ValueError(
+                f"{self._label} was given its vocabulary, so there is nothing to adapt.\n"
+                "  Fix: leave out vocabulary=."
+            )
+        counts: Counter = Counter()
+        documents_with: Counter = Counter()
+        number = 0
+        for tokens in documents:
+            counts.update(tokens)
+            if self.output_mode == "tf_idf":
+                documents_with.update(set(tokens))
+            number += 1
+        if number == 0:
+            raise ValueError(f"{self._label}: adapt() received no data.")
+        counts.pop(self.mask_token, None)
+        counts.pop(self.oov_token, None)
+        # The most frequent first; among equals the last of the alphabet, as in Keras.
+        ordered = sorted(counts, key=lambda token: (counts[token], token), reverse=True)
+        if self.max_tokens is not None:
+            ordered = ordered[: self.max_tokens - self._first_token]
+        self._keep(ordered)
+        if self.output_mode == "tf_idf":
+            having = np.array([documents_with[token] for token in ordered], dtype="int64")
+            weights = np.log(1 + number / (1 + having)).astype(config.floatx())
+            average = weights.mean() if weights.size else 0
+            self._keep_idf_weights(weights, in_front=self._first_token, value=average)
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Use a known vocabulary.
+
+        Args:
+            vocabulary: The tokens, as a list or array, or the path of a file with one a line. The
+                special tokens may come first or be left out.
+            idf_weights: For `"tf_idf"`: a number for each token of the vocabulary.
+        """
+        self._check_idf_weights(idf_weights, given=True)
+        if isinstance(vocabulary, (str, Path)):
+            vocabulary = self._from_lines(self._lines_of(Path(vocabulary)))
+        tokens = np.asarray(as_values(_as_list(vocabulary), f"the vocabulary of {self._label}"))
+        if tokens.ndim != 1 or tokens.size == 0:
+            raise ValueError(
+                f"{self._label}: a vocabulary is a list of one or more tokens; received one of "
+                f"shape {tokens.shape}."
+            )
+        own = self._checked(tokens).tolist()
+        special = self._special_tokens
+        complete = own[: len(special)] == special
+        own = own[len(special) :] if complete else own
+        self._check_tokens(own, special)
+        if idf_weights is not None and np.shape(idf_weights) != (len(tokens),):
+            raise ValueError(
+                f"{self._label} needs one idf weight for each of the {len(tokens)} tokens; "
+                f"received shape {np.shape(idf_weights)}."
+            )
+        self._keep(own)
+        if idf_weights is not None:
+            weights = np.asarray(idf_weights, config.floatx())
+            in_front = 0 if complete else len(special)
+            self._keep_idf_weights(weights, in_front, value=np.average(weights))
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list:
+        """The vocabulary: a token's number is its place in the list.
+
+        Args:
+            include_special_tokens: False leaves out the mask token and those for unknown ones.
+        """
+        own = [] if self._tokens is None else self._tokens.tolist()
+        return [*self._special_tokens, *own] if include_special_tokens else own
+
+    def vocabulary_size(self) -> int:
+        """Number of tokens, the special ones included."""
+        return self._first_token + (0 if self._tokens is None else len(self._tokens))
+
+    @property
+    def _first_token(self) -> int:
+        return self._first_unknown + self.num_oov_indices
+
+    @property
+    def _first_unknown(self) -> int:
+        return 1 if self.mask_token is not None and self.output_mode == "int" else 0
+
+    @property
+    def _special_tokens(self) -> list:
+        return [self.mask_token] * self._first_unknown + [self.oov_token] * self.num_oov_indices
+
+    @property
+    def _depth(self) -> int:
+        return int((self.max_tokens if self.pad_to_max_tokens else self._vocabulary_size) or 0)
+
+    def _keep(self, tokens: list) -> None:
+        size = self._first_token + len(tokens)
+        fixed = self.output_mode == "int" or self.pad_to_max_tokens
+        if not fixed and self._inbound_nodes and self._vocabulary_size not in (None, size):
+            raise RuntimeError(
+                f"{self._label} stands in a model made for {self._vocabulary_size} tokens; the new "
+                f"vocabulary has {size}.\n"
+                "  Fix: adapt it before the model is made, or max_tokens=… with "
+                "pad_to_max_tokens=True."
+            )
+        kept = np.empty(len(tokens), dtype=object if self.vocabulary_dtype == "string" else "int64")
+        kept[:] = tokens
+        self._tokens = kept
+        self._vocabulary_size = size
+        self.adaptations += 1
+        self._index()
+
+    def _keep_idf_weights(self, weights: np.ndarray, in_front: int, value: Any) -> None:
+        behind = self.max_tokens - in_front - len(weights) if self.pad_to_max_tokens else 0  # type: ignore[operator]
+        padded = np.pad(weights, (in_front, behind), constant_values=(value, 0))
+        self.idf_weights = padded.astype(config.floatx())
+
+    def _check_idf_weights(self, weights: Any, given: bool) -> None:
+        if weights is None and given and self.output_mode == "tf_idf":
+            raise ValueError(
+                f"{self._label}: output_mode='tf_idf' with a given vocabulary needs idf_weights, "
+                "one for each token.\n  Fix: idf_weights=[…], or adapt(data) instead."
+            )
+        if weights is not None and self.output_mode != "tf_idf":
+            raise ValueError(
+                f"{self._label}: idf_weights are for output_mode='tf_idf'; it is "
+                f"{self.output_mode!r}."
+            )
+
+    def _check_tokens(self, tokens: list, special: list) -> None:
+        twice = [token for token, count in Counter(tokens).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{self._label}: the vocabulary has {twice[0]!r} more than once.\n"
+                "  Fix: vocabulary = list(dict.fromkeys(vocabulary))."
+            )
+        reserved = [self.mask_token] if self.mask_token is not None else []
+        reserved += [self.oov_token] if self.invert else []
+        for token in reserved:
+            if token in tokens:
+                raise ValueError(
+                    f"{self._label}: the vocabulary has the reserved token {token!r} at place "
+                    f"{tokens.index(token)}.\n  Fix: leave the reserved tokens out, or put all of "
+                    f"them first: {special}."
+                )
+        size = len(special) + len(tokens)
+        if self.max_tokens is not None and size > self.max_tokens:
+            raise ValueError(
+                f"{self._label}: the vocabulary has {size} tokens, the special ones included, and "
+                f"max_tokens is {self.max_tokens}."
+            )
+
+    def _lines_of(self, path: Path) -> list[str]:
+        if not path.is_file():
+            raise FileNotFoundError(f"{self._label}: there is no vocabulary file {str(path)!r}.")
+        if self.output_mode == "tf_idf":
+            raise ValueError(
+                f"{self._label}: output_mode='tf_idf' takes its vocabulary as a list, with "
+                "idf_weights; a file has none."
+            )
+        return _lines(path.read_text(encoding="utf-8"))
+
+    # -- looking up ------------------------------------------------------------------------------
+
+    def call(self, inputs: Any) -> Any:
+        if self._tokens is None:
+            raise ValueError(
+                f"{self._label} has no vocabulary yet.\n"
+                "  Fix: layer.adapt(data) before it is used, or vocabulary=[…]."
+            )
+        if self.invert:
+            return self._tokens_at(whole_numbers(inputs, self._label))
+        return self.encoded(self.numbers_of(self._checked(inputs)))
+
+    def encoded(self, numbers: Any) -> Any:
+        """The tokens' numbers in the output mode."""
+        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
+        output = encode(numbers, mode, self._depth, config.floatx())
+        return output * self.idf_weights if self.output_mode == "tf_idf" else output
+
+    def numbers_of(self, tokens: Any) -> Any:
+        """The number of each token; for what is masked -1, unless the output is `"int"`."""
+        numpy: Any = jnp if isinstance(tokens, jax.Array) else np
+        found = self._places(tokens)
+        known = found >= 0
+        numbers = found + self._first_token
+        if self.num_oov_indices == 0:
+            numbers = numpy.where(known, numbers, -1)
+        elif self.num_oov_indices == 1:
+            numbers = numpy.where(known, numbers, self._first_unknown)
+        elif isinstance(tokens, jax.Array) or not known.all():
+            numbers = numpy.where(known, numbers, self._first_unknown + self._bucket_of(tokens))
+        if self.mask_token is not None:
+            masked = tokens == self.mask_token
+            numbers = numpy.where(masked, 0 if self.output_mode == "int" else -1, numbers)
+            known = known | masked
+        if self.num_oov_indices == 0 and isinstance(tokens, np.ndarray) and not np.all(known):
+            raise ValueError(
+                f"{self._label} has no place for {tokens[~known].tolist()[0]!r}, which is not in "
+                "its vocabulary.\n  Fix: num_oov_indices=1 gives unknown tokens a number."
+            )
+        return numbers.astype("int32")
+
+    def _bucket_of(self, tokens: Any) -> Any:
+        if self.vocabulary_dtype != "string" and self.oov_method == "floormod":
+            return tokens % self.num_oov_indices
+        return fingerprint.buckets(tokens, self.num_oov_indices, self.salt)
+
+    def _tokens_at(self, numbers: Any) -> Any:
+        numpy: Any = jnp if isinstance(numbers, jax.Array) else np
+        assert self._tokens is not None
+        table: Any = np.append(self._tokens, [self.oov_token]).astype(self._tokens.dtype)
+        places = numbers - self._first_token
+        known = (places >= 0) & (places < len(self._tokens))
+        if isinstance(numbers, jax.Array):
+            table = jnp.asarray(table.astype("int32"))
+        tokens = table[numpy.where(known, places, len(self._tokens))]
+        if self.mask_token is not None:
+            tokens = numpy.where(numbers == 0, self.mask_token, tokens)
+        return tokens
+
+    def _from_lines(self, lines: list[str]) -> list:
+        """The tokens that lines of a file stand for."""
+        return lines
+
+    def _checked(self, tokens: Any) -> Any:
+        """The tokens in the vocabulary's dtype; tokens of another kind are refused."""
+        raise NotImplementedError
+
+    def _index(self) -> None:
+        """Make ready for `_places`."""
+        raise NotImplementedError
+
+    def _places(self, tokens: Any) -> Any:
+        """The place of each token among the vocabulary's own; -1 for unknown ones."""
+        raise NotImplementedError
+
+    # -- shapes and files ------------------------------------------------------------------------
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if self.output_mode != "int" and not self._depth:
+            raise ValueError(
+                f"{self._label} has no vocabulary yet, so the width of its output is unknown.\n"
+                "  Fix: layer.adapt(data) before the model is made, vocabulary=[…], or "
+                "max_tokens=… with pad_to_max_tokens=True."
+            )
+        return encoded_shape(input_shape, self.output_mode, self._depth)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        text = self.vocabulary_dtype == "string"
+        if is_text_like(inputs) != (text and not self.invert):
+            raise TypeError(self._wrong_kind(inputs.dtype))
+        dtype = "int64" if self.output_mode == "int" else config.floatx()
+        dtype = self.vocabulary_dtype if self.invert else dtype
+        return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
+
+    def _wrong_kind(self, received: Any) -> str:
+        text = self.vocabulary_dtype == "string" and not self.invert
+        if text:
+            return (
+                f"{self._label} takes text and received {received}.\n"
+                "  Fix: IntegerLookup for whole numbers, or x = x.astype(str)."
+            )
+        return (
+            f"{self._label} takes whole numbers and received text.\n"
+            "  Fix: StringLookup for text, or x = x.astype(int)."
+        )
+
+    def get_config(self) -> dict:
+        names = ["invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token"]
+        names += ["output_mode", "sparse", "pad_to_max_tokens", "oov_method", "salt"]
+        vocabulary, weights = self.vocabulary_of_config()
+        return {
+            **super().get_config(),
+            **settings_of(self, *names),
+            "idf_weights": weights,
+            "vocabulary": vocabulary,
+            "vocabulary_size": self._vocabulary_size,
+        }
+
+    def vocabulary_of_config(self) -> tuple[list | None, list | None]:
+        """Vocabulary and idf weights for the config: those given at construction.
+
+        What was learned goes into a file of lines. Tokens with a line break in them could not be
+        told apart there, so they go into the config, too.
+        """
+        if self.input_vocabulary is None and self._has_line_breaks():
+            weights = None
+            if self.idf_weights is not None:
+                weights = self.idf_weights[self._first_token : self.vocabulary_size()].tolist()
+            return self.get_vocabulary(include_special_tokens=False), weights
+        return self.input_vocabulary, self.input_idf_weights
+
+    def _has_line_breaks(self) -> bool:
+        if self.vocabulary_dtype != "string" or self._tokens is None:
+            return False
+        return any(token.splitlines() != [token] for token in self._tokens)
+
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        refuse_path(config)
+        return super().from_config(config)
+
+    def get_build_config(self) -> dict:
+        return {}
+
+    def save_own_variables(self, store: Any) -> None:
+        if self.idf_weights is not None:
+            store["idf_weights"] = self.idf_weights
+
+    def load_own_variables(self, store: Any) -> None:
+        if self.output_mode == "tf_idf" and "idf_weights" in store:
+            self.idf_weights = np.asarray(store["idf_weights"], config.floatx())
+
+    def save_assets(self) -> dict[str, str]:
+        """Files to keep beside the weights, from name to text."""
+        if self._tokens is None or self.vocabulary_of_config()[0] is not None:
+            return {}
+        return {"vocabulary.txt": "\n".join(map(str, self.get_vocabulary()))}
+
+    def load_assets(self, assets: dict[str, str]) -> None:
+        """Take the vocabulary from the file that `save_assets` made."""
+        if self.input_vocabulary is not None or "vocabulary.txt" not in assets:
+            return
+        tokens = self._from_lines(_lines(assets["vocabulary.txt"]))
+        if tokens == self._special_tokens:
+            self._keep([])
+            return
+        weights = None if self.idf_weights is None else self.idf_weights[: len(tokens)]
+        self.set_vocabulary(tokens, idf_weights=weights)
+
+
+def refuse_path(config: dict) -> None:
+    """A config is data: it does not make anybody read a file somewhere on the machine."""
+    if isinstance(config.get("vocabulary"), str):
+        raise ValueError(
+            f"the vocabulary is the path {config['vocabulary'][:80]!r}, and a config does not open "
+            "files.\n  Fix: the list of tokens itself."
+        )
+
+
+def _rows(batch: np.ndarray) -> np.ndarray:
+    """A column has one token a row; in a table every row is a document."""
+    return batch.reshape(-1, 1) if batch.ndim < 2 else batch.reshape(len(batch), -1)
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _as_list(values: Any) -> Any:
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return list(values) if isinstance(values, (tuple, list)) else values

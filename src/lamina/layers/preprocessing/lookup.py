@@ -1,0 +1,217 @@
+"""Layers that number the words of a vocabulary: IntegerLookup and StringLookup."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.layers.preprocessing.host import is_text_like, whole_numbers
+from lamina.layers.preprocessing.index_lookup import IndexLookup
+
+
+class IntegerLookup(IndexLookup):
+    """Whole numbers of any size, such as codes of products, as the numbers of a vocabulary.
+
+    Args:
+        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        num_oov_indices: Number of places for numbers that are not in the vocabulary. With 0 such
+            a number is an error; in a compiled program it becomes -1.
+        mask_token: Number that stands for nothing: 0 in `"int"` output, left out of the others.
+        oov_token: What an inverted layer gives for places of unknown numbers.
+        vocabulary: The numbers to know, as a list, an array, or the path of a file with one a
+            line. None means that `adapt` learns them.
+        vocabulary_dtype: Only `"int64"`.
+        idf_weights: For `"tf_idf"` with a given vocabulary: one for each number.
+        invert: Go from places to the numbers of the vocabulary.
+        output_mode: `"int"` gives the place; `"one_hot"`, `"multi_hot"` and `"count"` encode it
+            as in `CategoryEncoding`; `"tf_idf"` counts, and weights what is frequent less.
+        sparse: Only False: there are no sparse arrays.
+        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
+        oov_method: How unknown numbers share several places: by their remainder
+            (`"floormod"`) or by a hash (`"farmhash"`).
+        salt: One or two whole numbers, key of the hash; see `Hashing`.
+        name: Of the layer.
+        **kwargs: `trainable`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
+
+    Example:
+        >>> layer = IntegerLookup(vocabulary=[12, 36, 1138])
+        >>> layer([[12, 1138], [7, 36]]).tolist()
+        [[1, 3], [0, 2]]
+    """
+
+    vocabulary_dtype = "int64"
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: int | None = None,
+        oov_token: int = -1,
+        vocabulary: Any = None,
+        vocabulary_dtype: str = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if vocabulary_dtype != "int64":
+            raise ValueError(
+                f"IntegerLookup: vocabulary_dtype is 'int64'; received {vocabulary_dtype!r}."
+            )
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            sparse,
+            pad_to_max_tokens,
+            oov_method,
+            salt,
+            name=name,
+            **kwargs,
+        )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
+
+    def _checked(self, tokens: Any) -> Any:
+        if is_text_like(tokens):
+            raise TypeError(self._wrong_kind("text"))
+        return whole_numbers(tokens, self._label)
+
+    def _from_lines(self, lines: list[str]) -> list:
+        try:
+            return [int(line) for line in lines]
+        except ValueError:
+            raise ValueError(
+                f"{self._label}: the file of its vocabulary has lines that are no whole numbers."
+            ) from None
+
+    def _index(self) -> None:
+        assert self._tokens is not None
+        self._order = np.argsort(self._tokens, kind="stable")
+
+    def _places(self, tokens: Any) -> Any:
+        ordered: Any = self._tokens[self._order]  # type: ignore[index]
+        places: Any = self._order
+        if isinstance(tokens, jax.Array):
+            # The device computes with fewer bits: what does not fit can't be met there.
+            bounds = jnp.iinfo(tokens.dtype)
+            fit = (ordered >= bounds.min) & (ordered <= bounds.max)
+            ordered = jnp.asarray(ordered[fit].astype(tokens.dtype))
+            places = jnp.asarray(places[fit].astype("int32"))
+        if not len(ordered):
+            return tokens * 0 - 1
+        numpy: Any = jnp if isinstance(tokens, jax.Array) else np
+        at = numpy.minimum(numpy.searchsorted(ordered, tokens), len(ordered) - 1)
+        return numpy.where(ordered[at] == tokens, places[at], -1)
+
+
+class StringLookup(IndexLookup):
+    """Texts, such as the names of countries, as the numbers of a vocabulary.
+
+    It computes on the host; a model that begins with it takes text, and the rest of the model is
+    compiled as ever.
+
+    Args:
+        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        num_oov_indices: Number of places for texts that are not in the vocabulary, which share
+            them by a hash. With 0 such a text is an error.
+        mask_token: Text that stands for nothing: 0 in `"int"` output, left out of the others.
+        oov_token: What an inverted layer gives for places of unknown texts.
+        vocabulary: The texts to know, as a list, an array, or the path of a file with one a line.
+            None means that `adapt` learns them.
+        idf_weights: For `"tf_idf"` with a given vocabulary: one for each text.
+        invert: Go from places to the texts of the vocabulary.
+        output_mode: `"int"` gives the place; `"one_hot"`, `"multi_hot"` and `"count"` encode it
+            as in `CategoryEncoding`; `"tf_idf"` counts, and weights what is frequent less.
+        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
+        sparse: Only False: there are no sparse arrays.
+        encoding: Accepted as in Keras; bytes are read as UTF-8.
+        name: Of the layer.
+        salt: One or two whole numbers, key of the hash; see `Hashing`.
+        **kwargs: `trainable`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
+
+    Example:
+        >>> layer = StringLookup()
+        >>> layer.adapt(["cat", "dog", "cat"])
+        >>> layer.get_vocabulary()
+        ['[UNK]', 'cat', 'dog']
+        >>> layer([["dog"], ["bird"]]).tolist()
+        [[2], [0]]
+    """
+
+    vocabulary_dtype = "string"
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: str | None = None,
+        oov_token: str = "[UNK]",
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        salt: Any = None,
+        oov_method: str = "floormod",
+        **kwargs: Any,
+    ):
+        self.encoding = encoding
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            sparse,
+            pad_to_max_tokens,
+            oov_method,
+            salt,
+            name=name,
+            **kwargs,
+        )
+
+    @property
+    def compute_dtype(self) -> str:
+        return "string"
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "encoding": self.encoding}
+
+    def _checked(self, tokens: Any) -> Any:
+        if not is_text_like(tokens) and tokens.size:
+            raise TypeError(self._wrong_kind(f"numbers ({tokens.dtype})"))
+        return tokens
+
+    def _index(self) -> None:
+        table = {token: place for place, token in enumerate(self._tokens)}  # type: ignore[arg-type]
+        object.__setattr__(self, "_table", table)  # not searched for layers
+
+    def _places(self, tokens: Any) -> Any:
+        find = self._table.get  # type: ignore[attr-defined]
+        places = [find(token, -1) for token in tokens.ravel().tolist()]
+        return np.array(places, dtype="int64").reshape(tokens.shape)

@@ -1,0 +1,377 @@
+"""TextVectorization: sentences as numbers, by way of words."""
+
+import math
+import re
+import string
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core import config, registry
+from lamina.core.errors import unknown_name
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.text import as_values, is_text
+from lamina.core.variable import Shape
+from lamina.layers.preprocessing.host import (
+    HostLayer,
+    batches,
+    checked_mode,
+    count_rows,
+    encode,
+    is_text_like,
+    refuse_sparse,
+)
+from lamina.layers.preprocessing.index_lookup import refuse_path
+from lamina.layers.preprocessing.lookup import StringLookup
+
+# As in Keras, which knows the letters, marks and blanks of ASCII only.
+_LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}
+_NO_MARKS: dict[int, Any] = dict.fromkeys(map(ord, string.punctuation))
+_TABLES = {
+    "lower": _LOWER,
+    "strip_punctuation": _NO_MARKS,
+    "lower_and_strip_punctuation": {**_LOWER, **_NO_MARKS},
+}
+_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+
+
+class TextVectorization(HostLayer):
+    """Sentences as numbers of words, or as counts of words.
+
+    Each text is standardized, split into words, which may be joined to ngrams, and each of these
+    gets its number in a vocabulary. It computes on the host; a model that begins with it takes
+    text, and the rest of the model is compiled as ever.
+
+    Args:
+        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        standardize: `"lower_and_strip_punctuation"`, `"lower"`, `"strip_punctuation"` (of ASCII;
+            other characters stay as they are), None, or a function from a NumPy array of texts to
+            one of the same shape.
+        split: `"whitespace"`, `"character"`, None, or a function from a one-dimensional NumPy
+            array of texts to a list of lists of tokens.
+        ngrams: Also tokens of up to so many words in a row; a tuple says which lengths, and no
+            others. None means words alone.
+        output_mode: `"int"` gives the words' numbers in order, 0 where a text is at its end;
+            `"multi_hot"`, `"count"` and `"tf_idf"` one vector a text, see `StringLookup`.
+        output_sequence_length: For `"int"`: texts are cut or filled to so many tokens. None
+            means as many as the longest of those given at a time has, so models whose result
+            depends on the filling need a number here.
+        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
+        vocabulary: The words to know, as a list, an array, or the path of a file with one a line.
+            None means that `adapt` learns them.
+        idf_weights: For `"tf_idf"` with a given vocabulary: one for each word.
+        sparse, ragged: Only False: there are no sparse or ragged arrays.
+        encoding: Accepted as in Keras; bytes are read as UTF-8.
+        name: Of the layer.
+        **kwargs: `trainable`, `dtype`; see `Layer`.
+
+    Input shape: `(samples,)` or `(samples, 1)`.
+    Output shape: `(samples, tokens)`, or `(samples, vocabulary)`.
+
+    Example:
+        >>> layer = TextVectorization(output_sequence_length=4)
+        >>> layer.adapt(["The cat sat.", "The dog sat on it."])
+        >>> layer(["the cat!", "a dog"]).tolist()
+        [[2, 7, 0, 0], [1, 6, 0, 0]]
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        standardize: Any = "lower_and_strip_punctuation",
+        split: Any = "whitespace",
+        ngrams: Any = None,
+        output_mode: str = "int",
+        output_sequence_length: int | None = None,
+        pad_to_max_tokens: bool = False,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        vocabulary_size: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        refuse_sparse("TextVectorization", sparse)
+        if ragged:
+            raise ValueError(
+                "TextVectorization has no ragged output; received ragged=True.\n"
+                "  Fix: leave it out; texts are filled with 0, which Embedding(mask_zero=True) "
+                "passes over."
+            )
+        modes = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+        self._output_mode = checked_mode("TextVectorization", output_mode, modes)
+        self._standardize = _choice("standardize", standardize, tuple(_TABLES))
+        self._split = _choice("split", split, ("whitespace", "character"))
+        self._ngrams_arg = ngrams
+        self._ngrams = _lengths(ngrams)
+        self._output_sequence_length = _checked_length(output_sequence_length, self._output_mode)
+        self._encoding = encoding
+        self._lookup_layer = StringLookup(
+            max_tokens=max_tokens,
+            vocabulary=vocabulary,
+            idf_weights=idf_weights,
+            pad_to_max_tokens=pad_to_max_tokens,
+            mask_token="",
+            output_mode=self._output_mode,
+            encoding=encoding,
+            vocabulary_size=vocabulary_size,
+        )
+
+    @property
+    def compute_dtype(self) -> str:
+        return "string"
+
+    # -- the vocabulary --------------------------------------------------------------------------
+
+    def adapt(self, data: Any, batch_size: Any = None, steps: int | None = None) -> None:
+        """Learn the vocabulary: every token of the texts, the most frequent first.
+
+        Args:
+            data: A list, array or column of texts, or an iterable of arrays (batches).
+            batch_size: Accepted as in Keras; arrays are gone through in any case.
+            steps: Number of batches to take; None takes all.
+        """
+        documents = (row for batch in batches(data, steps) for row in self._documents(batch))
+        self._lookup_layer.adapt_to_documents(documents)
+        self.adaptations += 1
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
+        """The vocabulary: a token's number is its place in the list.
+
+        Args:
+            include_special_tokens: False leaves out `""`, the filling, and `"[UNK]"`.
+        """
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
+
+    def vocabulary_size(self) -> int:
+        """Number of tokens, the special ones included."""
+        return self._lookup_layer.vocabulary_size()
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Use a known vocabulary; see `StringLookup.set_vocabulary`."""
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
+        self.adaptations += 1
+
+    # -- looking up ------------------------------------------------------------------------------
+
+    def call(self, inputs: Any) -> np.ndarray:
+        lookup = self._lookup_layer
+        if lookup._tokens is None:
+            raise ValueError(
+                f"{self._label} has no vocabulary yet.\n"
+                "  Fix: layer.adapt(texts) before it is used, or vocabulary=[…]."
+            )
+        documents = list(self._documents(inputs))
+        sizes = np.array([len(document) for document in documents], dtype="int64")
+        tokens = as_values([token for document in documents for token in document] or [""])
+        numbers = lookup.numbers_of(tokens[: sizes.sum()])
+        shape = self._shape_of_samples(tuple(inputs.shape))
+        if self._output_mode in ("int", "one_hot"):
+            length = self._output_sequence_length
+            length = int(sizes.max(initial=0)) if length is None else length
+            nothing = 0 if self._output_mode == "int" else -1
+            padded = _padded(numbers, sizes, length, nothing).reshape(*shape, length)
+            if self._keeps_shape:
+                padded = padded.reshape(inputs.shape)
+            return encode(padded, self._output_mode, lookup._depth, config.floatx())
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        output = count_rows(rows, numbers, len(sizes), lookup._depth)
+        output = output > 0 if self._output_mode == "multi_hot" else output
+        output = output.astype(config.floatx()).reshape(*shape, lookup._depth)
+        return output * lookup.idf_weights if self._output_mode == "tf_idf" else output
+
+    def _documents(self, texts: Any) -> Iterator[list[str]]:
+        """Every text as its tokens."""
+        if not is_text_like(texts):
+            if getattr(texts, "size", 0) == 0:
+                return
+            raise TypeError(
+                f"{self._label} takes text and received numbers ({texts.dtype}).\n"
+                "  Fix: give it the texts themselves; words that are numbered already go straight "
+                "to an Embedding."
+            )
+        samples = math.prod(self._shape_of_samples(texts.shape))
+        rows = standardized(texts, self._standardize).reshape(samples, -1)
+        split = rows.tolist() if self._split is None else split_texts(rows[:, 0], self._split)
+        for tokens in split:
+            yield tokens if self._ngrams is None else ngrams_of(tokens, self._ngrams)
+
+    @property
+    def _keeps_shape(self) -> bool:
+        """Whether there is one number for each text that comes in."""
+        return self._split is None and self._ngrams is None and self._output_sequence_length is None
+
+    def _shape_of_samples(self, shape: Sequence) -> tuple:
+        """The axes of an input that remain in the output before that of the tokens."""
+        if len(shape) < 2:
+            return tuple(shape)
+        if self._split is not None and shape[-1] not in (1, None):
+            raise ValueError(
+                f"{self._label} splits texts of shape (samples,) or (samples, 1) and received "
+                f"shape {tuple(shape)}.\n"
+                "  Fix: join the texts of a sample, or split=None if they are words already."
+            )
+        return tuple(shape[:-1])
+
+    # -- shapes and files ------------------------------------------------------------------------
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        samples = self._shape_of_samples(input_shape)
+        if self._output_mode == "int":
+            keeps = self._keeps_shape
+            return tuple(input_shape) if keeps else (*samples, self._output_sequence_length)
+        tokens = (*samples, None)
+        return self._lookup_layer.compute_output_shape(tokens)
+
+    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+        if inputs.dtype != "string":
+            raise TypeError(
+                f"{self._label} takes text and received {inputs.dtype}.\n"
+                "  Fix: lamina.Input(shape=(1,), dtype='string')."
+            )
+        dtype = "int64" if self._output_mode == "int" else config.floatx()
+        return KerasTensor(self.compute_output_shape(inputs.shape), dtype)
+
+    def get_config(self) -> dict:
+        lookup = self._lookup_layer
+        vocabulary, weights = lookup.vocabulary_of_config()
+        return {
+            **super().get_config(),
+            "max_tokens": lookup.max_tokens,
+            "standardize": self._standardize,
+            "split": self._split,
+            "ngrams": self._ngrams_arg,
+            "output_mode": self._output_mode,
+            "output_sequence_length": self._output_sequence_length,
+            "pad_to_max_tokens": lookup.pad_to_max_tokens,
+            "sparse": False,
+            "ragged": False,
+            "vocabulary": vocabulary,
+            "idf_weights": weights,
+            "encoding": self._encoding,
+            "vocabulary_size": lookup._vocabulary_size or lookup.vocabulary_size(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> Any:
+        refuse_path(config)
+        functions = {k: registry.deserialize(config.get(k)) for k in ("standardize", "split")}
+        ngrams = config.get("ngrams")
+        ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
+        return super().from_config({**config, **functions, "ngrams": ngrams})
+
+    def save_own_variables(self, store: Any) -> None:
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        self._lookup_layer.load_own_variables(store)
+
+    def save_assets(self) -> dict[str, str]:
+        return self._lookup_layer.save_assets()
+
+    def load_assets(self, assets: dict[str, str]) -> None:
+        self._lookup_layer.load_assets(assets)
+
+
+def standardized(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:
+    """Texts in a common spelling.
+
+    Args:
+        texts: Array of `str`.
+        how: As `standardize` of `TextVectorization`.
+    """
+    if how is None:
+        return texts
+    if callable(how):
+        result = as_values(how(np.array(texts.tolist(), dtype=str)), "what standardize returned")
+        if result.shape != texts.shape or (result.size and not is_text(result)):
+            raise ValueError(
+                f"standardize must return texts in the shape it was given, {texts.shape}; it "
+                f"returned {result.dtype} of shape {result.shape}."
+            )
+        return result
+    table = _TABLES[how]
+    result = np.empty(texts.size, dtype=object)
+    result[:] = [text.translate(table) for text in texts.ravel().tolist()]
+    return result.reshape(texts.shape)
+
+
+def split_texts(texts: np.ndarray, how: str | Callable) -> list[list[str]]:
+    """The tokens of each text of a one-dimensional array.
+
+    Args:
+        texts: Array of `str`, `(samples,)`.
+        how: As `split` of `TextVectorization`.
+    """
+    if how == "whitespace":
+        return [_WORD.findall(text) for text in texts.tolist()]
+    if how == "character":
+        return [list(text) for text in texts.tolist()]
+    assert callable(how)
+    return [list(map(str, row)) for row in how(np.array(texts.tolist(), dtype=str))]
+
+
+def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
+    """Runs of tokens, joined by blanks: first all of the first length, then of the next.
+
+    Example:
+        >>> ngrams_of(["a", "b", "c"], (1, 2))
+        ['a', 'b', 'c', 'a b', 'b c']
+    """
+    return [
+        " ".join(tokens[start : start + length])
+        for length in lengths
+        for start in range(len(tokens) - length + 1)
+    ]
+
+
+def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, filling: int) -> np.ndarray:
+    """Rows of `length` numbers: so many of each document, cut or filled."""
+    output = np.full((len(sizes), length), filling, dtype="int32")
+    place = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    row = np.repeat(np.arange(len(sizes)), sizes)
+    inside = place < length
+    output[row[inside], place[inside]] = numbers[inside]
+    return output
+
+
+def _choice(name: str, value: Any, known: Sequence[str]) -> Any:
+    if value is None or callable(value) or value in known:
+        return value
+    raise unknown_name(f"{name} of TextVectorization", value, known)
+
+
+def _lengths(ngrams: Any) -> tuple[int, ...] | None:
+    if ngrams is None:
+        return None
+    lengths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
+    if (
+        isinstance(lengths, tuple)
+        and lengths
+        and all(isinstance(n, int) and n > 0 for n in lengths)
+    ):
+        return lengths
+    raise ValueError(
+        "TextVectorization: ngrams is a whole number, 1 or more, or a tuple of them; received "
+        f"{ngrams!r}."
+    )
+
+
+def _checked_length(length: Any, output_mode: str) -> int | None:
+    if length is None:
+        return None
+    if output_mode != "int":
+        raise ValueError(
+            "TextVectorization: output_sequence_length is for output_mode='int'; received "
+            f"{length!r} with {output_mode!r}."
+        )
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise ValueError(
+            "TextVectorization: output_sequence_length is a whole number, 1 or more; received "
+            f"{length!r}."
+        )
+    return length
