@@ -97,6 +97,11 @@ from lamina.layers.preprocessing.numerical import (
 from lamina.layers.preprocessing.text import (
     TextVectorization,
 )
+from lamina.layers.recurrent.bidirectional import Bidirectional
+from lamina.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
+from lamina.layers.recurrent.gated import GRU, LSTM, SimpleRNN
+from lamina.layers.recurrent.rnn import RNN
+from lamina.layers.recurrent.stacked import StackedRNNCells
 from lamina.layers.regularization import (
     ActivityRegularization,
     Dropout,
@@ -105,6 +110,7 @@ from lamina.layers.reshaping import (
     Flatten,
     Reshape,
 )
+from lamina.layers.wrapping import TimeDistributed, Wrapper
 
 __all__ = [
     "Activation",
@@ -118,6 +124,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "Concatenate",
     "Conv1D",
@@ -134,6 +141,8 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRU",
+    "GRUCell",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -153,6 +162,8 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "LSTM",
+    "LSTMCell",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -167,13 +178,19 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "RNN",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
+    "StackedRNNCells",
     "StringLookup",
     "Subtract",
     "TextVectorization",
+    "TimeDistributed",
+    "Wrapper",
     "add",
     "average",
     "concatenate",

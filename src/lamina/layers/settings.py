@@ -39,7 +39,7 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
         "regularizer": getattr(layer, f"{weight}_regularizer"),
         "constraint": getattr(layer, f"{weight}_constraint"),
     }
-    return layer.add_weight(name=weight, shape=shape, **settings | changes)
+    return layer.add_weight(shape=shape, **{"name": weight} | settings | changes)
 
 
 def whole_number(layer: str, name: str, value: Any) -> int:
@@ -49,6 +49,16 @@ def whole_number(layer: str, name: str, value: Any) -> int:
     if value < 1:
         raise ValueError(f"{layer}: {name} must be 1 or more; received {value}.")
     return int(value)
+
+
+def fraction(layer: str, name: str, value: Any) -> Any:
+    """A share from 0 to 1, e.g. of values to drop."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{layer}: {name} must be a number; received {value!r}.")
+    if not 0 <= value <= 1:
+        percent = f"\n  Fix: {name}={value / 100}" if 1 < value <= 100 else ""
+        raise ValueError(f"{layer}: {name} must be between 0 and 1; received {value}.{percent}")
+    return value
 
 
 def refuse_adapters(layer: str, **arguments: Any) -> None:

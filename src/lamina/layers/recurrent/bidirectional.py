@@ -1,0 +1,208 @@
+"""Bidirectional: a recurrent layer run over a sequence from both ends."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core import registry
+from lamina.core.call_signature import signature_of
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape, Variable
+from lamina.layers.wrapping import checked_layer
+
+_MERGES: dict[str, Callable[[Array, Array], Array]] = {
+    "sum": lambda forward, backward: forward + backward,
+    "mul": lambda forward, backward: forward * backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+    "concat": lambda forward, backward: jnp.concatenate([forward, backward], axis=-1),
+}
+_SHARED = ("stateful", "return_sequences", "return_state")
+
+
+class Bidirectional(Layer):
+    """Runs a recurrent layer over a sequence from both ends and merges what they give.
+
+    The layer is copied for each direction, with new weights; masked steps count in neither.
+
+    Args:
+        layer: An RNN, LSTM, GRU or another layer with `go_backwards`, `return_sequences`,
+            `return_state` and `stateful`.
+        merge_mode: `"concat"` (side by side), `"sum"`, `"mul"`, `"ave"`, or None for a tuple of
+            both outputs.
+        weights: First values: those of the forward layer, then those of the backward layer.
+        backward_layer: Another layer for the way back, with the opposite `go_backwards`; a copy
+            of `layer` if None.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Call arguments: `initial_state`, those of the forward layer, then those of the backward layer;
+    `mask`, `(batch, time)`; `training`.
+
+    Input shape: `(batch, time, features)`.
+    Output shape: That of `layer`, twice as wide for `"concat"`; with `return_state` a tuple of it
+    and the states of both.
+
+    Source: Schuster and Paliwal, 1997, "Bidirectional Recurrent Neural Networks", IEEE
+    Transactions on Signal Processing 45(11).
+
+    Example:
+        >>> from lamina.layers import LSTM
+        >>> Bidirectional(LSTM(4))(jnp.ones((2, 6, 5))).shape
+        (2, 8)
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Layer | None = None,
+        **kwargs: Any,
+    ):
+        checked_layer("Bidirectional", "layer", layer)
+        if merge_mode is not None and merge_mode not in _MERGES:
+            raise ValueError(
+                f"Bidirectional: merge_mode must be one of {', '.join(map(repr, _MERGES))} or "
+                f"None; received {merge_mode!r}."
+            )
+        missing = [n for n in ("go_backwards", *_SHARED) if not hasattr(layer, n)]
+        if missing:
+            raise ValueError(
+                f"Bidirectional needs a recurrent layer; {type(layer).__name__} has no "
+                f"{missing[0]}.\n  Fix: e.g. Bidirectional(LSTM(32))."
+            )
+        super().__init__(**kwargs)
+        self.forward_layer = _copied(layer, "forward")
+        if backward_layer is None:
+            self.backward_layer = _copied(layer, "backward", go_backwards=True)
+        else:
+            self.backward_layer = checked_layer("Bidirectional", "backward_layer", backward_layer)
+        self._check_directions()
+        for one in (self.forward_layer, self.backward_layer):
+            if hasattr(one, "zero_output_for_mask"):
+                one.zero_output_for_mask = one.return_sequences
+        self.merge_mode = merge_mode
+        self.stateful, self.return_sequences, self.return_state = (
+            getattr(layer, name) for name in _SHARED
+        )
+        self._first_weights = None if weights is None else list(weights)
+        self.supports_masking = True
+        self.input_spec = layer.input_spec
+
+    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        for layer in (self.forward_layer, self.backward_layer):
+            if not layer.built:
+                layer.build(sequences_shape)
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+
+    def call(
+        self,
+        sequences: Array,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        forward_state = backward_state = None
+        if initial_state is not None:
+            half = len(initial_state) // 2
+            forward_state, backward_state = initial_state[:half], initial_state[half:]
+        y, *states = self._run(self.forward_layer, sequences, forward_state, mask, training)
+        back, *more = self._run(self.backward_layer, sequences, backward_state, mask, training)
+        if self.return_sequences:
+            back = jnp.flip(back, axis=1)
+        if self.merge_mode is not None:
+            merged: Any = _MERGES[self.merge_mode](y, back)
+            return (merged, *states, *more) if self.return_state else merged
+        return (y, back, *states, *more)
+
+    def _run(self, layer: Layer, x: Array, state: Any, mask: Any, training: Any) -> list:
+        known = signature_of(type(layer).call).names
+        arguments = {"initial_state": state, "mask": mask, "training": training}
+        outputs = layer(x, **{k: v for k, v in arguments.items() if k in known and v is not None})
+        outputs = list(outputs) if self.return_state else [outputs]
+        return [outputs[0].astype(self.compute_dtype), *outputs[1:]]
+
+    # -- states, shapes and masks ----------------------------------------------------------------
+
+    @property
+    def states(self) -> tuple[Variable, ...] | None:
+        """What the last batch left behind in both layers, if they are stateful."""
+        layers: Any = (self.forward_layer, self.backward_layer)
+        if any(layer.states is None for layer in layers):
+            return None
+        return tuple(state for layer in layers for state in layer.states)
+
+    def reset_state(self) -> None:
+        """Forget what the last batch left behind: begin with zeros again."""
+        if not self.stateful:
+            raise AttributeError(
+                f"{self._label} keeps no state between batches.\n"
+                "  Fix: make the layer inside with stateful=True."
+            )
+        layers: Any = (self.forward_layer, self.backward_layer)
+        for layer in layers:
+            layer.reset_state()
+
+    def reset_states(self) -> None:
+        """The same as `reset_state`."""
+        self.reset_state()
+
+    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+        shape = self.forward_layer.compute_output_shape(sequences_shape)
+        output, *states = shape if self.return_state else (shape,)
+        if self.merge_mode is None:
+            return (output, output, *states, *states)
+        if self.merge_mode == "concat":
+            output = (*output[:-1], 2 * output[-1])
+        return (output, *states, *states) if self.return_state else output
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        mask = mask if self.return_sequences else None
+        return mask if self.merge_mode is not None else (mask, mask)
+
+    # -- config ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "merge_mode": self.merge_mode,
+            "layer": registry.serialize(self.forward_layer),
+            "backward_layer": registry.serialize(self.backward_layer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Bidirectional":
+        layers = {
+            name: registry.deserialize(config[name], custom_objects)
+            for name in ("layer", "backward_layer")
+            if config.get(name) is not None
+        }
+        return super().from_config({**config, **layers})  # type: ignore[return-value]
+
+    def _check_directions(self) -> None:
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(
+                "Bidirectional: one layer must run forwards and one backwards; both have "
+                f"go_backwards={forward.go_backwards}.\n  Fix: give backward_layer "
+                f"go_backwards={not forward.go_backwards}."
+            )
+        for name in _SHARED:
+            values = getattr(forward, name), getattr(backward, name)
+            if values[0] != values[1]:
+                raise ValueError(
+                    f"Bidirectional: both layers must have the same {name}; received {values[0]} "
+                    f"for the forward layer and {values[1]} for the backward layer."
+                )
+
+
+def _copied(layer: Layer, direction: str, **changes: Any) -> Any:
+    """The same layer with weights of its own, named after its direction."""
+    name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
+    record = registry.serialize(layer)
+    record["config"] |= {"name": name, **changes}
+    # A user's classes need not be registered to be copied.
+    known = {type(part).__name__: type(part) for part in layer._flatten_layers()}
+    return registry.deserialize(record, known)

@@ -1,0 +1,472 @@
+"""Recurrent cells: layers that take one time step, and the maths of each as a function.
+
+A cell splits its step in two, so that a layer can do the first part for all steps at once:
+`project` multiplies inputs by the input kernel, `stepper` gives a function that takes what came
+out, and the states, one step further.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import activations, random
+from lamina.core.layer import Layer
+from lamina.core.seed import SeedGenerator
+from lamina.core.variable import Array, Shape
+from lamina.layers.recurrent.scan import Step
+from lamina.layers.settings import (
+    fraction,
+    keep_weight_settings,
+    make_weight,
+    settings_of,
+    whole_number,
+)
+
+# What every cell with kernels takes, besides its size and what is its own.
+COMMON_SETTINGS = (
+    *("activation", "use_bias"),
+    *("kernel_initializer", "recurrent_initializer", "bias_initializer"),
+    *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
+    *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
+    *("dropout", "recurrent_dropout", "seed"),
+)
+Masks = Sequence[Array] | None
+
+
+class KernelCell(Layer):
+    """What the cells with an input kernel, a recurrent kernel and a bias have in common.
+
+    A subclass says how many `gates` it has, what its states are (`state_size`), and how a step
+    goes on from the projected inputs (`stepper`).
+
+    Args:
+        settings: The arguments in `COMMON_SETTINGS`, by name.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+    """
+
+    gates: int
+    # Names of the arguments that a cell's config holds, in Keras's words.
+    settings: tuple[str, ...]
+    state_size: Any
+    output_size: int
+    bias: Any
+    channel_axis = -1
+
+    def __init__(self, settings: dict, **kwargs: Any):
+        self.implementation = _implementation(kwargs.pop("implementation", 2))
+        super().__init__(**kwargs)
+        kind = type(self).__name__
+        self.activation = activations.get(settings["activation"])
+        self.use_bias = settings["use_bias"]
+        for weight in ("kernel", "recurrent", "bias"):
+            parts = (
+                settings[f"{weight}_{p}"] for p in ("initializer", "regularizer", "constraint")
+            )
+            keep_weight_settings(self, weight, *parts)
+        self.dropout = fraction(kind, "dropout", settings["dropout"])
+        self.recurrent_dropout = fraction(kind, "recurrent_dropout", settings["recurrent_dropout"])
+        self.seed = settings["seed"]
+        self.seed_generator = SeedGenerator(self.seed)
+        if self.recurrent_dropout:
+            self.implementation = 1  # every gate drops values of its own
+
+    def add_weights(self, kernel: Shape, recurrent: Shape, bias: Shape) -> None:
+        """Make the three weights; `self.bias` is None without one."""
+        self.kernel = make_weight(self, "kernel", kernel)
+        self.recurrent_kernel = make_weight(self, "recurrent", recurrent, name="recurrent_kernel")
+        self.bias = None
+        if self.use_bias:
+            first = self._first_bias(self.bias_initializer)  # type: ignore[attr-defined]
+            self.bias = make_weight(self, "bias", bias, initializer=first)
+
+    def _first_bias(self, initializer: Callable) -> Callable:
+        return initializer
+
+    # -- one step --------------------------------------------------------------------------------
+
+    def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, Any]:
+        nested = isinstance(states, (list, tuple))
+        states = list(states) if nested else [states]
+        input_masks, recurrent_masks = self.draw_masks(inputs, states[0], training)
+        step = self.stepper(recurrent_masks)
+        output, new_states = step(self.project(inputs, input_masks), states)
+        return output, new_states if nested else new_states[0]
+
+    def project(self, inputs: Array, masks: Masks = None) -> Array:
+        """Inputs times the input kernel, plus bias.
+
+        Args:
+            inputs: `(batch, ...)`, or `(time, batch, ...)` for all steps at once.
+            masks: From `draw_masks`, `(batch, ...)`: the same at every step.
+        """
+        projected = self.weighted(inputs, self.kernel.value, masks, self._input_product)
+        return projected if self.bias is None else projected + self._bias_of_inputs()
+
+    def stepper(self, masks: Masks = None) -> Step:
+        """A function `(projected inputs, [states]) → (output, [new states])`, weights in it."""
+        raise NotImplementedError(f"{type(self).__name__} has no stepper().")
+
+    def weighted(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
+        """`product(x, kernel)` with values of `x` dropped, for every gate its own or all alike."""
+        if masks is None:
+            return product(x, kernel)
+        if len(masks) == 1:
+            return product(x * masks[0], kernel)
+        parts = jnp.split(kernel, self.gates, axis=-1)
+        sums = [product(x * mask, part) for mask, part in zip(masks, parts, strict=True)]
+        return jnp.concatenate(sums, axis=self.channel_axis)
+
+    def recurrent_product(self, state: Array, kernel: Array) -> Array:
+        return jnp.matmul(state, kernel)
+
+    def _input_product(self, inputs: Array, kernel: Array) -> Array:
+        return jnp.matmul(inputs, kernel)
+
+    def _bias_of_inputs(self) -> Array:
+        return self.bias.value
+
+    def draw_masks(self, inputs: Array, state: Array, training: bool) -> tuple[Masks, Masks]:
+        """Which values of the inputs and of the state are dropped in this call, at every step.
+
+        Args:
+            inputs: One step or all: the masks have the shape of one, `(batch, ...)`.
+            state: What the recurrent kernel is multiplied by.
+            training: Nothing is dropped outside of training.
+
+        Returns:
+            Masks for the inputs and for the state, 0 or `1 / (1 - rate)`: one, or one a gate;
+            None where nothing is dropped.
+        """
+        step_shape = inputs.shape[inputs.ndim - state.ndim :]
+        count = self.gates if self.implementation == 1 else 1
+
+        def masks(rate: float, shape: Shape) -> Masks:
+            if not training or rate == 0:
+                return None
+            ones = jnp.ones((count, *shape), self.compute_dtype)
+            return list(random.dropout(ones, rate, seed=self.seed_generator))
+
+        return masks(self.dropout, step_shape), masks(self.recurrent_dropout, state.shape)
+
+    # -- states and shapes -----------------------------------------------------------------------
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        """Zeros, `(batch, units)` for each state."""
+        sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
+        return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
+
+    def compute_output_shape(self, inputs_shape: Shape, states_shape: Any = None) -> tuple:
+        """Shapes of the output and of the states after a step."""
+        output = (inputs_shape[0], self.output_size)
+        if isinstance(states_shape, tuple) and states_shape and not _holds_shapes(states_shape):
+            return output, output
+        count = len(self.state_size) if isinstance(self.state_size, list) else 1
+        return output, [output] * count
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, *self.settings)}
+
+
+class SimpleRNNCell(KernelCell):
+    """One step of `h = activation(x @ kernel + h @ recurrent_kernel + bias)`.
+
+    Args:
+        units: Size of the state and of the output.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every sum.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        recurrent_dropout: Fraction of the state to drop in training, 0 to 1.
+        seed: Whole number for dropout that can be reproduced.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, features)` and the state, `(batch, units)`.
+    Output shape: `(batch, units)` and the new state.
+
+    Example:
+        >>> output, states = SimpleRNNCell(3)(jnp.ones((2, 5)), [jnp.zeros((2, 3))])
+        >>> output.shape, len(states)
+        ((2, 3), 1)
+    """
+
+    gates = 1
+    settings = ("units", *COMMON_SETTINGS)
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(locals(), **kwargs)
+        self.units = whole_number("SimpleRNNCell", "units", units)
+        self.state_size = self.output_size = self.units
+
+    def build(self, input_shape: Shape) -> None:
+        features = features_of(self, input_shape)
+        self.add_weights((features, self.units), (self.units, self.units), (self.units,))
+
+    def stepper(self, masks: Masks = None) -> Step:
+        kernel = self.recurrent_kernel.value
+
+        def step(projected: Array, states: list) -> tuple[Array, list]:
+            recurrent = self.weighted(states[0], kernel, masks, self.recurrent_product)
+            output = self.activation(projected + recurrent)
+            return output, [output]
+
+        return step
+
+
+class LSTMCell(KernelCell):
+    """One step of a long short-term memory: a state that is written, kept and read by gates.
+
+    With `i, f, g, o` the four parts of `x @ kernel + h @ recurrent_kernel + bias`:
+    `c = σ(f) * c + σ(i) * activation(g)` and `h = σ(o) * activation(c)`, where `σ` is the
+    recurrent activation.
+
+    Args:
+        units: Size of the states and of the output.
+        activation: Name or function, for what is written and read; None leaves it as it is.
+        recurrent_activation: The same for the gates.
+        use_bias: Whether a learned number is added to every sum.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        unit_forget_bias: Whether the bias of the gate `f` begins with 1: remember, at first.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        recurrent_dropout: Fraction of the state `h` to drop in training, 0 to 1.
+        seed: Whole number for dropout that can be reproduced.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`. `implementation=1` drops inputs for
+            every gate separately.
+
+    Input shape: `(batch, features)` and the states h and c, `(batch, units)` each.
+    Output shape: `(batch, units)` and the new states.
+
+    Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8);
+    the forget gate's bias: Jozefowicz et al., 2015, "An Empirical Exploration of Recurrent
+    Network Architectures".
+
+    Example:
+        >>> states = [jnp.zeros((2, 3)), jnp.zeros((2, 3))]
+        >>> output, states = LSTMCell(3)(jnp.ones((2, 5)), states)
+        >>> output.shape, len(states)
+        ((2, 3), 2)
+    """
+
+    gates = 4
+    settings = ("units", "recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS)
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(locals(), **kwargs)
+        self.units = whole_number("LSTMCell", "units", units)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+        self.state_size = [self.units, self.units]
+        self.output_size = self.units
+
+    def build(self, input_shape: Shape) -> None:
+        width = 4 * self.units
+        self.add_weights((features_of(self, input_shape), width), (self.units, width), (width,))
+
+    def stepper(self, masks: Masks = None) -> Step:
+        return long_short_term_memory(self, masks)
+
+    def _first_bias(self, initializer: Callable) -> Callable:
+        return remembering(initializer) if self.unit_forget_bias else initializer
+
+
+class GRUCell(KernelCell):
+    """One step of a gated recurrent unit: one gate says how much of the state to keep.
+
+    With `z` (update), `r` (reset) and `g` the three parts of the weighted inputs and state:
+    `h = z * h + (1 - z) * activation(g)`, where `r` has weighed the state's share of `g`.
+
+    Args:
+        units: Size of the state and of the output.
+        activation: Name or function, for what is written; None leaves it as it is.
+        recurrent_activation: The same for the gates.
+        use_bias: Whether learned numbers are added to the sums.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        recurrent_dropout: Fraction of the state to drop in training, 0 to 1.
+        reset_after: Whether `r` weighs the state after it is multiplied by the kernel, as cuDNN
+            does, or before, as in the paper.
+        seed: Whole number for dropout that can be reproduced.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`. `implementation=1` drops inputs for
+            every gate separately.
+
+    Input shape: `(batch, features)` and the state, `(batch, units)`.
+    Output shape: `(batch, units)` and the new state.
+
+    Source: Cho et al., 2014, "Learning Phrase Representations using RNN Encoder-Decoder for
+    Statistical Machine Translation", arXiv:1406.1078.
+
+    Example:
+        >>> output, states = GRUCell(3)(jnp.ones((2, 5)), [jnp.zeros((2, 3))])
+        >>> output.shape, len(states)
+        ((2, 3), 1)
+    """
+
+    gates = 3
+    settings = ("units", "recurrent_activation", "reset_after", *COMMON_SETTINGS)
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(locals(), **kwargs)
+        self.units = whole_number("GRUCell", "units", units)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+        self.state_size = self.output_size = self.units
+
+    def build(self, input_shape: Shape) -> None:
+        width = 3 * self.units
+        bias = (2, width) if self.reset_after else (width,)  # of the inputs, and of the state
+        self.add_weights((features_of(self, input_shape), width), (self.units, width), bias)
+
+    def stepper(self, masks: Masks = None) -> Step:
+        kernel = self.recurrent_kernel.value
+        bias = self.bias.value[1] if self.reset_after and self.use_bias else None
+
+        def after(projected: Array, states: list) -> tuple[Array, list]:
+            recurrent = self.weighted(states[0], kernel, masks, jnp.matmul)
+            recurrent = recurrent if bias is None else recurrent + bias
+            z, r, g = jnp.split(projected, 3, axis=-1)
+            of_z, of_r, of_g = jnp.split(recurrent, 3, axis=-1)
+            r = self.recurrent_activation(r + of_r)
+            return self._mixed(states[0], z + of_z, g + r * of_g)
+
+        def before(projected: Array, states: list) -> tuple[Array, list]:
+            gates, candidate = kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
+            of_state = [states[0]] * 3 if masks is None else [states[0] * mask for mask in masks]
+            z, r, g = jnp.split(projected, 3, axis=-1)
+            if masks is None:
+                of_z, of_r = jnp.split(states[0] @ gates, 2, axis=-1)
+            else:
+                of_z, of_r = (
+                    of_state[0] @ gates[:, : self.units],
+                    of_state[1] @ gates[:, self.units :],
+                )
+            r = self.recurrent_activation(r + of_r)
+            return self._mixed(states[0], z + of_z, g + (r * of_state[2]) @ candidate)
+
+        return after if self.reset_after else before
+
+    def _mixed(self, state: Array, update: Array, candidate: Array) -> tuple[Array, list]:
+        z = self.recurrent_activation(update)
+        output = z * state + (1 - z) * self.activation(candidate)
+        return output, [output]
+
+    def _bias_of_inputs(self) -> Array:
+        return self.bias.value[0] if self.reset_after else self.bias.value
+
+
+def long_short_term_memory(cell: Any, masks: Masks) -> Step:
+    """The step of an LSTM cell, its kernels matrices or convolutions."""
+    kernel = cell.recurrent_kernel.value
+    gate, activation, axis = cell.recurrent_activation, cell.activation, cell.channel_axis
+
+    def step(projected: Array, states: list) -> tuple[Array, list]:
+        state, carried = states
+        sums = projected + cell.weighted(state, kernel, masks, cell.recurrent_product)
+        i, f, g, o = jnp.split(sums, 4, axis=axis)
+        carried = gate(f) * carried + gate(i) * activation(g)
+        output = gate(o) * activation(carried)
+        return output, [output, carried]
+
+    return step
+
+
+def remembering(initializer: Callable) -> Callable:
+    """An LSTM's first bias: that of the forget gate, the second of four, is 1."""
+
+    def initialize(shape: Shape, dtype: Any = None) -> Any:
+        values = np.array(initializer(shape, dtype=dtype))
+        units = shape[0] // 4
+        values[units : 2 * units] = 1
+        return values
+
+    return initialize
+
+
+def features_of(cell: Layer, input_shape: Shape) -> int:
+    """The size of the last axis, which must be known."""
+    if len(input_shape) != 2:
+        raise ValueError(
+            f"{cell._label} takes one time step (batch, features) and received shape "
+            f"{tuple(input_shape)}.\n  Fix: lamina.layers.RNN(cell) runs it over (batch, time, "
+            "features)."
+        )
+    if input_shape[-1] is None:
+        raise ValueError(
+            f"{cell._label} must know the number of features and received shape "
+            f"{tuple(input_shape)}.\n  Fix: give the last axis a size, e.g. in lamina.Input(shape)."
+        )
+    return int(input_shape[-1])
+
+
+def _holds_shapes(value: tuple) -> bool:
+    return any(isinstance(item, (list, tuple)) for item in value)
+
+
+def _implementation(value: Any) -> int:
+    if value not in (0, 1, 2):
+        raise ValueError(f"A cell's implementation must be 0, 1 or 2; received {value!r}.")
+    return int(value)

@@ -1,0 +1,236 @@
+"""SimpleRNN, LSTM and GRU: the recurrent layers that bring their own cell."""
+
+import inspect
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from lamina.core.input_spec import InputSpec
+from lamina.layers.recurrent.cells import GRUCell, KernelCell, LSTMCell, SimpleRNNCell
+from lamina.layers.recurrent.rnn import RNN
+from lamina.layers.settings import settings_of
+
+
+def with_own_cell(cell_class: type[KernelCell], name: str) -> Callable[[type], type]:
+    """Decorator for a layer that makes its cell itself and shows the cell's settings as its own.
+
+    Args:
+        cell_class: What `CellLayer.__init__` makes.
+        name: The cell's name, which is part of the paths of the weights.
+    """
+
+    def decorate(layer_class: Any) -> type:
+        layer_class.cell_class, layer_class.cell_name = cell_class, name
+        for setting in cell_class.settings:
+            setattr(layer_class, setting, property(attrgetter(f"cell.{setting}")))
+        return layer_class
+
+    return decorate
+
+
+class CellLayer(RNN):
+    """What the layers that make their own cell have in common.
+
+    Args:
+        arguments: `locals()` of the subclass's `__init__`: the cell is made with those that it
+            takes, the layer with the others.
+    """
+
+    cell_class: type[KernelCell]
+    cell_name: str
+    axes = 3
+
+    def __init__(self, arguments: dict):
+        named = {k: v for k, v in arguments.items() if k not in ("self", "kwargs", "__class__")}
+        named |= arguments["kwargs"]
+        takes = {*inspect.signature(self.cell_class).parameters, "implementation"} - {"kwargs"}
+        for_cell = {k: named.pop(k) for k in takes & set(named)}
+        use_cudnn = named.pop("use_cudnn", "auto")
+        if use_cudnn not in ("auto", True, False):
+            raise ValueError(f"use_cudnn must be 'auto', True or False; received {use_cudnn!r}.")
+        shared = {k: named[k] for k in ("dtype", "trainable") if k in named}
+        super().__init__(self.cell_class(**for_cell, **shared, name=self.cell_name), **named)
+        self.use_cudnn = use_cudnn
+        self.input_spec = InputSpec(ndim=self.axes)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["cell"]
+        return {
+            **config,
+            **settings_of(self, "activity_regularizer", *self.cell_class.settings),
+        }
+
+
+@with_own_cell(SimpleRNNCell, "simple_rnn_cell")
+class SimpleRNN(CellLayer):
+    """The plainest recurrent layer: each output is fed back with the next input.
+
+    `h = activation(x @ kernel + h @ recurrent_kernel + bias)`, step after step.
+
+    Args:
+        units: Size of the state and of the output.
+        activation, use_bias: See `SimpleRNNCell`, as for all settings of the weights.
+        activity_regularizer: Penalty on the output.
+        dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
+        return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.
+        seed: Whole number for dropout that can be reproduced.
+        **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
+
+    Input shape: `(batch, time, features)`.
+    Output shape: `(batch, units)`, or `(batch, time, units)` with `return_sequences`.
+
+    Example:
+        >>> SimpleRNN(4)(np.ones((2, 6, 5))).shape
+        (2, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(locals())
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["seed"]  # Keras writes none
+        return config
+
+
+@with_own_cell(LSTMCell, "lstm_cell")
+class LSTM(CellLayer):
+    """Long short-term memory: remembers over many steps what its gates tell it to.
+
+    The inputs of all steps are multiplied by the kernel at once; only the recurrent half runs in
+    the loop over time.
+
+    Args:
+        units: Size of the states and of the output.
+        activation, recurrent_activation, use_bias, unit_forget_bias: See `LSTMCell`, as for all
+            settings of the weights.
+        activity_regularizer: Penalty on the output.
+        dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
+        seed: Whole number for dropout that can be reproduced.
+        return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`. The states are
+            h and c.
+        use_cudnn: In Keras's signature; XLA compiles the same numbers with any value.
+        **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
+
+    Input shape: `(batch, time, features)`.
+    Output shape: `(batch, units)`, or `(batch, time, units)` with `return_sequences`.
+
+    Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
+
+    Example:
+        >>> output, h, c = LSTM(4, return_sequences=True, return_state=True)(np.ones((2, 6, 5)))
+        >>> output.shape, h.shape, c.shape
+        ((2, 6, 4), (2, 4), (2, 4))
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ):
+        super().__init__(locals())
+
+
+@with_own_cell(GRUCell, "gru_cell")
+class GRU(CellLayer):
+    """Gated recurrent unit: like an LSTM with one state and a gate less.
+
+    Args:
+        units: Size of the state and of the output.
+        activation, recurrent_activation, use_bias, reset_after: See `GRUCell`, as for all settings
+            of the weights.
+        activity_regularizer: Penalty on the output.
+        dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
+        seed: Whole number for dropout that can be reproduced.
+        return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.
+        use_cudnn: In Keras's signature; XLA compiles the same numbers with any value.
+        **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
+
+    Input shape: `(batch, time, features)`.
+    Output shape: `(batch, units)`, or `(batch, time, units)` with `return_sequences`.
+
+    Source: Cho et al., 2014, "Learning Phrase Representations using RNN Encoder-Decoder for
+    Statistical Machine Translation", arXiv:1406.1078.
+
+    Example:
+        >>> GRU(4)(np.ones((2, 6, 5))).shape
+        (2, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ):
+        super().__init__(locals())

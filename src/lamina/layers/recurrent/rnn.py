@@ -1,0 +1,307 @@
+"""RNN: runs a cell over the time steps of a sequence. The base of every recurrent layer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import registry
+from lamina.core.layer import Layer
+from lamina.core.stateless import assign_all
+from lamina.core.variable import Array, Shape, Variable, autocast, name_scope
+from lamina.layers.recurrent.any_cell import (
+    as_list,
+    build_cell,
+    check_cell,
+    initial_state_of,
+    output_size_of,
+    run_cell,
+)
+from lamina.layers.recurrent.cells import KernelCell
+from lamina.layers.recurrent.scan import scan_steps
+from lamina.layers.recurrent.stacked import StackedRNNCells
+from lamina.layers.settings import settings_of
+
+_FLAGS = (
+    *("return_sequences", "return_state", "go_backwards", "stateful", "unroll"),
+    "zero_output_for_mask",
+)
+
+
+class RNN(Layer):
+    """Runs a cell over the time steps of a sequence, in one compiled loop.
+
+    Args:
+        cell: A cell, or a list of cells to stack. A cell is an object with a `state_size` (a whole
+            number, or a list of them) and a method `call(inputs, states)` that returns the output
+            and the new states of one time step; it may say its `output_size` and have a method
+            `get_initial_state(batch_size)`.
+        return_sequences: Whether to give the output of every step and not just the last.
+        return_state: Whether to give the last states, too, after the output.
+        go_backwards: Whether to begin with the last step; outputs come in the order of running.
+        stateful: Whether a batch goes on from the states that the one before ended with. Needs
+            batches of one size, given as `lamina.Input(shape, batch_size=…)`.
+        unroll: Whether to write out every step instead of a loop; slow to compile.
+        zero_output_for_mask: Whether the output of masked steps is 0, and not the one before.
+        **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer`; see `Layer`.
+
+    Call arguments: `initial_state`, the states to begin with, zeros if None; `mask`, `(batch,
+    time)`, True where a step counts: others change nothing; `training`.
+
+    Input shape: `(batch, time, ...)`, a cell of ours takes `(batch, time, features)`.
+    Output shape: `(batch, units)`, or `(batch, time, units)` for every step; with `return_state` a
+    tuple of it and the states.
+
+    Raises:
+        ValueError: If the cell is none, or `initial_state` does not fit it.
+
+    Example:
+        >>> class Sum(Layer):
+        ...     state_size = 3
+        ...     def call(self, inputs, states):
+        ...         total = inputs + states[0]
+        ...         return total, [total]
+        >>> RNN(Sum())(jnp.ones((1, 4, 3))).tolist()
+        [[4.0, 4.0, 4.0]]
+    """
+
+    states: Any
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        check_cell(cell)
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.supports_masking = True
+        # Not among the weights: what a batch left behind is neither trained nor saved.
+        object.__setattr__(self, "states", None)
+
+    @property
+    def state_size(self) -> list:
+        """The size of every state of the cell."""
+        return as_list(self.cell.state_size)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [*super().variables, *jax.tree.leaves(self.states)]
+
+    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        self._check(sequences_shape)
+        build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
+        if self.stateful:
+            self._keep_states(sequences_shape)
+
+    def call(
+        self,
+        sequences: Array,
+        initial_state: Any = None,
+        mask: Array | None = None,
+        training: bool = False,
+    ) -> Any:
+        self._check(sequences.shape)
+        if sequences.shape[1] == 0:
+            raise ValueError(
+                f"{self._label} received no time step: axis 1 of shape {sequences.shape} is 0.\n"
+                "  Fix: leave out empty sequences, or pad them to one masked step."
+            )
+        states = self._states_to_begin_with(sequences, initial_state)
+        by_time = jnp.swapaxes(sequences, 0, 1)
+        outputs, last, states = self._run(
+            self.cell, by_time, states, self._mask_by_time(mask, sequences), training
+        )
+        if self.stateful:
+            for kept, state in zip(
+                jax.tree.leaves(self.states), jax.tree.leaves(states), strict=True
+            ):
+                kept.assign(state)
+        output = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else last
+        output, states = jax.tree.map(lambda x: x.astype(self.compute_dtype), (output, states))
+        return (output, *states) if self.return_state else output
+
+    def _run(
+        self, cell: Any, inputs: Array, states: Any, mask: Any, training: bool, inner: bool = False
+    ) -> tuple[Any, Array, Any]:
+        """Run a cell over `(time, batch, ...)`; an `inner` one feeds another cell of a stack."""
+        if type(cell) is StackedRNNCells:
+            return self._run_stack(cell, inputs, states, mask, training, inner)
+        how: dict[str, Any] = {
+            "mask": mask,
+            "backwards": self.go_backwards,
+            "unroll": bool(self.unroll),
+            "zero_masked": self.zero_output_for_mask and not inner,
+            "every_output": self.return_sequences or inner,
+        }
+        if isinstance(cell, KernelCell) and type(cell).call is KernelCell.call:
+            # The share of the inputs is one product for all steps, ahead of the loop.
+            with name_scope(cell.name), autocast(cell._autocast_dtype):
+                inputs = inputs.astype(cell.compute_dtype)
+                input_masks, masks = cell.draw_masks(inputs, states[0], training)
+                step = cell.stepper(masks)
+                projected = cell.project(inputs, input_masks)
+                return scan_steps(step, projected, states, output_is_state=True, **how)[:3]
+        return self._run_any(cell, inputs, states, training, how)
+
+    def _run_any(
+        self, cell: Any, inputs: Array, states: Any, training: bool, how: dict
+    ) -> tuple[Any, Array, Any]:
+        """Run a cell of which nothing is known; what it assigns and adds to the loss is kept."""
+        layers = cell._flatten_layers() if isinstance(cell, Layer) else []
+        fixed = cell.non_trainable_variables if layers else []
+        penalty = Variable(0.0, shape=(), trainable=False, autocast=False, name="penalty")
+
+        def step(inputs: Array, states: Any) -> tuple[Array, Any]:
+            output, new_states = run_cell(cell, inputs, states, training)
+            for layer in layers:
+                penalty.assign_add(sum(layer._own_losses))
+                layer._own_losses.clear()
+            return output, new_states
+
+        *result, values = scan_steps(step, inputs, states, variables=[*fixed, penalty], **how)
+        assign_all(fixed, values[:-1])
+        self.add_loss(values[-1])
+        return tuple(result)
+
+    def _run_stack(
+        self, stack: StackedRNNCells, x: Array, states: Any, mask: Any, training: bool, inner: bool
+    ) -> tuple[Any, Array, Any]:
+        """Cell after cell, each over all steps: the next one's products can be done at once."""
+        after = []
+        for number, (cell, before) in enumerate(zip(stack.cells, states, strict=True), 1):
+            feeds = inner or number < len(stack.cells)
+            x, last, new = self._run(cell, x, as_list(before), mask, training, inner=feeds)
+            if self.go_backwards and feeds:
+                x = jnp.flip(x, axis=0)  # as the steps lie, not as they were run
+            after.append(new if isinstance(before, (list, tuple)) else new[0])
+        return x, last, after
+
+    # -- states ----------------------------------------------------------------------------------
+
+    def get_initial_state(self, batch_size: int) -> list:
+        """What the cell starts from, a list with one entry for each of its states."""
+        return as_list(initial_state_of(self.cell, batch_size))
+
+    def reset_state(self) -> None:
+        """Forget what the last batch of a stateful layer left behind: begin with zeros again."""
+        for variable in jax.tree.leaves(self.states):
+            variable.assign(jnp.zeros_like(variable.value))
+
+    def reset_states(self) -> None:
+        """The same as `reset_state`."""
+        self.reset_state()
+
+    def _keep_states(self, sequences_shape: Shape) -> None:
+        batch = sequences_shape[0]
+        if batch is None:
+            raise ValueError(
+                f"{self._label} is stateful and must know the size of the batches; received shape "
+                f"{tuple(sequences_shape)}.\n  Fix: put lamina.Input(shape, batch_size=32) in "
+                "front, for batches of 32."
+            )
+        states = jax.tree.map(
+            lambda x: Variable(x, dtype=self.variable_dtype, trainable=False, name="rnn_state"),
+            self.get_initial_state(batch),
+        )
+        object.__setattr__(self, "states", states)
+
+    def _states_to_begin_with(self, sequences: Array, given: Any) -> list:
+        batch = sequences.shape[0]
+        if self.stateful and jax.tree.leaves(self.states)[0].shape[0] != batch:
+            size = jax.tree.leaves(self.states)[0].shape[0]
+            raise ValueError(
+                f"{self._label} is stateful for batches of {size} and received one of {batch}.\n"
+                "  Fix: give it whole batches only, e.g. cut the data to a multiple of the batch "
+                "size and call fit(…, batch_size=…, shuffle=False)."
+            )
+        wanted = jax.eval_shape(lambda: self.get_initial_state(batch))
+        if given is None and self.stateful:
+            given = jax.tree.map(lambda v: v.value, self.states)
+        elif given is None:
+            given = self.get_initial_state(batch)
+        flat = jax.tree.leaves(given)
+        expected = [state.shape for state in jax.tree.leaves(wanted)]
+        if [jnp.shape(state) for state in flat] != expected:
+            raise ValueError(
+                f"{self._label}: initial_state does not fit the cell.\n"
+                f"  Received: {len(flat)} of shapes {[jnp.shape(state) for state in flat]}.\n"
+                f"  Expected: {len(expected)} of shapes {expected}."
+            )
+        flat = [
+            jnp.asarray(state, shape.dtype)
+            for state, shape in zip(flat, jax.tree.leaves(wanted), strict=True)
+        ]
+        return jax.tree.unflatten(jax.tree.structure(wanted), flat)
+
+    # -- shapes and masks ------------------------------------------------------------------------
+
+    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+        self._check(sequences_shape)
+        batch, time = sequences_shape[:2]
+        size = output_size_of(self.cell)
+        if not isinstance(size, int):
+            raise ValueError(
+                f"{self._label}: the cell's output_size must be a whole number; received {size!r}."
+            )
+        output = (batch, time, size) if self.return_sequences else (batch, size)
+        if not self.return_state:
+            return output
+        return (output, *jax.tree.map(lambda units: (batch, units), self.state_size))
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        mask = next(iter(jax.tree.leaves(mask)), None)
+        output_mask = mask if self.return_sequences else None
+        return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
+
+    def _mask_by_time(self, mask: Any, sequences: Array) -> Array | None:
+        """The mask as the loop wants it, `(time, batch)`."""
+        mask = next(iter(jax.tree.leaves(mask)), None)
+        if mask is None:
+            return None
+        mask = jnp.asarray(mask)
+        if mask.ndim < 2 or mask.shape[:2] != sequences.shape[:2]:
+            raise ValueError(
+                f"{self._label}: the mask must have the shape (batch, time) of the input.\n"
+                f"  Received: a mask of shape {mask.shape} for inputs of shape {sequences.shape}."
+            )
+        counts = mask.astype(bool).reshape(*mask.shape[:2], -1).any(axis=-1)
+        return counts.T
+
+    def _check(self, shape: Shape) -> None:
+        if len(shape) < 3:
+            raise ValueError(
+                f"{self._label} needs inputs (batch, time, ...) of at least 3 axes and received "
+                f"shape {tuple(shape)}.\n  Fix: x[..., None] makes a sequence of one number a step "
+                "of each row, x[:, None] a single step of it."
+            )
+
+    # -- config ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            **settings_of(self, *_FLAGS),
+            "cell": registry.serialize(self.cell),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "RNN":
+        if "cell" in config:
+            config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
+        return super().from_config(config)  # type: ignore[return-value]

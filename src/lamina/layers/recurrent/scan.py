@@ -1,0 +1,92 @@
+"""The loop over time that every recurrent layer runs: masks, direction and states in one place."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core.stateless import stateless, values_of
+from lamina.core.variable import Array, Variable, autocast
+
+# From the values at one time step and the states before it to the output and the states after it.
+Step = Callable[[Any, Any], tuple[Array, Any]]
+
+
+def scan_steps(
+    step: Step,
+    inputs: Array,
+    states: Any,
+    *,
+    mask: Array | None = None,
+    backwards: bool = False,
+    unroll: bool = False,
+    zero_masked: bool = False,
+    every_output: bool = True,
+    output_is_state: bool = False,
+    variables: Sequence[Variable] = (),
+) -> tuple[Array | None, Array, Any, list]:
+    """Run a step along the first axis of its inputs, in a compiled loop.
+
+    Where the mask is False, the states stay as they are and the output is the one before. Before
+    the first step, that is the first state if it has the shape of an output, else 0.
+
+    Args:
+        step: `(inputs at a step, states) → (output, new states)`.
+        inputs: `(time, batch, ...)`.
+        states: Structure of arrays, `(batch, ...)`.
+        mask: `(time, batch)`, True where a step counts.
+        backwards: Whether to begin with the last step; outputs come in the order of running.
+        unroll: Whether to write out every step instead of a loop: slow to compile.
+        zero_masked: Whether the output is 0, instead of the one before, where the mask is False.
+        every_output: Whether to keep all outputs and not just the last.
+        output_is_state: Whether the output of a step is the first of its new states: it need
+            then not be carried along for the masked steps.
+        variables: What the step assigns, e.g. the state of a random generator.
+
+    Returns:
+        All outputs `(time, batch, ...)` or None, the last output, the states after it, and the
+        values that the variables then have, for the caller to assign.
+    """
+    variables = list(variables)
+    pure = stateless(step, variables)
+    with autocast(None):
+        values = values_of(variables)
+    carries_output = zero_masked or not output_is_state
+    output: Any = None
+    if carries_output:
+        (shape, _), _ = jax.eval_shape(pure, values, inputs[0], states)
+        first = jax.tree.leaves(states)[0]
+        fits = first.shape == shape.shape and not zero_masked
+        output = first.astype(shape.dtype) if fits else jnp.zeros(shape.shape, shape.dtype)
+
+    def body(carry: tuple, at_step: tuple) -> tuple:
+        states, output, values = carry
+        x, counts = at_step
+        (new_output, new_states), values = pure(values, x, states)
+        new_states = jax.tree.map(lambda n, o: n.astype(o.dtype), new_states, states)
+        if counts is not None:
+            new_states = jax.tree.map(lambda n, o: _where(counts, n, o), new_states, states)
+            if carries_output:
+                before = jnp.zeros_like(new_output) if zero_masked else output
+                new_output = _where(counts, new_output, before)
+        if not carries_output:
+            new_output = jax.tree.leaves(new_states)[0]
+        carry = new_states, new_output if carries_output else None, values
+        return carry, new_output if every_output else None
+
+    outputs: Any
+    carry = (states, output, values)
+    (states, output, values), outputs = lax.scan(
+        body, carry, (inputs, mask), reverse=backwards, unroll=unroll
+    )
+    if backwards and every_output:
+        outputs = jnp.flip(outputs, axis=0)
+    last = output if carries_output else jax.tree.leaves(states)[0]
+    return outputs, last, states, values
+
+
+def _where(counts: Array, new: Array, old: Array) -> Array:
+    """`new` for the samples that count, `old` for the others, whatever axes follow the batch."""
+    return jnp.where(counts.reshape(counts.shape + (1,) * (new.ndim - 1)), new, old)

@@ -1,0 +1,79 @@
+"""StackedRNNCells: several cells as one, each fed with what the one before gives."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lamina.core import registry
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.recurrent.any_cell import (
+    build_cell,
+    check_cell,
+    initial_state_of,
+    output_size_of,
+    run_cell,
+)
+
+
+class StackedRNNCells(Layer):
+    """Several cells as one: each takes the output of the one before as its input.
+
+    Args:
+        cells: The cells, first to last.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, features)`, and a list of the cells' states.
+    Output shape: That of the last cell.
+
+    Raises:
+        ValueError: If a cell has no `call` method or no `state_size`.
+
+    Example:
+        >>> from lamina.layers import LSTMCell, RNN
+        >>> RNN(StackedRNNCells([LSTMCell(4), LSTMCell(3)]))(np.ones((2, 6, 5))).shape
+        (2, 3)
+    """
+
+    def __init__(self, cells: Sequence[Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise ValueError(
+                f"StackedRNNCells takes a list of at least one cell; received {cells!r}."
+            )
+        for cell in cells:
+            check_cell(cell)
+        self.cells = list(cells)
+
+    @property
+    def state_size(self) -> list:
+        """The state sizes of all cells, one entry a cell."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self) -> Any:
+        return output_size_of(self.cells[-1])
+
+    def build(self, input_shape: Shape) -> None:
+        for cell in self.cells:
+            build_cell(cell, input_shape)
+            input_shape = (input_shape[0], output_size_of(cell))
+
+    def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list]:
+        new_states = []
+        for cell, before in zip(self.cells, states, strict=True):
+            nested = isinstance(before, (list, tuple))
+            inputs, after = run_cell(cell, inputs, list(before) if nested else [before], training)
+            new_states.append(after if nested else after[0])
+        return inputs, new_states
+
+    def get_initial_state(self, batch_size: int | None = None) -> list:
+        """The initial states of all cells, one entry a cell."""
+        return [initial_state_of(cell, batch_size) for cell in self.cells]
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "cells": [registry.serialize(c) for c in self.cells]}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "StackedRNNCells":
+        cells = [registry.deserialize(cell, custom_objects) for cell in config["cells"]]
+        return super().from_config({**config, "cells": cells})  # type: ignore[return-value]

@@ -1,0 +1,155 @@
+"""Layers around another layer: Wrapper, their base, and TimeDistributed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import registry
+from lamina.core.call_signature import is_shape, signature_of
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.stateless import assign_all, stateless, values_of
+from lamina.core.variable import Array, Shape, autocast
+
+
+class Wrapper(Layer):
+    """Base of layers that change what another layer does; subclass it and write `call`.
+
+    Args:
+        layer: The layer inside, kept as `self.layer`.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Raises:
+        TypeError: If `layer` is no layer.
+
+    Example:
+        >>> from lamina.layers import Dense
+        >>> class Doubled(Wrapper):
+        ...     def call(self, x):
+        ...         return 2 * self.layer(x)
+        >>> Doubled(Dense(3, kernel_initializer="ones"))(jnp.ones((1, 2))).tolist()
+        [[4.0, 4.0, 4.0]]
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.layer = checked_layer(type(self).__name__, "layer", layer)
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.layer.built:
+            self.layer.build(input_shape)
+            self.layer.built = True
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "layer": registry.serialize(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Wrapper":
+        layer = registry.deserialize(config["layer"], custom_objects)
+        return super().from_config({**config, "layer": layer})  # type: ignore[return-value]
+
+
+class TimeDistributed(Wrapper):
+    """Does to every time step what the layer inside does to a sample.
+
+    Time steps and samples are put on one axis and the layer is called once; only a layer that
+    keeps account of its batches in training, as BatchNormalization does, is called for one step
+    after another.
+
+    Args:
+        layer: The layer inside; it must treat the samples of a batch each for itself.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Call arguments: `mask`, `(batch, time, ...)`, handed to the layer if it takes one; `training`.
+
+    Input shape: `(batch, time, ...)`.
+    Output shape: `(batch, time, ...)`, the rest as of the layer inside.
+
+    Raises:
+        TypeError: If `layer` is no layer.
+        ValueError: If the input has no time axis, or the mask is of another shape.
+
+    Example:
+        >>> from lamina.layers import Flatten
+        >>> TimeDistributed(Flatten())(jnp.ones((2, 5, 3, 4))).shape
+        (2, 5, 12)
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(self._shape_of_step(input_shape))
+
+    def call(self, inputs: Array, training: bool | None = None, mask: Any = None) -> Any:
+        self._shape_of_step(inputs.shape)
+        signature = signature_of(type(self.layer).call)
+        arguments: dict[str, Any] = {"training": training} if signature.has_training else {}
+        masks = None
+        if mask is not None:
+            mask = self._checked(mask, inputs.shape)
+            masks = mask if "mask" in signature.names else None
+
+        def step(x: Array, mask: Any) -> Any:
+            return self.layer(x, **arguments, **({} if mask is None else {"mask": mask}))
+
+        if training and any(layer._tracked["fixed"] for layer in self.layer._flatten_layers()):
+            return self._step_by_step(step, inputs, masks)
+        rows, row_masks = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (inputs, masks))
+        outputs = step(rows, row_masks)
+        return jax.tree.map(lambda y: y.reshape(*inputs.shape[:2], *y.shape[1:]), outputs)
+
+    def _step_by_step(self, step: Any, inputs: Array, masks: Any) -> Any:
+        variables = self.layer.non_trainable_variables
+        pure = stateless(step, variables)
+
+        def body(values: list, at_step: tuple) -> tuple[list, Any]:
+            output, values = pure(values, *at_step)
+            self.layer._forget_losses()
+            return values, output
+
+        by_time = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (inputs, masks))
+        with autocast(None):
+            values = values_of(variables)
+        values, outputs = jax.lax.scan(body, values, by_time)
+        assign_all(variables, values)
+        return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), outputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        step = self.layer.compute_output_shape(self._shape_of_step(input_shape))
+        return jax.tree.map(lambda s: (s[0], input_shape[1], *s[1:]), step, is_leaf=is_shape)
+
+    def compute_output_spec(self, inputs: KerasTensor, **kwargs: Any) -> Any:
+        step = KerasTensor(self._shape_of_step(inputs.shape), inputs.dtype)
+        return jax.tree.map(
+            lambda t: KerasTensor((t.shape[0], inputs.shape[1], *t.shape[1:]), t.dtype),
+            self.layer.compute_output_spec(step),
+        )
+
+    def _shape_of_step(self, shape: Any) -> Shape:
+        if not is_shape(shape) or len(shape) < 3:
+            raise ValueError(
+                f"{self._label} needs one input (batch, time, ...) of at least 3 axes and received "
+                f"shape {shape}.\n  Fix: x[..., None] makes steps of one number each."
+            )
+        return (shape[0], *shape[2:])
+
+    def _checked(self, mask: Any, shape: Shape) -> Array:
+        mask = jnp.asarray(mask)
+        if mask.shape[:2] != shape[:2]:
+            raise ValueError(
+                f"{self._label}: the mask must begin with the axes (batch, time) of the input.\n"
+                f"  Received: a mask of shape {mask.shape} for inputs of shape {shape}."
+            )
+        return mask
+
+
+def checked_layer(owner: str, name: str, layer: Any) -> Layer:
+    """The layer, unless it is none."""
+    if not isinstance(layer, Layer):
+        hint = f"\n  Fix: {layer.__name__}(…), an object." if isinstance(layer, type) else ""
+        raise TypeError(f"{owner}: {name} must be a layer; received {layer!r}.{hint}")
+    return layer
