@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import registry
+from lamina.core import dtypes, registry
 from lamina.core.call_signature import is_shape, signature_of
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
@@ -94,7 +94,8 @@ class TimeDistributed(Wrapper):
             masks = mask if "mask" in signature.names else None
 
         def step(x: Array, mask: Any) -> Any:
-            return self.layer(x, **arguments, **({} if mask is None else {"mask": mask}))
+            outputs = self.layer(x, **arguments, **({} if mask is None else {"mask": mask}))
+            return jax.tree.map(lambda y: y.astype(self._type_of(y)), outputs)
 
         if training and any(layer._tracked["fixed"] for layer in self.layer._flatten_layers()):
             return self._step_by_step(step, inputs, masks)
@@ -125,9 +126,12 @@ class TimeDistributed(Wrapper):
     def compute_output_spec(self, inputs: KerasTensor, **kwargs: Any) -> Any:
         step = KerasTensor(self._shape_of_step(inputs.shape), inputs.dtype)
         return jax.tree.map(
-            lambda t: KerasTensor((t.shape[0], inputs.shape[1], *t.shape[1:]), t.dtype),
+            lambda t: KerasTensor((t.shape[0], inputs.shape[1], *t.shape[1:]), self._type_of(t)),
             self.layer.compute_output_spec(step),
         )
+
+    def _type_of(self, output: Any) -> Any:
+        return self.compute_dtype if dtypes.is_float(output.dtype) else output.dtype
 
     def _shape_of_step(self, shape: Any) -> Shape:
         if not is_shape(shape) or len(shape) < 3:

@@ -120,8 +120,8 @@ class Bidirectional(Layer):
         known = signature_of(type(layer).call).names
         arguments = {"initial_state": state, "mask": mask, "training": training}
         outputs = layer(x, **{k: v for k, v in arguments.items() if k in known and v is not None})
-        outputs = list(outputs) if self.return_state else [outputs]
-        return [outputs[0].astype(self.compute_dtype), *outputs[1:]]
+        outputs = outputs if self.return_state else [outputs]
+        return [output.astype(self.compute_dtype) for output in outputs]
 
     # -- states, shapes and masks ----------------------------------------------------------------
 
