@@ -81,6 +81,7 @@ class SimpleRNN(CellLayer):
     Output shape: `(batch, units)`, or `(batch, time, units)` with `return_sequences`.
 
     Example:
+        >>> import numpy as np
         >>> SimpleRNN(4)(np.ones((2, 6, 5))).shape
         (2, 4)
     """
@@ -143,6 +144,7 @@ class LSTM(CellLayer):
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
 
     Example:
+        >>> import numpy as np
         >>> output, h, c = LSTM(4, return_sequences=True, return_state=True)(np.ones((2, 6, 5)))
         >>> output.shape, h.shape, c.shape
         ((2, 6, 4), (2, 4), (2, 4))
@@ -201,6 +203,7 @@ class GRU(CellLayer):
     Statistical Machine Translation", arXiv:1406.1078.
 
     Example:
+        >>> import numpy as np
         >>> GRU(4)(np.ones((2, 6, 5))).shape
         (2, 4)
     """

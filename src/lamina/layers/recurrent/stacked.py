@@ -29,6 +29,7 @@ class StackedRNNCells(Layer):
         ValueError: If a cell has no `call` method or no `state_size`.
 
     Example:
+        >>> import numpy as np
         >>> from lamina.layers import LSTMCell, RNN
         >>> RNN(StackedRNNCells([LSTMCell(4), LSTMCell(3)]))(np.ones((2, 6, 5))).shape
         (2, 3)
