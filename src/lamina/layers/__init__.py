@@ -86,6 +86,25 @@ from lamina.layers.preprocessing.hashing import (
     HashedCrossing,
     Hashing,
 )
+from lamina.layers.preprocessing.images.bounding_boxes import (
+    MaxNumBoundingBoxes,
+)
+from lamina.layers.preprocessing.images.elastic import (
+    RandomElasticTransform,
+)
+from lamina.layers.preprocessing.images.sizes import (
+    CenterCrop,
+    RandomCrop,
+    Resizing,
+)
+from lamina.layers.preprocessing.images.warps import (
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from lamina.layers.preprocessing.lookup import (
     IntegerLookup,
     StringLookup,
@@ -126,6 +145,7 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -167,6 +187,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -179,9 +200,18 @@ __all__ = [
     "Normalization",
     "PReLU",
     "RNN",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",

@@ -1,6 +1,6 @@
 """What layers for pictures share: calls on arrays and dicts, random parameters, colour ranges."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -159,9 +159,32 @@ class BaseImagePreprocessingLayer(Layer):
     def _channel_axis(self) -> int:
         return -1 if self.data_format == "channels_last" else -3
 
+    def move_boxes(
+        self,
+        bounding_boxes: dict,
+        size: tuple[int, int],
+        move: Callable[[Array], Array],
+    ) -> dict:
+        """Boxes brought to other places, cut off at the edges, written as they came.
+
+        Args:
+            bounding_boxes: Dict of boxes and labels.
+            size: Height and width of the pictures before the change.
+            move: From boxes in `xyxy`, in pixels, to boxes in `xyxy` in the changed picture.
+        """
+        written = str(self.bounding_box_format)
+        after = self.output_size() or size
+        found = boxes.convert_format(bounding_boxes, written, "xyxy", *size)
+        found = boxes.clip_to_image_size({**found, "boxes": move(found["boxes"])}, *after)
+        return boxes.convert_format(found, "xyxy", written, *after)
+
+    def images_of(self, data: Any) -> Array:
+        """The pictures in what `get_random_transformation` receives."""
+        return data["images"] if isinstance(data, dict) else data
+
     def images_shape(self, data: Any) -> tuple[int, int, int]:
         """Number, height and width of the pictures in what `get_random_transformation` gets."""
-        shape = (data["images"] if isinstance(data, dict) else data).shape
+        shape = self.images_of(data).shape
         batch = 1 if self._is_single(shape) else shape[0]
         return batch, shape[self._height_axis], shape[self._width_axis]
 
@@ -275,6 +298,17 @@ def factor_range(
     if pair:
         return min(values), max(values)
     return max(-abs(factor), low), abs(factor)
+
+
+def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
+    """The smallest and the largest value that a pixel may have."""
+    pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
+    if not pair or not value_range[0] < value_range[1]:
+        raise ValueError(
+            f"{owner}: value_range must be a pair of the smallest and the largest pixel, e.g. "
+            f"(0, 255); received {value_range!r}."
+        )
+    return value_range[0], value_range[1]
 
 
 def one_of(owner: str, name: str, value: Any, known: Sequence[str]) -> str:

@@ -1,0 +1,71 @@
+"""As many bounding boxes for every picture."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
+from lamina.layers.settings import same_dtype, settings_of, whole_number
+
+
+class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
+    """Gives every picture the same number of boxes: cuts off what is more, fills up what is less.
+
+    Args:
+        max_number: Boxes of a picture that come out.
+        fill_value: Coordinates and labels of the boxes that are added.
+        **kwargs: `bounding_box_format`, `data_format`, `name`, `dtype`; see
+            `BaseImagePreprocessingLayer`.
+
+    Input shape: A dict with `"images"` and `"bounding_boxes"`; pictures alone stay as they are.
+    Output shape: The same with `max_number` boxes and labels a picture.
+
+    Example:
+        >>> layer = MaxNumBoundingBoxes(2, bounding_box_format="xyxy")
+        >>> found = {"boxes": jnp.array([[0.0, 0.0, 4.0, 4.0]]), "labels": jnp.array([7])}
+        >>> data = layer({"images": jnp.zeros((8, 8, 3)), "bounding_boxes": found})
+        >>> data["bounding_boxes"]["labels"].tolist()
+        [7, -1]
+    """
+
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.max_number = whole_number("MaxNumBoundingBoxes", "max_number", max_number)
+        self.fill_value = int(fill_value)
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return images
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any = None, training: bool = True
+    ) -> dict:
+        parts = {name: self._filled(bounding_boxes[name]) for name in ("boxes", "labels")}
+        return {**bounding_boxes, **parts}
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
+            return input_shape
+        found = {
+            name: (shape[0], self.max_number, *shape[2:])
+            for name, shape in input_shape["bounding_boxes"].items()
+        }
+        return {**input_shape, "bounding_boxes": found}
+
+    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+        if isinstance(data, dict):
+            return super().compute_output_spec(data, training)
+        return same_dtype(self, data, data.shape)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **settings_of(self, "max_number")}
+        # Keras forgets it; it is written only where leaving it out would change values.
+        return config if self.fill_value == -1 else {**config, "fill_value": self.fill_value}
+
+    def _filled(self, values: Array) -> Array:
+        values = values[:, : self.max_number]
+        edges = [(0, 0)] * values.ndim
+        edges[1] = (0, self.max_number - values.shape[1])
+        return jnp.pad(values, edges, constant_values=self.fill_value)

@@ -1,0 +1,316 @@
+"""Pictures in another size: resized, or cut out of larger ones."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core.seed import make_default_seed
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import (
+    BaseImagePreprocessingLayer,
+    RandomImageLayer,
+    one_of,
+)
+from lamina.layers.settings import same_dtype, settings_of, whole_number
+from lamina.ops.image import resizing
+
+
+class SizedLayer(BaseImagePreprocessingLayer):
+    """Base of layers whose pictures come out in one size: a window of each, brought to that size.
+
+    Args:
+        height: Of the pictures that come out, in pixels.
+        width: The same.
+        **kwargs: See `BaseImagePreprocessingLayer`.
+    """
+
+    def __init__(self, height: int, width: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.height = whole_number(type(self).__name__, "height", height)
+        self.width = whole_number(type(self).__name__, "width", width)
+
+    def output_size(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "height", "width")}
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether the size can be cut out of pictures of another size."""
+        return height >= self.height and width >= self.width
+
+    def whole_window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Top, left, height and width of the largest middle part with the right proportions."""
+        (top, high), (left, wide) = resizing.aspect_crop((height, width), self.output_size())
+        return top, left, high, wide
+
+    def boxes_in_window(
+        self, bounding_boxes: dict, size: tuple[int, int], window: tuple[Any, Any, int, int]
+    ) -> dict:
+        """Boxes as they lie in a window (top, left, height, width) that is brought to the size."""
+        top, left, high, wide = window
+
+        def moved(corners: Array) -> Array:
+            origin = jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, (left, top))), axis=-1)
+            scale = jnp.array([self.width / wide, self.height / high])
+            # A row a picture, or one for all.
+            origin = jnp.reshape(jnp.concatenate([origin, origin], axis=-1), (-1, 1, 4))
+            return (corners - origin) * jnp.concatenate([scale, scale])
+
+        return self.move_boxes(bounding_boxes, size, moved)
+
+    def _resized(self, images: Array, interpolation: str = "bilinear") -> Array:
+        return resizing.resize(
+            images,
+            self.output_size(),
+            interpolation,
+            crop_to_aspect_ratio=True,
+            data_format=self.data_format,
+        )
+
+
+class Resizing(SizedLayer):
+    """Brings pictures to one size, in training and otherwise.
+
+    Args:
+        height: Of the pictures that come out, in pixels.
+        width: The same.
+        interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`; masks
+            always take the nearest pixel.
+        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing pictures.
+        pad_to_aspect_ratio: Put a frame around pictures, in place of stretching them.
+        fill_mode: Only `"constant"`.
+        fill_value: The frame's number.
+        antialias: Whether pixels are averaged before a picture is made smaller.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: The same with another height and width. Whole numbers stay whole.
+
+    Example:
+        >>> Resizing(2, 2)(jnp.zeros((5, 8, 6, 3), "uint8")).shape
+        (5, 2, 2, 3)
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(height, width, data_format=data_format, **kwargs)
+        self.interpolation = one_of(
+            "Resizing", "interpolation", interpolation, resizing.INTERPOLATIONS
+        )
+        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+            raise ValueError(
+                "Resizing can either crop or pad to the aspect ratio; received both as True."
+            )
+        self.crop_to_aspect_ratio = crop_to_aspect_ratio
+        self.pad_to_aspect_ratio = pad_to_aspect_ratio
+        self.fill_mode = one_of("Resizing", "fill_mode", fill_mode, ("constant",))
+        self.fill_value = fill_value
+        self.antialias = bool(antialias)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """Nothing is random: height and width of the pictures, for the boxes."""
+        return self.images_shape(data)[1:]
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._to_size(images, self.interpolation)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._to_size(segmentation_masks, "nearest")
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        height, width = transformation
+        window = (0, 0, height, width)
+        if self.crop_to_aspect_ratio:
+            window = self.whole_window(height, width)
+        elif self.pad_to_aspect_ratio:
+            down, across = resizing.aspect_pad((height, width), self.output_size())
+            window = (-down, -across, height + 2 * down, width + 2 * across)
+        # Boxes of nothing but 0 or -1 fill up the array: they stay boxes of nothing.
+        corners = bounding_boxes["boxes"]
+        filler = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
+        moved = self.boxes_in_window(bounding_boxes, (height, width), window)
+        return {**moved, "boxes": jnp.where(filler[..., None], 0, moved["boxes"])}
+
+    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+        if isinstance(data, dict):
+            return super().compute_output_spec(data, training)
+        return same_dtype(self, data, self.compute_output_shape(data.shape))
+
+    def get_config(self) -> dict:
+        names = ("interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode")
+        return {**super().get_config(), **settings_of(self, *names, "fill_value", "antialias")}
+
+    def _to_size(self, images: Array, interpolation: str) -> Array:
+        return resizing.resize(
+            images,
+            self.output_size(),
+            interpolation,
+            self.antialias,
+            self.crop_to_aspect_ratio,
+            self.pad_to_aspect_ratio,
+            self.fill_mode,
+            self.fill_value,
+            self.data_format,
+        )
+
+
+class CenterCrop(SizedLayer):
+    """Cuts the middle out of pictures, in training and otherwise.
+
+    Of pictures that are too small, the largest middle part with the right proportions is resized.
+
+    Args:
+        height: Of the pictures that come out, in pixels.
+        width: The same.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: The same with another height and width.
+
+    Example:
+        >>> CenterCrop(1, 2)(jnp.arange(12.0).reshape(3, 4, 1))[..., 0].tolist()
+        [[5.0, 6.0]]
+    """
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
+        super().__init__(height, width, data_format=data_format, **kwargs)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """Nothing is random: the pictures' shape, for the boxes."""
+        return {"input_shape": self.images_of(data).shape}
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._cropped(jnp.asarray(images, self.compute_dtype))
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._cropped(jnp.asarray(segmentation_masks), "nearest")
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        shape = transformation["input_shape"]
+        height, width = shape[self._height_axis], shape[self._width_axis]
+        window = self.whole_window(height, width)
+        if self.fits(height, width):
+            window = (*self._start(height, width), self.height, self.width)
+        return self.boxes_in_window(bounding_boxes, (height, width), window)
+
+    def _cropped(self, images: Array, interpolation: str = "bilinear") -> Array:
+        height, width = images.shape[self._height_axis], images.shape[self._width_axis]
+        if not self.fits(height, width):
+            return self._resized(images, interpolation)
+        top, left = self._start(height, width)
+        images = lax.slice_in_dim(images, top, top + self.height, axis=self._height_axis)
+        return lax.slice_in_dim(images, left, left + self.width, axis=self._width_axis)
+
+    def _start(self, height: int, width: int) -> tuple[int, int]:
+        return (height - self.height) // 2, (width - self.width) // 2
+
+
+class RandomCrop(SizedLayer, RandomImageLayer):
+    """Cuts a part out of every picture, each at a place of its own in training.
+
+    Otherwise, and where pictures are too small, the largest middle part with the right
+    proportions is resized.
+
+    Args:
+        height: Of the pictures that come out, in pixels.
+        width: The same.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: The same with another height and width.
+
+    Example:
+        >>> layer = RandomCrop(1, 2, seed=1)
+        >>> picture = jnp.arange(4.0).reshape(1, 4, 1)
+        >>> sorted({tuple(layer(picture).ravel().tolist()) for _ in range(30)})
+        [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        seed = make_default_seed() if seed is None else seed
+        super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """Top and left of the part of each picture, and the pictures' height and width."""
+        _, height, width = self.images_shape(data)
+        if not training or not self.fits(height, width):
+            top, left, _, _ = self.whole_window(height, width)
+            return top, left, height, width
+        down, across = self.draw(2, data, seed)
+        top, left = down * (height - self.height + 1), across * (width - self.width + 1)
+        return top.astype("int32"), left.astype("int32"), height, width
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        return self._cropped(jnp.asarray(images, self.compute_dtype), transformation, training)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        return self._cropped(jnp.asarray(segmentation_masks), transformation, training, "nearest")
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        top, left, height, width = transformation
+        window = self.whole_window(height, width)
+        if training and self.fits(height, width):
+            window = (top, left, self.height, self.width)
+        return self.boxes_in_window(bounding_boxes, (height, width), window)
+
+    def _cropped(
+        self, images: Array, transformation: Any, training: bool, interpolation: str = "bilinear"
+    ) -> Array:
+        height, width = images.shape[self._height_axis], images.shape[self._width_axis]
+        if not training or not self.fits(height, width):
+            return self._resized(images, interpolation)
+        single = images.ndim == 3
+        batch = images[None] if single else images
+        first = self.data_format == "channels_first"
+        part = [self.height, self.width]
+        size = [batch.shape[1], *part] if first else [*part, batch.shape[-1]]
+
+        def cut(image: Array, top: Array, left: Array) -> Array:
+            start = (0, top, left) if first else (top, left, 0)
+            return lax.dynamic_slice(image, start, size)
+
+        places = (jnp.broadcast_to(jnp.ravel(p), batch.shape[:1]) for p in transformation[:2])
+        parts = jax.vmap(cut)(batch, *places)
+        return parts[0] if single else parts

@@ -1,0 +1,510 @@
+"""Pictures moved as a whole: flipped, turned, shifted, zoomed, sheared, seen from the side."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array, ArrayLike
+from lamina.layers.preprocessing.images.base import (
+    FILL_MODES,
+    INTERPOLATIONS,
+    RandomImageLayer,
+    between,
+    factor_range,
+    one_of,
+    per_image,
+)
+from lamina.layers.settings import settings_of
+from lamina.ops import boxes
+from lamina.ops.image import sampling
+
+_FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+class RandomFlip(RandomImageLayer):
+    """Mirrors half of the pictures; works in training only.
+
+    Args:
+        mode: `"horizontal"` (left and right change places), `"vertical"`, or
+            `"horizontal_and_vertical"`: both at once, a turn by 180 degrees.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> picture = jnp.array([[[1.0], [2.0]]])
+        >>> layer = RandomFlip("horizontal", seed=1)
+        >>> shown = {tuple(layer(picture).ravel().tolist()) for _ in range(20)}
+        >>> sorted(shown)
+        [(1.0, 2.0), (2.0, 1.0)]
+    """
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.mode = one_of("RandomFlip", "mode", mode, _FLIPS)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        flips = self.draw(1, data, seed)[0] <= 0.5
+        return {"flips": per_image(flips), "input_shape": self.images_of(data).shape}
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        return self._flipped(jnp.asarray(images, self.compute_dtype), transformation, training)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        return self._flipped(jnp.asarray(segmentation_masks), transformation, training)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        if not training or transformation is None:
+            return bounding_boxes
+        shape = transformation["input_shape"]
+        height, width = shape[self._height_axis], shape[self._width_axis]
+        flips = transformation["flips"][..., 0]
+
+        def mirrored(corners: Array) -> Array:
+            x1, y1, x2, y2 = jnp.split(corners, 4, axis=-1)
+            if "horizontal" in self.mode:
+                x1, x2 = width - x2, width - x1
+            if "vertical" in self.mode:
+                y1, y2 = height - y2, height - y1
+            return jnp.where(flips, jnp.concatenate([x1, y1, x2, y2], axis=-1), corners)
+
+        return self.move_boxes(bounding_boxes, (height, width), mirrored)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "mode")}
+
+    def _flipped(self, images: Array, transformation: Any, training: bool) -> Array:
+        if not training or transformation is None:
+            return images
+        across, down = "horizontal" in self.mode, "vertical" in self.mode
+        axes = [self._width_axis] * across + [self._height_axis] * down
+        flips = jnp.reshape(transformation["flips"], (-1,) + (1,) * 3)
+        flipped = jnp.where(flips, jnp.flip(images, axes), images)
+        return flipped.reshape(images.shape)
+
+
+class RandomWarp(RandomImageLayer):
+    """Base of layers that look every pixel up elsewhere: a subclass says by which maps.
+
+    A subclass writes `get_random_transformation`, whose result has the pictures' shape as
+    `"input_shape"`, and `maps`.
+
+    Args:
+        interpolation: `"bilinear"` or `"nearest"`; masks always take the nearest pixel.
+        fill_mode: What lies outside of the picture: `"constant"` (`fill_value`), `"nearest"` (its
+            edge), `"reflect"`, `"mirror"` or `"wrap"`.
+        fill_value: Number for `"constant"`.
+        **kwargs: See `RandomImageLayer`.
+    """
+
+    def __init__(
+        self,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        owner = type(self).__name__
+        self.interpolation = one_of(owner, "interpolation", interpolation, INTERPOLATIONS)
+        self.fill_mode = one_of(owner, "fill_mode", fill_mode, FILL_MODES)
+        self.fill_value = fill_value
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        """Eight numbers a picture, `(batch, 8)`; see `ops.image.affine_transform`."""
+        raise NotImplementedError(f"{type(self).__name__} has no maps(transformation, …).")
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        return self._warped(images, transformation, training, self.interpolation)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        masks = jnp.asarray(segmentation_masks)
+        return self._warped(masks, transformation, training, "nearest")
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        if not training or transformation is None:
+            return bounding_boxes
+        shape = transformation["input_shape"]
+        size = shape[self._height_axis], shape[self._width_axis]
+        # The maps say where a pixel comes from; boxes go the other way.
+        inverse = sampling.adjugate(sampling.as_matrix(self.maps(transformation, *size)))
+        return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "interpolation", "fill_mode", "fill_value")
+        return {**super().get_config(), **own}
+
+    def _warped(
+        self, images: Array, transformation: Any, training: bool, interpolation: str
+    ) -> Array:
+        if not training or transformation is None:
+            return images
+        maps = self.maps(
+            transformation, images.shape[self._height_axis], images.shape[self._width_axis]
+        )
+        return sampling.affine_transform(
+            images,
+            maps[0] if images.ndim == 3 else maps,
+            interpolation,
+            self.fill_mode,
+            self.fill_value,
+            self.data_format,
+        )
+
+
+class RandomRotation(RandomWarp):
+    """Turns every picture around its middle, by an angle of its own; works in training only.
+
+    Args:
+        factor: Largest angle as a fraction of a full turn, or a pair of the smallest and the
+            largest: 0.1 is up to 36 degrees either way. Positive angles turn counter-clockwise.
+        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: Whole number for draws that can be reproduced.
+        fill_value: Number for `"constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> picture = jnp.array([[1.0, 2.0], [3.0, 4.0]])[..., None]
+        >>> RandomRotation((0.25, 0.25), interpolation="nearest")(picture)[..., 0].tolist()
+        [[2.0, 4.0], [1.0, 3.0]]
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            interpolation, fill_mode, fill_value, seed=seed, data_format=data_format, **kwargs
+        )
+        self.factor = factor_range("RandomRotation", "factor", factor, -1, 1)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        batch, height, width = self.images_shape(data)
+        angle = 360 * between(*self.factor, self.draw(1, data, seed)[0])
+        return {
+            "angle": angle,
+            "rotation_matrix": _rotation(angle, height, width),
+            "image_height": height,
+            "image_width": width,
+            "batch_size": batch,
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        return jnp.reshape(transformation["rotation_matrix"], (-1, 8))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "factor")}
+
+
+class RandomTranslation(RandomWarp):
+    """Shifts every picture, by a way of its own; works in training only.
+
+    Args:
+        height_factor: Largest shift as a fraction of the height, or a pair of the smallest and
+            the largest: `(-0.2, 0.3)` is 20 % up to 30 % down.
+        width_factor: The same to the left and to the right.
+        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: Whole number for draws that can be reproduced.
+        fill_value: Number for `"constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> picture = jnp.array([[1.0, 2.0, 3.0, 4.0]])[..., None]
+        >>> layer = RandomTranslation(0.0, (0.25, 0.25), fill_mode="constant")
+        >>> layer(picture)[0, :, 0].tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            interpolation, fill_mode, fill_value, seed=seed, data_format=data_format, **kwargs
+        )
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._down = factor_range("RandomTranslation", "height_factor", height_factor, -1, 1)
+        self._right = factor_range("RandomTranslation", "width_factor", width_factor, -1, 1)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        _, height, width = self.images_shape(data)
+        down, right = self.draw(2, data, seed)
+        shifts = [width * between(*self._right, right), height * between(*self._down, down)]
+        return {
+            "translations": jnp.stack(shifts, axis=-1),
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        right, down = jnp.moveaxis(jnp.asarray(transformation["translations"]), -1, 0)
+        return _map(1, 0, -right, 0, 1, -down)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "height_factor", "width_factor")}
+
+
+class RandomZoom(RandomWarp):
+    """Shows every picture larger or smaller, by a factor of its own; works in training only.
+
+    Args:
+        height_factor: By how much more of the height is shown, or a pair of the least and the
+            most: `(0.2, 0.3)` makes pictures smaller, by 20 % to 30 %, `(-0.3, -0.2)` larger.
+        width_factor: The same for the width; as the height for None, which keeps proportions.
+        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: Whole number for draws that can be reproduced.
+        fill_value: Number for `"constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> picture = jnp.array([[1.0, 2.0, 3.0]])[..., None]
+        >>> layer = RandomZoom(0.0, (1.0, 1.0), fill_mode="constant")
+        >>> layer(picture)[0, :, 0].tolist()
+        [0.0, 2.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            interpolation, fill_mode, fill_value, seed=seed, data_format=data_format, **kwargs
+        )
+        self.height_factor = height_factor
+        self.width_factor = width_factor
+        self._height = _zoom_range("height_factor", height_factor)
+        self._width = None if width_factor is None else _zoom_range("width_factor", width_factor)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        down, across = self.draw(2, data, seed)[..., None]
+        height_zoom = 1 + between(*self._height, down)
+        width_zoom = height_zoom if self._width is None else 1 + between(*self._width, across)
+        return {
+            "height_zoom": height_zoom,
+            "width_zoom": width_zoom,
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        down, across = (jnp.ravel(transformation[name]) for name in ("height_zoom", "width_zoom"))
+        left, top = (width - 1) / 2 * (1 - across), (height - 1) / 2 * (1 - down)
+        return _map(across, 0, left, 0, down, top)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "height_factor", "width_factor")}
+
+
+class RandomShear(RandomWarp):
+    """Slants every picture, by a slope of its own; works in training only.
+
+    Args:
+        x_factor: Largest slope across, 0 to 1: by how many pixels a row moves for each row above
+            it. A pair gives the smallest and the largest; half of the pictures slant the other
+            way.
+        y_factor: The same for columns.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_value: Number for `"constant"`.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = RandomShear(x_factor=0.5, seed=1)
+        >>> layer(jnp.ones((2, 8, 8, 3))).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        x_factor: Any = 0.0,
+        y_factor: Any = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            interpolation, fill_mode, fill_value, seed=seed, data_format=data_format, **kwargs
+        )
+        self.x_factor = factor_range("RandomShear", "x_factor", x_factor, -1, 1)
+        self.y_factor = factor_range("RandomShear", "y_factor", y_factor, -1, 1)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        other_way, across, down = self.draw(3, data, seed)
+        slopes = [between(*self.x_factor, across), between(*self.y_factor, down)]
+        sign = jnp.where(other_way > 0.5, -1, 1)[:, None]
+        return {
+            "shear_factor": sign * jnp.stack(slopes, axis=-1),
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        across, down = jnp.moveaxis(jnp.asarray(transformation["shear_factor"]), -1, 0)
+        return _map(1, across, 0, down, 1, 0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "x_factor", "y_factor")}
+
+
+class RandomPerspective(RandomWarp):
+    """Shows pictures as if seen from the side: their corners move; works in training only.
+
+    Args:
+        factor: Fraction of the pictures that are changed, or a pair between which it is drawn.
+        scale: How far corners move, 0 to 1, as a fraction of their distance from the upper left
+            corner, which stays.
+        interpolation: `"bilinear"` or `"nearest"`.
+        fill_value: Number for what lies outside of the picture.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = RandomPerspective(factor=1.0, scale=0.5, seed=1)
+        >>> layer(jnp.ones((2, 8, 8, 3))).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            interpolation, "constant", fill_value, seed=seed, data_format=data_format, **kwargs
+        )
+        self.factor = factor_range("RandomPerspective", "factor", factor, 0, 1)
+        self.scale = scale
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 <= scale <= 1:
+            raise ValueError(
+                f"RandomPerspective: scale must be a number from 0 to 1; received {scale!r}."
+            )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        batch, height, width = self.images_shape(data)
+        drawn = self.draw(10, data, seed)
+        corners = jnp.array(
+            [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], "float32"
+        )
+        start = jnp.broadcast_to(corners, (batch, 4, 2))
+        moves = self.scale * (drawn[2:].T.reshape(batch, 4, 2) - 0.5)
+        return {
+            "apply_perspective": drawn[0] < between(*self.factor, drawn[1]),
+            "start_points": start,
+            "end_points": start + start * moves,
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def maps(self, transformation: dict, height: int, width: int) -> Array:
+        maps = sampling.homography(transformation["start_points"], transformation["end_points"])
+        changed = jnp.reshape(transformation["apply_perspective"], (-1, 1))
+        return jnp.where(changed, maps, jnp.array([1.0, 0, 0, 0, 1, 0, 0, 0]))
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **settings_of(self, "factor", "scale")}
+        del config["fill_mode"]
+        return config
+
+
+def _rotation(angle: Array, height: int, width: int) -> Array:
+    """Maps that turn around the middle, by degrees."""
+    cos, sin = jnp.cos(angle * (math.pi / 180)), jnp.sin(angle * (math.pi / 180))
+    x, y = (width - 1) / 2, (height - 1) / 2
+    return _map(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
+
+
+def _map(*numbers: ArrayLike) -> Array:
+    """Six numbers, each one or one a picture, as maps `(batch, 8)` without perspective."""
+    return jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, numbers), 0.0, 0.0), axis=-1)
+
+
+def _zoom_range(name: str, factor: Any) -> tuple[float, float]:
+    low, high = factor_range("RandomZoom", name, factor, -1, 1)
+    if low <= -1:
+        raise ValueError(f"RandomZoom: {name} must be above -1 on both ends; received {factor!r}.")
+    return low, high
