@@ -22,7 +22,7 @@ FLOORS = (
     ("activations", "constraints", "initializers", "quantizers", "random", "regularizers"),
     ("layers", "losses", "metrics", "optimizers"),
     ("saving", "training"),
-    ("callbacks", "models"),
+    ("callbacks", "mixed_precision", "models"),
     ("utils",),
     ("data", "datasets"),
     ("preprocessing", "visualization"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from lamina.core.seed import set_random_seed
     from lamina.core.stateless import stateless, value_and_grad
     from lamina.core.variable import Variable
+    from lamina.dtype_policies import FloatDTypePolicy
     from lamina.initializers import Initializer
     from lamina.layers.input import Input
     from lamina.losses import Loss
@@ -61,11 +63,12 @@ if TYPE_CHECKING:
 _MODULES = (
     *("activations", "applications", "backend", "callbacks", "config", "constraints", "data"),
     *("datasets", "diagnosis", "distribution", "dtype_policies", "export", "initializers"),
-    *("layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing"),
-    *("quantizers", "random", "regularizers", "saving", "utils"),
+    *("layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers"),
+    *("preprocessing", "quantizers", "random", "regularizers", "saving", "utils"),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
+    "FloatDTypePolicy": "lamina.dtype_policies",
     "Functional": "lamina.models",
     "Initializer": "lamina.initializers",
     "Input": "lamina.layers.input",
@@ -88,6 +91,7 @@ _NAMES = {
 
 __all__ = [
     "DTypePolicy",
+    "FloatDTypePolicy",
     "Functional",
     "Initializer",
     "Input",
@@ -120,6 +124,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",

@@ -1,7 +1,172 @@
 """In which type layers keep their weights and compute, under Keras's names."""
 
-from lamina.core.dtypes import DTypePolicy, get_policy
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
 
-get = get_policy
+from lamina.core import registry
+from lamina.core.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
+from lamina.core.errors import explain_missing_names
+from lamina.core.later import later_names
 
-__all__ = ["DTypePolicy", "get"]
+FloatDTypePolicy = DTypePolicy
+
+
+class DTypePolicyMap(DTypePolicy, MutableMapping):
+    """Policies by the path of a layer, for a layer that holds others.
+
+    Given as `dtype` to a layer that makes layers itself, each of them looks for its own path,
+    such as `"encoder/attention/query"`. A key is a path, or a pattern (regular expression) for
+    all of one. A layer that no key fits has the default.
+
+    Args:
+        default_policy: A policy or its name; None for that of `config.dtype_policy()`.
+        policy_map: From key to policy.
+
+    Raises:
+        TypeError: If `policy_map` is no dict.
+        ValueError: If a key is given twice, two patterns fit one path, or a value is no policy.
+
+    Example:
+        >>> policies = DTypePolicyMap("float32")
+        >>> policies["encoder/.*"] = "bfloat16"
+        >>> policies["encoder/dense"].name, policies["decoder/dense"].name
+        ('bfloat16', 'float32')
+    """
+
+    def __init__(
+        self,
+        default_policy: Any = None,
+        policy_map: dict[str, Any] | None = None,
+    ):
+        if isinstance(default_policy, DTypePolicyMap):
+            raise ValueError("default_policy is one policy and cannot be a DTypePolicyMap.")
+        if policy_map is not None and not isinstance(policy_map, dict):
+            raise TypeError(
+                f"policy_map must be a dict from paths to policies; received {policy_map!r}."
+            )
+        self._default = None if default_policy is None else get(default_policy)
+        self._policies: dict[str, DTypePolicy] = {}
+        for key, policy in (policy_map or {}).items():
+            self[key] = policy
+
+    @property
+    def default_policy(self) -> DTypePolicy:
+        """The policy of a layer that no key fits."""
+        return get_policy(self._default)
+
+    @property
+    def name(self) -> str:
+        return f"map_{self.default_policy.name}"
+
+    @property
+    def compute_dtype(self) -> str:
+        return self.default_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        return self.default_policy.variable_dtype
+
+    def of(self, path: str | None) -> DTypePolicy:
+        return self.default_policy if path is None else self[path]
+
+    def __getitem__(self, key: str) -> DTypePolicy:
+        if key in self._policies:
+            return self._policies[key]
+        fitting = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        if len(fitting) > 1:
+            raise ValueError(
+                f"Two keys of the DTypePolicyMap fit the layer {key!r}: {fitting[0]!r} and "
+                f"{fitting[1]!r}.\n  Fix: make one of them narrower."
+            )
+        return self._policies[fitting[0]] if fitting else self.default_policy
+
+    def __setitem__(self, key: str, policy: Any) -> None:
+        if key in self._policies:
+            raise ValueError(
+                f"The DTypePolicyMap has {self._policies[key].name!r} for {key!r} already.\n"
+                f"  Fix: del policies[{key!r}] first."
+            )
+        self._policies[key] = get(policy)
+
+    def __delitem__(self, key: str) -> None:
+        del self._policies[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._policies
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    def __len__(self) -> int:
+        return len(self._policies)
+
+    def get_config(self) -> dict:
+        return {
+            "default_policy": registry.serialize(self._default),
+            "policy_map": registry.serialize(self._policies),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "DTypePolicyMap":
+        return cls(**registry.deserialize(config))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicyMap) and self.get_config() == other.get_config()
+
+    __hash__ = object.__hash__  # a map may change
+
+    def __repr__(self) -> str:
+        names = {key: policy.name for key, policy in self._policies.items()}
+        return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={names}>"
+
+
+def get(identifier: Any) -> DTypePolicy:
+    """A policy from a policy, a name, a dtype, a saved config or None.
+
+    Args:
+        identifier: `"mixed_bfloat16"`, `numpy.float16`, what `serialize` made, or None for the
+            policy that layers have when they are given none.
+
+    Example:
+        >>> get("mixed_bfloat16").variable_dtype
+        'float32'
+    """
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        return deserialize(identifier)
+    return get_policy(identifier)
+
+
+def serialize(dtype_policy: DTypePolicy) -> dict:
+    """A policy as plain data."""
+    return registry.serialize(dtype_policy)
+
+
+def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DTypePolicy:
+    """The inverse of `serialize`.
+
+    Example:
+        >>> deserialize(serialize(DTypePolicy("float16")))
+        <DTypePolicy "float16">
+    """
+    # As in Keras the module need not be given.
+    return registry.deserialize({"module": "keras.dtype_policies", **config}, custom_objects)
+
+
+_later: dict[str, Any] = later_names(
+    __name__,
+    (
+        *("AWQDTypePolicy", "GPTQDTypePolicy", "Int4DTypePolicy", "QuantizedDTypePolicy"),
+        "QuantizedFloat8DTypePolicy",
+    ),
+    QUANTIZED_LATER.removeprefix("  Meanwhile: "),
+)
+globals().update(_later)
+registry.register_namespace("keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap, **_later})
+
+__all__ = sorted(
+    ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
+    + list(_later)
+)
+
+explain_missing_names(__name__)

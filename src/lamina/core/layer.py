@@ -294,15 +294,15 @@ class Layer(Operation):
 
     @property
     def dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self.variable_dtype
 
     @property
     def variable_dtype(self) -> str:
-        return self.dtype_policy.variable_dtype
+        return self.dtype_policy.of(self._path).variable_dtype
 
     @property
     def compute_dtype(self) -> str:
-        return self.dtype_policy.compute_dtype
+        return self.dtype_policy.of(self._path).compute_dtype
 
     @property
     def input_dtype(self) -> str:
@@ -533,7 +533,7 @@ class Layer(Operation):
 
     @property
     def _autocast_dtype(self) -> str | None:
-        policy = self.dtype_policy
+        policy = self.dtype_policy.of(self._path)
         if not self.autocast or policy.compute_dtype == policy.variable_dtype:
             return None
         return policy.compute_dtype

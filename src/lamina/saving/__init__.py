@@ -1,5 +1,6 @@
 """Model files: architecture, weights and optimizer state in one file that holds no code."""
 
+from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core.errors import explain_missing_names
 from lamina.core.registry import (
     UnknownClassError,

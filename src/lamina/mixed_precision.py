@@ -1,0 +1,27 @@
+"""Computing in half-size floats, under the names that Keras has from Keras 2.
+
+    lamina.mixed_precision.set_global_policy("mixed_bfloat16")
+
+Weights, the optimizer's state and metrics stay in float32. `"mixed_bfloat16"` needs nothing
+else; under `"mixed_float16"` `compile` wraps the optimizer in a `LossScaleOptimizer`.
+"""
+
+from lamina.core.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
+from lamina.core.errors import explain_missing_names
+from lamina.optimizers import LossScaleOptimizer
+
+Policy = DTypePolicy
+global_policy = dtype_policy
+set_global_policy = set_dtype_policy
+
+__all__ = [
+    "DTypePolicy",
+    "LossScaleOptimizer",
+    "Policy",
+    "dtype_policy",
+    "global_policy",
+    "set_dtype_policy",
+    "set_global_policy",
+]
+
+explain_missing_names(__name__)
