@@ -57,7 +57,7 @@ def test_a_flipped_bit_inside_an_npz_is_noticed(tmp_path, arrays):
 def test_what_is_no_idx_file_is_called_unreadable(tmp_path, arrays, content):
     folder = write_idx(tmp_path, arrays)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(content)
-    with pytest.raises(UnreadableError, match="idx files in"):
+    with pytest.raises(UnreadableError, match="the files in"):
         containers.idx(folder).read()
 
 

@@ -1,7 +1,17 @@
-"""Named data sets: `mnist`, `fashion_mnist`, `digits`, each with a `load_data()`."""
+"""Named data sets: `mnist`, `cifar10`, `imdb` …, each with a `load_data()`."""
 
 from lamina.core.errors import explain_missing_names
-from lamina.datasets import digits, fashion_mnist, mnist
+from lamina.datasets import (
+    boston_housing,
+    california_housing,
+    cifar10,
+    cifar100,
+    digits,
+    fashion_mnist,
+    imdb,
+    mnist,
+    reuters,
+)
 from lamina.datasets.locate import DatasetUnavailableError
 from lamina.datasets.named import NAMES, Dataset, load
 
@@ -9,10 +19,16 @@ __all__ = [
     "Dataset",
     "DatasetUnavailableError",
     "NAMES",
+    "boston_housing",
+    "california_housing",
+    "cifar10",
+    "cifar100",
     "digits",
     "fashion_mnist",
+    "imdb",
     "load",
     "mnist",
+    "reuters",
 ]
 
 explain_missing_names(__name__)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
@@ -28,19 +29,19 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Container:
-    """One or four files that together should hold the four arrays."""
+    """One or more files that together should hold the arrays."""
 
     files: tuple[Path, ...]
-    reader: Callable[[tuple[Path, ...]], dict[str, np.ndarray]]
+    reader: Callable[[tuple[Path, ...]], dict[str, Any]]
 
     @property
     def label(self) -> str:
-        """What to call it in a message: the file, or the folder of the four files."""
+        """What to call it in a message: the file, or the folder of several."""
         if len(self.files) == 1:
             return str(self.files[0])
-        return f"the idx files in {self.files[0].parent}"
+        return f"the files in {self.files[0].parent}"
 
-    def read(self) -> dict[str, np.ndarray]:
+    def read(self) -> dict[str, Any]:
         """The arrays by name.
 
         Raises:

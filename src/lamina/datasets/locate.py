@@ -6,11 +6,10 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from lamina.core import config
 from lamina.datasets import containers, verified
@@ -22,10 +21,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Mirror:
-    """A public place that has a data set: an address, and the files under it."""
+    """A public place that has a data set: an address, and the files under it.
+
+    Args:
+        address: With a slash at the end.
+        files: Their names.
+        checksum: Of the file, where it is one and was published with a checksum.
+    """
 
     address: str
     files: tuple[str, ...]
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,12 @@ class Source:
     Args:
         name: As in `lamina.datasets.mnist`.
         title: As people write it.
-        arrays: Every array as it must be.
+        arrays: Every array as it must be; empty for a data set whose files are checked when they
+            are read.
         folders: Names of subfolders that other tools keep it in.
         mirrors: In the order in which they are tried.
+        containers: Finds the files that claim to be it in a folder, given a file's name if the
+            user chose one; None for `.npz` or idx files of images.
     """
 
     name: str
@@ -45,13 +54,14 @@ class Source:
     arrays: Mapping[str, Expected]
     folders: tuple[str, ...] = ()
     mirrors: Sequence[Mirror] = field(default=())
+    containers: Callable[[Path, str | None], Iterator[Container]] | None = None
 
 
 class DatasetUnavailableError(OSError):
     """A data set is neither on this machine nor to be had from the network."""
 
 
-def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, np.ndarray]:
+def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any]:
     """The arrays of a data set, checked against their digests.
 
     Args:
@@ -63,7 +73,7 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, np.
             something else.
         DatasetUnavailableError: If it is nowhere to be had; the text names the offline route.
     """
-    file_name = f"{source.name}.npz"
+    file_name = None
     if path is not None:
         given = Path(path).expanduser()
         if given.is_absolute() or given.parent != Path("."):
@@ -89,6 +99,10 @@ def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, np.
 def candidates(folder: Path, source: Source, file_name: str | None = None) -> Iterator[Container]:
     """Files in a folder that claim to be a data set, likely ones first."""
     folders = [folder / sub for sub in ("", source.name, *source.folders)]
+    if source.containers is not None:
+        for place in folders:
+            yield from source.containers(place, file_name)
+        return
     for place in folders:
         archive = place / (file_name or f"{source.name}.npz")
         if archive.is_file():
@@ -111,13 +125,14 @@ def is_here(source: Source) -> bool:
     return any(any(candidates(f, source)) for f in folders if f is not None)
 
 
-def _load_named_file(source: Source, path: Path) -> dict[str, np.ndarray]:
+def _load_named_file(source: Source, path: Path) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(
             f"load_data(path={str(path)!r}): there is no such file.\n"
             f"  Fix: leave path out, and {source.title} is looked for in the caches and fetched."
         )
-    arrays, problem = _read_checked(containers.npz(path), source)
+    container = _container(source, path.parent, path.name)
+    arrays, problem = _read_checked(container, source)
     if problem is not None:
         raise ValueError(
             f"{problem}\n  Fix: to read arrays of your own, use numpy.load({str(path)!r})."
@@ -125,7 +140,14 @@ def _load_named_file(source: Source, path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _load_from_chosen_folder(source: Source, file_name: str) -> dict[str, np.ndarray] | None:
+def _container(source: Source, folder: Path, file_name: str) -> Container:
+    """The container in a folder of which a file is there."""
+    if source.containers is None:
+        return containers.npz(folder / file_name)
+    return next(source.containers(folder, file_name))
+
+
+def _load_from_chosen_folder(source: Source, file_name: str | None) -> dict[str, Any] | None:
     folder = chosen_folder()
     if folder is None:
         return None
@@ -149,13 +171,13 @@ def _load_from_chosen_folder(source: Source, file_name: str) -> dict[str, np.nda
     return None
 
 
-def _read_checked(container: Container, source: Source) -> tuple[dict[str, np.ndarray], str | None]:
+def _read_checked(container: Container, source: Source) -> tuple[dict[str, Any], str | None]:
     """The arrays, and what is wrong with them in words (None if nothing is)."""
     try:
         arrays = container.read()
     except UnreadableError as error:
         return {}, f"{error}."
-    if verified.is_remembered(container, source.arrays):
+    if not source.arrays or verified.is_remembered(container, source.arrays):
         return arrays, None
     problem = difference(arrays, source.arrays)
     if problem is not None:
@@ -164,7 +186,7 @@ def _read_checked(container: Container, source: Source) -> tuple[dict[str, np.nd
     return arrays, None
 
 
-def _fetch(source: Source) -> dict[str, np.ndarray]:
+def _fetch(source: Source) -> dict[str, Any]:
     from lamina.utils.download import DownloadError, download  # only when nothing is here yet
 
     failures = []
@@ -173,14 +195,16 @@ def _fetch(source: Source) -> dict[str, np.ndarray]:
         folder = _own_folder() if single else _own_folder() / source.name
         try:
             for file in mirror.files:
-                download(mirror.address + file, folder / file, title=source.title)
+                download(mirror.address + file, folder / file, mirror.checksum, title=source.title)
         except DownloadError as error:
             failures.append(str(error))
             continue
         except OSError as error:
             failures.append(f"{folder} cannot be written: {error.strerror or error}")
             break
-        container = containers.npz(folder / mirror.files[0]) if single else containers.idx(folder)
+        container = (
+            _container(source, folder, mirror.files[0]) if single else containers.idx(folder)
+        )
         assert container is not None  # every file of the mirror was just put there
         arrays, problem = _read_checked(container, source)
         if problem is None:

@@ -1,0 +1,50 @@
+"""Boston housing: 506 districts, known for a column that should not be learnt from.
+
+One of its 13 columns, "B", is a transform of the share of Black residents, made on the assumption
+that segregation raises prices; others of its values are known to be wrong. scikit-learn removed
+the set for this. It is here because old scripts ask for it: to learn regression, take
+`california_housing`.
+"""
+
+import os
+
+import numpy as np
+
+from lamina.datasets import locate, published
+from lamina.datasets.shuffling import mixed, train_and_test
+
+SOURCE = published.one_file(
+    "boston_housing",
+    "Boston housing",
+    "boston_housing.npz",
+    "sha256:f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+)
+
+
+def load_data(
+    path: str | os.PathLike = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Districts of Boston in the 1970s and the median value of their houses.
+
+    Not for anything but old scripts: one column is made of the residents' race; see the module's
+    text. `california_housing` is the set to take.
+
+    Args:
+        path: The file's name in `$LAMINA_DATASETS` and the caches, or the path of one file.
+        test_split: Fraction of the districts, from 0 to below 1, that is kept for testing.
+        seed: Of their order.
+
+    Returns:
+        `((x_train, y_train), (x_test, y_test))`: 13 columns, `(districts, 13)`, and values in
+        thousands of dollars, `(districts,)`.
+
+    Raises:
+        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        ValueError: If `test_split` is out of range, or a named file holds something else.
+
+    Source: Harrison and Rubinfeld, 1978, "Hedonic housing prices and the demand for clean air",
+    Journal of Environmental Economics and Management 5.
+    """
+    arrays = locate.load(SOURCE, path)
+    x, y = mixed(np.random.RandomState(seed), arrays["x"], arrays["y"])
+    return train_and_test(x, y, test_split)

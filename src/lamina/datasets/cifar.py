@@ -1,0 +1,49 @@
+"""What CIFAR-10 and CIFAR-100 share: small colour pictures in pickled batches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core import config
+from lamina.datasets.pickles import read_pickle
+
+ADDRESS = "https://www.cs.toronto.edu/~kriz/"
+
+
+def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """The pictures and labels of several batches, one after the other.
+
+    Args:
+        contents: Of the batches' files.
+        label_keys: Which labels to take, as the files call them.
+
+    Returns:
+        `"x"`, uint8 of `(pictures, 3, 32, 32)`, and the labels under their keys, uint8 of
+        `(pictures, 1)`.
+    """
+    parts = [_by_name(read_pickle(batch)) for batch in contents]
+    found = {"x": np.concatenate([_pictures(part["data"]) for part in parts])}
+    for key in label_keys:
+        labels = np.concatenate([np.asarray(part[key]) for part in parts])
+        if labels.dtype.kind not in "iu" or len(labels) != len(found["x"]):
+            raise ValueError(f"its {key} do not belong to its pictures")
+        found[key] = labels.astype("uint8")[:, None]
+    return found
+
+
+def in_data_format(x: np.ndarray) -> np.ndarray:
+    """Pictures with their channels where `image_data_format()` has them."""
+    if config.image_data_format() == "channels_first":
+        return x
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def _pictures(data: Any) -> np.ndarray:
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
+        raise ValueError("its pictures are not rows of 3 × 32 × 32 bytes")
+    return data.reshape(-1, 3, 32, 32)
+
+
+def _by_name(batch: Mapping) -> dict[str, Any]:
+    return {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}

@@ -1,0 +1,141 @@
+"""Data sets that are known by the checksums under which their files were published.
+
+`mnist` is known by its arrays, whatever file they are in; these by the file itself. `locate`
+finds or fetches it, and what is here checks and reads it.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.datasets import locate
+from lamina.datasets.containers import Container
+from lamina.datasets.pickles import read_npy
+
+KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+
+
+def one_file(name: str, title: str, file: str, checksum: str) -> locate.Source:
+    """A data set that is one `.npz` or `.json` file from where Keras keeps its own.
+
+    Args:
+        name: As in `lamina.datasets.imdb`.
+        title: As people write it.
+        file: The file's name.
+        checksum: Such as `sha256:731c…` or `md5:f68b…`.
+    """
+    read = _read_json if file.endswith(".json") else _read_npz
+
+    def containers(place: Path, file_name: str | None) -> Iterator[Container]:
+        path = place / (file_name or file)
+        if path.is_file():
+            yield Container((path,), lambda files: read(checked(files[0].read_bytes(), checksum)))
+
+    mirror = locate.Mirror(KERAS_ADDRESS, (file,), checksum)
+    return locate.Source(name, title, arrays={}, mirrors=(mirror,), containers=containers)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A `.tar.gz` of a folder, which may also have been unpacked by somebody.
+
+    Args:
+        name: As in `lamina.datasets.cifar10`.
+        title: As people write it.
+        address: Where the archive is, with a slash at the end.
+        file: The archive's name.
+        checksum: Of the archive.
+        folder: Of the files inside.
+        members: The checksum of every file in it that is needed.
+        keras_name: What Keras calls it in its cache.
+    """
+
+    name: str
+    title: str
+    address: str
+    file: str
+    checksum: str
+    folder: str
+    members: Mapping[str, str]
+    keras_name: str
+
+    def source(self, decode: Callable[[Mapping[str, bytes]], dict[str, Any]]) -> locate.Source:
+        """The data set; `decode` makes its arrays from the contents of the files by name."""
+
+        def containers(place: Path, file_name: str | None) -> Iterator[Container]:
+            for folder in (place / self.folder, place / self.keras_name / self.folder):
+                files = tuple(folder / member for member in self.members)
+                if all(file.is_file() for file in files):
+                    yield Container(files, lambda files: decode(self._checked(_contents(files))))
+            for name in (self.file, f"{self.keras_name}_archive"):
+                if (place / name).is_file():
+                    yield Container(
+                        (place / name,), lambda files: decode(self._checked(self._unpack(files[0])))
+                    )
+
+        mirror = locate.Mirror(self.address, (self.file,), self.checksum)
+        return locate.Source(
+            self.name, self.title, arrays={}, mirrors=(mirror,), containers=containers
+        )
+
+    def _unpack(self, path: Path) -> dict[str, bytes]:
+        found = {}
+        try:
+            # Gone through once, in order; nothing is written to the disk.
+            with tarfile.open(path, "r|gz") as archive:
+                for entry in archive:
+                    name = Path(entry.name).name
+                    if entry.isfile() and name in self.members:
+                        file = archive.extractfile(entry)
+                        found[name] = file.read() if file else b""
+        except tarfile.TarError as error:
+            raise ValueError(f"it is not a .tar.gz archive, or not a complete one ({error})") from (
+                error
+            )
+        return found
+
+    def _checked(self, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        missing = sorted(set(self.members) - set(contents))
+        if missing:
+            raise ValueError(f"{missing[0]} is missing in it")
+        for name, checksum in self.members.items():
+            checked(contents[name], checksum, name)
+        return contents
+
+
+def checked(contents: bytes, checksum: str, name: str = "the file") -> bytes:
+    """The same bytes, if they have the checksum.
+
+    Raises:
+        ValueError: If they have another.
+    """
+    kind, _, expected = checksum.partition(":")
+    found = hashlib.new(kind, contents, usedforsecurity=False).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{name} is not the one that was published ({kind.upper()} {found[:12]}…, expected "
+            f"{expected[:12]}…)"
+        )
+    return contents
+
+
+def _contents(files: tuple[Path, ...]) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in files}
+
+
+def _read_npz(contents: bytes) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        return {name.removesuffix(".npy"): read_npy(archive.read(name)) for name in names}
+
+
+def _read_json(contents: bytes) -> dict[str, Any]:
+    return json.loads(contents)

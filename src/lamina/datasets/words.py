@@ -1,0 +1,67 @@
+"""What IMDB and Reuters share: texts as lists of words' numbers, and what is done to them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Words:
+    """How to number the words of texts in which number 1 is the most frequent one.
+
+    Args:
+        num_words: Numbers from this one on become `oov_char`; for None only the last number that
+            occurs does, as in Keras.
+        skip_top: Numbers below this one become `oov_char`.
+        maxlen: Texts of this many words or more are left out, as in Keras; None keeps all.
+        start_char: Number put before every text; None for none.
+        oov_char: Number of words that are left out; for None they leave no gap.
+        index_from: Added to every word's number.
+    """
+
+    num_words: int | None
+    skip_top: int
+    maxlen: int | None
+    start_char: int | None
+    oov_char: int | None
+    index_from: int
+
+    def numbered(self, texts: Iterable[Sequence[int]]) -> list[list[int]]:
+        """Texts with words' numbers moved up and the start marked."""
+        start = [] if self.start_char is None else [self.start_char]
+        shift = self.index_from or 0
+        return [start + [word + shift for word in text] for text in texts]
+
+    def short_enough(
+        self, texts: list[list[int]], labels: np.ndarray
+    ) -> tuple[list[list[int]], np.ndarray]:
+        """The texts below `maxlen`, and their labels."""
+        if not self.maxlen:
+            return texts, labels
+        kept = [place for place, text in enumerate(texts) if len(text) < self.maxlen]
+        if not kept:
+            shortest = min(map(len, texts), default=0)
+            raise ValueError(
+                f"maxlen={self.maxlen} leaves no text: the shortest has {shortest} words.\n"
+                f"  Fix: maxlen={shortest + 1} or more."
+            )
+        return [texts[place] for place in kept], labels[kept]
+
+    def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
+        """The texts with rare and skipped words left out, as an array of lists."""
+        end = self.num_words or last
+        found = np.empty(len(texts), dtype=object)
+        for place, text in enumerate(texts):
+            if self.oov_char is None:
+                found[place] = [word for word in text if self.skip_top <= word < end]
+            else:
+                found[place] = [
+                    word if self.skip_top <= word < end else self.oov_char for word in text
+                ]
+        return found
+
+
+def last_number(*texts: list[list[int]]) -> int:
+    """The largest number in any of the texts."""
+    return max(max(text) for part in texts for text in part if text)

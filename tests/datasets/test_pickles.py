@@ -1,0 +1,96 @@
+"""Pickles are read as data, whatever they say."""
+
+import io
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from lamina.datasets.pickles import read_npy, read_pickle
+
+# Written by hand as Python 2 and the NumPy of its time wrote CIFAR: {'data': array, 'labels': …}.
+PYTHON_2 = (
+    b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01bt"
+    b"R(K\x01K\x02K\x03\x86cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xff"
+    b"J\xff\xff\xff\xffK\x00tb\x89U\x06\x00\x01\x02\x03\x04\xfftbU\x06labels](K\x07K\x08eu."
+)
+
+
+def test_a_batch_of_python_2_is_read():
+    batch = read_pickle(PYTHON_2)
+    assert batch[b"data"].tolist() == [[0, 1, 2], [3, 4, 255]]
+    assert batch[b"data"].dtype == np.uint8
+    assert batch[b"labels"] == [7, 8]
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype="int64").reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(3, dtype=">i4"),
+    ],
+    ids=["whole", "by columns", "other byte order"],
+)
+def test_arrays_come_back(protocol, array):
+    found = read_pickle(pickle.dumps({"a": array}, protocol=protocol))
+    (value,) = found.values()
+    np.testing.assert_array_equal(value, array)
+    assert value.dtype == array.dtype
+
+
+def test_an_array_of_lists_comes_back_even_if_they_are_of_one_length():
+    array = np.empty(2, dtype=object)
+    array[:] = [[1, 2], [3, 4]]
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    found = read_npy(file.getvalue())
+    assert found.shape == (2,)
+    assert found.tolist() == [[1, 2], [3, 4]]
+
+
+class Attack:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_pickle_that_calls_something_is_refused_and_not_run(tmp_path, protocol):
+    contents = pickle.dumps({"data": Attack(tmp_path / "made")}, protocol=protocol)
+    with pytest.raises(ValueError, match=r"mkdir, which no data set needs; it was not run"):
+        read_pickle(contents)
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_npy_file_that_calls_something_is_refused(tmp_path):
+    array = np.empty(1, dtype=object)
+    array[0] = Attack(tmp_path / "made")
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    with pytest.raises(ValueError, match="was not run"):
+        read_npy(file.getvalue())
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["builtins\neval", "numpy\nload", "numpy.core.multiarray\nscalar"])
+def test_no_other_name_is_known(name):
+    with pytest.raises(ValueError, match=name.replace("\n", ".")):
+        read_pickle(b"\x80\x02c" + name.encode() + b"\n.")
+
+
+@pytest.mark.parametrize("contents", [b"", PYTHON_2[:-40], b"no pickle", b"\x80\x02K\x01b."])
+def test_a_damaged_pickle_is_a_value_error(contents):
+    with pytest.raises(ValueError, match="pickle"):
+        read_pickle(contents)
+
+
+def test_an_array_of_raw_pointers_cannot_be_made():
+    # An array of objects whose "values" are bytes would be read as addresses.
+    evil = PYTHON_2.replace(b"U\x02u1", b"U\x02O8")
+    with pytest.raises(ValueError, match="an array of type 'O8'"):
+        read_pickle(evil)
