@@ -5,13 +5,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import unknown_name
+from lamina.core.errors import explain_missing_names, unknown_name
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import windows
+from lamina.ops.define import operations
+
+__all__ = ["extract_sequences", "istft", "stft"]
+
+op = operations("math")
 
 _WINDOWS = ("hann", "hamming")
 
 
+@op("x")
 def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> Array:
     """Pieces of a series, which may overlap.
 
@@ -38,6 +44,7 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
     return windows.along(x, -1, length, stride)
 
 
+@op("x", class_name="STFT")
 def stft(
     x: ArrayLike,
     sequence_length: int,
@@ -84,6 +91,7 @@ def stft(
     return spectrum.real, spectrum.imag
 
 
+@op("x", class_name="ISTFT")
 def istft(
     x: tuple[ArrayLike, ArrayLike],
     sequence_length: int,
@@ -167,3 +175,6 @@ def _whole(caller: str, name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{caller}: {name} must be a whole number above 0; received {value!r}.")
     return value
+
+
+explain_missing_names(__name__)

@@ -28,18 +28,20 @@ if TYPE_CHECKING:
     from lamina.training.arrays import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from lamina.training.py_dataset import PyDataset
     from lamina.training.py_dataset import PyDataset as Sequence
+    from lamina.utils import bounding_boxes
     from lamina.utils.files import get_file
     from lamina.utils.image import array_to_img, img_to_array, load_img, save_img
     from lamina.utils.numerical import normalize, to_categorical
     from lamina.utils.split import split_dataset
 
-# Public name → module and the name there.
+# Public name → module and the name there; "" stands for the module itself.
 _HOMES = {
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
     "array_to_img": ("lamina.utils.image", "array_to_img"),
     "audio_dataset_from_directory": ("lamina.data.audio", "audio_dataset_from_directory"),
+    "bounding_boxes": ("lamina.utils.bounding_boxes", ""),
     "clear_session": ("lamina.backend", "clear_session"),
     "custom_object_scope": ("lamina.core.registry", "custom_object_scope"),
     "deserialize_keras_object": ("lamina.core.registry", "deserialize"),
@@ -72,6 +74,7 @@ __all__ = [
     "Sequence",
     "array_to_img",
     "audio_dataset_from_directory",
+    "bounding_boxes",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
@@ -105,7 +108,8 @@ def __getattr__(name: str) -> Any:
 
         raise AttributeError(f"lamina.utils has no {name!r}.{did_you_mean(name, _HOMES)}")
     module, attribute = _HOMES[name]
-    value = getattr(import_module(module), attribute)
+    home = import_module(module)
+    value = getattr(home, attribute) if attribute else home
     globals()[name] = value
     return value
 

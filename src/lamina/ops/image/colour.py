@@ -3,12 +3,16 @@
 import jax.numpy as jnp
 
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.define import operations
 from lamina.ops.image.layout import channel_axis, check_rank
+
+op = operations("image")
 
 # The eye's sensitivity to red, green and blue (ITU-R BT.601, four digits as in Keras).
 _LUMA = (0.2989, 0.5870, 0.1140)
 
 
+@op("images", class_name="RGBToGrayscale")
 def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array:
     """Pictures without colours: one channel, weighted as the eye sees brightness.
 
@@ -36,6 +40,7 @@ def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array
     return jnp.expand_dims(gray, axis).astype(dtype)
 
 
+@op("images", class_name="RGBToHSV")
 def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
     """Colours as hue (a fraction of the colour circle, 0 is red), saturation and value.
 
@@ -70,6 +75,7 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
     return jnp.stack([hue, saturation, value], axis=axis).astype(images.dtype)
 
 
+@op("images", class_name="HSVToRGB")
 def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
     """Red, green and blue from hue, saturation and value: the inverse of `rgb_to_hsv`.
 

@@ -8,13 +8,17 @@ import numpy as np
 from jax import lax
 
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.define import operations
 from lamina.ops.image.layout import as_batch, rounded_to
 from lamina.ops.windows import per_axis
+
+op = operations("image")
 
 # Up to this width a filter is a sum of shifted pictures, beyond it a product with a band matrix.
 _SHIFTS = 16
 
 
+@op("images")
 def gaussian_blur(
     images: ArrayLike,
     kernel_size: Sequence[int] = (3, 3),
@@ -47,6 +51,7 @@ def gaussian_blur(
     return restored(rounded_to(blurred, batch.dtype))
 
 
+@op("images")
 def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
     """Edges: how fast pixels change downwards and to the right.
 
@@ -76,6 +81,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
     return jnp.stack([restored(down), restored(across)], axis=-1)
 
 
+@op("image1", "image2", class_name="SSIM")
 def ssim(
     image1: ArrayLike,
     image2: ArrayLike,

@@ -7,8 +7,43 @@ import jax.numpy as jnp
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import windows
+from lamina.ops.define import operations
+
+op = operations("image")
 
 
+@op("volumes", class_name="ExtractPatches")
+def extract_patches_3d(
+    volumes: ArrayLike,
+    size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Array:
+    """Patches of volumes, each as one row of numbers.
+
+    Args:
+        volumes: `(depth, height, width, channels)` or `(batch, depth, height, width, channels)`;
+            channels before the depth for `"channels_first"`.
+        size: Depth, height and width of a patch, or one number for all.
+        strides: Steps between patches; `size` for None.
+        dilation_rate: Distance of the places that a patch takes.
+        padding: `"valid"` leaves out patches that do not fit, `"same"` fills them with zeros.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        `(batch, slices, rows, columns, size * size * size * channels)`.
+
+    Example:
+        >>> extract_patches_3d(jnp.zeros((4, 4, 4, 1)), size=2).shape
+        (2, 2, 2, 8)
+    """
+    return _patches("extract_patches_3d", volumes, 3, size, strides, dilation_rate, padding,
+                    data_format)  # fmt: skip
+
+
+@op("images")
 def extract_patches(
     images: ArrayLike,
     size: int | Sequence[int],
@@ -40,36 +75,6 @@ def extract_patches(
     """
     rank = 3 if isinstance(size, (tuple, list)) and len(size) == 3 else 2
     return _patches("extract_patches", images, rank, size, strides, dilation_rate, padding,
-                    data_format)  # fmt: skip
-
-
-def extract_patches_3d(
-    volumes: ArrayLike,
-    size: int | Sequence[int],
-    strides: int | Sequence[int] | None = None,
-    dilation_rate: int | Sequence[int] = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Array:
-    """Patches of volumes, each as one row of numbers.
-
-    Args:
-        volumes: `(depth, height, width, channels)` or `(batch, depth, height, width, channels)`;
-            channels before the depth for `"channels_first"`.
-        size: Depth, height and width of a patch, or one number for all.
-        strides: Steps between patches; `size` for None.
-        dilation_rate: Distance of the places that a patch takes.
-        padding: `"valid"` leaves out patches that do not fit, `"same"` fills them with zeros.
-        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-
-    Returns:
-        `(batch, slices, rows, columns, size * size * size * channels)`.
-
-    Example:
-        >>> extract_patches_3d(jnp.zeros((4, 4, 4, 1)), size=2).shape
-        (2, 2, 2, 8)
-    """
-    return _patches("extract_patches_3d", volumes, 3, size, strides, dilation_rate, padding,
                     data_format)  # fmt: skip
 
 

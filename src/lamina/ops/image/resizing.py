@@ -9,7 +9,10 @@ from jax import lax
 
 from lamina.core.errors import unknown_name
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.define import operations
 from lamina.ops.image.layout import check_rank, rounded_to, size_axes
+
+op = operations("image")
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 METHODS = (
@@ -17,6 +20,7 @@ METHODS = (
 )  # fmt: skip
 
 
+@op("images")
 def resize(
     images: ArrayLike,
     size: Sequence[int],
@@ -101,6 +105,7 @@ def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int
     return down, 0 if down > 0 else across
 
 
+@op("images", "output_shape", "scale", "translation")
 def scale_and_translate(
     images: ArrayLike,
     output_shape: Sequence[int],
@@ -141,6 +146,7 @@ def scale_and_translate(
     return rounded_to(moved, images.dtype)
 
 
+@op("images")
 def pad_images(
     images: ArrayLike,
     top_padding: int | None = None,
@@ -187,6 +193,7 @@ def pad_images(
     return jnp.pad(images, edges)
 
 
+@op("images")
 def crop_images(
     images: ArrayLike,
     top_cropping: int | None = None,

@@ -15,13 +15,17 @@ from lamina.core.errors import unknown_name
 from lamina.core.hashing import hashed_bits
 from lamina.core.seed import draw_key
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.define import operations
 from lamina.ops.image.filters import smoothed_fields
 from lamina.ops.image.layout import as_batch, rounded_to
+
+op = operations("image")
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
+@op("images", "transform")
 def affine_transform(
     images: ArrayLike,
     transform: ArrayLike,
@@ -64,6 +68,7 @@ def affine_transform(
     return restored(warp(batch, transform, interpolation, fill_mode, fill_value))
 
 
+@op("images", "start_points", "end_points")
 def perspective_transform(
     images: ArrayLike,
     start_points: ArrayLike,
@@ -111,6 +116,7 @@ def perspective_transform(
     return restored(warp(batch, transform, interpolation, "constant", fill_value))
 
 
+@op("images")
 def elastic_transform(
     images: ArrayLike,
     alpha: float = 20.0,
@@ -163,6 +169,7 @@ def normal_numbers(seed: Any, shape: Sequence[int]) -> Array:
     return jnp.sqrt(2.0) * lax.erf_inv((bits + 0.5) * 2.0**-23 - 1)
 
 
+@op("inputs", "coordinates")
 def map_coordinates(
     inputs: ArrayLike,
     coordinates: ArrayLike,
