@@ -50,8 +50,10 @@ def test_arguments_have_the_names_order_and_defaults_of_keras(name):
 
 
 def arguments(cls):
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.name not in {"self", *OF_EVERY_LAYER}}
+    parameters = inspect.signature(cls.__init__).parameters
+    own = {n: p.default for n, p in parameters.items() if n not in {"self", *OF_EVERY_LAYER}}
+    hands_on = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    return own | arguments(cls.__mro__[1]) | own if hands_on else own
 
 
 def same_for_every_axis(default):

@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import activations
 from lamina.core.config import standardize_data_format
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import (
+    keep_weight_settings,
+    make_weight,
+    settings_of,
+    weight_settings_of,
+    whole_number,
+)
 from lamina.ops import nn, windows
 
 # What the inputs of a layer with so many spatial axes are called in messages.
@@ -17,109 +23,78 @@ _INPUTS = {
 }
 
 
-class BaseConv(Layer):
-    """What Conv1D, Conv2D and Conv3D have in common; the number of spatial axes is `rank`.
+class BaseWindowed(Layer):
+    """What all convolutions have in common: plain, transposed, depthwise and separable.
+
+    A class between this one and the layers makes the kernel and says how many channels come out;
+    the number of spatial axes is `rank`.
 
     Args:
-        filters: Number of kernels, and of channels of the output.
         kernel_size: Size of the window, one number or one an axis.
         strides: Step of the window, one number or one an axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
             outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        dilation_rate: Distance between neighbouring values of a window; above 1 only with
-            strides of 1.
-        groups: Number of groups of channels that are convolved separately.
+        dilation_rate: Distance between neighbouring values of a window.
         activation: Name or function; None leaves the sums as they are.
         use_bias: Whether a learned number is added to every channel of the output.
-        kernel_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        bias_initializer, bias_regularizer, bias_constraint: How the bias is made and kept.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
     rank: int
+    paddings: tuple[str, ...] = ("valid", "same")
 
     def __init__(
         self,
-        filters: int,
         kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        bias_initializer: Any,
+        bias_regularizer: Any,
+        bias_constraint: Any,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**kwargs)
         kind = type(self).__name__
-        self.filters = whole_number(kind, "filters", filters)
-        self.groups = whole_number(kind, "groups", groups)
         self.kernel_size = windows.per_axis(kernel_size, self.rank, f"{kind}: kernel_size")
         self.strides = windows.per_axis(strides, self.rank, f"{kind}: strides")
         self.dilation_rate = windows.per_axis(dilation_rate, self.rank, f"{kind}: dilation_rate")
-        allowed = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
-        self.padding = windows.checked_padding(padding, allowed)
+        self.padding = windows.checked_padding(padding, self.paddings)
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        if self.filters % self.groups:
-            raise ValueError(
-                f"{kind}: {self.filters} filters cannot be shared out to {self.groups} groups.\n"
-                "  Fix: make filters a multiple of groups."
-            )
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
-                "both be above 1."
-            )
+        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.bias: Any = None
+        self._channels: int | None = None  # of the input, once it is known
 
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
-        channels = input_shape[self._channel_axis]
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels // self.groups, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
+        self._channels = input_shape[self._channel_axis]
+        self.make_kernels(self._channels)
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = make_weight(self, "bias", (self.filters_of(self._channels),))
+
+    def make_kernels(self, channels: int) -> None:
+        """Make the weights for inputs with so many channels, the bias excepted."""
+        raise NotImplementedError
+
+    def convolve(self, inputs: Array) -> Array:
+        """The convolution itself, without bias and activation."""
+        raise NotImplementedError
+
+    def filters_of(self, channels: int) -> int:
+        """How many channels come out."""
+        raise NotImplementedError
 
     def call(self, inputs: Array) -> Array:
         self._check(inputs.shape)
-        x = nn.conv(
-            inputs,
-            self.kernel.value,
-            self.strides,
-            self.padding,
-            self.data_format,
-            self.dilation_rate,
-        )
+        x = self.convolve(inputs)
         if self.bias is not None:
             last = self.data_format == "channels_last"
             x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
@@ -127,24 +102,30 @@ class BaseConv(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
+        filters = self.filters_of(input_shape[self._channel_axis])
         sizes = self._positions(input_shape)
         if self.data_format == "channels_last":
-            return (input_shape[0], *sizes, self.filters)
-        return (input_shape[0], self.filters, *sizes)
+            return (input_shape[0], *sizes, filters)
+        return (input_shape[0], filters, *sizes)
 
     def get_config(self) -> dict:
         return {
             **super().get_config(),
-            **settings_of(self, "filters", "kernel_size", "strides", "padding", "data_format"),
-            **settings_of(self, "dilation_rate", "groups", "activation", "use_bias"),
-            **settings_of(self, "kernel_initializer", "bias_initializer"),
-            **settings_of(self, "kernel_regularizer", "bias_regularizer", "activity_regularizer"),
-            **settings_of(self, "kernel_constraint", "bias_constraint"),
+            **settings_of(self, "kernel_size", "strides", "padding", "data_format"),
+            **settings_of(self, "dilation_rate", "activation", "use_bias", "activity_regularizer"),
+            **weight_settings_of(self, "bias"),
         }
 
     @property
     def _channel_axis(self) -> int:
         return -1 if self.data_format == "channels_last" else 1
+
+    def _refuse_strides_with_dilation(self) -> None:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: strides {self.strides} and dilation_rate "
+                f"{self.dilation_rate} cannot both be above 1."
+            )
 
     def _positions(self, shape: Shape) -> list[int | None]:
         axes = windows.spatial_axes(len(shape), self.data_format)
@@ -165,23 +146,16 @@ class BaseConv(Layer):
                 + self._fix_for_rank(shape)
             )
         channels = shape[self._channel_axis]
-        if not self.built:
-            if channels is None:
-                raise ValueError(
-                    f"{self._label} must know the number of channels and received shape {shape}.\n"
-                    "  Fix: give the channel axis a size, e.g. in lamina.Input(shape)."
-                )
-            if channels % self.groups:
-                raise ValueError(
-                    f"{self._label}: {channels} channels cannot be shared out to {self.groups} "
-                    f"groups.\n  Received: an input of shape {shape}, {self.data_format}."
-                )
-        elif channels not in (None, self.kernel.shape[-2] * self.groups):
-            wanted = self.kernel.shape[-2] * self.groups
-            other = "channels_first" if last else "channels_last"
-            swapped = shape[1 if last else -1] == wanted
+        if self._channels is None and channels is None:
             raise ValueError(
-                f"{self._label} was built for {wanted} channels and received {channels}.\n"
+                f"{self._label} must know the number of channels and received shape {shape}.\n"
+                "  Fix: give the channel axis a size, e.g. in lamina.Input(shape)."
+            )
+        if self._channels is not None and channels not in (None, self._channels):
+            other = "channels_first" if last else "channels_last"
+            swapped = shape[1 if last else -1] == self._channels
+            raise ValueError(
+                f"{self._label} was built for {self._channels} channels and received {channels}.\n"
                 f"  Received: an input of shape {shape}, read as {layout}."
                 + (f"\n  Fix: data_format={other!r}, if axis order is meant." if swapped else "")
             )
@@ -205,6 +179,98 @@ class BaseConv(Layer):
         )
 
 
+class BaseConv(BaseWindowed):
+    """What Conv1D, Conv2D and Conv3D have in common.
+
+    Args:
+        filters: Number of kernels, and of channels of the output.
+        kernel_size: Size of the window, one number or one an axis.
+        strides: Step of the window, one number or one an axis.
+        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
+            outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window; above 1 only with
+            strides of 1.
+        groups: Number of groups of channels that are convolved separately.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every channel of the output.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        kind = type(self).__name__
+        self.filters = whole_number(kind, "filters", filters)
+        self.groups = whole_number(kind, "groups", groups)
+        keep_weight_settings(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{kind}: {self.filters} filters cannot be shared out to {self.groups} groups.\n"
+                "  Fix: make filters a multiple of groups."
+            )
+        self._refuse_strides_with_dilation()
+
+    def make_kernels(self, channels: int) -> None:
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = make_weight(self, "kernel", shape)
+
+    def convolve(self, inputs: Array) -> Array:
+        return nn.conv(
+            inputs,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+
+    def filters_of(self, channels: int) -> int:
+        return self.filters
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "filters", "groups")
+        return {**super().get_config(), **own, **weight_settings_of(self, "kernel")}
+
+    def _check(self, shape: Shape) -> None:
+        super()._check(shape)
+        channels = shape[self._channel_axis]
+        if channels is not None and channels % self.groups:
+            raise ValueError(
+                f"{self._label}: {channels} channels cannot be shared out to {self.groups} "
+                f"groups.\n  Received: an input of shape {tuple(shape)}, {self.data_format}."
+            )
+
+
 class Conv1D(BaseConv):
     """A learned kernel slides over time steps: finds short patterns wherever they are.
 
@@ -220,6 +286,7 @@ class Conv1D(BaseConv):
     """
 
     rank = 1
+    paddings = ("valid", "same", "causal")
 
 
 class Conv2D(BaseConv):

@@ -1,0 +1,252 @@
+"""Depthwise and separable convolution: far fewer weights than a convolution of all channels."""
+
+from typing import Any
+
+from lamina.core.variable import Array
+from lamina.layers.convolution import BaseWindowed
+from lamina.layers.settings import (
+    keep_weight_settings,
+    make_weight,
+    settings_of,
+    weight_settings_of,
+    whole_number,
+)
+from lamina.ops import nn
+
+
+class BaseDepthwiseConv(BaseWindowed):
+    """What DepthwiseConv1D and DepthwiseConv2D have in common.
+
+    Args:
+        kernel_size: Size of the window, one number or one an axis.
+        strides: Step of the window, one number or one an axis.
+        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
+            outputs as steps).
+        depth_multiplier: Number of kernels, and of outputs, for every channel of the input.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every channel of the output.
+        depthwise_initializer, bias_initializer: First values of the weights.
+        depthwise_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activity_regularizer: Penalty on the output.
+        depthwise_constraint, bias_constraint: What weights must satisfy after every update.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.depth_multiplier = whole_number(
+            type(self).__name__, "depth_multiplier", depth_multiplier
+        )
+        keep_weight_settings(
+            self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
+        )
+
+    def make_kernels(self, channels: int) -> None:
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = make_weight(self, "depthwise", shape, name="kernel")
+
+    def convolve(self, inputs: Array) -> Array:
+        return nn.depthwise_conv(
+            inputs,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+
+    def filters_of(self, channels: int) -> int:
+        return channels * self.depth_multiplier
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "depth_multiplier")
+        return {**super().get_config(), **own, **weight_settings_of(self, "depthwise")}
+
+
+class DepthwiseConv1D(BaseDepthwiseConv):
+    """A learned kernel of its own slides over the time steps of every channel.
+
+    Args: See `BaseDepthwiseConv`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, channels * depth_multiplier)`.
+
+    Example:
+        >>> import numpy as np
+        >>> DepthwiseConv1D(kernel_size=3)(np.zeros((2, 10, 8))).shape
+        (2, 8, 8)
+    """
+
+    rank = 1
+
+
+class DepthwiseConv2D(BaseDepthwiseConv):
+    """A learned kernel of its own slides over the image of every channel.
+
+    Args: See `BaseDepthwiseConv`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, channels * depth_multiplier)`.
+
+    Example:
+        >>> import numpy as np
+        >>> DepthwiseConv2D(3, depth_multiplier=2)(np.zeros((2, 10, 10, 8))).shape
+        (2, 8, 8, 16)
+    """
+
+    rank = 2
+
+
+class BaseSeparableConv(BaseWindowed):
+    """What SeparableConv1D and SeparableConv2D have in common.
+
+    Args:
+        filters: Number of channels of the output.
+        kernel_size: Size of the window, one number or one an axis.
+        strides: Step of the window, one number or one an axis.
+        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
+            outputs as steps).
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window.
+        depth_multiplier: Number of kernels for every channel, before the channels are mixed.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every channel of the output.
+        depthwise_initializer, pointwise_initializer, bias_initializer: First values of the
+            weights.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer: Penalties on the weights,
+            added to the loss.
+        activity_regularizer: Penalty on the output.
+        depthwise_constraint, pointwise_constraint, bias_constraint: What weights must satisfy
+            after every update.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Source: Chollet, 2016, "Xception: Deep Learning with Depthwise Separable Convolutions",
+    arXiv:1610.02357.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        kind = type(self).__name__
+        self.filters = whole_number(kind, "filters", filters)
+        self.depth_multiplier = whole_number(kind, "depth_multiplier", depth_multiplier)
+        keep_weight_settings(
+            self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
+        )
+        keep_weight_settings(
+            self, "pointwise", pointwise_initializer, pointwise_regularizer, pointwise_constraint
+        )
+
+    def make_kernels(self, channels: int) -> None:
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.depthwise_kernel = make_weight(self, "depthwise", shape, name="depthwise_kernel")
+        shape = (*(1,) * self.rank, channels * self.depth_multiplier, self.filters)
+        self.pointwise_kernel = make_weight(self, "pointwise", shape, name="pointwise_kernel")
+
+    def convolve(self, inputs: Array) -> Array:
+        return nn.separable_conv(
+            inputs,
+            self.depthwise_kernel.value,
+            self.pointwise_kernel.value,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+
+    def filters_of(self, channels: int) -> int:
+        return self.filters
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "filters", "depth_multiplier")
+        kernels = weight_settings_of(self, "depthwise", "pointwise")
+        return {**super().get_config(), **own, **kernels}
+
+
+class SeparableConv1D(BaseSeparableConv):
+    """A kernel for every channel of a sequence, then a mix of the channels at every step.
+
+    Args: See `BaseSeparableConv`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, filters)`.
+
+    Example:
+        >>> import numpy as np
+        >>> SeparableConv1D(filters=4, kernel_size=3)(np.zeros((2, 10, 8))).shape
+        (2, 8, 4)
+    """
+
+    rank = 1
+
+
+class SeparableConv2D(BaseSeparableConv):
+    """A kernel for every channel of an image, then a mix of the channels at every pixel.
+
+    Args: See `BaseSeparableConv`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, filters)`.
+
+    Example:
+        >>> import numpy as np
+        >>> SeparableConv2D(filters=4, kernel_size=3)(np.zeros((2, 10, 10, 8))).shape
+        (2, 8, 8, 4)
+    """
+
+    rank = 2
+
+
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D

@@ -1,0 +1,185 @@
+"""Transposed convolution layers: small inputs to larger outputs, as in decoders and generators."""
+
+from typing import Any
+
+import numpy as np
+
+from lamina.core.variable import Array, Shape
+from lamina.layers.convolution import BaseWindowed
+from lamina.layers.settings import (
+    keep_weight_settings,
+    make_weight,
+    settings_of,
+    weight_settings_of,
+    whole_number,
+)
+from lamina.ops import nn, windows
+
+
+class BaseConvTranspose(BaseWindowed):
+    """What Conv1DTranspose, Conv2DTranspose and Conv3DTranspose have in common.
+
+    Args:
+        filters: Number of kernels, and of channels of the output.
+        kernel_size: Size of the window that every value is spread over, one number or one an axis.
+        strides: Distance between the windows of neighbouring values: by how much the output is
+            larger than the input.
+        padding: `"valid"` (all that the windows reach) or `"same"` (`strides` times the size of
+            the input).
+        output_padding: By how much the output is longer behind, less than the strides; None for
+            the sizes above.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window; above 1 only with
+            strides of 1.
+        activation: Name or function; None leaves the sums as they are.
+        use_bias: Whether a learned number is added to every channel of the output.
+        kernel_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Source: Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
+            *(bias_initializer, bias_regularizer, bias_constraint),
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        kind = type(self).__name__
+        self.filters = whole_number(kind, "filters", filters)
+        keep_weight_settings(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self._refuse_strides_with_dilation()
+        self.output_padding = None
+        if output_padding is not None:
+            name = f"{kind}: output_padding"
+            self.output_padding = windows.per_axis(output_padding, self.rank, name, minimum=0)
+            if any(np.greater_equal(self.output_padding, self.strides)):
+                raise ValueError(
+                    f"{kind}: output_padding must be less than the strides on every axis; received "
+                    f"{self.output_padding} with strides {self.strides}."
+                )
+
+    def make_kernels(self, channels: int) -> None:
+        self.kernel = make_weight(self, "kernel", (*self.kernel_size, self.filters, channels))
+
+    def convolve(self, inputs: Array) -> Array:
+        return nn.conv_transpose(
+            inputs,
+            self.kernel.value,
+            self.strides,
+            self.padding,
+            self.output_padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+
+    def filters_of(self, channels: int) -> int:
+        return self.filters
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "filters", "output_padding")
+        return {**super().get_config(), **own, **weight_settings_of(self, "kernel")}
+
+    def _positions(self, shape: Shape) -> list[int | None]:
+        axes = windows.spatial_axes(len(shape), self.data_format)
+        extra = self.output_padding or (None,) * self.rank
+        settings = zip(self.kernel_size, self.dilation_rate, self.strides, extra, strict=True)
+        return [
+            windows.transposed_size(shape[axis], (size - 1) * gap + 1, stride, self.padding, behind)
+            for axis, (size, gap, stride, behind) in zip(axes, settings, strict=True)
+        ]
+
+
+class Conv1DTranspose(BaseConvTranspose):
+    """Spreads every time step over a learned window: a longer sequence from a shorter one.
+
+    Args: See `BaseConvTranspose`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, filters)`.
+
+    Example:
+        >>> Conv1DTranspose(4, kernel_size=3, strides=2, padding="same")(np.zeros((2, 5, 8))).shape
+        (2, 10, 4)
+    """
+
+    rank = 1
+
+
+class Conv2DTranspose(BaseConvTranspose):
+    """Spreads every pixel over a learned window: a larger image from a smaller one.
+
+    Args: See `BaseConvTranspose`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, filters)`.
+
+    Example:
+        >>> layer = Conv2DTranspose(4, kernel_size=3, strides=2, padding="same")
+        >>> layer(np.zeros((2, 7, 7, 8))).shape
+        (2, 14, 14, 4)
+    """
+
+    rank = 2
+
+
+class Conv3DTranspose(BaseConvTranspose):
+    """Spreads every value of a volume over a learned window: a larger volume from a smaller one.
+
+    Args: See `BaseConvTranspose`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, filters)`.
+
+    Example:
+        >>> Conv3DTranspose(4, kernel_size=2, strides=2)(np.zeros((1, 2, 3, 3, 8))).shape
+        (1, 4, 6, 6, 4)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ):
+        # In Keras these two stand the other way round in this class alone.
+        shared = (filters, kernel_size, strides, padding, output_padding, data_format)
+        super().__init__(*shared, *args, **kwargs)
+
+
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
