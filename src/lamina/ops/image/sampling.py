@@ -64,7 +64,7 @@ def affine_transform(
             "affine_transform takes a transform of 8 numbers, or (batch, 8); "
             f"received shape {transform.shape}."
         )
-    transform = jnp.broadcast_to(transform, (batch.shape[0], 8))
+    transform = _one_each("affine_transform", transform, batch)
     return restored(warp(batch, transform, interpolation, fill_mode, fill_value))
 
 
@@ -111,8 +111,8 @@ def perspective_transform(
             f"{start_points.shape} and {end_points.shape}."
         )
     batch, restored = as_batch("perspective_transform", images, data_format)
-    transform = homography(start_points, end_points).reshape(-1, 8)
-    transform = jnp.broadcast_to(transform, (batch.shape[0], 8))
+    transform = homography(start_points, end_points)
+    transform = _one_each("perspective_transform", transform, batch)
     return restored(warp(batch, transform, interpolation, "constant", fill_value))
 
 
@@ -305,6 +305,17 @@ def adjugate(matrix: Array) -> Array:
     first, second, third = (matrix[..., row, :] for row in range(3))
     columns = [jnp.cross(second, third), jnp.cross(third, first), jnp.cross(first, second)]
     return jnp.stack(columns, axis=-1)
+
+
+def _one_each(caller: str, transform: Array, batch: Array) -> Array:
+    """`(8,)` or `(batch, 8)` as `(batch, 8)`."""
+    transform = transform.reshape(-1, 8)
+    if transform.shape[0] not in (1, batch.shape[0]):
+        raise ValueError(
+            f"{caller} received {transform.shape[0]} transforms for {batch.shape[0]} pictures: "
+            "give one, or one for each."
+        )
+    return jnp.broadcast_to(transform, (batch.shape[0], 8))
 
 
 def _check(caller: str, interpolation: str, fill_mode: str) -> None:
