@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.errors import explain_missing_names, unknown_name
 from lamina.core.variable import Array, ArrayLike
@@ -155,20 +156,35 @@ def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) 
         )
     if window is None:
         return jnp.ones(fft_length, dtype)
-    if isinstance(window, str):
-        if window not in _WINDOWS:
-            raise unknown_name(f"window of {caller}", window, _WINDOWS)
-        from scipy.signal import get_window  # type: ignore[import-untyped]  # slow to import
-
-        window = get_window(window, length)
-    weights = jnp.asarray(window, dtype)
-    if weights.shape != (length,):
-        raise ValueError(
-            f"{caller} needs a window of sequence_length={length} numbers; "
-            f"received shape {weights.shape}."
-        )
+    if isinstance(window, str) and window not in _WINDOWS:
+        raise unknown_name(f"window of {caller}", window, _WINDOWS)
+    weights = jnp.asarray(window_weights(caller, window, length), dtype)
     before = (fft_length - length) // 2
     return jnp.pad(weights, (before, fft_length - length - before))
+
+
+def window_weights(caller: str, window: Any, length: int, periodic: bool = True) -> np.ndarray:
+    """The numbers of a window: SciPy's, for a name, or those given.
+
+    Args:
+        caller: For messages.
+        window: A name such as `"hann"`, or numbers.
+        length: How many there must be.
+        periodic: Whether a window given by name is one period, and not symmetric.
+    """
+    if isinstance(window, str):
+        from scipy.signal import get_window  # type: ignore[import-untyped]  # slow to import
+
+        try:
+            return get_window(window, length, fftbins=periodic)
+        except ValueError as error:
+            raise ValueError(f"{caller}: unknown window {window!r}. {error}") from None
+    weights = np.asarray(window)
+    if weights.shape != (length,):
+        raise ValueError(
+            f"{caller} needs a window of {length} numbers; received shape {weights.shape}."
+        )
+    return weights
 
 
 def _whole(caller: str, name: str, value: Any) -> int:

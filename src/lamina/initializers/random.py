@@ -1,160 +1,18 @@
-"""First values of weights. `get("he_normal")` gives the initializer that a name stands for.
-
-Values are drawn on the host, by NumPy's counter-based generator Philox, and not by `jax.random`:
-compiling a random program costs about a second in a cold process. Every value takes exactly one
-64-bit word of the generator's output, whatever the distribution, so value number n of a kernel
-can be had without the others (`Philox.advance`): any shard of a kernel can be made by itself.
-"""
+"""First values that are drawn; see the package for how."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import lookup, registry
-from lamina.core.dtypes import is_float, standardize_dtype
-from lamina.core.errors import explain_missing_names
-from lamina.core.seed import make_default_seed
-from lamina.core.variable import Array, Variable, resolve_shape
-from lamina.random import SeedGenerator
-
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Identity",
-    "IdentityInitializer",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "Orthogonal",
-    "OrthogonalInitializer",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "deserialize",
-    "get",
-    "serialize",
-]
+from lamina.core import registry
+from lamina.core.seed import SeedGenerator, make_default_seed
+from lamina.core.variable import Array
+from lamina.initializers.initializer import Initializer, float_type, known_shape, on_device
 
 # Standard deviation of a standard normal distribution truncated at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
-
-
-class Initializer:
-    """Base of initializers: an object that is called with a shape and a dtype.
-
-    Example:
-        >>> class Half(Initializer):
-        ...     def __call__(self, shape, dtype=None):
-        ...         return jnp.full(shape, 0.5, dtype)
-        >>> Half()((2,)).tolist()
-        [0.5, 0.5]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """An array of first values.
-
-        Args:
-            shape: Shape of the variable.
-            dtype: Its type; `floatx()` for None.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, dtype) method.")
-
-    def get_config(self) -> dict:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Initializer":
-        return cls(**config)
-
-    def clone(self) -> "Initializer":
-        """Another initializer with the same settings."""
-        return self.from_config(self.get_config())
-
-
-class Zeros(Initializer):
-    """Every value 0.
-
-    Example:
-        >>> Zeros()((2,)).tolist()
-        [0.0, 0.0]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        return _on_device(np.zeros(_known(shape)), dtype)
-
-
-class Ones(Initializer):
-    """Every value 1.
-
-    Example:
-        >>> Ones()((2,)).tolist()
-        [1.0, 1.0]
-    """
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        return _on_device(np.ones(_known(shape)), dtype)
-
-
-class Constant(Initializer):
-    """Every value the same number, or the values of an array that broadcasts to the shape.
-
-    Args:
-        value: Number or array.
-
-    Example:
-        >>> Constant(0.5)((2,)).tolist()
-        [0.5, 0.5]
-    """
-
-    def __init__(self, value: Any = 0.0):
-        self.value = value
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        return _on_device(np.broadcast_to(np.asarray(self.value), _known(shape)), dtype)
-
-    def get_config(self) -> dict:
-        return {"value": registry.serialize(self.value)}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Constant":
-        return cls(registry.deserialize(config["value"]))
-
-
-class Identity(Initializer):
-    """The identity matrix times a number; for matrices only.
-
-    Args:
-        gain: What stands on the diagonal.
-
-    Example:
-        >>> Identity()((2, 2)).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
-    """
-
-    def __init__(self, gain: float = 1.0):
-        self.gain = gain
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        shape = _known(shape)
-        if len(shape) != 2:
-            raise ValueError(
-                f"Identity makes matrices; received a shape of {len(shape)} axes: {shape}."
-            )
-        return _on_device(self.gain * np.eye(*shape), dtype)
-
-    def get_config(self) -> dict:
-        # Keras forgets the gain; it is written only where leaving it out would change values.
-        return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
 class RandomInitializer(Initializer):
@@ -187,7 +45,7 @@ class RandomInitializer(Initializer):
             key: Any = np.asarray(self.seed.next()).astype("uint64")
         else:
             key = int(self.seed)
-        return np.random.Generator(np.random.Philox(key=key)).random(_known(shape))
+        return np.random.Generator(np.random.Philox(key=key)).random(known_shape(shape))
 
     def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
         """Standard normal values, by inverting the distribution function: one word each."""
@@ -218,7 +76,7 @@ class RandomNormal(RandomInitializer):
         self.stddev = stddev
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        return _on_device(self._normal(shape) * self.stddev + self.mean, _float(self, dtype))
+        return on_device(self._normal(shape) * self.stddev + self.mean, float_type(self, dtype))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
@@ -244,7 +102,7 @@ class TruncatedNormal(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
         values = self._normal(shape, truncated=True)
-        return _on_device(values * self.stddev + self.mean, _float(self, dtype))
+        return on_device(values * self.stddev + self.mean, float_type(self, dtype))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
@@ -270,7 +128,7 @@ class RandomUniform(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
         values = self.minval + (self.maxval - self.minval) * self._uniform(shape)
-        return _on_device(values, _float(self, dtype))
+        return on_device(values, float_type(self, dtype))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
@@ -330,17 +188,17 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = output_axes
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        dtype = _float(self, dtype)
-        fan_in, fan_out = compute_fans(_known(shape), self.input_axes, self.output_axes)
+        dtype = float_type(self, dtype)
+        fan_in, fan_out = compute_fans(known_shape(shape), self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, fan))
         if self.distribution == "uniform":
             limit = math.sqrt(3.0) * stddev
-            return _on_device(limit * (2 * self._uniform(shape) - 1), dtype)
+            return on_device(limit * (2 * self._uniform(shape) - 1), dtype)
         if self.distribution == "untruncated_normal":
-            return _on_device(stddev * self._normal(shape), dtype)
+            return on_device(stddev * self._normal(shape), dtype)
         # Truncation narrows the distribution, so it starts out wider.
-        return _on_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
+        return on_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
 
     def get_config(self) -> dict:
         return {
@@ -491,7 +349,7 @@ class Orthogonal(RandomInitializer):
 
     Example:
         >>> kernel = Orthogonal(seed=1)((3, 3))
-        >>> bool(jnp.allclose(kernel.T @ kernel, jnp.eye(3), atol=1e-5))
+        >>> bool(np.allclose(kernel.T @ kernel, np.eye(3), atol=1e-5))
         True
     """
 
@@ -500,15 +358,15 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        dtype = _float(self, dtype)
-        shape = _known(shape)
+        dtype = float_type(self, dtype)
+        shape = known_shape(shape)
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs a shape of at least two axes; received {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(self._normal((max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))  # without it, not every orthogonal matrix is equally likely
         q = q.T if rows < columns else q
-        return _on_device(self.gain * q.reshape(shape), dtype)
+        return on_device(self.gain * q.reshape(shape), dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "gain": self.gain}
@@ -533,83 +391,3 @@ def compute_fans(
         return size, size
     positions = math.prod(shape[:-2])
     return shape[-2] * positions, shape[-1] * positions
-
-
-def serialize(initializer: Any) -> Any:
-    """An initializer as plain data."""
-    return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`."""
-    with registry.custom_object_scope(custom_objects or {}):
-        return get(config)
-
-
-def get(identifier: Any) -> Any:
-    """The initializer that a name, config, class, function or array stands for; None for None.
-
-    Example:
-        >>> type(get("he_normal")).__name__
-        'HeNormal'
-    """
-    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
-        return _fixed(identifier)
-    return lookup.resolve(
-        identifier, kind="initializer", namespace="keras.initializers", table=_TABLE
-    )
-
-
-def _fixed(array: Any) -> Any:
-    """The initializer that gives one array, for variables of its very shape."""
-
-    def initialize(shape: Sequence[int], dtype: Any = None) -> Array:
-        if tuple(shape) != tuple(array.shape):
-            raise ValueError(
-                f"The initial value has shape {tuple(array.shape)} and the variable {tuple(shape)}."
-            )
-        return _on_device(np.asarray(array), dtype)
-
-    return initialize
-
-
-def _known(shape: Any) -> tuple[int, ...]:
-    shape = resolve_shape(shape)
-    if any(size is None or size < 0 for size in shape):
-        raise ValueError(f"A variable needs a shape of known sizes; received {shape}.")
-    return shape
-
-
-def _float(initializer: Initializer, dtype: Any) -> str:
-    dtype = standardize_dtype(dtype)
-    if not is_float(dtype):
-        raise ValueError(f"{type(initializer).__name__} draws floats; received dtype={dtype!r}.")
-    return dtype
-
-
-def _on_device(values: np.ndarray, dtype: Any) -> Array:
-    # device_put only copies; jnp.asarray compiles a program for every new shape (15 ms each).
-    return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))
-
-
-IdentityInitializer = Identity
-OrthogonalInitializer = Orthogonal
-
-_CLASSES = (
-    *(Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal),
-    *(LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal),
-    *(VarianceScaling, Zeros),
-)
-_TABLE = lookup.table_of(
-    *_CLASSES,
-    IdentityInitializer=Identity,
-    OrthogonalInitializer=Orthogonal,
-    normal=RandomNormal,
-    one=Ones,
-    uniform=RandomUniform,
-    zero=Zeros,
-)
-registry.register_namespace("keras.initializers", {"Initializer": Initializer, **_TABLE})
-registry.register_getter("initializer", get)
-
-explain_missing_names(__name__)

@@ -1,0 +1,110 @@
+"""First values of weights. `get("he_normal")` gives the initializer that a name stands for.
+
+Values are drawn on the host, by NumPy's counter-based generator Philox, and not by `jax.random`:
+compiling a random program costs about a second in a cold process. Every value takes exactly one
+64-bit word of the generator's output, whatever the distribution, so value number n of a kernel
+can be had without the others (`Philox.advance`): any shard of a kernel can be made by itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import lookup, registry
+from lamina.core.errors import explain_missing_names
+from lamina.core.variable import Variable
+from lamina.initializers import constants
+from lamina.initializers.constants import STFT, Constant, Identity, Ones, Zeros
+from lamina.initializers.initializer import Initializer
+from lamina.initializers.random import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "STFT",
+    "STFTInitializer",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+
+def serialize(initializer: Any) -> Any:
+    """An initializer as plain data."""
+    return registry.serialize(initializer)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize`."""
+    with registry.custom_object_scope(custom_objects or {}):
+        return get(config)
+
+
+def get(identifier: Any) -> Any:
+    """The initializer that a name, config, class, function or array stands for; None for None.
+
+    Example:
+        >>> type(get("he_normal")).__name__
+        'HeNormal'
+    """
+    if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
+        return constants.fixed(identifier)
+    return lookup.resolve(
+        identifier, kind="initializer", namespace="keras.initializers", table=_TABLE
+    )
+
+
+IdentityInitializer = Identity
+OrthogonalInitializer = Orthogonal
+STFTInitializer = STFT
+
+_CLASSES = (
+    *(Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal),
+    *(LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal),
+    *(STFT, VarianceScaling, Zeros),
+)
+_TABLE = lookup.table_of(
+    *_CLASSES,
+    IdentityInitializer=Identity,
+    OrthogonalInitializer=Orthogonal,
+    STFTInitializer=STFT,
+    stft=STFT,
+    normal=RandomNormal,
+    one=Ones,
+    uniform=RandomUniform,
+    zero=Zeros,
+)
+registry.register_namespace("keras.initializers", {"Initializer": Initializer, **_TABLE})
+registry.register_getter("initializer", get)
+
+explain_missing_names(__name__)

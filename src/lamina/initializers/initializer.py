@@ -1,0 +1,62 @@
+"""The base of initializers, and how values come to the device."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.variable import Array, resolve_shape
+
+
+class Initializer:
+    """Base of initializers: an object that is called with a shape and a dtype.
+
+    Example:
+        >>> class Half(Initializer):
+        ...     def __call__(self, shape, dtype=None):
+        ...         return jnp.full(shape, 0.5, dtype)
+        >>> Half()((2,)).tolist()
+        [0.5, 0.5]
+    """
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """An array of first values.
+
+        Args:
+            shape: Shape of the variable.
+            dtype: Its type; `floatx()` for None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, dtype) method.")
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Initializer":
+        return cls(**config)
+
+    def clone(self) -> "Initializer":
+        """Another initializer with the same settings."""
+        return self.from_config(self.get_config())
+
+
+def known_shape(shape: Any) -> tuple[int, ...]:
+    shape = resolve_shape(shape)
+    if any(size is None or size < 0 for size in shape):
+        raise ValueError(f"A variable needs a shape of known sizes; received {shape}.")
+    return shape
+
+
+def float_type(initializer: Initializer, dtype: Any) -> str:
+    dtype = standardize_dtype(dtype)
+    if not is_float(dtype):
+        raise ValueError(f"{type(initializer).__name__} draws floats; received dtype={dtype!r}.")
+    return dtype
+
+
+def on_device(values: np.ndarray, dtype: Any) -> Array:
+    # device_put only copies; jnp.asarray compiles a program for every new shape (15 ms each).
+    return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))
