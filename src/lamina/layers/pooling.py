@@ -8,14 +8,8 @@ import jax.numpy as jnp
 from lamina.core.config import standardize_data_format
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
-from lamina.layers.settings import settings_of
+from lamina.layers.settings import needs_rank, settings_of
 from lamina.ops import nn, windows
-
-_LAYOUTS = {
-    1: "(batch, steps, channels)",
-    2: "(batch, height, width, channels)",
-    3: "(batch, depth, height, width, channels)",
-}
 
 
 class BasePooling(Layer):
@@ -73,7 +67,7 @@ class BasePooling(Layer):
         return [windows.output_size(shape[a], n, step, self.padding) for a, n, step in settings]
 
     def _check(self, shape: Shape) -> None:
-        _check_rank(self, self.rank, shape)
+        needs_rank(self, self.rank, shape)
         if any(size is not None and size < 1 for size in self._positions(shape)):
             raise ValueError(
                 f"{self._label}: a window of {self.pool_size} does not fit into an input of shape "
@@ -196,11 +190,11 @@ class BaseGlobalPooling(Layer):
         self.keepdims = keepdims
 
     def call(self, inputs: Array) -> Array:
-        _check_rank(self, self.rank, inputs.shape)
+        needs_rank(self, self.rank, inputs.shape)
         return type(self).reduce(inputs, axis=self._axes, keepdims=self.keepdims)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        _check_rank(self, self.rank, input_shape)
+        needs_rank(self, self.rank, input_shape)
         if self.keepdims:
             return tuple(1 if a in self._axes else n for a, n in enumerate(input_shape))
         return tuple(n for a, n in enumerate(input_shape) if a not in self._axes)
@@ -236,7 +230,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
     def call(self, inputs: Array, mask: Any = None) -> Array:
         if mask is None:
             return super().call(inputs)
-        _check_rank(self, self.rank, inputs.shape)
+        needs_rank(self, self.rank, inputs.shape)
         channels = -1 if self.data_format == "channels_last" else 1
         counts = jnp.expand_dims(jnp.asarray(mask).astype(bool), channels)
         total = jnp.sum(jnp.where(counts, inputs, 0), self._axes, keepdims=self.keepdims)
@@ -333,14 +327,3 @@ AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePoo
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
 GlobalAvgPool3D, GlobalMaxPool3D = GlobalAveragePooling3D, GlobalMaxPooling3D
-
-
-def _check_rank(layer: Any, rank: int, shape: Shape) -> None:
-    if len(shape) != rank + 2:
-        layout = _LAYOUTS[rank]
-        if layer.data_format == "channels_first":
-            layout = layout.replace(", channels", "").replace("batch, ", "batch, channels, ")
-        fix = "\n  Fix: x[..., None] adds a channel axis." if len(shape) == rank + 1 else ""
-        raise ValueError(
-            f"{layer._label} needs inputs {layout} and received shape {tuple(shape)}.{fix}"
-        )

@@ -1,4 +1,4 @@
-"""Layers that only arrange values anew: Flatten and Reshape."""
+"""Layers that only arrange values anew: Flatten, Reshape, Permute and RepeatVector."""
 
 import math
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.config import standardize_data_format
+from lamina.core.input_spec import InputSpec
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
-from lamina.layers.settings import same_dtype, settings_of
+from lamina.layers.settings import same_dtype, settings_of, whole_number
 
 
 class Flatten(Layer):
@@ -112,3 +113,74 @@ class Reshape(Layer):
                 f"target holds {'a multiple of ' if -1 in self.target_shape else ''}{rest}."
             )
         return self.target_shape
+
+
+class Permute(Layer):
+    """Puts the axes of every sample in another order.
+
+    Args:
+        dims: The axes in their new order, counted from 1; the batch stays in front.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, ...)`.
+    Output shape: `(batch, ...)`, the axes permuted.
+
+    Example:
+        >>> Permute((2, 1))(np.zeros((4, 10, 64))).shape
+        (4, 64, 10)
+    """
+
+    def __init__(self, dims: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        if not isinstance(dims, (list, tuple)) or sorted(dims) != list(range(1, len(dims) + 1)):
+            raise ValueError(
+                "Permute: dims must hold every axis of a sample once, counted from 1, e.g. (2, 1); "
+                f"received {dims!r}."
+            )
+        self.dims = tuple(dims)
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Array) -> Array:
+        return inputs.transpose(0, *self.dims)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], *(input_shape[dim] for dim in self.dims))
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "dims")}
+
+
+class RepeatVector(Layer):
+    """Repeats a vector as the time steps of a sequence.
+
+    Args:
+        n: Number of time steps.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, features)`.
+    Output shape: `(batch, n, features)`.
+
+    Example:
+        >>> RepeatVector(3)(np.array([[1.0, 2.0]])).tolist()
+        [[[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]]
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = whole_number("RepeatVector", "n", n)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Array) -> Array:
+        return jnp.repeat(inputs[:, None], self.n, axis=1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], self.n, input_shape[1])
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "n")}

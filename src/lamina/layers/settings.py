@@ -10,6 +10,12 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Shape, Variable
 
+_LAYOUTS = {
+    1: "(batch, steps, channels)",
+    2: "(batch, height, width, channels)",
+    3: "(batch, depth, height, width, channels)",
+}
+
 
 def settings_of(layer: Layer, *names: str) -> dict:
     """The named attributes of a layer as its config wants them: objects as plain data."""
@@ -75,3 +81,15 @@ def same_dtype(layer: Layer, x: KerasTensor, shape: Shape) -> KerasTensor:
     """The symbolic output of a layer that hands numbers on as they are, whole ones included."""
     cast = layer.autocast and dtypes.is_float(x.dtype)
     return KerasTensor(shape, layer.compute_dtype if cast else x.dtype)
+
+
+def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
+    """Refuse inputs that do not have `rank` axes between the batch and the channels."""
+    if len(shape) != rank + 2:
+        layout = _LAYOUTS[rank]
+        if layer.data_format == "channels_first":
+            layout = layout.replace(", channels", "").replace("batch, ", "batch, channels, ")
+        fix = "\n  Fix: x[..., None] adds a channel axis." if len(shape) == rank + 1 else ""
+        raise ValueError(
+            f"{layer._label} needs inputs {layout} and received shape {tuple(shape)}.{fix}"
+        )

@@ -1,0 +1,148 @@
+"""Pooling to a given size, whatever the size of the input."""
+
+from collections.abc import Callable
+from typing import Any
+
+from lamina.core.config import standardize_data_format
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import needs_rank, settings_of
+from lamina.ops import nn, windows
+
+
+class BaseAdaptivePooling(Layer):
+    """What adaptive pooling has in common; the number of spatial axes is `rank`.
+
+    Every axis is cut into stretches of nearly the same length, of which neighbours may share a
+    value: stretch `i` of `n` begins at `floor(i * size / n)` and ends before
+    `ceil((i + 1) * size / n)`.
+
+    Args:
+        output_size: Number of stretches, one number or one an axis.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`; see `Layer`.
+    """
+
+    rank: int
+    pool: Callable
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        name = f"{type(self).__name__}: output_size"
+        self.output_size = windows.per_axis(output_size, self.rank, name)
+        self.data_format = standardize_data_format(data_format)
+
+    def call(self, inputs: Array) -> Array:
+        needs_rank(self, self.rank, inputs.shape)
+        return type(self).pool(inputs, self.output_size, self.data_format)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        needs_rank(self, self.rank, input_shape)
+        if self.data_format == "channels_last":
+            return (input_shape[0], *self.output_size, input_shape[-1])
+        return (*input_shape[:2], *self.output_size)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "output_size", "data_format")}
+
+
+class AdaptiveAveragePooling1D(BaseAdaptivePooling):
+    """The mean of every stretch of a sequence, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveAveragePooling1D(2)(np.ones((4, 5, 3))).shape
+        (4, 2, 3)
+    """
+
+    rank, pool = 1, staticmethod(nn.adaptive_average_pool)
+
+
+class AdaptiveAveragePooling2D(BaseAdaptivePooling):
+    """The mean of every stretch of a image, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveAveragePooling2D(2)(np.ones((4, 7, 9, 3))).shape
+        (4, 2, 2, 3)
+    """
+
+    rank, pool = 2, staticmethod(nn.adaptive_average_pool)
+
+
+class AdaptiveAveragePooling3D(BaseAdaptivePooling):
+    """The mean of every stretch of a volume, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveAveragePooling3D(2)(np.ones((4, 3, 4, 5, 3))).shape
+        (4, 2, 2, 2, 3)
+    """
+
+    rank, pool = 3, staticmethod(nn.adaptive_average_pool)
+
+
+class AdaptiveMaxPooling1D(BaseAdaptivePooling):
+    """The largest value of every stretch of a sequence, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, positions, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveMaxPooling1D(2)(np.ones((4, 5, 3))).shape
+        (4, 2, 3)
+    """
+
+    rank, pool = 1, staticmethod(nn.adaptive_max_pool)
+
+
+class AdaptiveMaxPooling2D(BaseAdaptivePooling):
+    """The largest value of every stretch of a image, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, rows, columns, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveMaxPooling2D(2)(np.ones((4, 7, 9, 3))).shape
+        (4, 2, 2, 3)
+    """
+
+    rank, pool = 2, staticmethod(nn.adaptive_max_pool)
+
+
+class AdaptiveMaxPooling3D(BaseAdaptivePooling):
+    """The largest value of every stretch of a volume, for each channel: as many as asked for.
+
+    Args: See `BaseAdaptivePooling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, slices, rows, columns, channels)`.
+
+    Example:
+        >>> import numpy as np
+        >>> AdaptiveMaxPooling3D(2)(np.ones((4, 3, 4, 5, 3))).shape
+        (4, 2, 2, 2, 3)
+    """
+
+    rank, pool = 3, staticmethod(nn.adaptive_max_pool)

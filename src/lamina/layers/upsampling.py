@@ -1,0 +1,140 @@
+"""Layers that repeat values, or draw them out, so that sequences, images and volumes grow."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.config import standardize_data_format
+from lamina.core.errors import unknown_name
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import needs_rank, same_dtype, settings_of, whole_number
+from lamina.ops import image, windows
+
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+
+
+class BaseUpSampling(Layer):
+    """What UpSampling1D, UpSampling2D and UpSampling3D have in common.
+
+    Args:
+        size: How many times as large every spatial axis becomes; one number or one an axis.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`; see `Layer`.
+    """
+
+    rank: int
+
+    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.size: Any = windows.per_axis(size, self.rank, f"{type(self).__name__}: size")
+
+    def call(self, inputs: Array) -> Array:
+        needs_rank(self, self.rank, inputs.shape)
+        for axis, times in self._times.items():
+            inputs = jnp.repeat(inputs, times, axis=axis)
+        return inputs
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        needs_rank(self, self.rank, input_shape)
+        times = self._times
+        return tuple(n if n is None else n * times.get(a, 1) for a, n in enumerate(input_shape))
+
+    def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
+        return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "size", "data_format")}
+
+    @property
+    def _times(self) -> dict[int, int]:
+        return dict(
+            zip(windows.spatial_axes(self.rank + 2, self.data_format), self.size, strict=True)
+        )
+
+
+class UpSampling1D(BaseUpSampling):
+    """Repeats every time step.
+
+    Args:
+        size: How many times; a whole number.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: `(batch, steps * size, channels)`.
+
+    Example:
+        >>> UpSampling1D(2)(jnp.array([[[1.0], [2.0]]]))[0, :, 0].tolist()
+        [1.0, 1.0, 2.0, 2.0]
+    """
+
+    rank = 1
+
+    def __init__(self, size: int = 2, **kwargs: Any):
+        super().__init__(whole_number("UpSampling1D", "size", size), "channels_last", **kwargs)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["data_format"]
+        return {**config, "size": self.size[0]}
+
+
+class UpSampling2D(BaseUpSampling):
+    """Makes images larger: by repeating every pixel, or smoothly.
+
+    Args:
+        size: How many times as high and wide; one number or two.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        interpolation: `"nearest"` repeats; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
+            `"lanczos5"` draw smoother and smoother pictures.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: `(batch, height * size, width * size, channels)`.
+
+    Example:
+        >>> UpSampling2D((1, 2))(jnp.array([[[[1.0], [2.0]]]]))[0, :, :, 0].tolist()
+        [[1.0, 1.0, 2.0, 2.0]]
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        size: Any = 2,
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Any,
+    ):
+        super().__init__(size, data_format, **kwargs)
+        self.interpolation = str(interpolation).lower()
+        if self.interpolation not in _INTERPOLATIONS:
+            raise unknown_name("interpolation", interpolation, _INTERPOLATIONS)
+
+    def call(self, inputs: Array) -> Array:
+        if self.interpolation == "nearest":
+            return super().call(inputs)
+        needs_rank(self, self.rank, inputs.shape)
+        size = [inputs.shape[axis] * times for axis, times in self._times.items()]
+        return image.resize(inputs, size, self.interpolation, data_format=self.data_format)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "interpolation")}
+
+
+class UpSampling3D(BaseUpSampling):
+    """Makes volumes larger by repeating every value.
+
+    Args: See `BaseUpSampling`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: `(batch, depth * size, height * size, width * size, channels)`.
+
+    Example:
+        >>> UpSampling3D(2)(jnp.ones((1, 2, 3, 4, 5))).shape
+        (1, 4, 6, 8, 5)
+    """
+
+    rank = 3
