@@ -14,6 +14,8 @@ from lamina.core import config
 from lamina.core.errors import LaminaWarning
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
+from lamina.ops import crossentropy
+from lamina.ops.crossentropy import clipped, value_at_label
 
 
 def binary_crossentropy(
@@ -47,7 +49,7 @@ def binary_crossentropy(
     """
     y_true, y_pred = align(y_true, y_pred, "binary_crossentropy")
     y_true = _smooth(y_true, label_smoothing, towards=0.5)
-    return jnp.mean(_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
+    return jnp.mean(crossentropy.binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 
 def binary_focal_crossentropy(
@@ -85,7 +87,7 @@ def binary_focal_crossentropy(
     if from_logits:
         y_pred = jax.nn.sigmoid(y_pred)
     right = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
-    loss = (1.0 - right) ** gamma * _binary_crossentropy(y_true, y_pred, from_logits=False)
+    loss = (1.0 - right) ** gamma * crossentropy.binary_crossentropy(y_true, y_pred)
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
     return jnp.mean(loss, axis=axis)
@@ -123,11 +125,7 @@ def categorical_crossentropy(
     y_true, y_pred = align(y_true, y_pred, "categorical_crossentropy")
     _warn_if_one_class(y_pred, axis, "categorical_crossentropy")
     y_true = _smooth(y_true, label_smoothing, towards=1.0 / y_pred.shape[axis])
-    if from_logits:
-        log_p = jax.nn.log_softmax(y_pred, axis=axis)
-    else:
-        log_p = jnp.log(_clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)))
-    return -jnp.sum(y_true * log_p, axis=axis)
+    return crossentropy.categorical_crossentropy(y_true, y_pred, from_logits, axis)
 
 
 def categorical_focal_crossentropy(
@@ -163,7 +161,7 @@ def categorical_focal_crossentropy(
     y_true = _smooth(y_true, label_smoothing, towards=1.0 / y_pred.shape[axis])
     if from_logits:
         y_pred = jax.nn.softmax(y_pred, axis=axis)
-    p = _clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
+    p = clipped(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
     focus = jnp.asarray(alpha, p.dtype) * (1.0 - p) ** gamma
     return -jnp.sum(focus * y_true * jnp.log(p), axis=axis)
 
@@ -201,11 +199,12 @@ def sparse_categorical_crossentropy(
     labels, y_pred = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", axis)
     check_labels(labels, y_pred.shape[axis], "sparse_categorical_crossentropy", ignore_class)
     if ignore_class is None:
-        return _sparse_crossentropy(labels, y_pred, from_logits, axis)
+        return crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
     counts = labels != ignore_class
     # The ones give what is ignored a finite loss and so a gradient of 0, whatever was predicted.
     y_pred = jnp.where(jnp.expand_dims(counts, axis), y_pred, 1.0)
-    loss = _sparse_crossentropy(jnp.where(counts, labels, 0), y_pred, from_logits, axis)
+    labels = jnp.where(counts, labels, 0)
+    loss = crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
     return jnp.where(counts, loss, 0.0)
 
 
@@ -297,26 +296,6 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     right = jnp.sum(y_true * y_pred, axis=-1)
     wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
     return jnp.maximum(wrong - right + 1.0, 0.0)
-
-
-def value_at_label(values: jax.Array, labels: jax.Array, axis: int = -1) -> jax.Array:
-    """Of each row of class values, the one that the label points at; 0 if it points nowhere.
-
-    A comparison with 0, 1, 2 … and a sum, not a gather: inside a compiled loop on a CPU both
-    take the same time for ten classes, and a gather out of range would give something silently.
-
-    Args:
-        values: One value per class, `(batch, …, classes)`.
-        labels: Whole numbers, `(batch, …)`.
-        axis: The axis of the classes.
-
-    Example:
-        >>> value_at_label(jnp.array([[5.0, 6.0], [7.0, 8.0]]), jnp.array([1, 0])).tolist()
-        [6.0, 7.0]
-    """
-    axis = axis % values.ndim
-    classes = jax.lax.broadcasted_iota("int32", values.shape, axis)
-    return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0), axis=axis)
 
 
 class BinaryCrossentropy(Loss):
@@ -707,30 +686,6 @@ class CategoricalHinge(Loss):
 
 def _smooth(y_true: jax.Array, fraction: float, towards: float) -> jax.Array:
     return y_true * (1.0 - fraction) + fraction * towards if fraction else y_true
-
-
-def _clipped(p: jax.Array) -> jax.Array:
-    return jnp.clip(p, config.epsilon(), 1.0 - config.epsilon())
-
-
-def _binary_crossentropy(y_true: jax.Array, y_pred: jax.Array, from_logits: bool) -> jax.Array:
-    if from_logits:
-        # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact however far x is from 0.
-        return y_true * jax.nn.softplus(-y_pred) + (1.0 - y_true) * jax.nn.softplus(y_pred)
-    p = _clipped(y_pred)
-    return -(y_true * jnp.log(p) + (1.0 - y_true) * jnp.log(1.0 - p))
-
-
-def _sparse_crossentropy(
-    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
-) -> jax.Array:
-    # Picking the label's value before the logarithm and the clipping gives Keras's numbers in
-    # half its time: one logarithm per sample instead of one per class.
-    if from_logits:
-        shifted = y_pred - jax.lax.stop_gradient(jnp.max(y_pred, axis=axis, keepdims=True))
-        return jnp.log(jnp.sum(jnp.exp(shifted), axis=axis)) - value_at_label(shifted, labels, axis)
-    p = value_at_label(y_pred, labels, axis) / jnp.sum(y_pred, axis=axis)
-    return -jnp.log(_clipped(p))
 
 
 def _hinge_terms(y_true: Any, y_pred: Any, caller: str) -> jax.Array:

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
-from lamina.losses.classification import value_at_label
 from lamina.losses.shapes import align_labels, same_shape
 from lamina.metrics.reduction import MeanOfPairs
+from lamina.ops.crossentropy import value_at_label
 
 
 def accuracy(y_true: Any, y_pred: Any) -> jax.Array:

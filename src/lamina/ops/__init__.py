@@ -4,12 +4,17 @@ A namespace lists its names once, in `__all__`; here they come together.
 """
 
 from lamina.core.errors import explain_missing_names
-from lamina.ops import image as image
-from lamina.ops import nn, numpy, signal
+from lamina.ops import core, einops, image, linalg, math, nn, numpy, signal
+from lamina.ops.core import *  # noqa: F403
+from lamina.ops.einops import *  # noqa: F403
+from lamina.ops.linalg import *  # noqa: F403
+from lamina.ops.math import *  # noqa: F403
 from lamina.ops.nn import *  # noqa: F403
 from lamina.ops.numpy import *  # noqa: F403
 from lamina.ops.signal import *  # noqa: F403
 
-__all__ = sorted({"image", "nn", "numpy", *nn.__all__, *numpy.__all__, *signal.__all__})
+_NAMESPACES = {"image": image, "linalg": linalg, "nn": nn, "numpy": numpy}
+_LISTED = (core, einops, linalg, math, nn, numpy, signal)
+__all__ = sorted(_NAMESPACES.keys() | {name for room in _LISTED for name in room.__all__})
 
 explain_missing_names(__name__)

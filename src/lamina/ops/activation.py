@@ -301,7 +301,7 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
         [9.0, 2.0]
     """
     x = as_array(x)
-    return jnp.where(x > threshold, x, jnp.asarray(default_value, x.dtype))
+    return jnp.where(x > threshold, x, default_value)
 
 
 @op("x")

@@ -35,7 +35,13 @@ from lamina.ops.activation import (
     threshold,
 )
 from lamina.ops.convolution import conv, conv_transpose, depthwise_conv, separable_conv
+from lamina.ops.crossentropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+)
 from lamina.ops.encoding import multi_hot, one_hot
+from lamina.ops.math import polar, psnr
 from lamina.ops.normalization import (
     batch_normalization,
     layer_normalization,
@@ -56,6 +62,8 @@ __all__ = [
     "adaptive_max_pool",
     "average_pool",
     "batch_normalization",
+    "binary_crossentropy",
+    "categorical_crossentropy",
     "celu",
     "conv",
     "conv_transpose",
@@ -79,6 +87,8 @@ __all__ = [
     "multi_hot",
     "normalize",
     "one_hot",
+    "polar",
+    "psnr",
     "relu",
     "relu6",
     "rms_normalization",
@@ -91,6 +101,7 @@ __all__ = [
     "softplus",
     "softsign",
     "space_to_depth",
+    "sparse_categorical_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",

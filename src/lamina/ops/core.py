@@ -1,0 +1,463 @@
+"""Arrays in and out, types, slices and scatters, and control flow that compiles."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.errors import explain_missing_names, unknown_name
+from lamina.core.keras_tensor import KerasTensor, trace_spec
+from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.ops.arrays import as_array, as_arrays, dense_only
+from lamina.ops.define import operations
+
+__all__ = [
+    "associative_scan",
+    "cast",
+    "cond",
+    "convert_to_numpy",
+    "convert_to_tensor",
+    "custom_gradient",
+    "dtype",
+    "fori_loop",
+    "is_tensor",
+    "map",
+    "saturate_cast",
+    "scan",
+    "scatter",
+    "scatter_update",
+    "shape",
+    "slice",
+    "slice_update",
+    "stop_gradient",
+    "switch",
+    "unstack",
+    "vectorized_map",
+    "while_loop",
+]
+
+op = operations("core")
+
+
+# ---- arrays in and out -------------------------------------------------------------------------
+
+
+@op("x")
+def convert_to_tensor(
+    x: ArrayLike, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
+) -> Array:
+    """An array from numbers, lists, a NumPy array or a Variable.
+
+    Args:
+        x: What to convert; an array of the right type is returned as it is.
+        dtype: Type of the result; that of `x` for None.
+        sparse, ragged: Must be None or False.
+
+    Example:
+        >>> convert_to_tensor([1, 2], "float32").tolist()
+        [1.0, 2.0]
+    """
+    dense_only("convert_to_tensor", sparse or ragged)
+    return as_array(x) if dtype is None else as_array(x).astype(standardize_dtype(dtype))
+
+
+def convert_to_numpy(x: ArrayLike) -> np.ndarray:
+    """The values as a NumPy array, a copy.
+
+    Example:
+        >>> convert_to_numpy(jnp.arange(2))
+        array([0, 1], dtype=int32)
+    """
+    return np.array(x)
+
+
+def is_tensor(x: Any) -> bool:
+    """True for an array on a device; False for NumPy arrays, Variables and symbolic tensors.
+
+    Example:
+        >>> is_tensor(jnp.ones(2)), is_tensor(np.ones(2))
+        (True, False)
+    """
+    return isinstance(x, jax.Array)
+
+
+def shape(x: Any) -> tuple[int | None, ...]:
+    """The sizes of the axes; None for those of a symbolic tensor that are not known.
+
+    Example:
+        >>> shape(jnp.ones((2, 3)))
+        (2, 3)
+    """
+    return tuple(np.shape(x)) if not hasattr(x, "shape") else tuple(x.shape)
+
+
+def dtype(x: Any) -> str:
+    """The name of the type of the values.
+
+    Example:
+        >>> dtype(jnp.ones(2))
+        'float32'
+    """
+    return standardize_dtype(x.dtype if hasattr(x, "dtype") else as_array(x).dtype)
+
+
+@op("x")
+def cast(x: ArrayLike, dtype: Any) -> Array:
+    """The same values as another type; floats lose their fraction when they become whole.
+
+    Example:
+        >>> cast([1.7, -1.7], "int32").tolist()
+        [1, -1]
+    """
+    return as_array(x).astype(standardize_dtype(dtype))
+
+
+@op("x")
+def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
+    """The same as another type; what does not fit becomes the smallest or largest number.
+
+    Example:
+        >>> saturate_cast([-1.0, 3.0, 300.0], "uint8").tolist()
+        [0, 3, 255]
+    """
+    x, wanted = as_array(x), standardize_dtype(dtype)
+    if x.dtype == bool:
+        return x.astype(wanted)
+    lowest, highest = zip(_limits(x.dtype), _limits(wanted), strict=True)
+    least, most = np.array(max(lowest)).astype(x.dtype), np.array(min(highest)).astype(x.dtype)
+    # Rounded to the type of x, a limit may lie outside the other: one step back then.
+    if least < lowest[1]:
+        least = np.nextafter(least, np.zeros((), x.dtype))
+    if most > highest[1]:
+        most = np.nextafter(most, np.zeros((), x.dtype))
+    return jnp.clip(x, least, most).astype(wanted)
+
+
+def _limits(dtype: Any) -> tuple[float, float]:
+    if dtype == "bool":
+        return 0, 1
+    info: Any = jnp.iinfo(dtype) if jnp.issubdtype(dtype, jnp.integer) else jnp.finfo(dtype)
+    number = int if jnp.issubdtype(dtype, jnp.integer) else float
+    return number(info.min), number(info.max)
+
+
+@op("variable")
+def stop_gradient(variable: Any) -> Any:
+    """The same values, through which no gradient passes.
+
+    Example:
+        >>> float(jax.grad(lambda x: x * stop_gradient(x))(3.0))
+        3.0
+    """
+    return jax.lax.stop_gradient(as_array(variable))
+
+
+# ---- slices and scatters -----------------------------------------------------------------------
+
+
+@op("inputs", "start_indices")
+def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> Array:
+    """A block of an array; where it begins may be computed, how large it is may not.
+
+    Args:
+        inputs: Any array.
+        start_indices: Where it begins, one number for each axis.
+        shape: Its size; -1 for all there is after a start that is known.
+
+    Example:
+        >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, -1)).tolist()
+        [[2, 3], [5, 6]]
+    """
+    x = as_array(inputs)
+    if len(shape) != x.ndim:
+        raise ValueError(f"slice needs a size for every axis of {x.shape}; received {shape}.")
+    starts = list(start_indices)
+    if any(s == -1 and isinstance(b, jax.core.Tracer) for s, b in zip(shape, starts, strict=True)):
+        raise ValueError(
+            "slice cannot take -1 as a size where the start is computed in a compiled step."
+        )
+    pairs = zip(shape, x.shape, starts, strict=True)
+    sizes = [whole - int(begin) if size == -1 else size for size, whole, begin in pairs]
+    return jax.lax.dynamic_slice(x, [as_array(b) for b in starts], sizes)
+
+
+@op("inputs", "start_indices", "updates")
+def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike) -> Array:
+    """The array with a block of it replaced.
+
+    Args:
+        inputs: Any array.
+        start_indices: Where the block begins, one number for each axis.
+        updates: The block.
+
+    Example:
+        >>> slice_update([1, 2, 3, 4], [1], [8, 9]).tolist()
+        [1, 8, 9, 4]
+    """
+    x = as_array(inputs)
+    starts = [as_array(b) for b in start_indices]
+    return jax.lax.dynamic_update_slice(x, as_array(updates).astype(x.dtype), starts)
+
+
+@op("indices", "values")
+def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Array:
+    """Zeros, with values added at the given places.
+
+    Args:
+        indices: `(n, axes)`, the place of each value.
+        values: `(n,)`, or `(n, …)` for whole blocks.
+        shape: Shape of the result.
+
+    Example:
+        >>> scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,)).tolist()
+        [1.0, 0.0, 5.0, 0.0]
+    """
+    values = as_array(values)
+    return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
+
+
+@op("inputs", "indices", "updates")
+def scatter_update(
+    inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None
+) -> Array:
+    """The array with values at the given places replaced, or combined with new ones.
+
+    Args:
+        inputs: Any array.
+        indices: `(n, axes)`, the place of each value.
+        updates: `(n,)`, or `(n, …)` for whole blocks.
+        reduction: None to replace, or `"add"`, `"max"`, `"min"`, `"mul"`.
+
+    Example:
+        >>> scatter_update([1, 2, 3], [[0], [2]], [5, 5], reduction="add").tolist()
+        [6, 2, 8]
+    """
+    known = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
+    if reduction not in known:
+        raise unknown_name("reduction of scatter_update", reduction, filter(None, known))
+    at = as_array(inputs).at[_places(indices)]
+    return getattr(at, known[reduction])(as_array(updates))
+
+
+def _places(indices: ArrayLike) -> tuple[Array, ...]:
+    return tuple(jnp.moveaxis(as_array(indices), -1, 0))
+
+
+def _unstack_spec(x: Any, num: int | None = None, axis: int = 0) -> list[KerasTensor]:
+    count = x.shape[axis] if num is None else num
+    if count is None:
+        raise ValueError(
+            f"unstack cannot know how many pieces axis {axis} of shape {x.shape} has.\n"
+            "  Fix: unstack(x, num=…)."
+        )
+    rest = list(x.shape)
+    del rest[axis]
+    return [KerasTensor(rest, x.dtype) for _ in range(count)]
+
+
+@op("x", spec=_unstack_spec)
+def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
+    """The slices along an axis, as a list of arrays without it.
+
+    Args:
+        x: Any array.
+        num: How many there are; needed where the size is not known.
+        axis: The axis to take apart.
+
+    Example:
+        >>> [row.tolist() for row in unstack([[1, 2], [3, 4]])]
+        [[1, 2], [3, 4]]
+    """
+    x = as_array(x)
+    return [jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])]
+
+
+# ---- control flow ------------------------------------------------------------------------------
+
+
+@op()
+def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
+    """What one of two functions gives, as the condition says; only that one is run.
+
+    Args:
+        pred: True or False; may be computed.
+        true_fn, false_fn: Functions without arguments, of results of one shape and type.
+
+    Example:
+        >>> int(cond(jnp.array(3) > 2, lambda: 1, lambda: 0))
+        1
+    """
+    return jax.lax.cond(as_array(pred), true_fn, false_fn)
+
+
+@op()
+def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> Any:
+    """What one of several functions gives; a number out of range means the nearest.
+
+    Args:
+        index: Which function, from 0.
+        branches: Functions of the operands, of results of one shape and type.
+        *operands: Their arguments.
+
+    Example:
+        >>> float(switch(1, [lambda x: x, lambda x: x * x], 3.0))
+        9.0
+    """
+    return jax.lax.switch(as_array(index), list(branches), *operands)
+
+
+@op("loop_vars")
+def while_loop(
+    cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
+) -> Any:
+    """Runs `body` as long as `cond` is true.
+
+    Args:
+        cond: Function of the loop variables that gives True or False.
+        body: Function of them that gives new ones, of the same shapes and types.
+        loop_vars: One array, or a list or tuple of them, which come as arguments.
+        maximum_iterations: When to stop at the latest.
+
+    Example:
+        >>> int(while_loop(lambda x: x < 100, lambda x: x * 3, jnp.array(1)))
+        243
+    """
+    several = isinstance(loop_vars, (list, tuple))
+    first = tuple(loop_vars) if several else (loop_vars,)
+
+    def go_on(state: tuple) -> Array:
+        count, values = state
+        more = jnp.asarray(cond(*values))
+        return more if maximum_iterations is None else more & (count < maximum_iterations)
+
+    def step(state: tuple) -> tuple:
+        count, values = state
+        new = body(*values)
+        return count + 1, tuple(new) if several else (new,)
+
+    _, last = jax.lax.while_loop(go_on, step, (0, jax.tree.map(as_array, first)))
+    return last if several else last[0]
+
+
+@op("init_val")
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+    """`x = body_fun(i, x)` for every `i` from `lower` to `upper - 1`.
+
+    Example:
+        >>> int(fori_loop(0, 4, lambda i, total: total + i, 0))
+        6
+    """
+    return jax.lax.fori_loop(lower, upper, body_fun, init_val)
+
+
+@op("f", "init", "xs")
+def scan(
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Goes through the rows of `xs`, carrying something along.
+
+    Args:
+        f: `(carry, row) → (carry, result)`.
+        init: The first carry.
+        xs: Arrays with a common first axis, or None.
+        length: Number of steps; needed if `xs` is None.
+        reverse: Start with the last row.
+        unroll: Steps in one turn of the compiled loop.
+
+    Returns:
+        The last carry, and the results stacked along a first axis.
+
+    Example:
+        >>> total, running = scan(lambda c, x: (c + x, c + x), 0, jnp.arange(1, 4))
+        >>> int(total), running.tolist()
+        (6, [1, 3, 6])
+    """
+    if not isinstance(unroll, (bool, int)) or (unroll is not False and unroll < 1):
+        raise ValueError(f"scan needs unroll as True, False or 1, 2, …; received {unroll!r}.")
+    return jax.lax.scan(f, init, xs, length, reverse=reverse, unroll=unroll)
+
+
+@op("f", "elems")
+def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """Running results of a function for which `f(f(a, b), c) = f(a, f(b, c))`, in few steps.
+
+    Args:
+        f: Function of two slices of `elems`.
+        elems: An array, or several in a structure.
+        reverse: From the end to the start.
+        axis: The axis to go along.
+
+    Example:
+        >>> associative_scan(lambda a, b: a + b, jnp.arange(1, 5)).tolist()
+        [1, 3, 6, 10]
+    """
+    return jax.lax.associative_scan(f, jax.tree.map(as_array, elems), reverse, axis)
+
+
+def _map_spec(f: Callable, xs: Any) -> Any:
+    """As many rows as `xs` has, each as the function gives it for one."""
+    length = jax.tree.leaves(xs)[0].shape[0]
+    row = jax.tree.map(lambda x: KerasTensor(x.shape[1:], x.dtype), xs)
+    return jax.tree.map(lambda y: KerasTensor((length, *y.shape), y.dtype), trace_spec(f, row))
+
+
+@op("f", "xs", spec=_map_spec)
+def map(f: Callable, xs: Any) -> Any:
+    """A function of every row of `xs`, one after the other. See `vectorized_map`.
+
+    Example:
+        >>> map(lambda x: x * x, jnp.arange(3)).tolist()
+        [0, 1, 4]
+    """
+    return jax.lax.map(f, jax.tree.map(as_array, xs))
+
+
+@op("elements")
+def vectorized_map(function: Callable, elements: Any) -> Any:
+    """A function of every row of `elements`, all at once.
+
+    Example:
+        >>> vectorized_map(lambda row: row.sum(), jnp.ones((2, 3))).tolist()
+        [3.0, 3.0]
+    """
+    if isinstance(elements, (list, tuple)):
+        elements = as_arrays(elements)
+    return jax.vmap(function)(elements)
+
+
+def custom_gradient(f: Callable) -> Callable:
+    """Decorator of a function that brings its own gradient.
+
+    Args:
+        f: Returns `(value, gradient)`, where `gradient(upstream)` gives the gradient with respect
+            to each argument, or a tuple of them.
+
+    Example:
+        >>> @custom_gradient
+        ... def log1pexp(x):
+        ...     e = jnp.exp(x)
+        ...     return jnp.log(1 + e), lambda upstream: upstream * (1 - 1 / (1 + e))
+        >>> float(jax.grad(log1pexp)(100.0))
+        1.0
+    """
+    inner = jax.custom_gradient(f)
+
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        def value_of(leaf: Any) -> Any:
+            return leaf.value if isinstance(leaf, Variable) else leaf
+
+        args, kwargs = jax.tree.map(value_of, (args, kwargs))
+        return inner(*args, **kwargs)
+
+    return outer
+
+
+explain_missing_names(__name__)

@@ -1,0 +1,73 @@
+"""Axes rearranged by name, in the notation of einops."""
+
+import math
+import re
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array
+from lamina.ops.define import operations
+
+__all__ = ["rearrange"]
+
+op = operations("einops")
+
+_GROUP = re.compile(r"\(([^()]*)\)|(\S+)")
+
+
+@op()
+def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
+    """Axes put in another order, split and joined, by their names.
+
+    Args:
+        tensor: Any array.
+        pattern: Names of the axes now and then, e.g. `"b h w c -> b c h w"`. Parentheses join
+            axes on the right, `"b (h w) c"`, and split them on the left.
+        **axes_lengths: Sizes of axes that are split off, e.g. `h=2`; of each group one may be
+            left to work out.
+
+    Raises:
+        ValueError: If names or sizes do not fit.
+
+    Source: Rogozhnikov, 2022, "Einops: Clear and Reliable Tensor Manipulations with
+    Einstein-like Notation", ICLR.
+
+    Example:
+        >>> rearrange(jnp.arange(4), "(rows columns) -> columns rows", rows=2).tolist()
+        [[0, 2], [1, 3]]
+    """
+    x = as_array(tensor)
+    before, arrow, after = pattern.partition("->")
+    groups, wanted = _groups(before), _groups(after)
+    names = [name for group in groups for name in group]
+    new_names = [name for group in wanted for name in group]
+    if not arrow or len(set(names)) < len(names) or sorted(names) != sorted(new_names):
+        raise ValueError(
+            f"rearrange needs every axis once on both sides of '->'; received {pattern!r}."
+        )
+    if len(groups) != x.ndim:
+        raise ValueError(f"rearrange {pattern!r} names {len(groups)} axes of shape {x.shape}.")
+    sizes: dict[str, int] = {}
+    for group, size in zip(groups, x.shape, strict=True):
+        sizes.update(_sizes(group, size, axes_lengths, pattern))
+    split = jnp.reshape(x, [sizes[name] for name in names])
+    turned = jnp.transpose(split, [names.index(name) for name in new_names])
+    return jnp.reshape(turned, [math.prod(sizes[name] for name in group) for group in wanted])
+
+
+def _groups(side: str) -> list[list[str]]:
+    return [(joined or alone).split() for joined, alone in _GROUP.findall(side)]
+
+
+def _sizes(group: list[str], size: int, given: dict[str, int], pattern: str) -> dict[str, int]:
+    """The sizes of the axes that one axis is made of."""
+    open_names = [name for name in group if name not in given]
+    known = math.prod(given[name] for name in group if name in given)
+    if len(open_names) > 1:
+        raise ValueError(
+            f"rearrange {pattern!r} needs sizes of all but one of {', '.join(open_names)}."
+        )
+    if size % known or (not open_names and size != known):
+        raise ValueError(f"rearrange {pattern!r} cannot split an axis of {size} by {given}.")
+    return {name: given.get(name, size // known) for name in group}

@@ -1,0 +1,320 @@
+"""Linear algebra of matrices, `(…, rows, columns)`: decompositions, solutions, norms."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.errors import explain_missing_names
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, as_axes, floats
+from lamina.ops.define import operations
+
+__all__ = [
+    "cholesky",
+    "cholesky_inverse",
+    "det",
+    "eig",
+    "eigh",
+    "inv",
+    "jvp",
+    "lstsq",
+    "lu_factor",
+    "matrix_rank",
+    "norm",
+    "pinv",
+    "qr",
+    "solve",
+    "solve_triangular",
+    "svd",
+]
+
+op = operations("linalg")
+
+
+@op("x")
+def cholesky(x: ArrayLike, upper: bool = False) -> Array:
+    """The triangular matrix whose product with its own transpose is `x`.
+
+    Args:
+        x: Symmetric matrices with positive eigenvalues.
+        upper: Return the upper triangle instead of the lower one.
+
+    Raises:
+        ValueError: If there is none; a compiled step gives NaN instead.
+
+    Example:
+        >>> cholesky([[4.0, 0.0], [0.0, 9.0]]).tolist()
+        [[2.0, 0.0], [0.0, 3.0]]
+    """
+    factor = jnp.linalg.cholesky(_square("cholesky", x), upper=upper)
+    if not isinstance(factor, jax.core.Tracer) and bool(jnp.isnan(factor).any()):
+        raise ValueError(
+            "cholesky needs symmetric matrices with positive eigenvalues; this one is not."
+        )
+    return factor
+
+
+@op("x")
+def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
+    """The inverse of the matrix whose Cholesky factor is `x`.
+
+    Args:
+        x: Lower triangular matrices, or upper ones.
+        upper: Which of the two.
+
+    Example:
+        >>> cholesky_inverse([[2.0, 0.0], [0.0, 4.0]]).tolist()
+        [[0.25, 0.0], [0.0, 0.0625]]
+    """
+    factor = _square("cholesky_inverse", x)
+    one = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)
+    inverse = jax.scipy.linalg.solve_triangular(factor, one, lower=not upper)
+    turned = jnp.swapaxes(inverse, -1, -2)
+    return inverse @ turned if upper else turned @ inverse
+
+
+@op("x")
+def det(x: ArrayLike) -> Array:
+    """The determinant of square matrices.
+
+    Example:
+        >>> float(det([[2.0, 0.0], [0.0, 3.0]]))
+        6.0
+    """
+    return jnp.linalg.det(_square("det", x))
+
+
+@op("x")
+def inv(x: ArrayLike) -> Array:
+    """The inverse of square matrices.
+
+    Example:
+        >>> inv([[2.0, 0.0], [0.0, 4.0]]).tolist()
+        [[0.5, 0.0], [0.0, 0.25]]
+    """
+    return jnp.linalg.inv(_square("inv", x))
+
+
+@op("x")
+def eig(x: ArrayLike) -> tuple[Array, Array]:
+    """Eigenvalues, `(…, n)`, and eigenvectors as columns, of any square matrix; complex.
+
+    JAX computes them on CPUs only.
+
+    Example:
+        >>> values, vectors = eig([[2.0, 0.0], [0.0, 3.0]])
+        >>> values.real.tolist()
+        [2.0, 3.0]
+    """
+    values, vectors = jnp.linalg.eig(_square("eig", x))
+    return values, vectors
+
+
+@op("x")
+def eigh(x: ArrayLike) -> tuple[Array, Array]:
+    """Eigenvalues in rising order, and eigenvectors as columns, of symmetric matrices.
+
+    Example:
+        >>> values, vectors = eigh([[3.0, 0.0], [0.0, 2.0]])
+        >>> values.tolist()
+        [2.0, 3.0]
+    """
+    return tuple(jnp.linalg.eigh(_square("eigh", x)))
+
+
+@op("x")
+def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
+    """Lower and upper triangle in one matrix, and the rows that were exchanged.
+
+    Example:
+        >>> factors, rows = lu_factor([[2.0, 1.0], [4.0, 4.0]])
+        >>> factors.tolist(), rows.tolist()
+        ([[4.0, 4.0], [0.5, -1.0]], [1, 1])
+    """
+    x = _matrix("lu_factor", x)
+    factor: Callable = jax.scipy.linalg.lu_factor
+    for _ in range(x.ndim - 2):
+        factor = jax.vmap(factor)
+    return tuple(factor(x))
+
+
+@op("x")
+def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
+    """Perpendicular columns of length 1, and the upper triangle that makes `x` of them.
+
+    Args:
+        x: Matrices, `(…, rows, columns)`.
+        mode: `"reduced"` for as many columns as needed, `"complete"` for as many as rows.
+
+    Example:
+        >>> q, r = qr([[2.0, 0.0], [0.0, 3.0]])
+        >>> abs(q @ r).round(4).tolist()
+        [[2.0, 0.0], [0.0, 3.0]]
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"qr needs mode 'reduced' or 'complete'; received {mode!r}.")
+    return tuple(jnp.linalg.qr(_matrix("qr", x), mode))
+
+
+@op("x", class_name="SVD")
+def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Singular values in falling order, between two rotations: `x = u @ diag(s) @ vh`.
+
+    Args:
+        x: Matrices, `(…, rows, columns)`.
+        full_matrices: Whether `u` and `vh` are square; else as small as will do.
+        compute_uv: Return `(u, s, vh)`; else `s` alone.
+
+    Example:
+        >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False).tolist()
+        [4.0, 3.0]
+    """
+    found = jnp.linalg.svd(_matrix("svd", x), full_matrices, compute_uv)
+    return tuple(found) if compute_uv else found
+
+
+@op("a", "b")
+def solve(a: ArrayLike, b: ArrayLike) -> Array:
+    """The `x` for which `a @ x` is `b`.
+
+    Args:
+        a: Square matrices, `(…, n, n)`.
+        b: Vectors `(…, n)` or matrices `(…, n, k)`.
+
+    Example:
+        >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).tolist()
+        [1.0, 0.5]
+    """
+    return jnp.linalg.solve(*_system("solve", a, b))
+
+
+@op("a", "b")
+def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
+    """The `x` for which `a @ x` is `b`, where `a` is a triangle.
+
+    Args:
+        a: Triangular matrices, `(…, n, n)`; the other half is not looked at.
+        b: Vectors `(…, n)` or matrices `(…, n, k)`.
+        lower: Whether it is the lower triangle.
+
+    Example:
+        >>> solve_triangular([[2.0, 0.0], [2.0, 1.0]], [2.0, 3.0], lower=True).tolist()
+        [1.0, 1.0]
+    """
+    return jax.scipy.linalg.solve_triangular(*_system("solve_triangular", a, b), lower=lower)
+
+
+@op("a", "b")
+def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
+    """The `x` for which `a @ x` comes closest to `b`, by the sum of squares.
+
+    Args:
+        a: `(rows, columns)`.
+        b: `(rows,)` or `(rows, k)`.
+        rcond: Singular values below this fraction of the largest count as 0.
+
+    Example:
+        >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(3).tolist()
+        [2.0]
+    """
+    return jnp.linalg.lstsq(_matrix("lstsq", a), floats(b), rcond=rcond)[0]
+
+
+@op("x")
+def pinv(x: ArrayLike, rcond: float | None = None) -> Array:
+    """The pseudo-inverse (Moore and Penrose) of matrices of any shape.
+
+    Args:
+        x: Matrices, `(…, rows, columns)`.
+        rcond: Singular values below this fraction of the largest count as 0.
+
+    Example:
+        >>> pinv([[2.0], [0.0]]).round(3).tolist()
+        [[0.5, 0.0]]
+    """
+    return jnp.linalg.pinv(_matrix("pinv", x), rcond)
+
+
+@op("x")
+def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
+    """How many rows of a matrix no other rows add up to.
+
+    Args:
+        x: Matrices, `(…, rows, columns)`.
+        tol: Singular values below it count as 0; by the type's precision for None.
+
+    Example:
+        >>> int(matrix_rank([[1.0, 2.0], [2.0, 4.0]]))
+        1
+    """
+    return jnp.linalg.matrix_rank(_matrix("matrix_rank", x), tol).astype("int32")
+
+
+@op("x")
+def norm(x: ArrayLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
+    """The length of vectors, or a norm of matrices.
+
+    Args:
+        x: Any array.
+        ord: Which norm: None for the root of the sum of squares, 1, 2, `jnp.inf`, `"fro"`,
+            `"nuc"` …, as in NumPy.
+        axis: One axis for vectors, two for matrices, None for all.
+        keepdims: Keep those axes with size 1.
+
+    Example:
+        >>> float(norm([3.0, 4.0]))
+        5.0
+    """
+    return jnp.linalg.norm(floats(x), ord, as_axes(axis), keepdims)
+
+
+@op("fun", "primals", "tangents", class_name="JVP")
+def jvp(fun: Callable, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """A function's value, and its derivative in one direction.
+
+    Args:
+        fun: Function of arrays.
+        primals: Its arguments, a list or tuple.
+        tangents: The direction, of the same structure.
+        has_aux: Whether `fun` returns `(value, something_else)`.
+
+    Returns:
+        `(value, derivative)`, or `(value, derivative, something_else)`.
+
+    Example:
+        >>> value, derivative = jvp(lambda x: x * x, (jnp.array(3.0),), (jnp.array(1.0),))
+        >>> float(value), float(derivative)
+        (9.0, 6.0)
+    """
+    primals, tangents = tuple(map(as_array, primals)), tuple(map(as_array, tangents))
+    return jax.jvp(fun, primals, tangents, has_aux=has_aux)
+
+
+def _matrix(caller: str, x: ArrayLike) -> Array:
+    x = floats(x)
+    if x.ndim < 2:
+        raise ValueError(f"{caller} needs matrices (…, rows, columns); received shape {x.shape}.")
+    return x
+
+
+def _square(caller: str, x: ArrayLike) -> Array:
+    x = _matrix(caller, x)
+    if x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{caller} needs square matrices; received shape {x.shape}.")
+    return x
+
+
+def _system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+    a, b = _square(caller, a), floats(b)
+    vectors = b.ndim == a.ndim - 1
+    if b.ndim < 1 or b.shape[-1 if vectors else -2] != a.shape[-1]:
+        raise ValueError(
+            f"{caller} needs as many values in b as a has rows; received a of shape {a.shape} and "
+            f"b of shape {b.shape}."
+        )
+    return a, b
+
+
+explain_missing_names(__name__)
