@@ -29,14 +29,19 @@ if TYPE_CHECKING:
     from lamina.training.py_dataset import PyDataset
     from lamina.training.py_dataset import PyDataset as Sequence
     from lamina.utils import bounding_boxes
+    from lamina.utils.config import Config
     from lamina.utils.files import get_file
     from lamina.utils.image import array_to_img, img_to_array, load_img, save_img
+    from lamina.utils.model_visualization import model_to_dot, plot_model
     from lamina.utils.numerical import normalize, to_categorical
+    from lamina.utils.progbar import Progbar
     from lamina.utils.split import split_dataset
 
 # Public name → module and the name there; "" stands for the module itself.
 _HOMES = {
+    "Config": ("lamina.utils.config", "Config"),
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
+    "Progbar": ("lamina.utils.progbar", "Progbar"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
     "array_to_img": ("lamina.utils.image", "array_to_img"),
@@ -54,8 +59,10 @@ _HOMES = {
     "img_to_array": ("lamina.utils.image", "img_to_array"),
     "is_keras_tensor": ("lamina.core.keras_tensor", "is_keras_tensor"),
     "load_img": ("lamina.utils.image", "load_img"),
+    "model_to_dot": ("lamina.utils.model_visualization", "model_to_dot"),
     "normalize": ("lamina.utils.numerical", "normalize"),
     "pack_x_y_sample_weight": ("lamina.training.arrays", "pack_x_y_sample_weight"),
+    "plot_model": ("lamina.utils.model_visualization", "plot_model"),
     "register_keras_serializable": ("lamina.core.registry", "register_keras_serializable"),
     "save_img": ("lamina.utils.image", "save_img"),
     "serialize_keras_object": ("lamina.core.registry", "serialize"),
@@ -69,7 +76,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Config",
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
@@ -87,8 +96,10 @@ __all__ = [
     "img_to_array",
     "is_keras_tensor",
     "load_img",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
+    "plot_model",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",

@@ -1,0 +1,275 @@
+"""Where the boxes of a model's picture go: in ranks, everything below what it depends on.
+
+The usual steps for layered graphs (Sugiyama, Tagawa and Toda, 1981, "Methods for Visual
+Understanding of Hierarchical System Structures"): ranks by the longest path, an order within each
+rank that crosses few edges, then places that keep edges straight. A group is laid out by itself
+and takes part as one large box. Lengths are points, y goes down.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lamina.utils.model_diagram import Box, Group
+
+GAP = 26.0  # between ranks, with one bundle of edges
+SIDE = 22.0  # between neighbours in a rank
+TRACK = 9.0  # between bundles of edges that turn in the same gap
+BORDER, TITLE = 14.0, 22.0  # around the contents of a group, and for its name
+
+Size = tuple[float, float]
+Point = tuple[float, float]
+
+
+@dataclass
+class Layout:
+    """Places of boxes and groups (left, top, width, height) and the corners of edges."""
+
+    width: float = 0
+    height: float = 0
+    boxes: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    groups: list[tuple[str, tuple[float, float, float, float]]] = field(default_factory=list)
+    edges: list[list[Point]] = field(default_factory=list)
+
+    def put(self, inner: "Layout", left: float, top: float) -> None:
+        """Take in another layout at a place."""
+        for key, (x, y, width, height) in inner.boxes.items():
+            self.boxes[key] = (x + left, y + top, width, height)
+        for title, (x, y, width, height) in inner.groups:
+            self.groups.append((title, (x + left, y + top, width, height)))
+        self.edges += [[(x + left, y + top) for x, y in corners] for corners in inner.edges]
+
+
+def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> Layout:
+    """Places for everything in a diagram.
+
+    What the margins of groups leave free for their names ends up at the top, whatever the way.
+
+    Args:
+        diagram: The outermost group.
+        sizes: Width and height of every box.
+        rankdir: `"TB"`, `"BT"`, `"LR"` or `"RL"`: top to bottom and so on.
+    """
+    sideways = rankdir in ("LR", "RL")
+    turned = {key: size[::-1] if sideways else size for key, size in sizes.items()}
+    margins = {"TB": (BORDER, BORDER + TITLE, BORDER, BORDER),
+               "BT": (BORDER, BORDER, BORDER, BORDER + TITLE)}.get(
+        rankdir, (BORDER + TITLE, BORDER, BORDER, BORDER)
+    )  # fmt: skip
+    layout = _arranged(diagram, diagram.edges, turned, margins)
+    if rankdir in ("BT", "RL"):
+        layout = _flipped(layout)
+    return _transposed(layout) if sideways else layout
+
+
+def _arranged(
+    group: Group,
+    edges: list[tuple[str, str]],
+    sizes: Mapping[str, Size],
+    margins: tuple[float, float, float, float],
+) -> Layout:
+    inner = {
+        key: _framed(_arranged(part, edges, sizes, margins), part.title, margins)
+        for key, part in group.parts.items()
+        if isinstance(part, Group)
+    }
+    extent = {
+        key: (inner[key].width, inner[key].height) if key in inner else sizes[key]
+        for key in group.parts
+    }
+    home = {box: key for key, part in group.parts.items() for box in _boxes_in(key, part)}
+    here = [(a, b) for a, b in edges if a in home and b in home and home[a] != home[b]]
+    grid = _Grid(list(group.parts), {(home[a], home[b]): None for a, b in here}, extent)
+
+    layout = Layout(grid.width, grid.height)
+    for key, (left, top) in grid.corners.items():
+        if key in inner:
+            layout.put(inner[key], left, top)
+        else:
+            layout.boxes[key] = (left, top, *extent[key])
+    layout.edges += [grid.route(layout, home, a, b) for a, b in here]
+    return layout
+
+
+def _boxes_in(key: str, part: Box | Group) -> list[str]:
+    return [key] if isinstance(part, Box) else [inner for inner, _ in part.boxes()]
+
+
+def _framed(layout: Layout, title: str, margins: tuple[float, float, float, float]) -> Layout:
+    """A group's contents with room around them: left, above, right and below."""
+    left, top, right, bottom = margins
+    framed = Layout(layout.width + left + right, layout.height + top + bottom)
+    framed.groups.append((title, (0, 0, framed.width, framed.height)))
+    framed.put(layout, left, top)
+    return framed
+
+
+class _Grid:
+    """Ranks of parts, and of the bends of edges that pass a rank by."""
+
+    def __init__(
+        self, keys: list[str], edges: Mapping[tuple[str, str], None], extent: Mapping[str, Size]
+    ):
+        self.keys = keys
+        self.extent = dict(extent)
+        # An edge back to an earlier part (a layer called twice) is drawn but ranks nothing.
+        place = {key: number for number, key in enumerate(keys)}
+        self.forward = [(a, b) for a, b in edges if place[a] < place[b]]
+        self.rank = self._ranks()
+        self.chains = {edge: self._chain(edge) for edge in self.forward}
+        self.rows = self._ordered_rows()
+        self.x = self._centres()
+        self.tracks = self._tracks()
+        self._place_rows()
+
+    def route(
+        self, layout: Layout, home: Mapping[str, str], source: str, target: str
+    ) -> list[Point]:
+        """The corners of an edge between two boxes, which may lie inside groups."""
+        left, top, width, height = layout.boxes[source]
+        start = (left + width / 2, top + height)
+        left, top, width, _ = layout.boxes[target]
+        end = (left + width / 2, top)
+        chain = self.chains.get((home[source], home[target]))
+        if chain is None:  # back up, beside everything
+            aside = self.width + SIDE / 2
+            below, above = start[1] + GAP / 3, end[1] - GAP / 3
+            return [start, (start[0], below), (aside, below), (aside, above), (end[0], above), end]
+        corners, x = [start], start[0]
+        for here, there in zip(chain, chain[1:], strict=False):
+            y = self.turn(here, chain[0])
+            to = end[0] if there == chain[-1] else self.x[there]
+            corners += [(x, y), (to, y)]
+            x = to
+        return [*corners, end]
+
+    def turn(self, here: str, source: str) -> float:
+        """The height at which edges of a source turn, below the rank of one of their bends."""
+        rank = self.rank[here]
+        tracks = self.tracks[rank]
+        gap = self.gaps[rank]
+        return self.bottoms[rank] + gap * (tracks.index(source) + 1) / (len(tracks) + 1)
+
+    def _ranks(self) -> dict[str, int]:
+        rank = dict.fromkeys(self.keys, 0)
+        sources: dict[str, list[str]] = {key: [] for key in self.keys}
+        for a, b in self.forward:
+            sources[b].append(a)
+        for key in self.keys:
+            rank[key] = max((rank[source] + 1 for source in sources[key]), default=0)
+        # An input that is needed late is drawn just above where it is needed.
+        for key in reversed(self.keys):
+            targets = [b for a, b in self.forward if a == key]
+            if targets and not sources[key]:
+                rank[key] = min(rank[target] for target in targets) - 1
+        return rank
+
+    def _chain(self, edge: tuple[str, str]) -> list[str]:
+        """The parts and bends that an edge goes through, one a rank."""
+        a, b = edge
+        bends = [f"{a}>{b}@{rank}" for rank in range(self.rank[a] + 1, self.rank[b])]
+        for bend in bends:
+            self.rank[bend] = int(bend.rpartition("@")[2])
+            self.extent[bend] = (0.0, 0.0)
+        return [a, *bends, b]
+
+    def _neighbours(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        above: dict[str, list[str]] = {key: [] for key in self.rank}
+        below: dict[str, list[str]] = {key: [] for key in self.rank}
+        for chain in self.chains.values():
+            for a, b in zip(chain, chain[1:], strict=False):
+                above[b].append(a)
+                below[a].append(b)
+        return above, below
+
+    def _ordered_rows(self) -> list[list[str]]:
+        rows: list[list[str]] = [[] for _ in range(max(self.rank.values(), default=0) + 1)]
+        for key, rank in self.rank.items():
+            rows[rank].append(key)
+        above, below = self._neighbours()
+        for sweep in range(8):
+            neighbours = (above, below)[sweep % 2]
+            for row in rows if sweep % 2 == 0 else reversed(rows):
+                place = {key: n / max(1, len(r) - 1) for r in rows for n, key in enumerate(r)}
+                row.sort(
+                    key=lambda key: np.mean([place[n] for n in neighbours[key]] or [place[key]])
+                )
+        return rows
+
+    def _centres(self) -> dict[str, float]:
+        """x of every part and bend: near the mean of its neighbours, without overlaps."""
+        x: dict[str, float] = {}
+        for row in self.rows:
+            offsets = self._offsets(row)
+            x.update(zip(row, offsets - offsets.mean(), strict=True))
+        above, below = self._neighbours()
+        for sweep in range(12):
+            neighbours = (above, below)[sweep % 2]
+            for row in self.rows if sweep % 2 == 0 else reversed(self.rows):
+                wanted = [np.mean([x[n] for n in neighbours[key]] or [x[key]]) for key in row]
+                x.update(zip(row, _without_overlaps(wanted, self._offsets(row)), strict=True))
+        left = min((x[key] - self.extent[key][0] / 2 for key in x), default=0)
+        return {key: centre - left for key, centre in x.items()}
+
+    def _offsets(self, row: list[str]) -> np.ndarray:
+        """The closest that a rank can be packed: centres from the first one's."""
+        half = np.array([self.extent[key][0] / 2 for key in row])
+        return np.concatenate([[0.0], np.cumsum(half[:-1] + half[1:] + SIDE)])
+
+    def _tracks(self) -> list[list[str]]:
+        """The sources whose edges turn below each rank, in the order of their places."""
+        found: list[dict[str, float]] = [{} for _ in self.rows]
+        for chain in self.chains.values():
+            for key in chain[:-1]:
+                found[self.rank[key]].setdefault(chain[0], self.x[key])
+        return [sorted(sources, key=lambda s: -sources[s]) for sources in found]
+
+    def _place_rows(self) -> None:
+        self.width = max((self.x[k] + self.extent[k][0] / 2 for k in self.x), default=0)
+        self.gaps = [GAP + TRACK * max(0, len(tracks) - 1) for tracks in self.tracks]
+        self.corners: dict[str, Point] = {}
+        self.bottoms: list[float] = []
+        top = 0.0
+        for row, gap in zip(self.rows, self.gaps, strict=True):
+            tallest = max((self.extent[key][1] for key in row), default=0)
+            for key in row:
+                width, height = self.extent[key]
+                if key in self.keys:
+                    self.corners[key] = (self.x[key] - width / 2, top + (tallest - height) / 2)
+            self.bottoms.append(top + tallest)
+            top += tallest + gap
+        self.height = self.bottoms[-1] if self.bottoms else 0.0
+
+
+def _without_overlaps(wanted: list, offsets: np.ndarray) -> np.ndarray:
+    """The places nearest to those that are wanted (least squares) that keep their distances."""
+    from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
+
+    return isotonic_regression(np.asarray(wanted) - offsets).x + offsets
+
+
+def _flipped(layout: Layout) -> Layout:
+    flipped = Layout(layout.width, layout.height)
+    flipped.boxes = {
+        key: (x, layout.height - y - height, width, height)
+        for key, (x, y, width, height) in layout.boxes.items()
+    }
+    flipped.groups = [
+        (title, (x, layout.height - y - height, width, height))
+        for title, (x, y, width, height) in layout.groups
+    ]
+    flipped.edges = [[(x, layout.height - y) for x, y in corners] for corners in layout.edges]
+    return flipped
+
+
+def _transposed(layout: Layout) -> Layout:
+    turned = Layout(layout.height, layout.width)
+    turned.boxes = {
+        key: (y, x, height, width) for key, (x, y, width, height) in layout.boxes.items()
+    }
+    turned.groups = [
+        (title, (y, x, height, width)) for title, (x, y, width, height) in layout.groups
+    ]
+    turned.edges = [[(y, x) for x, y in corners] for corners in layout.edges]
+    return turned

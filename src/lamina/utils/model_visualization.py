@@ -1,0 +1,359 @@
+"""`plot_model` and `model_to_dot`: a picture of a model's layers and connections.
+
+Drawn with Matplotlib; neither Graphviz nor pydot is needed.
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamina.core.errors import did_you_mean
+from lamina.utils.model_diagram import Box, Cell, Contents, Group, diagram_of
+from lamina.utils.model_layout import Layout, arrange
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RANK_DIRECTIONS = ("TB", "BT", "LR", "RL")
+SPLINES = ("ortho", "curved", "polyline", "spline", "line")
+FORMATS = ("png", "jpg", "jpeg", "pdf", "svg", "dot")
+_MARGIN = 10.0  # points, as all lengths here
+_TITLE_SIZE, _TEXT_SIZE = 10.0, 8.5
+_PADDING = 7.0
+_INK, _EDGE, _PAPER = "#1c2330", "#5f6b7e", "#ffffff"
+_FILLS = {"plain": _PAPER, "trainable": "#227a3c", "frozen": "#b3261e"}
+_MOST_PIXELS = 30_000  # along one side; more than most viewers open
+
+
+def plot_model(
+    model: Any,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: Any,
+) -> Any:
+    """Draws a model's layers and how they are connected, and saves the picture.
+
+    Args:
+        model: A built model. One without a graph, such as a subclassed one, is a single box.
+        to_file: Where to: `.png`, `.jpg`, `.pdf`, `.svg`, or `.dot` for the text that Graphviz
+            reads.
+        show_shapes: Whether to show the shapes that go into and come out of every layer.
+        show_dtype: Whether to show the dtypes of what comes out.
+        show_layer_names: Whether to show the layers' names beside their kinds.
+        rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` or `"RL"`.
+        expand_nested: Whether to show the layers inside nested models.
+        dpi: Pixels per inch; made smaller for models that would not fit into a picture.
+        show_layer_activations: Whether to show the activations of layers that have one.
+        show_trainable: Whether to show which layers are trained and which are frozen.
+        splines: Edges with right angles (`"ortho"`), curved (`"curved"`, `"spline"`) or straight
+            (`"line"`, `"polyline"`).
+        **kwargs: None; a misspelt name is refused.
+
+    Returns:
+        The picture for a notebook to show, if IPython is installed and the format is one that it
+        shows; else None.
+
+    Raises:
+        ValueError: If the model is not built or an argument is none of those.
+    """
+    dot = model_to_dot(
+        model, show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi,
+        show_layer_activations=show_layer_activations, show_trainable=show_trainable,
+        splines=splines, **kwargs,
+    )  # fmt: skip
+    path = Path(to_file) if Path(to_file).suffix else Path(f"{to_file}.png")
+    dot.write(path)
+    return _for_notebook(path)
+
+
+def model_to_dot(
+    model: Any,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+    **kwargs: Any,
+) -> "Dot":
+    """A model's layers and connections as a graph, to be written in the DOT language or drawn.
+
+    Args:
+        model: See `plot_model`, also for what is not named here.
+        show_shapes: See there.
+        show_dtype: See there.
+        show_layer_names: See there.
+        rankdir: See there.
+        expand_nested: See there.
+        dpi: See there.
+        subgraph: Whether the whole model is framed, as a nested one is.
+        show_layer_activations: See there.
+        show_trainable: See there.
+        splines: See there.
+        **kwargs: None; a misspelt name is refused.
+    """
+    for name in kwargs:
+        known = ("show_shapes", "show_dtype", "show_layer_names", "rankdir", "expand_nested",
+                 "dpi", "show_layer_activations", "show_trainable", "splines")  # fmt: skip
+        raise ValueError(f"There is no argument {name!r} here.{did_you_mean(name, known)}")
+    _one_of("rankdir", rankdir, RANK_DIRECTIONS)
+    _one_of("splines", splines, SPLINES)
+    contents = Contents(
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable
+    )
+    diagram = diagram_of(model, contents, expand_nested)
+    if subgraph:
+        inside = Group(model.name, diagram.parts)
+        diagram = Group("", {"model": inside}, diagram.edges)
+    return Dot(model.name, diagram, rankdir, dpi, splines)
+
+
+class Dot:
+    """A model as a graph of boxes; has the methods of pydot's `Dot` that scripts use.
+
+    Args:
+        name: Of the graph.
+        diagram: Boxes, groups and edges.
+        rankdir: See `plot_model`.
+        dpi: Pixels per inch.
+        splines: See `plot_model`.
+    """
+
+    def __init__(self, name: str, diagram: Group, rankdir: str, dpi: int, splines: str):
+        self.name = name
+        self.diagram = diagram
+        self.rankdir = rankdir
+        self.dpi = dpi
+        self.splines = splines
+
+    def get_nodes(self) -> list[Box]:
+        """The boxes, those inside groups included."""
+        return [box for _, box in self.diagram.boxes()]
+
+    def get_edges(self) -> list[tuple[Box, Box]]:
+        """Pairs of boxes, from and to."""
+        boxes = dict(self.diagram.boxes())
+        return [(boxes[source], boxes[target]) for source, target in self.diagram.edges]
+
+    def to_string(self) -> str:
+        """The graph in the DOT language, for Graphviz and the tools that read it."""
+        lines = [
+            f"digraph {_quoted(self.name)} {{",
+            f'  graph [rankdir={self.rankdir}, dpi={self.dpi}, splines="{self.splines}"];',
+            '  node [shape=record, fontname="Helvetica"];',
+            *_dot_lines(self.diagram, "  "),
+            *(f"  {source} -> {target};" for source, target in self.diagram.edges),
+            "}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def create(self, prog: Any = None, format: str = "png") -> bytes:
+        """The picture as the contents of a file; `prog` is accepted for scripts' sake."""
+        _one_of("format", format.lower(), FORMATS)
+        if format.lower() == "dot":
+            return self.to_string().encode()
+        buffer = io.BytesIO()
+        figure = self.figure()
+        longest = max(figure.get_size_inches())
+        dpi = min(self.dpi, _MOST_PIXELS / longest)
+        figure.savefig(buffer, format=format.lower(), dpi=dpi, facecolor=_PAPER)
+        return buffer.getvalue()
+
+    def write(self, path: Any, prog: Any = None, format: str | None = None) -> bool:
+        """Writes the picture to a file, in the format of its ending unless one is given."""
+        format = format or Path(path).suffix[1:] or "png"
+        contents = self.create(format=format)
+        Path(path).write_bytes(contents)
+        return True
+
+    def figure(self) -> "Figure":
+        """The picture as a Matplotlib figure."""
+        texts = _Texts()
+        sizes = {key: texts.size_of(box) for key, box in self.diagram.boxes()}
+        layout = arrange(self.diagram, sizes, self.rankdir)
+        return _drawn(dict(self.diagram.boxes()), layout, texts, self.splines)
+
+
+class _Texts:
+    """How wide texts are, and with that boxes."""
+
+    def __init__(self) -> None:
+        from matplotlib.font_manager import FontProperties
+        from matplotlib.textpath import TextToPath
+
+        self.fonts = {bold: FontProperties(weight="bold" if bold else "normal") for bold in (0, 1)}
+        self.measure = TextToPath().get_text_width_height_descent
+
+    def width(self, text: str, size: float, bold: bool = False) -> float:
+        font = self.fonts[bold].copy()
+        font.set_size(size)
+        return self.measure(text, font, ismath=False)[0]
+
+    def cell_width(self, cell: Cell) -> float:
+        return self.width(cell.text, _TEXT_SIZE, bold=cell.kind != "plain") + 2 * _PADDING
+
+    def size_of(self, box: Box) -> tuple[float, float]:
+        title = self.width(box.title, _TITLE_SIZE, bold=True) + 2 * _PADDING
+        rows = [sum(map(self.cell_width, row)) for row in box.rows]
+        return max([title, *rows]), _row_height(0) + sum(_row_height(1) for _ in box.rows)
+
+
+def _row_height(row: int) -> float:
+    return (_TITLE_SIZE if row == 0 else _TEXT_SIZE) + 1.7 * _PADDING
+
+
+def _drawn(boxes: dict[str, Box], layout: Layout, texts: _Texts, splines: str) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width = max([layout.width, *(x for corners in layout.edges for x, _ in corners)])
+    width, height = width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    figure = Figure((width / 72, height / 72), facecolor=_PAPER)
+    FigureCanvasAgg(figure)  # whatever backend the user's pyplot has
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(-_MARGIN, width - _MARGIN)
+    axes.set_ylim(height - _MARGIN, -_MARGIN)
+    axes.axis("off")
+    for title, place in layout.groups:
+        _draw_group(axes, title, place)
+    for corners in layout.edges:
+        _draw_edge(axes, corners, splines)
+    for key, place in layout.boxes.items():
+        _draw_box(axes, boxes[key], place, texts)
+    return figure
+
+
+def _draw_group(axes: Any, title: str, place: tuple[float, float, float, float]) -> None:
+    from matplotlib.patches import Rectangle
+
+    left, top, width, height = place
+    axes.add_patch(
+        Rectangle((left, top), width, height, facecolor="#f4f6fa", edgecolor=_EDGE, linewidth=0.8,
+                  linestyle=(0, (4, 3)))
+    )  # fmt: skip
+    axes.text(left + _PADDING, top + _PADDING, title, va="top", color=_EDGE, fontsize=_TEXT_SIZE)
+
+
+def _draw_edge(axes: Any, corners: list[tuple[float, float]], splines: str) -> None:
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+
+    if splines in ("line", "polyline"):
+        # Straight from gap to gap.
+        corners = [corners[0], *corners[2:-1:2], corners[-1]] if len(corners) > 3 else corners
+    if splines in ("curved", "spline") and len(corners) > 3:
+        path = _smooth(corners, Curve)
+    else:
+        path = Curve(_without_repeats(corners))
+    axes.add_patch(
+        FancyArrowPatch(path=path, arrowstyle="-|>,head_length=3.5,head_width=2", linewidth=1.1,
+                        color=_EDGE, shrinkA=0, shrinkB=0, capstyle="butt", joinstyle="round")
+    )  # fmt: skip
+
+
+def _smooth(corners: list[tuple[float, float]], curve: Any) -> Any:
+    """Through the middles of the straight parts, bending at the corners."""
+    points, codes = [corners[0]], [curve.MOVETO]
+    for corner, after in zip(corners[1:-1], corners[2:], strict=True):
+        last = after is corners[-1]
+        middle = after if last else ((corner[0] + after[0]) / 2, (corner[1] + after[1]) / 2)
+        points += [corner, middle]
+        codes += [curve.CURVE3, curve.CURVE3]
+    return curve(points, codes)
+
+
+def _without_repeats(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    kept = corners[:1]
+    for corner in corners[1:]:
+        if max(abs(corner[0] - kept[-1][0]), abs(corner[1] - kept[-1][1])) > 0.01:
+            kept.append(corner)
+    return kept
+
+
+def _draw_box(axes: Any, box: Box, place: tuple[float, float, float, float], texts: _Texts) -> None:
+    from matplotlib.patches import Rectangle
+
+    def rectangle(x: float, y: float, width: float, height: float, fill: str) -> None:
+        axes.add_patch(
+            Rectangle((x, y), width, height, facecolor=fill, edgecolor=_INK, linewidth=0.9)
+        )
+
+    left, top, width, _ = place
+    height = _row_height(0)
+    rectangle(left, top, width, height, _INK)
+    axes.text(
+        left + width / 2, top + height / 2, box.title, ha="center", va="center_baseline",
+        color=_PAPER, fontsize=_TITLE_SIZE, fontweight="bold",
+    )  # fmt: skip
+    top += height
+    height = _row_height(1)
+    for row in box.rows:
+        needed = [texts.cell_width(cell) for cell in row]
+        spare = (width - sum(needed)) / len(row)
+        x = left
+        for cell, least in zip(row, needed, strict=True):
+            plain = cell.kind == "plain"
+            rectangle(x, top, least + spare, height, _FILLS[cell.kind])
+            axes.text(
+                x + (least + spare) / 2, top + height / 2, cell.text, ha="center",
+                va="center_baseline", color=_INK if plain else _PAPER, fontsize=_TEXT_SIZE,
+                fontweight="normal" if plain else "bold",
+            )  # fmt: skip
+            x += least + spare
+        top += height
+
+
+def _dot_lines(group: Group, indent: str) -> list[str]:
+    lines = []
+    for key, part in group.parts.items():
+        if isinstance(part, Box):
+            rows = [part.title, *("{" + "|".join(_escaped(c.text) for c in row) + "}"
+                                  for row in part.rows)]  # fmt: skip
+            label = "{" + "|".join([_escaped(rows[0]), *rows[1:]]) + "}"
+            lines.append(f'{indent}{key} [label="{label}"];')
+        else:
+            lines += [
+                f"{indent}subgraph cluster_{key} {{",
+                f'{indent}  label={_quoted(part.title)}; labeljust="l"; style="dashed";',
+                *_dot_lines(part, indent + "  "),
+                f"{indent}}}",
+            ]
+    return lines
+
+
+def _escaped(text: str) -> str:
+    for sign in '\\{}|<>"':
+        text = text.replace(sign, f"\\{sign}")
+    return text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; received {value!r}.")
+
+
+def _for_notebook(path: Path) -> Any:
+    try:
+        from IPython.display import SVG, Image
+    except ImportError:
+        return None
+    kinds = {".png": Image, ".jpg": Image, ".jpeg": Image, ".svg": SVG}
+    kind = kinds.get(path.suffix.lower())
+    return None if kind is None else kind(filename=os.fspath(path))

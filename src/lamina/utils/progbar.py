@@ -1,0 +1,144 @@
+"""`Progbar`: a line that shows how far a loop of one's own has come."""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+class Progbar:
+    """Shows steps done, time and measures, in one line that is rewritten in place.
+
+    Where output is no terminal, such as a file, only the finished line is printed.
+
+    Args:
+        target: Steps in all; None if nobody knows.
+        width: Of the bar, in characters.
+        verbose: 0 shows nothing, 1 a live line, 2 one line at the end.
+        interval: Seconds that must lie between two updates of the line.
+        stateful_metrics: Measures shown as they come; all others are averaged over the steps.
+        stateless_metrics: The other way round: only these are averaged. Give one of the two.
+        unit_name: What a step is called.
+
+    Example:
+        >>> bar = Progbar(target=2, verbose=2)
+        >>> bar.update(1, [("loss", 3.0)])
+        >>> bar.update(2, [("loss", 1.0)])
+        2/2 - ...s - ...s/step - loss: 2.0000
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError(
+                "Progbar takes stateful_metrics or stateless_metrics, and received both."
+            )
+        if target is not None and (not isinstance(target, (int, np.integer)) or target < 0):
+            raise ValueError(f"target must be a number of steps or None; received {target!r}.")
+        self.target = target
+        self.width = width
+        self.verbose = verbose
+        self.interval = interval
+        self.unit_name = unit_name
+        self._as_they_come = set(stateful_metrics or ())
+        self._averaged = None if stateless_metrics is None else set(stateless_metrics)
+        self._done = 0
+        # Of every measure the sum over steps, and the steps.
+        self._values: dict[str, tuple[float, float]] = {}
+        self._began = time.perf_counter()
+        self._after_first: float | None = None
+        self._shown_at = -float("inf")
+        self._shown = ""
+
+    def update(
+        self,
+        current: int,
+        values: Iterable[tuple[str, Any]] | None = None,
+        finalize: bool | None = None,
+    ) -> None:
+        """Say how far the loop has come.
+
+        Args:
+            current: Steps done so far.
+            values: Pairs of a measure's name and its value in the last step.
+            finalize: Whether this is the last update; for None, when all steps are done.
+        """
+        steps = max(current - self._done, 1)
+        for name, value in values or ():
+            value = float(np.mean(value))
+            if not self._is_averaged(name):
+                self._values[name] = (value, 1)
+            else:
+                total, count = self._values.get(name, (0.0, 0))
+                self._values[name] = (total + value * steps, count + steps)
+        self._done = current
+        now = time.perf_counter()
+        if current == 1 and self._after_first is None:
+            self._after_first = now
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
+        self._show(now, finalize)
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """Say that `n` more steps are done."""
+        self.update(self._done + n, values)
+
+    def _is_averaged(self, name: str) -> bool:
+        return name not in self._as_they_come if self._averaged is None else name in self._averaged
+
+    def _show(self, now: float, final: bool) -> None:
+        if self.verbose == 2 and final:
+            print(self._line(now, final, bar=False), flush=True)
+        if self.verbose != 1 or (now - self._shown_at < self.interval and not final):
+            return
+        line = self._line(now, final, bar=True)
+        if sys.stdout.isatty():
+            rest = " " * max(0, len(self._shown) - len(line))
+            print(f"\r{line}{rest}", end="\n" if final else "", flush=True)
+        elif final:
+            print(line, flush=True)
+        self._shown, self._shown_at = line, now
+
+    def _line(self, now: float, final: bool, bar: bool) -> str:
+        line = f"{self._done}/{self.target if self.target else 'Unknown'}"
+        if bar and self.target:
+            full = min(self.width, self.width * self._done // self.target)
+            line += f" {'━' * full}{'─' * (self.width - full)}"
+        a_step = self._seconds_a_step(now)
+        left = (self.target or 0) - self._done
+        seconds = now - self._began if final or not self.target else a_step * left
+        parts = [f"{line} - {_clock(seconds)}", f"{_duration(a_step)}/{self.unit_name}"]
+        for name, (total, count) in self._values.items():
+            mean = total / max(count, 1)
+            parts.append(f"{name}: {mean:.4f}" if abs(mean) > 1e-3 else f"{name}: {mean:.4e}")
+        return " - ".join(parts)
+
+    def _seconds_a_step(self, now: float) -> float:
+        # The first step compiles, so it says little about the others.
+        if self._after_first is not None and self._done > 1:
+            return (now - self._after_first) / (self._done - 1)
+        return (now - self._began) / max(self._done, 1)
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.0f}s"
+    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
