@@ -171,6 +171,16 @@ def get_source_inputs(tensor: Any) -> Any:
     return found
 
 
+def refuse_text(structure: Any) -> None:
+    """Raise a TypeError if a symbolic tensor stands for text."""
+    for leaf in jax.tree.leaves(structure):
+        if isinstance(leaf, KerasTensor) and leaf.dtype == "string":
+            raise TypeError(
+                f"The input {leaf.name!r} is text, and this computes with numbers.\n"
+                "  Fix: put a TextVectorization or StringLookup layer before it."
+            )
+
+
 def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """What a function gives for KerasTensors, found by tracing it without computing anything.
 
@@ -183,6 +193,7 @@ def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """
     leaves, structure = jax.tree.flatten((args, kwargs))
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
+    refuse_text(leaves)
 
     def outputs_for(probe: int | None) -> Any:
         specs = [

@@ -22,7 +22,7 @@ from lamina.core.init_arguments import (
     make_from_config,
 )
 from lamina.core.input_spec import check_inputs
-from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
 from lamina.core.stateless import stateless
@@ -436,6 +436,7 @@ class Layer(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing."""
+        refuse_text((args, kwargs))
         if _knows_its_output_shape(self):
             signature = signature_of(type(self).call)
             shapes = signature.shapes(type(self).compute_output_shape, args, kwargs)

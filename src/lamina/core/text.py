@@ -4,6 +4,7 @@ Text never reaches the device. Layers that take it compute in NumPy on the host,
 begins with such layers is cut in two, so that its rest stays one compiled program.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -11,7 +12,18 @@ import numpy as np
 
 from lamina.core.keras_tensor import KerasTensor
 
-_KINDS = "USTO"  # NumPy's kinds of arrays that may hold text
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Prepared:
+    """What the host made of a model's inputs; the model takes it in their place.
+
+    Args:
+        values: Arrays of numbers, `(samples, …)` each, and the `Prepared` of models inside it, in
+            the order in which the model needs them.
+    """
+
+    values: tuple
 
 
 def is_text(value: Any) -> bool:
@@ -21,12 +33,12 @@ def is_text(value: Any) -> bool:
         >>> is_text(["a", "b"]), is_text(np.array([1, 2]))
         (True, False)
     """
-    if isinstance(value, (list, tuple)) or _kind(value) == "O":
-        first = _first_leaf(value)
-        return isinstance(first, (str, bytes)) or _kind(first) in ("U", "S", "T")
-    if isinstance(value, (str, bytes)):
-        return True
-    return _kind(value) in ("U", "S", "T", "str", "string")
+    if isinstance(value, (list, tuple)):  # but not a list of arrays, which are several inputs
+        return isinstance(_first_in_lists(value), (str, bytes))
+    if _kind(value) == "O" and getattr(value, "size", False):
+        flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
+        return isinstance(_first_in_lists(flat[0]), (str, bytes))
+    return isinstance(value, (str, bytes)) or _kind(value) in ("U", "S", "T", "str", "string")
 
 
 def has_text(structure: Any) -> bool:
@@ -36,6 +48,17 @@ def has_text(structure: Any) -> bool:
     if is_text(structure):
         return True
     return isinstance(structure, (list, tuple)) and any(map(has_text, structure[:1000]))
+
+
+def with_texts(structure: Any) -> Any:
+    """A structure of inputs in which texts are NumPy arrays; everything else stays as it is."""
+    if is_text(structure):
+        return as_values(structure)
+    if isinstance(structure, dict):
+        return {key: with_texts(value) for key, value in structure.items()}
+    if type(structure) in (list, tuple) and has_text(structure):
+        return type(structure)(map(with_texts, structure))
+    return structure
 
 
 def as_values(value: Any, what: str = "the input") -> Any:
@@ -101,11 +124,7 @@ def _kind(value: Any) -> str | None:
     return None if dtype is None else str(getattr(dtype, "kind", dtype))
 
 
-def _first_leaf(value: Any) -> Any:
-    while True:
-        if isinstance(value, (list, tuple)) and value:
-            value = value[0]
-        elif _kind(value) == "O" and getattr(value, "size", False):
-            value = value.ravel()[0] if isinstance(value, np.ndarray) else value.to_numpy()[0]
-        else:
-            return value
+def _first_in_lists(value: Any) -> Any:
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return value

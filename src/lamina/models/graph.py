@@ -1,5 +1,6 @@
 """Graph: the operations between a functional model's inputs and outputs, in order of running."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ from lamina.core import masking
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node, Operation
+from lamina.core.text import Prepared, is_text
 from lamina.layers.input import Input
+from lamina.models.host_part import HostPart
 
 
 class Graph:
@@ -47,21 +50,52 @@ class Graph:
     def output_names(self) -> list[str]:
         return [t.history.operation.name for t in self.output_list]  # type: ignore[union-attr]
 
+    @functools.cached_property
+    def host_part(self) -> HostPart | None:
+        """What runs on the host because it concerns text; None where there is no text."""
+        takes_text = any(tensor.dtype == "string" for tensor in self.input_list)
+        return HostPart(self) if takes_text else None
+
     def run(self, inputs: Any) -> Any:
-        """Compute the outputs for arrays (or for other symbolic tensors)."""
-        values: dict[tuple, Any] = {}
-        for tensor, value in zip(self.input_list, self.arrange(inputs), strict=True):
-            values[_key(tensor)] = self._fit_input(value, tensor)
+        """Compute the outputs for arrays (or for other symbolic tensors).
 
-        def fill(leaf: Any) -> Any:
-            return values[_key(leaf)] if isinstance(leaf, KerasTensor) else leaf
+        Args:
+            inputs: The inputs, or what the host part made of them.
+        """
+        nodes, values = self.nodes, {}
+        if isinstance(inputs, Prepared) and self.host_part is not None:
+            nodes, values = self.host_part.rest, self.host_part.resume(inputs)
+        else:
+            values = self.input_values(inputs)
+        for node in nodes:
+            begun = values.get((id(node),))  # a model inside, whose host part has run
+            call = ((begun,), {}) if begun is not None else (node.args, node.kwargs)
+            args, kwargs = self.fill(values, call)
+            self.keep(values, node, node.operation(*args, **kwargs))
+        return self.fill(values, self.outputs)
 
-        for node in self.nodes:
-            args, kwargs = jax.tree.map(fill, (node.args, node.kwargs))
-            outputs = node.operation(*args, **kwargs)
-            for tensor, value in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
-                values[_key(tensor)] = value
-        return jax.tree.map(fill, self.outputs)
+    def input_values(self, inputs: Any) -> dict[tuple, Any]:
+        """The inputs by the keys of their tensors, in the declared shapes and dtypes."""
+        pairs = zip(self.input_list, self.arrange(inputs), strict=True)
+        return {self.key(tensor): self._fit_input(value, tensor) for tensor, value in pairs}
+
+    def fill(self, values: dict[tuple, Any], structure: Any) -> Any:
+        """The structure with values in place of symbolic tensors."""
+        return jax.tree.map(
+            lambda leaf: values[self.key(leaf)] if isinstance(leaf, KerasTensor) else leaf,
+            structure,
+        )
+
+    def keep(self, values: dict[tuple, Any], node: Node, outputs: Any) -> None:
+        """Put what a call gave among the values."""
+        for tensor, value in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
+            values[self.key(tensor)] = value
+
+    @staticmethod
+    def key(tensor: KerasTensor) -> tuple:
+        """By what a tensor is found among values: which output of which call it is."""
+        operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
+        return (id(operation), node_index, tensor_index)
 
     def arrange(self, inputs: Any) -> list:
         """The inputs in the order of `input_list`; they may come by name, as a list, or alone."""
@@ -97,15 +131,19 @@ class Graph:
                 f"Model {self.name!r} received None for the input {tensor.name!r}.\n"
                 "  Fix: give an array, or make it lamina.Input(…, optional=True)."
             )
+        text = tensor.dtype == "string"
+        if text != _is_text(value):
+            raise TypeError(self._wrong_kind(tensor, text))
         shape, wanted = tuple(value.shape), tensor.shape
-        if not isinstance(value, KerasTensor):
+        if text and not isinstance(value, KerasTensor):
+            value = value.reshape(_with_or_without_last(shape, wanted))
+        elif not isinstance(value, KerasTensor):
             fitted = value
-            if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-                fitted = jnp.squeeze(value, axis=-1)
-            elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-                fitted = jnp.expand_dims(value, axis=-1)
-            if value.dtype != tensor.dtype and tensor.dtype != "string":
-                fitted = fitted.astype(tensor.dtype)
+            if _with_or_without_last(shape, wanted) != shape:
+                fitted = jnp.reshape(value, _with_or_without_last(shape, wanted))
+            wanted_dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
+            if value.dtype != wanted_dtype:
+                fitted = fitted.astype(wanted_dtype)
             if fitted is not value:
                 value = masking.keeping_mask(value, fitted)
         shape = tuple(value.shape)
@@ -120,9 +158,32 @@ class Graph:
             )
         return value
 
+    def _wrong_kind(self, tensor: KerasTensor, text: bool) -> str:
+        if text:
+            return (
+                f"Model {self.name!r} takes text as its input {tensor.name!r} and received "
+                "numbers.\n  Fix: x = x.astype(str), or build the model for numbers."
+            )
+        return (
+            f"Model {self.name!r} takes numbers as its input {tensor.name!r} and received text.\n"
+            "  Fix: lamina.Input(…, dtype='string') and a TextVectorization or StringLookup after "
+            "it."
+        )
+
+
+def _with_or_without_last(shape: tuple, wanted: tuple) -> tuple:
+    """The shape with a last axis of 1 put on or taken off, where that makes it fit."""
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        return shape[:-1]
+    return (*shape, 1) if len(shape) == len(wanted) - 1 and wanted[-1] == 1 else shape
+
 
 def _is_none(value: Any) -> bool:
     return value is None
+
+
+def _is_text(value: Any) -> bool:
+    return value.dtype == "string" if isinstance(value, KerasTensor) else is_text(value)
 
 
 def _shape_hint(shape: tuple, wanted: tuple) -> str:
@@ -144,11 +205,6 @@ def _checked(tensor: Any) -> KerasTensor:
     return tensor
 
 
-def _key(tensor: KerasTensor) -> tuple:
-    operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
-    return (id(operation), node_index, tensor_index)
-
-
 def _node_of(tensor: KerasTensor) -> Node:
     history = tensor.history
     return history.operation._inbound_nodes[history.node_index]  # type: ignore[union-attr]
@@ -164,20 +220,20 @@ def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, 
     for tensor in jax.tree.leaves(inputs):
         operation, _, index = tensor.history
         if not _node_of(tensor).input_tensors:
-            new[_key(tensor)] = tensor
+            new[Graph.key(tensor)] = tensor
         else:
             label = f"{operation.name}_output" + (f"_{index}" if index else "")
-            new[_key(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
+            new[Graph.key(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=label)
 
     def replaced(leaf: Any) -> Any:
-        return new[_key(leaf)] if isinstance(leaf, KerasTensor) else leaf
+        return new[Graph.key(leaf)] if isinstance(leaf, KerasTensor) else leaf
 
     for node in nodes:
         args, kwargs = jax.tree.map(replaced, (node.args, node.kwargs))
         copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, t.name), node.outputs)
         Node(node.operation, args, kwargs, copies)
         for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
-            new[_key(old)] = copy
+            new[Graph.key(old)] = copy
     return jax.tree.map(replaced, inputs), jax.tree.map(replaced, outputs)
 
 
@@ -200,7 +256,7 @@ def _in_order(
     Operations are sorted by their distance from the outputs, farthest first, and among equals by
     the order in which a walk from the outputs meets them: this fixes the order of the weights.
     """
-    given = {_key(t) for t in inputs}
+    given = {Graph.key(t) for t in inputs}
     finished: list[Node] = []
     seen: set[int] = set()
     met: dict[int, int] = {}
@@ -213,7 +269,7 @@ def _in_order(
             return
         seen.add(id(node))
         met.setdefault(id(node.operation), len(met))
-        is_input = _key(tensor) in given
+        is_input = Graph.key(tensor) in given
         if not is_input and not node.input_tensors:
             raise ValueError(
                 f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its "
@@ -247,5 +303,5 @@ def _in_order(
             operations[id(operation)] = operation
             operation_depth[id(operation)], met[id(operation)] = 0, -1
     ordered = sorted(operations.values(), key=lambda o: (-operation_depth[id(o)], met[id(o)]))
-    running = [n for n in finished if not any(_key(t) in given for t in n.output_tensors)]
+    running = [n for n in finished if not any(Graph.key(t) in given for t in n.output_tensors)]
     return running, ordered

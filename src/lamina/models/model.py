@@ -13,8 +13,10 @@ from lamina.core.errors import did_you_mean
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
+from lamina.core.text import Prepared, has_text, with_texts
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
+from lamina.training import checks
 from lamina.training.trainer import Trainer
 
 
@@ -147,6 +149,34 @@ class Model(Trainer):
         return self._graph.output_names if self._graph else []
 
     # -- building and calling --------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args and has_text(args[0]):
+            args = (with_texts(args[0]), *args[1:])
+        return super().__call__(*args, **kwargs)
+
+    def on_host(self, x: Any) -> Any:
+        """The inputs as a compiled program takes them: what concerns text is computed here.
+
+        Args:
+            x: Inputs on the host, as arrays; numbers alone are handed on as they are.
+        """
+        if isinstance(x, Prepared):
+            return x
+        part = self._graph.host_part if self._graph is not None else None
+        if part is not None:
+            checks.inputs(self, x)
+            return part.run(x)
+        if has_text(x):
+            raise TypeError(
+                f"Model {self.name!r} takes numbers and received text.\n"
+                "  Likely cause: a column of words, or a model that makes numbers of text inside "
+                "its own call().\n"
+                "  Fix: begin a Sequential or Model(inputs, outputs) with "
+                "lamina.Input(shape=(1,), dtype='string') and\n"
+                "  a TextVectorization or StringLookup, or call such a layer on x before."
+            )
+        return x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._graph is None:

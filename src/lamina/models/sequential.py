@@ -11,6 +11,7 @@ from lamina.core import masking, registry
 from lamina.core.call_signature import is_shape
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
+from lamina.core.text import Prepared, has_text
 from lamina.core.variable import name_scope, resolve_shape
 from lamina.layers.input import InputLayer
 from lamina.models.graph import Graph
@@ -36,6 +37,7 @@ class Sequential(Model):
     """
 
     _stack: list[Layer]
+    _is_given_text = False
 
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
@@ -133,7 +135,9 @@ class Sequential(Model):
             self.built = True
             return
         # Another batch may have another number of samples.
-        self._stack.insert(0, InputLayer(batch_shape=(None, *resolve_shape(input_shape)[1:])))
+        shape = (None, *resolve_shape(input_shape)[1:])
+        dtype = "string" if self._is_given_text or first.compute_dtype == "string" else None
+        self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
         try:
             self._draw()
         except Exception:
@@ -160,10 +164,15 @@ class Sequential(Model):
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
         if self.built:
             return
-        inputs = _alone(signature.value("inputs", args, kwargs))
-        self.build(jax.tree.map(lambda x: tuple(x.shape), inputs))
+        self._build_from(signature.value("inputs", args, kwargs))
+
+    def _build_from(self, inputs: Any) -> None:
+        self._is_given_text = has_text(inputs)
+        self.build(jax.tree.map(lambda x: tuple(x.shape), _alone(inputs)))
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if isinstance(inputs, Prepared):
+            return super().call(inputs)
         x = _alone(inputs)
         if mask is not None:
             masking.set_masks(x, mask)
@@ -172,6 +181,11 @@ class Sequential(Model):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def on_host(self, x: Any) -> Any:
+        if not self.built and has_text(x):
+            self._build_from(x)
+        return super().on_host(x)
 
     def get_config(self) -> dict:
         config = {

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 
 from lamina.core import config
+from lamina.core.text import as_values, is_text
 
 
-def to_array(value: Any, what: str = "data") -> Any:
+def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
     Floats of 64 bits become `floatx()`, integers of 64 bits become 32; other types, such as the
@@ -17,9 +18,12 @@ def to_array(value: Any, what: str = "data") -> Any:
     Args:
         value: What the user gave.
         what: Name for messages: `"x"`, `"y"`.
+        text: Whether text is welcome, for the host part of a model; a single one is a batch.
     """
     if isinstance(value, jax.Array):
         return value
+    if text and is_text(value):
+        return np.atleast_1d(as_values(value, what))
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu().numpy()
     elif hasattr(value, "to_numpy"):  # pandas
@@ -36,7 +40,7 @@ def to_array(value: Any, what: str = "data") -> Any:
                 f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
             ) from error
     kind = value.dtype.kind
-    if kind in "OUS":
+    if kind in "OUST":
         value = _from_objects(value, what)
     elif kind not in "biufcV":
         raise TypeError(
@@ -78,22 +82,24 @@ def _to_32_bits(value: np.ndarray, what: str) -> np.ndarray:
     return value.astype(np.int32)
 
 
-def convert(structure: Any, what: str = "data") -> Any:
+def convert(structure: Any, what: str = "data", text: bool = False) -> Any:
     """`to_array` for an array, or for a tuple, dict or list of arrays.
 
     A list of numbers is one array; a list of arrays is several inputs, as in Keras.
     """
     if isinstance(structure, dict):
-        return {key: convert(value, f"{what}[{key!r}]") for key, value in structure.items()}
+        return {key: convert(value, f"{what}[{key!r}]", text) for key, value in structure.items()}
+    if text and isinstance(structure, tuple) and structure and isinstance(structure[0], str):
+        return to_array(structure, what, text)
     if isinstance(structure, tuple) or (
         isinstance(structure, list)
         and structure
         and all(hasattr(v, "shape") or isinstance(v, dict) for v in structure)
     ):
-        return tuple(convert(value, f"{what}[{i}]") for i, value in enumerate(structure))
+        return tuple(convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure))
     if structure is None:
         return None
-    return to_array(structure, what)
+    return to_array(structure, what, text)
 
 
 def number_of_samples(*structures: Any) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from lamina.core.errors import LaminaWarning
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
+from lamina.core.text import Prepared
 
 _said: set[str] = set()
 
@@ -53,7 +54,7 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
     """
     expected = model.inputs
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
-    if not expected or x is None:
+    if not expected or x is None or isinstance(x, Prepared):
         return
     if isinstance(x, dict) and len(expected) > 1:
         return  # matched by names, and checked, when the model is called

@@ -72,12 +72,20 @@ class ResidentFeed:
         shuffle: True, False, or `"batch"` to shuffle whole batches.
         seed: The order of an epoch is a function of the seed and the epoch's number.
         steps: Number of steps in an epoch, if not once through the data.
+        prepare: What the model does with its inputs on the host; for x that is sent in batches.
     """
 
     def __init__(
-        self, arrays: Any, batch_size: int, shuffle: Any, seed: int, steps: int | None = None
+        self,
+        arrays: Any,
+        batch_size: int,
+        shuffle: Any,
+        seed: int,
+        steps: int | None = None,
+        prepare: Callable[[Any], Any] = lambda x: x,
     ):
         self.host = arrays
+        self.prepare = prepare
         self.samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -131,7 +139,7 @@ class HostFeed(ResidentFeed):
     def example(self) -> tuple[Any, Any, Any]:
         # Targets are small enough to be looked through; of the inputs one batch must do.
         x, y, sample_weight = unpack_x_y_sample_weight(self.host)
-        return jax.tree.map(lambda a: a[: self.batch_size], x), y, sample_weight
+        return self.prepare(jax.tree.map(lambda a: a[: self.batch_size], x)), y, sample_weight
 
     def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
         def batch(step: int) -> Any:
@@ -144,7 +152,11 @@ class HostFeed(ResidentFeed):
             back = np.argsort(by_place)
             return jax.tree.map(lambda a: np.asarray(a[picked[by_place]])[back], self.host)
 
-        yield from _prefetched(_stacked(batch(step) for step in range(first, last)))
+        def prepared(batch: Any) -> Any:
+            x, y, sample_weight = unpack_x_y_sample_weight(batch)
+            return pack_x_y_sample_weight(self.prepare(x), y, sample_weight)
+
+        yield from _prefetched(_stacked(prepared(batch(step)) for step in range(first, last)))
 
 
 class StreamFeed:
@@ -157,6 +169,7 @@ class StreamFeed:
         shuffle: Whether the batches of a PyDataset come in a new order every epoch.
         seed: For that order.
         reweight: Applied to every batch, to turn class weights into sample weights.
+        prepare: What the model does with its inputs on the host.
     """
 
     def __init__(
@@ -166,8 +179,10 @@ class StreamFeed:
         shuffle: Any = False,
         seed: int = 0,
         reweight: Callable[[Any], Any] = lambda batch: batch,
+        prepare: Callable[[Any], Any] = lambda x: x,
     ):
         self.source = source
+        self.prepare = prepare
         self.shuffle = shuffle
         self.seed = seed
         self.reweight = reweight
@@ -272,7 +287,7 @@ class StreamFeed:
 
     def _converted(self, batch: Any) -> Any:
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
-        x, y = convert(x, "x"), convert(y, "y")
+        x, y = self.prepare(convert(x, "x", text=True)), convert(y, "y")
         sample_weight = convert(sample_weight, "sample_weight")
         number_of_samples(x, y, sample_weight)
         self.check(x, y, sample_weight)

@@ -1,12 +1,13 @@
 """From the x and y that a user gives to a feed of batches."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.core import config
+from lamina.core.text import Prepared, has_text
 from lamina.training import checks
 from lamina.training.arrays import (
     convert,
@@ -14,7 +15,14 @@ from lamina.training.arrays import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feed import Feed, HostFeed, ResidentFeed, StreamFeed, fits_on_device
+from lamina.training.feed import (
+    Feed,
+    HostFeed,
+    ResidentFeed,
+    StreamFeed,
+    fits_on_device,
+    size_in_bytes,
+)
 from lamina.training.py_dataset import PyDataset
 from lamina.training.weights import class_weights_as_sample_weights
 
@@ -30,8 +38,14 @@ def make_feed(
     seed: int,
     steps: int | None,
     class_weight: dict | None = None,
+    prepare: Callable[[Any], Any] = lambda x: x,
 ) -> Feed:
-    """The feed for whatever a user gave as x and y."""
+    """The feed for whatever a user gave as x and y.
+
+    Args:
+        prepare: What the model does with its inputs on the host, `Model.on_host`: text becomes
+            numbers, everything else stays as it is.
+    """
     if class_weight is not None and sample_weight is not None:
         raise ValueError(
             "fit takes either class_weight or sample_weight, and received both.\n"
@@ -61,22 +75,24 @@ def make_feed(
                 f"x is a {type(x).__name__} that never ends, so an epoch of it would not end.\n"
                 "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out .repeat()."
             )
-        stream = StreamFeed(x, steps, shuffle, seed, reweight)
+        stream = StreamFeed(x, steps, shuffle, seed, reweight, prepare)
         if steps_limit is not None:
             stream.steps = limited(stream.steps, steps_limit, "steps an epoch")
         return stream
-    arrays = pack_x_y_sample_weight(
-        convert(first_of_one(x), "x"), convert(y, "y"), convert(sample_weight, "sample_weight")
-    )
-    arrays = reweight(arrays)
-    samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
+    x, y = convert(first_of_one(x), "x", text=True), convert(y, "y")
+    sample_weight = convert(sample_weight, "sample_weight")
+    samples = number_of_samples(x, y, sample_weight)
+    in_batches = has_text(x) and not _stays_small(x, samples, prepare)
+    if not in_batches:
+        x = prepare(x)
+    arrays = reweight(pack_x_y_sample_weight(x, y, sample_weight))
     if batch_size is None:
         batch_size = 32
     if batch_size == WHOLE:
         batch_size = samples
     whole_number("batch_size", batch_size, least=1)
-    kind = ResidentFeed if fits_on_device(arrays) else HostFeed
-    feed = kind(arrays, min(int(batch_size), samples), shuffle, seed, steps)
+    kind = HostFeed if in_batches or not fits_on_device(arrays) else ResidentFeed
+    feed = kind(arrays, min(int(batch_size), samples), shuffle, seed, steps, prepare)
     if steps_limit is not None:
         feed.steps = limited(feed.steps, steps_limit, "steps an epoch")
     return feed
@@ -90,11 +106,26 @@ def limited(asked: int | None, limit: int | None, what: str) -> int:
     return limit
 
 
-def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if is_source(data):
-        return make_feed(data, None, None, batch_size, False, 0, steps)
-    x, y, sample_weight = unpack_x_y_sample_weight(data)
-    return make_feed(x, y, sample_weight, batch_size, False, 0, steps)
+def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
+    """Whether all of the text, as the numbers that the model makes of it, fits on the device."""
+    some = jax.tree.map(lambda a: a[:32], x)
+    return size_in_bytes(prepare(some)) * samples / min(32, samples) <= config.resident_budget()
+
+
+def named_columns(model: Any, x: Any) -> Any:
+    """A table as a dict of its columns, for a model with several inputs."""
+    is_table = hasattr(x, "columns") and hasattr(x, "to_numpy")
+    if not is_table or len(model.inputs or ()) < 2:
+        return x
+    return {name: x[name] for name in model.input_names if name in x.columns}
+
+
+def validation_feed(model: Any, data: Any, batch_size: int | None, steps: int | None) -> Feed:
+    x, y, sample_weight = data, None, None
+    if not is_source(data):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+    x = named_columns(model, x)
+    return make_feed(x, y, sample_weight, batch_size, False, 0, steps, prepare=model.on_host)
 
 
 def dividing_batch_size(samples: int) -> int:
@@ -116,7 +147,7 @@ def split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple
             "  Fix: give validation_data=…"
         )
     arrays = (
-        convert(first_of_one(x), "x"),
+        convert(first_of_one(x), "x", text=True),
         convert(y, "y"),
         convert(sample_weight, "sample_weight"),
     )
@@ -141,7 +172,7 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
     """
     inputs = model.inputs
     leaves = jax.tree.leaves(x)
-    if not inputs or len(inputs) != len(leaves):
+    if not inputs or len(inputs) != len(leaves) or isinstance(x, Prepared):
         return x
     for leaf, tensor in zip(leaves, inputs, strict=True):
         wanted = tensor.shape[1:]
@@ -177,7 +208,7 @@ def is_source(x: Any) -> bool:
     """Whether x gives batches, rather than being the data itself."""
     if isinstance(x, PyDataset):
         return True
-    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict)) or x is None:
+    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str)) or x is None:
         return False
     if hasattr(x, "__array__") or hasattr(x, "to_numpy"):
         return False

@@ -29,6 +29,7 @@ from lamina.training.inputs import (
     is_source,
     limited,
     make_feed,
+    named_columns,
     split_off_tail,
     validation_feed,
     whole_number,
@@ -89,7 +90,7 @@ class Loop:
         validation = None
         if validation_data is not None:
             validation = validation_feed(
-                validation_data, validation_batch_size or batch_size, validation_steps
+                model, validation_data, validation_batch_size or batch_size, validation_steps
             )
             self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
@@ -364,8 +365,9 @@ class Loop:
         hooks.on_predict_begin()
         if config.max_steps_per_epoch() is not None:
             steps = limited(steps, config.max_steps_per_epoch(), "steps")
+        x = named_columns(self.model, x)
         if is_source(x):
-            feed = StreamFeed(x, steps)
+            feed = StreamFeed(x, steps, prepare=self.model.on_host)
             feed.example()
             parts = []
             for stretch in feed.stretches(0):
@@ -375,7 +377,7 @@ class Loop:
                 parts.append(self._predict_rows(batch, stretch.batch_size, hooks))
             outputs = jax.tree.map(lambda *p: np.concatenate(p), *parts)
         else:
-            arrays = convert(first_of_one(x), "x")
+            arrays = convert(first_of_one(x), "x", text=True)
             arrays = with_batch_axis(self.model, arrays)
             checks.inputs(self.model, arrays)
             if steps is not None:
@@ -390,7 +392,8 @@ class Loop:
         """Outputs for host arrays, by programs for a few fixed numbers of rows."""
         model = self.model
         if not model.built:
-            model.prepare(arrays, None, None, training=False)
+            one = jax.tree.map(lambda a: a[:1], arrays)
+            model.prepare(model.on_host(one), None, None, training=False)
         total = number_of_samples(arrays)
         by_step = hooks.has_batch_hooks("predict")
         longest = batch_size * (1 if by_step else _PREDICT_BATCHES)
@@ -400,7 +403,8 @@ class Loop:
             if by_step:
                 hooks.on_predict_batch_begin(step)
             size = _rounded_up(rows, batch_size)
-            piece = jax.tree.map(lambda a: _padded(a[at : at + rows], size), arrays)  # noqa: B023
+            piece = model.on_host(jax.tree.map(lambda a: a[at : at + rows], arrays))  # noqa: B023
+            piece = jax.tree.map(lambda a: _padded(a, size), piece)  # noqa: B023
             # Several inputs are a tuple, and a bare tuple would be read as (x, y).
             piece = pack_x_y_sample_weight(piece)
             if model.run_eagerly:
@@ -441,7 +445,8 @@ class Loop:
     def _feed(self, x: Any, *others: Any) -> Feed:
         if hasattr(x, "shape"):
             with_batch_axis(self.model, x, refuse=True)
-        return make_feed(x, *others)
+        x = named_columns(self.model, x)
+        return make_feed(x, *others, prepare=self.model.on_host)  # type: ignore[misc]
 
     def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
         """Everything that can be known to be wrong before the first step.

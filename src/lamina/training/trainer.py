@@ -16,6 +16,7 @@ from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.stateless import stateless, value_and_grad
+from lamina.core.text import Prepared
 from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
 from lamina.metrics import Metric
@@ -504,7 +505,8 @@ class Trainer(Layer):
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
         graph = getattr(self, "_graph", None)
-        if graph is not None and self.built and _like(graph.inputs, x):
+        known = isinstance(x, Prepared) or (graph is not None and _like(graph.inputs, x))
+        if graph is not None and self.built and known:
             return graph.outputs  # known since the graph was drawn
         return self._trace_forward(x)
 
@@ -563,7 +565,7 @@ class Trainer(Layer):
         """The compiled program (`"train"`, `"test"` or `"predict"`) and the state it works on.
 
         A program is made anew only if the model has changed: compiled again, other layers, or
-        layers frozen or thawed. Not for other numbers of epochs or another learning rate.
+        layers frozen, thawed or adapted. Not for other numbers of epochs or another learning rate.
         """
         key, variables = self._key_of_program(kind)
         if key not in self._programs and kind == "train" and isinstance(self.optimizer, Optimizer):
@@ -580,10 +582,10 @@ class Trainer(Layer):
             variables = {k: variables[k] for k in ("trainable", "non_trainable")}
         elif kind == "test":
             variables.pop("optimizer")
-        frozen = tuple(layer.trainable for layer in self._flatten_layers())
+        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._flatten_layers()]
         return (
             kind,
-            frozen,
+            tuple(layers),
             tuple(id(v) for group in variables.values() for v in group),
         ), variables
 

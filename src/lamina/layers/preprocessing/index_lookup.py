@@ -324,6 +324,13 @@ class IndexLookup(HostLayer):
         return fingerprint.buckets(tokens, self.num_oov_indices, self.salt)
 
     def _tokens_at(self, numbers: Any) -> Any:
+        if self.vocabulary_dtype == "string" and isinstance(numbers, jax.Array):
+            if isinstance(numbers, jax.core.Tracer):
+                raise TypeError(
+                    f"{self._label} gives text, which cannot come out of a compiled program.\n"
+                    "  Fix: let the model end before it, and call it on what predict() gives."
+                )
+            numbers = np.asarray(numbers)
         numpy: Any = jnp if isinstance(numbers, jax.Array) else np
         assert self._tokens is not None
         table: Any = np.append(self._tokens, [self.oov_token]).astype(self._tokens.dtype)

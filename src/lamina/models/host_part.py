@@ -1,0 +1,99 @@
+"""The part of a model that concerns text: it runs in NumPy, on the host, before the device's part.
+
+Text can't go into a compiled program. A graph with text among its inputs is cut in two: what text
+goes through, and what that needs, is the host's part; the rest is compiled as ever. What passes
+the border is a `Prepared`, which the model takes in place of its inputs.
+"""
+
+from typing import Any
+
+from lamina.core.operation import Node
+from lamina.core.text import Prepared
+
+
+class HostPart:
+    """The two parts of a graph with text among its inputs.
+
+    Args:
+        graph: The graph.
+
+    Raises:
+        ValueError: If something that learns would be on the host's side.
+    """
+
+    def __init__(self, graph: Any):
+        self.graph = graph
+        with_text = [n for n in graph.nodes if any(t.dtype == "string" for t in n.input_tensors)]
+        # A model that takes text is cut itself: its call is begun here and ended on the device.
+        self.begun = {id(n): n for n in with_text if _is_cut(n.operation)}
+        self.nodes = _with_what_they_need(with_text, graph.nodes)
+        here = {id(n) for n in self.nodes}
+        self.rest = [n for n in graph.nodes if id(n) not in here or id(n) in self.begun]
+        self._refuse_learning()
+        self.border = self._tensors_over_the_border(here - set(self.begun))
+
+    def run(self, inputs: Any) -> Prepared:
+        """Compute what the device needs of inputs that lie on the host."""
+        values = self.graph.input_values(inputs)
+        begun: dict[int, Prepared] = {}
+        for node in self.nodes:
+            args, kwargs = self.graph.fill(values, (node.args, node.kwargs))
+            if id(node) in self.begun:
+                begun[id(node)] = node.operation.on_host(args[0])  # type: ignore[attr-defined]
+            else:
+                self.graph.keep(values, node, node.operation(*args, **kwargs))
+        return Prepared((*(values[key] for key in self.border), *begun.values()))
+
+    def resume(self, prepared: Prepared) -> dict:
+        """The values that the rest of the graph starts from, by tensor and by begun node."""
+        begun = [n for n in self.nodes if id(n) in self.begun]
+        keys = [*self.border, *((id(node),) for node in begun)]
+        return dict(zip(keys, prepared.values, strict=True))
+
+    def _tensors_over_the_border(self, here: set[int]) -> list[tuple]:
+        """What the rest takes from the host's part or straight from the inputs."""
+        made = {self.graph.key(t) for n in self.graph.nodes if id(n) not in here
+                for t in n.output_tensors}  # fmt: skip
+        begun = set(self.begun)
+        taken = [t for n in self.rest if id(n) not in begun for t in n.input_tensors]
+        taken += self.graph.output_list
+        text = next((t for t in taken if t.dtype == "string"), None)
+        if text is not None:
+            raise TypeError(
+                f"Model {self.graph.name!r} has text as an output, and a compiled program gives "
+                "numbers.\n  Fix: let it end before, and call the last layer on what predict() "
+                "gives."
+            )
+        return list(dict.fromkeys(k for k in map(self.graph.key, taken) if k not in made))
+
+    def _refuse_learning(self) -> None:
+        for node in self.nodes:
+            if id(node) not in self.begun and getattr(node.operation, "trainable_variables", None):
+                raise ValueError(
+                    f"Model {self.graph.name!r}: {node.operation.name!r} comes before a layer that "
+                    "takes text, which is computed on the host, where nothing learns.\n"
+                    "  Fix: let text go only through layers such as TextVectorization, "
+                    "StringLookup and Hashing."
+                )
+
+
+def takes_text(graph: Any) -> bool:
+    return any(tensor.dtype == "string" for tensor in graph.input_list)
+
+
+def gives_text(graph: Any) -> bool:
+    return any(tensor.dtype == "string" for node in graph.nodes for tensor in node.output_tensors)
+
+
+def _is_cut(operation: Any) -> bool:
+    graph = getattr(operation, "_graph", None)
+    return graph is not None and graph.host_part is not None and bool(graph.host_part.rest)
+
+
+def _with_what_they_need(some: list[Node], nodes: list[Node]) -> list[Node]:
+    """The nodes and all that lie before them, in order of running."""
+    wanted = {id(node) for node in some}
+    for node in reversed(nodes):
+        if id(node) in wanted:
+            wanted |= {id(parent) for parent in node.parents}
+    return [node for node in nodes if id(node) in wanted]
