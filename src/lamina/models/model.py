@@ -17,6 +17,7 @@ from lamina.core.text import Prepared, has_text, with_texts
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
+from lamina.training.arrays import convert
 from lamina.training.trainer import Trainer
 
 
@@ -167,16 +168,7 @@ class Model(Trainer):
         if part is not None:
             checks.inputs(self, x)
             return part.run(x)
-        if has_text(x):
-            raise TypeError(
-                f"Model {self.name!r} takes numbers and received text.\n"
-                "  Likely cause: a column of words, or a model that makes numbers of text inside "
-                "its own call().\n"
-                "  Fix: begin a Sequential or Model(inputs, outputs) with "
-                "lamina.Input(shape=(1,), dtype='string') and\n"
-                "  a TextVectorization or StringLookup, or call such a layer on x before."
-            )
-        return x
+        return convert(x, "x") if has_text(x) else x  # which says what is wrong with text
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._graph is None:

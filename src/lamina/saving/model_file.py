@@ -18,6 +18,7 @@ from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import memory_limit
 from lamina.core.tracebacks import strip
 from lamina.saving import weights_file
+from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
     DamagedFileError,
@@ -79,6 +80,7 @@ def save_model(
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, config)
         archive.writestr(WEIGHTS, weights)
+        write_assets(model, archive)
 
 
 def load_model(
@@ -115,6 +117,7 @@ def load_model(
                     f"{error}\n  Likely cause: a class of the model makes other weights than when "
                     "it was saved.\n  Fix: load it with the class as it was then."
                 ) from None
+        _read_assets(model, file, path)
     _warn(path, remarks)
     return model
 
@@ -238,7 +241,7 @@ def _model_from(
             f"the description of the model cannot be used: {said}{notes}\n"
             "  Likely cause: it was changed by hand, or a class is not the one that was saved."
         ) from (error if users_own and not isinstance(error, RecursionError) else None)
-    if not hasattr(model, "predict") or not hasattr(model, "get_layer"):
+    if not hasattr(model, "save"):
         raise DamagedFileError(f"it describes a {type(model).__name__} and not a model.")
     return model
 
@@ -251,6 +254,18 @@ def _members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
         raise _no_model(file, path) from None
     with archive:
         return [_member(archive, name, _size(file)) for name in names]
+
+
+def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
+    """Vocabularies and the like, which some layers keep beside their weights."""
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
+        total = sum(archive.getinfo(name).file_size for name in names)
+        if total > _LARGEST_EXPANSION * _size(file):
+            raise DamagedFileError(
+                f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of {_size(file):,}."
+            )
+        read_assets(model, names, lambda name: _member(archive, name, _size(file)))
 
 
 def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:

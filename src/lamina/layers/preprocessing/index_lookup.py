@@ -27,6 +27,7 @@ from lamina.layers.preprocessing.host import (
 )
 from lamina.layers.settings import settings_of
 
+_VOCABULARY = "vocabulary.txt"
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
 
@@ -436,19 +437,21 @@ class IndexLookup(HostLayer):
         if self.output_mode == "tf_idf" and "idf_weights" in store:
             self.idf_weights = np.asarray(store["idf_weights"], config.floatx())
 
-    def save_assets(self) -> dict[str, str]:
-        """Files to keep beside the weights, from name to text."""
-        if self._tokens is None or self.vocabulary_of_config()[0] is not None:
-            return {}
-        return {"vocabulary.txt": "\n".join(map(str, self.get_vocabulary()))}
+    def save_assets(self, dir_path: str) -> None:
+        """Write the vocabulary into a folder, unless it stands in the config."""
+        if self.vocabulary_of_config()[0] is None:
+            lines = "\n".join(map(str, self.get_vocabulary()))
+            Path(dir_path, _VOCABULARY).write_bytes(lines.encode())
 
-    def load_assets(self, assets: dict[str, str]) -> None:
-        """Take the vocabulary from the file that `save_assets` made."""
-        if self.input_vocabulary is not None or "vocabulary.txt" not in assets:
+    def load_assets(self, dir_path: str) -> None:
+        """Take the vocabulary from the folder that `save_assets` wrote to."""
+        if self.input_vocabulary is not None:
             return
-        tokens = self._from_lines(_lines(assets["vocabulary.txt"]))
-        if tokens == self._special_tokens:
-            self._keep([])
+        path = Path(dir_path, _VOCABULARY)
+        tokens = self._from_lines(_lines(path.read_bytes().decode())) if path.is_file() else []
+        if tokens == self._special_tokens[: len(tokens)]:  # saved before it was adapted
+            if (self._vocabulary_size or 0) > self._first_token:
+                raise ValueError(f"{_VOCABULARY} is missing or has no tokens.")
             return
         weights = None if self.idf_weights is None else self.idf_weights[: len(tokens)]
         self.set_vocabulary(tokens, idf_weights=weights)

@@ -270,11 +270,11 @@ class TextVectorization(HostLayer):
     def load_own_variables(self, store: Any) -> None:
         self._lookup_layer.load_own_variables(store)
 
-    def save_assets(self) -> dict[str, str]:
-        return self._lookup_layer.save_assets()
+    def save_assets(self, dir_path: str) -> None:
+        self._lookup_layer.save_assets(dir_path)
 
-    def load_assets(self, assets: dict[str, str]) -> None:
-        self._lookup_layer.load_assets(assets)
+    def load_assets(self, dir_path: str) -> None:
+        self._lookup_layer.load_assets(dir_path)
 
 
 def standardized(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:

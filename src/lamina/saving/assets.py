@@ -1,0 +1,57 @@
+"""Files that layers keep beside their weights, such as a vocabulary, in the folder `assets`.
+
+A layer writes and reads them with `save_assets(dir_path)` and `load_assets(dir_path)`, as in
+Keras 3. It is given a folder of its own, and sees nothing else of the file.
+"""
+
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from lamina.core.layer import Layer
+from lamina.saving.weights_file import DamagedFileError, walk
+
+FOLDER = "assets"
+
+
+def write_assets(model: Layer, archive: zipfile.ZipFile) -> None:
+    """Put what the parts of a model save into an open archive."""
+    for path, part in walk(model):
+        if not hasattr(part, "save_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            part.save_assets(folder)
+            for file in sorted(Path(folder).rglob("*")):
+                if file.is_file():
+                    name = PurePosixPath(FOLDER, path, *file.relative_to(folder).parts)
+                    archive.writestr(str(name), file.read_bytes())
+
+
+def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) -> None:
+    """Let the parts of a model load what they saved.
+
+    Args:
+        model: With its weights.
+        names: Of all members of the archive.
+        read: Gives the checked content of a member.
+
+    Raises:
+        DamagedFileError: If a part cannot use what is there.
+    """
+    for path, part in walk(model):
+        if not hasattr(part, "load_assets"):
+            continue
+        start = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                # Files of this part alone: its own parts have folders inside this one.
+                inside = name.removeprefix(start)
+                if name.startswith(start) and inside and "/" not in inside and "\\" not in inside:
+                    Path(folder, inside).write_bytes(read(name))
+            try:
+                part.load_assets(folder)
+            except (ValueError, OSError) as error:
+                raise DamagedFileError(
+                    f"what {part.name!r} keeps beside its weights cannot be used: {error}"
+                ) from None
