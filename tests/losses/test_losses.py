@@ -48,6 +48,14 @@ def _targets(kind: str) -> tuple[np.ndarray, np.ndarray]:
         "labels, all unknown": (np.full_like(labels, -1), probabilities),
         "labels, steps unknown": (np.where(step_labels == 1, -1, step_labels), steps),
         "labels, logits unknown": (np.where(labels == 1, -1, labels), logits),
+        "embeddings": (
+            labels % 2,
+            logits / np.linalg.norm(logits, axis=-1, keepdims=True),
+        ),
+        "frames": (
+            np.array([[1, 2], [3, 0], [1, 1], [0, 0], [2, 3], [1, 0]]),
+            rng.normal(size=(BATCH, 5, CLASSES)).astype("float32"),
+        ),
     }[kind]
 
 
@@ -107,6 +115,13 @@ CASES = [
     ("SquaredHinge", {}, "yes or no, logits"),
     ("SquaredHinge", {}, "signs"),
     ("CategoricalHinge", {}, "one-hot, logits"),
+    ("Dice", {}, "yes or no"),
+    ("Dice", {"axis": 1}, "yes or no"),
+    ("Tversky", {}, "yes or no"),
+    ("Tversky", {"alpha": 0.2, "beta": 0.9, "axis": (1,)}, "yes or no"),
+    ("Circle", {}, "embeddings"),
+    ("Circle", {"gamma": 3.0, "margin": 0.2, "remove_diagonal": False}, "embeddings"),
+    ("CTC", {}, "frames"),
 ]
 REDUCTIONS = ["sum_over_batch_size", "mean_with_sample_weight", None]
 WEIGHTS = ["unweighted", "weighted", "partly zero"]
@@ -120,8 +135,12 @@ def _weights(kind: str, values: np.ndarray) -> np.ndarray | None:
     """One weight per value of a loss without reduction."""
     if kind == "unweighted":
         return None
-    weights = np.random.default_rng(seed=5).random(values.shape, "float32") + 0.5
-    return weights if kind == "weighted" else np.where(np.arange(len(weights)) % 2, weights.T, 0).T
+    weights = np.asarray(np.random.default_rng(seed=5).random(values.shape, "float32") + 0.5)
+    return (
+        weights
+        if kind == "weighted" or not weights.ndim
+        else np.where(np.arange(len(weights)) % 2, weights.T, 0).T
+    )
 
 
 every_case = pytest.mark.parametrize(("name", "settings", "kind"), CASES, ids=_id)
@@ -178,7 +197,7 @@ def test_compiled_loss_equals_eager(name, settings, kind):
     y_true, y_pred = _targets(kind)
     loss = getattr(losses, name)(**settings)
     values = losses_per_sample(name, settings, kind)
-    weights = np.linspace(0.5, 2, len(values)).astype("float32")
+    weights = np.linspace(0.5, 2, values.size).astype("float32").reshape(values.shape)
     np.testing.assert_allclose(
         jax.jit(loss)(y_true, y_pred, weights), loss(y_true, y_pred, weights), rtol=1e-5, atol=1e-7
     )
@@ -240,6 +259,10 @@ FUNCTIONS = {
     "hinge": "signs",
     "squared_hinge": "signs",
     "categorical_hinge": "one-hot",
+    "dice": "yes or no",
+    "tversky": "yes or no",
+    "circle": "embeddings",
+    "ctc": "frames",
 }
 
 

@@ -24,8 +24,10 @@ from lamina.losses.classification import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from lamina.losses.embeddings import Circle, circle
 from lamina.losses.lookup import PUBLIC, deserialize, get, resolve_loss, serialize
 from lamina.losses.loss import Loss, LossFunctionWrapper
+from lamina.losses.overlap import Dice, Tversky, dice, tversky
 from lamina.losses.regression import (
     CosineSimilarity,
     Huber,
@@ -44,15 +46,19 @@ from lamina.losses.regression import (
     mean_squared_logarithmic_error,
     poisson,
 )
+from lamina.losses.sequence import CTC, ctc
 
 __all__ = [
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
+    "CTC",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -66,14 +72,18 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -88,6 +98,7 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]
 
 register_namespace("keras.losses", PUBLIC)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, naming, registry
-from lamina.losses import classification, regression
+from lamina.losses import classification, embeddings, overlap, regression, sequence
 from lamina.losses.loss import Loss, LossFunctionWrapper
 
 _FUNCTIONS = (
@@ -26,6 +26,10 @@ _FUNCTIONS = (
     regression.mean_squared_error,
     regression.mean_squared_logarithmic_error,
     regression.poisson,
+    embeddings.circle,
+    overlap.dice,
+    overlap.tversky,
+    sequence.ctc,
 )
 _CLASSES = (
     classification.BinaryCrossentropy,
@@ -46,6 +50,10 @@ _CLASSES = (
     regression.MeanSquaredError,
     regression.MeanSquaredLogarithmicError,
     regression.Poisson,
+    embeddings.Circle,
+    overlap.Dice,
+    overlap.Tversky,
+    sequence.CTC,
     Loss,
     LossFunctionWrapper,
 )

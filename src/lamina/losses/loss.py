@@ -46,6 +46,8 @@ class Loss:
 
     # Labels that count classes stay whole numbers: bfloat16 cannot tell class 257 from 256.
     labels_are_classes = False
+    # Whether the loss of a batch is made of those of its samples, however they are grouped.
+    of_samples: Any = True
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)

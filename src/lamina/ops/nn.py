@@ -40,6 +40,7 @@ from lamina.ops.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from lamina.ops.ctc import ctc_decode, ctc_loss
 from lamina.ops.encoding import multi_hot, one_hot
 from lamina.ops.math import polar, psnr
 from lamina.ops.normalization import (
@@ -67,6 +68,8 @@ __all__ = [
     "celu",
     "conv",
     "conv_transpose",
+    "ctc_decode",
+    "ctc_loss",
     "depth_to_space",
     "depthwise_conv",
     "elu",

@@ -114,10 +114,10 @@ class Objectives:
 
     @property
     def sums_over_samples(self) -> bool:
-        """Whether every loss and metric is one of Lamina's, which are sums over samples."""
+        """Whether every loss and metric is known to be a sum over samples."""
         parts: list[Loss | Metric] = [loss for loss in self._losses if loss is not None]
         parts += [metric for _, metric, _ in self._metrics]
-        return all(_is_ours(part) for part in parts)
+        return all(_is_a_sum(part) for part in parts)
 
     def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
@@ -161,9 +161,14 @@ class Objectives:
 _ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
 
 
-def _is_ours(part: Any) -> bool:
+_OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tversky)
+
+
+def _is_a_sum(part: Any) -> bool:
     functions = [getattr(part, "fn", None), getattr(part, "_fn", None)]
     owner = part if not isinstance(part, (Loss, Metric)) else type(part)
+    if not getattr(part, "of_samples", True) or any(f in _OF_WHOLE_BATCHES for f in functions):
+        return False
     return all(
         f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
         for f in (owner, *functions)

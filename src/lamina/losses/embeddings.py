@@ -1,0 +1,135 @@
+"""Losses for embeddings: those of one class drawn together, those of others pushed apart."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.losses.loss import Loss
+from lamina.losses.shapes import to_array
+
+
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80,
+    margin: float = 0.4,
+) -> jax.Array:
+    """Compares every embedding of a batch with every other.
+
+    With distances `d = max(1 - cosine, 0)`:
+    `softplus(logsumexp(gamma · (margin + d) · (d - margin))` over the same class
+    `+ logsumexp(gamma · max(1 + margin - d, 0) · (1 - margin - d)))` over all others.
+
+    Args:
+        y_true: Class labels, whole numbers, `(batch,)` or `(batch, 1)`.
+        y_pred: Embeddings of length 1, `(batch, features)`.
+        ref_labels: Labels of what they are compared with; `y_true` if None.
+        ref_embeddings: What they are compared with, `(references, features)`; `y_pred` if None.
+        remove_diagonal: Leave out each embedding's likeness with itself.
+        gamma: How sharply the hardest pairs stand out.
+        margin: How near is near enough.
+
+    Returns:
+        One value per embedding, `(batch,)`; 0 if its class, or every other, has no reference.
+
+    Raises:
+        ValueError: If the shapes don't fit together.
+
+    Source: Sun et al., 2020, "Circle Loss: A Unified Perspective of Pair Similarity
+    Optimization", arXiv:2002.10857.
+
+    Example:
+        >>> loss = circle([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> [round(float(value), 3) for value in loss]
+        [0.0, 0.0, 0.0]
+    """
+    labels, embeddings = _pair(y_true, y_pred, "y_true", "y_pred")
+    others, references = labels, embeddings
+    if ref_labels is not None or ref_embeddings is not None:
+        others, references = _pair(
+            labels if ref_labels is None else ref_labels,
+            embeddings if ref_embeddings is None else ref_embeddings,
+            "ref_labels",
+            "ref_embeddings",
+        )
+    distances = jnp.maximum(1 - embeddings @ references.T, 0)
+    same = labels[:, None] == others[None]
+    near = same & ~jnp.eye(len(labels), len(others), dtype=bool) if remove_diagonal else same
+    pull = gamma * (margin + distances) * (distances - margin)
+    push = gamma * jnp.maximum(1 + margin - distances, 0) * (1 - margin - distances)
+
+    def hardest(values: jax.Array, among: jax.Array) -> jax.Array:
+        return jax.nn.logsumexp(jnp.where(among, values, -jnp.inf), axis=1)
+
+    return jax.nn.softplus(hardest(pull, near) + hardest(push, ~same))
+
+
+class Circle(Loss):
+    """For models that end in embeddings, such as of faces; see `circle`.
+
+    The model should end in a `Dense` layer without activation and a `UnitNormalization`.
+    Embeddings whose loss is 0 don't count in the mean.
+
+    Args:
+        gamma: How sharply the hardest pairs stand out.
+        margin: How near is near enough.
+        remove_diagonal: Leave out each embedding's likeness with itself.
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> round(float(Circle()([0, 1], [[1.0, 0.0], [0.8, 0.6]])), 4)
+        0.0
+    """
+
+    labels_are_classes = True
+    of_samples = False
+
+    def __init__(
+        self,
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.gamma = gamma
+        self.margin = margin
+        self.remove_diagonal = remove_diagonal
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return circle(
+            y_true,
+            y_pred,
+            remove_diagonal=self.remove_diagonal,
+            gamma=self.gamma,
+            margin=self.margin,
+        )
+
+    def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return self.call(y_true, y_pred) > 0
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "gamma": self.gamma,
+            "margin": self.margin,
+            "remove_diagonal": self.remove_diagonal,
+        }
+
+
+def _pair(labels: Any, embeddings: Any, *names: str) -> tuple[jax.Array, jax.Array]:
+    labels = to_array(labels, names[0], "circle", "int32")
+    embeddings = to_array(embeddings, names[1], "circle")
+    if embeddings.ndim != 2 or labels.size != len(embeddings):
+        raise ValueError(
+            "circle needs one label for each embedding.\n"
+            f"  Received: {names[0]} of shape {labels.shape}, {names[1]} of shape "
+            f"{embeddings.shape}; (batch,) and (batch, features) would fit."
+        )
+    return labels.reshape(-1), embeddings

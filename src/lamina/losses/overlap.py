@@ -1,0 +1,164 @@
+"""Losses for areas, as in segmentation: how much of two areas do they share?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import config
+from lamina.losses.loss import Loss
+from lamina.losses.shapes import align
+
+
+def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> jax.Array:
+    """0 where two areas are the same, 1 where they share nothing.
+
+    `1 - 2 · sum(y_true · y_pred) / (sum(y_true) + sum(y_pred))`.
+
+    Args:
+        y_true: 1 inside the area, else 0, `(batch, …)`.
+        y_pred: Probabilities of being inside, same shape.
+        axis: Axes that are summed over, such as `(1, 2, 3)` for one value per image. None for
+            all, so that a batch has one value.
+
+    Returns:
+        Fractions from 0 to 1, in the shape that the axes leave.
+
+    Raises:
+        ValueError: If the shapes differ in more than a last axis of size 1.
+
+    Source: Milletari, Navab and Ahmadi, 2016, "V-Net", arXiv:1606.04797.
+
+    Example:
+        >>> round(float(dice([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]])), 4)
+        0.3333
+    """
+    y_true, y_pred = align(y_true, y_pred, "dice")
+    axis = _as_axes(axis)
+    shared = jnp.sum(y_true * y_pred, axis=axis)
+    sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
+    return 1 - 2.0 * shared / (sizes + config.epsilon())
+
+
+def tversky(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    axis: int | Sequence[int] | None = None,
+) -> jax.Array:
+    """`dice`, with separate prices for what was missed and what was said in error.
+
+    `1 - shared / (shared + alpha · missed + beta · wrong)`, where `shared` is
+    `sum(y_true · y_pred)`, `missed` is `sum(y_true · (1 - y_pred))` and `wrong` is
+    `sum((1 - y_true) · y_pred)`. 0.5 and 0.5 are `dice`. The paper, and Keras's text, have alpha
+    for what was wrong; Keras's numbers, and these, are as written here.
+
+    Args:
+        y_true: 1 inside the area, else 0, `(batch, …)`.
+        y_pred: Probabilities of being inside, same shape.
+        alpha: Price of what was missed.
+        beta: Price of what was said in error.
+        axis: Axes that are summed over; None for all.
+
+    Returns:
+        Fractions from 0 to 1, in the shape that the axes leave.
+
+    Raises:
+        ValueError: If the shapes differ in more than a last axis of size 1.
+
+    Source: Salehi, Erdogmus and Gholipour, 2017, "Tversky loss function for image segmentation",
+    arXiv:1706.05721.
+
+    Example:
+        >>> round(float(tversky([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]], alpha=1.0)), 4)
+        0.5
+    """
+    y_true, y_pred = align(y_true, y_pred, "tversky")
+    axis = _as_axes(axis)
+    shared = jnp.sum(y_true * y_pred, axis=axis)
+    missed = jnp.sum(y_true * (1 - y_pred), axis=axis)
+    wrong = jnp.sum((1 - y_true) * y_pred, axis=axis)
+    return 1 - shared / (shared + missed * alpha + wrong * beta + config.epsilon())
+
+
+class _OfAreas(Loss):
+    """Base of losses that sum over areas, by default over those of a whole batch."""
+
+    def __init__(self, axis: int | Sequence[int] | None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    @property
+    def of_samples(self) -> bool:
+        axes = _as_axes(self.axis)
+        return axes is not None and 0 not in (axes if isinstance(axes, tuple) else (axes,))
+
+
+class Dice(_OfAreas):
+    """For segmentation where the area is small beside the image; see `dice`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+        axis: Axes that are summed over; None for all, so that a batch has one value.
+
+    Example:
+        >>> round(float(Dice()([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]])), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: int | Sequence[int] | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(axis, name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return dice(y_true, y_pred, self.axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+class Tversky(_OfAreas):
+    """For segmentation where a miss is worse than an error, or better; see `tversky`.
+
+    Args:
+        alpha: Price of what was missed.
+        beta: Price of what was said in error.
+        reduction, name, dtype: See `Loss`.
+        axis: Axes that are summed over; None for all, so that a batch has one value.
+
+    Example:
+        >>> loss = Tversky(alpha=0.0, beta=1.0)
+        >>> round(float(loss([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]])), 4)
+        0.0
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: int | Sequence[int] | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(axis, name=name, reduction=reduction, dtype=dtype)
+        self.alpha = alpha
+        self.beta = beta
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return tversky(y_true, y_pred, self.alpha, self.beta, self.axis)
+
+    def get_config(self) -> dict:
+        config = {"alpha": self.alpha, "beta": self.beta, "axis": self.axis}
+        return {**super().get_config(), **config}
+
+
+def _as_axes(axis: Any) -> Any:
+    return tuple(axis) if isinstance(axis, (list, tuple)) else axis

@@ -1,0 +1,74 @@
+"""Losses for sequences whose labels are not told frame by frame."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.losses.loss import Loss
+from lamina.losses.shapes import to_array
+from lamina.ops.ctc import ctc_loss
+
+
+def ctc(y_true: Any, y_pred: Any) -> jax.Array:
+    """How unlikely the labels are, wherever in the frames they were said, in nats.
+
+    For speech and handwriting: the labels of a sequence are known, and not which frame is which.
+    All frames count; `ops.ctc_loss` takes their number.
+
+    Args:
+        y_true: Labels from 1, filled up with 0, `(batch, labels)`. 0 means "blank".
+        y_pred: Logits, `(batch, frames, classes)`; class 0 is "blank".
+
+    Returns:
+        One value per sequence, `(batch,)`.
+
+    Raises:
+        ValueError: If the shapes are others.
+
+    Source: Graves et al., 2006, "Connectionist Temporal Classification", ICML.
+
+    Example:
+        >>> import numpy as np
+        >>> sure = np.log([[[0.1, 0.9], [0.9, 0.1]]])
+        >>> round(float(ctc([[1, 0]], sure)[0]), 4)  # -log(0.91)
+        0.0943
+    """
+    labels = to_array(y_true, "y_true", "ctc")
+    logits = to_array(y_pred, "y_pred", "ctc")
+    if labels.ndim != 2 or logits.ndim != 3 or len(labels) != len(logits):
+        raise ValueError(
+            "ctc compares labels with frames of logits.\n"
+            f"  Received: y_true of shape {labels.shape}, y_pred of shape {logits.shape}.\n"
+            "  Fix: y_true as (batch, labels), filled up with 0, and a model that ends in "
+            "(batch, frames, classes) without softmax."
+        )
+    lengths = jnp.sum(labels != 0, axis=-1)
+    return ctc_loss(labels, logits, lengths, jnp.full(len(logits), logits.shape[1]))
+
+
+class CTC(Loss):
+    """Connectionist temporal classification; see `ctc`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> import numpy as np
+        >>> sure = np.log([[[0.1, 0.9], [0.9, 0.1]]])
+        >>> round(float(CTC()([[1, 0]], sure)), 4)
+        0.0943
+    """
+
+    labels_are_classes = True
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "ctc",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return ctc(y_true, y_pred)

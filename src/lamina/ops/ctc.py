@@ -1,0 +1,219 @@
+"""Connectionist temporal classification: sequences read off frames without saying where."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core.errors import unknown_name
+from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array, at_least_float32, floats
+from lamina.ops.define import operations
+
+op = operations("nn")
+
+_PADDING = -1
+
+
+@op("target", "output", "target_length", "output_length", class_name="CTCLoss")
+def ctc_loss(
+    target: ArrayLike,
+    output: ArrayLike,
+    target_length: ArrayLike,
+    output_length: ArrayLike,
+    mask_index: int = 0,
+) -> Array:
+    """How unlikely a sequence of labels is, over all ways to spread it over the frames, in nats.
+
+    Between labels, and before and after them, frames may say "blank"; a label may last for
+    several frames.
+
+    Args:
+        target: Labels, whole numbers, `(batch, labels)`.
+        output: Logits, `(batch, frames, classes)`.
+        target_length: How many of the labels count, `(batch,)`.
+        output_length: How many of the frames count, `(batch,)`.
+        mask_index: The class that means "blank".
+
+    Returns:
+        One value per sequence, `(batch,)`. Labels that don't fit into the frames cost about 1e5.
+
+    Raises:
+        ValueError: If the shapes don't fit together.
+
+    Source: Graves et al., 2006, "Connectionist Temporal Classification", ICML.
+
+    Example:
+        >>> import numpy as np
+        >>> sure = np.log([[[0.1, 0.9], [0.9, 0.1]]])  # label 1, then blank
+        >>> loss = ctc_loss([[1]], sure, target_length=[1], output_length=[2])
+        >>> round(float(np.exp(-loss[0])), 4)  # 1 blank, blank 1 and 1 1
+        0.91
+    """
+    import optax  # heavy, and of all functions here only this one needs it
+
+    target, output = as_array(target).astype("int32"), floats(output)
+    output = output.astype(at_least_float32(output))
+    _check_shapes(target, output)
+    return optax.ctc_loss(
+        output,
+        _padding(output_length, output.shape[1]).astype(output.dtype),
+        target,
+        _padding(target_length, target.shape[1]).astype(output.dtype),
+        blank_id=mask_index,
+    )
+
+
+@op("inputs", "sequence_lengths", class_name="CTCDecode")
+def ctc_decode(
+    inputs: ArrayLike,
+    sequence_lengths: ArrayLike,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
+) -> tuple[Array, Array]:
+    """The labels that the frames of a model trained with `ctc_loss` say.
+
+    Args:
+        inputs: Logits, `(batch, frames, classes)`.
+        sequence_lengths: How many of the frames count, `(batch,)`.
+        strategy: `"greedy"` takes the best class of every frame; `"beam_search"` follows the
+            `beam_width` likeliest sequences and adds up all ways to spread each over the frames.
+        beam_width: Sequences kept after every frame.
+        top_paths: Sequences to return, the likeliest first; one for `"greedy"`.
+        merge_repeated: Whether `"greedy"` takes equal neighbouring frames for one label.
+        mask_index: The class that means "blank".
+
+    Returns:
+        Labels, `(top_paths, batch, frames)`, filled up with -1; and `(batch, top_paths)`: for
+        `"beam_search"` the log-probability of each sequence in nats, for `"greedy"` minus the
+        sum of the best logits.
+
+    Raises:
+        ValueError: If the strategy is unknown, or `top_paths` is above `beam_width`.
+
+    Source: Graves, 2012, "Supervised Sequence Labelling with Recurrent Neural Networks", 7.5.
+
+    Example:
+        >>> import numpy as np
+        >>> frames = np.eye(3)[[[1, 1, 0, 1, 2]]] * 9  # classes 1, 1, blank, 1, 2
+        >>> labels, _ = ctc_decode(frames, sequence_lengths=[5])
+        >>> labels[0].tolist()
+        [[1, 1, 2, -1, -1]]
+    """
+    if strategy not in ("greedy", "beam_search"):
+        raise unknown_name("strategy", strategy, ("greedy", "beam_search"))
+    inputs = floats(inputs)
+    inputs = inputs.astype(at_least_float32(inputs))
+    if inputs.ndim != 3:
+        raise ValueError(
+            f"ctc_decode needs logits of shape (batch, frames, classes); received {inputs.shape}."
+        )
+    blank = mask_index % inputs.shape[-1]
+    padding = _padding(sequence_lengths, inputs.shape[1])
+    if strategy == "greedy":
+        return _greedy(inputs, padding, merge_repeated, blank)
+    if not 1 <= top_paths <= beam_width:
+        raise ValueError(
+            f"top_paths must be from 1 to the beam_width of {beam_width}; received {top_paths}."
+        )
+
+    def search(log_probabilities: Array, padding: Array) -> tuple[Array, Array]:
+        return _beam_search(log_probabilities, padding, beam_width, top_paths, blank)
+
+    paths, scores = jax.vmap(search)(jax.nn.log_softmax(inputs), padding)
+    return jnp.swapaxes(paths, 0, 1), scores
+
+
+def _greedy(inputs: Array, padding: Array, merge: bool, blank: int) -> tuple[Array, Array]:
+    best = jnp.where(padding, blank, jnp.argmax(inputs, axis=-1))
+    silent = best == blank
+    if merge:
+        silent = silent.at[:, 1:].set(silent[:, 1:] | (best[:, 1:] == best[:, :-1]))
+    # A stable sort by "is no label" moves the labels to the front in their order.
+    order = jnp.argsort(silent, axis=-1, stable=True)
+    labels = jnp.take_along_axis(jnp.where(silent, _PADDING, best), order, axis=-1)
+    scores = -jnp.sum(jnp.where(padding, 0, jnp.max(inputs, axis=-1)), axis=-1, keepdims=True)
+    return labels[None].astype("int32"), scores
+
+
+def _beam_search(
+    frames: Array, padding: Array, width: int, top_paths: int, blank: int
+) -> tuple[Array, Array]:
+    """Prefix beam search through one sequence.
+
+    The beam is an array of paths with, for each, the log-probability of all ways to it that end
+    in a blank and of those that end in its last label: a label said again after a blank is a
+    second one, without it is the same.
+
+    Args:
+        frames: Log-probabilities, `(frames, classes)`.
+        padding: True for frames that don't count, `(frames,)`.
+    """
+    length, classes = frames.shape
+    nothing = jnp.full(width, -jnp.inf, frames.dtype)
+    start = (
+        jnp.full((width, length), _PADDING, "int32"),
+        jnp.zeros(width, "int32"),
+        nothing.at[0].set(0.0),
+        nothing,
+    )
+
+    def step(beam: tuple, x: tuple) -> tuple[tuple, None]:
+        paths, lengths, ends_blank, ends_label = beam
+        now, skip = x
+        rows, label = jnp.arange(width), jnp.arange(classes)
+        tails = paths[rows, lengths - 1]  # padding for the empty path
+        total = jnp.logaddexp(ends_blank, ends_label)
+
+        longer = (
+            jnp.where(label == tails[:, None], ends_blank[:, None], total[:, None]) + now
+        )  # (width, classes)
+        longer = longer.at[:, blank].set(-jnp.inf)
+        same_blank = total + now[blank]
+        same_label = jnp.where(lengths > 0, ends_label + now[tails], -jnp.inf)
+        # A path of the beam may also be reached by making another one longer.
+        parents = paths.at[rows, lengths - 1].set(_PADDING)
+        reached = jnp.all(parents[None] == paths[:, None], axis=-1)
+        reached &= ((lengths > 0) & (total > -jnp.inf))[None]  # (from, to)
+        gained = jnp.where(reached, longer[:, tails], -jnp.inf)
+        same_label = jnp.logaddexp(same_label, jax.nn.logsumexp(gained, axis=0))
+        taken = jnp.zeros((width, classes), bool).at[:, tails].max(reached & (lengths > 0))
+        longer = jnp.where(taken, -jnp.inf, longer)
+
+        candidates = jnp.concatenate([jnp.logaddexp(same_blank, same_label), longer.ravel()])
+        _, chosen = lax.top_k(candidates, width)
+        grows = chosen >= width
+        origin = jnp.where(grows, (chosen - width) // classes, chosen)
+        added = jnp.where(grows, (chosen - width) % classes, _PADDING)
+        new_paths = paths[origin]
+        kept = new_paths[rows, lengths[origin]]
+        new_paths = new_paths.at[rows, lengths[origin]].set(jnp.where(grows, added, kept))
+        new = (
+            new_paths,
+            lengths[origin] + grows,
+            jnp.where(grows, -jnp.inf, same_blank[origin]),
+            jnp.where(grows, candidates[chosen], same_label[origin]),
+        )
+        return jax.tree.map(lambda old, fresh: jnp.where(skip, old, fresh), beam, new), None
+
+    (paths, _, ends_blank, ends_label), _ = lax.scan(step, start, (frames, padding))
+    scores, order = lax.top_k(jnp.logaddexp(ends_blank, ends_label), top_paths)
+    return paths[order], scores
+
+
+def _padding(lengths: ArrayLike, size: int) -> Array:
+    """True for places behind the end of a sequence, `(batch, size)`."""
+    return jnp.arange(size)[None] >= as_array(lengths).astype("int32")[:, None]
+
+
+def _check_shapes(target: Any, output: Any) -> None:
+    if target.ndim != 2 or output.ndim != 3 or target.shape[0] != output.shape[0]:
+        raise ValueError(
+            "ctc_loss needs labels of shape (batch, labels) and logits of shape "
+            f"(batch, frames, classes).\n  Received: labels of shape {target.shape}, logits of "
+            f"shape {output.shape}."
+        )
