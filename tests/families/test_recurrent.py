@@ -464,3 +464,42 @@ def test_a_pure_call_leaves_nothing_behind(x):
     pure = stateless(lambda: layer(x, training=True), layer.variables)
     jax.jit(pure)([v.value for v in layer.variables])
     close([v.numpy() for v in layer.variables], before)
+
+
+# -- convolutional cells ---------------------------------------------------------------------------
+
+ROWS, IMAGES, VOLUMES = (4, 3, 5, 2), (4, 3, 5, 4, 2), (4, 2, 3, 4, 3, 2)
+
+
+def conv(layer, shape, id, random="never", **settings):
+    settings = {"filters": 2, "kernel_size": 2, **HALF, **settings}
+    return Case(layer, settings, shape, id=id, random=random)
+
+
+class TestConvLSTM(LayerPromises):
+    # Keras spreads a mask over the wrong axes of pictures.
+    test_masks_are_those_of_keras = None  # type: ignore[assignment]
+
+    cases = [
+        conv("ConvLSTM1D", ROWS, "plain"),
+        conv("ConvLSTM1D", ROWS, "dropout", random="training", dropout=0.5, recurrent_dropout=0.5),
+        conv("ConvLSTM2D", IMAGES, "same", padding="same", strides=2, bias_regularizer="l2", **ALL),
+        conv("ConvLSTM2D", (4, 3, 2, 4, 5), "first", data_format="channels_first", use_bias=False,
+             unit_forget_bias=False, dilation_rate=2, go_backwards=True, return_sequences=True),
+        conv("ConvLSTM3D", VOLUMES, "plain", data_format="channels_first"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_masked_pictures_have_no_effect(rng, backwards):
+    x = rng.normal(size=IMAGES).astype("float32")
+    layer = layers.ConvLSTM2D(2, 2, go_backwards=backwards)
+    expected = layer(x[:, [0, 2]])
+    close(layer(x, mask=np.tile([True, False, True], (4, 1))), expected)
+
+
+def test_pictures_of_unknown_size_are_refused():
+    with pytest.raises(ValueError, match="must know the size of every axis but batch and time"):
+        layers.ConvLSTM2D(2, 2)(lamina.Input((3, None, 5, 2)))
+    with pytest.raises(ValueError, match="cannot both be above 1"):
+        layers.ConvLSTM2D(2, 2, strides=2, dilation_rate=2)

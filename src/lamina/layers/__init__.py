@@ -150,6 +150,7 @@ from lamina.layers.preprocessing.text import (
 )
 from lamina.layers.recurrent.bidirectional import Bidirectional
 from lamina.layers.recurrent.cells import GRUCell, LSTMCell, SimpleRNNCell
+from lamina.layers.recurrent.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from lamina.layers.recurrent.gated import GRU, LSTM, SimpleRNN
 from lamina.layers.recurrent.rnn import RNN
 from lamina.layers.recurrent.stacked import StackedRNNCells
@@ -198,6 +199,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",

@@ -49,6 +49,8 @@ class KernelCell(Layer):
     gates: int
     # Names of the arguments that a cell's config holds, in Keras's words.
     settings: tuple[str, ...]
+    # Names of those that Keras accepts and leaves out of the config.
+    unwritten_settings: tuple[str, ...] = ()
     state_size: Any
     output_size: int
     bias: Any
@@ -271,6 +273,7 @@ class LSTMCell(KernelCell):
     """
 
     gates = 4
+    unwritten_settings = ("implementation",)
     settings = ("units", "recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS)
 
     def __init__(
@@ -347,6 +350,7 @@ class GRUCell(KernelCell):
     """
 
     gates = 3
+    unwritten_settings = ("implementation",)
     settings = ("units", "recurrent_activation", "reset_after", *COMMON_SETTINGS)
 
     def __init__(

@@ -1,6 +1,5 @@
 """SimpleRNN, LSTM and GRU: the recurrent layers that bring their own cell."""
 
-import inspect
 from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
@@ -43,15 +42,19 @@ class CellLayer(RNN):
     def __init__(self, arguments: dict):
         named = {k: v for k, v in arguments.items() if k not in ("self", "kwargs", "__class__")}
         named |= arguments["kwargs"]
-        takes = {*inspect.signature(self.cell_class).parameters, "implementation"} - {"kwargs"}
+        takes = {*self.cell_class.settings, *self.cell_class.unwritten_settings}
         for_cell = {k: named.pop(k) for k in takes & set(named)}
         use_cudnn = named.pop("use_cudnn", "auto")
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"use_cudnn must be 'auto', True or False; received {use_cudnn!r}.")
         shared = {k: named[k] for k in ("dtype", "trainable") if k in named}
-        super().__init__(self.cell_class(**for_cell, **shared, name=self.cell_name), **named)
+        super().__init__(self.make_cell(for_cell, name=self.cell_name, **shared), **named)
         self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=self.axes)
+
+    def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
+        """The layer's cell, from the settings that concern one step."""
+        return self.cell_class(**settings, **kwargs)
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -1,0 +1,255 @@
+"""ConvLSTM1D, 2D and 3D: LSTMs whose states are pictures and whose kernels are convolutions."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina import activations
+from lamina.core.config import standardize_data_format
+from lamina.core.variable import Array, Shape
+from lamina.layers.recurrent.cells import (
+    COMMON_SETTINGS,
+    KernelCell,
+    Masks,
+    long_short_term_memory,
+    remembering,
+)
+from lamina.layers.recurrent.gated import CellLayer, with_own_cell
+from lamina.layers.recurrent.scan import Step
+from lamina.layers.settings import whole_number
+from lamina.ops import nn, windows
+
+
+class ConvLSTMCell(KernelCell):
+    """One step of an LSTM on pictures: see `LSTMCell`, with convolutions for matrix products.
+
+    Args:
+        settings: The arguments of `BaseConvLSTM` that concern one step, by name.
+        rank: Number of spatial axes.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+    """
+
+    gates = 4
+    settings = (
+        *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate"),
+        *("recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS),
+    )
+    state_size = -1  # a shape, known when the cell is built
+
+    def __init__(self, settings: dict, rank: int, **kwargs: Any):
+        super().__init__(settings, implementation=1, **kwargs)
+        kind = f"ConvLSTM{rank}D"
+        self.rank = rank
+        self.filters = self.output_size = whole_number(kind, "filters", settings["filters"])
+        self.kernel_size, self.strides, self.dilation_rate = (
+            windows.per_axis(settings[name], rank, f"{kind}: {name}")
+            for name in ("kernel_size", "strides", "dilation_rate")
+        )
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
+                "both be above 1."
+            )
+        self.padding = windows.checked_padding(settings["padding"])
+        self.data_format = standardize_data_format(settings["data_format"])
+        self.recurrent_activation = activations.get(settings["recurrent_activation"])
+        self.unit_forget_bias = settings["unit_forget_bias"]
+        self._step_shape: Shape = ()
+
+    @property
+    def channel_axis(self) -> int:  # type: ignore[override]
+        """Counted from the end, so that it holds for one step and for all."""
+        return -1 if self.data_format == "channels_last" else -1 - self.rank
+
+    def build(self, inputs_shape: Shape) -> None:
+        if None in inputs_shape[1:]:
+            raise ValueError(
+                f"{self._label} must know the size of every axis but batch and time; received "
+                f"{tuple(inputs_shape)} for a step.\n  Fix: give them in lamina.Input(shape)."
+            )
+        self._step_shape = tuple(inputs_shape[1:])
+        channels, width = inputs_shape[self.channel_axis], 4 * self.filters
+        self.add_weights(
+            (*self.kernel_size, channels, width),
+            (*self.kernel_size, self.filters, width),
+            (width,),
+        )
+
+    def stepper(self, masks: Masks = None) -> Step:
+        return long_short_term_memory(self, masks)
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        shape, _ = self.compute_output_shape((batch_size, *self._step_shape))
+        return [jnp.zeros(shape, self.compute_dtype)] * 2
+
+    def compute_output_shape(self, inputs_shape: Shape, states_shape: Any = None) -> tuple:
+        axes = windows.spatial_axes(self.rank + 2, self.data_format)
+        settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        sizes = [
+            windows.output_size(inputs_shape[axis], size, stride, self.padding, gap)
+            for axis, (size, stride, gap) in zip(axes, settings, strict=True)
+        ]
+        last = self.data_format == "channels_last"
+        after = (*sizes, self.filters) if last else (self.filters, *sizes)
+        output = (inputs_shape[0], *after)
+        return output, [output, output]
+
+    def recurrent_product(self, state: Array, kernel: Array) -> Array:
+        return nn.conv(state, kernel, 1, "same", self.data_format)
+
+    def _input_product(self, inputs: Array, kernel: Array) -> Array:
+        # All steps at once are one large batch.
+        batch = inputs.shape[: -1 - self.rank]
+        y = nn.conv(
+            inputs.reshape(math.prod(batch), *inputs.shape[-1 - self.rank :]),
+            kernel,
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        return y.reshape(*batch, *y.shape[1:])
+
+    def _bias_of_inputs(self) -> Array:
+        return self.bias.value.reshape(-1, *(1,) * (-1 - self.channel_axis))
+
+    def _first_bias(self, initializer: Callable) -> Callable:
+        return remembering(initializer) if self.unit_forget_bias else initializer
+
+
+class BaseConvLSTM(CellLayer):
+    """What ConvLSTM1D, ConvLSTM2D and ConvLSTM3D have in common.
+
+    Args:
+        filters: Number of channels of the states and of the output.
+        kernel_size: Size of the window, one number or one an axis; the same for inputs and state.
+        strides: Step of the window over the inputs, one number or one an axis.
+        padding: Of the inputs: `"valid"` (windows inside only) or `"same"` (zeros around).
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        dilation_rate: Distance between neighbouring values of a window over the inputs.
+        activation, recurrent_activation: Names or functions, see `LSTMCell`.
+        use_bias: Whether a learned number is added to every channel.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        unit_forget_bias: Whether the bias of the forget gate begins with 1.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        activity_regularizer: Penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
+        seed: Whole number for dropout that can be reproduced.
+        return_sequences, return_state, go_backwards, stateful: See `RNN`.
+        **kwargs: `unroll`, `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see
+            `Layer`.
+    """
+
+    rank: int
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(locals())
+
+    def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
+        return ConvLSTMCell(settings, self.rank, **kwargs)
+
+    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+        self._check(sequences_shape)
+        batch, time = sequences_shape[:2]
+        state, _ = self.cell.compute_output_shape((batch, *sequences_shape[2:]))
+        output = (batch, time, *state[1:]) if self.return_sequences else state
+        return (output, state, state) if self.return_state else output
+
+
+@with_own_cell(ConvLSTMCell, "conv_lstm_cell")
+class ConvLSTM1D(BaseConvLSTM):
+    """An LSTM over time whose inputs and states are rows of values.
+
+    Args: See `BaseConvLSTM`.
+
+    Input shape: `(batch, time, steps, channels)`.
+    Output shape: `(batch, new_steps, filters)`, or `(batch, time, new_steps, filters)` with
+    `return_sequences`.
+
+    Source: Shi et al., 2015, "Convolutional LSTM Network: A Machine Learning Approach for
+    Precipitation Nowcasting", arXiv:1506.04214.
+
+    Example:
+        >>> import numpy as np
+        >>> ConvLSTM1D(4, 3, padding="same")(np.ones((2, 5, 8, 3))).shape
+        (2, 8, 4)
+    """
+
+    rank, axes = 1, 4
+
+
+@with_own_cell(ConvLSTMCell, "conv_lstm_cell")
+class ConvLSTM2D(BaseConvLSTM):
+    """An LSTM over time whose inputs and states are pictures.
+
+    Args: See `BaseConvLSTM`.
+
+    Input shape: `(batch, time, height, width, channels)`.
+    Output shape: `(batch, new_height, new_width, filters)`, or with time as second axis for
+    `return_sequences`.
+
+    Source: Shi et al., 2015, "Convolutional LSTM Network: A Machine Learning Approach for
+    Precipitation Nowcasting", arXiv:1506.04214.
+
+    Example:
+        >>> import numpy as np
+        >>> ConvLSTM2D(4, 3, return_sequences=True)(np.ones((2, 5, 6, 6, 3))).shape
+        (2, 5, 4, 4, 4)
+    """
+
+    rank, axes = 2, 5
+
+
+@with_own_cell(ConvLSTMCell, "conv_lstm_cell")
+class ConvLSTM3D(BaseConvLSTM):
+    """An LSTM over time whose inputs and states are volumes.
+
+    Args: See `BaseConvLSTM`.
+
+    Input shape: `(batch, time, depth, height, width, channels)`.
+    Output shape: `(batch, new_depth, new_height, new_width, filters)`, or with time as second axis
+    for `return_sequences`.
+
+    Source: Shi et al., 2015, "Convolutional LSTM Network: A Machine Learning Approach for
+    Precipitation Nowcasting", arXiv:1506.04214.
+
+    Example:
+        >>> import numpy as np
+        >>> ConvLSTM3D(4, 2)(np.ones((1, 2, 3, 3, 3, 1))).shape
+        (1, 2, 2, 2, 4)
+    """
+
+    rank, axes = 3, 6
