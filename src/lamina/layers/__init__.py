@@ -110,6 +110,10 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from lamina.layers.preprocessing.audio import (
+    MelSpectrogram,
+    STFTSpectrogram,
+)
 from lamina.layers.preprocessing.categorical import (
     CategoryEncoding,
     Discretization,
@@ -255,6 +259,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "Multiply",
     "Normalization",
@@ -274,6 +279,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

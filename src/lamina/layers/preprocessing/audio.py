@@ -1,0 +1,329 @@
+"""Layers that show which frequencies a sound has over time: STFTSpectrogram, MelSpectrogram."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import initializers
+from lamina.core.config import epsilon, standardize_data_format
+from lamina.core.errors import unknown_name
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape
+from lamina.layers.settings import settings_of, whole_number
+from lamina.ops import signal, windows
+
+_MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+# Where the scale of pitch turns from linear to logarithmic, and its units per factor of e.
+_MEL_BREAK_HERTZ = 700.0
+_MELS = 1127.0
+
+
+class STFTSpectrogram(Layer):
+    """The frequencies of a sound, piece by piece, by a Fourier transform that can be trained.
+
+    The waves that a sound is compared with are the layer's weights.
+
+    Args:
+        mode: What comes out: `"log"` (of the magnitudes), `"magnitude"`, `"psd"` (power),
+            `"real"`, `"imag"`, `"angle"`, or `"stft"` (real and imaginary parts next to each
+            other).
+        frame_length: Samples in a piece.
+        frame_step: Samples from one piece to the next; half of `frame_length` for None.
+        fft_length: Samples that a piece counts as, which sets the number of frequencies,
+            `fft_length // 2 + 1`; the power of 2 at or above `frame_length` for None.
+        window: Name of a window that SciPy knows, numbers, or None for none.
+        periodic: Whether a window given by name is one period, and not symmetric.
+        scaling: `"density"`, `"spectrum"` or None; see `initializers.STFT`.
+        padding: `"valid"` leaves out pieces that do not fit, `"same"` fills them with zeros.
+        expand_dims: Whether the frequencies get an axis of their own beside the channels.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: `(batch, time, channels)`, or `(batch, channels, time)`.
+    Output shape: `(batch, pieces, channels * frequencies)`, or
+        `(batch, pieces, frequencies, channels)` with `expand_dims`; with `"channels_first"`
+        `(batch, channels * frequencies, pieces)` or `(batch, channels, pieces, frequencies)`.
+
+    Example:
+        >>> sound = np.sin(2 * np.pi * np.arange(256) / 8)[None, :, None]
+        >>> shown = STFTSpectrogram("magnitude", frame_length=64)(sound)
+        >>> shown.shape, int(shown[0, 0].argmax())
+        ((1, 7, 33), 8)
+    """
+
+    def __init__(
+        self,
+        mode: str = "log",
+        frame_length: int = 256,
+        frame_step: int | None = None,
+        fft_length: int | None = None,
+        window: Any = "hann",
+        periodic: bool = False,
+        scaling: str | None = "density",
+        padding: str = "valid",
+        expand_dims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if mode not in _MODES:
+            raise unknown_name("mode of STFTSpectrogram", mode, _MODES)
+        self.mode = mode
+        self.frame_length = whole_number("STFTSpectrogram", "frame_length", frame_length)
+        if frame_step is not None and not 1 <= frame_step <= frame_length:
+            raise ValueError(
+                f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}, so "
+                f"that nothing is skipped; received {frame_step}."
+            )
+        self.frame_step = frame_step
+        if fft_length is not None and fft_length < frame_length:
+            raise ValueError(
+                f"STFTSpectrogram: fft_length must be at least frame_length={frame_length}; "
+                f"received {fft_length}."
+            )
+        self.fft_length = fft_length
+        self.window = window
+        self.periodic = periodic
+        self.scaling = scaling
+        self.padding = windows.checked_padding(padding)
+        self.expand_dims = expand_dims
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=3)
+        self._kernels = {  # made here, so that impossible settings are refused here
+            side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")
+        }
+
+    def build(self, input_shape: Shape) -> None:
+        shape = (self.frame_length, 1, self._frequencies)
+        if self.mode != "imag":
+            self.real_kernel = self.add_weight(shape, self._kernels["real"], name="real_kernel")
+        if self.mode != "real":
+            self.imag_kernel = self.add_weight(shape, self._kernels["imag"], name="imag_kernel")
+
+    def call(self, inputs: Array) -> Array:
+        sound = jnp.asarray(inputs, self.compute_dtype)
+        if self.data_format == "channels_last":
+            sound = jnp.swapaxes(sound, 1, 2)
+        edges = windows.padding_amounts(
+            sound.shape[-1:], (self.frame_length,), (self._step,), self.padding
+        )
+        sound = windows.pad(sound, [2], edges, 0)
+        if sound.shape[-1] < self.frame_length:
+            raise ValueError(
+                f"{self._label} needs at least frame_length={self.frame_length} samples; received "
+                f"an input of shape {inputs.shape}.\n  Fix: padding='same' or a shorter frame."
+            )
+        # (batch, channels, pieces, frame_length), and a product with all waves at once.
+        pieces = windows.along(sound, -1, self.frame_length, self._step)
+        if self.mode in ("real", "imag"):
+            return self._arranged(pieces @ self._waves(self.mode))
+        real, imag = pieces @ self._waves("real"), pieces @ self._waves("imag")
+        if self.mode == "angle":
+            return self._arranged(jnp.arctan2(imag, real))
+        if self.mode == "stft":
+            return self._arranged(jnp.concatenate([real, imag], axis=-1))
+        power = jnp.square(real) + jnp.square(imag)
+        if self.mode == "psd":
+            # Frequencies between the ends stand for their negatives as well.
+            inner = (np.arange(self._frequencies) % (self._frequencies - 1)) > 0
+            return self._arranged(jnp.where(inner, 2 * power, power))
+        magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
+        if self.mode == "log":
+            magnitude = jnp.log(jnp.maximum(magnitude, epsilon()))
+        return self._arranged(magnitude)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        last = self.data_format == "channels_last"
+        batch, time, channels = input_shape if last else [input_shape[i] for i in (0, 2, 1)]
+        pieces = windows.output_size(time, self.frame_length, self._step, self.padding)
+        bins = self._frequencies * (2 if self.mode == "stft" else 1)
+        if self.expand_dims:
+            return (batch, pieces, bins, channels) if last else (batch, channels, pieces, bins)
+        features = None if channels is None else channels * bins
+        return (batch, pieces, features) if last else (batch, features, pieces)
+
+    def get_config(self) -> dict:
+        names = ("mode", "frame_length", "frame_step", "fft_length", "window", "periodic")
+        more = ("scaling", "padding", "expand_dims", "data_format")
+        return {**super().get_config(), **settings_of(self, *names, *more)}
+
+    @property
+    def _step(self) -> int:
+        return self.frame_step or max(self.frame_length // 2, 1)
+
+    @property
+    def _frequencies(self) -> int:
+        whole = self.fft_length or 2 ** (self.frame_length - 1).bit_length()
+        return whole // 2 + 1
+
+    def _waves(self, side: str) -> Array:
+        return getattr(self, f"{side}_kernel").value[:, 0, :]
+
+    def _arranged(self, x: Array) -> Array:
+        """From (batch, channels, pieces, frequencies) to the axes asked for."""
+        last = self.data_format == "channels_last"
+        if self.expand_dims:
+            return jnp.transpose(x, (0, 2, 3, 1)) if last else x
+        batch, channels, pieces, bins = x.shape
+        if last:
+            return jnp.moveaxis(x, 1, 2).reshape(batch, pieces, channels * bins)
+        return jnp.swapaxes(x, 2, 3).reshape(batch, channels * bins, pieces)
+
+
+class MelSpectrogram(Layer):
+    """The pitches of a sound over time, as loud as they are heard: what speech models read.
+
+    Args:
+        fft_length: Samples that are transformed together.
+        sequence_stride: Samples from one piece to the next.
+        sequence_length: Samples in a piece; `fft_length` for None.
+        window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None.
+        sampling_rate: Samples in a second, hertz.
+        num_mel_bins: How many pitches.
+        min_freq: Lowest frequency, hertz.
+        max_freq: Highest frequency, hertz; half of the sampling rate for None.
+        power_to_db: Whether power is given in decibels.
+        top_db: What is quieter than a sample's loudest by more than this counts as that quiet.
+        mag_exp: Power of the magnitudes: 1 for energy, 2 for power.
+        min_power: What is quieter counts as this.
+        ref_power: The power of 0 decibels.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: `(time,)` or `(batch, time)`.
+    Output shape: `(num_mel_bins, pieces)` or `(batch, num_mel_bins, pieces)`.
+
+    Source: Davis and Mermelstein, 1980, "Comparison of parametric representations for
+    monosyllabic word recognition in continuously spoken sentences".
+
+    Example:
+        >>> sound = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+        >>> layer = MelSpectrogram(512, 256, sampling_rate=8000, num_mel_bins=40)
+        >>> layer(sound).shape
+        (40, 32)
+    """
+
+    def __init__(
+        self,
+        fft_length: int = 2048,
+        sequence_stride: int = 512,
+        sequence_length: int | None = None,
+        window: Any = "hann",
+        sampling_rate: int = 16000,
+        num_mel_bins: int = 128,
+        min_freq: float = 20.0,
+        max_freq: float | None = None,
+        power_to_db: bool = True,
+        top_db: float = 80.0,
+        mag_exp: float = 2.0,
+        min_power: float = 1e-10,
+        ref_power: float = 1.0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        owner = "MelSpectrogram"
+        self.fft_length = whole_number(owner, "fft_length", fft_length)
+        self.sequence_stride = whole_number(owner, "sequence_stride", sequence_stride)
+        self.sequence_length = whole_number(owner, "sequence_length", sequence_length or fft_length)
+        if self.fft_length < self.sequence_length:
+            raise ValueError(
+                f"MelSpectrogram: fft_length must be at least sequence_length="
+                f"{self.sequence_length}; received {fft_length}."
+            )
+        self.window = window
+        self.sampling_rate = sampling_rate
+        self.num_mel_bins = whole_number(owner, "num_mel_bins", num_mel_bins)
+        self.min_freq = min_freq
+        self.max_freq = max_freq or int(sampling_rate / 2)
+        if not 0 <= self.min_freq < self.max_freq:
+            raise ValueError(
+                "MelSpectrogram: min_freq must lie between 0 and max_freq; received "
+                f"min_freq={min_freq} and max_freq={self.max_freq}."
+            )
+        self.power_to_db = power_to_db
+        self.top_db = top_db
+        self.mag_exp = mag_exp
+        self.min_power = min_power
+        self.ref_power = ref_power
+
+    def call(self, inputs: Array) -> Array:
+        if inputs.ndim not in (1, 2):
+            raise ValueError(
+                f"{self._label} takes sounds (time,) or (batch, time); received shape "
+                f"{inputs.shape}.\n  Fix: leave out the axis of channels, e.g. sound[..., 0]."
+            )
+        wide = "float64" if self.compute_dtype == "float64" else "float32"
+        real, imag = signal.stft(
+            inputs.astype(wide),
+            self.sequence_length,
+            self.sequence_stride,
+            self.fft_length,
+            self.window,
+        )
+        power = jnp.sqrt(jnp.square(real) + jnp.square(imag)) ** self.mag_exp
+        weights = self.linear_to_mel_weight_matrix(
+            self.num_mel_bins,
+            self.fft_length // 2 + 1,
+            self.sampling_rate,
+            self.min_freq,
+            self.max_freq,
+            wide,
+        )
+        pitches = power @ weights
+        if self.power_to_db:
+            pitches = self._decibels(pitches)
+        return jnp.swapaxes(pitches, -1, -2).astype(self.compute_dtype)
+
+    def linear_to_mel_weight_matrix(
+        self,
+        num_mel_bins: int = 20,
+        num_spectrogram_bins: int = 129,
+        sampling_rate: float = 8000,
+        lower_edge_hertz: float = 125.0,
+        upper_edge_hertz: float = 3800.0,
+        dtype: str = "float32",
+    ) -> Array:
+        """How much every frequency counts for every pitch: triangles that overlap by half.
+
+        Args:
+            num_mel_bins: How many pitches.
+            num_spectrogram_bins: How many frequencies, the last at half of the sampling rate.
+            sampling_rate: Samples in a second, hertz.
+            lower_edge_hertz: Where the lowest pitch begins.
+            upper_edge_hertz: Where the highest pitch ends.
+            dtype: Type of the result.
+
+        Returns:
+            `(num_spectrogram_bins, num_mel_bins)`.
+        """
+        edges = np.linspace(_mel(lower_edge_hertz), _mel(upper_edge_hertz), num_mel_bins + 2)
+        low, middle, high = edges[:-2], edges[1:-1], edges[2:]
+        places = _mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
+        rising, falling = (places - low) / (middle - low), (high - places) / (high - middle)
+        weights = np.maximum(0, np.minimum(rising, falling))
+        weights[0] = 0  # the mean of the sound has no pitch
+        return jnp.asarray(weights, dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        *batch, time = input_shape
+        spare = self.fft_length // 2 * 2 - self.fft_length
+        pieces = None if time is None else 1 + (time + spare) // self.sequence_stride
+        return (*batch, self.num_mel_bins, pieces)
+
+    def get_config(self) -> dict:
+        names = ("fft_length", "sequence_stride", "sequence_length", "window", "sampling_rate")
+        more = ("num_mel_bins", "min_freq", "max_freq", "power_to_db", "top_db", "mag_exp")
+        own = settings_of(self, *names, *more, "min_power", "ref_power")
+        return {**super().get_config(), **own}
+
+    def _decibels(self, power: Array) -> Array:
+        loud = 10 * jnp.log10(jnp.maximum(power, self.min_power))
+        loud -= 10 * np.log10(max(abs(self.ref_power), self.min_power))
+        # Of each sound by itself, so that a result does not depend on what else is in the batch.
+        loudest = jnp.max(loud, axis=(-1, -2), keepdims=True)
+        return jnp.maximum(loud, loudest - self.top_db)
+
+
+def _mel(hertz: Any) -> Any:
+    return _MELS * np.log1p(hertz / _MEL_BREAK_HERTZ)
