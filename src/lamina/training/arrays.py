@@ -55,7 +55,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
 
 
 def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
-    if value.dtype.kind == "O":
+    if value.dtype.kind == "O" and not is_text(value):
         try:
             return value.astype(config.floatx())
         except (TypeError, ValueError):
