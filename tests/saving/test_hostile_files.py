@@ -121,13 +121,6 @@ def test_a_weights_file_opened_as_a_model_says_what_it_is(write_file, tmp_path):
     assert "model.load_weights(path)" in refusal(load, path)
 
 
-def test_weights_of_keras_2_are_told_apart(write_file, tmp_path):
-    path = tmp_path / "old.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = ["dense"]
-    assert "Keras 2" in refusal(load(write_file()).load_weights, path)
-
-
 def test_a_zip_of_something_else_says_what_is_inside(tmp_path):
     path = tmp_path / "photos.zip"
     with zipfile.ZipFile(path, "w") as archive:

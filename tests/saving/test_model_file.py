@@ -46,7 +46,13 @@ def same_weights(one, other):
 
 @pytest.mark.parametrize(
     "name",
-    ["epic_num_reader.model", "plain", "modèle – 数字.keras", "two words.h5", "new/folder/a.keras"],
+    [
+        "epic_num_reader.model",
+        "plain",
+        "modèle – 数字.keras",
+        "two words",
+        "new/folder/a.keras",
+    ],
 )
 @pytest.mark.parametrize("kind", [str, Path])
 def test_any_name_will_do(name, kind, tmp_path):

@@ -240,7 +240,7 @@ def deserialize(data: Any, custom_objects: Mapping | None = None) -> Any:
     if class_name in _LITERALS:
         return _LITERALS[class_name](config, custom_objects)
     if class_name == "__lambda__":
-        raise UnknownClassError(_HOLDS_CODE)
+        raise UnknownClassError(HOLDS_CODE)
     if class_name == "function":
         if not isinstance(config, str):
             raise ValueError(f"A function is saved by its name; received {_shown(config)}.")
@@ -309,6 +309,11 @@ def find(
     raise UnknownClassError(_unknown_class(module, name, registered_name))
 
 
+def namespaces_of(name: str) -> list[str]:
+    """Every namespace that has a public class or function of this name."""
+    return [namespace for namespace, known in _builtin if known == name]
+
+
 def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
     """What the user registered under that name in another package, if there is only one.
 
@@ -324,7 +329,7 @@ def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
     return found[0] if found and all(symbol is found[0] for symbol in found) else None
 
 
-_HOLDS_CODE = (
+HOLDS_CODE = (
     "The file holds Python code (a lambda), which Lamina never runs: opening a model is safe.\n"
     "  Fix: where the model is made, write the lambda as a named function, or the Lambda layer as\n"
     "  a class with call(), decorate it with @lamina.saving.register_keras_serializable(), and\n"
@@ -335,7 +340,7 @@ _HOLDS_CODE = (
 def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
     if module and module.split(".")[0] in ("keras", "lamina"):
         if name == "Lambda":
-            return _HOLDS_CODE
+            return HOLDS_CODE
         known = [n for space, n in _builtin if space in _candidate_namespaces(module)]
         return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
     is_function = registered_name == "function" or module == "builtins"

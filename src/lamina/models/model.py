@@ -203,22 +203,39 @@ class Model(Trainer):
 
     # -- saving ----------------------------------------------------------------------------------
 
-    def save(self, filepath: str | Path, overwrite: bool = True, **kwargs: Any) -> None:
+    def save(
+        self,
+        filepath: str | Path,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Write architecture, weights and optimizer state to one file.
 
         Args:
             filepath: Any name; `.keras` is customary and what Keras opens.
             overwrite: False refuses to replace a file.
+            zipped: Accepted as in Keras: a model is always one file.
+            **kwargs: `include_optimizer=False` leaves out how the model was compiled.
         """
         from lamina.saving import save_model  # saving knows models only by their methods
 
-        save_model(self, filepath, overwrite=overwrite, **kwargs)
+        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
-        """Write the weights alone (`.weights.h5` is customary)."""
+    def save_weights(
+        self,
+        filepath: str | Path,
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the weights alone (`.weights.h5` is customary).
+
+        With `max_shard_size` (in GiB), into several files that a `.weights.json` lists.
+        """
         from lamina.saving import save_weights  # as above
 
-        save_weights(self, filepath, overwrite=overwrite)
+        save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(
         self, filepath: str | Path, skip_mismatch: bool = False, **kwargs: Any

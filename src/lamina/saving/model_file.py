@@ -9,7 +9,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from lamina.core import registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import memory_limit
 from lamina.core.tracebacks import strip
-from lamina.saving import weights_file
+from lamina.saving import legacy_config, legacy_file, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
@@ -30,6 +30,7 @@ from lamina.saving.weights_file import (
 )
 from lamina.version import __version__
 
+_LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
@@ -44,37 +45,43 @@ _ROOM_FOR_OTHERS = 64 * 2**20
 
 
 def save_model(
-    model: Any, filepath: str | Path, overwrite: bool = True, include_optimizer: bool = True
+    model: Any,
+    filepath: str | Path,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write architecture, weights and optimizer state to one file, or not at all.
 
     Args:
         model: A built model.
-        filepath: Any name; `.keras` is customary and what Keras opens.
+        filepath: Any name; `.keras` is customary and what Keras opens. A name that ends in `.h5`
+            or `.hdf5` makes a file in the layout of Keras 2, with a word on it.
         overwrite: False refuses to replace a file.
+        zipped: Accepted as in Keras: a model is always one file.
         include_optimizer: False leaves out how the model was compiled.
+        **kwargs: `save_format` is accepted as in Keras and not needed.
 
     Raises:
         FileExistsError: If there is such a file and `overwrite` is False.
         OSError: If there is no room or no permission; an older file stays whole.
         ValueError: If the model has no weights yet, or parts that cannot be written as data.
     """
+    _ignore_old_arguments("save_model()", kwargs)
     path = _writable(model, filepath, overwrite)
     record = registry.serialize_whole(model)
     if not include_optimizer:
         record.pop("compile_config", None)
+    if path.suffix.lower() in _LEGACY and not path.name.endswith(".weights.h5"):
+        _save_legacy(model, path, record)
+        return
     metadata = {
         "keras_version": _LAYOUT_OF_KERAS,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "lamina_version": __version__,
     }
-    try:
-        config = json.dumps(record)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"Model {model.name!r} cannot be written as data: {error}.\n"
-            "  Likely cause: a get_config() that returns more than numbers, texts, lists and dicts."
-        ) from None
+    config = _as_json(model, record)
     weights = as_bytes(lambda file: write_weights(model, file, include_optimizer))
     with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
@@ -86,7 +93,7 @@ def save_model(
 def load_model(
     filepath: str | Path, custom_objects: Mapping | None = None, compile: bool = True, **kwargs: Any
 ) -> Any:
-    """Read a model saved by Lamina or by Keras 3.
+    """Read a model saved by Lamina or by Keras 3, or an `.h5` file of Keras 2.
 
     Args:
         filepath: The file.
@@ -100,16 +107,17 @@ def load_model(
         UnknownClassError: If it uses a class that is not known here.
         WeightsMismatchError: If a class makes other weights than when the model was saved.
     """
-    kwargs.pop("safe_mode", None)
-    if kwargs:
-        known = ("filepath", "custom_objects", "compile", "safe_mode")
-        raise unknown_argument("load_model()", next(iter(kwargs)), known)
+    _ignore_old_arguments("load_model()", kwargs)
     _know_all_classes()
     path = existing(filepath)
     with _about(path), path.open("rb") as file:
+        if _is_hdf5(file):
+            model, remarks = _load_legacy(file, path, custom_objects, compile)
+            _warn(path, remarks)
+            return model
         config, weights = _members(file, path, CONFIG, WEIGHTS)
         with weights_file.opened(io.BytesIO(weights), _size(file)) as stored:
-            model = _model_from(config, stored, custom_objects, compile)
+            model = _model_from(_parsed(config), stored, custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -122,21 +130,53 @@ def load_model(
     return model
 
 
-def save_weights(model: Any, filepath: str | Path, overwrite: bool = True) -> None:
-    """Write the weights alone (`.weights.h5` is customary)."""
+def save_weights(
+    model: Any,
+    filepath: str | Path,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    objects_to_skip: Iterable[Any] | None = None,
+) -> None:
+    """Write the weights alone (`.weights.h5` is customary).
+
+    Args:
+        model: A built model.
+        filepath: Any name; with `max_shard_size` one that ends in `.weights.json`, beside which
+            the shards are written.
+        overwrite: False refuses to replace a file.
+        max_shard_size: Largest size of one file in GiB; None for one file.
+        objects_to_skip: Layers whose weights are left out.
+
+    Raises:
+        FileExistsError: If there is such a file and `overwrite` is False.
+        ValueError: If the name does not fit, or one weight is larger than a shard may be.
+    """
     path = _writable(model, filepath, overwrite)
-    content = as_bytes(lambda file: write_weights(model, file))
+    skipped = list(objects_to_skip or ())
+    if max_shard_size is not None or path.name.endswith(shards.SUFFIX):
+        shards.write_shards(model, path, max_shard_size, skipped)
+        return
+    content = as_bytes(lambda file: write_weights(model, file, objects_to_skip=skipped))
     with atomic_write(path) as file:
         file.write(content)
 
 
-def load_weights(model: Any, filepath: str | Path, skip_mismatch: bool = False) -> None:
+def load_weights(
+    model: Any,
+    filepath: str | Path,
+    skip_mismatch: bool = False,
+    by_name: bool | None = None,
+    objects_to_skip: Iterable[Any] | None = None,
+) -> None:
     """Read weights from a weights file or a saved model of the same architecture.
 
     Args:
         model: A built model.
-        filepath: What `save_weights` or `save_model` wrote, here or in Keras 3.
+        filepath: What `save_weights` or `save_model` wrote, here or in Keras 2 and 3.
         skip_mismatch: Leave layers alone whose weights do not fit, with a warning.
+        by_name: For `.h5` files of Keras 2: put weights into layers of the same names, whatever
+            their order; layers that the file does not name are left alone.
+        objects_to_skip: Layers to leave alone.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -149,22 +189,47 @@ def load_weights(model: Any, filepath: str | Path, skip_mismatch: bool = False) 
             f"Model {model.name!r} has no weights yet, so none can be put in.\n"
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
         )
+    skipped = list(objects_to_skip or ())
     with _about(path), path.open("rb") as file:
+        if path.name.endswith(shards.SUFFIX):
+            with shards.opened(path) as stored:
+                remarks = _read(model, stored, skip_mismatch, by_name, skipped)
+            _warn(path, remarks)
+            return
         source: Any = file
         if not _is_hdf5(file):
             (weights,) = _members(file, path, WEIGHTS)
             source = io.BytesIO(weights)
         with weights_file.opened(source, _size(file)) as stored:
-            if "layer_names" in stored.h5.attrs:
-                raise _of_keras_2(path)
-            try:
-                remarks = read_weights(model, stored, skip_mismatch=skip_mismatch)
-            except WeightsMismatchError as error:
-                raise WeightsMismatchError(
-                    f"{error}\n  Fix: make the model with the same layers as the saved one, or "
-                    "load_weights(…, skip_mismatch=True) to take what fits."
-                ) from None
+            remarks = _read(model, stored, skip_mismatch, by_name, skipped)
     _warn(path, remarks)
+
+
+def _read(
+    model: Any, stored: Any, skip_mismatch: bool, by_name: bool | None, skipped: list
+) -> list[str]:
+    legacy = isinstance(stored, StoredWeights) and legacy_file.is_legacy(stored)
+    if by_name and not legacy:
+        raise ValueError(
+            "by_name is for .h5 files of Keras 2; in this one weights are found by their place in "
+            "the model.\n  Fix: load_weights(…, skip_mismatch=True) to take what fits."
+        )
+    if skipped and legacy:
+        raise ValueError("objects_to_skip is not for .h5 files of Keras 2.\n  Fix: by_name=True.")
+    try:
+        if legacy:
+            return legacy_file.read_layers(model, stored, skip_mismatch, bool(by_name))
+        return read_weights(model, stored, skip_mismatch, skipped)
+    except WeightsMismatchError as error:
+        hint = (
+            ""
+            if "Fix:" in str(error)
+            else (
+                "\n  Fix: make the model with the same layers as the saved one, or "
+                "load_weights(…, skip_mismatch=True) to take what fits."
+            )
+        )
+        raise WeightsMismatchError(f"{error}{hint}") from None
 
 
 def existing(filepath: str | Path) -> Path:
@@ -184,6 +249,15 @@ def existing(filepath: str | Path) -> Path:
     close = nearest(path.name, neighbours)
     hint = f" Did you mean {str(path.parent / close)!r}?" if close else ""
     raise FileNotFoundError(f"There is no file {str(path)!r}.{hint}")
+
+
+def _ignore_old_arguments(function: str, given: dict[str, Any]) -> None:
+    """Arguments that Keras takes and that nothing hangs on here."""
+    ignored = {"load_model()": ("safe_mode", "options"), "save_model()": ("save_format",)}[function]
+    for name in given:
+        if name not in ignored:
+            known = ("filepath", "overwrite", "custom_objects", "compile", *ignored)
+            raise unknown_argument(function, name, known)
 
 
 def _writable(model: Any, filepath: str | Path, overwrite: bool) -> Path:
@@ -212,20 +286,99 @@ def _about(path: Path) -> Iterator[None]:
         raise type(error)(f"{path}: {error}{notes}") from error.__cause__
 
 
-def _model_from(
-    config: bytes, stored: StoredWeights, custom_objects: Mapping | None, compile: bool
-) -> Any:
-    """The model that a config describes, with fresh weights."""
+def _as_json(model: Any, record: Any) -> str:
     try:
-        record = json.loads(config)
+        return json.dumps(record)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"Model {model.name!r} cannot be written as data: {error}.\n"
+            "  Likely cause: a get_config() that returns more than numbers, texts, lists and dicts."
+        ) from None
+
+
+def _save_legacy(model: Any, path: Path, record: dict) -> None:
+    """Write an `.h5` file as `model.save` of Keras 3 does."""
+    _as_json(model, record)
+    warnings.warn(
+        f"{path} is written in the layout of Keras 2, which keeps less than a .keras file does.\n"
+        f"  Fix: model.save({str(path.with_suffix('.keras'))!r}), unless something old must read "
+        "it.",
+        LaminaWarning,
+        stacklevel=4,
+    )
+    compiled = record.get("compile_config")
+    attributes: dict[str, Any] = {
+        "keras_version": _LAYOUT_OF_KERAS,
+        "backend": "jax",
+        "model_config": {"class_name": record["class_name"], "config": record["config"]},
+    }
+    if compiled:
+        names = ("loss_weights", "metrics", "weighted_metrics")
+        attributes["training_config"] = {
+            **{name: compiled.get(name) for name in names},
+            "loss": legacy_config.full_names(compiled.get("loss")),
+            "optimizer_config": compiled.get("optimizer"),
+        }
+    optimizer = model.optimizer if compiled else None
+    content = as_bytes(lambda file: legacy_file.write_legacy(model, attributes, file, optimizer))
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def _load_legacy(
+    file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool
+) -> tuple[Any, list[str]]:
+    """The model in an `.h5` file of Keras 2 or 3, and what could not be read."""
+    with weights_file.opened(file, _size(file)) as stored:
+        config = legacy_file.config_of(stored, "model_config")
+        if config is None:
+            raise _only_weights(path)
+        model = _model_from(
+            lambda: legacy_config.model_record(config), stored, custom_objects, compile=False
+        )
+        remarks = legacy_file.read_layers(model, stored)
+        training = legacy_file.config_of(stored, "training_config") if compile else None
+        if isinstance(training, dict):
+            remarks += _compile_legacy(model, training, stored, custom_objects)
+    return model, remarks
+
+
+def _compile_legacy(
+    model: Any, training: dict, stored: StoredWeights, custom_objects: Mapping | None
+) -> list[str]:
+    outputs = len(model.outputs or [None])
+    try:
+        with registry.custom_object_scope(custom_objects or {}):
+            model.compile_from_config(legacy_config.compile_record(training, outputs))
+    except registry.UnknownClassError as error:
+        error.add_note("  To predict, it is not needed: load_model(path, compile=False).")
+        raise
+    except Exception as error:
+        # Whatever an old file says of loss and metrics, the model itself is good.
+        strip(error)
+        return [f"the model is not compiled: {str(error)[:300]}\n  Fix: model.compile(…)."]
+    problem = legacy_file.read_optimizer(model.optimizer, stored)
+    return [problem] if problem else []
+
+
+def _parsed(config: bytes) -> Any:
+    try:
+        return json.loads(config)
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(
             f"the description of the model cannot be used: it is no JSON ({error}).\n"
             "  Likely cause: it was changed by hand."
         ) from None
+
+
+def _model_from(
+    record: Any, stored: StoredWeights, custom_objects: Mapping | None, compile: bool
+) -> Any:
+    """The model that a record, or what makes one, describes, with fresh weights."""
     if not compile and isinstance(record, dict):
         record.pop("compile_config", None)
     try:
+        record = record() if callable(record) else record
         with memory_limit(_ROOM_FOR_WEIGHTS * stored.size + _ROOM_FOR_OTHERS):
             model = registry.deserialize_whole(record, custom_objects)
     except registry.UnknownClassError:
@@ -302,17 +455,16 @@ def _no_model(file: BinaryIO, path: Path) -> DamagedFileError:
             "  Likely cause: a copy or download that was cut off.\n  Fix: copy it again."
         )
     if _is_hdf5(file):
-        return _of_keras_2(path)
+        return _only_weights(path)
     return DamagedFileError(
         f"{path} is no model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
     )
 
 
-def _of_keras_2(path: Path) -> DamagedFileError:
+def _only_weights(path: Path) -> DamagedFileError:
     return DamagedFileError(
-        f"{path} is an HDF5 file of weights, or a model in the format of Keras 2.\n"
-        "  Fix: for weights, make the model and call model.load_weights(path); for a model of "
-        "Keras 2,\n  load it in Keras 3 and model.save('model.keras')."
+        f"{path} is an HDF5 file of weights, without the description of a model.\n"
+        "  Fix: make the model and call model.load_weights(path)."
     )
 
 

@@ -11,7 +11,7 @@ it may point elsewhere, and nothing may claim to be much larger than what is rea
 import contextlib
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import h5py
@@ -19,6 +19,7 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.naming import to_snake_case
+from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
 
 # Objects and arrays with checksums, so that a flipped bit is found. Read since HDF5 1.10 (2016).
@@ -46,19 +47,36 @@ class StoredWeights(NamedTuple):
     size: int  # bytes of all arrays
     groups: set[str]  # paths of the groups that hold arrays
 
+    def part(self, path: str) -> "StoredGroup":
+        """The arrays in a group; none if there is no such group."""
+        return StoredGroup(self.h5, path)
 
-def write_weights(model: Layer, file: Any, include_optimizer: bool = True) -> None:
+
+def write_weights(
+    model: Layer, file: Any, include_optimizer: bool = True, objects_to_skip: Iterable[Any] = ()
+) -> None:
     """Write all weights, and the optimizer's state if there is one, to a file object."""
     with h5py.File(file, "w", libver=FORMAT) as h5:
-        for path, part in walk(model):
-            if isinstance(part, Optimizer) and not include_optimizer:
-                continue
-            store: dict[str, Any] = {}
-            part.save_own_variables(store)
-            group = h5.create_group(f"{path}/vars" if path else "vars")
-            group.attrs["name"] = part.name
-            for key, value in store.items():
-                write_array(group, key, np.asarray(value))
+        for path, name, arrays in arrays_of(model, include_optimizer, objects_to_skip):
+            group = h5.create_group(path)
+            group.attrs["name"] = name
+            for key, value in arrays.items():
+                write_array(group, key, value)
+
+
+def arrays_of(
+    model: Layer, include_optimizer: bool = True, objects_to_skip: Iterable[Any] = ()
+) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
+    """The group in the file, the name and the arrays of every part of a model."""
+    skipped = list(objects_to_skip)
+    for path, part in walk(model):
+        left_out = any(part is other for other in skipped)
+        if left_out or (isinstance(part, Optimizer) and not include_optimizer):
+            continue
+        store: dict[str, Any] = {}
+        part.save_own_variables(store)
+        arrays = {key: np.asarray(value) for key, value in store.items()}
+        yield (f"{path}/vars" if path else "vars"), part.name, arrays
 
 
 @contextlib.contextmanager
@@ -81,13 +99,19 @@ def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
         yield _looked_through(h5, max(_LARGEST_EXPANSION * size_on_disk, _SMALL))
 
 
-def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = False) -> list[str]:
+def read_weights(
+    model: Layer,
+    stored: StoredWeights,
+    skip_mismatch: bool = False,
+    objects_to_skip: Iterable[Any] = (),
+) -> list[str]:
     """Put stored weights into a model.
 
     Args:
         model: Built, with the same layers.
         stored: What `opened` gave.
         skip_mismatch: Leave parts alone that do not fit, instead of raising.
+        objects_to_skip: Layers to leave alone.
 
     Returns:
         One line for each part of the model or the file that was left alone.
@@ -100,14 +124,15 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
     """
     parts = list(walk(model))
     owners: list[Any] = [model, *(part for _, part in parts if isinstance(part, Optimizer))]
-    before = [(v, v._value) for owner in owners for v in owner.variables]
     remarks: list[str] = []
     used: set[str] = set()
     read: set[int] = set()
-    try:
+    with all_or_nothing([v for owner in owners for v in owner.variables]):
         for path, part in parts:
-            store = StoredGroup(stored.h5, f"{path}/vars" if path else "vars")
+            store = stored.part(f"{path}/vars" if path else "vars")
             used.add(store.path)
+            if any(part is skipped for skipped in objects_to_skip):
+                continue
             if isinstance(part, Optimizer):
                 if id(part._iterations) in read:
                     continue  # came with the optimizer around it
@@ -123,10 +148,6 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
                         f"the weights in the file do not fit model {model.name!r}, at {problem}"
                     ) from None
                 remarks.append(f"not read: {problem}")
-    except BaseException:
-        for variable, value in before:
-            variable._value = value
-        raise
     unused = sorted(p for p in stored.groups - used if not p.startswith("optimizer/"))
     if unused:
         shown = ", ".join(_short(p.removesuffix("/vars")) for p in unused[:3])
@@ -136,6 +157,18 @@ def read_weights(model: Layer, stored: StoredWeights, skip_mismatch: bool = Fals
             "has no place.\n  Likely cause: it was made with fewer layers than the saved one."
         )
     return remarks
+
+
+@contextlib.contextmanager
+def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
+    """After an error inside, the Variables have their old values."""
+    before = [(v, v._value) for v in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in before:
+            variable._value = value
+        raise
 
 
 def walk(root: Layer) -> Iterator[tuple[str, Any]]:
@@ -244,14 +277,14 @@ class StoredGroup(Mapping):
 
     def __init__(self, h5: h5py.File, path: str):
         self.path = path
-        with _reading():
+        with reading():
             group = h5.get(path)
         self._group: Any = group if isinstance(group, h5py.Group) else {}
 
     def __getitem__(self, key: str) -> np.ndarray:
         if key not in self:
             raise KeyError(f"the file holds no weight {key!r} for it.")
-        with _reading():
+        with reading():
             dataset = self._group[key]
             value = np.asarray(dataset)
             is_bfloat16 = value.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16"
@@ -262,7 +295,7 @@ class StoredGroup(Mapping):
         return value
 
     def __contains__(self, key: object) -> bool:
-        with _reading():
+        with reading():
             return key in self._group
 
     def __iter__(self) -> Iterator[str]:
@@ -279,7 +312,8 @@ _UNREADABLE = (
 
 
 @contextlib.contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
+    """Whatever h5py raises about a damaged file is said in plain words."""
     try:
         yield
     except Exception:
@@ -318,7 +352,7 @@ def _looked_through(h5: h5py.File, limit: int) -> StoredWeights:
 
 def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
     """Name, whether it is a link, the object and its address in the file, of each in a group."""
-    with _reading():
+    with reading():
         for name in group:
             if isinstance(group.get(name, getlink=True), h5py.HardLink):
                 part = group[name]
@@ -329,7 +363,7 @@ def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
 
 def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
     """Bytes of an array, and of a piece of it in the file, if it is nothing but an array."""
-    with _reading():
+    with reading():
         dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
         elsewhere = dataset.is_virtual or bool(dataset.external)
         settings = dataset.id.get_create_plist()

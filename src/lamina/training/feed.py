@@ -223,18 +223,27 @@ class StreamFeed:
         that an order that it makes by itself comes to be the same.
         """
         self._given = self._discarded = steps
-        if self._once is not None or (self.steps is not None and self._endless):
-            self._discarded += epochs * (self.steps or 0)
-        else:
-            # Looked at before the seed of the run was known.
-            self._peeked.clear()
-            self._kept = None
+        by_number = False
         if isinstance(self.source, PyDataset):
+            by_number = self.source.num_batches is not None
             for _ in range(epochs):
                 self.source.on_epoch_begin()
                 self.source.on_epoch_end()
-            if self.source.num_batches is not None:
-                self._discarded = 0
+        if by_number:
+            # Looked at before the seed of the run was known.
+            self._forget_peeked()
+            self._discarded = 0
+        elif self._once is not None or (self.steps is not None and self._endless):
+            self._discarded += epochs * (self.steps or 0)
+        elif epochs:
+            # Begun as often as before: some sources make a new order of every pass.
+            self._forget_peeked()
+            for _ in range(epochs - 1):
+                next(iter(self.source), None)
+
+    def _forget_peeked(self) -> None:
+        self._peeked.clear()
+        self._kept = None
 
     def stretches(self, epoch: int) -> Iterator[Stretch]:
         yield from _prefetched(_stacked(self._batches(epoch)))

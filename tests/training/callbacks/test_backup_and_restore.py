@@ -81,12 +81,29 @@ class Rows:
             yield X[start : start + 4], Y[start : start + 4]
 
 
+class Shuffled:
+    """An iterable that makes another order of every pass."""
+
+    def __init__(self):
+        self.passes = 0
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        rng = np.random.default_rng(self.passes)
+        self.passes += 1
+        for rows in rng.permutation(24).reshape(6, 4):
+            yield X[rows], Y[rows]
+
+
 DATA = {
     "arrays": lambda: {"x": X, "y": Y, "batch_size": 4},
     "part of the arrays": lambda: {"x": X, "y": Y, "batch_size": 4, "steps_per_epoch": 5},
     "dataset": lambda: {"x": Batches()},
     "generator": lambda: {"x": endless(), "steps_per_epoch": 6},
     "iterable": lambda: {"x": Rows()},
+    "shuffled": lambda: {"x": Shuffled()},
 }
 
 

@@ -1,0 +1,271 @@
+"""Configs as the `.h5` files of Keras 2 and 3 have them, in the layout of a `.keras` file.
+
+Such a config says `Dense` and not where that is from; calls of layers are lists of names; some
+arguments have since been renamed or have gone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamina import losses
+from lamina.core import registry
+from lamina.core.init_arguments import init_argument_names
+
+_RENAMED_CLASSES = {
+    "Model": "Functional",  # in Keras 2, of a graph
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+_RENAMED_ARGUMENTS = {
+    ("LeakyReLU", "alpha"): "negative_slope",
+    ("InputLayer", "batch_input_shape"): "batch_shape",
+}
+# Arguments of Keras 2 that mean nothing any more; dropped where a class does not take them.
+_FORGOTTEN = {
+    *("adjustment", "fused", "implementation", "input_spec", "ragged", "sparse", "time_major"),
+    *("query_shape", "key_shape", "value_shape", "virtual_batch_size", "batch_size"),
+    *("inner_max_sequence_length", "synchronized"),
+}
+_LAYERS_INSIDE = ("layer", "backward_layer", "cell", "cells", "layers")
+_OF_OPTIMIZERS = {"decay", "jit_compile", "is_legacy_optimizer", "exclude_from_weight_decay"}
+_SHORT_METRICS = ("acc", "accuracy", "ce", "crossentropy")
+
+
+def model_record(config: Any) -> dict:
+    """The record of a model from the `model_config` of a file.
+
+    Raises:
+        ValueError: If it is no config.
+        UnknownClassError: If it holds code.
+    """
+    if not _is_record(config):
+        raise ValueError("it is no config of a model.")
+    return _layer(_plain(config))
+
+
+def compile_record(config: Mapping[str, Any], outputs: int) -> dict:
+    """What `compile_from_config` takes, from the `training_config` of a file.
+
+    Args:
+        config: Loss, metrics and optimizer.
+        outputs: How many outputs the model has.
+    """
+    config = _plain(config)
+    metrics = {}
+    for kind in ("metrics", "weighted_metrics"):
+        found = config.get(kind)
+        if outputs == 1 and isinstance(found, list) and len(found) == 1 and _is_list(found[0]):
+            found = found[0]  # Keras 2 has a list for each output
+        metrics[kind] = _with_module(found, "keras.metrics")
+    return {
+        "optimizer": _optimizer(config.get("optimizer_config")),
+        "loss": _with_module(config.get("loss"), "keras.losses"),
+        "loss_weights": config.get("loss_weights"),
+        **metrics,
+    }
+
+
+def full_names(loss: Any) -> Any:
+    """A loss as Keras can read it from an old file: `mean_squared_error`, not `mse`."""
+    if isinstance(loss, str):
+        return getattr(losses.get(loss), "__name__", loss)
+    if isinstance(loss, list):
+        return [full_names(item) for item in loss]
+    if isinstance(loss, dict) and not _is_record(loss):
+        return {key: full_names(item) for key, item in loss.items()}
+    return loss
+
+
+def _plain(value: Any) -> Any:
+    """Without the marks that old files put around tuples."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "__tuple__" and "items" in value:
+        return _plain(value["items"])
+    return {key: _plain(item) for key, item in value.items()}
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("class_name"), str) \
+        and isinstance(value.get("config"), (dict, list))  # fmt: skip
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+# -- layers ----------------------------------------------------------------------------------------
+
+
+def _layer(record: dict) -> dict:
+    if "module" in record:
+        return record
+    name = _RENAMED_CLASSES.get(record["class_name"], record["class_name"])
+    config = record["config"]
+    if isinstance(config, list):  # a Sequential of Keras 2.0
+        config = {"layers": config}
+    config = dict(config)
+    if name == "Lambda":
+        raise registry.UnknownClassError(registry.HOLDS_CODE)
+    _update_arguments(name, config)
+    for key in _LAYERS_INSIDE:
+        config[key] = _inside(config[key]) if key in config else None
+        if config[key] is None:
+            del config[key]
+    if "layers" in config and name != "Sequential" and "input_layers" in config:
+        _update_graph(config)
+    rest = {key: record[key] for key in ("name", "inbound_nodes") if key in record}
+    return {
+        "module": _module_of(name, config),
+        "class_name": name,
+        "config": config,
+        "registered_name": name,
+        **rest,
+    }
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_inside(item) for item in value]
+    return _layer(value) if _is_record(value) else value
+
+
+def _module_of(name: str, config: dict) -> str | None:
+    """Where Lamina has the class. An operation has no `trainable`, a layer of that name has."""
+    spaces = registry.namespaces_of(name)
+    operations = [space for space in spaces if space.startswith("keras.src.ops.")]
+    if operations and "trainable" not in config and name != "InputLayer":
+        return operations[0]
+    wanted = ("keras.layers", "keras.src.models.functional", "keras")
+    return next((space for space in wanted if space in spaces), None)
+
+
+def _update_arguments(name: str, config: dict) -> None:
+    for (owner, old), new in _RENAMED_ARGUMENTS.items():
+        if owner == name and old in config:
+            config[new] = config.pop(old)
+    axis = config.get("axis")
+    if isinstance(axis, list) and len(axis) == 1:
+        config["axis"] = axis[0]
+    dtype = config.get("dtype")
+    if isinstance(dtype, dict) and dtype.get("class_name") in ("Policy", "PolicyV1"):
+        config["dtype"] = dtype.get("config", {}).get("name")
+    for key, value in config.items():
+        if key.endswith("_initializer") and isinstance(value, dict) and "module" not in value:
+            kept = {k: v for k, v in value.get("config", {}).items() if k != "dtype"}
+            config[key] = {**value, "config": kept}
+    spaces = registry.namespaces_of(name)
+    if "keras.layers" in spaces:
+        known = init_argument_names(registry.find("keras.layers", name))
+        for key in _FORGOTTEN & set(config) - known:
+            del config[key]
+
+
+# -- graphs ----------------------------------------------------------------------------------------
+
+
+def _update_graph(config: dict) -> None:
+    """Calls as the lists of Keras 2, `[[name, call, output, arguments], …]`, in today's layout."""
+    names = {_name_of(record): record["class_name"] for record in config["layers"]}
+    nested = {name for name, kind in names.items() if kind in ("Functional", "Sequential")}
+    old = any(isinstance(n, list) for layer in config["layers"] for n in _nodes(layer))
+
+    def call(name: str, number: int) -> int:
+        # Keras 2 counts the making of a nested model as its first call.
+        return number - 1 if name in nested and number else number
+
+    def is_reference(value: Any) -> bool:
+        return isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) \
+            and value[0] in names and all(isinstance(n, int) for n in value[1:3])  # fmt: skip
+
+    def argument(value: Any) -> Any:
+        if is_reference(value):
+            history = [value[0], call(value[0], value[1]), value[2]]
+            return {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
+        if isinstance(value, list):
+            if len(value) >= 3 and value[0] == "_CONSTANT_VALUE":
+                return value[2]
+            return [argument(item) for item in value]
+        if isinstance(value, dict):
+            return {key: argument(item) for key, item in value.items()}
+        return value
+
+    def node(entries: Any) -> Any:
+        if isinstance(entries, dict):
+            return entries
+        if is_reference(entries):
+            entries = [entries]
+        tensors = [argument(entry) for entry in entries]
+        given = entries[0][3] if entries and len(entries[0]) > 3 else {}
+        first = tensors[0] if len(tensors) == 1 else tensors
+        return {"args": [first], "kwargs": argument(given)}
+
+    for record in config["layers"]:
+        record["inbound_nodes"] = [node(entries) for entries in _nodes(record)]
+        record.setdefault("name", _name_of(record))
+
+    if not old:
+        return
+
+    def endpoint(value: Any) -> Any:
+        if is_reference(value):
+            name, number, tensor = value[:3]
+            first = 1 if names[name] == "Functional" else 0
+            return [name, call(name, number) + first, tensor]
+        return [endpoint(item) for item in value] if isinstance(value, list) else value
+
+    for key in ("input_layers", "output_layers"):
+        config[key] = endpoint(config[key])
+
+
+def _name_of(record: Any) -> str:
+    return record.get("name") or record["config"].get("name")
+
+
+def _nodes(record: dict) -> list:
+    return record.get("inbound_nodes") or []
+
+
+# -- what compile takes ----------------------------------------------------------------------------
+
+
+def _with_module(value: Any, namespace: str) -> Any:
+    if isinstance(value, list):
+        return [_with_module(item, namespace) for item in value]
+    if not isinstance(value, dict) or "module" in value:
+        return value
+    if not _is_record(value):
+        return {key: _with_module(item, namespace) for key, item in value.items()}
+    name, config = value["class_name"], dict(value["config"])
+    if name == "MeanMetricWrapper" and isinstance(config.get("fn"), str):
+        return config["name"] if config.get("name") in _SHORT_METRICS else config["fn"]
+    if config.get("reduction") == "auto":
+        config["reduction"] = "sum_over_batch_size"
+    module = namespace if namespace in registry.namespaces_of(name) else None
+    return {"module": module, "class_name": name, "config": config, "registered_name": name}
+
+
+def _optimizer(record: Any) -> Any:
+    if not _is_record(record) or "module" in record:
+        return record
+    # Files of TensorFlow 2.11 and later say `Custom>Adam`.
+    name = record["class_name"].rpartition(">")[2]
+    known = "keras.optimizers" in registry.namespaces_of(name)
+    config = dict(record["config"])
+    if "lr" in config:
+        config["learning_rate"] = config.pop("lr")
+    if known:
+        config = {k: v for k, v in config.items() if k not in _OF_OPTIMIZERS}
+    if config.get("weight_decay") is False:
+        config["weight_decay"] = None
+    config["learning_rate"] = _with_module(
+        config.get("learning_rate", 0.001), "keras.optimizers.schedules"
+    )
+    return {
+        "module": "keras.optimizers" if known else None,
+        "class_name": name if known else record["class_name"],
+        "config": config,
+        "registered_name": None if known else record["class_name"],
+    }

@@ -1,0 +1,317 @@
+"""The `.h5` layout of Keras 2 (and of `model.save("x.h5")` in Keras 3), read and written.
+
+model_config, training_config          attributes of the file: JSON
+model_weights/dense/dense/kernel:0     arrays of the layer `dense`; without a model, at the top
+    layer_names                        attribute of model_weights: the layers in their order
+    dense: weight_names                attribute: the paths of its arrays in their order
+optimizer_weights/…                    likewise
+
+A file may come from anybody; `weights_file.opened` has looked through its arrays. Attributes are
+read here, and only if they are texts of a believable size.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lamina.core.layer import Layer
+from lamina.core.variable import Variable
+from lamina.optimizers import Optimizer
+from lamina.saving.weights_file import (
+    FORMAT,
+    DamagedFileError,
+    StoredWeights,
+    WeightsMismatchError,
+    all_or_nothing,
+    reading,
+    write_array,
+)
+
+_LARGEST_CONFIG = 16 * 2**20
+_MOST_NAMES = 100_000
+_LONGEST_NAME = 1000
+_TOP = "top_level_model_weights"
+# The slots of Keras 2's optimizers under today's names.
+_OLD_SLOTS = {
+    "m": ("momentum",),
+    "v": ("velocity", "norm"),
+    "vhat": ("velocity_hat",),
+    "momentum": ("momentum",),
+    "rms": ("velocity",),
+    "mg": ("average_gradient",),
+    "accumulator": ("accumulator",),
+    "linear": ("linear",),
+    "accum_grad": ("accumulated_grad",),
+    "accum_var": ("accumulated_delta_var",),
+}
+
+
+def is_legacy(stored: StoredWeights) -> bool:
+    """Whether an open file is in this layout, a model or its weights alone."""
+    attributes = stored.h5.attrs
+    return any(name in attributes for name in ("layer_names", "layer_names0", "model_config")) \
+        or "model_weights" in stored.h5  # fmt: skip
+
+
+def config_of(stored: StoredWeights, name: str) -> Any:
+    """The JSON in an attribute of the file; None if there is none.
+
+    Raises:
+        DamagedFileError: If it is no JSON, or larger than a config ever is.
+    """
+    if name not in stored.h5.attrs:
+        return None
+    text = _texts(stored.h5, name, most=1, longest=_LARGEST_CONFIG)[0]
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(
+            f"its {name} cannot be used: it is no JSON ({str(error)[:200]}).\n"
+            "  Likely cause: it was changed by hand."
+        ) from None
+
+
+# -- reading weights -------------------------------------------------------------------------------
+
+
+def read_layers(
+    model: Any, stored: StoredWeights, skip_mismatch: bool = False, by_name: bool = False
+) -> list[str]:
+    """Put the weights of a file into the layers of a model.
+
+    Args:
+        model: Built.
+        stored: The open file.
+        skip_mismatch: Leave layers alone that do not fit, instead of raising.
+        by_name: Find layers by their names; without it, by their order.
+
+    Returns:
+        One line for each layer that was left alone.
+
+    Raises:
+        WeightsMismatchError: If they do not fit; the model's weights are then as they were.
+    """
+    group = stored.h5
+    with reading():
+        if not _has_names(group, "layer_names") and "model_weights" in group:
+            group = group["model_weights"]
+    if not _has_names(group, "layer_names"):
+        raise DamagedFileError("it holds no weights: there is no list of its layers.")
+    arrays = {name: _arrays(group, name) for name in _names(group, "layer_names")}
+    if _TOP in group:
+        arrays.setdefault(_TOP, _arrays(group, _TOP))
+    remarks: list[str] = []
+    with all_or_nothing(model.variables):
+        pairs = _by_name(model, arrays) if by_name else _by_order(model, arrays)
+        for label, variables, values in pairs:
+            problem = _misfit(label, variables, values)
+            if problem and not skip_mismatch:
+                raise WeightsMismatchError(
+                    f"the weights in the file do not fit model {model.name!r}, at {problem}"
+                )
+            if problem:
+                remarks.append(f"not read: {problem}")
+                continue
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+    return remarks
+
+
+Pairs = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
+
+
+def _by_order(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
+    layers = [layer for layer in model.layers if _in_old_order(layer)]
+    stored = {name: values for name, values in arrays.items() if values and name != _TOP}
+    if len(layers) != len(stored):
+        raise WeightsMismatchError(
+            f"the file holds weights of {len(stored)} layers, and model {model.name!r} has "
+            f"{len(layers)} layers with weights.\n  Fix: the same layers as when it was saved, or "
+            "load_weights(…, by_name=True) to take those of the same names."
+        )
+    if set(stored) == {layer.name for layer in layers}:  # however they are sorted there
+        stored = {layer.name: stored[layer.name] for layer in layers}
+    for layer, (name, values) in zip(layers, stored.items(), strict=True):
+        there = "" if name == layer.name else f" ({name!r} in the file)"
+        yield f"{layer.name!r}{there}", _in_old_order(layer), values
+    if arrays.get(_TOP):
+        yield "the model itself", model._own_weights(), arrays[_TOP]
+
+
+def _by_name(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
+    for layer in model.layers:
+        if layer.name in arrays:
+            yield repr(layer.name), _in_old_order(layer), arrays[layer.name]
+    if arrays.get(_TOP):
+        yield "the model itself", model._own_weights(), arrays[_TOP]
+
+
+def _misfit(label: str, variables: list[Variable], values: list[np.ndarray]) -> str:
+    if len(variables) != len(values):
+        return f"{label}: it has {len(variables)} weights, and the file holds {len(values)}."
+    for variable, value in zip(variables, values, strict=True):
+        if variable.shape != value.shape:
+            return (
+                f"{label}: weight {variable.name!r} has shape {variable.shape}, and the file "
+                f"holds shape {value.shape}."
+            )
+    return ""
+
+
+def _in_old_order(layer: Layer) -> list[Variable]:
+    """What can be trained first: the order of `weights` in Keras 2."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def read_optimizer(optimizer: Optimizer, stored: StoredWeights) -> str:
+    """Put the stored state into a built optimizer.
+
+    Returns:
+        Why it was left as it is, or an empty text.
+    """
+    with reading():
+        group = stored.h5.get("optimizer_weights")
+    if not isinstance(group, h5py.Group):
+        return ""
+    names = _names(group, "weight_names")
+    values = [_array(group, name) for name in names]
+    own = optimizer.variables
+    if [v.shape for v in own] == [value.shape for value in values] and not _is_old(names):
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value)
+        return ""
+    try:
+        _read_old_slots(optimizer, dict(zip(names, values, strict=True)))
+    except LookupError as error:
+        return f"the state of the optimizer was not read, and starts afresh: {error.args[0]}."
+    return ""
+
+
+def _is_old(names: Sequence[str]) -> bool:
+    """Whether the names are those of TensorFlow's variables: `Adam/dense/kernel/m:0`."""
+    return any(name.endswith(":0") for name in names)
+
+
+def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None:
+    """One array for each weight under the name of its slot, in the order of the weights."""
+    slots: dict[str, list[np.ndarray]] = {}
+    steps = 0
+    for name, value in arrays.items():
+        parts = re.sub(r":\d+$", "", name).split("/")
+        kind = next((p for p in (parts[-1], *parts[1:2]) if p in _OLD_SLOTS), None)
+        if kind is not None:
+            own = next((s for s in _OLD_SLOTS[kind] if s in optimizer._slots), None)
+            if own is None:
+                raise LookupError(f"{type(optimizer).__name__} has no place for {kind!r}")
+            slots.setdefault(own, []).append(value)
+        elif parts[-1] in ("iter", "iteration"):
+            steps = int(value)
+    weights = optimizer._trainable_variables
+    for own, values in slots.items():
+        if [v.shape for v in weights] != [value.shape for value in values]:
+            raise LookupError(f"the shapes of {own!r} are not those of the weights")
+    for own, values in slots.items():
+        for weight, value in zip(weights, values, strict=True):
+            optimizer._slots[own][id(weight)].assign(value)
+    optimizer._iterations.assign(steps)
+
+
+# -- the parts of a file ---------------------------------------------------------------------------
+
+
+def _has_names(group: h5py.Group, name: str) -> bool:
+    return name in group.attrs or f"{name}0" in group.attrs
+
+
+def _names(group: h5py.Group, name: str) -> list[str]:
+    """A list of names; a long one is spread over `name0`, `name1` …"""
+    if name in group.attrs:
+        return _texts(group, name, most=_MOST_NAMES, longest=_LONGEST_NAME)
+    names: list[str] = []
+    number = 0
+    while f"{name}{number}" in group.attrs and len(names) < _MOST_NAMES:
+        names += _texts(group, f"{name}{number}", most=_MOST_NAMES, longest=_LONGEST_NAME)
+        number += 1
+    return names
+
+
+def _texts(group: h5py.Group, name: str, most: int, longest: int) -> list[str]:
+    with reading():
+        attribute = group.attrs.get_id(name)
+        count = int(np.prod(attribute.shape, dtype=np.float64)) if attribute.shape else 1
+        dtype = attribute.dtype
+        is_text = dtype.kind == "S" or h5py.check_string_dtype(dtype) is not None
+        too_large = count > most or count * dtype.itemsize > _LARGEST_CONFIG
+        value = group.attrs[name] if is_text and not too_large else None
+    if count == 0:
+        return []
+    if value is None:
+        raise DamagedFileError(
+            f"its attribute {name[:50]!r} is no list of names or too long; it is not read.\n"
+            "  Likely cause: the file was damaged, or made to do harm."
+        )
+    found = [value] if isinstance(value, (str, bytes)) else list(np.ravel(value))
+    texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in found]
+    if any(len(text) > longest for text in texts):
+        raise DamagedFileError(f"its attribute {name[:50]!r} is longer than any in a real file.")
+    return texts
+
+
+def _arrays(group: h5py.Group, layer: str) -> list[np.ndarray]:
+    with reading():
+        inside = group.get(layer)
+    if not isinstance(inside, h5py.Group):
+        raise DamagedFileError(f"it names a layer {layer[:80]!r} and holds nothing of it.")
+    if not _has_names(inside, "weight_names"):
+        return []
+    return [_array(inside, name) for name in _names(inside, "weight_names")]
+
+
+def _array(group: h5py.Group, name: str) -> np.ndarray:
+    with reading():
+        found = group.get(name)
+        if isinstance(found, h5py.Dataset):
+            return np.asarray(found)
+    raise DamagedFileError(f"it names a weight {name[:80]!r} and does not hold it.")
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def write_legacy(model: Any, attributes: Mapping[str, Any], file: Any, optimizer: Any) -> None:
+    """Write a whole model.
+
+    Args:
+        model: Built.
+        attributes: Texts, and configs that become JSON.
+        file: A file object.
+        optimizer: Its state is written too; None leaves it out.
+    """
+    with h5py.File(file, "w", libver=FORMAT) as h5:
+        for name, value in attributes.items():
+            h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
+        group = h5.create_group("model_weights")
+        group.attrs["layer_names"] = [layer.name for layer in model.layers]
+        for name in ("backend", "keras_version"):
+            group.attrs[name] = attributes[name]
+        # Sorted, so that a name that begins like another comes after it.
+        for layer in sorted(model.layers, key=lambda layer: layer.name):
+            _write_arrays(group.create_group(layer.name), _in_old_order(layer))
+        _write_arrays(group.create_group(_TOP), model._own_weights())
+        if optimizer is not None and optimizer.variables:
+            _write_arrays(h5.create_group("optimizer_weights"), optimizer.variables)
+
+
+def _write_arrays(group: h5py.Group, variables: Sequence[Variable]) -> None:
+    names: list[str] = []
+    for variable in variables:
+        name = variable.path
+        while name in names:  # two layers of a nested model may have one name
+            name += "_"
+        names.append(name)
+        write_array(group, name, variable.numpy())
+    group.attrs["weight_names"] = names

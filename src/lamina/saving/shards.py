@@ -1,0 +1,163 @@
+"""Weights in several files of limited size, listed in a `.weights.json`, as in Keras 3.
+
+big.weights.json                        {"metadata": …, "weight_map": {group: file or files}}
+big_00000.weights.h5, big_00001 …       parts of the usual layout
+"""
+
+import contextlib
+import json
+import os
+from collections import ChainMap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lamina.saving import weights_file
+from lamina.saving.atomic import atomic_write
+from lamina.saving.weights_file import (
+    FORMAT,
+    DamagedFileError,
+    StoredWeights,
+    arrays_of,
+    as_bytes,
+    write_array,
+)
+
+SUFFIX = ".weights.json"
+_LARGEST_LIST = 64 * 2**20
+_MOST_SHARDS = 10_000
+
+# Path of a group, name of its layer, and some of its arrays.
+_Piece = tuple[str, str, dict[str, np.ndarray]]
+
+
+def write_shards(
+    model: Any, path: Path, max_shard_size: float | None, objects_to_skip: Iterable[Any]
+) -> None:
+    """Write all weights of a model.
+
+    Args:
+        model: Built.
+        path: Of the list; the shards are written beside it.
+        max_shard_size: Largest size of a shard in GiB.
+        objects_to_skip: Layers whose weights are left out.
+    """
+    if not path.name.endswith(SUFFIX):
+        raise ValueError(
+            f"With max_shard_size the name must end in {SUFFIX!r}; received {str(path)!r}.\n"
+            f"  Fix: save_weights({str(path.with_suffix('').with_suffix(SUFFIX))!r}, …)."
+        )
+    if max_shard_size is None or not max_shard_size > 0:
+        raise ValueError(
+            f"A list of shards needs max_shard_size, in GiB, above 0; received {max_shard_size!r}."
+        )
+    weight_map: dict[str, Any] = {}
+    total = 0
+    base = path.name.removesuffix(SUFFIX)
+    pieces = arrays_of(model, objects_to_skip=objects_to_skip)
+    for number, (size, shard) in enumerate(_split(pieces, max_shard_size * 2**30)):
+        name = f"{base}_{number:05}.weights.h5"
+        total += size
+        with atomic_write(path.with_name(name)) as file:
+            file.write(as_bytes(lambda buffer: _write(shard, buffer)))  # noqa: B023
+        for group, _, _ in shard:
+            before = weight_map.get(f"/{group}")
+            listed = before if isinstance(before, list) else [before]
+            weight_map[f"/{group}"] = name if before is None else [*listed, name]
+    # Last, so that a list never names a shard that is not there.
+    content = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, indent=4).encode())
+
+
+def _split(pieces: Iterator[_Piece], largest: float) -> Iterator[tuple[int, list[_Piece]]]:
+    shard: list[_Piece] = []
+    size = 0
+    for group, name, arrays in pieces:
+        for key, value in arrays.items():
+            if value.nbytes > largest:
+                raise ValueError(
+                    f"Weight {group}/{key} takes {value.nbytes / 2**30:.3g} GiB, more than a "
+                    f"shard may.\n  Fix: max_shard_size={value.nbytes / 2**30 * 1.01:.3g} or more."
+                )
+            if shard and size + value.nbytes > largest:
+                yield size, shard
+                shard, size = [], 0
+            if not shard or shard[-1][0] != group:
+                shard.append((group, name, {}))
+            shard[-1][2][key] = value
+            size += value.nbytes
+    yield size, shard
+
+
+def _write(shard: list[_Piece], file: Any) -> None:
+    with h5py.File(file, "w", libver=FORMAT) as h5:
+        for path, name, arrays in shard:
+            group = h5.create_group(path)
+            group.attrs["name"] = name
+            for key, value in arrays.items():
+                write_array(group, key, value)
+
+
+class StoredShards:
+    """Several open files of weights, as if they were one."""
+
+    def __init__(self, files: list[StoredWeights]):
+        self._files = files
+        self.size = sum(file.size for file in files)
+        self.groups = set().union(*(file.groups for file in files))
+
+    def part(self, path: str) -> "_Joined":
+        """The arrays of a group, wherever they lie."""
+        return _Joined(path, *(file.part(path) for file in self._files))
+
+
+class _Joined(ChainMap):
+    def __init__(self, path: str, *maps: Any):
+        super().__init__(*maps)
+        self.path = path
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[StoredShards]:
+    """Open the shards that a list names; each is looked through like a file of its own.
+
+    Raises:
+        DamagedFileError: If the list or a shard is damaged, or a shard is missing.
+    """
+    with contextlib.ExitStack() as stack:
+        files = []
+        for name in _names_in(path):
+            shard = path.with_name(name)
+            if not shard.is_file():
+                raise DamagedFileError(
+                    f"it lists {name!r}, which is not beside it.\n"
+                    "  Fix: copy all files of the weights to one folder."
+                )
+            file = stack.enter_context(shard.open("rb"))
+            files.append(
+                stack.enter_context(weights_file.opened(file, os.fstat(file.fileno()).st_size))
+            )
+        yield StoredShards(files)
+
+
+def _names_in(path: Path) -> list[str]:
+    """The files that a list names: files beside it, and nothing else."""
+    damaged = DamagedFileError("it is no list of the files of weights.")
+    if path.stat().st_size > _LARGEST_LIST:
+        raise damaged
+    try:
+        mapping = json.loads(path.read_bytes())["weight_map"]
+        values = list(mapping.values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise damaged from None
+    listed = [name for value in values for name in (value if isinstance(value, list) else [value])]
+    names = list(dict.fromkeys(str(name) for name in listed))
+    for name in names:
+        # A list from anybody must not reach into other folders.
+        if Path(name).name != name or not name.endswith(".h5") or len(names) > _MOST_SHARDS:
+            raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
+    return names
