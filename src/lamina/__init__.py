@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         regularizers,
         saving,
         utils,
+        visualization,
     )
     from lamina.core.dtypes import DTypePolicy
     from lamina.core.errors import LaminaWarning
@@ -65,6 +66,7 @@ _MODULES = (
     *("datasets", "diagnosis", "distribution", "dtype_policies", "export", "initializers"),
     *("layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers"),
     *("preprocessing", "quantizers", "random", "regularizers", "saving", "utils"),
+    *("visualization",),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
@@ -137,6 +139,7 @@ __all__ = [
     "stateless",
     "utils",
     "value_and_grad",
+    "visualization",
 ]
 
 

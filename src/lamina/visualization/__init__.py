@@ -1,0 +1,19 @@
+"""Images with labels, boxes and masks, to look at."""
+
+from lamina.core.errors import explain_missing_names
+from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks
+from lamina.visualization.gallery import (
+    plot_bounding_box_gallery,
+    plot_image_gallery,
+    plot_segmentation_mask_gallery,
+)
+
+__all__ = [
+    "draw_bounding_boxes",
+    "draw_segmentation_masks",
+    "plot_bounding_box_gallery",
+    "plot_image_gallery",
+    "plot_segmentation_mask_gallery",
+]
+
+explain_missing_names(__name__)
