@@ -1,14 +1,29 @@
 """Fixtures that every test may use."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+
+def _own_folder(prefix: str) -> str:
+    """A folder that goes when the process that asked for it goes."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
 
 # Before anything imports JAX, Keras or Matplotlib.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ["LAMINA_CACHE"] = tempfile.mkdtemp(prefix="lamina-tests-")
-os.environ.setdefault("KERAS_HOME", tempfile.mkdtemp(prefix="keras-home-"))
+os.environ["LAMINA_CACHE"] = _own_folder("lamina-tests-")
+# What one worker has compiled, the others need not: it is half of the time of all tests.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _own_folder("lamina-programs-")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+os.environ.setdefault("KERAS_HOME", _own_folder("keras-home-"))
 
 import numpy as np
 import pytest

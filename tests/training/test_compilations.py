@@ -117,6 +117,7 @@ print(hits.count("/jax/compilation_cache/cache_hits"),
       hits.count("/jax/compilation_cache/cache_misses"))
 """
     environment = {**os.environ, "LAMINA_CACHE": str(tmp_path)}
+    del environment["JAX_COMPILATION_CACHE_DIR"]  # where tests keep theirs
     hits_and_misses = [
         subprocess.run(
             [sys.executable, "-c", script],
