@@ -9,6 +9,7 @@ docs/keras-compatibility.md, one line a name. A test compares the two in both di
 page can neither hide what is missing nor go on about what is there by now.
 """
 
+import fnmatch
 import importlib
 import inspect
 import os
@@ -99,21 +100,31 @@ def members(theirs: type, ours: type) -> list[str]:
     return sorted(name for name in mine if not hasattr(ours, name) and name not in assigned)
 
 
-def explained(kind: str | None = None) -> set[str]:
-    """The names in the page's tables: the first cell of every row, in backquotes."""
-    if not PAGE.exists():
-        return set()
-    names: set[str] = set()
-    section = ""
+def explained() -> list[tuple[str, str]]:
+    """`(kind, name)` for every row of the page's tables; a name may be a pattern, `vgg16.*`."""
+    rows: list[tuple[str, str]] = []
+    kind = ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         marker = re.match(r"<!-- surface: (\w+) -->", line)
         if marker:
-            section = marker.group(1)
+            kind = marker.group(1)
         elif line.startswith("#"):
-            section = ""
-        elif section and line.startswith("| `") and (kind is None or kind == section):
-            names.update(re.findall(r"`([^`]+)`", line.split("|")[1]))
-    return names
+            kind = ""
+        elif kind and line.startswith("| `"):
+            rows += [(kind, name) for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+    return rows
+
+
+def unexplained() -> list[Gap]:
+    """What is missing and stands in no table of the page."""
+    rows = explained()
+    return [gap for gap in gaps() if not any(matches(row, gap) for row in rows)]
+
+
+def matches(row: tuple[str, str], gap: Gap) -> bool:
+    """Whether a row of the page speaks of this gap."""
+    kind, pattern = row
+    return kind == gap.kind and fnmatch.fnmatchcase(gap.name, pattern)
 
 
 def _ours(namespace: str) -> Any:
@@ -163,12 +174,8 @@ def _is_public(cls: type) -> bool:
 def main(arguments: list[str]) -> int:
     everything = "--all" in arguments
     wanted = [a.removeprefix("--") for a in arguments if a != "--all"]
-    known = set() if everything else explained()
-    open_gaps = [
-        gap
-        for gap in gaps()
-        if gap.name not in known and (not wanted or any(w in gap.name for w in wanted))
-    ]
+    found = gaps() if everything else unexplained()
+    open_gaps = [gap for gap in found if not wanted or any(w in gap.name for w in wanted)]
     for kind in ("name", "later", "argument", "member"):
         names = [gap.name for gap in open_gaps if gap.kind == kind]
         print(f"{kind}: {len(names)}")
