@@ -59,7 +59,7 @@ def test_a_variational_autoencoder_learns_to_draw_digits(digits, compilations, t
     x, _, x_test, _ = digits
     vae = VAE()
     vae.compile("adam")
-    history = vae.fit(x, epochs=15, batch_size=64, validation_data=(x_test,), verbose=0).history
+    history = vae.fit(x, epochs=15, batch_size=60, validation_data=(x_test,), verbose=0).history
     assert history["loss"][-1] < 0.85 * history["loss"][0]
     assert history["val_loss"][-1] == pytest.approx(history["loss"][-1], rel=0.1)
     total = history["rebuilding"][-1] + history["divergence"][-1]
