@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from lamina import metrics
 
 SAMPLES, CLASSES = 10, 4
@@ -50,10 +51,13 @@ def _data(kind: str) -> tuple[np.ndarray, np.ndarray]:
         "labels, steps": (step_labels, steps),
         "labels, logits": (labels, logits),
         "labels, some unknown": (np.where(labels == 1, -1, labels), probabilities),
+        "classes, steps": (step_labels, rng.integers(-1, CLASSES + 1, size=(SAMPLES, 3))),
         "labels, ids": (labels, np.argsort(-probabilities, axis=-1)),
     }[kind]
 
 
+# Without the type they count in whole numbers, and weights lose their fractions.
+AREAS = {"num_classes": CLASSES, "dtype": "float32"}
 EVEN = [0.0, 0.25, 0.5, 0.75, 1.0]
 CASES = [
     ("Accuracy", {}, "small whole numbers"),
@@ -141,6 +145,16 @@ CASES = [
     ("FBetaScore", {"average": "macro", "beta": 2.0, "threshold": 0.3}, "yes or no"),
     ("F1Score", {"average": "micro"}, "one-hot"),
     ("F1Score", {"average": "weighted"}, "one-hot, ties"),
+    ("IoU", {"target_class_ids": [1, 3], **AREAS}, "small whole numbers"),
+    ("IoU", {"target_class_ids": [2], "sparse_y_pred": False, **AREAS}, "labels"),
+    ("BinaryIoU", {"threshold": 0.4, "dtype": "float32"}, "yes or no, flat"),
+    ("BinaryIoU", {"target_class_ids": [1], "dtype": "float32"}, "yes or no, flat"),
+    ("MeanIoU", {"ignore_class": 1, **AREAS}, "small whole numbers"),
+    ("OneHotIoU", {"target_class_ids": [0, 2], **AREAS}, "one-hot"),
+    ("OneHotMeanIoU", AREAS, "one-hot"),
+    ("PearsonCorrelation", {}, "numbers"),
+    ("PearsonCorrelation", {"axis": 1}, "numbers"),
+    ("ConcordanceCorrelation", {}, "numbers"),
 ]
 WEIGHTS = ["unweighted", "weighted", "partly zero"]
 SMALL = {"rtol": 2e-5, "atol": 2e-6}
@@ -328,11 +342,61 @@ def test_shapes_that_do_not_fit_are_refused(metric, y_true, fix):
             "class_id must be below",
         ),
         (lambda: metrics.MeanSquaredError().update_state([[1.0]], [[1.0]], [1.0, 2.0]), "does not"),
+        (lambda: metrics.IoU(2, [2]), r"classes 0 to 1; received target_class_ids=\[2\]"),
+        (lambda: metrics.IoU(2, [0]).update_state([0, 1], [0]), r"\(2,\), y_pred of shape \(1,\)"),
+        (lambda: metrics.PearsonCorrelation()([[1.0], [2.0]], [[1.0], [2.0]]), "axis=0 compares"),
     ],
 )
 def test_a_wrong_setting_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_areas_are_counted_in_whole_numbers_and_unknown_classes_not_at_all():
+    y_true, y_pred = _data("classes, steps")
+    for settings in ({}, {"ignore_class": 2}):
+        ours, theirs = (
+            side.MeanIoU(num_classes=4, **settings) for side in (metrics, keras.metrics)
+        )
+        for metric in (ours, theirs):
+            metric.update_state(y_true, y_pred)
+        np.testing.assert_array_equal(ours.total_cm.numpy(), np.asarray(theirs.total_cm))
+        assert ours.get_config()["dtype"] == theirs.get_config()["dtype"] == "int32"
+        np.testing.assert_allclose(ours.result(), theirs.result(), rtol=1e-6)
+
+
+def test_one_weight_per_image_weighs_all_its_pixels():
+    y_true, y_pred = np.array([[[0, 1], [1, 1]], [[1, 0], [0, 0]]]), np.ones((2, 2, 2), int)
+    metric = metrics.IoU(num_classes=2, target_class_ids=[1])
+    metric.update_state(y_true, y_pred, sample_weight=[1, 0])
+    assert float(metric.result()) == pytest.approx(0.75)
+    assert metric.total_cm.numpy().tolist() == [[0, 1], [0, 3]]
+
+
+def test_a_fraction_of_a_weight_is_not_lost_without_a_word():
+    metric = metrics.MeanIoU(num_classes=2)
+    metric.update_state([0, 1], [0, 1], sample_weight=np.array([1.0, 0.0]))
+    with pytest.warns(UserWarning, match="fractions of weights are cut off"):
+        metric.update_state([0, 1], [0, 1], sample_weight=[0.5, 1.5])
+    assert metric.total_cm.numpy().tolist() == [[1, 0], [0, 1]]
+
+
+def test_correlations_are_those_of_statistics():
+    stats = pytest.importorskip("scipy.stats")
+    x, y = np.random.default_rng(0).normal(size=(2, 50))
+    found = metrics.pearson_correlation(x, x + y)
+    assert float(found) == pytest.approx(stats.pearsonr(x, x + y).statistic, abs=1e-6)
+    slope = np.cov(x, x + y, bias=True)
+    expected = 2 * slope[0, 1] / (slope[0, 0] + slope[1, 1] + y.mean() ** 2)
+    assert float(metrics.concordance_correlation(x, x + y)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_correlation_of_samples_is_not_measured_in_other_batches():
+    model = lamina.Sequential([lamina.Input((1,)), lamina.layers.Dense(1)])
+    model.compile(loss="mse", metrics=[metrics.PearsonCorrelation(axis=0)])
+    x = np.random.default_rng(0).normal(size=(64, 1)).astype("float32")
+    found = model.evaluate(x, np.sin(9 * x), batch_size=32, verbose=0)[1]
+    assert model.evaluate(x, np.sin(9 * x), verbose=0)[1] == pytest.approx(found, abs=1e-6)
 
 
 def test_too_few_samples_for_an_adjusted_score_are_reported():

@@ -6,7 +6,17 @@ from typing import Any
 from lamina.core import lookup, registry
 from lamina.losses import classification as loss_functions
 from lamina.losses import regression as regression_functions
-from lamina.metrics import accuracy, confusion, f_score, hinge, probabilistic, reduction, regression
+from lamina.metrics import (
+    accuracy,
+    confusion,
+    correlation,
+    f_score,
+    hinges,
+    iou,
+    probabilistic,
+    reduction,
+    regression,
+)
 from lamina.metrics.auc import AUC
 from lamina.metrics.metric import Metric
 
@@ -29,11 +39,18 @@ _CLASSES = (
     confusion.SpecificityAtSensitivity,
     confusion.TrueNegatives,
     confusion.TruePositives,
+    correlation.ConcordanceCorrelation,
+    correlation.PearsonCorrelation,
     f_score.F1Score,
     f_score.FBetaScore,
-    hinge.CategoricalHinge,
-    hinge.Hinge,
-    hinge.SquaredHinge,
+    hinges.CategoricalHinge,
+    hinges.Hinge,
+    hinges.SquaredHinge,
+    iou.BinaryIoU,
+    iou.IoU,
+    iou.MeanIoU,
+    iou.OneHotIoU,
+    iou.OneHotMeanIoU,
     probabilistic.BinaryCrossentropy,
     probabilistic.CategoricalCrossentropy,
     probabilistic.KLDivergence,
@@ -57,6 +74,8 @@ _FUNCTIONS = (
     accuracy.sparse_categorical_accuracy,
     accuracy.sparse_top_k_categorical_accuracy,
     accuracy.top_k_categorical_accuracy,
+    correlation.concordance_correlation,
+    correlation.pearson_correlation,
     loss_functions.binary_crossentropy,
     loss_functions.binary_focal_crossentropy,
     loss_functions.categorical_crossentropy,

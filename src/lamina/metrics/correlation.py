@@ -1,0 +1,146 @@
+"""Correlations: do predictions rise and fall with the targets?"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import config
+from lamina.losses.shapes import align
+from lamina.metrics.reduction import MeanOfPairs
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """How well predictions are a straight line of the targets, from -1 to 1.
+
+    `mean((y_true - mean) / std · (y_pred - mean) / std)` along an axis. NaN where targets or
+    predictions are all the same, for which it has no meaning.
+
+    Args:
+        y_true: Targets, `(batch, …)`.
+        y_pred: Predictions, same shape.
+        axis: The axis along which numbers are compared.
+
+    Returns:
+        One value for each row along the axis.
+
+    Raises:
+        ValueError: If the shapes differ, or the axis has one number only.
+
+    Example:
+        >>> round(float(pearson_correlation([1.0, 2.0, 3.0], [10.0, 20.0, 31.0])), 4)
+        0.9997
+    """
+    y_true, y_pred = align(y_true, y_pred, "pearson_correlation")
+    _refuse_single(y_true.shape, axis, "pearson_correlation")
+    return jnp.mean(_standardized(y_true, axis) * _standardized(y_pred, axis), axis=axis)
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+    """How well predictions equal the targets, from -1 to 1: unlike Pearson's, offsets count.
+
+    `2 · covariance / (variance of y_true + variance of y_pred + (difference of means)²)`.
+
+    Args:
+        y_true: Targets, `(batch, …)`.
+        y_pred: Predictions, same shape.
+        axis: The axis along which numbers are compared.
+
+    Returns:
+        One value for each row along the axis.
+
+    Raises:
+        ValueError: If the shapes differ, or the axis has one number only.
+
+    Source: Lin, 1989, "A concordance correlation coefficient to evaluate reproducibility",
+    Biometrics 45(1).
+
+    Example:
+        >>> round(float(concordance_correlation([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])), 4)
+        0.5714
+    """
+    y_true, y_pred = align(y_true, y_pred, "concordance_correlation")
+    _refuse_single(y_true.shape, axis, "concordance_correlation")
+    of_true, of_pred = (jnp.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    covariance = jnp.mean((y_true - of_true) * (y_pred - of_pred), axis=axis)
+    spread = jnp.var(y_true, axis=axis) + jnp.var(y_pred, axis=axis)
+    offset = jnp.squeeze(jnp.square(of_true - of_pred), axis)
+    return 2 * covariance / (spread + offset + config.epsilon())
+
+
+class PearsonCorrelation(MeanOfPairs):
+    """Mean of Pearson's correlation over all samples; see `pearson_correlation`.
+
+    Args:
+        name, dtype: See `Metric`.
+        axis: The axis along which numbers are compared. 0 compares the samples of a batch with
+            each other, so that the result depends on the size of batches.
+
+    Example:
+        >>> metric = PearsonCorrelation()
+        >>> metric.update_state([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]])
+        >>> round(float(metric.result()), 4)
+        0.9967
+    """
+
+    direction = "up"
+
+    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
+        super().__init__(name=name, dtype=dtype)
+        self.axis = axis
+
+    @property
+    def of_samples(self) -> bool:
+        return self.axis != 0
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return pearson_correlation(y_true, y_pred, self.axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+class ConcordanceCorrelation(MeanOfPairs):
+    """Mean of the concordance correlation over all samples; see `concordance_correlation`.
+
+    Args:
+        name, dtype: See `Metric`.
+        axis: The axis along which numbers are compared; see `PearsonCorrelation`.
+
+    Example:
+        >>> metric = ConcordanceCorrelation()
+        >>> metric.update_state([[0, 1, 0.5], [1, 1, 0.2]], [[0.1, 0.9, 0.5], [1, 0.9, 0.2]])
+        >>> round(float(metric.result()), 4)
+        0.9816
+    """
+
+    direction = "up"
+
+    def __init__(
+        self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.axis = axis
+
+    @property
+    def of_samples(self) -> bool:
+        return self.axis != 0
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return concordance_correlation(y_true, y_pred, self.axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+def _standardized(values: jax.Array, axis: int) -> jax.Array:
+    values = values - jnp.mean(values, axis=axis, keepdims=True)
+    return values / jnp.std(values, axis=axis, keepdims=True)
+
+
+def _refuse_single(shape: tuple, axis: int, caller: str) -> None:
+    if not -len(shape) <= axis < len(shape) or shape[axis] == 1:
+        raise ValueError(
+            f"{caller} compares numbers along axis {axis}, and there are not two of them in "
+            f"shape {shape}.\n  Fix: axis=0 compares the samples of a batch."
+        )

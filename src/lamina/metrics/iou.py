@@ -1,0 +1,300 @@
+"""Intersection over union, the measure of segmentation: how much of two areas is shared?
+
+All of these count how often each class was taken for each other one, `(true, predicted)`.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import config, masking
+from lamina.core.dtypes import is_float
+from lamina.core.errors import LaminaWarning
+from lamina.losses.shapes import match_weight, same_shape, to_array
+from lamina.metrics.metric import Metric
+from lamina.metrics.reduction import masked_weight
+
+
+class IoU(Metric):
+    """Of chosen classes: correct, divided by all that were true or predicted; mean over them.
+
+    `correct / (correct + predicted in error + missed)`. A class that occurs neither among the
+    labels nor among the predictions doesn't count.
+
+    Args:
+        num_classes: Classes there are.
+        target_class_ids: The classes to report on, e.g. `[1]`.
+        name: See `Metric`.
+        dtype: Type of the counts, int32 if None: exact up to 2 billion pixels. For sample
+            weights that are fractions it must be `"float32"`, which is exact up to 16 million.
+        ignore_class: Label of pixels that don't count, such as 255.
+        sparse_y_true: Whether targets are class numbers; if not, the class is the largest along
+            `axis`.
+        sparse_y_pred: The same for predictions.
+        axis: Where the classes are, if not sparse.
+
+    Call arguments:
+        y_true: Labels, `(batch, …)`, or with a class axis.
+        y_pred: Predictions, likewise. Class numbers outside `0 … num_classes - 1` don't count.
+        sample_weight: One per sample or per pixel.
+
+    Raises:
+        ValueError: If a class to report on is not one of `num_classes`.
+
+    Example:
+        >>> metric = IoU(num_classes=2, target_class_ids=[0])
+        >>> metric.update_state([0, 0, 1, 1], [0, 1, 0, 1])
+        >>> round(float(metric.result()), 4)
+        0.3333
+    """
+
+    direction = "up"
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(name=name, dtype=dtype or "int32")
+        outside = [i for i in target_class_ids if not 0 <= i < num_classes]
+        if outside:
+            raise ValueError(
+                f"{type(self).__name__} knows the classes 0 to {num_classes - 1}; received "
+                f"target_class_ids={list(target_class_ids)}."
+            )
+        self.num_classes = num_classes
+        self.target_class_ids = list(target_class_ids)
+        self.ignore_class = ignore_class
+        self.sparse_y_true = sparse_y_true
+        self.sparse_y_pred = sparse_y_pred
+        self.axis = axis
+        self.total_cm = self.add_variable(
+            shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        mask = masking.get_mask(y_pred)
+        true = _as_classes(to_array(y_true, "y_true", self.name), self.sparse_y_true, self.axis)
+        pred = _as_classes(to_array(y_pred, "y_pred", self.name), self.sparse_y_pred, self.axis)
+        true, pred = same_shape(true, pred, caller=self.name)
+        weight = self._weight(masked_weight(sample_weight, mask, "float32", self.name), true.shape)
+        counts = (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
+        if self.ignore_class is not None:
+            counts &= true != self.ignore_class
+        place = jnp.where(counts, true * self.num_classes + pred, 0)
+        found = jnp.bincount(
+            place.ravel(),
+            weights=jnp.where(counts, weight, 0).ravel(),
+            length=self.num_classes**2,
+        )
+        self.total_cm.assign_add(found.reshape(self.total_cm.shape))
+
+    def _weight(self, sample_weight: Any, shape: tuple) -> jax.Array:
+        if sample_weight is None:
+            return jnp.ones(shape, self.dtype)
+        weight = to_array(sample_weight, "sample_weight", self.name)
+        if is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight):
+            warnings.warn(
+                f"{self.name} counts in whole numbers, so fractions of weights are cut off.\n"
+                f"  Fix: {type(self).__name__}(…, dtype='float32').",
+                LaminaWarning,
+                stacklevel=4,
+            )
+        weight = match_weight(weight.astype(self.dtype), shape, self.name)
+        return jnp.broadcast_to(weight, shape)
+
+    def result(self) -> jax.Array:
+        classes = np.array(self.target_class_ids)
+        matrix = self.total_cm.value
+        shared = jnp.diagonal(matrix)[classes].astype("float32")
+        either = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1))[classes].astype("float32")
+        either = either - shared
+        present = either > 1e-9
+        iou = jnp.where(present, shared / (either + config.epsilon()), 0.0)
+        return jnp.sum(iou) / (jnp.sum(present) + config.epsilon())
+
+    def get_config(self) -> dict:
+        names = (
+            *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true"),
+            *("sparse_y_pred", "axis"),
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class BinaryIoU(IoU):
+    """`IoU` of yes-or-no predictions: probabilities of at least `threshold` are class 1.
+
+    Args:
+        target_class_ids: `[0]`, `[1]` or both.
+        threshold: Where class 1 begins, in units of the predictions.
+        name, dtype: See `IoU`.
+
+    Example:
+        >>> metric = BinaryIoU(target_class_ids=[0, 1], threshold=0.3)
+        >>> metric.update_state([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])
+        >>> round(float(metric.result()), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__(2, target_class_ids, name=name, dtype=dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        scores = to_array(y_pred, "y_pred", self.name, "float32")
+        classes = masking.keeping_mask(y_pred, (scores >= self.threshold).astype("int32"))
+        super().update_state(y_true, classes, sample_weight)
+
+    def get_config(self) -> dict:
+        return {
+            **Metric.get_config(self),
+            "target_class_ids": self.target_class_ids,
+            "threshold": self.threshold,
+        }
+
+
+class MeanIoU(IoU):
+    """`IoU` averaged over all classes.
+
+    Args:
+        num_classes, name, dtype, ignore_class: See `IoU`.
+        sparse_y_true, sparse_y_pred, axis: See `IoU`.
+
+    Example:
+        >>> metric = MeanIoU(num_classes=2)
+        >>> metric.update_state([0, 0, 1, 1], [0, 1, 0, 1])
+        >>> round(float(metric.result()), 4)
+        0.3333
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ):
+        super().__init__(
+            num_classes,
+            range(num_classes),
+            name=name,
+            dtype=dtype,
+            ignore_class=ignore_class,
+            sparse_y_true=sparse_y_true,
+            sparse_y_pred=sparse_y_pred,
+            axis=axis,
+        )
+
+    def get_config(self) -> dict:
+        return _without(super().get_config(), "target_class_ids")
+
+
+class OneHotIoU(IoU):
+    """`IoU` of one-hot labels and of predictions with one score per class.
+
+    Args:
+        num_classes, target_class_ids, name, dtype, ignore_class: See `IoU`.
+        sparse_y_pred: Whether predictions are class numbers nevertheless.
+        axis: Where the classes are.
+
+    Example:
+        >>> metric = OneHotIoU(num_classes=2, target_class_ids=[1])
+        >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.4, 0.6]])
+        >>> round(float(metric.result()), 4)
+        0.5
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(
+            num_classes,
+            target_class_ids,
+            name=name,
+            dtype=dtype,
+            ignore_class=ignore_class,
+            sparse_y_true=False,
+            sparse_y_pred=sparse_y_pred,
+            axis=axis,
+        )
+
+    def get_config(self) -> dict:
+        return _without(super().get_config(), "sparse_y_true")
+
+
+class OneHotMeanIoU(MeanIoU):
+    """`OneHotIoU` averaged over all classes.
+
+    Args:
+        num_classes, name, dtype, ignore_class: See `IoU`.
+        sparse_y_pred: Whether predictions are class numbers nevertheless.
+        axis: Where the classes are.
+
+    Example:
+        >>> metric = OneHotMeanIoU(num_classes=2)
+        >>> metric.update_state([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.8], [0.4, 0.6]])
+        >>> round(float(metric.result()), 4)
+        0.25
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ):
+        super().__init__(
+            num_classes,
+            name=name,
+            dtype=dtype,
+            ignore_class=ignore_class,
+            sparse_y_true=False,
+            sparse_y_pred=sparse_y_pred,
+            axis=axis,
+        )
+
+    def get_config(self) -> dict:
+        return _without(super().get_config(), "sparse_y_true")
+
+
+def _as_classes(values: jax.Array, sparse: bool, axis: int) -> jax.Array:
+    return (values if sparse else jnp.argmax(values, axis=axis)).astype("int32")
+
+
+def _is_whole(weight: jax.Array) -> bool:
+    if isinstance(weight, jax.core.Tracer):
+        return False  # nobody knows yet
+    return bool(np.all(np.asarray(weight) % 1 == 0))
+
+
+def _without(config: dict, name: str) -> dict:
+    return {key: value for key, value in config.items() if key != name}
