@@ -42,6 +42,8 @@ class Case:
     random: str = field(default="never", kw_only=True)
     # How many axes a mask has, the batch first; inputs of two axes get none.
     mask_axes: int = field(default=2, kw_only=True)
+    # False where training differs on purpose, and is tested elsewhere.
+    trains_like_keras: bool = field(default=True, kw_only=True)
     # False for a layer that can't be a branch of a model that is trained: it works on text.
     in_model: bool = field(default=True, kw_only=True)
     # True where the output's shape is only known by tracing, as for a user's own function.

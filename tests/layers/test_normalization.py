@@ -83,3 +83,30 @@ def test_the_channels_must_stay_as_many(layer):
 def test_impossible_settings_and_shapes_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_axes_are_taken_in_their_order_in_the_shape(rng):
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    for layer in (layers.LayerNormalization, layers.RMSNormalization):
+        mixed = layer(axis=(-1, 1))  # Keras cannot run it
+        np.testing.assert_allclose(mixed(x), layer(axis=(1, 2))(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: layers.GroupNormalization(0), "groups must be .* received 0"),
+        (lambda: layers.GroupNormalization(3)(np.ones((2, 4))), "4 channels cannot be shared out"),
+        (lambda: layers.GroupNormalization(1, axis=0)(np.ones((2, 4))), "axis 0 is the batch"),
+        (lambda: layers.GroupNormalization(1, axis=3)(np.ones((2, 4))), "there is no axis 3"),
+        (lambda: layers.UnitNormalization(axis=3)(np.ones((2, 4))), "there is no axis 3"),
+        (lambda: layers.RMSNormalization(axis=2)(np.ones((2, 4))), "there is no axis 2"),
+    ],
+)
+def test_impossible_axes_and_groups_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_vector_of_zeros_has_no_direction_and_stays():
+    assert layers.UnitNormalization()(np.zeros((1, 3))).tolist() == [[0, 0, 0]]

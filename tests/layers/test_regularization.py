@@ -45,7 +45,7 @@ def test_noise_shape_drops_whole_channels():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: layers.Dropout(50), ValueError, r"Fix: Dropout\(0.5\)"),
+        (lambda: layers.Dropout(50), ValueError, r"Fix: rate=0.5"),
         (lambda: layers.Dropout(-0.1), ValueError, "between 0 and 1; received -0.1"),
         (lambda: layers.Dropout("0.5"), TypeError, "rate must be a number"),
         (lambda: layers.Dropout(0.5, noise_shape="n"), ValueError, "noise_shape must be"),

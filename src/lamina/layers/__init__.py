@@ -58,9 +58,16 @@ from lamina.layers.core import (
     Identity,
 )
 from lamina.layers.einsum_dense import EinsumDense
+from lamina.layers.group_normalization import (
+    GroupNormalization,
+)
 from lamina.layers.input import (
     Input,
     InputLayer,
+)
+from lamina.layers.length_normalization import (
+    RMSNormalization,
+    UnitNormalization,
 )
 from lamina.layers.merging import (
     Add,
@@ -79,6 +86,11 @@ from lamina.layers.merging import (
     minimum,
     multiply,
     subtract,
+)
+from lamina.layers.noise import (
+    AlphaDropout,
+    GaussianDropout,
+    GaussianNoise,
 )
 from lamina.layers.normalization import (
     BatchNormalization,
@@ -161,12 +173,18 @@ from lamina.layers.recurrent.stacked import StackedRNNCells
 from lamina.layers.regularization import (
     ActivityRegularization,
     Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
 )
 from lamina.layers.reshaping import (
     Flatten,
     Permute,
     RepeatVector,
     Reshape,
+)
+from lamina.layers.spectral_normalization import (
+    SpectralNormalization,
 )
 from lamina.layers.upsampling import (
     UpSampling1D,
@@ -185,6 +203,7 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AlphaDropout",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -227,6 +246,8 @@ __all__ = [
     "Flatten",
     "GRU",
     "GRUCell",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -239,6 +260,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "HashedCrossing",
     "Hashing",
     "Identity",
@@ -265,6 +287,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "RNN",
     "RandomCrop",
     "RandomElasticTransform",
@@ -287,11 +310,16 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
     "TextVectorization",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",

@@ -12,7 +12,8 @@ from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 
-_AFFINE = (
+# Arguments of the learned scale and shift, gamma and beta.
+AFFINE = (
     *("beta_initializer", "gamma_initializer", "beta_regularizer", "gamma_regularizer"),
     *("beta_constraint", "gamma_constraint"),
 )
@@ -79,7 +80,7 @@ class BatchNormalization(Layer):
             raise ValueError(
                 "BatchNormalization has no batch renormalisation.\n  Fix: leave out renorm=True."
             )
-        self.axis = _one_axis(axis)
+        self.axis = one_axis(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
         self.center = center
@@ -101,7 +102,7 @@ class BatchNormalization(Layer):
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         shape = (input_shape[self.axis],)
-        self.gamma, self.beta = _affine(self, shape)
+        self.gamma, self.beta = affine_weights(self, shape)
         self.moving_mean = self.add_weight(
             name="moving_mean",
             shape=shape,
@@ -139,7 +140,7 @@ class BatchNormalization(Layer):
     def get_config(self) -> dict:
         return {
             **super().get_config(),
-            **settings_of(self, "axis", "momentum", "epsilon", "center", "scale", *_AFFINE),
+            **settings_of(self, "axis", "momentum", "epsilon", "center", "scale", *AFFINE),
             **settings_of(self, "moving_mean_initializer", "moving_variance_initializer"),
             **settings_of(self, "renorm", "renorm_clipping", "renorm_momentum", "synchronized"),
         }
@@ -166,7 +167,7 @@ class BatchNormalization(Layer):
         average.assign(average.value * self.momentum + value * (1 - self.momentum))
 
     def _check(self, shape: Shape) -> None:
-        _check_axes(self, [self.axis], shape)
+        check_axes(self, [self.axis], shape)
         size = shape[self.axis]
         if self.built and size not in (None, self.moving_mean.shape[0]):
             raise ValueError(
@@ -221,7 +222,7 @@ class LayerNormalization(Layer):
                 "LayerNormalization has no rms_scaling: in Keras it divides by the variance where "
                 "the root mean square is meant.\n  Fix: lamina.ops.rms_normalization."
             )
-        self.axis = [_one_axis(a) for a in axis] if isinstance(axis, Sequence) else _one_axis(axis)
+        self.axis = [one_axis(a) for a in axis] if isinstance(axis, Sequence) else one_axis(axis)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -237,10 +238,10 @@ class LayerNormalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         # A built layer of Keras lists its axes, and so do files.
-        self.axis = sorted(self._axes)
         self._check(input_shape)
+        self.axis = in_order(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
-        self.gamma, self.beta = _affine(self, shape)
+        self.gamma, self.beta = affine_weights(self, shape)
 
     def call(self, inputs: Array) -> Array:
         self._check(inputs.shape)
@@ -254,7 +255,7 @@ class LayerNormalization(Layer):
     def get_config(self) -> dict:
         return {
             **super().get_config(),
-            **settings_of(self, "axis", "epsilon", "center", "scale", "rms_scaling", *_AFFINE),
+            **settings_of(self, "axis", "epsilon", "center", "scale", "rms_scaling", *AFFINE),
         }
 
     @property
@@ -262,7 +263,7 @@ class LayerNormalization(Layer):
         return [self.axis] if isinstance(self.axis, int) else list(self.axis)
 
     def _check(self, shape: Shape) -> None:
-        _check_axes(self, self._axes, shape)
+        check_axes(self, self._axes, shape)
         weight = None
         if self.built:
             weight = self.beta if self.gamma is None else self.gamma
@@ -274,7 +275,7 @@ class LayerNormalization(Layer):
             )
 
 
-def _affine(layer: Any, shape: Shape) -> tuple[Any, Any]:
+def affine_weights(layer: Any, shape: Shape) -> tuple[Any, Any]:
     """The learned scale and shift of a normalisation, None for what it does without."""
     gamma = beta = None
     if layer.scale:
@@ -298,13 +299,20 @@ def _affine(layer: Any, shape: Shape) -> tuple[Any, Any]:
     return gamma, beta
 
 
-def _one_axis(axis: Any) -> int:
+def one_axis(axis: Any) -> int:
+    """`axis`, if it is a whole number."""
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise TypeError(f"An axis must be a whole number; received {axis!r}.")
     return axis
 
 
-def _check_axes(layer: Layer, axes: Sequence[int], shape: Shape) -> None:
+def in_order(axes: Sequence[int], shape: Shape) -> list[int]:
+    """The axes as they follow each other in the shape; in Keras (-1, 1) are not, and it fails."""
+    return sorted(axes, key=lambda axis: axis % len(shape))
+
+
+def check_axes(layer: Layer, axes: Sequence[int], shape: Shape) -> None:
+    """Refuse inputs that lack one of the axes, or whose size there is unknown at first."""
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
             raise ValueError(

@@ -1,16 +1,16 @@
-"""Layers against overfitting, which work in training only: Dropout, ActivityRegularization."""
+"""Layers against overfitting that drop values in training or put a penalty on them."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from lamina import random, regularizers
+from lamina.core.config import standardize_data_format
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.seed import SeedGenerator
 from lamina.core.variable import Array, Shape
-from lamina.layers.settings import same_dtype, settings_of
+from lamina.layers.settings import fraction, needs_rank, same_dtype, settings_of
+from lamina.ops import windows
 
 
 class Dropout(Layer):
@@ -32,6 +32,7 @@ class Dropout(Layer):
     Overfitting", Journal of Machine Learning Research 15.
 
     Example:
+        >>> import numpy as np
         >>> layer = Dropout(0.5, seed=1)
         >>> layer(np.ones(3)).tolist()
         [1.0, 1.0, 1.0]
@@ -47,13 +48,8 @@ class Dropout(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
-            raise TypeError(f"Dropout: rate must be a number; received {rate!r}.")
-        if not 0 <= rate <= 1:
-            percent = f"\n  Fix: Dropout({rate / 100})" if 1 < rate <= 100 else ""
-            raise ValueError(f"Dropout: rate must be between 0 and 1; received {rate}.{percent}")
-        self.rate = rate
-        self.noise_shape = None if noise_shape is None else _pattern(noise_shape)
+        self.rate = fraction(type(self).__name__, "rate", rate)
+        self.noise_shape = checked_noise_shape("Dropout", noise_shape)
         self.seed = seed
         if rate > 0:
             self.seed_generator = SeedGenerator(seed)
@@ -62,11 +58,7 @@ class Dropout(Layer):
     def call(self, inputs: Array, training: bool = False) -> Array:
         if not training or self.rate == 0:
             return inputs
-        if self.noise_shape is not None and len(self.noise_shape) != inputs.ndim:
-            raise ValueError(
-                f"{self._label}: noise_shape {self.noise_shape} needs as many axes as the input, "
-                f"which has shape {inputs.shape}."
-            )
+        check_noise_axes(self, inputs.shape)
         return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -74,6 +66,127 @@ class Dropout(Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "rate", "seed", "noise_shape")}
+
+
+class BaseSpatialDropout(Dropout):
+    """What SpatialDropout1D, SpatialDropout2D and SpatialDropout3D have in common.
+
+    Args:
+        rate: Fraction from 0 to 1 of the channels to drop.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for patterns that can be reproduced.
+        name, dtype: See `Layer`.
+    """
+
+    rank: int
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
+        self.data_format = standardize_data_format(data_format)
+        axes = windows.spatial_axes(self.rank + 2, self.data_format)
+        self.noise_shape = tuple(1 if a in axes else None for a in range(self.rank + 2))
+
+    def call(self, inputs: Array, training: bool = False) -> Array:
+        needs_rank(self, self.rank, inputs.shape)
+        return super().call(inputs, training)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        needs_rank(self, self.rank, input_shape)
+        return input_shape
+
+    def get_config(self) -> dict:
+        # The arguments that Keras's classes take, which are fewer than those of most layers.
+        own = settings_of(self, "rate", "seed", "name", "data_format")
+        return {**own, "dtype": self.dtype_policy.name}
+
+
+class SpatialDropout1D(BaseSpatialDropout):
+    """Drops whole channels of sequences in training: neighbouring steps say nearly the same.
+
+    Args:
+        rate: Fraction from 0 to 1 of the channels to drop.
+        seed: Whole number for patterns that can be reproduced.
+        name, dtype: See `Layer`.
+
+    Input shape: `(batch, steps, channels)`.
+    Output shape: Same as the input.
+
+    Source: Tompson et al., 2014, "Efficient Object Localization Using Convolutional Networks",
+    arXiv:1411.4280.
+
+    Example:
+        >>> import numpy as np
+        >>> y = SpatialDropout1D(0.5, seed=1)(np.ones((1, 9, 50)), training=True)
+        >>> bool((y[:, 0] == y[:, 8]).all())
+        True
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(rate, "channels_last", seed, name, dtype, **kwargs)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["data_format"]
+        return config
+
+
+class SpatialDropout2D(BaseSpatialDropout):
+    """Drops whole channels of images in training: neighbouring pixels say nearly the same.
+
+    Args: See `BaseSpatialDropout`.
+
+    Input shape: `(batch, height, width, channels)`.
+    Output shape: Same as the input.
+
+    Source: Tompson et al., 2014, "Efficient Object Localization Using Convolutional Networks",
+    arXiv:1411.4280.
+
+    Example:
+        >>> import numpy as np
+        >>> y = SpatialDropout2D(0.5, seed=1)(np.ones((1, 3, 3, 50)), training=True)
+        >>> bool((y[:, 0, 0] == y[:, 2, 1]).all())
+        True
+    """
+
+    rank = 2
+
+
+class SpatialDropout3D(BaseSpatialDropout):
+    """Drops whole channels of volumes in training.
+
+    Args: See `BaseSpatialDropout`.
+
+    Input shape: `(batch, depth, height, width, channels)`.
+    Output shape: Same as the input.
+
+    Source: Tompson et al., 2014, "Efficient Object Localization Using Convolutional Networks",
+    arXiv:1411.4280.
+
+    Example:
+        >>> import numpy as np
+        >>> y = SpatialDropout3D(0.5, seed=1)(np.ones((1, 2, 2, 2, 50)), training=True)
+        >>> bool((y[:, 0, 0, 0] == y[:, 1, 0, 1]).all())
+        True
+    """
+
+    rank = 3
 
 
 class ActivityRegularization(Layer):
@@ -88,6 +201,7 @@ class ActivityRegularization(Layer):
     Output shape: Same as the input.
 
     Example:
+        >>> import numpy as np
         >>> layer = ActivityRegularization(l2=0.5)
         >>> layer(np.array([[1.0, 2.0]])).tolist(), [float(loss) for loss in layer.losses]
         ([[1.0, 2.0]], [2.5])
@@ -114,13 +228,25 @@ class ActivityRegularization(Layer):
         return {**config, **settings_of(self, "l1", "l2")}
 
 
-def _pattern(noise_shape: Any) -> tuple:
+def checked_noise_shape(layer: str, noise_shape: Any) -> tuple | None:
+    """The shape of a pattern of zeros: whole numbers, and None for the size of the input."""
+    if noise_shape is None:
+        return None
     whole = isinstance(noise_shape, (list, tuple)) and all(
         size is None or (isinstance(size, int) and size > 0) for size in noise_shape
     )
     if not whole:
         raise ValueError(
-            "Dropout: noise_shape must be whole numbers of 1 or more and None; "
+            f"{layer}: noise_shape must be whole numbers of 1 or more and None; "
             f"received {noise_shape!r}."
         )
     return tuple(noise_shape)
+
+
+def check_noise_axes(layer: Any, shape: Shape) -> None:
+    """Refuse inputs with other axes than the layer's noise_shape has."""
+    if layer.noise_shape is not None and len(layer.noise_shape) != len(shape):
+        raise ValueError(
+            f"{layer._label}: noise_shape {layer.noise_shape} needs as many axes as the input, "
+            f"which has shape {shape}."
+        )

@@ -1,0 +1,168 @@
+"""Layers that add noise in training and hand their input on otherwise."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import random
+from lamina.core.layer import Layer
+from lamina.core.seed import SeedGenerator
+from lamina.core.variable import Array, Shape
+from lamina.layers.regularization import check_noise_axes, checked_noise_shape
+from lamina.layers.settings import fraction, settings_of
+
+# What a SELU tends to where its input is very negative: -scale * alpha of that activation.
+_SELU_FLOOR = -1.7580993408473766
+
+
+class GaussianNoise(Layer):
+    """Adds normally distributed noise in training: the same sample never looks the same twice.
+
+    Args:
+        stddev: Standard deviation of the noise, in the units of the input; 0 or more.
+        seed: Whole number for noise that can be reproduced.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = GaussianNoise(0.5, seed=1)
+        >>> layer(jnp.ones(2)).tolist()
+        [1.0, 1.0]
+        >>> bool(0.4 < layer(jnp.ones(1000), training=True).std() < 0.6)
+        True
+    """
+
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if isinstance(stddev, bool) or not isinstance(stddev, (int, float, np.number)):
+            raise TypeError(f"GaussianNoise: stddev must be a number; received {stddev!r}.")
+        if not 0 <= stddev < math.inf:
+            raise ValueError(f"GaussianNoise: stddev must be 0 or more; received {stddev}.")
+        self.stddev = stddev
+        self.seed = seed
+        if stddev > 0:
+            self.seed_generator = SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, inputs: Array, training: bool = False) -> Array:
+        if not training or self.stddev == 0:
+            return inputs
+        noise = random.normal(inputs.shape, 0, self.stddev, self.compute_dtype, self.seed_generator)
+        return inputs + noise
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "stddev", "seed")}
+
+
+class GaussianDropout(Layer):
+    """Multiplies by noise around 1 in training: dropout without zeros.
+
+    The noise has standard deviation `sqrt(rate / (1 - rate))`, the same as dropout of that rate.
+
+    Args:
+        rate: Fraction from 0 to 1, which is not included.
+        seed: Whole number for noise that can be reproduced.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Source: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting", Journal of Machine Learning Research 15.
+
+    Example:
+        >>> y = GaussianDropout(0.2, seed=1)(jnp.ones(1000), training=True)
+        >>> bool(0.4 < y.std() < 0.6)
+        True
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rate = _below_one("GaussianDropout", rate)
+        self.seed = seed
+        if rate > 0:
+            self.seed_generator = SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, inputs: Array, training: bool = False) -> Array:
+        if not training or self.rate == 0:
+            return inputs
+        stddev = math.sqrt(self.rate / (1 - self.rate))
+        dtype = self.compute_dtype
+        return inputs * random.normal(inputs.shape, 1, stddev, dtype, self.seed_generator)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "rate", "seed")}
+
+
+class AlphaDropout(Layer):
+    """Dropout for networks of SELUs: mean 0 and variance 1 stay as they are.
+
+    Dropped values become what a SELU tends to at its lower end, and the result is scaled and
+    shifted so that mean and variance do not change.
+
+    Args:
+        rate: Fraction from 0 to 1, which is not included, of the values to drop.
+        noise_shape: Shape of the pattern; None stands for the input's size, on one axis or, alone,
+            on all.
+        seed: Whole number for patterns that can be reproduced.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: Same as the input.
+
+    Source: Klambauer et al., 2017, "Self-Normalizing Neural Networks", arXiv:1706.02515.
+
+    Example:
+        >>> y = AlphaDropout(0.5, seed=1)(jnp.zeros(1000), training=True)
+        >>> [round(float(value), 2) for value in sorted(set(y.tolist()))]
+        [-0.78, 0.78]
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.rate = _below_one("AlphaDropout", rate)
+        self.noise_shape = checked_noise_shape("AlphaDropout", noise_shape)
+        self.seed = seed
+        if rate > 0:
+            self.seed_generator = SeedGenerator(seed)
+        self.supports_masking = True
+
+    def call(self, inputs: Array, training: bool = False) -> Array:
+        if not training or self.rate == 0:
+            return inputs
+        check_noise_axes(self, inputs.shape)
+        pattern = jnp.ones(inputs.shape)
+        kept = random.dropout(pattern, self.rate, self.noise_shape, self.seed_generator) > 0
+        scale = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
+        shift = -scale * _SELU_FLOOR * self.rate
+        return scale * jnp.where(kept, inputs, _SELU_FLOOR) + shift
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "rate", "seed", "noise_shape")}
+
+
+def _below_one(layer: str, rate: Any) -> Any:
+    if fraction(layer, "rate", rate) == 1:
+        raise ValueError(f"{layer}: rate must be less than 1, which leaves nothing; received 1.")
+    return rate

@@ -1,0 +1,109 @@
+"""SpectralNormalization: keeps the largest stretch of a layer's kernel at 1."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from lamina import initializers
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.core.variable import Array, Shape, autocast
+from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.wrapping import Wrapper
+from lamina.ops import nn
+
+
+class SpectralNormalization(Wrapper):
+    """Divides the kernel of the layer inside by its spectral norm, at every step of training.
+
+    The spectral norm is by how much the kernel, as a matrix, can stretch a vector. It is followed
+    from step to step by power iteration. Bounding it keeps discriminators of GANs stable.
+
+    Args:
+        layer: A layer with a `kernel` or, as `Embedding`, a table of `embeddings`.
+        power_iterations: Rounds of power iteration a step.
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+
+    Input shape: As of the layer inside.
+    Output shape: As of the layer inside.
+
+    Raises:
+        ValueError: If the layer has no kernel.
+
+    Source: Miyato et al., 2018, "Spectral Normalization for Generative Adversarial Networks",
+    arXiv:1802.05957.
+
+    Example:
+        >>> from lamina.layers import Dense
+        >>> layer = SpectralNormalization(Dense(2, kernel_initializer="ones"))
+        >>> float(layer(jnp.ones((1, 2)), training=True)[0, 0].round(3))
+        1.0
+    """
+
+    def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        name = "power_iterations"
+        self.power_iterations = whole_number("SpectralNormalization", name, power_iterations)
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(input_shape)
+        if input_shape and input_shape[-1] is not None:
+            self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
+        kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
+        if kernel is None:
+            raise ValueError(
+                f"{self._label} needs a layer with a kernel or embeddings, and "
+                f"{type(self.layer).__name__} has neither."
+            )
+        self.kernel = kernel
+        self.vector_u = self.add_weight(
+            name="vector_u",
+            shape=(1, kernel.shape[-1]),
+            initializer=initializers.TruncatedNormal(stddev=0.02),
+            dtype=kernel.dtype,
+            trainable=False,
+        )
+
+    def call(self, inputs: Array, training: bool = False) -> Array:
+        if training:
+            with autocast(None):  # what stays in the kernel must not be rounded at every step
+                kernel, u = normalized_kernel(
+                    self.kernel.value, self.vector_u.value, self.power_iterations
+                )
+            self.kernel.assign(kernel)
+            self.vector_u.assign(u)
+        return self.layer(inputs).astype(self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "power_iterations")}
+
+
+def normalized_kernel(kernel: Array, u: Array, iterations: int) -> tuple[Array, Array]:
+    """A kernel divided by its spectral norm, and the direction it stretches most.
+
+    Args:
+        kernel: `(..., outputs)`; all but the last axis count as one. Zeros stay zeros.
+        u: `(1, outputs)`, the direction found so far.
+        iterations: Rounds of power iteration.
+
+    Example:
+        >>> kernel, u = normalized_kernel(jnp.diag(jnp.array([4.0, 1.0])), jnp.ones((1, 2)), 9)
+        >>> kernel.round(3).tolist(), u.round(3).tolist()
+        ([[1.0, 0.0], [0.0, 0.25]], [[1.0, 0.0]])
+    """
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    fixed = lax.stop_gradient(matrix)  # the directions are taken as given, as in the paper
+
+    def iterate(_: Any, directions: tuple[Array, Array]) -> tuple[Array, Array]:
+        v = nn.normalize(directions[1] @ fixed.T, axis=(0, 1))
+        return v, nn.normalize(v @ fixed, axis=(0, 1))
+
+    start = jnp.zeros((1, matrix.shape[0]), kernel.dtype), u
+    v, direction = lax.fori_loop(0, iterations, iterate, start)
+    zeros = jnp.all(kernel == 0)
+    norm = jnp.where(zeros, 1, (v @ matrix @ direction.T)[0, 0])
+    return kernel / norm, jnp.where(zeros, u, direction)
