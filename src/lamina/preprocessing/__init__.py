@@ -6,11 +6,12 @@ from lamina.data import (
     text_dataset_from_directory,
     timeseries_dataset_from_array,
 )
-from lamina.preprocessing import image
+from lamina.preprocessing import image, sequence
 
 __all__ = [
     "image",
     "image_dataset_from_directory",
+    "sequence",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lamina.data.images import image_dataset_from_directory
     from lamina.data.texts import text_dataset_from_directory
     from lamina.data.timeseries import timeseries_dataset_from_array
+    from lamina.layers.preprocessing.feature_space import FeatureSpace
     from lamina.training.arrays import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from lamina.training.py_dataset import PyDataset
     from lamina.training.py_dataset import PyDataset as Sequence
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from lamina.utils.model_visualization import model_to_dot, plot_model
     from lamina.utils.numerical import normalize, to_categorical
     from lamina.utils.progbar import Progbar
+    from lamina.utils.sequences import pad_sequences
     from lamina.utils.split import split_dataset
 
 # Public name → module and the name there; "" stands for the module itself.
 _HOMES = {
     "Config": ("lamina.utils.config", "Config"),
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
+    "FeatureSpace": ("lamina.layers.preprocessing.feature_space", "FeatureSpace"),
     "Progbar": ("lamina.utils.progbar", "Progbar"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
@@ -62,6 +65,7 @@ _HOMES = {
     "model_to_dot": ("lamina.utils.model_visualization", "model_to_dot"),
     "normalize": ("lamina.utils.numerical", "normalize"),
     "pack_x_y_sample_weight": ("lamina.training.arrays", "pack_x_y_sample_weight"),
+    "pad_sequences": ("lamina.utils.sequences", "pad_sequences"),
     "plot_model": ("lamina.utils.model_visualization", "plot_model"),
     "register_keras_serializable": ("lamina.core.registry", "register_keras_serializable"),
     "save_img": ("lamina.utils.image", "save_img"),
@@ -78,6 +82,7 @@ _HOMES = {
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "Progbar",
     "PyDataset",
     "Sequence",
@@ -99,6 +104,7 @@ __all__ = [
     "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "plot_model",
     "register_keras_serializable",
     "save_img",

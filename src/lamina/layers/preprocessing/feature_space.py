@@ -1,0 +1,510 @@
+"""FeatureSpace: the columns of a table as numbers, each in the way that suits it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core import naming, registry
+from lamina.core.errors import did_you_mean, unknown_name
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+from lamina.core.text import as_values, is_text
+from lamina.core.variable import Array, Shape
+from lamina.layers.input import Input
+from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
+from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
+from lamina.layers.preprocessing.index_lookup import IndexLookup
+from lamina.layers.preprocessing.lookup import IntegerLookup, StringLookup
+from lamina.layers.preprocessing.numerical import Normalization, Rescaling
+from lamina.layers.preprocessing.text import TextVectorization
+from lamina.layers.settings import whole_number
+
+# Where Keras keeps the classes that its files name, though they are not public.
+_NAMESPACE = "keras.src.layers.preprocessing.feature_space"
+
+
+class Feature:
+    """How one column is treated; made by `FeatureSpace.float_normalized()` and its like.
+
+    Args:
+        dtype: Of the column: `"float32"`, `"int32"`, `"string"`.
+        preprocessor: The layer that makes numbers of it.
+        output_mode: `"float"` for numbers as they are, `"int"` for numbers of categories,
+            `"one_hot"` for those as vectors.
+    """
+
+    def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
+        if output_mode not in ("int", "one_hot", "float"):
+            raise unknown_name("output_mode of Feature", output_mode, ("int", "one_hot", "float"))
+        self.dtype = dtype
+        self.preprocessor = registry.deserialize(preprocessor)
+        self.output_mode = output_mode
+
+    def get_config(self) -> dict:
+        return {
+            "dtype": self.dtype,
+            "preprocessor": registry.serialize(self.preprocessor),
+            "output_mode": self.output_mode,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Feature":
+        return cls(**config)
+
+
+class Cross:
+    """Columns that count together; made by `FeatureSpace.cross()`.
+
+    Args:
+        feature_names: Names of two or more columns.
+        crossing_dim: Number of buckets that their combinations are put into.
+        output_mode: `"one_hot"` or `"int"`.
+    """
+
+    def __init__(
+        self, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"
+    ):
+        if output_mode not in ("int", "one_hot"):
+            raise unknown_name("output_mode of Cross", output_mode, ("int", "one_hot"))
+        self.feature_names = tuple(feature_names)
+        self.crossing_dim = whole_number("Cross", "crossing_dim", crossing_dim)
+        self.output_mode = output_mode
+
+    @property
+    def name(self) -> str:
+        return "_X_".join(self.feature_names)
+
+    def get_config(self) -> dict:
+        return {
+            "feature_names": self.feature_names,
+            "crossing_dim": self.crossing_dim,
+            "output_mode": self.output_mode,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Cross":
+        return cls(**config)
+
+
+class FeatureSpace(Layer):
+    """The columns of a table as numbers for a network, each in the way that suits it.
+
+    Args:
+        features: From the name of each column to its kind: `"float"`, `"float_normalized"`,
+            `"float_rescaled"`, `"float_discretized"`, `"integer_categorical"`,
+            `"string_categorical"`, `"integer_hashed"`, `"string_hashed"`, or what the methods of
+            these names give, which take settings.
+        output_mode: `"concat"` gives one vector a row, `"dict"` one array a column.
+        crosses: Columns that count together, as tuples of names or as `FeatureSpace.cross(…)`.
+        crossing_dim: Number of buckets of a cross that does not say.
+        hashing_dim: Number of buckets of a hashed column that does not say.
+        num_discretization_bins: Number of ranges of a discretized column that does not say.
+        name: Of the feature space.
+
+    Example:
+        >>> space = FeatureSpace({"age": "float_normalized", "sex": "string_categorical"})
+        >>> people = {"age": [20.0, 40.0, 60.0], "sex": ["f", "m", "f"]}
+        >>> space.adapt(people)
+        >>> space({"age": [40.0], "sex": ["m"]}).tolist()
+        [[0.0, 0.0, 0.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        features: Mapping[str, Any],
+        output_mode: str = "concat",
+        crosses: Iterable[Any] | None = None,
+        crossing_dim: int = 32,
+        hashing_dim: int = 32,
+        num_discretization_bins: int = 32,
+        name: str | None = None,
+    ):
+        super().__init__(name=name)
+        if not features:
+            raise ValueError(
+                "FeatureSpace needs features, a dict from columns to their kinds.\n"
+                "  Fix: FeatureSpace({'age': 'float_normalized', 'sex': 'string_categorical'})."
+            )
+        if output_mode not in ("concat", "dict"):
+            raise unknown_name("output_mode of FeatureSpace", output_mode, ("concat", "dict"))
+        self.output_mode = output_mode
+        self.crossing_dim = crossing_dim
+        self.hashing_dim = hashing_dim
+        self.num_discretization_bins = num_discretization_bins
+        self.features = {key: self._feature(key, value) for key, value in features.items()}
+        self.crosses = [self._cross(cross) for cross in crosses or ()]
+        self.crosses_by_name = {cross.name: cross for cross in self.crosses}
+        self.inputs = {
+            key: Input(shape=(1,), dtype=feature.dtype, name=key)
+            for key, feature in self.features.items()
+        }
+        self.preprocessors = {key: f.preprocessor for key, f in self.features.items()}
+        self.crossers = {
+            cross.name: HashedCrossing(cross.crossing_dim, name=cross.name)
+            for cross in self.crosses
+        }
+        self.one_hot_encoders: dict[str, CategoryEncoding] = {}
+        self.concat: TFDConcat | None = None
+        self.encoded_features: Any = None
+        self._is_adapted = not self._learning
+
+    # -- kinds of columns ------------------------------------------------------------------------
+
+    @classmethod
+    def cross(
+        cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"
+    ) -> Cross:
+        """Columns that count together, by the bucket of their combination."""
+        return Cross(feature_names, crossing_dim, output_mode=output_mode)
+
+    @classmethod
+    def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
+        """A column with any layer of your own; see `Feature`."""
+        return Feature(dtype, preprocessor, output_mode)
+
+    @classmethod
+    def float(cls, name: str | None = None) -> Feature:
+        """Numbers as they are."""
+        name = _layer_name(name, "float")
+        layer = TFDIdentity(dtype="float32", name=name)
+        return Feature("float32", layer, "float")
+
+    @classmethod
+    def float_rescaled(
+        cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None
+    ) -> Feature:
+        """Numbers as `x * scale + offset`."""
+        name = _layer_name(name, "float_rescaled")
+        return Feature("float32", Rescaling(scale, offset, name=name), "float")
+
+    @classmethod
+    def float_normalized(cls, name: str | None = None) -> Feature:
+        """Numbers less their mean, in standard deviations."""
+        name = _layer_name(name, "float_normalized")
+        return Feature("float32", Normalization(axis=-1, name=name), "float")
+
+    @classmethod
+    def float_discretized(
+        cls,
+        num_bins: int | None,
+        bin_boundaries: Any = None,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
+        """Numbers by the range they fall into; give either `num_bins` or `bin_boundaries`."""
+        name = _layer_name(name, "float_discretized")
+        layer = Discretization(bin_boundaries, num_bins, name=name)
+        return Feature("float32", layer, output_mode)
+
+    @classmethod
+    def integer_categorical(
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
+        """Whole numbers that name categories."""
+        name = _layer_name(name, "integer_categorical")
+        layer = IntegerLookup(max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=name)
+        return Feature("int32", layer, output_mode)
+
+    @classmethod
+    def string_categorical(
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
+        """Texts that name categories."""
+        name = _layer_name(name, "string_categorical")
+        layer = StringLookup(max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=name)
+        return Feature("string", layer, output_mode)
+
+    @classmethod
+    def string_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Feature:
+        """Texts by the bucket of their hash."""
+        name = _layer_name(name, "string_hashed")
+        return Feature("string", Hashing(num_bins, name=name), output_mode)
+
+    @classmethod
+    def integer_hashed(
+        cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
+    ) -> Feature:
+        """Whole numbers by the bucket of their hash."""
+        name = _layer_name(name, "integer_hashed")
+        return Feature("int32", Hashing(num_bins, name=name), output_mode)
+
+    # -- adapting --------------------------------------------------------------------------------
+
+    def adapt(self, dataset: Any) -> None:
+        """Let every column learn what it needs: means, vocabularies, ranges.
+
+        Args:
+            dataset: A dict of columns, a data frame, or an iterable of such dicts (batches), or
+                of tuples that begin with one, as data sets for training have them.
+        """
+        names = self._learning
+        if isinstance(dataset, Iterator):  # it can be gone through once, the columns are many
+            dataset = list(dataset)
+        if not (isinstance(dataset, (Mapping, Iterable)) or hasattr(dataset, "columns")):
+            raise TypeError(
+                "FeatureSpace.adapt() takes a dict of columns, a data frame or an iterable of "
+                f"dicts; received {type(dataset).__name__}."
+            )
+        for name in names:
+            self.preprocessors[name].adapt(self._columns(dataset, name))
+        self._is_adapted = True
+        self.encoded_features = None
+        self.get_encoded_features()
+
+    @property
+    def _learning(self) -> list[str]:
+        """Names of the columns that have something to learn."""
+        return [name for name, layer in self.preprocessors.items() if _learns(layer)]
+
+    def _columns(self, dataset: Any, name: str) -> Any:
+        if isinstance(dataset, Mapping) or hasattr(dataset, "columns"):
+            return self._column(dataset, name)
+        return (
+            self._column(batch[0] if isinstance(batch, tuple) else batch, name) for batch in dataset
+        )
+
+    def _column(self, data: Any, name: str) -> Any:
+        """One column in the dtype of its feature, `(rows, 1)` if it has one value a row."""
+        if name not in data:
+            known = list(map(str, data))
+            raise ValueError(
+                f"{self._label} has a feature {name!r}, and the data has no such column."
+                f"{did_you_mean(name, known)}\n  Its columns: {', '.join(known)}."
+            )
+        values = as_values(data[name], f"the column {name!r}")
+        if isinstance(values, KerasTensor):
+            return values
+        wanted = self.features[name].dtype
+        if (wanted == "string") != is_text(values) and np.size(values):
+            kind = "text" if wanted == "string" else "numbers"
+            raise TypeError(
+                f"{self._label}: the column {name!r} should hold {kind}, for a feature of dtype "
+                f"{wanted!r}; it is {'text' if is_text(values) else values.dtype}.\n"
+                f"  Fix: another kind of feature, or data[{name!r}].astype(…)."
+            )
+        if wanted.startswith("float"):
+            values = values.astype(wanted)
+        return values.reshape(-1, 1) if values.ndim < 2 else values
+
+    # -- encoding --------------------------------------------------------------------------------
+
+    def get_inputs(self) -> dict[str, KerasTensor]:
+        """The inputs of a model that begins with this, by name of the column."""
+        self.get_encoded_features()
+        return dict(self.inputs)
+
+    def get_encoded_features(self) -> Any:
+        """What a model goes on from: a symbolic tensor, or a dict of them."""
+        if self.encoded_features is None:
+            self._check_adapted()
+            self.one_hot_encoders, self.concat = {}, None
+            self.encoded_features = self._encoded(self.inputs)
+            self.built = True
+        return self.encoded_features
+
+    def __call__(self, data: Any) -> Any:
+        """Encode rows.
+
+        Args:
+            data: A dict of columns, a data frame, or a dict of single values for one row.
+        """
+        if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+            raise TypeError(
+                f"{self._label} is called on a dict of columns; received {type(data).__name__}."
+            )
+        self.get_encoded_features()
+        alone = not any(np.ndim(data[key]) for key in self.features if key in data) and not any(
+            isinstance(value, KerasTensor) for value in dict(data).values()
+        )
+        encoded = self._encoded({key: self._column(data, key) for key in self.features})
+        return jax.tree.map(lambda a: a[0], encoded) if alone else encoded
+
+    def _encoded(self, columns: Mapping[str, Any]) -> Any:
+        numbers = {name: self.preprocessors[name](columns[name]) for name in sorted(columns)}
+        crossed = {
+            name: self.crossers[name](
+                [numbers[key] for key in self.crosses_by_name[name].feature_names]
+            )
+            for name in sorted(self.crossers)
+        }
+        specs: dict[str, Any] = {**self.features, **self.crosses_by_name}
+        encoded = {
+            name: self._one_hot(name, value) if specs[name].output_mode == "one_hot" else value
+            for name, value in {**numbers, **crossed}.items()
+        }
+        if self.output_mode == "dict":
+            return encoded
+        if self.concat is None:
+            self._refuse_unencoded(encoded)
+            self.concat = TFDConcat(axis=-1)
+        return self.concat(list(encoded.values()))
+
+    def _one_hot(self, name: str, value: Any) -> Any:
+        if name not in self.one_hot_encoders:
+            layer = self.preprocessors[name] if name in self.preprocessors else self.crossers[name]
+            if not str(value.dtype).startswith("int"):
+                raise ValueError(
+                    f"{self._label}: the feature {name!r} is to be one-hot, and its layer gives "
+                    f"{value.dtype}, not whole numbers.\n  Fix: output_mode='float'."
+                )
+            self.one_hot_encoders[name] = CategoryEncoding(_categories(name, layer))
+        return self.one_hot_encoders[name](value)
+
+    def _refuse_unencoded(self, encoded: Mapping[str, Any]) -> None:
+        for name, value in encoded.items():
+            if str(value.dtype).startswith(("int", "string")):
+                raise ValueError(
+                    f"{self._label}: the feature {name!r} is {value.dtype} and cannot be joined "
+                    "with the others to one vector.\n"
+                    "  Fix: output_mode='one_hot' for it, or FeatureSpace(output_mode='dict')."
+                )
+
+    def _check_adapted(self) -> None:
+        if not self._is_adapted:
+            raise ValueError(
+                f"{self._label} has not seen data yet; its columns {', '.join(self._learning)} "
+                "have something to learn.\n  Fix: feature_space.adapt(data) before it is used."
+            )
+
+    def _feature(self, name: str, kind: Any) -> Feature:
+        if isinstance(kind, Feature):
+            return kind
+        if isinstance(kind, dict):
+            return registry.deserialize(kind)
+        settings = {
+            "float_discretized": (self.num_discretization_bins,),
+            "integer_hashed": (self.hashing_dim,),
+            "string_hashed": (self.hashing_dim,),
+        }
+        if kind not in _KINDS:
+            raise unknown_name(f"kind of the feature {name!r}", kind, _KINDS)
+        return getattr(self, kind)(*settings.get(kind, ()), name=name)
+
+    def _cross(self, cross: Any) -> Cross:
+        cross = registry.deserialize(cross) if isinstance(cross, dict) else cross
+        cross = cross if isinstance(cross, Cross) else Cross(cross, self.crossing_dim)
+        for name in cross.feature_names:
+            if name not in self.features:
+                raise unknown_name("feature in crosses", name, self.features)
+        return cross
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save(self, filepath: str | Path) -> None:
+        """Write it with all that it has learned to one file; `load_model` reads it."""
+        from lamina.saving import save_model  # saving knows layers only by their methods
+
+        self.get_encoded_features()
+        save_model(self, filepath)
+
+    def get_config(self) -> dict:
+        return {
+            "features": registry.serialize(dict(self.features)),
+            "output_mode": self.output_mode,
+            "crosses": registry.serialize(list(self.crosses)),
+            "crossing_dim": self.crossing_dim,
+            "hashing_dim": self.hashing_dim,
+            "num_discretization_bins": self.num_discretization_bins,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "FeatureSpace":
+        return cls(**config)
+
+    def get_build_config(self) -> dict:
+        return {name: f.preprocessor.get_build_config() for name, f in self.features.items()}
+
+    def build_from_config(self, config: dict) -> None:
+        for name, build_config in config.items():
+            layer = self.preprocessors[name]
+            if not layer.built and build_config:
+                layer.build_from_config(build_config)
+        self._is_adapted = self.built = True
+
+
+class TFDIdentity(Layer):
+    """Hands a column of numbers on; under the name that Keras gives it in files."""
+
+    def call(self, x: Array) -> Array:
+        return x
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+class TFDConcat(Layer):
+    """Joins encoded columns to one vector a row; under the name that Keras gives it in files.
+
+    Args:
+        axis: The axis to join along.
+    """
+
+    def __init__(self, axis: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, xs: list[Array]) -> Array:
+        return jnp.concatenate([x.astype(self.compute_dtype) for x in xs], axis=self.axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+_KINDS = (
+    *("float", "float_normalized", "float_rescaled", "float_discretized"),
+    *("integer_categorical", "string_categorical", "integer_hashed", "string_hashed"),
+)
+
+
+def _layer_name(name: str | None, kind: str) -> str:
+    return f"{name or naming.unique_name(kind)}_preprocessor"
+
+
+def _learns(layer: Any) -> bool:
+    """Whether there is something for a layer to learn that it was not given."""
+    if isinstance(layer, Normalization):
+        return layer.input_mean is None
+    if isinstance(layer, Discretization):
+        return layer.num_bins is not None
+    if isinstance(layer, TextVectorization):
+        layer = layer._lookup_layer
+    if isinstance(layer, IndexLookup):
+        return not layer._has_input_vocabulary
+    return hasattr(layer, "adapt")
+
+
+def _categories(name: str, layer: Any) -> int:
+    """How many categories a layer tells apart."""
+    if isinstance(layer, IndexLookup):
+        return layer.vocabulary_size()
+    if isinstance(layer, CategoryEncoding):
+        return layer.num_tokens
+    if isinstance(layer, Discretization):
+        return layer.num_bins or layer._depth
+    if isinstance(layer, (HashedCrossing, Hashing)):
+        return layer.num_bins
+    raise ValueError(
+        f"FeatureSpace: the feature {name!r} is to be one-hot, and how many categories its layer "
+        f"{layer.name!r} gives is not known.\n  Fix: output_mode='int'."
+    )
+
+
+registry.register_namespace("keras.utils", {"FeatureSpace": FeatureSpace})
+registry.register_namespace(
+    _NAMESPACE,
+    {"Feature": Feature, "Cross": Cross, "TFDIdentity": TFDIdentity, "TFDConcat": TFDConcat},
+)

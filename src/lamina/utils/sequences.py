@@ -1,0 +1,69 @@
+"""Rows of different length as one array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def pad_sequences(
+    sequences: Sequence[Any],
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
+    """Sequences of different length as one array: short ones filled up, long ones cut.
+
+    Args:
+        sequences: List of sequences, each of steps that are numbers or arrays of one shape.
+        maxlen: Number of steps that each gets; None means as many as the longest has.
+        dtype: Of the array; `object` for texts.
+        padding: Where the filling goes: `"pre"` before the steps, `"post"` after them.
+        truncating: Where long ones are cut: `"pre"` at their beginning, `"post"` at their end.
+        value: What to fill with.
+
+    Returns:
+        Array `(sequences, maxlen, …)`.
+
+    Raises:
+        ValueError: If something is no sequence, or steps differ in shape.
+
+    Example:
+        >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2).tolist()
+        [[0, 1], [2, 3], [5, 6]]
+    """
+    for name, where in (("padding", padding), ("truncating", truncating)):
+        if where not in ("pre", "post"):
+            raise ValueError(f"pad_sequences: {name} is 'pre' or 'post'; received {where!r}.")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
+        raise ValueError(
+            f"pad_sequences cannot fill an array of {np.dtype(dtype)} with {value!r}.\n"
+            "  Fix: dtype=object."
+        )
+    rows = [_row(sequence, number) for number, sequence in enumerate(sequences)]
+    shape = next((row.shape[1:] for row in rows if len(row)), ())
+    longest = max(map(len, rows), default=0) if maxlen is None else maxlen
+    padded = np.full((len(rows), longest, *shape), value, dtype=dtype)
+    for number, row in enumerate(rows):
+        if not len(row) or not longest:
+            continue
+        if row.shape[1:] != shape:
+            raise ValueError(
+                f"pad_sequences: the steps of sequence {number} have shape {row.shape[1:]}, those "
+                f"before it {shape}."
+            )
+        kept = row[-longest:] if truncating == "pre" else row[:longest]
+        place = slice(longest - len(kept), None) if padding == "pre" else slice(len(kept))
+        padded[number, place] = kept
+    return padded
+
+
+def _row(sequence: Any, number: int) -> np.ndarray:
+    if not hasattr(sequence, "__len__") or isinstance(sequence, (str, bytes)):
+        raise ValueError(
+            f"pad_sequences takes a list of sequences; element {number} is {sequence!r}.\n"
+            "  Fix: pad_sequences([sequence]) for a single one."
+        )
+    return np.asarray(sequence)
