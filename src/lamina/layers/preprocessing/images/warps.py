@@ -130,6 +130,11 @@ class RandomWarp(RandomImageLayer):
         """Eight numbers a picture, `(batch, 8)`; see `ops.image.affine_transform`."""
         raise NotImplementedError(f"{type(self).__name__} has no maps(transformation, …).")
 
+    def size_before(self, transformation: dict) -> tuple[int, int]:
+        """Height and width of the pictures that a transformation was drawn for."""
+        shape = transformation["input_shape"]
+        return shape[self._height_axis], shape[self._width_axis]
+
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         return self._warped(images, transformation, training, self.interpolation)
@@ -145,8 +150,7 @@ class RandomWarp(RandomImageLayer):
     ) -> dict:
         if not training or transformation is None:
             return bounding_boxes
-        shape = transformation["input_shape"]
-        size = shape[self._height_axis], shape[self._width_axis]
+        size = self.size_before(transformation)
         # The maps say where a pixel comes from; boxes go the other way.
         inverse = sampling.adjugate(sampling.as_matrix(self.maps(transformation, *size)))
         return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
@@ -222,8 +226,10 @@ class RandomRotation(RandomWarp):
             "image_height": height,
             "image_width": width,
             "batch_size": batch,
-            "input_shape": self.images_of(data).shape,
         }
+
+    def size_before(self, transformation: dict) -> tuple[int, int]:
+        return transformation["image_height"], transformation["image_width"]
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
         return jnp.reshape(transformation["rotation_matrix"], (-1, 8))
