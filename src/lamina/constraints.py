@@ -21,7 +21,11 @@ __all__ = [
     "UnitNorm",
     "deserialize",
     "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
     "serialize",
+    "unit_norm",
 ]
 
 Axis = int | Sequence[int]
@@ -179,6 +183,12 @@ def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
     axes = axis if isinstance(axis, int) else tuple(axis)
     return w, jnp.sqrt(jnp.sum(jnp.square(w), axis=axes, keepdims=True))
 
+
+# Keras's other names.
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
 
 _TABLE = lookup.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})

@@ -18,6 +18,10 @@ __all__ = [
     "Regularizer",
     "deserialize",
     "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
     "serialize",
 ]
 
@@ -182,6 +186,12 @@ def _strength(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be a finite number of 0 or more; received {value!r}.")
     return float(value)
 
+
+# Keras's other names.
+l1 = L1
+l1_l2 = L1L2
+l2 = L2
+orthogonal_regularizer = OrthogonalRegularizer
 
 _TABLE = lookup.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
 registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
