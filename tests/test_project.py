@@ -34,8 +34,9 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Not every user has them, or they take long to import.
 HEAVY = {
-    "IPython", "PIL", "filelock", "h5py", "jax", "jinja2", "keras", "matplotlib", "optax",
-    "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorflow", "torch",
+    "IPython", "PIL", "filelock", "google", "h5py", "jax", "jinja2", "keras", "matplotlib", "optax",
+    "orbax", "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorboard", "tensorflow",
+    "torch",
 }  # fmt: skip
 # Thin rooms that must answer before Lamina itself is imported, e.g. `lamina --help`.
 LAZY_ROOMS = {"cli", "compat"}

@@ -453,6 +453,11 @@ class Optimizer:
                 if id(v) in averages:
                     v.assign(averages[id(v)].value)
 
+    def averages(self) -> list[tuple[Variable, Variable]]:
+        """Each weight and its moving average; none without `use_ema`."""
+        averages = self._slots.get("average", {})
+        return [(v, averages[id(v)]) for v in self._trainable_variables if id(v) in averages]
+
     def scale_loss(self, loss: ArrayLike) -> ArrayLike:
         """The loss to differentiate: times `loss_scale_factor`, if there is one."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor

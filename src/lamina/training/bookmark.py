@@ -36,7 +36,7 @@ class Bookmark:
         self.epoch = epoch  # the epoch, from 0, that is next or under way
         self.step = 0  # how many of its steps are done
         self.logs: dict[str, Any] = {}  # what they measured
-        self.steps = 0  # done since the run began, in this process
+        self.steps = 0  # done since the run began
         self.interrupted = False  # whether the run is about to end before its time
 
     def move(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
@@ -58,6 +58,7 @@ class Bookmark:
         return {
             "epoch": self.epoch,
             "step": self.step,
+            "steps": self.steps,
             "logs": self.logs,
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
             "random": seeds.random_state(),
@@ -79,7 +80,7 @@ class Bookmark:
         """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
         self._refuse_others(contents)
         self.epoch, self.step = contents["epoch"], contents["step"]
-        self.logs = contents["logs"]
+        self.steps, self.logs = contents["steps"], contents["logs"]
         if self.step:
             self._hooks.on_epoch_begin(self.epoch)
         self._restore_variables(contents)

@@ -9,7 +9,10 @@ from lamina.training.callbacks.history import History
 from lamina.training.callbacks.lambda_callback import LambdaCallback
 from lamina.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
+from lamina.training.callbacks.remote_monitor import RemoteMonitor
 from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from lamina.training.callbacks.swap_ema_weights import SwapEMAWeights
+from lamina.training.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -23,5 +26,8 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

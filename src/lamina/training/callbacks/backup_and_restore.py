@@ -88,7 +88,9 @@ class BackupAndRestore(Callback):
         problems = []
         for path in (self._path, self._previous):
             try:
-                return read_state(path)
+                found = read_state(path)
+                self._steps_at_save = self._steps = found["steps"]
+                return found
             except FileNotFoundError:
                 continue
             except (DamagedFileError, OSError) as error:

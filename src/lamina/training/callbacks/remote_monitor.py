@@ -1,0 +1,63 @@
+"""RemoteMonitor: sends what was measured to a server."""
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from lamina.core.arguments import explain_arguments
+from lamina.core.errors import LaminaWarning
+from lamina.training.callbacks.callback import Callback
+
+
+class RemoteMonitor(Callback):
+    """Posts the logs of every epoch, and its number, to a server.
+
+    A server that does not answer is named in a warning; training goes on.
+
+    Args:
+        root: Address of the server, such as `"http://localhost:9000"`.
+        path: Path on the server.
+        field: Name of the form's field that holds the JSON, unless `send_as_json`.
+        headers: Further HTTP headers.
+        send_as_json: Send the JSON itself, as `application/json`, and not a form.
+
+    Example:
+        >>> RemoteMonitor("http://localhost:9000").path
+        '/publish/epoch/end/'
+    """
+
+    @explain_arguments
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: Mapping[str, str] | None = None,
+        send_as_json: bool = False,
+    ):
+        self.root = os.fspath(root)
+        self.path = path
+        self.field = field
+        self.headers = headers
+        self.send_as_json = send_as_json
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        import requests
+
+        values = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
+        record = {"epoch": epoch, **values}
+        content = (
+            {"json": record} if self.send_as_json else {"data": {self.field: json.dumps(record)}}
+        )
+        try:
+            requests.post(self.root + self.path, headers=self.headers, timeout=10, **content)
+        except requests.exceptions.RequestException as error:
+            warnings.warn(
+                f"RemoteMonitor could not reach {self.root}{self.path}: {type(error).__name__}.\n"
+                "  Training goes on; the logs of this epoch were not sent.",
+                LaminaWarning,
+                stacklevel=2,
+            )

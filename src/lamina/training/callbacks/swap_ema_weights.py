@@ -1,0 +1,114 @@
+"""SwapEMAWeights: measures, and saves, the moving average of the weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.arguments import explain_arguments
+from lamina.core.variable import Variable
+from lamina.training.callbacks.callback import Callback
+
+
+class SwapEMAWeights(Callback):
+    """Puts the moving averages of the weights in their place while the model is measured.
+
+    For an optimizer with `use_ema=True`. Validation, `evaluate` and `predict` see the averages;
+    training goes on with the weights themselves.
+
+    Args:
+        swap_on_epoch: Also leave the averages in place from the end of an epoch to the beginning
+            of the next, so that callbacks after this one, such as `ModelCheckpoint`, save them.
+
+    Raises:
+        ValueError: If the optimizer keeps no averages.
+
+    Example:
+        >>> import lamina
+        >>> import numpy as np
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+        >>> model.compile(lamina.optimizers.SGD(0.1, use_ema=True), "mse")
+        >>> x = np.ones((4, 2), "float32")
+        >>> history = model.fit(x, x[:, :1], validation_data=(x, x[:, :1]), verbose=0,
+        ...                     callbacks=[SwapEMAWeights()])
+    """
+
+    @explain_arguments
+    def __init__(self, swap_on_epoch: bool = False):
+        self.swap_on_epoch = swap_on_epoch
+        self._kept: list[jax.Array] | None = None  # the weights, while averages are in their place
+        self._measuring = False
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._pairs()  # refuses before the first epoch
+        self._kept = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self.swap_on_epoch:
+            self._put_back()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if self.swap_on_epoch:
+            self._put_averages()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._kept = None  # `fit` itself ends with the averages in place
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._begin()
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._end()
+
+    def on_predict_begin(self, logs: dict | None = None) -> None:
+        self._begin()
+
+    def on_predict_end(self, logs: dict | None = None) -> None:
+        self._end()
+
+    def get_state(self) -> dict[str, Any]:
+        kept = None if self._kept is None else [np.asarray(value) for value in self._kept]
+        return {"kept": kept}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        kept = state["kept"]
+        self._kept = None if kept is None else [jax.numpy.asarray(value) for value in kept]
+
+    def _begin(self) -> None:
+        if self._kept is None:
+            self._put_averages()
+            self._measuring = True
+
+    def _end(self) -> None:
+        if self._measuring:
+            self._put_back()
+            self._measuring = False
+
+    def _put_averages(self) -> None:
+        if self._kept is None:
+            pairs = self._pairs()
+            self._kept = [weight.value for weight, _ in pairs]
+            for weight, average in pairs:
+                weight.assign(average.value)
+
+    def _put_back(self) -> None:
+        if self._kept is not None:
+            for (weight, _), value in zip(self._pairs(), self._kept, strict=True):
+                weight.assign(value)
+            self._kept = None
+
+    def _pairs(self) -> list[tuple[Variable, Variable]]:
+        pairs = [pair for one in _with_inner(self.model.optimizer) for pair in one.averages()]
+        if not pairs:
+            raise ValueError(
+                f"SwapEMAWeights: {self.model.optimizer!r} keeps no moving averages.\n"
+                "  Fix: compile with use_ema=True, such as optimizer=Adam(use_ema=True)."
+            )
+        return pairs
+
+
+def _with_inner(optimizer: Any) -> list[Any]:
+    """The optimizers that change weights, where one hands them on to others."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(getattr(optimizer, "optimizers", [optimizer]))

@@ -1,0 +1,339 @@
+"""TensorBoard: writes what TensorBoard shows, with the tensorboard package's own event writer."""
+
+import io
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.arguments import explain_arguments
+from lamina.layers import Embedding
+from lamina.training.callbacks.callback import Callback
+
+
+class TensorBoard(Callback):
+    """Writes logs for TensorBoard: `tensorboard --logdir logs` shows them while training runs.
+
+    In the folder `train`: losses and metrics of every epoch (`epoch_loss` …), the learning rate,
+    the graph of layers, and what the arguments ask for; in `validation`: what was measured on
+    validation data. Needs `pip install 'lamina[tensorboard]'`; TensorFlow is not needed.
+
+    Args:
+        log_dir: Folder of the logs.
+        histogram_freq: Write histograms of the weights every so many epochs; 0 for never.
+        write_graph: Write the graph of layers.
+        write_images: With the histograms, also write the weights as pictures.
+        write_steps_per_second: Write how many steps were done in a second.
+        update_freq: `"epoch"`, `"batch"`, or a number of batches after which the losses and
+            metrics so far are written (`batch_loss` …). It makes training no slower.
+        profile_batch: Number of the batch (from 1) to profile with JAX, or first and last; 0 for
+            none.
+        embeddings_freq: Write the vectors of Embedding layers, for the projector, every so many
+            epochs; 0 for never.
+        embeddings_metadata: File with a line for each vector, or a dict of them by the names of
+            layers; seen from `log_dir`.
+
+    Raises:
+        ImportError: If the tensorboard package is missing.
+        ValueError: If an argument is wrong.
+
+    Example:
+        >>> import lamina
+        >>> import numpy as np
+        >>> import tempfile
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> folder = tempfile.mkdtemp()
+        >>> x = np.ones((4, 2), "float32")
+        >>> history = model.fit(x, x[:, :1], verbose=0, callbacks=[TensorBoard(folder)])
+        >>> os.listdir(folder)
+        ['train']
+    """
+
+    @explain_arguments
+    def __init__(
+        self,
+        log_dir: str | os.PathLike = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: str | Mapping[str, str] | None = None,
+    ):
+        _writer_class()  # says now what is missing, not after an epoch
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = _frequency("histogram_freq", histogram_freq)
+        self.write_graph = write_graph
+        self.write_images = write_images
+        self.write_steps_per_second = write_steps_per_second
+        if update_freq not in ("epoch", "batch"):
+            update_freq = _frequency("update_freq", update_freq, least=1)
+        self.update_freq: Any = 1 if update_freq == "batch" else update_freq
+        self.embeddings_freq = _frequency("embeddings_freq", embeddings_freq)
+        self.embeddings_metadata = embeddings_metadata
+        self._profiled = _batches(profile_batch)
+        self._profiling = False
+        self._writers: dict[str, Any] = {}
+        self._steps = 0
+        self._written_at = (0, 0.0)  # step and time
+        self._epoch_began = (0, 0.0)
+
+    # -- when ------------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._steps = 0
+        self._written_at = (0, time.perf_counter())
+        if self.write_graph:
+            self._write_graph()
+        if self.embeddings_freq:
+            self._write_projector()
+        if self._profiled[0] == 1:
+            self._start_profile()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch_began = (self._steps, time.perf_counter())
+
+    def steps_to_bookmark(self) -> int | None:
+        wanted = []
+        if self.update_freq != "epoch":
+            wanted.append(self.update_freq - self._steps % self.update_freq)
+        first, last = self._profiled
+        wanted += [at - self._steps for at in (first - 1, last) if at > self._steps]
+        return min(wanted, default=None)
+
+    def at_bookmark(self, bookmark: Any) -> None:
+        """After batches: the measures so far, and the profiler."""
+        self._steps = bookmark.steps
+        if bookmark.step and self.update_freq != "epoch" and self._steps % self.update_freq == 0:
+            logs = dict(bookmark.logs)
+            if self.write_steps_per_second:
+                logs["steps_per_second"] = self._pace(*self._written_at)
+            self._written_at = (self._steps, time.perf_counter())
+            self._scalars("train", {f"batch_{k}": v for k, v in logs.items()}, self._steps)
+        first, last = self._profiled
+        if first and self._steps == first - 1:
+            self._start_profile()
+        elif self._profiling and self._steps >= last:
+            self._stop_profile()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        measured = {k: v for k, v in logs.items() if not k.startswith("val_")}
+        if measured:
+            measured.update(_learning_rates(self.model.optimizer))
+            if self.write_steps_per_second:
+                self._steps = max(self._steps, self._epoch_began[0])
+                measured["steps_per_second"] = self._pace(*self._epoch_began)
+        validated = {k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")}
+        self._scalars("train", {f"epoch_{k}": v for k, v in measured.items()}, epoch)
+        self._scalars("validation", {f"epoch_{k}": v for k, v in validated.items()}, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            self._write_weights(epoch)
+        if self.embeddings_freq and epoch % self.embeddings_freq == 0:
+            self._write_embeddings()
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        step = int(getattr(self.model.optimizer, "iterations", 0))
+        named = {f"evaluation_{k}_vs_iterations": v for k, v in (logs or {}).items()}
+        self._scalars("validation", named, step)
+        if "validation" in self._writers:
+            self._writers["validation"].flush()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self._profiling:
+            self._stop_profile()
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    # -- what ------------------------------------------------------------------------------------
+
+    def _pace(self, steps: int, began: float) -> float:
+        return (self._steps - steps) / max(time.perf_counter() - began, 1e-9)
+
+    def _scalars(self, folder: str, values: Mapping[str, Any], step: int) -> None:
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
+        for name, value in values.items():
+            if np.ndim(value) == 0:
+                self._write(folder, scalar_pb(name, float(value)), step)
+
+    def _write(self, folder: str, summary: Any, step: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        if folder not in self._writers:
+            self._writers[folder] = _writer_class()(os.path.join(self.log_dir, folder))
+        event = Event(wall_time=time.time(), step=step, summary=summary)
+        self._writers[folder].add_event(event)
+
+    def _write_graph(self) -> None:
+        """The layers as JSON, which TensorBoard draws; models without a graph have none."""
+        from tensorboard.plugins.graph.metadata import PLUGIN_NAME_KERAS_MODEL
+
+        if not self.model.inputs:
+            return
+        try:
+            text = self.model.to_json()
+        except (TypeError, ValueError):  # a layer of the user's own that cannot be written
+            return
+        metadata = _metadata(PLUGIN_NAME_KERAS_MODEL, b"1")
+        self._write("train", _text_summary("keras", [text.encode()], metadata, scalar=True), 0)
+
+    def _write_weights(self, epoch: int) -> None:
+        from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+        for layer in self.model.layers:
+            for weight in layer.weights:
+                value = weight.numpy().astype("float32")
+                self._write("train", histogram_pb(f"{weight.path}/histogram", value), epoch)
+                pictures = _pictures(value) if self.write_images else []
+                if pictures:
+                    self._write("train", _image_summary(f"{weight.path}/image", pictures), epoch)
+
+    def _embedding_layers(self) -> list[Embedding]:
+        return [layer for layer in self.model._flatten_layers() if isinstance(layer, Embedding)]
+
+    def _write_projector(self) -> None:
+        """Tell TensorBoard's projector which files have the vectors."""
+        from google.protobuf import text_format
+        from tensorboard.plugins import projector
+
+        labels = self.embeddings_metadata
+        layers = self._embedding_layers()
+        if isinstance(labels, Mapping):
+            unknown = sorted(set(labels) - {layer.name for layer in layers})
+            if unknown:
+                raise ValueError(
+                    f"TensorBoard: embeddings_metadata names {', '.join(unknown)}; the Embedding "
+                    f"layers are {', '.join(layer.name for layer in layers) or 'none'}."
+                )
+        config = projector.ProjectorConfig()
+        for layer in layers:
+            file = labels.get(layer.name) if isinstance(labels, Mapping) else labels
+            entry = config.embeddings.add(tensor_name=layer.name, tensor_path=_vectors_file(layer))
+            if file:
+                entry.metadata_path = file
+        folder = Path(self.log_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "projector_config.pbtxt").write_text(text_format.MessageToString(config))
+
+    def _write_embeddings(self) -> None:
+        for layer in self._embedding_layers():
+            vectors = np.asarray(layer.embeddings.numpy(), "float32")
+            np.savetxt(Path(self.log_dir, _vectors_file(layer)), vectors, "%.6g", delimiter="\t")
+
+    def _start_profile(self) -> None:
+        jax.profiler.start_trace(os.path.join(self.log_dir, "train"))
+        self._profiling = True
+
+    def _stop_profile(self) -> None:
+        jax.profiler.stop_trace()
+        self._profiling = False
+
+
+def _writer_class() -> Any:
+    try:
+        # Not everybody has it, and it takes a while to import.
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError:
+        raise ImportError(
+            "The TensorBoard callback needs the tensorboard package.\n"
+            "  Fix: pip install 'lamina[tensorboard]'"
+        ) from None
+    return EventFileWriter
+
+
+def _frequency(name: str, value: Any, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        words = ", 'epoch' or 'batch'" if name == "update_freq" else ""
+        raise ValueError(
+            f"TensorBoard: {name} must be a whole number of at least {least}{words}; "
+            f"received {value!r}."
+        )
+    return value
+
+
+def _batches(given: Any) -> tuple[int, int]:
+    """First and last batch to profile, `(0, 0)` for none; a text has them as `"5"` or `"10,20"`."""
+    try:
+        parts = given.split(",") if isinstance(given, str) else given
+        numbers = [int(n) for n in (parts if isinstance(parts, (list, tuple)) else [parts])]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (1, 2) or not 0 <= numbers[0] <= numbers[-1]:
+        raise ValueError(
+            "TensorBoard: profile_batch must be the number of a batch, or the first and the last "
+            f"of several; received {given!r}."
+        )
+    return numbers[0], numbers[-1]
+
+
+def _learning_rates(optimizer: Any) -> dict[str, float]:
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if hasattr(optimizer, "optimizers"):
+        return {f"learning_rate_{o.name}": float(o.learning_rate) for o in optimizer.optimizers}
+    rate = getattr(optimizer, "learning_rate", None)
+    return {} if rate is None else {"learning_rate": float(rate)}
+
+
+def _vectors_file(layer: Any) -> str:
+    return f"{layer.name.replace('/', '_')}.tsv"
+
+
+def _pictures(weight: np.ndarray) -> list[np.ndarray]:
+    """A weight as grey pictures `(height, width)`, 0 to 255; none if it has too many axes."""
+    weight = np.squeeze(weight)
+    if weight.ndim == 1:
+        weight = weight[:, None]
+    elif weight.ndim == 2 and weight.shape[0] > weight.shape[1]:
+        weight = weight.T
+    elif weight.ndim == 3:  # a kernel of a convolution: a picture for each of its last axis
+        weight = np.moveaxis(weight, -1, 0)
+    if weight.ndim not in (2, 3):
+        return []
+    least, span = weight.min(), np.ptp(weight) or 1.0
+    grey = ((weight - least) / span * 255).astype("uint8")
+    return list(grey) if weight.ndim == 3 else [grey]
+
+
+def _image_summary(tag: str, pictures: list[np.ndarray]) -> Any:
+    from PIL import Image
+    from tensorboard.plugins.image.metadata import create_summary_metadata
+
+    height, width = pictures[0].shape
+    parts = [str(width).encode(), str(height).encode()]
+    for picture in pictures[:16]:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, format="PNG")
+        parts.append(buffer.getvalue())
+    metadata = create_summary_metadata(display_name=None, description=None)
+    return _text_summary(tag, parts, metadata)
+
+
+def _metadata(plugin: str, content: bytes) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
+
+    return SummaryMetadata(
+        plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+    )
+
+
+def _text_summary(tag: str, parts: list[bytes], metadata: Any, scalar: bool = False) -> Any:
+    """A summary whose tensor holds byte strings."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
+
+    axes = [] if scalar else [TensorShapeProto.Dim(size=len(parts))]
+    tensor = TensorProto(dtype=DT_STRING, string_val=parts, tensor_shape=TensorShapeProto(dim=axes))
+    return Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
