@@ -122,7 +122,6 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from lamina.layers.preprocessing import feature_space  # noqa: F401 - its names are in files
 from lamina.layers.preprocessing.audio import (
     MelSpectrogram,
     STFTSpectrogram,
