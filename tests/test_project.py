@@ -18,7 +18,16 @@ SOURCE = ROOT / "src" / "lamina"
 # The order of the house: a room may import from its own floor and from those before it.
 FLOORS = (
     ("version", "core"),
-    ("applications", "backend", "config", "distribution", "dtype_policies", "export", "ops"),
+    (
+        "applications",
+        "backend",
+        "config",
+        "distribution",
+        "dtype_policies",
+        "export",
+        "ops",
+        "tree",
+    ),
     ("activations", "constraints", "initializers", "quantizers", "random", "regularizers"),
     ("layers", "losses", "metrics", "optimizers"),
     ("saving", "training"),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         random,
         regularizers,
         saving,
+        tree,
         utils,
         visualization,
     )
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from lamina.core.input_spec import InputSpec
     from lamina.core.keras_tensor import KerasTensor
     from lamina.core.layer import Layer
+    from lamina.core.operation import Operation
+    from lamina.core.remat import RematScope, remat
+    from lamina.core.scopes import StatelessScope, SymbolicScope, device, name_scope
     from lamina.core.seed import set_random_seed
     from lamina.core.stateless import stateless, value_and_grad
     from lamina.core.variable import Variable
@@ -56,7 +60,7 @@ if TYPE_CHECKING:
     from lamina.layers.input import Input
     from lamina.losses import Loss
     from lamina.metrics import Metric
-    from lamina.models import Functional, Model, Sequential
+    from lamina.models import Function, Functional, Model, Sequential
     from lamina.optimizers import Optimizer
     from lamina.quantizers import Quantizer  # type: ignore[attr-defined]
     from lamina.regularizers import Regularizer
@@ -65,12 +69,13 @@ _MODULES = (
     *("activations", "applications", "backend", "callbacks", "config", "constraints", "data"),
     *("datasets", "diagnosis", "distribution", "dtype_policies", "export", "initializers"),
     *("layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers"),
-    *("preprocessing", "quantizers", "random", "regularizers", "saving", "utils"),
+    *("preprocessing", "quantizers", "random", "regularizers", "saving", "tree", "utils"),
     *("visualization",),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
     "FloatDTypePolicy": "lamina.dtype_policies",
+    "Function": "lamina.models",
     "Functional": "lamina.models",
     "Initializer": "lamina.initializers",
     "Input": "lamina.layers.input",
@@ -81,11 +86,18 @@ _NAMES = {
     "Loss": "lamina.losses",
     "Metric": "lamina.metrics",
     "Model": "lamina.models",
+    "Operation": "lamina.core.operation",
     "Optimizer": "lamina.optimizers",
     "Quantizer": "lamina.quantizers",
     "Regularizer": "lamina.regularizers",
+    "RematScope": "lamina.core.remat",
     "Sequential": "lamina.models",
+    "StatelessScope": "lamina.core.scopes",
+    "SymbolicScope": "lamina.core.scopes",
     "Variable": "lamina.core.variable",
+    "device": "lamina.core.scopes",
+    "name_scope": "lamina.core.scopes",
+    "remat": "lamina.core.remat",
     "set_random_seed": "lamina.core.seed",
     "stateless": "lamina.core.stateless",
     "value_and_grad": "lamina.core.stateless",
@@ -94,6 +106,7 @@ _NAMES = {
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "Functional",
     "Initializer",
     "Input",
@@ -104,10 +117,14 @@ __all__ = [
     "Loss",
     "Metric",
     "Model",
+    "Operation",
     "Optimizer",
     "Quantizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
+    "StatelessScope",
+    "SymbolicScope",
     "Variable",
     "__version__",
     "activations",
@@ -118,6 +135,7 @@ __all__ = [
     "constraints",
     "data",
     "datasets",
+    "device",
     "diagnosis",
     "distribution",
     "dtype_policies",
@@ -128,15 +146,18 @@ __all__ = [
     "metrics",
     "mixed_precision",
     "models",
+    "name_scope",
     "ops",
     "optimizers",
     "preprocessing",
     "quantizers",
     "random",
     "regularizers",
+    "remat",
     "saving",
     "set_random_seed",
     "stateless",
+    "tree",
     "utils",
     "value_and_grad",
     "visualization",

@@ -1,6 +1,10 @@
 """The few names that Keras keeps under `backend`."""
 
 import gc
+from typing import Any
+
+import jax.numpy as jnp
+from jax.dtypes import canonicalize_dtype
 
 from lamina.core.config import (
     epsilon,
@@ -10,7 +14,9 @@ from lamina.core.config import (
     set_floatx,
     set_image_data_format,
 )
-from lamina.core.naming import reset_names
+from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.keras_tensor import is_keras_tensor
+from lamina.core.naming import next_number, reset_names
 
 
 def clear_session(free_memory: bool = True) -> None:
@@ -34,13 +40,65 @@ def backend() -> str:
     return "jax"
 
 
+def get_uid(prefix: str = "") -> int:
+    """1 at the first call with a prefix, then 2, 3 …
+
+    Example:
+        >>> get_uid("block"), get_uid("block"), get_uid("head")
+        (1, 2, 1)
+    """
+    return next_number(prefix)
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """True for float16, bfloat16, float32 and float64.
+
+    Example:
+        >>> is_float_dtype("bfloat16"), is_float_dtype("int32")
+        (True, False)
+    """
+    return is_float(standardize_dtype(dtype))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """True for whole numbers, with a sign or without.
+
+    Example:
+        >>> is_int_dtype("uint8"), is_int_dtype("bool")
+        (True, False)
+    """
+    return jnp.issubdtype(standardize_dtype(dtype), jnp.integer)
+
+
+def result_type(*dtypes: Any) -> str:
+    """The type of what is computed from these types; Python's `int` and `float` give way.
+
+    Example:
+        >>> result_type("int32", "bfloat16"), result_type("bfloat16", float)
+        ('bfloat16', 'bfloat16')
+    """
+    if not dtypes:
+        return floatx()
+    weak = {int: 0, "int": 0, float: 0.0, "float": 0.0, complex: 0j}
+    names = [d if d in weak else canonicalize_dtype(standardize_dtype(d)).name for d in dtypes]
+    found = jnp.result_type(*(weak[d] if d in weak else jnp.dtype(d) for d in names)).name
+    # A Python float next to whole numbers is one of our floats, which need not be JAX's.
+    return floatx() if found == "float32" and "float32" not in names else found
+
+
 __all__ = [
     "backend",
     "clear_session",
     "epsilon",
     "floatx",
+    "get_uid",
     "image_data_format",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
+    "result_type",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "standardize_dtype",
 ]

@@ -4,6 +4,7 @@
 """
 
 import inspect
+from collections.abc import Collection
 from typing import Any
 
 from lamina.core import registry
@@ -26,12 +27,15 @@ def init_argument_names(cls: type) -> set[str]:
     return names - {"self", "args", "kwargs"}
 
 
-def arguments_as_config(obj: Any, args: tuple, kwargs: dict) -> dict:
+def arguments_as_config(
+    obj: Any, args: tuple, kwargs: dict, standard: Collection[str] = STANDARD
+) -> dict:
     """The arguments an object was made with, defaults included, as plain data.
 
     Args:
         obj: The object.
         args, kwargs: What its class was called with.
+        standard: Names that are written elsewhere.
 
     Raises:
         TypeError: If an argument has no name, or cannot be written as data.
@@ -47,9 +51,9 @@ def arguments_as_config(obj: Any, args: tuple, kwargs: dict) -> dict:
         elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
             if value != ():
                 raise _needs_get_config(obj, f"its argument {name!r} has no keyword")
-        elif name not in STANDARD:
+        elif name not in standard:
             config[name] = value
-    config = {name: value for name, value in config.items() if name not in STANDARD}
+    config = {name: value for name, value in config.items() if name not in standard}
     try:
         return registry.serialize(config)
     except TypeError as error:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, masking, registry
+from lamina.core import dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
 from lamina.core.init_arguments import (
@@ -75,12 +75,6 @@ class Layer(Operation):
     _tracked: dict[str, list]
     _own_losses: list
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Layer":
-        layer = super().__new__(cls)
-        if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
-            object.__setattr__(layer, "_init_arguments", (args, kwargs))
-        return layer
-
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
@@ -121,6 +115,7 @@ class Layer(Operation):
         # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
         self._input_shape_argument = input_shape
         self._told_of_masks = False
+        self._remat_scope = remat.current_scope()
         object.__setattr__(self, "_own_losses", [])
 
     # -- weights ---------------------------------------------------------------------------------
@@ -335,7 +330,8 @@ class Layer(Operation):
                     check_inputs(self.input_spec, first, self._label)
                 _call_state.training = training
                 with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
-                    outputs = self.call(*args, **kwargs)
+                    call = self.call if self._remat_scope is None else remat.call_of(self)
+                    outputs = call(*args, **kwargs)
             except Exception as error:
                 self._explain(error, args)
                 raise
@@ -633,7 +629,10 @@ class Layer(Operation):
                     f"add_loss() takes a number computed from arrays and received {value!r}.\n"
                     "  Fix: call self.add_loss(…) inside the call() of a layer."
                 )
-            self._own_losses.append(value)
+            if context.losses is not None:
+                context.losses.append((self, value))
+            else:
+                self._own_losses.append(value)
 
     @property
     def losses(self) -> list:

@@ -8,6 +8,7 @@ from collections import defaultdict
 class _Counters(threading.local):
     def __init__(self) -> None:
         self.used: dict[str, int] = defaultdict(int)
+        self.asked: dict[str, int] = defaultdict(int)
 
 
 _counters = _Counters()
@@ -44,6 +45,13 @@ def auto_name(cls: type) -> str:
     return unique_name(to_snake_case(cls.__name__))
 
 
+def next_number(prefix: str) -> int:
+    """1, 2, 3 … for users who number things of their own."""
+    _counters.asked[prefix] += 1
+    return _counters.asked[prefix]
+
+
 def reset_names() -> None:
     """Start counting again, as `clear_session` does."""
     _counters.used.clear()
+    _counters.asked.clear()

@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 
-from lamina.core import masking, naming
+from lamina.core import masking, naming, registry
 from lamina.core.errors import unknown_argument
+from lamina.core.init_arguments import arguments_as_config, has_automatic_config
 from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
 from lamina.core.tracebacks import strip
 from lamina.core.variable import Variable
@@ -39,7 +40,27 @@ class Node:
 
 
 class Operation:
-    """Base of layers and of functions that may be called on symbolic tensors."""
+    """Base of layers and of functions that may be called on symbolic tensors.
+
+    A subclass writes `call`; without a `get_config` of its own it is saved by the arguments of its
+    `__init__`.
+
+    Args:
+        name: Made from the class's name if None.
+
+    Example:
+        >>> class Halve(Operation):
+        ...     def call(self, x):
+        ...         return x / 2
+        >>> Halve()(KerasTensor((None, 3))).shape
+        (None, 3)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        operation = super().__new__(cls)
+        if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
+            object.__setattr__(operation, "_init_arguments", (args, kwargs))
+        return operation
 
     def __init__(self, name: str | None = None):
         self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))
@@ -69,11 +90,17 @@ class Operation:
         return trace_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> dict:
-        return {"name": self.name}
+        """What is needed to make the operation again, as plain data."""
+        if not has_automatic_config(type(self)):
+            return {"name": self.name}  # the subclass adds what is its own
+        args, kwargs = self._init_arguments  # type: ignore[attr-defined]
+        return {"name": self.name, **arguments_as_config(self, args, kwargs, standard=("name",))}
+
+    get_config.automatic = True  # type: ignore[attr-defined]
 
     @classmethod
     def from_config(cls, config: dict) -> "Operation":
-        return cls(**config)
+        return cls(**(registry.deserialize(config) if has_automatic_config(cls) else config))
 
     @property
     def input(self) -> Any:

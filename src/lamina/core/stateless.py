@@ -58,6 +58,11 @@ def scratch() -> Iterator[None]:
         yield
 
 
+def traced_state() -> "contextlib.AbstractContextManager[Bindings]":
+    """What is assigned inside is found in the bindings afterwards: `values` of its `boxes`."""
+    return _bound(open=True)
+
+
 @contextlib.contextmanager
 def _bound(
     boxes: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False

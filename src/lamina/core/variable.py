@@ -55,6 +55,8 @@ class _Context(threading.local):
         self.masks: dict[int, tuple[Any, Any]] = {}
         self.autocast: str | None = None
         self.path: tuple[str, ...] = ()
+        # Where losses of layers go instead of to the layers: pairs (layer, value).
+        self.losses: list | None = None
 
 
 context = _Context()

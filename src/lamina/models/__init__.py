@@ -3,12 +3,14 @@
 from lamina.core import registry
 from lamina.core.errors import explain_missing_names
 from lamina.models.cloning import clone_model
+from lamina.models.function import Function
 from lamina.models.functional import Functional
 from lamina.models.model import Model, model_from_json
 from lamina.models.sequential import Sequential
 from lamina.saving import load_model, save_model
 
 __all__ = [
+    "Function",
     "Functional",
     "Model",
     "Sequential",

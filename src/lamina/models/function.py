@@ -1,0 +1,60 @@
+"""Function: what lies between symbolic tensors, as one operation without training."""
+
+from typing import Any
+
+import jax
+
+from lamina.core.keras_tensor import KerasTensor, is_symbolic
+from lamina.core.operation import Operation
+from lamina.models.graph import Graph
+from lamina.ops.arrays import as_array
+
+
+class Function(Operation):
+    """A graph of operations between inputs and outputs, to be called on arrays or symbolic tensors.
+
+    A `Model` can be trained and saved; this can only be called.
+
+    Args:
+        inputs: Symbolic tensor(s), alone or in a list, tuple or dict.
+        outputs: What operations made of them.
+        name: Of the function.
+
+    Example:
+        >>> from lamina import Input
+        >>> x = Input((2,))
+        >>> Function(x, x * 2 + 1)([[1.0, 2.0]]).tolist()
+        [[3.0, 5.0]]
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+        super().__init__(name=name)
+        self._graph = Graph(inputs, outputs, name=self.name)
+
+    def call(self, inputs: Any) -> Any:
+        return self._graph.run(inputs)
+
+    def __call__(self, inputs: Any) -> Any:
+        # One tensor may be written as nested lists of numbers; several come in their structure.
+        if isinstance(self._graph.inputs, KerasTensor) and not is_symbolic(inputs):
+            return super().__call__(as_array(inputs))
+        return super().__call__(jax.tree.map(_tensor, inputs))
+
+    @property
+    def inputs(self) -> list:
+        """The symbolic tensors that it starts from."""
+        return list(self._graph.input_list)
+
+    @property
+    def outputs(self) -> list:
+        """The symbolic tensors that it gives."""
+        return list(self._graph.output_list)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Everything in between, in the order in which weights would be listed."""
+        return list(self._graph.operations)
+
+
+def _tensor(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, KerasTensor) else as_array(leaf)

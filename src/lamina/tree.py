@@ -1,0 +1,309 @@
+"""Nested structures: lists, tuples, named tuples and dicts of anything, flattened and mapped.
+
+Dicts are gone through in the order of their keys, an `OrderedDict` in its own; everything else,
+None among it, is a leaf.
+"""
+
+import warnings
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from lamina.core.errors import explain_missing_names
+
+__all__ = [
+    "MAP_TO_NONE",
+    "assert_same_paths",
+    "assert_same_structure",
+    "flatten",
+    "flatten_with_path",
+    "is_nested",
+    "lists_to_tuples",
+    "map_shape_structure",
+    "map_structure",
+    "map_structure_up_to",
+    "pack_sequence_as",
+    "traverse",
+]
+
+
+class MAP_TO_NONE:
+    """What a function given to `traverse` returns to put None in place of a part."""
+
+
+def is_nested(structure: Any) -> bool:
+    """True for a list, tuple, named tuple, deque or dict.
+
+    Example:
+        >>> is_nested([1]), is_nested(1), is_nested(None)
+        (True, False, False)
+    """
+    return _node(structure) is not None
+
+
+def flatten(structure: Any) -> list:
+    """The leaves as a list.
+
+    Example:
+        >>> flatten({"b": [1, (2, None)], "a": 3})
+        [3, 1, 2, None]
+    """
+    return [leaf for _, leaf in flatten_with_path(structure)]
+
+
+def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
+    """The leaves with the indices and keys that lead to them.
+
+    Example:
+        >>> flatten_with_path([{"a": 1}, (2,)])
+        [((0, 'a'), 1), ((1, 0), 2)]
+    """
+    node = _node(structure)
+    if node is None:
+        return [((), structure)]
+    return [
+        ((key, *path), leaf)
+        for key, child in zip(node.keys, node.children, strict=True)
+        for path, leaf in flatten_with_path(child)
+    ]
+
+
+def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
+    """The inverse of `flatten`: a list of leaves in the form of a structure.
+
+    Raises:
+        ValueError: If there are too few leaves or too many.
+
+    Example:
+        >>> pack_sequence_as({"b": [0, 0], "a": 0}, [1, 2, 3])
+        {'b': [2, 3], 'a': 1}
+    """
+    if not isinstance(flat_sequence, Iterable):
+        raise TypeError(f"pack_sequence_as needs a list of leaves; received {flat_sequence!r}.")
+    leaves = list(flat_sequence)
+    wanted = len(flatten(structure))
+    if len(leaves) != wanted:
+        raise ValueError(f"The structure has {wanted} leaves; received {len(leaves)} to fill it.")
+    rest = iter(leaves)
+    return map_structure(lambda _: next(rest), structure)
+
+
+def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
+    """A function of every leaf, or of the leaves at one place in several structures.
+
+    Args:
+        func: Function of as many arguments as there are structures.
+        *structures: Of one form.
+        none_is_leaf: Whether the function is called on None, too; it stays None if not.
+
+    Raises:
+        ValueError: If the structures differ in form.
+
+    Example:
+        >>> map_structure(lambda x, y: x + y, [1, (2,)], [10, (20,)])
+        [11, (22,)]
+    """
+    _check_mappable("map_structure", func, structures)
+    for other in structures[1:]:
+        assert_same_structure(structures[0], other)
+
+    def apply(*parts: Any) -> Any:
+        if not none_is_leaf and parts[0] is None:
+            return None
+        return func(*parts)
+
+    return _map(structures[0], apply, structures)
+
+
+def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
+    """The same, down to the leaves of a shallower structure; what is below them stays whole.
+
+    Example:
+        >>> map_structure_up_to([None, None], len, [[1, 2], [3]])
+        [2, 1]
+    """
+    _check_mappable("map_structure_up_to", func, structures)
+    return _map(shallow_structure, func, structures)
+
+
+def map_shape_structure(func: Callable, structure: Any) -> Any:
+    """A function of every shape: a tuple or list of whole numbers and None counts as one leaf.
+
+    Example:
+        >>> map_shape_structure(len, {"x": (None, 3), "y": (2,)})
+        {'x': 2, 'y': 1}
+    """
+    node = None if _is_shape(structure) else _node(structure)
+    if node is None:
+        return func(structure)
+    return node.rebuild([map_shape_structure(func, child) for child in node.children])
+
+
+def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
+    """Visits every part, whole before its parts or after; what the function returns replaces it.
+
+    Args:
+        func: Function of a part. None keeps it (and goes on into it, from the top);
+            `MAP_TO_NONE` puts None there.
+        structure: Any structure.
+        top_down: Whether a whole is visited before its parts.
+
+    Example:
+        >>> traverse(lambda part: sum(part) if isinstance(part, tuple) else None, [(1, 2), 3])
+        [3, 3]
+    """
+    if not callable(func):
+        raise TypeError(f"traverse needs a function; received {func!r}.")
+
+    def inside(part: Any) -> Any:
+        node = _node(part)
+        if node is None:
+            return part
+        return node.rebuild([traverse(func, child, top_down) for child in node.children])
+
+    if not top_down:
+        structure = inside(structure)
+    found = func(structure)
+    if found is None:
+        return inside(structure) if top_down else structure
+    return None if found is MAP_TO_NONE else found
+
+
+def lists_to_tuples(structure: Any) -> Any:
+    """The same with a tuple for every list.
+
+    Example:
+        >>> lists_to_tuples([1, [2]])
+        (1, (2,))
+    """
+    return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
+
+
+def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
+    """Refuses two structures that differ in form: other containers, keys or lengths.
+
+    Dicts of every kind count as the same; lists, tuples and each kind of named tuple do not.
+
+    Args:
+        a, b: Structures.
+        check_types: Without effect, as in Keras; see `assert_same_paths`.
+
+    Raises:
+        ValueError: If they differ.
+
+    Example:
+        >>> assert_same_structure([1, (2, 3)], ["a", ("b", "c")])
+    """
+    if check_types is not None:
+        warnings.warn(
+            "check_types has no effect; assert_same_paths() is the looser check.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    one, other = _node(a), _node(b)
+    kinds = [None if node is None else node.kind for node in (one, other)]
+    if kinds[0] is not kinds[1]:
+        shown = ["a leaf" if kind is None else f"a {kind.__name__}" for kind in kinds]
+        raise ValueError(
+            f"The two structures don't have the same form: {shown[0]} stands against {shown[1]}.\n"
+            f"  First: {_short(a)}\n  Second: {_short(b)}"
+        )
+    if one is None or other is None:
+        return
+    if one.keys != other.keys:
+        raise ValueError(
+            "The two structures don't have the same form: their keys or lengths differ.\n"
+            f"  First: {_short(a)}\n  Second: {_short(b)}"
+        )
+    for child, its_partner in zip(one.children, other.children, strict=True):
+        assert_same_structure(child, its_partner)
+
+
+def assert_same_paths(a: Any, b: Any) -> None:
+    """Refuses two structures whose leaves are not at the same places, whatever holds them.
+
+    Raises:
+        ValueError: If they differ; the message lists the places that only one has.
+
+    Example:
+        >>> assert_same_paths([1, 2], (3, 4))
+    """
+    first, second = ({path for path, _ in flatten_with_path(x)} for x in (a, b))
+    if first != second:
+        raise ValueError(
+            "The two structures don't have the same paths.\n"
+            f"  Only in the first: {sorted(first - second, key=str)}\n"
+            f"  Only in the second: {sorted(second - first, key=str)}"
+        )
+
+
+class _Node(NamedTuple):
+    """A container: which kind it is, its keys, what it holds, and how to make another one."""
+
+    kind: type
+    keys: list
+    children: list
+    rebuild: Callable[[list], Any]
+
+
+def _node(x: Any) -> _Node | None:
+    if isinstance(x, dict):
+        keys = list(x)
+        if not isinstance(x, OrderedDict):
+            try:
+                keys = sorted(keys)
+            except TypeError:
+                pass  # keys that cannot be compared keep their order
+        return _Node(dict, keys, [x[key] for key in keys], lambda new: _dict_like(x, keys, new))
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        kind: type = type(x)
+        return _Node(kind, list(range(len(x))), list(x), lambda new: kind(*new))
+    if isinstance(x, deque):
+        return _Node(deque, list(range(len(x))), list(x), lambda new: deque(new, x.maxlen))
+    if isinstance(x, (list, tuple)):
+        kind = list if isinstance(x, list) else tuple
+        return _Node(kind, list(range(len(x))), list(x), kind)
+    return None
+
+
+def _dict_like(x: dict, keys: list, values: list) -> dict:
+    found = dict(zip(keys, values, strict=True))
+    in_order = {key: found[key] for key in x}
+    if isinstance(x, defaultdict):
+        return defaultdict(x.default_factory, in_order)
+    return OrderedDict(in_order) if isinstance(x, OrderedDict) else in_order
+
+
+def _map(shape: Any, func: Callable, structures: tuple) -> Any:
+    node = _node(shape)
+    if node is None:
+        return func(*structures)
+    parts = [_node(structure) for structure in structures]
+    for structure, part in zip(structures, parts, strict=True):
+        if part is None or part.kind is not node.kind or part.keys != node.keys:
+            raise ValueError(
+                "The structures don't have the same form.\n"
+                f"  First: {_short(shape)}\n  Another: {_short(structure)}"
+            )
+    rows = zip(*(part.children for part in parts if part is not None), strict=True)
+    pairs = zip(node.children, rows, strict=True)
+    return node.rebuild([_map(child, func, row) for child, row in pairs])
+
+
+def _check_mappable(caller: str, func: Any, structures: tuple) -> None:
+    if not callable(func):
+        raise TypeError(f"{caller} needs a function; received {func!r}.")
+    if not structures:
+        raise ValueError(f"{caller} needs at least one structure.")
+
+
+def _is_shape(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and all(e is None or isinstance(e, int) for e in x)
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+explain_missing_names(__name__)
