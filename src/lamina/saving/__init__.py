@@ -12,6 +12,7 @@ from lamina.core.registry import (
 )
 from lamina.core.registry import deserialize as deserialize_keras_object
 from lamina.core.registry import serialize as serialize_keras_object
+from lamina.saving.file_editor import KerasFileEditor
 from lamina.saving.model_file import load_model, load_weights, save_model, save_weights
 from lamina.saving.weights_file import DamagedFileError, WeightsMismatchError
 
@@ -20,6 +21,7 @@ CustomObjectScope = custom_object_scope
 __all__ = [
     "CustomObjectScope",
     "DamagedFileError",
+    "KerasFileEditor",
     "UnknownClassError",
     "WeightsMismatchError",
     "custom_object_scope",

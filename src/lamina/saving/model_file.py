@@ -110,14 +110,14 @@ def load_model(
     _ignore_old_arguments("load_model()", kwargs)
     _know_all_classes()
     path = existing(filepath)
-    with _about(path), path.open("rb") as file:
-        if _is_hdf5(file):
+    with about(path), path.open("rb") as file:
+        if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)
             return model
-        config, weights = _members(file, path, CONFIG, WEIGHTS)
-        with weights_file.opened(io.BytesIO(weights), _size(file)) as stored:
-            model = _model_from(_parsed(config), stored, custom_objects, compile)
+        config, weights = members(file, path, CONFIG, WEIGHTS)
+        with weights_file.opened(io.BytesIO(weights), size_of(file)) as stored:
+            model = _model_from(parsed(config), stored, custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -190,17 +190,17 @@ def load_weights(
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
         )
     skipped = list(objects_to_skip or ())
-    with _about(path), path.open("rb") as file:
+    with about(path), path.open("rb") as file:
         if path.name.endswith(shards.SUFFIX):
             with shards.opened(path) as stored:
                 remarks = _read(model, stored, skip_mismatch, by_name, skipped)
             _warn(path, remarks)
             return
         source: Any = file
-        if not _is_hdf5(file):
-            (weights,) = _members(file, path, WEIGHTS)
+        if not is_hdf5(file):
+            (weights,) = members(file, path, WEIGHTS)
             source = io.BytesIO(weights)
-        with weights_file.opened(source, _size(file)) as stored:
+        with weights_file.opened(source, size_of(file)) as stored:
             remarks = _read(model, stored, skip_mismatch, by_name, skipped)
     _warn(path, remarks)
 
@@ -275,7 +275,7 @@ def _writable(model: Any, filepath: str | Path, overwrite: bool) -> Path:
 
 
 @contextlib.contextmanager
-def _about(path: Path) -> Iterator[None]:
+def about(path: Path) -> Iterator[None]:
     """Errors about what is in a file begin with the file's name."""
     try:
         yield
@@ -329,7 +329,7 @@ def _load_legacy(
     file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool
 ) -> tuple[Any, list[str]]:
     """The model in an `.h5` file of Keras 2 or 3, and what could not be read."""
-    with weights_file.opened(file, _size(file)) as stored:
+    with weights_file.opened(file, size_of(file)) as stored:
         config = legacy_file.config_of(stored, "model_config")
         if config is None:
             raise _only_weights(path)
@@ -361,7 +361,8 @@ def _compile_legacy(
     return [problem] if problem else []
 
 
-def _parsed(config: bytes) -> Any:
+def parsed(config: bytes) -> Any:
+    """What a JSON member holds."""
     try:
         return json.loads(config)
     except (ValueError, RecursionError) as error:
@@ -399,14 +400,14 @@ def _model_from(
     return model
 
 
-def _members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
+def members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
     """Members of a zip, checked against their checksums and against zip bombs."""
     try:
         archive = zipfile.ZipFile(file)
     except Exception:
         raise _no_model(file, path) from None
     with archive:
-        return [_member(archive, name, _size(file)) for name in names]
+        return [_member(archive, name, size_of(file)) for name in names]
 
 
 def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
@@ -414,11 +415,11 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
     with zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
         total = sum(archive.getinfo(name).file_size for name in names)
-        if total > _LARGEST_EXPANSION * _size(file):
+        if total > _LARGEST_EXPANSION * size_of(file):
             raise DamagedFileError(
-                f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of {_size(file):,}."
+                f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of {size_of(file):,}."
             )
-        read_assets(model, names, lambda name: _member(archive, name, _size(file)))
+        read_assets(model, names, lambda name: _member(archive, name, size_of(file)))
 
 
 def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
@@ -428,7 +429,7 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
         inside = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
         raise DamagedFileError(f"it is no model: it has no {name} inside, but {inside}.") from None
     largest = _LARGEST_EXPANSION * size_on_disk
-    if info.file_size > (min(largest, _LARGEST_CONFIG) if name == CONFIG else largest):
+    if info.file_size > (min(largest, _LARGEST_CONFIG) if name in (CONFIG, METADATA) else largest):
         raise DamagedFileError(
             f"{name} claims to be {info.file_size:,} bytes, in a file of {size_on_disk:,}; it is "
             "not opened.\n  Likely cause: the file was damaged, or made to do harm."
@@ -454,7 +455,7 @@ def _no_model(file: BinaryIO, path: Path) -> DamagedFileError:
             "the end, is missing.\n"
             "  Likely cause: a copy or download that was cut off.\n  Fix: copy it again."
         )
-    if _is_hdf5(file):
+    if is_hdf5(file):
         return _only_weights(path)
     return DamagedFileError(
         f"{path} is no model: it is neither a .keras file nor HDF5 (it begins with {start!r})."
@@ -468,14 +469,16 @@ def _only_weights(path: Path) -> DamagedFileError:
     )
 
 
-def _is_hdf5(file: BinaryIO) -> bool:
+def is_hdf5(file: BinaryIO) -> bool:
+    """Whether a file begins like HDF5."""
     file.seek(0)
     found = file.read(8) == b"\x89HDF\r\n\x1a\n"
     file.seek(0)
     return found
 
 
-def _size(file: BinaryIO) -> int:
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file."""
     at = file.tell()
     size = file.seek(0, io.SEEK_END)
     file.seek(at)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from lamina.utils.image import array_to_img, img_to_array, load_img, save_img
     from lamina.utils.model_visualization import model_to_dot, plot_model
     from lamina.utils.numerical import normalize, to_categorical
-    from lamina.utils.progbar import Progbar
     from lamina.utils.sequences import pad_sequences
     from lamina.utils.split import split_dataset
 
@@ -44,7 +43,7 @@ _HOMES = {
     "Config": ("lamina.utils.config", "Config"),
     "CustomObjectScope": ("lamina.core.registry", "custom_object_scope"),
     "FeatureSpace": ("lamina.layers.preprocessing.feature_space", "FeatureSpace"),
-    "Progbar": ("lamina.utils.progbar", "Progbar"),
+    "Progbar": ("lamina.training.progbar", "Progbar"),
     "PyDataset": ("lamina.training.py_dataset", "PyDataset"),
     "Sequence": ("lamina.training.py_dataset", "PyDataset"),
     "array_to_img": ("lamina.utils.image", "array_to_img"),
@@ -53,6 +52,8 @@ _HOMES = {
     "clear_session": ("lamina.backend", "clear_session"),
     "custom_object_scope": ("lamina.core.registry", "custom_object_scope"),
     "deserialize_keras_object": ("lamina.core.registry", "deserialize"),
+    "disable_interactive_logging": ("lamina.core.config", "disable_interactive_logging"),
+    "enable_interactive_logging": ("lamina.core.config", "enable_interactive_logging"),
     "get_custom_objects": ("lamina.core.registry", "get_custom_objects"),
     "get_file": ("lamina.utils.files", "get_file"),
     "get_registered_name": ("lamina.core.registry", "get_registered_name"),
@@ -60,7 +61,9 @@ _HOMES = {
     "get_source_inputs": ("lamina.core.keras_tensor", "get_source_inputs"),
     "image_dataset_from_directory": ("lamina.data.images", "image_dataset_from_directory"),
     "img_to_array": ("lamina.utils.image", "img_to_array"),
+    "is_interactive_logging_enabled": ("lamina.core.config", "is_interactive_logging_enabled"),
     "is_keras_tensor": ("lamina.core.keras_tensor", "is_keras_tensor"),
+    "legacy": ("lamina.utils.legacy", ""),
     "load_img": ("lamina.utils.image", "load_img"),
     "model_to_dot": ("lamina.utils.model_visualization", "model_to_dot"),
     "normalize": ("lamina.utils.numerical", "normalize"),
@@ -92,6 +95,8 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_file",
     "get_registered_name",
@@ -99,7 +104,9 @@ __all__ = [
     "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
+    "legacy",
     "load_img",
     "model_to_dot",
     "normalize",

@@ -1,0 +1,294 @@
+"""KerasFileEditor: look into a file of weights, change its layout, and save it again."""
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lamina.core.errors import did_you_mean
+from lamina.saving import model_file, weights_file
+from lamina.saving.atomic import atomic_write
+from lamina.saving.weights_file import (
+    FORMAT,
+    StoredWeights,
+    arrays_of,
+    as_bytes,
+    reading,
+    write_array,
+)
+
+# Objects by name; a weight is an array, an object a dict of weights and of objects in it.
+_Tree = dict[str, Any]
+
+
+class KerasFileEditor:
+    """Shows what is in a weights file or model, and changes it to fit another model.
+
+    Args:
+        filepath: A `.weights.h5` or `.keras` file.
+
+    Attributes:
+        weights_dict: The weights, nested: `editor.weights_dict["layers"]["dense"]["0"]`.
+        object_metadata: From the path of an object to what the file says of it, such as its name.
+        config, metadata: Those of a `.keras` file, else None.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If it is damaged, or something else.
+
+    Example:
+        >>> import lamina
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(3)])
+        >>> model.save_weights(folder / "old.weights.h5")
+        >>> editor = KerasFileEditor(folder / "old.weights.h5")  # doctest: +ELLIPSIS
+        Keras model file ...
+        >>> editor.rename_object("dense", new_name="head")
+        >>> editor.summary()
+        Weights structure
+        └── layers
+            └── head ('dense')
+                ├── 0: shape=(2, 3), dtype=float32
+                └── 1: shape=(3,), dtype=float32
+        >>> editor.save(folder / "new.weights.h5")
+    """
+
+    def __init__(self, filepath: str | Path):
+        self.filepath = str(filepath)
+        self.config: Any = None
+        self.metadata: Any = None
+        self.weights_dict: _Tree = {}
+        self.object_metadata: dict[str, dict] = {}
+        path = model_file.existing(filepath)
+        with model_file.about(path), path.open("rb") as file:
+            source: Any = file
+            if not model_file.is_hdf5(file):
+                config, metadata, weights = model_file.members(
+                    file, path, model_file.CONFIG, model_file.METADATA, model_file.WEIGHTS
+                )
+                self.config = model_file.parsed(config)
+                self.metadata = model_file.parsed(metadata)
+                source = io.BytesIO(weights)
+            with weights_file.opened(source, model_file.size_of(file)) as stored:
+                self._read(stored)
+        print(f"Keras model file {self.filepath!r}")
+        if isinstance(self.metadata, dict):
+            version, date = self.metadata.get("keras_version"), self.metadata.get("date_saved")
+            print(f"Saved with Keras {version} - date: {date}")
+
+    def _read(self, stored: StoredWeights) -> None:
+        for path in sorted(stored.groups):
+            place = path.removesuffix("/vars") if path != "vars" else ""
+            target = self.weights_dict
+            for part in filter(None, place.split("/")):
+                target = target.setdefault(part, {})
+            arrays = stored.part(path)
+            target.update({key: arrays[key] for key in arrays if _is_array(stored, path, key)})
+            with reading():
+                attributes = stored.h5[path].attrs
+                given = "name" in attributes and attributes.get_id("name").shape == ()
+                name = attributes["name"] if given else None
+            if isinstance(name, str):
+                self.object_metadata[place] = {"name": name[:1000]}
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def summary(self) -> None:
+        """Print the objects and weights as a tree."""
+        print("Weights structure")
+        for line in self._lines(self.weights_dict, "", ""):
+            print(line)
+
+    def _lines(self, tree: _Tree, path: str, margin: str) -> Iterator[str]:
+        for i, (key, value) in enumerate(tree.items()):
+            last = i == len(tree) - 1
+            start = f"{margin}{'└── ' if last else '├── '}{key}"
+            if not isinstance(value, dict):
+                yield f"{start}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
+                continue
+            inside = f"{path}/{key}" if path else key
+            name = self.object_metadata.get(inside, {}).get("name")
+            yield f"{start} ({name!r})" if name and name != key else start
+            yield from self._lines(value, inside, f"{margin}{'    ' if last else '│   '}")
+
+    def compare(self, reference_model: Any) -> dict[str, Any]:
+        """Compare the weights with those of a model, and print what differs.
+
+        Args:
+            reference_model: A built model.
+
+        Returns:
+            `status`, `"success"` or `"error"`; `error_count`, the differences; `match_count`, the
+            weights that are alike.
+        """
+        print("Running comparison")
+        wanted = {
+            "/".join(filter(None, (_object_path(path), key))): value.shape
+            for path, _, arrays in arrays_of(reference_model)
+            for key, value in arrays.items()
+        }
+        found = dict(_flat(self.weights_dict, ""))
+        problems = [
+            f"Weight {p} is in the model and not in the file." for p in wanted if p not in found
+        ]
+        problems += [
+            f"Weight {p} is in the file and not in the model." for p in found if p not in wanted
+        ]
+        both = [path for path in wanted if path in found]
+        problems += [
+            f"Weight {path} has shape {wanted[path]} in the model and {found[path]} in the file."
+            for path in both
+            if wanted[path] != found[path]
+        ]
+        matches = sum(wanted[path] == found[path] for path in both)
+        for problem in problems:
+            print(f"... {problem}")
+        status = "error" if problems else "success"
+        print(f"{len(problems)} differences; {matches} weights are alike.")
+        return {"status": status, "error_count": len(problems), "match_count": matches}
+
+    # -- changing --------------------------------------------------------------------------------
+
+    def rename_object(self, object_name: str, new_name: str) -> None:
+        """Give an object another name.
+
+        Args:
+            object_name: Its name, if there is only one of it, or its path (`"layers/dense"`).
+            new_name: A name, not a path.
+        """
+        if "/" in new_name:
+            raise ValueError(f"new_name is a name, not a path; received {new_name!r}.")
+        parent, name, path = self._place(object_name)
+        if new_name in parent and new_name != name:
+            raise ValueError(f"There is an object {new_name!r} beside {object_name!r} already.")
+        items = [(new_name if key == name else key, value) for key, value in parent.items()]
+        parent.clear()
+        parent.update(items)  # in its old place
+        moved = f"{path.rpartition('/')[0]}/{new_name}".lstrip("/")
+        for known in list(self.object_metadata):
+            if known == path or known.startswith(f"{path}/"):
+                metadata = self.object_metadata.pop(known)
+                self.object_metadata[moved + known.removeprefix(path)] = metadata
+
+    def delete_object(self, object_name: str) -> None:
+        """Remove an object, named as for `rename_object`, and all in it."""
+        parent, name, _ = self._place(object_name)
+        del parent[name]
+
+    def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
+        """Add an object.
+
+        Args:
+            object_path: Its path; all but the last part must be there.
+            weights: Arrays by name: `{"0": kernel, "1": bias}`.
+        """
+        _check_weights(weights)
+        target = self.weights_dict
+        *parents, name = object_path.split("/")
+        for part in parents:
+            if not isinstance(target.get(part), dict):
+                raise ValueError(f"There is no object {'/'.join(parents)!r} to put {name!r} into.")
+            target = target[part]
+        target[name] = dict(weights)
+
+    def delete_weight(self, object_name: str, weight_name: str) -> None:
+        """Remove one weight of an object."""
+        weights = self._object(object_name)
+        if weight_name not in weights:
+            raise ValueError(
+                f"{object_name!r} has no weight {weight_name!r}; it has {', '.join(weights)}."
+            )
+        del weights[weight_name]
+
+    def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
+        """Add weights to an object, or replace them: `{"0": kernel}`."""
+        _check_weights(weights)
+        self._object(object_name).update(weights)
+
+    def _object(self, name: str) -> _Tree:
+        parent, key, _ = self._place(name)
+        if not isinstance(parent[key], dict):
+            raise ValueError(f"{name!r} is a weight and no object.")
+        return parent[key]
+
+    def _place(self, name: str) -> tuple[_Tree, str, str]:
+        """The dict that holds an object, its key there, and its path."""
+        places = list(_places(self.weights_dict, ""))
+        found = [p for p in places if p[2] == name] or [p for p in places if p[1] == name]
+        if not found:
+            hint = did_you_mean(name, [key for p in places for key in p[1:]])
+            raise ValueError(f"{self.filepath!r} holds nothing named {name!r}.{hint}")
+        if len(found) > 1:
+            paths = ", ".join(path for _, _, path in found)
+            raise ValueError(
+                f"There are several of {name!r}.\n  Fix: give the path of one: {paths}."
+            )
+        return found[0]
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save(self, filepath: str | Path) -> None:
+        """Write the weights to a `.weights.h5` file."""
+        if not str(filepath).endswith(".weights.h5"):
+            raise ValueError(f"The name must end in '.weights.h5'; received {str(filepath)!r}.")
+
+        def write(file: Any) -> None:
+            with h5py.File(file, "w", libver=FORMAT) as h5:
+                self._write(h5, self.weights_dict, "")
+
+        with atomic_write(filepath) as file:
+            file.write(as_bytes(write))
+
+    def resave_weights(self, filepath: str | Path) -> None:
+        """The same as `save`."""
+        self.save(filepath)
+
+    def _write(self, h5: h5py.File, tree: _Tree, path: str) -> None:
+        arrays = {key: value for key, value in tree.items() if not isinstance(value, dict)}
+        group = h5.create_group(f"{path}/vars" if path else "vars")
+        for name, text in self.object_metadata.get(path, {}).items():
+            group.attrs[name] = text
+        for key, value in arrays.items():
+            write_array(group, key, np.asarray(value))
+        for key, value in tree.items():
+            if isinstance(value, dict):
+                self._write(h5, value, f"{path}/{key}" if path else key)
+
+
+def _is_array(stored: StoredWeights, path: str, key: str) -> bool:
+    with reading():
+        return isinstance(stored.h5[path][key], h5py.Dataset)
+
+
+def _object_path(group: str) -> str:
+    return "" if group == "vars" else group.removesuffix("/vars")
+
+
+def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple]]:
+    """Path and shape of every weight."""
+    for key, value in tree.items():
+        inside = f"{path}/{key}" if path else key
+        if isinstance(value, dict):
+            yield from _flat(value, inside)
+        else:
+            yield inside, tuple(np.shape(value))
+
+
+def _places(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
+    for key, value in tree.items():
+        inside = f"{path}/{key}" if path else key
+        if isinstance(value, dict):
+            yield tree, key, inside
+            yield from _places(value, inside)
+
+
+def _check_weights(weights: Any) -> None:
+    if not isinstance(weights, Mapping):
+        raise ValueError(
+            "weights is a dict of arrays by name, such as {'0': kernel, '1': bias}; received "
+            f"{type(weights).__name__}."
+        )
