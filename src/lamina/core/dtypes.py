@@ -33,6 +33,8 @@ def standardize_dtype(dtype: Any) -> str:
         return config.floatx()
     if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
         return _PYTHON_TYPES[dtype]
+    if isinstance(dtype, str) and dtype in ("int", "float"):
+        return "int32" if dtype == "int" else config.floatx()
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
     if name is None:
         try:

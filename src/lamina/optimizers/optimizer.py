@@ -5,6 +5,7 @@ the weights. What holds for all of them is written once, here: the learning rate
 steps as Variables, clipping, weight decay, averaging, accumulation, constraints and saving.
 """
 
+import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -78,6 +79,11 @@ class Optimizer:
     # Keras makes slots group by group, and files store them by index in that order; the names
     # in one group alternate: (momentum, velocity) of the first weight, then of the second, …
     slot_order: tuple[tuple[str, ...], ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _once(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -534,18 +540,19 @@ class Optimizer:
         shape: Sequence[int],
         initializer: Any = "zeros",
         dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
         name: str | None = None,
     ) -> Variable:
         """A variable of the optimizer's own, saved with it.
 
         Args:
             shape: Its shape.
-            initializer: `"zeros"`, `"ones"`, an array, or a function `(shape, dtype) → array`.
+            initializer: Name, array, or function `(shape, dtype) → array`.
             dtype: Defaults to `floatx()`.
+            aggregation, layout: Accepted as in Keras; devices agree without them.
             name: Last part of its path.
         """
-        if isinstance(initializer, str):
-            initializer = {"zeros": jnp.zeros, "ones": jnp.ones}[initializer]
         variable = self._variable(initializer, name or "variable", tuple(shape), dtype)
         self._added.append(variable)
         return variable
@@ -556,7 +563,7 @@ class Optimizer:
         """A slot: a variable of the shape and type of a weight, named after it."""
         weight = reference_variable
         return self.add_variable(
-            weight.shape, initializer, weight.dtype, self._slot_name(weight, name or "var")
+            weight.shape, initializer, weight.dtype, name=self._slot_name(weight, name or "var")
         )
 
     def add_optimizer_variables(
@@ -593,6 +600,18 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _once(build: Callable) -> Callable:
+    """A user's `build` that leaves alone what was built: every call of `fit` asks for it."""
+
+    @functools.wraps(build)
+    def wrapped(self: Optimizer, variables: Iterable[Variable]) -> None:
+        variables = list(variables)
+        if not (self.built and all(id(v) in self._index_of for v in variables)):
+            build(self, variables)
+
+    return wrapped
 
 
 def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import optimizers as optimizers_module
-from lamina.core import registry
+from lamina.core import masking, registry
 from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
@@ -197,10 +197,11 @@ class Trainer(Layer):
         def forward() -> tuple[Any, Any]:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
-            return self.optimizer.scale_loss(loss), (loss, y_pred)
+            return self.optimizer.scale_loss(loss), (loss, y_pred, masking.get_masks(y_pred))
 
         variables = self.trainable_variables
-        (_, (loss, y_pred)), gradients = value_and_grad(forward, variables)()
+        (_, (loss, y_pred, masks)), gradients = value_and_grad(forward, variables)()
+        masking.set_masks(y_pred, masks)  # they don't come out of a gradient by themselves
         self.optimizer.apply(gradients, variables)
         counted: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
