@@ -25,6 +25,8 @@ from lamina.core import masking, naming, registry
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.stateless import stateless, values_of
 
+# In Keras it takes no dtype and does not know the shape of its output.
+OF_KERAS_TOO_LITTLE = {"Pipeline"}
 HALF_AND_MIXED = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
 
@@ -113,7 +115,9 @@ def both_built(case: Case) -> tuple[Any, Any]:
     """Our layer and Keras's, with the same random weights."""
     ours, theirs = case.ours(), case.theirs()
     for layer in (ours, theirs):
-        if not layer.built:
+        if case.traced:
+            layer(case.inputs())
+        elif not layer.built:
             layer.build(case.shapes if case.several else tuple(case.shapes))
     same_weights(ours, theirs)
     return ours, theirs
@@ -186,6 +190,7 @@ class LayerPromises:
         for one, other in zip(jax.tree.leaves(mask), jax.tree.leaves(expected), strict=True):
             np.testing.assert_array_equal(one, other)
 
+    @only(lambda case: case.layer not in OF_KERAS_TOO_LITTLE)
     def test_output_shape_is_known_without_running(self, case):
         ours, theirs = both_built(case)
         shapes = case.unknown_batch()
@@ -218,7 +223,11 @@ class LayerPromises:
             assert type(from_keras) is type(ours)
             ours, theirs = both_built(case)
 
-    @only(lambda case: case.dtype == "float32" and case.in_model)
+    @only(
+        lambda case: (
+            case.dtype == "float32" and case.in_model and case.layer not in OF_KERAS_TOO_LITTLE
+        )
+    )
     def test_half_and_mixed_precision_have_the_types_of_keras(self, case):
         for policy in HALF_AND_MIXED:
             ours, theirs = case.ours(dtype=policy), case.theirs(dtype=policy)

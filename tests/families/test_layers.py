@@ -1,5 +1,8 @@
 """The layers whose output is a plain function of their input and weights, as a table."""
 
+import keras
+
+import lamina
 from families.promises import Case, LayerPromises
 
 
@@ -9,6 +12,19 @@ def _image(*sizes: int) -> tuple:
 
 REGULARIZED = {"kernel_regularizer": "l2", "bias_constraint": "non_neg", "use_bias": True}
 ROWS, IMAGES, STEPS = (4, 5), _image(7, 6), (2, 6, 3)
+
+
+@lamina.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests")
+def halved(x, again=False, training=None):
+    return x / 4 if again else x / 2
+
+
+@lamina.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests")
+def keep_mask(x, mask):
+    return mask
+
 
 CASES = [
     Case("Dense", {"units": 3}, ROWS),
@@ -27,6 +43,19 @@ CASES = [
                          "kernel_regularizer": "l2"}, (2, 4, 5)),
     Case("EinsumDense", {"equation": "abc...,cd->abd...", "output_shape": (4, 2),
                          "bias_axes": "b"}, (2, 4, 5, 3)),
+    Case("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, (2, 4),
+         "int32"),
+    Case("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3, "tie_weights": False,
+                                 "reverse_dtype": "float32", "logit_soft_cap": 2.0}, (2,), "int32"),
+    Case("Masking", {}, STEPS),
+    Case("Masking", {"mask_value": 1}, STEPS, "int32"),
+    Case("Lambda", lambda _: {"function": halved, "arguments": {"again": True}}, STEPS,
+         id="Lambda-function", traced=True),
+    Case("Lambda", lambda _: {"function": halved, "output_shape": (5,), "mask": keep_mask}, ROWS,
+         id="Lambda-output_shape", traced=True),
+    Case("Pipeline", lambda layers: {"layers": [layers.Dense(3, name="first"),
+                                                layers.LayerNormalization(name="second")]},
+         STEPS, id="Pipeline-Dense", traced=True),
     Case("Identity", {}, ROWS),
     Case("Flatten", {}, IMAGES),
     Case("Flatten", {"data_format": "channels_first"}, IMAGES),
@@ -94,7 +123,7 @@ CASES = [
     Case("UnitNormalization", {}, STEPS),
     Case("UnitNormalization", {"axis": [1, 2]}, IMAGES),
     Case("SpectralNormalization", lambda layers: {"layer": layers.Dense(3, name="inner")}, ROWS,
-         id="Dense", trains_like_keras=False),
+         id="SpectralNormalization-Dense", trains_like_keras=False),
     Case("Conv1D", {"filters": 2, "kernel_size": 3, "padding": "causal", "strides": 2}, STEPS),
     Case("Conv2D", {"filters": 2, "kernel_size": 3}, IMAGES),
     Case("Conv2D", {"filters": 2, "kernel_size": (3, 2), "strides": (2, 1), "padding": "same",

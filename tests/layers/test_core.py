@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 from lamina.core import masking
 
@@ -102,3 +103,76 @@ def test_identity_hands_on_structures_and_whole_numbers():
     assert (x.dtype, y.dtype) == ("int32", "float32")
     symbol = layers.Identity()(layers.Input((3,), dtype="uint8"))
     assert symbol.dtype == "uint8"
+
+
+def test_masking_compares_feature_by_feature_with_an_array():
+    layer = layers.Masking(mask_value=np.array([1.0, 2.0]))
+    y = layer(np.array([[[1.0, 2.0], [1.0, 3.0]]]))
+    assert y.tolist() == [[[0.0, 0.0], [1.0, 3.0]]]
+    assert y._keras_mask.tolist() == [[False, True]]
+    again = layers.deserialize(layers.serialize(layer))
+    np.testing.assert_array_equal(again.mask_value, [1.0, 2.0])
+
+
+def test_masking_needs_an_axis_of_features():
+    with pytest.raises(ValueError, match=r"needs inputs \(batch, time, features\)"):
+        layers.Masking()(np.ones(3))
+
+
+def test_a_reversed_embedding_uses_the_same_table_and_caps_its_logits(rng):
+    layer = layers.ReversibleEmbedding(5, 3, logit_soft_cap=0.1)
+    vectors = rng.normal(size=(2, 4, 3)).astype("float32")
+    logits = layer(vectors, reverse=True)
+    products = vectors @ layer.embeddings.numpy().T
+    np.testing.assert_allclose(logits, 0.1 * np.tanh(products / 0.1), atol=1e-6)
+    assert layer(lamina.Input((None, 3)), reverse=True).shape == (None, None, 5)
+
+
+def test_a_reversed_embedding_computes_in_its_reverse_dtype():
+    layer = layers.ReversibleEmbedding(5, 3, dtype="mixed_bfloat16", reverse_dtype="float32")
+    assert layer(np.array([1])).dtype == "bfloat16"
+    assert layer(np.ones((1, 3)), reverse=True).dtype == "float32"
+    layer = layers.ReversibleEmbedding(5, 3, dtype="mixed_bfloat16", tie_weights=False)
+    assert layer(np.ones((1, 3)), reverse=True).dtype == "bfloat16"
+
+
+def test_impossible_reversed_embeddings_are_refused():
+    with pytest.raises(ValueError, match="vectors of size 3"):
+        layers.ReversibleEmbedding(5, 3)(np.ones((2, 4)), reverse=True)
+    with pytest.raises(ValueError, match="logit_soft_cap must be above 0"):
+        layers.ReversibleEmbedding(5, 3, logit_soft_cap=0.0)
+    with pytest.raises(ValueError, match="reverse_dtype must be a float type"):
+        layers.ReversibleEmbedding(5, 3, reverse_dtype="int32")
+
+
+def test_einsum_dense_takes_sizes_it_is_not_told_from_the_input():
+    layer = layers.EinsumDense("abc,cd->abd", output_shape=(None, 6))
+    assert layer.compute_output_shape((None, 4, 5)) == (None, 4, 6)
+    assert layer(lamina.Input((None, 5))).shape == (None, None, 6)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.EinsumDense("ab,bc", 3), "the equation must read"),
+        (lambda: layers.EinsumDense("...ab,bc->ac", 3), "the equation must read"),
+        (lambda: layers.EinsumDense("ab,bcd->ac", 3), "'d' of the kernel is neither"),
+        (lambda: layers.EinsumDense("ab,bc->acx", 3), "'x' of the output is neither"),
+        (lambda: layers.EinsumDense("ab,bc->ac", 3, bias_axes="b"), "letters of the output 'ac'"),
+        (lambda: layers.EinsumDense("ab,bc->ac", 3, lora_rank=2), "has no lora_rank"),
+        (lambda: layers.EinsumDense("ab,bc->ac", (3, 4))(np.ones((2, 5))), "do not fit together"),
+        (lambda: layers.EinsumDense("abc,cd->abd", (3, 4))(np.ones((2, 5, 2))), "size 5 in the"),
+        (lambda: layers.EinsumDense("ab,bc->ac", 3)(np.ones((2, 5, 2))), "names 2 axes"),
+        (lambda: layers.EinsumDense("ab,bc->ac", 3)(lamina.Input((None,))), "must know the size"),
+    ],
+)
+def test_einsum_dense_refuses_what_does_not_fit(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_built_einsum_dense_refuses_other_sizes():
+    layer = layers.EinsumDense("ab,bc->ac", 3)
+    layer(np.ones((2, 5)))
+    with pytest.raises(ValueError, match=r"kernel of shape \(5, 3\)"):
+        layer(np.ones((2, 4)))

@@ -314,6 +314,27 @@ def namespaces_of(name: str) -> list[str]:
     return [namespace for namespace, known in _builtin if known == name]
 
 
+def deserialize_function(data: Any, custom_objects: Mapping | None = None) -> Any:
+    """A function that a layer out of a file will call: only one that the user has given.
+
+    Args:
+        data: What `serialize` made of a function; a function or None is handed on.
+        custom_objects: From name to function, besides what is registered.
+
+    Raises:
+        UnknownClassError: If it is not known, or code.
+    """
+    if data is None or callable(data):
+        return data
+    name = data.get("config") if isinstance(data, dict) else None
+    if not isinstance(name, str) or data.get("class_name") != "function":
+        raise UnknownClassError(HOLDS_CODE)
+    found = get_registered_object(name, custom_objects) or _by_own_name(name, custom_objects)
+    if not callable(found):
+        raise UnknownClassError(_unknown_class("builtins", name, "function"))
+    return found
+
+
 def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
     """What the user registered under that name in another package, if there is only one.
 
@@ -339,8 +360,6 @@ HOLDS_CODE = (
 
 def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
     if module and module.split(".")[0] in ("keras", "lamina"):
-        if name == "Lambda":
-            return HOLDS_CODE
         known = [n for space, n in _builtin if space in _candidate_namespaces(module)]
         return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
     is_function = registered_name == "function" or module == "builtins"

@@ -65,9 +65,19 @@ from lamina.layers.input import (
     Input,
     InputLayer,
 )
+from lamina.layers.lambda_layer import (
+    Lambda,
+)
 from lamina.layers.length_normalization import (
     RMSNormalization,
     UnitNormalization,
+)
+from lamina.layers.lookup import (
+    deserialize,
+    serialize,
+)
+from lamina.layers.masking import (
+    Masking,
 )
 from lamina.layers.merging import (
     Add,
@@ -161,6 +171,9 @@ from lamina.layers.preprocessing.numerical import (
     Normalization,
     Rescaling,
 )
+from lamina.layers.preprocessing.pipeline import (
+    Pipeline,
+)
 from lamina.layers.preprocessing.text import (
     TextVectorization,
 )
@@ -182,6 +195,9 @@ from lamina.layers.reshaping import (
     Permute,
     RepeatVector,
     Reshape,
+)
+from lamina.layers.reversible_embedding import (
+    ReversibleEmbedding,
 )
 from lamina.layers.spectral_normalization import (
     SpectralNormalization,
@@ -270,9 +286,11 @@ __all__ = [
     "IntegerLookup",
     "LSTM",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
@@ -287,6 +305,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
     "RNN",
     "RandomCrop",
@@ -302,6 +321,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -330,10 +350,12 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 

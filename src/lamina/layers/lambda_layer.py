@@ -1,0 +1,109 @@
+"""Lambda: a function as a layer, for as long as the program runs."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from lamina.core import registry
+from lamina.core.call_signature import is_shape
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.layer import Layer
+
+
+class Lambda(Layer):
+    """Applies a function: handy for a line of arithmetic in the middle of a model.
+
+    A model file holds data and never code. A model with a lambda can be trained but not saved; one
+    with a named function can be saved, and opened by whoever has the function:
+    `load_model(path, custom_objects={"name": function})`. A class with `call` has neither limit.
+
+    Args:
+        function: Function of the input, which may also take `mask` and `training`. Variables it
+            uses are not trained; a layer class keeps them on `self`.
+        output_shape: Shape of the output without the batch, or a function from the input's shape
+            to the whole shape; None to find out.
+        mask: Mask of the output: an array, or a function of the input and its mask.
+        arguments: Further keyword arguments of the function.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Input shape: Any.
+    Output shape: What the function makes of it.
+
+    Raises:
+        TypeError: If `function` cannot be called.
+
+    Example:
+        >>> import numpy as np
+        >>> Lambda(lambda x, factor: x * factor, arguments={"factor": 3})(np.array([2.0])).tolist()
+        [6.0]
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Lambda needs a function; received {function!r}.")
+        self.function = function
+        self.arguments = dict(arguments or {})
+        self.mask = mask
+        self.supports_masking = mask is not None
+        self._output_shape = output_shape
+        taken = inspect.signature(function).parameters
+        self._takes = [name for name in ("mask", "training") if name in taken]
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        given = {"mask": mask, "training": training}
+        own = {name: given[name] for name in self._takes}
+        return self.function(inputs, **{**self.arguments, **own})
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        first = jax.tree.leaves(input_shape, is_leaf=is_shape)[0]
+        return jax.tree.map(lambda shape: (first[0], *shape), self._output_shape, is_leaf=is_shape)
+
+    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+        if self._output_shape is None:
+            return self._trace_call((inputs,), kwargs)
+        shape = self.compute_output_shape(jax.tree.map(lambda x: x.shape, inputs))
+        return jax.tree.map(lambda s: KerasTensor(s, self.compute_dtype), shape, is_leaf=is_shape)
+
+    def get_config(self) -> dict:
+        config = {
+            **super().get_config(),
+            "function": _as_data(self.function),
+            "arguments": registry.serialize(self.arguments),
+        }
+        if self._output_shape is not None:
+            config["output_shape"] = _as_data(self._output_shape)
+        if self.mask is not None:
+            config["mask"] = _as_data(self.mask)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Lambda":
+        config = {**config, "arguments": registry.deserialize(config.get("arguments"))}
+        for name in ("function", "output_shape", "mask"):
+            if name == "function" or isinstance(config.get(name), dict):
+                config[name] = registry.deserialize_function(config[name], custom_objects)
+        if isinstance(config.get("output_shape"), list):
+            config["output_shape"] = tuple(config["output_shape"])
+        return super().from_config(config)  # type: ignore[return-value]
+
+
+def _as_data(value: Any) -> Any:
+    """A function by its name; a lambda has none, stays what it is, and cannot go into a file."""
+    return value if getattr(value, "__name__", "") == "<lambda>" else registry.serialize(value)

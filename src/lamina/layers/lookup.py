@@ -1,0 +1,41 @@
+"""Layers as plain data, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.core import registry
+from lamina.core.layer import Layer
+
+
+def serialize(layer: Layer) -> dict:
+    """A layer as plain data: its class and config.
+
+    Example:
+        >>> from lamina.layers import ReLU
+        >>> serialize(ReLU(max_value=6.0))["config"]["max_value"]
+        6.0
+    """
+    return registry.serialize(layer)
+
+
+def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
+    """A new layer from what `serialize` gave; its weights start afresh.
+
+    Args:
+        config: Class and config of a layer.
+        custom_objects: From name to class, for classes that are not registered.
+
+    Raises:
+        ValueError: If it describes something else than a layer.
+
+    Example:
+        >>> from lamina.layers import ReLU
+        >>> deserialize(serialize(ReLU(name="six"))).name
+        'six'
+    """
+    layer = registry.deserialize(config, custom_objects)
+    if not isinstance(layer, Layer):
+        raise ValueError(
+            f"layers.deserialize() needs the class and config of a layer; received {config!r}."
+        )
+    return layer

@@ -1,0 +1,66 @@
+"""Pipeline: layers one after another, as one layer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from lamina.core import masking, registry
+from lamina.core.call_signature import signature_of
+from lamina.core.layer import Layer
+
+
+class Pipeline(Layer):
+    """Applies layers one after another: a chain of preprocessing or augmentation as one layer.
+
+    Unlike a Sequential model it is a plain layer, which is not compiled or trained by itself.
+
+    Args:
+        layers: The layers, first to last.
+        name: See `Layer`.
+
+    Call arguments: `training`, which is True unless it is given.
+
+    Input shape: As of the first layer.
+    Output shape: As of the last layer.
+
+    Raises:
+        TypeError: If one of them is no layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from lamina.layers import Flatten, Rescaling
+        >>> Pipeline([Rescaling(0.5), Flatten()])(np.ones((1, 2, 1))).tolist()
+        [[0.5, 0.5]]
+    """
+
+    def __init__(self, layers: Sequence[Layer], name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        if not isinstance(layers, (list, tuple)):
+            raise TypeError(f"Pipeline needs a list of layers; received {layers!r}.")
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Pipeline needs a list of layers; {layer!r} in it is none.")
+        self._pipeline_layers = list(layers)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, first to last."""
+        return self._pipeline_layers
+
+    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+        for layer in self._pipeline_layers:
+            signature = signature_of(type(layer).call)
+            own: dict[str, Any] = {"training": training} if signature.has_training else {}
+            if ("mask", None) in signature.masks:
+                own["mask"] = mask
+            inputs = layer(inputs, **own)
+            mask = jax.tree.map(masking.get_mask, inputs)
+        return inputs
+
+    def get_config(self) -> dict:
+        return {"name": self.name, "layers": registry.serialize(list(self._pipeline_layers))}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Pipeline":
+        return cls(**{**config, "layers": registry.deserialize(config["layers"], custom_objects)})
