@@ -1,5 +1,6 @@
 """The base of losses: weights, masks, reductions, losses of one's own, names."""
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina import losses
+from lamina import losses, ops
 from lamina.core import masking
 from lamina.core.registry import register_keras_serializable
 from lamina.losses.loss import REDUCTIONS, divide_no_nan, reduce_weighted
@@ -77,6 +78,32 @@ def test_no_values_give_no_nan(shape, reduction):
 def test_division_is_pythons_except_by_zero(a, b):
     expected = 0.0 if b == 0 else a / b
     np.testing.assert_allclose(divide_no_nan(jnp.float32(a), jnp.float32(b)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_masked_frames_say_nothing(compiled):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 6, 4)).astype("float32")
+    lengths = np.array([4, 6])
+    labels = np.array([[1, 2], [3, 0]])
+    mask = jnp.arange(6) < lengths[:, None]
+
+    def loss(logits):
+        y_pred = jnp.asarray(logits) * 1
+        masking.set_mask(y_pred, mask)
+        return losses.CTC(reduction=None)(labels, y_pred)
+
+    expected = ops.ctc_loss(labels, logits, np.array([2, 1]), lengths)
+    np.testing.assert_allclose((jax.jit(loss) if compiled else loss)(logits), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [losses.Dice(), losses.Tversky(alpha=0.2, axis=(1, 2))])
+def test_masked_pixels_belong_to_no_area(loss):
+    y_true, y_pred = np.random.default_rng(0).random((2, 3, 5, 1)).astype("float32")
+    masked = jnp.asarray(y_pred)
+    masking.set_mask(masked, jnp.arange(5) < jnp.array([3, 3, 3])[:, None])
+    expected = loss(y_true[:, :3], y_pred[:, :3])
+    np.testing.assert_allclose(loss(y_true, masked), expected, rtol=1e-6)
 
 
 class Cubic(losses.Loss):

@@ -229,6 +229,18 @@ def test_a_saved_state_that_does_not_fit_is_left_alone_with_a_warning():
         SGD().load_own_variables(store)
 
 
+def test_the_state_may_be_set_from_arrays():
+    w, optimizer = weight(1.0, 2.0), Adam()
+    with pytest.raises(ValueError, match=r"Fix: optimizer\.build"):
+        optimizer.set_weights([3, 0.5])
+    optimizer.build([w])
+    optimizer.set_weights([3, 0.5, [1.0, 2.0], [3.0, 4.0]])
+    assert int(optimizer.iterations) == 3
+    assert optimizer.variables[-1].numpy().tolist() == [3.0, 4.0]
+    with pytest.raises(ValueError, match="4 variables and received 1 arrays"):
+        optimizer.set_weights([3])
+
+
 def test_a_file_needs_only_to_be_a_mapping(tmp_path):
     h5py = pytest.importorskip("h5py")
     optimizer = Adam()

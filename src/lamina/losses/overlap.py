@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
+from lamina.core import config, masking
 from lamina.losses.loss import Loss
-from lamina.losses.shapes import align
+from lamina.losses.shapes import align, same_shape
 
 
 def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> jax.Array:
@@ -89,6 +89,14 @@ class _OfAreas(Loss):
     def __init__(self, axis: int | Sequence[int] | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = axis
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+        mask = masking.get_mask(y_pred)
+        if mask is not None:  # what is masked belongs to no area
+            mask = mask.reshape(mask.shape + (1,) * (y_pred.ndim - mask.ndim))
+            y_true = jnp.where(mask, same_shape(y_true, y_pred, self.name)[0], 0)
+            y_pred = jnp.where(mask, y_pred, 0)
+        return super().__call__(y_true, y_pred, sample_weight)
 
     @property
     def of_samples(self) -> bool:

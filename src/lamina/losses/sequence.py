@@ -5,9 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core import masking
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss
+
+_NEVER = -1e4  # a logit in the range of float16
 
 
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
@@ -48,7 +51,7 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 class CTC(Loss):
-    """Connectionist temporal classification; see `ctc`.
+    """Connectionist temporal classification; see `ctc`. Frames that are masked don't count.
 
     Args:
         reduction, name, dtype: See `Loss`.
@@ -69,6 +72,14 @@ class CTC(Loss):
         dtype: Any = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+        mask = masking.get_mask(y_pred)
+        if mask is not None:
+            # A frame that surely says "blank" changes nothing.
+            silence = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _NEVER)
+            y_pred = jnp.where(mask[..., None], y_pred, silence.astype(y_pred.dtype))
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
         return ctc(y_true, y_pred)

@@ -101,7 +101,7 @@ class LossScaleOptimizer(Optimizer):
             return
         variables = self._checked(grads, trainable_variables)
         scale = self.dynamic_scale.value
-        finite = _all_finite(grads)
+        finite = self.check_finite(grads)
         boxes = [*variables, *self.inner_optimizer.variables]
         before = values_of(boxes)
         self.inner_optimizer.apply([None if g is None else g / scale for g in grads], variables)
@@ -110,6 +110,11 @@ class LossScaleOptimizer(Optimizer):
         grows = finite & (counter == self.dynamic_growth_steps)
         self.step_counter.assign(jnp.where(finite & ~grows, counter, 0))
         self.dynamic_scale.assign(scale * jnp.where(grows, 2.0, jnp.where(finite, 1.0, 0.5)))
+
+    def check_finite(self, grads: Sequence[ArrayLike | None]) -> Array:
+        """Whether no gradient holds NaN or infinity."""
+        found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
+        return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
 
     def scale_loss(self, loss: ArrayLike) -> ArrayLike:
         """The loss to differentiate: times the scale of the moment."""
@@ -183,11 +188,6 @@ class LossScaleOptimizer(Optimizer):
     ) -> "LossScaleOptimizer":
         inner = registry.deserialize(config["inner_optimizer"], custom_objects)
         return cls(**{**config, "inner_optimizer": inner})
-
-
-def _all_finite(gradients: Sequence[ArrayLike | None]) -> Array:
-    found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in gradients if g is not None]
-    return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
 
 
 def _refuse_what_is_inside(arguments: dict[str, Any]) -> None:

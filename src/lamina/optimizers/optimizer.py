@@ -468,6 +468,24 @@ class Optimizer:
         """The loss to differentiate: times `loss_scale_factor`, if there is one."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set its state, in the order of `variables`.
+
+        Raises:
+            ValueError: If it was not built, or the arrays don't fit.
+        """
+        variables = self.variables
+        if not self.built or len(weights) != len(variables):
+            hint = (
+                "" if self.built else "\n  Fix: optimizer.build(model.trainable_variables) first."
+            )
+            raise ValueError(
+                f"Optimizer {self.name!r} has {len(variables)} variables and received "
+                f"{len(weights)} arrays.{hint}"
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(value)
+
     # Files.
 
     def save_own_variables(self, store: MutableMapping) -> None:
