@@ -245,15 +245,21 @@ def sample(
         column, row = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (x, y))
         return looked_up(column.astype("int32"), row.astype("int32"))
     left, top = jnp.floor(x), jnp.floor(y)
-    right_share, low_share = (x - left)[..., None], (y - top)[..., None]
+    right_share, low_share = x - left, y - top
     column, row = left.astype("int32"), top.astype("int32")
-    upper = _mixed(looked_up(column, row), looked_up(column + 1, row), right_share)
-    lower = _mixed(looked_up(column, row + 1), looked_up(column + 1, row + 1), right_share)
-    return rounded_to(_mixed(upper, lower, low_share), dtype)
 
+    def with_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
+        right, low = corner % 2, corner // 2
+        share = jnp.where(right, right_share, 1 - right_share)
+        share *= jnp.where(low, low_share, 1 - low_share)
+        return mixture + looked_up(column + right, row + low) * share[..., None], None
 
-def _mixed(first: Array, second: Array, share: Array) -> Array:
-    return first * (1 - share) + second * share
+    # A loop over the four corners, and not their sum: XLA would put the sum, as a whole, in the
+    # place of every pixel that the next layer looks up, and compute it four times over for each
+    # further layer. It also compiles in half the time.
+    start = jnp.zeros((count, *y.shape[1:], channels), "float32")
+    mixture, _ = lax.scan(with_corner, start, jnp.arange(4))
+    return rounded_to(mixture, dtype)
 
 
 def _folded(index: Array, size: int, fill_mode: str) -> Array:
