@@ -6,9 +6,6 @@ Most are `lamina.ops`' own; here are those that take other arguments as activati
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from lamina import ops
 from lamina.core import lookup, registry
 from lamina.core.errors import explain_missing_names
@@ -109,16 +106,16 @@ def relu(
         threshold: Where the function starts to pass values on.
 
     Example:
-        >>> relu(jnp.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6.0).tolist()
+        >>> relu([-2.0, 1.0, 9.0], negative_slope=0.5, max_value=6.0).tolist()
         [-1.0, 1.0, 6.0]
     """
     if threshold == 0 and max_value is None:
         return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
-    x = jnp.asarray(getattr(x, "value", x))
-    passed = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
+    x = ops.convert_to_tensor(x)
+    passed = ops.where(x > threshold, x, 0) if threshold else ops.relu(x)
     if max_value is not None:
-        passed = jnp.clip(passed, 0, max_value)
-    return passed - negative_slope * jax.nn.relu(threshold - x) if negative_slope else passed
+        passed = ops.clip(passed, 0, max_value)
+    return passed - negative_slope * ops.relu(threshold - x) if negative_slope else passed
 
 
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
@@ -131,7 +128,7 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     Source: Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units", arXiv:1606.08415.
 
     Example:
-        >>> round(float(gelu(jnp.array(1.0))), 4)
+        >>> round(float(gelu(1.0)), 4)
         0.8413
     """
     return ops.gelu(x, approximate)
@@ -141,20 +138,20 @@ def tanh(x: ArrayLike) -> Array:
     """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: any number to one between -1 and 1.
 
     Example:
-        >>> float(tanh(jnp.array(0.0)))
+        >>> float(tanh(0.0))
         0.0
     """
-    return jnp.tanh(jnp.asarray(getattr(x, "value", x)))
+    return ops.tanh(x)
 
 
 def exponential(x: ArrayLike) -> Array:
     """`exp(x)`.
 
     Example:
-        >>> float(exponential(jnp.array(0.0)))
+        >>> float(exponential(0.0))
         1.0
     """
-    return jnp.exp(jnp.asarray(getattr(x, "value", x)))
+    return ops.exp(x)
 
 
 def mish(x: ArrayLike) -> Array:
@@ -164,10 +161,10 @@ def mish(x: ArrayLike) -> Array:
     arXiv:1908.08681.
 
     Example:
-        >>> round(float(mish(jnp.array(1.0))), 4)
+        >>> round(float(mish(1.0)), 4)
         0.8651
     """
-    return jax.nn.mish(jnp.asarray(getattr(x, "value", x)))
+    return ops.multiply(x, ops.tanh(ops.softplus(x)))
 
 
 def serialize(activation: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -444,3 +445,51 @@ def plain(config):
     if isinstance(config, dict):
         return {key: plain(value) for key, value in config.items()}
     return [plain(item) for item in config] if isinstance(config, (list, tuple)) else config
+
+
+SAVED = {
+    "reductions": lambda ops, x: ops.mean(x, axis=[1, 2]) + ops.max(x, axis=(1, 2)),
+    "shapes": lambda ops, x: ops.transpose(ops.reshape(x, (-1, 4, 3)), (0, 2, 1)),
+    "several": lambda ops, x: ops.concatenate([x, ops.flip(x, axis=1)], axis=-1),
+    "pieces": lambda ops, x: ops.stack(ops.split(x, [1, 2], axis=2)[:2], axis=1),
+    "constants": lambda ops, x: ops.where(x > 0, x, np.float32(0.5)) * np.ones((3, 4), "float32"),
+    "clip": lambda ops, x: ops.clip(ops.pad(x, ((0, 0), (1, 1), (0, 0))), -1, 1),
+    "einsum": lambda ops, x: ops.einsum("bij,bkj->bik", x, x),
+    "indices": lambda ops, x: ops.take(x, np.array([1, 0]), axis=1)[:, ..., ::2],
+    "types": lambda ops, x: ops.cast(ops.argmax(x, axis=-1), "float32"),
+    "ends": lambda ops, x: ops.moveaxis(ops.expand_dims(x, 1), (1, 2), (2, 1)),
+    "two": lambda ops, x: ops.add(*ops.moments(x, axes=(1, 2))),
+    "linalg": lambda ops, x: ops.norm(ops.matmul(x, ops.swapaxes(x, 1, 2)), axis=-1),
+    "top": lambda ops, x: ops.top_k(x, 2)[0] + ops.logsumexp(x, axis=-1, keepdims=True),
+    "fourier": lambda ops, x: ops.irfft(ops.rfft(x)),
+    "repeat": lambda ops, x: ops.tile(ops.repeat(x, 2, axis=1), (1, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_models_of_operations_open_in_either_library(name, tmp_path):
+    def made(K):
+        x = K.Input((3, 4), name="x")
+        return K.Model(x, SAVED[name](K.ops, x))
+
+    expected = SAVED[name](keras.ops, jnp.asarray(CUBE))
+    made(lamina).save(tmp_path / "ours.keras")
+    models = [keras.saving.load_model, lamina.models.load_model]
+    results = [load(tmp_path / "ours.keras")(CUBE) for load in models]
+    made(keras).save(tmp_path / "theirs.keras")
+    results.append(lamina.models.load_model(tmp_path / "theirs.keras")(CUBE))
+    for result in results:
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_of_operations_trains_and_compiles_once(compilations):
+    x = lamina.Input((3, 4))
+    h = ops.tanh(ops.einsum("bij,kj->bik", x, np.eye(4, dtype="float32")))
+    y = lamina.layers.Dense(1)(ops.concatenate([ops.mean(h, axis=1), ops.max(h, axis=1)], axis=-1))
+    model = lamina.Model(x, y)
+    model.compile("sgd", "mse")
+    first = model.fit(CUBE, np.ones((2, 1)), epochs=1, verbose=0).history["loss"][0]
+    compilations.reset()
+    last = model.fit(CUBE, np.ones((2, 1)), epochs=5, verbose=0).history["loss"][-1]
+    assert last < first
+    assert compilations.count("train") == 0

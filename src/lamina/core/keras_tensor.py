@@ -98,6 +98,14 @@ class KerasTensor:
     __neg__, __abs__ = _operator("negative"), _operator("absolute")
     __invert__, __getitem__ = _operator("logical_not"), _operator("get_item")
 
+    def reshape(self, newshape: Any) -> Any:
+        """The same values in another shape, see `lamina.ops.reshape`."""
+        return _operation("reshape")(self, newshape)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Without axes of size 1, see `lamina.ops.squeeze`."""
+        return _operation("squeeze")(self, axis)
+
     def __round__(self, ndigits: int | None = None) -> Any:
         return _operation("round")(self, ndigits or 0)
 
@@ -181,7 +189,7 @@ def refuse_text(structure: Any) -> None:
             )
 
 
-def trace_spec(function: Callable, *args: Any, **kwargs: Any) -> Any:
+def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
     """What a function gives for KerasTensors, found by tracing it without computing anything.
 
     Args:
