@@ -4,13 +4,16 @@ import warnings
 
 from lamina.backend import backend
 from lamina.core.config import (
+    disable_flash_attention,
     disable_interactive_logging,
     disable_traceback_filtering,
+    enable_flash_attention,
     enable_interactive_logging,
     enable_traceback_filtering,
     epsilon,
     floatx,
     image_data_format,
+    is_flash_attention_enabled,
     is_interactive_logging_enabled,
     is_traceback_filtering_enabled,
     max_epochs,
@@ -28,15 +31,18 @@ from lamina.core.errors import LaminaWarning
 
 __all__ = [
     "backend",
+    "disable_flash_attention",
     "disable_interactive_logging",
     "disable_traceback_filtering",
     "dtype_policy",
+    "enable_flash_attention",
     "enable_interactive_logging",
     "enable_traceback_filtering",
     "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_flash_attention_enabled",
     "is_interactive_logging_enabled",
     "is_nnx_enabled",
     "is_traceback_filtering_enabled",

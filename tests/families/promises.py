@@ -48,6 +48,8 @@ class Case:
     trains_like_keras: bool = field(default=True, kw_only=True)
     # False for a layer that can't be a branch of a model that is trained: it works on text.
     in_model: bool = field(default=True, kw_only=True)
+    # True for a layer that takes its inputs one by one, `layer(query, value)`, not as a list.
+    spread: bool = field(default=False, kw_only=True)
     # True where the output's shape is only known by tracing, as for a user's own function.
     traced: bool = field(default=False, kw_only=True)
 
@@ -67,6 +69,10 @@ class Case:
 
     def theirs(self, **kwargs) -> Any:
         return self._made(keras.layers, kwargs)
+
+    def call(self, layer: Any, inputs: Any, **kwargs) -> Any:
+        """Call a layer, or one of its methods, on inputs or their shapes."""
+        return layer(*inputs, **kwargs) if self.spread else layer(inputs, **kwargs)
 
     def inputs(self, batch: int | None = None) -> Any:
         rng = np.random.default_rng(seed=3)
@@ -116,9 +122,9 @@ def both_built(case: Case) -> tuple[Any, Any]:
     ours, theirs = case.ours(), case.theirs()
     for layer in (ours, theirs):
         if case.traced:
-            layer(case.inputs())
+            case.call(layer, case.inputs())
         elif not layer.built:
-            layer.build(case.shapes if case.several else tuple(case.shapes))
+            case.call(layer.build, case.shapes if case.several else tuple(case.shapes))
     same_weights(ours, theirs)
     return ours, theirs
 
@@ -171,7 +177,7 @@ class LayerPromises:
     def test_output_and_losses_equal_keras(self, case):
         ours, theirs = both_built(case)
         x = case.inputs()
-        close(ours(x), theirs(x))
+        close(case.call(ours, x), case.call(theirs, x))
         np.testing.assert_allclose(sum(ours.losses), sum(theirs.losses), rtol=1e-5)
 
     @only(lambda case: case.in_model)
@@ -184,8 +190,10 @@ class LayerPromises:
             return
         masks = [rng.random(array.shape[: case.mask_axes]) < 0.7 for array in arrays]
         if case.random == "never":
-            close(ours(masked(x, masks)), theirs(masked(x, masks)))
-        mask, expected = (masking.get_masks(layer(masked(x, masks))) for layer in (ours, theirs))
+            close(*(case.call(layer, masked(x, masks)) for layer in (ours, theirs)))
+        mask, expected = (
+            masking.get_masks(case.call(layer, masked(x, masks))) for layer in (ours, theirs)
+        )
         assert (mask is None) == (expected is None)
         for one, other in zip(jax.tree.leaves(mask), jax.tree.leaves(expected), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -194,9 +202,9 @@ class LayerPromises:
     def test_output_shape_is_known_without_running(self, case):
         ours, theirs = both_built(case)
         shapes = case.unknown_batch()
-        shape = plain(ours.compute_output_shape(shapes))
-        assert shape == plain(theirs.compute_output_shape(shapes))
-        actual = jax.tree.leaves(ours(case.inputs()))
+        shape = plain(case.call(ours.compute_output_shape, shapes))
+        assert shape == plain(case.call(theirs.compute_output_shape, shapes))
+        actual = jax.tree.leaves(case.call(ours, case.inputs()))
         shape = shape if isinstance(shape[0], list) else [shape]
         assert [s[1:] for s in shape] == [list(array.shape[1:]) for array in actual]
 
@@ -207,8 +215,8 @@ class LayerPromises:
         for module in (keras_tensor, layer, operation):
             monkeypatch.setattr(module, "trace_spec", None)
         ours = case.ours()
-        symbols = jax.tree.leaves(ours(case.symbols()))
-        actual = jax.tree.leaves(ours(case.inputs()))
+        symbols = jax.tree.leaves(case.call(ours, case.symbols()))
+        actual = jax.tree.leaves(case.call(ours, case.inputs()))
         assert [s.shape[1:] for s in symbols] == [array.shape[1:] for array in actual]
         assert [s.dtype for s in symbols] == [array.dtype for array in actual]
 
@@ -231,10 +239,12 @@ class LayerPromises:
     def test_half_and_mixed_precision_have_the_types_of_keras(self, case):
         for policy in HALF_AND_MIXED:
             ours, theirs = case.ours(dtype=policy), case.theirs(dtype=policy)
-            expected = [t.dtype for t in jax.tree.leaves(theirs(case.symbols(keras)))]
-            assert [t.dtype for t in jax.tree.leaves(ours(case.symbols()))] == expected
+            expected = [t.dtype for t in jax.tree.leaves(case.call(theirs, case.symbols(keras)))]
+            assert [t.dtype for t in jax.tree.leaves(case.call(ours, case.symbols()))] == expected
             assert [w.dtype for w in ours.weights] == [w.dtype for w in theirs.weights]
-            pure = stateless(lambda x, layer=ours: layer(x, training=True), ours.variables)
+            pure = stateless(
+                lambda x, layer=ours: case.call(layer, x, training=True), ours.variables
+            )
             outputs, _ = jax.eval_shape(pure, values_of(ours.variables), case.inputs())
             assert [t.dtype for t in jax.tree.leaves(outputs)] == expected
 
@@ -324,7 +334,8 @@ class Together:
         for case in self.cases:
             entries = case.entries(k)
             make = case.ours if k is lamina else case.theirs
-            found = make(name=self.names[case])(entries if case.several else entries[0])
+            layer = make(name=self.names[case])
+            found = case.call(layer, entries if case.several else entries[0])
             found = list(found) if isinstance(found, (list, tuple)) else [found]
             inputs += entries
             outputs += [t if "float" in t.dtype else k.layers.Rescaling(1.0)(t) for t in found]

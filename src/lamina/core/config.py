@@ -17,6 +17,7 @@ _settings: dict[str, Any] = {
     "max_steps_per_epoch": None,
     "interactive_logging": True,
     "traceback_filtering": True,
+    "flash_attention": None,
 }
 
 
@@ -173,3 +174,18 @@ def cache_folder() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "lamina"
+
+
+def enable_flash_attention() -> None:
+    """Let attention take a fused kernel wherever there is one, as it does from the start."""
+    _settings["flash_attention"] = None
+
+
+def disable_flash_attention() -> None:
+    """Keep attention layers made from now on from taking a fused kernel."""
+    _settings["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """False if it was disabled; None if a fused kernel is taken wherever there is one."""
+    return _settings["flash_attention"]

@@ -20,6 +20,8 @@ from lamina.core.errors import did_you_mean
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
+# Classes that are public under another name than their own, and that name.
+_public_names: dict[Any, str] = {}
 _getters: dict[str, Callable] = {}
 _custom: dict[str, Any] = {}
 _custom_names: dict[Any, str] = {}
@@ -47,6 +49,9 @@ def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
         _builtin[namespace, name] = symbol
         if getattr(symbol, "__name__", None) == name:
             _namespace_of.setdefault(symbol, namespace)
+        elif isinstance(symbol, type) and symbol.__name__ not in symbols:
+            _namespace_of.setdefault(symbol, namespace)
+            _public_names.setdefault(symbol, name)
 
 
 def register_getter(kind: str, get: Callable) -> None:
@@ -405,7 +410,7 @@ def _record(cls: type, module: str, config: Any, class_name: str | None = None) 
         registered = cls.__name__
     return {
         "module": module,
-        "class_name": class_name or cls.__name__,
+        "class_name": class_name or _public_names.get(cls, cls.__name__),
         "config": config,
         "registered_name": registered,
     }

@@ -20,6 +20,9 @@ from lamina.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from lamina.layers.attention.heads import GroupedQueryAttention as GroupQueryAttention
+from lamina.layers.attention.heads import MultiHeadAttention
+from lamina.layers.attention.scores import AdditiveAttention, Attention
 from lamina.layers.borders import (
     Cropping1D,
     Cropping2D,
@@ -219,7 +222,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -277,6 +282,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "HashedCrossing",
     "Hashing",
     "Identity",
@@ -301,6 +307,7 @@ __all__ = [
     "Maximum",
     "MelSpectrogram",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

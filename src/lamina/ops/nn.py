@@ -34,6 +34,7 @@ from lamina.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from lamina.ops.attention import dot_product_attention
 from lamina.ops.convolution import conv, conv_transpose, depthwise_conv, separable_conv
 from lamina.ops.crossentropy import (
     binary_crossentropy,
@@ -72,6 +73,7 @@ __all__ = [
     "ctc_loss",
     "depth_to_space",
     "depthwise_conv",
+    "dot_product_attention",
     "elu",
     "fold",
     "gelu",

@@ -1,0 +1,1 @@
+"""Attention layers: `heads.py` those with learned projections, `scores.py` those without."""
