@@ -102,6 +102,13 @@ def _no_rank_promotion():
         yield
 
 
+def test_every_public_optimizer_is_in_the_table():
+    classes = {n for n in optimizers.__all__ if isinstance(getattr(optimizers, n), type)}
+    # These hand on to others, and have a table of their own.
+    wrappers = {"LossScaleOptimizer", "MultiOptimizer", "OptaxOptimizer", "OptimizerMap"}
+    assert {name for name, _ in RULES} == classes - wrappers - {"Optimizer"}
+
+
 def lamina_weights(rng):
     with name_scope("dense"):
         return [Variable(rng.normal(size=s).astype("float32"), name=n) for n, s in SHAPES.items()]

@@ -150,6 +150,11 @@ every_loss = pytest.mark.parametrize(
 )
 
 
+def test_every_public_loss_is_in_the_table():
+    classes = {n for n in losses.__all__ if isinstance(getattr(losses, n), type)}
+    assert set(one_case_of_each) == classes - {"Loss", "LossFunctionWrapper"}
+
+
 @pytest.mark.parametrize("weights", WEIGHTS)
 @every_case
 def test_loss_equals_keras(name, settings, kind, weights):

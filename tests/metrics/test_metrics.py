@@ -182,6 +182,11 @@ def _weights(kind: str) -> np.ndarray | None:
     return weights if kind == "weighted" else np.where(np.arange(SAMPLES) % 2, weights, 0)
 
 
+def test_every_public_metric_is_in_the_table():
+    classes = {n for n in metrics.__all__ if isinstance(getattr(metrics, n), type)}
+    assert set(one_case_of_each) == classes - {"Mean", "MeanMetricWrapper", "Metric", "Sum"}
+
+
 @pytest.mark.parametrize("weights", WEIGHTS)
 @every_case
 def test_result_over_uneven_batches_equals_keras_for_all_samples(name, settings, kind, weights):

@@ -54,6 +54,29 @@ def test_digits_are_learned_in_half_precision(policy):
     assert model.predict(x_test[:2], verbose=0).dtype == policy.removeprefix("mixed_")
 
 
+def test_training_goes_as_in_keras(policy):
+    histories, scales = [], []
+    keras.config.set_dtype_policy(policy)
+    try:
+        for K in (lamina, keras):
+            model = K.Sequential([K.Input((6,)), K.layers.Dense(8, "relu"), K.layers.Dense(2)])
+            rng = np.random.default_rng(3)
+            model.set_weights([rng.normal(size=w.shape) * 0.3 for w in model.get_weights()])
+            optimizer = K.optimizers.Adam(0.01)
+            if policy == "mixed_float16":
+                optimizer = K.optimizers.LossScaleOptimizer(optimizer, 2.0**30)
+            model.compile(optimizer, "mse", metrics=["mae"])
+            fitted = model.fit(X, Y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+            histories.append(fitted.history)
+            scales.append(getattr(optimizer, "dynamic_scale", None))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for name in histories[0]:
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=0.01)
+    if policy == "mixed_float16":
+        assert float(scales[0]) == float(np.asarray(scales[1])) < 2.0**30
+
+
 def test_only_mixed_float16_wraps_the_optimizer(policy):
     wrapped = policy == "mixed_float16"
     assert isinstance(small_model().optimizer, LossScaleOptimizer) == wrapped

@@ -120,18 +120,38 @@ def mean_difference(y_true, y_pred):
     return (y_true - y_pred).mean(axis=-1)
 
 
-def build(K):
+def warm_up(K):
+    class WarmUp(K.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            step = K.ops.cast(step, "float32")
+            return K.ops.where(step < 5, 0.02 * step, 0.1 / K.ops.sqrt(step + 1))
+
+        def get_config(self):
+            return {}
+
+    return WarmUp()
+
+
+def box(K):
+    class Box(K.constraints.Constraint):
+        def __call__(self, w):
+            return K.ops.clip(w, -0.9, 0.9)
+
+    return Box()
+
+
+def build(K, **settings):
     inputs = K.Input((5,))
-    x = K.layers.Dense(4, activation="tanh")(inputs)
+    x = K.layers.Dense(4, activation="tanh", **settings)(inputs)
     model = K.Model(inputs, K.layers.Dense(2)(x))
     model.set_weights(WEIGHTS)
     return model
 
 
-def both_histories(compiled, epochs=3, **fit):
+def both_histories(compiled, epochs=3, layer=lambda K: {}, **fit):
     histories, models = [], []
     for K in (lamina, keras):
-        model = build(K)
+        model = build(K, **layer(K))
         model.compile(**{"loss": "mse", **compiled(K)})
         history = model.fit(
             X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0, **fit
@@ -185,6 +205,21 @@ def test_weights_left_out_of_the_decay_are_left_out_in_fit():
         return {"optimizer": optimizer}
 
     both_histories(compiled)
+
+
+def test_a_schedule_of_ones_own_is_followed_as_in_keras():
+    both_histories(lambda K: {"optimizer": K.optimizers.SGD(warm_up(K), momentum=0.9)})
+
+
+def test_a_constraint_and_a_regularizer_of_ones_own_hold_as_in_keras():
+    def layer(K):
+        return {
+            "kernel_constraint": box(K),
+            "kernel_regularizer": lambda w: 0.1 * K.ops.sum(K.ops.abs(w)),
+        }
+
+    ours, _ = both_histories(lambda K: {"optimizer": K.optimizers.SGD(0.2)}, layer=layer)
+    assert np.abs(ours.get_weights()[0]).max() <= 0.9
 
 
 @pytest.mark.parametrize("weighted", [False, True])
