@@ -61,12 +61,20 @@ from lamina.layers.core import (
     Identity,
 )
 from lamina.layers.einsum_dense import EinsumDense
+from lamina.layers.foreign import (
+    TFSMLayer,
+    TorchModuleWrapper,
+)
 from lamina.layers.group_normalization import (
     GroupNormalization,
 )
 from lamina.layers.input import (
     Input,
     InputLayer,
+)
+from lamina.layers.jax_layer import (
+    FlaxLayer,
+    JaxLayer,
 )
 from lamina.layers.lambda_layer import (
     Lambda,
@@ -265,6 +273,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "FlaxLayer",
     "GRU",
     "GRUCell",
     "GaussianDropout",
@@ -290,6 +299,7 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "JaxLayer",
     "LSTM",
     "LSTMCell",
     "Lambda",
@@ -344,8 +354,10 @@ __all__ = [
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
+    "TFSMLayer",
     "TextVectorization",
     "TimeDistributed",
+    "TorchModuleWrapper",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
