@@ -42,9 +42,9 @@ model = keras.Sequential(
 )
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x_train, y_train, epochs=10, verbose=2)
-loss, accuracy = model.evaluate(x_test, y_test, verbose=2)
+loss, reached = model.evaluate(x_test, y_test, verbose=2)
 
 model.save("scaled.keras")
 loaded = keras.models.load_model("scaled.keras")
 same = np.allclose(model.predict(x_test), loaded.predict(x_test))
-print(f"accuracy {accuracy:.3f}; the loaded model predicts the same: {same}")
+print(f"accuracy {reached:.3f}; the loaded model predicts the same: {same}")

@@ -25,8 +25,8 @@ model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=
 model.fit(x_train, y_train, epochs=10)
 
 # How good is it at images that it has not seen?
-loss, accuracy = model.evaluate(x_test, y_test)
-print(f"It reads {accuracy:.1%} of new digits correctly.")
+loss, reached = model.evaluate(x_test, y_test)
+print(f"It reads {reached:.1%} of new digits correctly.")
 
 # Keep what it has learnt, and use it as you would tomorrow.
 model.save("digits.keras")

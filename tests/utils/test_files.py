@@ -112,3 +112,27 @@ def test_what_is_no_archive_is_named(server):
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         get_file(**arguments)
+
+
+def test_a_file_in_the_users_folder_is_taken_instead(tmp_path, monkeypatch, server):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(BODY)
+    monkeypatch.setenv("LAMINA_DATASETS", str(folder))
+    good = hashlib.sha256(BODY).hexdigest()
+    for file_hash in (None, good):
+        path = get_file("a.txt", f"{server.address}a.txt", file_hash=file_hash)
+        assert path == str(folder / "a.txt")
+    assert server.requests == []
+    with pytest.raises(DownloadError, match=r"another checksum .*\n.*was not replaced"):
+        get_file("a.txt", f"{server.address}a.txt", file_hash="0" * 64)
+
+
+def test_an_archive_in_the_users_folder_is_unpacked_in_the_cache(tmp_path, monkeypatch, server):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(zip_of({"inside.txt": BODY}))
+    monkeypatch.setenv("LAMINA_DATASETS", str(folder))
+    unpacked = get_file("a.zip", f"{server.address}a.zip", extract=True)
+    assert unpacked.startswith(str(tmp_path / "datasets"))
+    assert [p.name for p in folder.iterdir()] == ["a.zip"]

@@ -154,10 +154,11 @@ def cache() -> list[Finding]:
 
 def data() -> list[Finding]:
     """The chosen folder exists and holds what it should; which data sets are here."""
+    from lamina.core import config
     from lamina.datasets import fashion_mnist, locate, mnist
 
     findings = []
-    chosen = locate.chosen_folder()
+    chosen = config.datasets_folder()
     if chosen is not None and not chosen.is_dir():
         findings.append(
             Finding(

@@ -176,6 +176,12 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "lamina"
 
 
+def datasets_folder() -> Path | None:
+    """The folder in `$LAMINA_DATASETS`, whether it exists or not; None if none is named."""
+    chosen = os.environ.get("LAMINA_DATASETS")
+    return Path(chosen).expanduser() if chosen else None
+
+
 def enable_flash_attention() -> None:
     """Let attention take a fused kernel wherever there is one, as it does from the start."""
     _settings["flash_attention"] = None

@@ -113,15 +113,9 @@ def candidates(folder: Path, source: Source, file_name: str | None = None) -> It
             yield four
 
 
-def chosen_folder() -> Path | None:
-    """The folder in `$LAMINA_DATASETS`, whether it exists or not."""
-    chosen = os.environ.get("LAMINA_DATASETS")
-    return Path(chosen).expanduser() if chosen else None
-
-
 def is_here(source: Source) -> bool:
     """True if a file that claims to be the data set lies on this machine."""
-    folders = [chosen_folder(), _own_folder(), _keras_folder()]
+    folders = [config.datasets_folder(), _own_folder(), _keras_folder()]
     return any(any(candidates(f, source)) for f in folders if f is not None)
 
 
@@ -148,7 +142,7 @@ def _container(source: Source, folder: Path, file_name: str) -> Container:
 
 
 def _load_from_chosen_folder(source: Source, file_name: str | None) -> dict[str, Any] | None:
-    folder = chosen_folder()
+    folder = config.datasets_folder()
     if folder is None:
         return None
     if not folder.is_dir():

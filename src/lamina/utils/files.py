@@ -1,5 +1,6 @@
 """`get_file`: a file from the web, once, in the cache."""
 
+import hashlib
 import os
 import shutil
 import tarfile
@@ -8,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lamina.core import config
-from lamina.utils.download import download
+from lamina.utils.download import DownloadError, download
 
 ARCHIVES = ("tar", "zip")
 
@@ -28,8 +29,9 @@ def get_file(
 ) -> str:
     """Fetches a file from the web unless the cache has it, and returns its path.
 
-    A transfer that breaks off is continued the next time. Without a hash nobody can tell whether
-    the file is the right one: give `file_hash` where you can.
+    A file of that name in the folder `$LAMINA_DATASETS` is taken instead, so scripts run without a
+    network too. A transfer that breaks off is continued the next time. Without a hash nobody can
+    tell whether the file is the right one: give `file_hash` where you can.
 
     Args:
         fname: Its name in the cache; the last part of `origin` for None.
@@ -67,14 +69,34 @@ def get_file(
         target, unpacked = folder / name, folder / f"{name.split('.')[0]}_extracted"
     else:
         target = folder / f"{name}_archive" if extract else folder / name
-    if force_download:
-        target.unlink(missing_ok=True)
-    download(origin, target, known_hash=_known_hash(file_hash, hash_algorithm), title=name)
+    known_hash = _known_hash(file_hash, hash_algorithm)
+    given = config.datasets_folder()
+    if given is not None and (given / name).is_file() and not force_download and not cache_dir:
+        target = _checked(given / name, known_hash)
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        if force_download:
+            target.unlink(missing_ok=True)
+        download(origin, target, known_hash, title=name)
     if not extract:
         return str(target)
     if not unpacked.exists() or unpacked.stat().st_mtime < target.stat().st_mtime:
         _unpack(target, unpacked, "tar" if untar else archive_format)
     return str(unpacked)
+
+
+def _checked(path: Path, known_hash: str | None) -> Path:
+    """A file that the user put there, if it has the hash; nothing is fetched in its place."""
+    if known_hash is not None:
+        kind, _, expected = known_hash.partition(":")
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, kind).hexdigest()
+        if found != expected:
+            raise DownloadError(
+                f"{path} has another checksum ({kind} {found[:12]}…, expected {expected[:12]}…).\n"
+                "  It lies in the folder of LAMINA_DATASETS, so it was not replaced."
+            )
+    return path
 
 
 def _known_hash(file_hash: str | None, algorithm: str) -> str | None:
