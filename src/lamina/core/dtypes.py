@@ -48,7 +48,7 @@ def standardize_dtype(dtype: Any) -> str:
 
 def is_float(dtype: Any) -> bool:
     """True for float16, bfloat16, float32 and float64."""
-    return jnp.issubdtype(dtype, jnp.floating)
+    return dtype != "string" and jnp.issubdtype(dtype, jnp.floating)
 
 
 class DTypePolicy:

@@ -81,7 +81,10 @@ def _clone(
             return _clone(layer, None, clone_function, call_function, recursive, copies)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
-        return type(layer).from_config(layer.get_config())
+        copy_of_layer = type(layer).from_config(layer.get_config())
+        if hasattr(copy_of_layer, "copy_vocabulary"):  # which is in no config
+            copy_of_layer.copy_vocabulary(layer)
+        return copy_of_layer
 
     if isinstance(model, Sequential):
         clone = Sequential(name=model.name)

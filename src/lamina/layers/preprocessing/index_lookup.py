@@ -195,6 +195,12 @@ class IndexLookup(HostLayer):
         """Number of tokens, the special ones included."""
         return self._first_token + (0 if self._tokens is None else len(self._tokens))
 
+    def copy_vocabulary(self, other: "IndexLookup") -> None:
+        """Know what a layer with the same settings has learned."""
+        if other._tokens is not None:
+            self._keep(other._tokens.tolist())
+            self.idf_weights = other.idf_weights
+
     @property
     def _first_token(self) -> int:
         return self._first_unknown + self.num_oov_indices

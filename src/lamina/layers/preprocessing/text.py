@@ -156,6 +156,10 @@ class TextVectorization(HostLayer):
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
         self.adaptations += 1
 
+    def copy_vocabulary(self, other: "TextVectorization") -> None:
+        """Know what a layer with the same settings has learned."""
+        self._lookup_layer.copy_vocabulary(other._lookup_layer)
+
     # -- looking up ------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> np.ndarray:
