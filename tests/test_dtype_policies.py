@@ -66,6 +66,14 @@ def test_a_map_gives_each_layer_inside_the_policy_of_its_path():
     assert encoder.half.compute_dtype == "bfloat16"
 
 
+def test_floats_are_cast_and_nothing_else():
+    policy = DTypePolicy("mixed_float16")
+    assert policy.convert_input(np.ones(2), autocast=True, dtype="float16").dtype == "float16"
+    assert policy.convert_input(np.ones(2), autocast=False, dtype="float16").dtype == "float32"
+    assert policy.convert_input(np.ones(2, int), autocast=True, dtype="float16").dtype == "int32"
+    assert policy.convert_input("text", autocast=True, dtype="float16") == "text"
+
+
 def test_a_map_is_a_dict_of_patterns():
     policies = encoder_in_half()
     assert policies["encoder/attention/query"].name == "bfloat16"

@@ -84,6 +84,16 @@ def adam_of_two_rates(K, **settings):
     return TwoRates(0.02, **settings)
 
 
+def halved(K, name="Adam", **settings):
+    class Halved(getattr(K.optimizers, name)):
+        """The rule of one of the library's optimizers, on other gradients."""
+
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(K.ops.clip(gradient, -0.05, 0.05), variable, learning_rate / 2)
+
+    return Halved(0.02, **settings)
+
+
 def fourth_power(K):
     class FourthPower(K.losses.Loss):
         def __init__(self, scale=2.0, **kwargs):
@@ -178,6 +188,9 @@ def both_histories(compiled, epochs=3, layer=lambda K: {}, **fit):
         (momentum, {"use_ema": True, "ema_momentum": 0.8}),
         (rprop, {}),
         (adam_of_two_rates, {}),
+        (halved, {"weight_decay": 0.1}),
+        (halved, {"name": "Nadam"}),
+        (halved, {"name": "SGD", "momentum": 0.9}),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )

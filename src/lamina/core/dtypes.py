@@ -99,6 +99,13 @@ class DTypePolicy:
         """How weights are kept in a few bits; always None in this version."""
         return None
 
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """An array, in `dtype` if it holds floats and `autocast` is set; all else as it came."""
+        if not hasattr(x, "__array__"):
+            return x
+        x = jnp.asarray(x)
+        return x.astype(standardize_dtype(dtype)) if autocast and is_float(x.dtype) else x
+
     def of(self, path: str | None) -> "DTypePolicy":
         """The policy of the layer at a path; a `DTypePolicyMap` may have another for each."""
         return self

@@ -155,8 +155,13 @@ class Optimizer:
         )
 
     def update_step(self, gradient: Array, variable: Variable, learning_rate: Array) -> None:
-        """Keras's way to write one's own optimizer: assign `variable` and its slots."""
-        raise NotImplementedError
+        """Keras's way to write one's own optimizer: assign `variable` and its slots.
+
+        `super().update_step(…)` in a subclass of an optimizer is that one's rule for one weight.
+        """
+        rate = jnp.asarray(learning_rate)
+        (change,) = self._transformed([gradient], [variable], [variable.value], rate)
+        variable.assign(variable.value + change)
 
     # Variables.
 
@@ -179,7 +184,7 @@ class Optimizer:
         ):
             if wanted:
                 self._add_slots(name, new, [np.zeros(v.shape, v._value.dtype) for v in new])
-        if not self._has_own_update_step():
+        if self._has_transformation() or not self._has_own_update_step():
             self._build_state(new)
         self.built = True
 
@@ -376,7 +381,11 @@ class Optimizer:
         gradients = self._clipped(gradients)
         values = [self._decayed(v, rate) for v in variables]
         if self._has_own_update_step():
+            scalars = list(self._scalars.values())
+            before = values_of(scalars)
             for gradient, v, value in zip(gradients, variables, values, strict=True):
+                for scalar, start in zip(scalars, before, strict=True):
+                    scalar.assign(start)  # they count steps, not weights
                 v.assign(value)
                 self.update_step(gradient, v, rate)
             return
@@ -615,6 +624,9 @@ class Optimizer:
 
     def _has_own_update_step(self) -> bool:
         return type(self).update_step is not Optimizer.update_step
+
+    def _has_transformation(self) -> bool:
+        return type(self).transformation is not Optimizer.transformation
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
