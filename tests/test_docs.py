@@ -70,7 +70,7 @@ def test_links_between_pages_lead_somewhere(page):
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-PROMISE = re.compile(r"\bat (least|most)\s+(\d[\d.]*\d|\d)")
+PROMISE = re.compile(r"\bat\s+(least|most)\s+(\d[\d.]*\d|\d)")
 NEEDS_DATA = re.compile(r"get_file\(|mnist\.load_data")
 
 
