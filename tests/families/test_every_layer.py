@@ -13,6 +13,9 @@ from lamina import layers
 
 # Bases and entries, which are no layers to be put in a table.
 NO_CASES = {"Layer", "InputSpec", "Input", "InputLayer", "Wrapper"}
+# Layers with tests of their own, because Keras needs another framework to make them: TensorFlow
+# even for the init_fn of a JaxLayer.
+NO_CASES |= {"JaxLayer", "FlaxLayer", "TFSMLayer", "TorchModuleWrapper"}
 # Called with states; they are tested in an RNN, and by themselves beside its table.
 CELLS = {"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"}
 # Keras makes them with TensorFlow only: compared with its numbers in test_preprocessing.py.

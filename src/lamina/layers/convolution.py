@@ -7,6 +7,7 @@ from lamina.core.config import standardize_data_format
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import (
+    enable_lora,
     keep_weight_settings,
     make_weight,
     settings_of,
@@ -239,6 +240,8 @@ class BaseConv(BaseWindowed):
                 "  Fix: make filters a multiple of groups."
             )
         self._refuse_strides_with_dilation()
+
+    enable_lora = enable_lora
 
     def make_kernels(self, channels: int) -> None:
         shape = (*self.kernel_size, channels // self.groups, self.filters)

@@ -6,11 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import activations
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
-from lamina.layers.settings import refuse_adapters, same_dtype, settings_of, whole_number
+from lamina.layers.settings import (
+    enable_lora,
+    keep_weight_settings,
+    make_weight,
+    refuse_adapters,
+    same_dtype,
+    settings_of,
+    weight_settings_of,
+    whole_number,
+)
 from lamina.ops.encoding import embedding_lookup
 
 
@@ -57,12 +66,10 @@ class Dense(Layer):
         self.units = whole_number("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        keep_weight_settings(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         refuse_adapters(
             "Dense",
             lora_rank=lora_rank,
@@ -72,24 +79,12 @@ class Dense(Layer):
         self.quantization_config = None
         self.supports_masking = True
 
+    enable_lora = enable_lora
+
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_shape[-1], self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.kernel = make_weight(self, "kernel", (input_shape[-1], self.units))
+        self.bias = make_weight(self, "bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: Array) -> Array:
         self._check(inputs.shape)
@@ -106,9 +101,7 @@ class Dense(Layer):
         return {
             **super().get_config(),
             **settings_of(self, "units", "activation", "use_bias"),
-            **settings_of(self, "kernel_initializer", "bias_initializer"),
-            **settings_of(self, "kernel_regularizer", "bias_regularizer"),
-            **settings_of(self, "kernel_constraint", "bias_constraint"),
+            **weight_settings_of(self, "kernel", "bias"),
             "quantization_config": None,
         }
 
@@ -183,9 +176,10 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = whole_number("Embedding", "input_dim", input_dim)
         self.output_dim = whole_number("Embedding", "output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        keep_weight_settings(
+            *(self, "embeddings", embeddings_initializer),
+            *(embeddings_regularizer, embeddings_constraint),
+        )
         self.mask_zero = mask_zero
         refuse_adapters(
             "Embedding",
@@ -201,13 +195,7 @@ class Embedding(Layer):
             self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
 
     def build(self, input_shape: Shape | None = None) -> None:
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.embeddings = make_weight(self, "embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Array) -> Array:
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
@@ -228,9 +216,8 @@ class Embedding(Layer):
     def get_config(self) -> dict:
         return {
             **super().get_config(),
-            **settings_of(self, "input_dim", "output_dim", "embeddings_initializer"),
-            **settings_of(self, "embeddings_regularizer", "activity_regularizer"),
-            **settings_of(self, "embeddings_constraint", "mask_zero"),
+            **settings_of(self, "input_dim", "output_dim", "mask_zero", "activity_regularizer"),
+            **weight_settings_of(self, "embeddings"),
             "quantization_config": None,
         }
 

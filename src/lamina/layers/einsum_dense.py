@@ -12,6 +12,7 @@ from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
+    enable_lora,
     keep_weight_settings,
     make_weight,
     refuse_adapters,
@@ -92,6 +93,8 @@ class EinsumDense(Layer):
             quantization_config=quantization_config,
         )
         self.quantization_config = None
+
+    enable_lora = enable_lora
 
     def build(self, input_shape: Shape) -> None:
         kernel_shape, bias_shape, _ = self._shapes(input_shape)

@@ -9,7 +9,7 @@ from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, Shape
 from lamina.layers.core import Embedding
-from lamina.layers.settings import settings_of
+from lamina.layers.settings import make_weight, settings_of
 
 
 class ReversibleEmbedding(Embedding):
@@ -88,11 +88,10 @@ class ReversibleEmbedding(Embedding):
     def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         if not self.tie_weights:
-            self.reverse_embeddings = self.add_weight(
-                name="reverse_embeddings",
-                shape=(self.output_dim, self.input_dim),
-                initializer=self.embeddings_initializer,
-            )
+            # With the initializer of the table and nothing else of it, as in Keras.
+            shape = (self.output_dim, self.input_dim)
+            changes = {"name": "reverse_embeddings", "regularizer": None, "constraint": None}
+            self.reverse_embeddings = make_weight(self, "embeddings", shape, **changes)
 
     def call(self, inputs: Array, reverse: bool = False) -> Array:
         if not reverse:

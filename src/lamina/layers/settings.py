@@ -7,6 +7,7 @@ import numpy as np
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core import dtypes
 from lamina.core.keras_tensor import KerasTensor
+from lamina.core.later import later_function
 from lamina.core.layer import Layer
 from lamina.core.variable import Shape, Variable
 
@@ -75,6 +76,14 @@ def refuse_adapters(layer: str, **arguments: Any) -> None:
                 f"{layer} has no {name}; received {value!r}.\n"
                 "  Fix: leave it out; the layer trains and stores its whole weights."
             )
+
+
+# A method of the layers that have it in Keras.
+enable_lora = later_function(
+    "enable_lora",
+    "lamina.layers",
+    "Train the whole weights of some layers and freeze the others, layer.trainable = False.",
+)
 
 
 def same_dtype(layer: Layer, x: KerasTensor, shape: Shape) -> KerasTensor:

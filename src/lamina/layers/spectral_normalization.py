@@ -67,13 +67,18 @@ class SpectralNormalization(Wrapper):
 
     def call(self, inputs: Array, training: bool = False) -> Array:
         if training:
-            with autocast(None):  # what stays in the kernel must not be rounded at every step
-                kernel, u = normalized_kernel(
-                    self.kernel.value, self.vector_u.value, self.power_iterations
-                )
-            self.kernel.assign(kernel)
+            u, kernel = self.normalized_weights()
             self.vector_u.assign(u)
+            self.kernel.assign(kernel)
         return self.layer(inputs).astype(self.compute_dtype)
+
+    def normalized_weights(self) -> tuple[Array, Array]:
+        """What the next step of training will make of `vector_u` and of the kernel."""
+        with autocast(None):  # what stays in the kernel must not be rounded at every step
+            kernel, u = normalized_kernel(
+                self.kernel.value, self.vector_u.value, self.power_iterations
+            )
+        return u, kernel
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)

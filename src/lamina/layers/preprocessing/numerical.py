@@ -172,6 +172,9 @@ class Normalization(Layer):
         self.adapt_mean.assign(mean.reshape(self.adapt_mean.shape))
         self.adapt_variance.assign((spread / count).reshape(self.adapt_mean.shape))
 
+    def finalize_state(self) -> None:
+        """Nothing to do: mean and variance follow the weights. In Keras they are computed here."""
+
     @property
     def mean(self) -> Array | None:
         """The mean, in a shape that broadcasts with the input; None before the layer is built."""
