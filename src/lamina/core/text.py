@@ -96,8 +96,12 @@ def _texts(value: Any, what: str) -> np.ndarray:
         value = value.decode()
     # As objects: an array of fixed-width characters would make every text as long as the longest.
     array = np.array(value, dtype=object) if not isinstance(value, np.ndarray) else value
-    flat = array.astype(object).ravel()
-    texts = [v.decode() if isinstance(v, bytes) else v for v in flat.tolist()]
+    array = array.astype(object, copy=False)
+    texts = array.ravel().tolist()
+    kinds = set(map(type, texts))
+    if kinds <= {str, np.str_}:
+        return array
+    texts = [v.decode() if isinstance(v, bytes) else v for v in texts]
     wrong = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
     if wrong is not None:
         if isinstance(texts[wrong], (list, tuple)):

@@ -100,11 +100,12 @@ def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any 
         return indices
     indices = indices.reshape(_sample_shape(indices.shape, output_mode))
     if isinstance(indices, np.ndarray):
-        rows = np.repeat(np.arange(indices[..., 0].size), indices.shape[-1])
+        samples, numbers = indices[..., 0].size, indices.shape[-1]
+        rows = np.repeat(np.arange(samples), numbers)
         flat = None if weights is None else np.broadcast_to(weights, indices.shape).ravel()
-        counts = count_rows(rows, indices.ravel(), indices[..., 0].size, depth, flat)
-        counts = counts.reshape(*indices.shape[:-1], depth)
-        return (counts > 0 if output_mode == "multi_hot" else counts).astype(jnp.dtype(dtype))
+        shape = (samples, depth)
+        encoded = count_rows(rows, indices.ravel(), shape, output_mode, dtype, flat)
+        return encoded.reshape(*indices.shape[:-1], depth)
     marks = jax.nn.one_hot(indices, depth, dtype=dtype)
     if weights is not None:
         marks = marks * jnp.broadcast_to(weights, indices.shape)[..., None].astype(dtype)
@@ -112,15 +113,29 @@ def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any 
 
 
 def count_rows(
-    rows: np.ndarray, indices: np.ndarray, number_of_rows: int, depth: int, weights: Any = None
+    rows: np.ndarray, indices: np.ndarray, shape: tuple, output_mode: str, dtype: Any, weights: Any
 ) -> np.ndarray:
-    """How often each index, 0 to `depth` - 1, comes in each row: `(rows, depth)`."""
-    known = (indices >= 0) & (indices < depth)
-    places = rows[known] * depth + indices[known]
-    counted = np.bincount(
-        places, None if weights is None else weights[known], number_of_rows * depth
-    )
-    return counted.reshape(number_of_rows, depth)
+    """Which indices come in each row, or how often; large results take no more than their size.
+
+    Args:
+        rows, indices: One of each for every number; indices outside the shape count nowhere.
+        shape: `(rows, depth)` of the result.
+        output_mode: `"multi_hot"` for ones; else counts.
+        dtype: Of the result.
+        weights: What each number counts; 1 if None.
+    """
+    result = np.zeros(shape, jnp.dtype(dtype))
+    known = (indices >= 0) & (indices < shape[1])
+    places = rows[known] * shape[1] + indices[known]
+    if output_mode == "multi_hot":
+        result.ravel()[places] = 1
+    elif weights is None:
+        places, counts = np.unique(places, return_counts=True)
+        result.ravel()[places] = counts
+    else:
+        places, number = np.unique(places, return_inverse=True)
+        result.ravel()[places] = np.bincount(number, weights[known])
+    return result
 
 
 def encoded_shape(shape: Sequence, output_mode: str, depth: int | None) -> tuple:

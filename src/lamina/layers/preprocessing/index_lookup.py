@@ -117,6 +117,8 @@ class IndexLookup(HostLayer):
             steps: Number of batches to take; None takes all.
         """
         tokens = (self._checked(batch) for batch in batches(data, steps))
+        if self.output_mode != "tf_idf":  # who is in which document makes no difference
+            tokens = (batch.reshape(1, -1) for batch in tokens if batch.size)
         self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
 
     def adapt_to_documents(self, documents: Iterable[list]) -> None:
