@@ -1,11 +1,15 @@
 """Random arrays: the right distribution, and the same values from the same seed."""
 
+import inspect
+
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
 from lamina import random
 from lamina.core.seed import SeedGenerator, set_random_seed
+from lamina.core.variable import Variable
 
 # name, arguments, mean, standard deviation
 CASES = [
@@ -86,3 +90,25 @@ def test_dropout_of_nothing_and_of_everything(rate, expected):
 def test_impossible_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("shape", [3, (None, 2), (2, -1), (2.0,), "32"])
+def test_a_shape_that_is_none_is_refused(shape):
+    for make in (random.normal, random.uniform):
+        with pytest.raises(ValueError, match="A shape is a list or tuple of whole numbers"):
+            make(shape)
+
+
+def test_settings_may_be_arrays_variables_or_lists():
+    spread = random.normal((2, 1000), mean=[[0.0], [100.0]], stddev=Variable(0.1), seed=1)
+    assert np.round(np.mean(spread, axis=1)).tolist() == [0.0, 100.0]
+    assert random.uniform((2,), minval=Variable(1.0), maxval=1.5, seed=1).shape == (2,)
+    assert sorted(random.shuffle(Variable([1.0, 2.0]), seed=1).tolist()) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", [n for n in dir(keras.random) if n[0].islower()])
+def test_arguments_have_the_names_and_defaults_of_keras(name):
+    ours, theirs = (inspect.signature(getattr(K, name)).parameters for K in (random, keras.random))
+    assert [(p.name, p.default) for p in ours.values()] == [
+        (p.name, p.default) for p in theirs.values()
+    ]

@@ -17,6 +17,7 @@ from lamina.core.errors import explain_missing_names
 from lamina.core.hashing import hashed_bits
 from lamina.core.seed import SeedGenerator, draw_key
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.arrays import as_array
 
 __all__ = [
     "SeedGenerator",
@@ -55,8 +56,8 @@ def normal(
         >>> normal((2, 3), seed=1).shape
         (2, 3)
     """
-    sample = jax.random.normal(_key(seed), tuple(shape), _float("normal", dtype))
-    return sample * stddev + mean
+    sample = jax.random.normal(_key(seed), _shape(shape), _float("normal", dtype))
+    return sample * as_array(stddev) + as_array(mean)
 
 
 def uniform(
@@ -81,7 +82,7 @@ def uniform(
         True
     """
     dtype = _float("uniform", dtype)
-    return jax.random.uniform(_key(seed), tuple(shape), dtype, minval=minval, maxval=maxval)
+    return jax.random.uniform(_key(seed), _shape(shape), dtype, as_array(minval), as_array(maxval))
 
 
 def truncated_normal(
@@ -105,7 +106,8 @@ def truncated_normal(
         True
     """
     dtype = _float("truncated_normal", dtype)
-    return jax.random.truncated_normal(_key(seed), -2.0, 2.0, tuple(shape), dtype) * stddev + mean
+    sample = jax.random.truncated_normal(_key(seed), -2.0, 2.0, _shape(shape), dtype)
+    return sample * as_array(stddev) + as_array(mean)
 
 
 def randint(
@@ -127,7 +129,7 @@ def randint(
     dtype = standardize_dtype(dtype)
     if not jnp.issubdtype(dtype, jnp.integer):
         raise ValueError(f"randint gives whole numbers; received dtype={dtype!r}. See uniform().")
-    return jax.random.randint(_key(seed), tuple(shape), minval, maxval, dtype)
+    return jax.random.randint(_key(seed), _shape(shape), as_array(minval), as_array(maxval), dtype)
 
 
 def categorical(
@@ -148,7 +150,7 @@ def categorical(
         >>> categorical(jnp.array([[0.0, 50.0]]), num_samples=3, seed=1).tolist()
         [[1, 1, 1]]
     """
-    logits = jnp.asarray(logits)
+    logits = as_array(logits)
     if logits.ndim != 2:
         raise ValueError(f"categorical needs logits (batch, classes); received {logits.shape}.")
     shape = (logits.shape[0], num_samples)
@@ -168,7 +170,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
         >>> sorted(shuffle(jnp.arange(4), seed=1).tolist())
         [0, 1, 2, 3]
     """
-    return jax.random.permutation(_key(seed), jnp.asarray(x), axis, independent=True)
+    return jax.random.permutation(_key(seed), as_array(x), axis, independent=True)
 
 
 def dropout(
@@ -193,7 +195,7 @@ def dropout(
         >>> sorted(set(dropout(jnp.ones(100), rate=0.5, seed=1).tolist()))
         [0.0, 2.0]
     """
-    inputs = jnp.asarray(inputs)
+    inputs = as_array(inputs)
     if not 0 <= rate <= 1:
         raise ValueError(f"dropout needs a rate between 0 and 1; received {rate}.")
     if rate == 0:
@@ -223,8 +225,8 @@ def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed 
         >>> gamma((2, 3), alpha=0.5, seed=1).shape
         (2, 3)
     """
-    alpha = jnp.asarray(alpha, _float("gamma", dtype))
-    return jax.random.gamma(_key(seed), alpha, tuple(shape), _float("gamma", dtype))
+    alpha = as_array(alpha).astype(_float("gamma", dtype))
+    return jax.random.gamma(_key(seed), alpha, _shape(shape), _float("gamma", dtype))
 
 
 def binomial(
@@ -248,8 +250,8 @@ def binomial(
         [5.0, 5.0, 5.0]
     """
     dtype = _float("binomial", dtype)
-    counts, probabilities = jnp.asarray(counts, dtype), jnp.asarray(probabilities, dtype)
-    return jax.random.binomial(_key(seed), counts, probabilities, tuple(shape), dtype)
+    counts, probabilities = as_array(counts).astype(dtype), as_array(probabilities).astype(dtype)
+    return jax.random.binomial(_key(seed), counts, probabilities, _shape(shape), dtype)
 
 
 def beta(
@@ -269,12 +271,27 @@ def beta(
         (2, 3)
     """
     dtype = _float("beta", dtype)
-    a, b = jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype)
-    return jax.random.beta(_key(seed), a, b, tuple(shape), dtype)
+    a, b = as_array(alpha).astype(dtype), as_array(beta).astype(dtype)
+    return jax.random.beta(_key(seed), a, b, _shape(shape), dtype)
 
 
 def _key(seed: Seed) -> Array:
     return seed if isinstance(seed, jax.Array) else draw_key(seed)
+
+
+def _shape(shape: Any) -> tuple:
+    sizes = tuple(shape) if hasattr(shape, "__iter__") else (None,)
+    # Not every other thing is refused: a size may be the open batch axis of a model on its way out.
+    if any(n is None or isinstance(n, (float, str)) or _is_negative(n) for n in sizes):
+        raise ValueError(
+            f"A shape is a list or tuple of whole numbers, 0 or more; received {shape!r}.\n"
+            "  Fix: e.g. shape=(32, 10), or shape=(3,) for three numbers."
+        )
+    return sizes
+
+
+def _is_negative(size: Any) -> bool:
+    return isinstance(size, (int, np.integer)) and bool(size < 0)
 
 
 def _float(caller: str, dtype: Any) -> str:
