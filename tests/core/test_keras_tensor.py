@@ -221,3 +221,20 @@ def test_an_error_while_tracing_is_that_of_the_first_try():
 
     with pytest.raises(ValueError, match="no 83"):
         trace_spec(fails, KerasTensor((None,)))
+
+
+@pytest.mark.parametrize(
+    ("call", "shapes"),
+    [
+        ("add", [(None, 4), (3, 4)]),
+        ("multiply", [(5, 4), (None, 1)]),
+        ("matmul", [(2, None), (7, 5)]),
+        ("where", [(None, 4), (3, 4), (4,)]),
+    ],
+)
+def test_an_unknown_axis_may_have_to_be_as_long_as_a_known_one(call, shapes):
+    results = [
+        getattr(K.ops, call)(*(K.KerasTensor(s, dtype="float32") for s in shapes)).shape
+        for K in (lamina, keras)
+    ]
+    assert results[0] == results[1]

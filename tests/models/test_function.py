@@ -16,6 +16,7 @@ def test_it_computes_what_lies_between():
     assert [t.shape for t in function.outputs] == [(None, 2), (None,)]
     assert [t.name for t in function.inputs] == ["a", "b"]
     assert len(function.operations) == 5
+    assert function.compute_output_shape({"a": (7, 2), "b": (7, 2)}) == [(7, 2), (7,)]
 
 
 def test_it_may_be_called_on_symbolic_tensors():

@@ -240,6 +240,12 @@ def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
+    # An unknown axis may have to be as long as a known one, as in (None, 4) + (3, 4).
+    for size in sorted(size for size in known if size is not None and size > 1):
+        try:
+            return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(size))
+        except Exception:
+            continue
     assert first_error is not None
     probe = pairs[0][0]
     if str(probe) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 
+from lamina import tree
 from lamina.core.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.operation import Operation
 from lamina.models.graph import Graph
@@ -30,6 +31,12 @@ class Function(Operation):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
         super().__init__(name=name)
         self._graph = Graph(inputs, outputs, name=self.name)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shapes of the outputs for shapes of the inputs, in their structure."""
+        kinds = iter([tensor.dtype for tensor in self._graph.input_list])
+        tensors = tree.map_shape_structure(lambda s: KerasTensor(s, next(kinds)), input_shape)
+        return jax.tree.map(lambda t: t.shape, self.compute_output_spec(tensors))
 
     def call(self, inputs: Any) -> Any:
         return self._graph.run(inputs)
