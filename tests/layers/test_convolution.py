@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 
 
@@ -64,3 +65,42 @@ def test_unknown_sizes_stay_unknown():
 def test_impossible_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.Conv2DTranspose(0, 3), "filters must be 1 or more; received 0"),
+        (
+            lambda: layers.Conv2DTranspose(2, 3, strides=2, output_padding=(1, 2)),
+            "output_padding must be less than the strides",
+        ),
+        (lambda: layers.Conv1DTranspose(2, 3, 2, dilation_rate=2), "cannot both be above 1"),
+        (lambda: layers.Conv1DTranspose(2, 3, padding="causal"), "received 'causal'"),
+        (lambda: layers.Conv2DTranspose(2, 3)(np.ones((2, 5, 5))), "there is no channel axis"),
+        (
+            lambda: layers.Conv1DTranspose(2, 2, 1, "same", 0)(np.ones((2, 1, 3))),
+            "leaves nothing of an input of shape",
+        ),
+        (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), "depth_multiplier must be 1"),
+        (lambda: layers.SeparableConv1D(2, 7)(np.ones((2, 5, 3))), r"window of \(7,\) does not"),
+        (lambda: layers.SeparableConv1D(2, 2)(lamina.Input((5, None))), "number of channels"),
+    ],
+)
+def test_impossible_transposed_and_separable_convolutions_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", ["Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"])
+def test_a_layer_built_for_other_channels_says_so(name):
+    layer = getattr(layers, name)(kernel_size=2, **({} if name[0] == "D" else {"filters": 2}))
+    layer(np.ones((1, 4, 5, 3)))
+    with pytest.raises(ValueError, match=r"built for 3 channels and received 5(.|\n)*channels_f"):
+        layer(np.ones((1, 3, 4, 5)))
+
+
+def test_positions_of_a_volume_take_data_format_before_output_padding_as_in_keras():
+    layer = layers.Conv3DTranspose(2, 2, 2, "valid", "channels_first", 1)
+    assert layer.output_padding == (1, 1, 1)
+    assert layer.data_format == "channels_first"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 
 
@@ -41,3 +42,49 @@ def test_reshape_to_another_number_of_values_is_refused(target, message):
 def test_impossible_targets_are_refused_at_once(target):
     with pytest.raises(ValueError, match="target_shape must be whole numbers"):
         layers.Reshape(target)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.Permute((0, 1)), r"counted from 1, e.g. \(2, 1\); received \(0, 1\)"),
+        (lambda: layers.Permute(2), "received 2"),
+        (lambda: layers.Permute((2, 1))(np.ones((2, 3))), "3 axes and received shape"),
+        (lambda: layers.RepeatVector(0), "n must be 1 or more; received 0"),
+        (lambda: layers.RepeatVector(2)(np.ones((2, 3, 4))), "2 axes and received shape"),
+        (lambda: layers.Cropping1D(-1), "0 or more; received -1"),
+        (lambda: layers.Cropping1D((2, 3))(np.ones((1, 5, 2))), "cut off all of axis 1"),
+        (lambda: layers.Cropping2D(1)(lamina.Input((2, None, 1))), "cut off all of axis 1"),
+        (lambda: layers.Cropping3D((1, 2)), "for every axis, a number or a pair"),
+        (lambda: layers.ZeroPadding2D("same"), "for every axis, .* received 'same'"),
+        (lambda: layers.ZeroPadding2D(1)(np.ones((2, 3, 4))), "x\\[..., None\\] adds a channel"),
+        (lambda: layers.UpSampling2D(0), "size must be .* 1 or more; received 0"),
+        (lambda: layers.UpSampling2D(2, "NCHW"), "received 'NCHW'"),
+        (lambda: layers.UpSampling2D(2, interpolation="bilinera"), "Did you mean 'bilinear'"),
+        (lambda: layers.UpSampling3D(2)(np.ones((2, 3, 4))), "needs inputs .batch, depth"),
+        (lambda: layers.AdaptiveMaxPooling2D((2, 0)), "output_size must be .* 1 or more"),
+        (lambda: layers.AdaptiveMaxPooling1D(2)(np.ones((2, 3))), "needs inputs .batch, steps"),
+    ],
+)
+def test_impossible_settings_and_shapes_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_sizes_that_are_no_whole_numbers_are_refused():
+    with pytest.raises(TypeError, match="size must be a whole number"):
+        layers.UpSampling1D((2,))
+
+
+def test_unknown_sizes_stay_unknown():
+    image = lamina.Input((None, 4, 3))
+    assert layers.Cropping2D(1)(image).shape == (None, None, 2, 3)
+    assert layers.ZeroPadding2D(1)(image).shape == (None, None, 6, 3)
+    assert layers.UpSampling2D(2, interpolation="bicubic")(image).shape == (None, None, 8, 3)
+
+
+def test_upsampling_of_whole_numbers_gives_what_it_promises():
+    x = np.arange(8).reshape(1, 2, 2, 2)
+    for interpolation in ("nearest", "bilinear"):
+        layer = layers.UpSampling2D(2, interpolation=interpolation)
+        assert layer(x).dtype == layer(lamina.Input((2, 2, 2), dtype="int32")).dtype == "int32"

@@ -161,11 +161,14 @@ class BaseWindowed(Layer):
                 + (f"\n  Fix: data_format={other!r}, if axis order is meant." if swapped else "")
             )
         if any(size is not None and size < 1 for size in self._positions(shape)):
-            raise ValueError(
-                f"{self._label}: a window of {self.kernel_size} does not fit into an input of "
-                f"shape {shape}.\n  Likely cause: earlier layers have shrunk it too far.\n"
-                "  Fix: padding='same', a smaller kernel_size, or less pooling before it."
-            )
+            raise ValueError(f"{self._label}{self._misfit(shape)}")
+
+    def _misfit(self, shape: Shape) -> str:
+        return (
+            f": a window of {self.kernel_size} does not fit into an input of shape {shape}.\n"
+            "  Likely cause: earlier layers have shrunk it too far.\n"
+            "  Fix: padding='same', a smaller kernel_size, or less pooling before it."
+        )
 
     def _fix_for_rank(self, shape: Shape) -> str:
         if len(shape) != self.rank + 1:

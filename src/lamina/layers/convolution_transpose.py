@@ -115,6 +115,13 @@ class BaseConvTranspose(BaseWindowed):
             for axis, (size, gap, stride, behind) in zip(axes, settings, strict=True)
         ]
 
+    def _misfit(self, shape: Shape) -> str:
+        return (
+            f" leaves nothing of an input of shape {shape}: padding='same' with output_padding "
+            f"{self.output_padding} cuts off all that is there.\n"
+            "  Fix: padding='valid', or leave out output_padding."
+        )
+
 
 class Conv1DTranspose(BaseConvTranspose):
     """Spreads every time step over a learned window: a longer sequence from a shorter one.
