@@ -39,13 +39,11 @@ class TestAttention(LayerPromises):
         heads("plain", layer="GroupQueryAttention"),
         heads("gate", layer="GroupQueryAttention", use_gate=True, use_bias=False,
               num_key_value_heads=1, activity_regularizer="l2"),
-        heads("dropout", layer="GroupQueryAttention", dropout=0.5, random="training"),
         Case("Attention", {}, [QUERY, VALUE]),
         Case("Attention", {"use_scale": True, "dropout": 0.5}, [QUERY, OTHER, VALUE],
              random="training"),
         Case("Attention", {"score_mode": "concat", "use_scale": True}, [QUERY, VALUE]),
         Case("AdditiveAttention", {}, [QUERY, VALUE]),
-        Case("AdditiveAttention", {"use_scale": False}, [QUERY, VALUE, VALUE]),
     ]  # fmt: skip
 
 
