@@ -202,3 +202,25 @@ def test_weights_are_averaged_in_the_end_with_use_ema(pair, blobs):
         model.fit(*blobs, batch_size=20, epochs=2, shuffle=False, verbose=0)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_predictions_of_random_layers_are_drawn_anew_for_every_batch_and_call():
+    inputs = lamina.Input((50,))
+    model = lamina.Model(inputs, lamina.layers.Dropout(0.5, seed=1)(inputs, training=True))
+    x = np.ones((4, 50))
+    first, second = (model.predict(x, batch_size=2, verbose=0) for _ in range(2))
+    assert 0.3 < (first[:2] == first[2:]).mean() < 0.7
+    assert 0.3 < (first == second).mean() < 0.7
+
+
+def test_predictions_of_a_stateful_model_go_on_from_batch_to_batch(compilations):
+    lstm = lamina.layers.LSTM(2, stateful=True)
+    model = lamina.Sequential([lamina.Input((1, 3), batch_size=3), lstm])
+    x = np.random.default_rng(seed=1).normal(size=(9, 1, 3))
+    step_by_step = [model.predict(x[i : i + 3], verbose=0) for i in (0, 3, 6)]
+    assert compilations.count("predict_program") == 1
+    lstm.reset_state()
+    np.testing.assert_allclose(
+        model.predict(x, batch_size=3, verbose=0), np.concatenate(step_by_step), atol=1e-6
+    )
+    np.testing.assert_allclose(lstm.states[0], step_by_step[-1], atol=1e-6)

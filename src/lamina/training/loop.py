@@ -402,7 +402,10 @@ class Loop:
             rows = min(total - at, longest)
             if by_step:
                 hooks.on_predict_batch_begin(step)
-            size = _rounded_up(rows, batch_size)
+            if _has_fixed_batch(model):
+                size = rows if rows <= batch_size else -(-rows // batch_size) * batch_size
+            else:
+                size = _rounded_up(rows, batch_size)
             piece = model.on_host(jax.tree.map(lambda a: a[at : at + rows], arrays))  # noqa: B023
             piece = jax.tree.map(lambda a: _padded(a, size), piece)  # noqa: B023
             # Several inputs are a tuple, and a bare tuple would be read as (x, y).
@@ -411,7 +414,9 @@ class Loop:
                 outputs = model.predict_step(piece)
             else:
                 program, variables = model.program("predict")
-                outputs = program(values_of(variables), piece, batch_size=batch_size)
+                outputs, changes = program(values_of(variables), piece, batch_size=batch_size)
+                boxes = jax.tree.leaves(variables)
+                assign_all([boxes[i] for i in changes], list(changes.values()))
             parts.append((outputs, rows))
             if by_step:
                 hooks.on_predict_batch_end(step, {"outputs": outputs})
@@ -502,6 +507,12 @@ def _validates(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
+
+
+def _has_fixed_batch(model: Any) -> bool:
+    """Whether a model was drawn for batches of one size, as stateful layers need."""
+    inputs = jax.tree.leaves(getattr(model, "inputs", None))
+    return any(tensor.shape[0] is not None for tensor in inputs)
 
 
 def _rounded_up(rows: int, batch_size: int) -> int:

@@ -5,7 +5,6 @@ are traced, so one compilation serves one step as well as a whole epoch.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -79,18 +78,37 @@ def testing_program(step: Step, results: Callable[[State], Any] | None) -> Calla
     return jax.jit(test_program, static_argnames="batch_size")
 
 
-def predicting_program(forward: Callable[[State, Any], Any]) -> Callable:
-    """A compiled `(state, rows, batch_size=…) → outputs`, batch after batch inside the program."""
+def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Callable:
+    """A compiled `(state, rows, batch_size=…) → outputs, changes`, batch after batch inside.
 
-    def predict_program(state: State, rows: Any, *, batch_size: int) -> Any:
+    Args:
+        forward: Pure, `(state, batch) → (outputs, state)`.
+
+    The changes are what a forward pass does to the state, such as the counters of random layers
+    or the states of recurrent ones: new values by the position in the flattened state. Weights
+    that it only reads are not among them, and so are not copied.
+    """
+
+    def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict]:
+        before, structure = jax.tree.flatten(state)
+
+        def step(changes: dict[int, Any], batch: Any) -> tuple[dict[int, Any], Any]:
+            values = [changes.get(i, value) for i, value in enumerate(before)]
+            outputs, after = forward(jax.tree.unflatten(structure, values), batch)
+            pairs = enumerate(zip(jax.tree.leaves(after), values, strict=True))
+            return changes | {i: new for i, (new, old) in pairs if new is not old}, outputs
+
         count = jax.tree.leaves(rows)[0].shape[0]
         if count <= batch_size:
-            return forward(state, rows)
+            changes, outputs = step({}, rows)
+            return outputs, changes
         batches = jax.tree.map(
             lambda a: a.reshape(count // batch_size, batch_size, *a.shape[1:]), rows
         )
-        outputs = lax.map(partial(forward, state), batches)
-        return jax.tree.map(lambda a: a.reshape(count, *a.shape[2:]), outputs)
+        first = jax.tree.map(lambda a: a[0], batches)
+        changing, _ = jax.eval_shape(step, {}, first)
+        changes, outputs = lax.scan(step, {i: before[i] for i in changing}, batches)
+        return jax.tree.map(lambda a: a.reshape(count, *a.shape[2:]), outputs), changes
 
     return jax.jit(predict_program, static_argnames="batch_size")
 

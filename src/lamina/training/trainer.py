@@ -592,8 +592,7 @@ class Trainer(Layer):
 
     def _make_program(self, kind: str, variables: dict) -> Callable:
         if kind == "predict":
-            forward = stateless(self.predict_step, variables)
-            return predicting_program(lambda state, batch: forward(state, batch)[0])
+            return predicting_program(stateless(self.predict_step, variables))
         read_results = stateless(self.get_metrics_result, variables)
 
         def results(state: Any) -> Any:
