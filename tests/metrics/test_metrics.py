@@ -351,7 +351,14 @@ def test_shapes_that_do_not_fit_are_refused(metric, y_true, fix):
         ),
         (lambda: metrics.MeanSquaredError().update_state([[1.0]], [[1.0]], [1.0, 2.0]), "does not"),
         (lambda: metrics.IoU(2, [2]), r"classes 0 to 1; received target_class_ids=\[2\]"),
-        (lambda: metrics.IoU(2, [0]).update_state([0, 1], [0]), r"\(2,\), y_pred of shape \(1,\)"),
+        (
+            lambda: metrics.IoU(2, [0]).update_state([0, 1], [0]),
+            r"\(2,\) \(class numbers\), y_pred",
+        ),
+        (
+            lambda: metrics.OneHotMeanIoU(3).update_state(np.zeros((2, 4)), np.zeros((2, 4, 3))),
+            r"y_true of shape \(2, 4\) \(classes on axis -1\)",
+        ),
         (lambda: metrics.PearsonCorrelation()([[1.0], [2.0]], [[1.0], [2.0]]), "axis=0 compares"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import optax
 import pytest
 
 import lamina
@@ -83,6 +84,13 @@ def test_only_mixed_float16_wraps_the_optimizer(policy):
     assert isinstance(small_model(auto_scale_loss=False).optimizer, Adam)
     own = LossScaleOptimizer(SGD())
     assert small_model(optimizer=own).optimizer is own
+
+
+def test_an_optax_transformation_is_wrapped_too(mixed_float16):
+    model = small_model(optimizer=optax.sgd(0.1))
+    losses = model.fit(X, Y, batch_size=16, epochs=3, verbose=0).history["loss"]
+    assert isinstance(model.optimizer, LossScaleOptimizer)
+    assert losses[-1] < losses[0]
 
 
 def test_one_layer_in_mixed_float16_is_enough_to_wrap_the_optimizer():

@@ -89,10 +89,6 @@ class PearsonCorrelation(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    @property
-    def of_samples(self) -> bool:
-        return self.axis != 0
-
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
         return pearson_correlation(y_true, y_pred, self.axis)
 
@@ -121,10 +117,6 @@ class ConcordanceCorrelation(MeanOfPairs):
     ):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
-
-    @property
-    def of_samples(self) -> bool:
-        return self.axis != 0
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
         return concordance_correlation(y_true, y_pred, self.axis)

@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core import config, masking
 from lamina.core.dtypes import is_float
 from lamina.core.errors import LaminaWarning
-from lamina.losses.shapes import match_weight, same_shape, to_array
+from lamina.losses.shapes import match_weight, same_rank, to_array
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import masked_weight
 
@@ -72,6 +72,7 @@ class IoU(Metric):
                 f"{type(self).__name__} knows the classes 0 to {num_classes - 1}; received "
                 f"target_class_ids={list(target_class_ids)}."
             )
+        self._told_of_fractions = False
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
         self.ignore_class = ignore_class
@@ -84,9 +85,7 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         mask = masking.get_mask(y_pred)
-        true = _as_classes(to_array(y_true, "y_true", self.name), self.sparse_y_true, self.axis)
-        pred = _as_classes(to_array(y_pred, "y_pred", self.name), self.sparse_y_pred, self.axis)
-        true, pred = same_shape(true, pred, caller=self.name)
+        true, pred = self._classes(y_true, y_pred)
         weight = self._weight(masked_weight(sample_weight, mask, "float32", self.name), true.shape)
         counts = (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
         if self.ignore_class is not None:
@@ -99,11 +98,32 @@ class IoU(Metric):
         )
         self.total_cm.assign_add(found.reshape(self.total_cm.shape))
 
+    def _classes(self, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+        """Class numbers of both, of one shape."""
+        given = to_array(y_true, "y_true", self.name), to_array(y_pred, "y_pred", self.name)
+        sparse = self.sparse_y_true, self.sparse_y_pred
+        classes = [
+            values if is_sparse else jnp.argmax(values, axis=self.axis)
+            for values, is_sparse in zip(given, sparse, strict=True)
+        ]
+        true, pred = same_rank(*(values.astype("int32") for values in classes))
+        if true.shape != pred.shape:
+            kinds = ["class numbers" if s else f"classes on axis {self.axis}" for s in sparse]
+            raise ValueError(
+                f"{self.name} compares classes place by place, and the places differ.\n"
+                f"  Received: y_true of shape {given[0].shape} ({kinds[0]}), y_pred of shape "
+                f"{given[1].shape} ({kinds[1]}).\n"
+                "  Fix: say which are class numbers: IoU(…, sparse_y_true=…, sparse_y_pred=…)."
+            )
+        return true, pred
+
     def _weight(self, sample_weight: Any, shape: tuple) -> jax.Array:
         if sample_weight is None:
             return jnp.ones(shape, self.dtype)
         weight = to_array(sample_weight, "sample_weight", self.name)
-        if is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight):
+        cut_off = is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight)
+        if cut_off and not self._told_of_fractions:
+            self._told_of_fractions = True
             warnings.warn(
                 f"{self.name} counts in whole numbers, so fractions of weights are cut off.\n"
                 f"  Fix: {type(self).__name__}(…, dtype='float32').",
@@ -284,10 +304,6 @@ class OneHotMeanIoU(MeanIoU):
 
     def get_config(self) -> dict:
         return _without(super().get_config(), "sparse_y_true")
-
-
-def _as_classes(values: jax.Array, sparse: bool, axis: int) -> jax.Array:
-    return (values if sparse else jnp.argmax(values, axis=axis)).astype("int32")
 
 
 def _is_whole(weight: jax.Array) -> bool:

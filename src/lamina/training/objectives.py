@@ -167,7 +167,9 @@ _OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tve
 def _is_a_sum(part: Any) -> bool:
     functions = [getattr(part, "fn", None), getattr(part, "_fn", None)]
     owner = part if not isinstance(part, (Loss, Metric)) else type(part)
-    if not getattr(part, "of_samples", True) or any(f in _OF_WHOLE_BATCHES for f in functions):
+    # Along axis 0 the samples of a batch are compared with each other.
+    whole = not getattr(part, "of_samples", True) or getattr(part, "axis", -1) == 0
+    if whole or any(f in _OF_WHOLE_BATCHES for f in functions):
         return False
     return all(
         f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
