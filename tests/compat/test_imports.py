@@ -81,13 +81,12 @@ def test_versions_tell_that_it_is_lamina_and_can_be_compared(served):
     ("expression", "message"),
     [
         ("tf.GradientTape", "lamina.value_and_grad"),
-        ("tf.data.Dataset", "model.fit(x, y, batch_size=32)"),
+        ("tf.data.TFRecordDataset", "from_tensor_slices"),
         ("tf.compat.v1.Session", "TensorFlow 1"),
         ("tf.Session", "TensorFlow 1"),
         ("tf.xyzzy", "jax.numpy"),
         ("tf.nn.rlu", "Did you mean 'relu'?"),
         ("tf.math.reduce_meen", "Did you mean 'reduce_mean'?"),
-        ("tf.keras.applications.VGG16", "no pretrained ones yet"),
         ("tf.keras.utils.to_categoricl", "Did you mean 'to_categorical'?"),
         ("tf.keras.layrs.Dense", "Did you mean 'layers'?"),
     ],
@@ -104,9 +103,7 @@ def test_a_name_that_lamina_lacks_says_so_and_what_to_use(served, expression, me
     ("statement", "message"),
     [
         ("from tensorflow import GradientTape", "lamina.value_and_grad"),
-        ("import tensorflow.data", "model.fit(x, y, batch_size=32)"),
-        ("from tensorflow.data import Dataset", "model.fit(x, y, batch_size=32)"),
-        ("import keras.applications", "no pretrained ones yet"),
+        ("from tensorflow.data import TFRecordDataset", "from_tensor_slices"),
         ("from keras.utils import to_categoricl", "Did you mean 'to_categorical'?"),
         ("from keras.activations import rel", "Did you mean 'relu'?"),
         ("from tensorflow.keras.nowhere import x", "tensorflow.keras.nowhere"),
@@ -145,7 +142,7 @@ def test_every_hint_is_for_something_that_is_really_missing(served):
     import tensorflow as tf
 
     for name in missing._TENSORFLOW:
-        if name != "compat":  # a few settings of it are accepted
+        if name not in ("compat", "data"):  # a part of these there is
             assert not hasattr(tf, name), name
     for name in missing._KERAS:
         found = tf.keras

@@ -199,3 +199,18 @@ def test_a_loss_written_with_the_old_backend_functions_works():
     loss = K.mean(K.square(jnp.array([1.0, 3.0]) - 1.0), axis=-1)
     assert float(loss) == 2.0
     assert K.epsilon() == 1e-7
+
+
+def test_a_pipeline_of_tf_data_trains_a_model(served):
+    import tensorflow as tf
+
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    dataset = tf.data.Dataset.from_tensor_slices((x.astype("float32"), y))
+    dataset = dataset.shuffle(40, seed=1).batch(8).cache().prefetch(tf.data.AUTOTUNE)
+    assert tf.data.experimental.cardinality(dataset) == 5
+    for features, labels in dataset.take(1):
+        assert features.numpy().shape == (8, 3)
+        assert labels.shape == (8,)
+    model = tf.keras.Sequential([tf.keras.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert len(model.fit(dataset, epochs=2, verbose=0).epoch) == 2

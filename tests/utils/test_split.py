@@ -95,3 +95,17 @@ def test_what_cannot_be_split_is_named(data):
 def test_arrays_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"lengths \[3, 4\]"):
         split_dataset((np.arange(3), np.arange(4)), left_size=0.5)
+
+
+def test_a_dataset_is_split_between_its_elements():
+    from lamina.data import Dataset
+
+    dataset = Dataset.from_tensor_slices(np.arange(10))
+    left, right = split_dataset(dataset, left_size=0.7)
+    assert ([int(x) for x in left], [int(x) for x in right]) == (list(range(7)), [7, 8, 9])
+    left, right = split_dataset(dataset, right_size=4, shuffle=True, seed=3)
+    together = [int(x) for x in left] + [int(x) for x in right]
+    assert sorted(together) == list(range(10))
+    assert together != list(range(10))
+    with pytest.raises(TypeError, match="never ends"):
+        split_dataset(dataset.repeat(), left_size=0.5)

@@ -19,8 +19,8 @@ _TENSORFLOW = {
     "contrib": "lamina.layers; this is TensorFlow 1",
     "custom_gradient": "jax.custom_vjp",
     "data": (
-        "the arrays themselves: model.fit(x, y, batch_size=32) shuffles and batches them; "
-        "lamina.utils.PyDataset for batches that are made on the way"
+        "tf.data.Dataset, of which Lamina has from_tensor_slices, from_generator, zip and the "
+        "usual steps after them; lamina.utils.PyDataset for batches that are made on the way"
     ),
     "distribute": "nothing yet: Lamina trains on one device so far",
     "errors": "Python's own exceptions: ValueError, TypeError, OSError",
@@ -47,13 +47,10 @@ _TENSORFLOW = {
 }
 
 _KERAS = {
-    "applications": "a network of your own: Lamina has no pretrained ones yet",
-    "callbacks.TensorBoard": "the CSVLogger callback",
-    "layers.Lambda": "a subclass of lamina.Layer with a call method: it can be saved",
-    "preprocessing.image": "Pillow and NumPy before fit",
-    "preprocessing.image.ImageDataGenerator": "arrays, or a lamina.utils.PyDataset",
+    "preprocessing.image.ImageDataGenerator": (
+        "utils.image_dataset_from_directory, and layers such as RandomFlip in the model"
+    ),
     "preprocessing.text.Tokenizer": "word numbers made before fit, and an Embedding layer",
-    "utils.plot_model": "model.summary()",
     "wrappers.scikit_learn": "the model itself: fit, evaluate and predict",
     "wrappers.scikit_learn.KerasClassifier": "the model itself: fit, evaluate and predict",
 }

@@ -19,6 +19,7 @@ from lamina import activations
 from lamina.compat import imports, missing
 from lamina.compat import tensor_functions as functions
 from lamina.compat.tensor_functions import adapt
+from lamina.data import AUTOTUNE, Dataset
 
 
 class PhysicalDevice(NamedTuple):
@@ -289,6 +290,8 @@ TABLES: dict[str, dict[str, Any]] = {
         "list_physical_devices": list_physical_devices,
         "set_memory_growth": do_nothing,
     },
+    "tensorflow.data": {"AUTOTUNE": AUTOTUNE, "Dataset": Dataset},
+    "tensorflow.data.experimental": {"AUTOTUNE": AUTOTUNE, "cardinality": Dataset.cardinality},
     "tensorflow.dtypes": {**_DTYPES, "as_dtype": np.dtype, "cast": adapt(functions.cast)},
     "tensorflow.linalg": _LINALG,
     "tensorflow.math": _MATH,

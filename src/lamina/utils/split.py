@@ -13,19 +13,24 @@ def split_dataset(
     right_size: float | None = None,
     shuffle: bool = False,
     seed: int | None = None,
+    preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
     """Splits samples into a left and a right part, e.g. to train and to test.
 
     Keras returns `tf.data` data sets; Lamina returns what it was given: an array gives two
-    arrays, a tuple, list or dictionary of arrays two of the same kind, cut at the same place.
+    arrays, a tuple, list or dictionary of arrays two of the same kind, cut at the same place, and
+    a `lamina.data.Dataset` two of them, cut between its elements: samples, or batches if it has
+    been batched.
 
     Args:
-        dataset: An array, or a tuple, list or dictionary of arrays of one length.
+        dataset: An array, a tuple, list or dictionary of arrays of one length, or a `Dataset`
+            whose length is known.
         left_size: Samples (an int) or fraction of the samples (a float between 0 and 1) in the
             left part; the rest for None.
         right_size: The same for the right part, taken from the end.
         shuffle: Whether to mix the samples first. Sorted labels make this necessary.
         seed: Makes the mixing reproducible; the same seed gives the order that Keras gives.
+        preferred_backend: Accepted; there is one.
 
     Returns:
         `(left, right)`.
@@ -38,8 +43,13 @@ def split_dataset(
         >>> left.tolist(), right.tolist()
         ([0, 1, 2, 3, 4, 5, 6, 7], [8, 9])
     """
-    total = _number_of_samples(dataset)
+    in_turn = hasattr(dataset, "take") and hasattr(dataset, "skip")  # a Dataset
+    total = len(dataset) if in_turn else _number_of_samples(dataset)
     left, right = _sizes(left_size, right_size, total)
+    if in_turn:
+        if shuffle:
+            dataset = dataset.shuffle(total, seed=seed, reshuffle_each_iteration=False)
+        return dataset.take(left), dataset.skip(total - right)
     if not shuffle:
         return _take(dataset, slice(0, left)), _take(dataset, slice(total - right, total))
     order = list(range(total))
