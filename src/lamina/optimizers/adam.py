@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class AdamState(NamedTuple):

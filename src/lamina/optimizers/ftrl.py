@@ -7,7 +7,8 @@ import numpy as np
 import optax
 
 from lamina.core.variable import Array
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class FtrlState(NamedTuple):

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import optax
 
 from lamina.core.variable import Array
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class LambState(NamedTuple):

@@ -29,6 +29,7 @@ from lamina.optimizers.arguments import (
 )
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from lamina.optimizers.schedules import LearningRateSchedule
+from lamina.optimizers.steps import keep_if, with_gradient
 
 LearningRate = float | LearningRateSchedule | Callable
 
@@ -290,7 +291,7 @@ class Optimizer:
         if not grads:
             return
         variables = self._checked(grads, trainable_variables)
-        pairs = _with_gradient(grads, variables)
+        pairs = with_gradient(grads, variables)
         given = [v for _, v in pairs]
         scale = self.loss_scale_factor
         gradients = [jnp.asarray(g, v.dtype) for g, v in pairs]
@@ -642,48 +643,6 @@ def _once(build: Callable) -> Callable:
             build(self, variables)
 
     return wrapped
-
-
-def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
-    """Zeros beside each weight, made on the host: `jnp.zeros` compiles a program for each shape."""
-    return [np.zeros(w.shape, w.dtype) for w in weights]
-
-
-def keep_if(wanted: Array, boxes: Sequence[Variable], before: Sequence[Array]) -> None:
-    """Take back what was assigned to Variables, unless it is wanted.
-
-    The change is always computed and then kept or dropped: XLA fuses the choice into it, and
-    unlike a branch it costs no compilation outside compiled code.
-
-    Args:
-        wanted: True or False, known only while the program runs.
-        boxes: The Variables.
-        before: What they held before the change.
-    """
-    for box, old in zip(boxes, before, strict=True):
-        if box.value is not old:
-            box.assign(jnp.where(wanted, box.value, old))
-
-
-def _with_gradient(
-    gradients: Sequence[Any], variables: Sequence[Variable]
-) -> list[tuple[Any, Variable]]:
-    """Pairs of gradient and weight without the weights that have none, which are named."""
-    pairs = list(zip(gradients, variables, strict=True))
-    missing = [v.path for gradient, v in pairs if gradient is None]
-    if len(missing) == len(pairs):
-        raise ValueError(
-            f"No gradients for any of the weights {', '.join(missing)}.\n"
-            "  Likely cause: the loss was computed without them."
-        )
-    if missing:
-        warnings.warn(
-            f"No gradients for the weights {', '.join(missing)}; they stay as they are.\n"
-            "  Likely cause: the loss doesn't depend on them.",
-            LaminaWarning,
-            stacklevel=3,
-        )
-    return [(gradient, v) for gradient, v in pairs if gradient is not None]
 
 
 def _fields(state: Any) -> dict[str, Any]:

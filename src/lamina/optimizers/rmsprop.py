@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class RMSpropState(NamedTuple):

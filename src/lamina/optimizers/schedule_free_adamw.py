@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class ScheduleFreeState(NamedTuple):

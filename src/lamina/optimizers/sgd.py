@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import optax
 
-from lamina.optimizers.optimizer import LearningRate, Optimizer, zeros_like
+from lamina.optimizers.optimizer import LearningRate, Optimizer
+from lamina.optimizers.steps import zeros_like
 
 
 class SGDState(NamedTuple):
