@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         data,
         datasets,
         diagnosis,
+        distillation,
         distribution,
         dtype_policies,
         export,
         initializers,
         layers,
+        legacy,
         losses,
         metrics,
         mixed_precision,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         tree,
         utils,
         visualization,
+        wrappers,
     )
     from lamina.core.dtypes import DTypePolicy
     from lamina.core.errors import LaminaWarning
@@ -67,10 +70,20 @@ if TYPE_CHECKING:
 
 _MODULES = (
     *("activations", "applications", "backend", "callbacks", "config", "constraints", "data"),
-    *("datasets", "diagnosis", "distribution", "dtype_policies", "export", "initializers"),
-    *("layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers"),
+    *("datasets", "diagnosis", "distillation", "distribution", "dtype_policies", "export"),
+    *(
+        "initializers",
+        "layers",
+        "legacy",
+        "losses",
+        "metrics",
+        "mixed_precision",
+        "models",
+        "ops",
+        "optimizers",
+    ),
     *("preprocessing", "quantizers", "random", "regularizers", "saving", "tree", "utils"),
-    *("visualization",),
+    *("visualization", "wrappers"),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
@@ -137,11 +150,13 @@ __all__ = [
     "datasets",
     "device",
     "diagnosis",
+    "distillation",
     "distribution",
     "dtype_policies",
     "export",
     "initializers",
     "layers",
+    "legacy",
     "losses",
     "metrics",
     "mixed_precision",
@@ -161,6 +176,7 @@ __all__ = [
     "utils",
     "value_and_grad",
     "visualization",
+    "wrappers",
 ]
 
 

@@ -102,14 +102,23 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return decorate
 
 
-def get_registered_name(symbol: Any) -> str:
+def get_registered_name(obj: Any) -> str:
     """The name a class or function was registered under, else its own."""
-    return _custom_names.get(symbol, getattr(symbol, "__name__", str(symbol)))
+    return _custom_names.get(obj, getattr(obj, "__name__", str(obj)))
 
 
-def get_registered_object(name: str, custom_objects: Mapping | None = None) -> Any:
-    """The user's class or function registered under a name, or None."""
-    for scope in (custom_objects or {}, *reversed(_scopes.stack), _custom):
+def get_registered_object(
+    name: str, custom_objects: Mapping | None = None, module_objects: Mapping | None = None
+) -> Any:
+    """The user's class or function registered under a name, or None.
+
+    Args:
+        name: The name.
+        custom_objects: From name to class or function; they come before registered ones.
+        module_objects: The same, after all others.
+    """
+    scopes = (custom_objects or {}, *reversed(_scopes.stack), _custom, module_objects or {})
+    for scope in scopes:
         if name in scope:
             return scope[name]
     return None
@@ -121,13 +130,13 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def custom_object_scope(objects: Mapping[str, Any]) -> Iterator[None]:
+def custom_object_scope(custom_objects: Mapping[str, Any]) -> Iterator[None]:
     """Make classes and functions findable by name inside a `with` block.
 
     Args:
-        objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`.
+        custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`.
     """
-    _scopes.stack.append(objects)
+    _scopes.stack.append(custom_objects)
     try:
         yield
     finally:
@@ -225,32 +234,37 @@ def serialize(obj: Any) -> Any:
     raise TypeError(f"{obj!r} cannot be saved: it has no get_config() method.")
 
 
-def deserialize(data: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: bool = True) -> Any:
     """The inverse of `serialize`; never runs or imports code that the data names.
+
+    Args:
+        config: What `serialize` gave.
+        custom_objects: From name to class or function, for what is not Lamina's own.
+        safe_mode: Accepted as in Keras; reading a config is always safe.
 
     Raises:
         UnknownClassError: If a class is neither Lamina's nor registered.
     """
-    if isinstance(data, (list, tuple)):
-        return [deserialize(item, custom_objects) for item in data]
-    if not isinstance(data, dict):
-        return data
-    if "class_name" not in data or "config" not in data:
-        return {key: deserialize(value, custom_objects) for key, value in data.items()}
-    class_name, config = data["class_name"], data["config"]
-    names = {key: data.get(key) for key in ("class_name", "module", "registered_name")}
+    if isinstance(config, (list, tuple)):
+        return [deserialize(item, custom_objects) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {key: deserialize(value, custom_objects) for key, value in config.items()}
+    class_name, content = config["class_name"], config["config"]
+    names = {key: config.get(key) for key in ("class_name", "module", "registered_name")}
     for key, value in names.items():
         if not isinstance(value, str) and (value is not None or key == "class_name"):
             raise ValueError(f"{key!r} of a config must be a name; received {_shown(value)}.")
     if class_name in _LITERALS:
-        return _LITERALS[class_name](config, custom_objects)
+        return _LITERALS[class_name](content, custom_objects)
     if class_name == "__lambda__":
         raise UnknownClassError(HOLDS_CODE)
     if class_name == "function":
-        if not isinstance(config, str):
-            raise ValueError(f"A function is saved by its name; received {_shown(config)}.")
-        return find(names["module"], config, names["registered_name"], custom_objects)
-    shared = data.get("shared_object_id")
+        if not isinstance(content, str):
+            raise ValueError(f"A function is saved by its name; received {_shown(content)}.")
+        return find(names["module"], content, names["registered_name"], custom_objects)
+    shared = config.get("shared_object_id")
     if _scopes.read is not None and isinstance(shared, int) and shared in _scopes.read:
         return _scopes.read[shared]
     symbol = find(names["module"], class_name, names["registered_name"], custom_objects)
@@ -258,9 +272,9 @@ def deserialize(data: Any, custom_objects: Mapping | None = None) -> Any:
         return symbol  # a function, which a file may name and never call
     try:
         with custom_object_scope(custom_objects or {}):
-            instance = _made(symbol, data)
+            instance = _made(symbol, config)
     except Exception as error:
-        _say_where(error, class_name, config)
+        _say_where(error, class_name, content)
         raise
     if _scopes.read is not None and isinstance(shared, int):
         _scopes.read[shared] = instance

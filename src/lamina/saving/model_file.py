@@ -492,5 +492,6 @@ def _warn(path: Path, remarks: list[str]) -> None:
 
 def _know_all_classes() -> None:
     """Names in a file are looked up in tables, which the rooms fill when they are imported."""
-    from lamina import layers, losses, metrics, models, optimizers  # noqa: F401
+    # Some are above this room, and it uses nothing of them.
+    from lamina import distillation, layers, losses, metrics, models, optimizers  # noqa: F401
     from lamina.layers.preprocessing import feature_space  # noqa: F401 - public under utils

@@ -10,8 +10,10 @@ class LambdaCallback(Callback):
     """Calls functions at certain moments of training.
 
     Args:
-        **hooks: From the name of a hook of `Callback` to a function of what the hook is given:
-            `(epoch, logs)`, `(batch, logs)` or `(logs)`.
+        on_epoch_begin, on_epoch_end: Functions `(epoch, logs)`.
+        on_train_begin, on_train_end: Functions `(logs)`.
+        on_train_batch_begin, on_train_batch_end: Functions `(batch, logs)`.
+        **hooks: Functions for other hooks of `Callback`, by name.
 
     Raises:
         TypeError: If there is no hook of that name.
@@ -22,7 +24,24 @@ class LambdaCallback(Callback):
         0 0.5
     """
 
-    def __init__(self, **hooks: Callable | None):
+    def __init__(
+        self,
+        on_epoch_begin: Callable | None = None,
+        on_epoch_end: Callable | None = None,
+        on_train_begin: Callable | None = None,
+        on_train_end: Callable | None = None,
+        on_train_batch_begin: Callable | None = None,
+        on_train_batch_end: Callable | None = None,
+        **hooks: Callable | None,
+    ):
+        hooks |= {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+        }
         known = [*LOOP_HOOKS, *EPOCH_HOOKS, *(n for names in BATCH_HOOKS.values() for n in names)]
         for name, function in hooks.items():
             if name not in known:

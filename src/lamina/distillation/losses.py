@@ -1,0 +1,215 @@
+"""What a student's outputs or features should have in common with its teacher's."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina import losses
+from lamina.core import registry
+
+
+class DistillationLoss:
+    """The base of all: how far a student is from its teacher.
+
+    Override `compute_loss`; the other methods refuse what cannot be compared.
+
+    Example:
+        >>> class Difference(DistillationLoss):
+        ...     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+        ...         return jnp.mean(jnp.abs(teacher_outputs - student_outputs))
+        >>> float(Difference().compute_loss(jnp.ones(3), jnp.zeros(3)))
+        1.0
+    """
+
+    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+        """One number; the outputs are arrays, or structures of them for several outputs."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method compute_loss(self, teacher_outputs, "
+            "student_outputs)."
+        )
+
+    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+        """Refuse outputs of different structures with a ValueError."""
+        if _structure(teacher_outputs) != _structure(student_outputs):
+            raise ValueError(
+                f"{type(self).__name__} cannot compare outputs of different structures: the "
+                f"teacher gives {_described(teacher_outputs)}, the student "
+                f"{_described(student_outputs)}."
+            )
+
+    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
+        """Refuse models that the loss cannot compare, before training."""
+
+
+class FeatureDistillation(DistillationLoss):
+    """Brings what a layer of the student gives near to what a layer of the teacher gives.
+
+    Args:
+        loss: Name, function or `Loss`; for several outputs a structure of them, with None for
+            outputs to leave out.
+        teacher_layer_name: The teacher's layer; None for its outputs.
+        student_layer_name: The student's layer; None for its outputs. Both layers must give
+            features of one shape, unless the loss takes others.
+
+    Raises:
+        ValueError: If there is no loss at all, or no such layer.
+
+    Source: Romero et al., 2015, "FitNets: Hints for Thin Deep Nets", arXiv:1412.6550.
+
+    Example:
+        >>> loss = FeatureDistillation("mse", teacher_layer_name="wide", student_layer_name="thin")
+        >>> float(loss.compute_loss(jnp.ones((2, 3)), jnp.zeros((2, 3))))
+        1.0
+    """
+
+    def __init__(
+        self,
+        loss: Any = "mse",
+        teacher_layer_name: str | None = None,
+        student_layer_name: str | None = None,
+    ):
+        self.loss = _resolved(loss, "FeatureDistillation")
+        self.teacher_layer_name = teacher_layer_name
+        self.student_layer_name = student_layer_name
+
+    def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
+        roles = (("teacher", teacher, self.teacher_layer_name),
+                 ("student", student, self.student_layer_name))  # fmt: skip
+        for role, model, name in roles:
+            if any(n for _, _, n in roles) and not model.inputs:
+                raise ValueError(
+                    f"FeatureDistillation with names of layers needs functional or Sequential "
+                    f"models; the {role} {model.name!r} is subclassed.\n"
+                    "  Fix: leave the names out, to compare the outputs."
+                )
+            if name is not None:
+                try:
+                    model.get_layer(name=name)
+                except ValueError as error:
+                    raise ValueError(f"In the {role}: {error}") from None
+
+    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+        super().validate_outputs(teacher_outputs, student_outputs)
+        _refuse_other_structure(self.loss, teacher_outputs, "FeatureDistillation")
+
+    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+        return _sum_over_outputs(
+            lambda loss, teacher, student: jnp.mean(loss(teacher, student)),
+            self.loss,
+            teacher_outputs,
+            student_outputs,
+        )
+
+    def get_config(self) -> dict:
+        return {
+            "loss": registry.serialize(self.loss),
+            "teacher_layer_name": self.teacher_layer_name,
+            "student_layer_name": self.student_layer_name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "FeatureDistillation":
+        return cls(**{**config, "loss": registry.deserialize(config["loss"])})
+
+
+class LogitsDistillation(DistillationLoss):
+    """Brings the student's logits near to the teacher's, softened by a temperature.
+
+    Both logits are divided by the temperature. For the KL divergence they then become
+    probabilities, and the result is multiplied by the square of the temperature, so that its
+    gradients stay as large.
+
+    Args:
+        temperature: Above 0, no unit; the higher, the more the wrong classes count. Usually 3–5.
+        loss: Name, function or `Loss`; for several outputs a structure of them, with None for
+            outputs to leave out.
+
+    Raises:
+        ValueError: If the temperature is not above 0, or there is no loss at all.
+
+    Source: Hinton, Vinyals and Dean, 2015, "Distilling the Knowledge in a Neural Network",
+    arXiv:1503.02531.
+
+    Example:
+        >>> loss = LogitsDistillation(temperature=2.0)
+        >>> logits = jnp.array([[2.0, 0.0]])
+        >>> float(loss.compute_loss(logits, logits))
+        0.0
+    """
+
+    def __init__(self, temperature: float = 3.0, loss: Any = "kl_divergence"):
+        if isinstance(temperature, bool) or not isinstance(temperature, (int, float)) \
+                or not 0 < temperature < math.inf:  # fmt: skip
+            raise ValueError(
+                f"LogitsDistillation: temperature must be a number above 0; received "
+                f"{temperature!r}."
+            )
+        self.temperature = temperature
+        self.loss = _resolved(loss, "LogitsDistillation")
+
+    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+        super().validate_outputs(teacher_outputs, student_outputs)
+        _refuse_other_structure(self.loss, teacher_outputs, "LogitsDistillation")
+
+    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+        return _sum_over_outputs(self._one, self.loss, teacher_outputs, student_outputs)
+
+    def _one(self, loss: Callable, teacher: Any, student: Any) -> Any:
+        teacher, student = teacher / self.temperature, student / self.temperature
+        if loss is losses.kl_divergence or isinstance(loss, losses.KLDivergence):
+            teacher, student = jax.nn.softmax(teacher), jax.nn.softmax(student)
+            return jnp.mean(loss(teacher, student)) * self.temperature**2
+        return jnp.mean(loss(teacher, student))
+
+    def get_config(self) -> dict:
+        return {"temperature": self.temperature, "loss": registry.serialize(self.loss)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "LogitsDistillation":
+        return cls(**{**config, "loss": registry.deserialize(config["loss"])})
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def _resolved(loss: Any, owner: str) -> Any:
+    """Names in a structure become losses; at least one must not be None."""
+    if isinstance(loss, dict) and "class_name" in loss:
+        return losses.get(loss)
+    found = jax.tree.map(losses.get, loss, is_leaf=_is_none)
+    if all(value is None for value in jax.tree.leaves(found, is_leaf=_is_none)):
+        raise ValueError(f"{owner} needs a loss for at least one output; received {loss!r}.")
+    return found
+
+
+def _refuse_other_structure(loss: Any, outputs: Any, owner: str) -> None:
+    if _structure(loss) != _structure(outputs):
+        raise ValueError(
+            f"{owner} has {_described(loss)} for its loss, and the outputs are "
+            f"{_described(outputs)}.\n  Fix: give one loss for each output, or None to leave one "
+            "out."
+        )
+
+
+def _structure(value: Any) -> Any:
+    return jax.tree.structure(value, is_leaf=_is_none)
+
+
+def _described(structure: Any) -> str:
+    if isinstance(structure, dict):
+        return f"a dict of {', '.join(map(str, structure))}"
+    if isinstance(structure, (list, tuple)):
+        return f"a {type(structure).__name__} of {len(structure)}"
+    return "one value"
+
+
+def _sum_over_outputs(one: Callable, loss: Any, teacher: Any, student: Any) -> Any:
+    def of_output(loss: Any, teacher: Any, student: Any) -> Any:
+        return 0.0 if loss is None else one(loss, teacher, student)
+
+    values = jax.tree.map(of_output, loss, teacher, student, is_leaf=_is_none)
+    return jnp.sum(jnp.stack([jnp.asarray(value) for value in jax.tree.leaves(values)]))

@@ -1,0 +1,240 @@
+"""The estimators: what scikit-learn asks of one, around a model that `fit` trains."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# The classes are scikit-learn's; this module is loaded when one of them is asked for.
+from sklearn.base import (  # noqa: TID253
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.preprocessing import OneHotEncoder  # noqa: TID253
+from sklearn.utils.multiclass import type_of_target  # noqa: TID253
+from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: TID253
+
+from lamina.models import Model, clone_model
+
+
+class _Estimator(BaseEstimator):
+    """What the three have in common: making the model, and fitting it."""
+
+    def __init__(
+        self,
+        model: Model | Callable[..., Model],
+        warm_start: bool = False,
+        model_kwargs: dict | None = None,
+        fit_kwargs: dict | None = None,
+    ):
+        # As scikit-learn wants it: arguments are kept as they are, and looked at in fit.
+        self.model = model
+        self.warm_start = warm_start
+        self.model_kwargs = model_kwargs
+        self.fit_kwargs = fit_kwargs
+
+    def fit(self, X: Any, y: Any, **kwargs: Any) -> Any:
+        """Train a model.
+
+        Args:
+            X: Samples, `(samples, features)`.
+            y: Targets, `(samples,)` or `(samples, outputs)`.
+            **kwargs: For `model.fit`; they win over `fit_kwargs`.
+
+        Returns:
+            The estimator itself.
+        """
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=self._numeric_targets)
+        y = self._encoded(y)
+        model = self._make_model(X, y)
+        if not model.compiled or model.loss is None or model.optimizer is None:
+            raise RuntimeError(
+                f"{type(self).__name__} needs a compiled model, with a loss and an optimizer.\n"
+                "  Fix: model.compile(optimizer='adam', loss=…) before it is given here."
+            )
+        self.history_ = model.fit(X, y, **{**(self.fit_kwargs or {}), **kwargs})
+        self.model_ = model
+        return self
+
+    @property
+    def epoch_(self) -> int:
+        """How many epochs the last `fit` trained."""
+        history = getattr(self, "history_", None)
+        return 0 if history is None else len(history.epoch)
+
+    _numeric_targets = True
+
+    def _make_model(self, X: np.ndarray, y: np.ndarray) -> Model:
+        if self.warm_start and hasattr(self, "model_"):
+            return self.model_
+        if isinstance(self.model, Model):
+            return self.model if self.warm_start else clone_model(self.model)
+        if not callable(self.model):
+            raise TypeError(
+                f"{type(self).__name__}: model must be a Model, or a function (X, y, …) that "
+                f"returns one; received {self.model!r}."
+            )
+        return self.model(X=X, y=y, **(self.model_kwargs or {}))
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "model_")
+        X = validate_data(self, X, reset=False)
+        verbose = (self.fit_kwargs or {}).get("verbose", "auto")
+        return self.model_.predict(X, verbose=verbose)
+
+    def _encoded(self, y: np.ndarray) -> np.ndarray:
+        self._one_column = y.ndim == 1
+        return y.reshape(-1, 1) if self._one_column else y
+
+    def _decoded(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs[:, 0] if self._one_column and outputs.shape[1:] == (1,) else outputs
+
+    def __sklearn_clone__(self) -> Any:
+        # A function is shared; a model is copied, for fit may change it.
+        model = copy.deepcopy(self.model) if isinstance(self.model, Model) else self.model
+        return type(self)(**{**self.get_params(deep=False), "model": model})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True  # first weights are drawn anew
+        return tags
+
+
+class SKLearnClassifier(ClassifierMixin, _Estimator):
+    """A model as a scikit-learn classifier.
+
+    The model is given its targets one-hot, `(samples, classes)`, and gives a number for each
+    class; `predict` names the class of the highest.
+
+    Args:
+        model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
+            name and returns a compiled model.
+        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        model_kwargs: Further arguments of the function.
+        fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
+
+    Attributes:
+        model_: The trained model.
+        history_: What its `fit` returned.
+        classes_: The classes, sorted.
+
+    Example:
+        >>> import lamina
+        >>> def network(X, y, units):
+        ...     model = lamina.Sequential([
+        ...         lamina.Input(X.shape[1:]), lamina.layers.Dense(units, activation="relu"),
+        ...         lamina.layers.Dense(y.shape[1], activation="softmax")])
+        ...     model.compile("adam", "categorical_crossentropy")
+        ...     return model
+        >>> classifier = SKLearnClassifier(
+        ...     network, model_kwargs={"units": 4}, fit_kwargs={"verbose": 0})
+        >>> X = np.arange(12.0).reshape(6, 2) / 12
+        >>> classifier.fit(X, ["cat", "dog"] * 3).classes_.tolist()
+        ['cat', 'dog']
+        >>> classifier.predict(X).shape
+        (6,)
+    """
+
+    _numeric_targets = False
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of every sample, `(samples,)`."""
+        return self._decoded(self._outputs(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """What the model gives for every class, `(samples, classes)`."""
+        return self._outputs(X)
+
+    def _encoded(self, y: np.ndarray) -> np.ndarray:
+        kind = type_of_target(y, raise_unknown=True)
+        if kind not in ("binary", "multiclass"):
+            raise ValueError(
+                "Only binary and multiclass targets can be classified. "
+                f"Unknown label type: {kind} targets were given."
+            )
+        y = super()._encoded(y)
+        self._encoder = OneHotEncoder(sparse_output=False).fit(y)
+        self.classes_ = self._encoder.categories_[0]
+        if len(self.classes_) == 1:
+            raise ValueError("Classifier can't train when only one class is present.")
+        return self._encoder.transform(y)
+
+    def _decoded(self, outputs: np.ndarray) -> np.ndarray:
+        return super()._decoded(self._encoder.inverse_transform(outputs))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # as an untuned network in a few epochs
+        return tags
+
+
+class SKLearnRegressor(RegressorMixin, _Estimator):
+    """A model as a scikit-learn regressor.
+
+    Args:
+        model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
+            name and returns a compiled model.
+        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        model_kwargs: Further arguments of the function.
+        fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
+
+    Attributes:
+        model_: The trained model.
+        history_: What its `fit` returned.
+
+    Example:
+        >>> import lamina
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> X = np.arange(12.0).reshape(6, 2) / 12
+        >>> regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0}).fit(X, X[:, 0])
+        >>> regressor.predict(X).shape
+        (6,)
+    """
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The targets of every sample, in the shape in which `fit` was given them."""
+        return self._decoded(self._outputs(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags
+
+
+class SKLearnTransformer(TransformerMixin, _Estimator):
+    """A model as a scikit-learn transformer: its outputs are the features of the next step.
+
+    (Not a transformer in the sense of attention.)
+
+    Args:
+        model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
+            name and returns a compiled model.
+        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        model_kwargs: Further arguments of the function.
+        fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
+
+    Attributes:
+        model_: The trained model.
+        history_: What its `fit` returned.
+
+    Example:
+        >>> import lamina
+        >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+        >>> model.compile("adam", "mse")
+        >>> X = np.ones((4, 3))
+        >>> SKLearnTransformer(model, fit_kwargs={"verbose": 0}).fit_transform(X, X[:, :2]).shape
+        (4, 2)
+    """
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The outputs of the model, `(samples, outputs)`."""
+        return self._outputs(X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
