@@ -249,6 +249,20 @@ class Model(Trainer):
         "export", "lamina.Model", "model.save('model.keras') writes a file that Keras opens, too."
     )
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Copies and pickles are made of what a file of the model holds."""
+        if not self.built:
+            return super().__reduce_ex__(protocol)
+        from lamina.saving.model_file import model_as_bytes  # as above
+
+        layers = self._flatten_layers()
+        users_own = {
+            registry.get_registered_name(cls): cls
+            for cls in map(type, layers)
+            if not cls.__module__.startswith("lamina.")
+        }
+        return _model_from_bytes, (model_as_bytes(self), users_own)
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (no weights) as a JSON string; read by `model_from_json`."""
         return json.dumps(registry.serialize(self), **kwargs)
@@ -302,6 +316,12 @@ class Model(Trainer):
             show_trainable=show_trainable,
             layer_range=layer_range,
         )
+
+
+def _model_from_bytes(content: bytes, custom_objects: dict) -> Model:
+    from lamina.saving.model_file import model_from_bytes  # saving knows models by their methods
+
+    return model_from_bytes(content, custom_objects)
 
 
 def _shapes(tensors: Any) -> Any:

@@ -76,17 +76,40 @@ def save_model(
     if path.suffix.lower() in _LEGACY and not path.name.endswith(".weights.h5"):
         _save_legacy(model, path, record)
         return
+    parts = _parts(model, record, include_optimizer)
+    with atomic_write(path) as file:
+        _write_parts(model, parts, file)
+
+
+def model_as_bytes(model: Any) -> bytes:
+    """What `save_model` writes to a file; for copies of a model."""
+    parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
+    return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
+
+
+def model_from_bytes(content: bytes, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `model_as_bytes`."""
+    _know_all_classes()
+    return _read_model(io.BytesIO(content), Path("a copy of a model"), custom_objects, True)
+
+
+def _parts(model: Any, record: dict, include_optimizer: bool) -> dict[str, Any]:
     metadata = {
         "keras_version": _LAYOUT_OF_KERAS,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "lamina_version": __version__,
     }
-    config = _as_json(model, record)
-    weights = as_bytes(lambda file: write_weights(model, file, include_optimizer))
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, config)
-        archive.writestr(WEIGHTS, weights)
+    return {
+        METADATA: json.dumps(metadata),
+        CONFIG: _as_json(model, record),
+        WEIGHTS: as_bytes(lambda file: write_weights(model, file, include_optimizer)),
+    }
+
+
+def _write_parts(model: Any, parts: dict[str, Any], file: Any) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
         write_assets(model, archive)
 
 
@@ -110,7 +133,12 @@ def load_model(
     _ignore_old_arguments("load_model()", kwargs)
     _know_all_classes()
     path = existing(filepath)
-    with about(path), path.open("rb") as file:
+    with path.open("rb") as file:
+        return _read_model(file, path, custom_objects, compile)
+
+
+def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
+    with about(path):
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)

@@ -47,7 +47,8 @@ class _Estimator(BaseEstimator):
         Returns:
             The estimator itself.
         """
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=self._numeric_targets)
+        several = not isinstance(self, ClassifierMixin)
+        X, y = validate_data(self, X, y, multi_output=several, y_numeric=several)
         y = self._encoded(y)
         model = self._make_model(X, y)
         if not model.compiled or model.loss is None or model.optimizer is None:
@@ -64,8 +65,6 @@ class _Estimator(BaseEstimator):
         """How many epochs the last `fit` trained."""
         history = getattr(self, "history_", None)
         return 0 if history is None else len(history.epoch)
-
-    _numeric_targets = True
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> Model:
         if self.warm_start and hasattr(self, "model_"):
@@ -100,6 +99,7 @@ class _Estimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True  # first weights are drawn anew
+        tags.target_tags.multi_output = not isinstance(self, ClassifierMixin)
         return tags
 
 
@@ -137,8 +137,6 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         >>> classifier.predict(X).shape
         (6,)
     """
-
-    _numeric_targets = False
 
     def predict(self, X: Any) -> np.ndarray:
         """The class of every sample, `(samples,)`."""
