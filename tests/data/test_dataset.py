@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -118,6 +120,18 @@ def test_a_consumer_that_stops_leaves_no_thread_behind():
     next(iterator)
     iterator.close()
     assert threading.active_count() == before
+
+
+def test_a_script_may_end_in_the_middle_of_a_pass():
+    code = (
+        "import numpy as np; from lamina.data import Dataset\n"
+        "ds = Dataset.from_tensor_slices(np.arange(99)).map(abs, num_parallel_calls=3)\n"
+        "passing = iter(ds.batch(2).prefetch(2)); print(next(passing))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("[0 1]\n", "")
 
 
 def test_an_error_in_a_worker_arrives():

@@ -49,21 +49,23 @@ def ahead(items: Iterable, count: int) -> Iterator:
     """The items, of which up to `count` are prepared by a thread before they are asked for."""
     source, end = iter(items), object()
     pending: deque[Future] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="lamina-prefetch") as pool:
+    try:
+        with ThreadPoolExecutor(1, thread_name_prefix="lamina-prefetch") as pool:
 
-        def ask() -> None:
-            pending.append(pool.submit(next, source, end))
+            def ask() -> None:
+                pending.append(pool.submit(next, source, end))
 
-        try:
-            for _ in range(max(1, count)):
-                ask()
-            while (item := pending.popleft().result()) is not end:
-                ask()
-                yield item
-        finally:
-            _cancel(pending)
-            # A consumer that stops early stops the stages before this one as well.
-            pool.submit(getattr(source, "close", lambda: None)).result()
+            try:
+                for _ in range(max(1, count)):
+                    ask()
+                while (item := pending.popleft().result()) is not end:
+                    ask()
+                    yield item
+            finally:
+                _cancel(pending)
+    finally:
+        # A consumer that stops early stops the stages before this one as well.
+        getattr(source, "close", lambda: None)()
 
 
 def _cancel(pending: Iterable[Any]) -> None:
