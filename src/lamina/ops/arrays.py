@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.dtypes import standardize_dtype
 from lamina.core.variable import Array, ArrayLike, Variable
 
 Axes = int | Sequence[int]
@@ -41,6 +42,11 @@ def at_least_float32(x: Array) -> Any:
 def as_axes(axis: Axes | None) -> Any:
     """Axes as JAX takes them; in a file a tuple has become a list."""
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+def as_dtype(dtype: Any) -> str | None:
+    """The name of a type; None, for that of the argument, stays None."""
+    return None if dtype is None else standardize_dtype(dtype)
 
 
 def dense_only(caller: str, sparse: Any) -> None:

@@ -52,9 +52,7 @@ class operations:
     def _named(
         self, function: Callable, name: str, summary: str, *tensors: str, class_name: str | None
     ) -> Callable[..., Any]:
-        function.__name__ = function.__qualname__ = name
-        function.__doc__ = summary
-        return self(*tensors, class_name=class_name)(function)
+        return self(*tensors, class_name=class_name)(named(function, name, summary))
 
     def unary(
         self,
@@ -105,6 +103,13 @@ class operations:
             return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
         return self._named(function, name, summary, "x", class_name=None)
+
+
+def named(function: F, name: str, docstring: str) -> F:
+    """Give a function that was made inside another one the name it is exported under."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = docstring
+    return function
 
 
 def camel_case(name: str) -> str:

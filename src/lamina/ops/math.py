@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats
-from lamina.ops.define import operations
+from lamina.ops.define import named, operations
 
 __all__ = [
     "cdist",
@@ -65,8 +65,7 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
             )
         return compute(as_array(data), ids, num_segments, indices_are_sorted=sorted)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""{summary}
+    docstring = f"""{summary}
 
     Args:
         data: `(values, …)`.
@@ -77,7 +76,7 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     Returns:
         `(num_segments, …)`.
     """
-    return op("data", "segment_ids", spec=spec)(function)
+    return op("data", "segment_ids", spec=spec)(named(function, name, docstring))
 
 
 segment_sum = _segment("segment_sum", jax.ops.segment_sum, "The sum of the rows of each segment.")

@@ -148,7 +148,7 @@ def elastic_transform(
 
     Example:
         >>> picture = jnp.ones((8, 8, 1))
-        >>> float(elastic_transform(picture, seed=1).min())
+        >>> round(float(elastic_transform(picture, seed=1).min()), 4)
         1.0
     """
     _check("elastic_transform", interpolation, fill_mode)

@@ -9,19 +9,17 @@ from lamina.core import config
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import is_symbolic
 from lamina.core.variable import Array, ArrayLike, Variable
-from lamina.ops.arrays import as_array
-from lamina.ops.define import operations
+from lamina.ops.arrays import as_array, as_dtype
+from lamina.ops.define import named, operations
 
 op = operations("numpy")
 
 
 def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, dtype: Any = None) -> Array:
-        return make(as_array(x), dtype=_dtype(dtype))
+        return make(as_array(x), dtype=as_dtype(dtype))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return op("x")(function)
+    return op("x")(named(function, name, summary))
 
 
 def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
@@ -78,7 +76,7 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
         >>> full_like([1, 2], 7).tolist()
         [7, 7]
     """
-    return jnp.full_like(as_array(x), as_array(fill_value), dtype=_dtype(dtype))
+    return jnp.full_like(as_array(x), as_array(fill_value), dtype=as_dtype(dtype))
 
 
 @op("x")
@@ -89,7 +87,7 @@ def array(x: ArrayLike, dtype: Any = None) -> Array:
         >>> array([1, 2], "float32").tolist()
         [1.0, 2.0]
     """
-    return jnp.array(as_array(x), dtype=_dtype(dtype))
+    return jnp.array(as_array(x), dtype=as_dtype(dtype))
 
 
 def identity(n: int, dtype: Any = None) -> Array:
@@ -154,7 +152,7 @@ def arange(
     if dtype is None:
         given = [v for v in (start, stop, step) if v is not None]
         dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in given))
-    return jnp.arange(start, stop, step, dtype=_dtype(dtype))
+    return jnp.arange(start, stop, step, dtype=as_dtype(dtype))
 
 
 @op("start", "stop")
@@ -182,7 +180,7 @@ def linspace(
         [0.0, 0.5, 1.0]
     """
     return jnp.linspace(
-        as_array(start), as_array(stop), num, endpoint, retstep, _dtype(dtype), axis
+        as_array(start), as_array(stop), num, endpoint, retstep, as_dtype(dtype), axis
     )
 
 
@@ -202,7 +200,7 @@ def logspace(
         >>> logspace(0, 2, 3, base=2).tolist()
         [1.0, 2.0, 4.0]
     """
-    return jnp.logspace(as_array(start), as_array(stop), num, endpoint, base, _dtype(dtype), axis)
+    return jnp.logspace(as_array(start), as_array(stop), num, endpoint, base, as_dtype(dtype), axis)
 
 
 @op("start", "stop")
@@ -220,7 +218,7 @@ def geomspace(
         >>> geomspace(1, 4, 3).round(3).tolist()
         [1.0, 2.0, 4.0]
     """
-    return jnp.geomspace(as_array(start), as_array(stop), num, endpoint, _dtype(dtype), axis)
+    return jnp.geomspace(as_array(start), as_array(stop), num, endpoint, as_dtype(dtype), axis)
 
 
 @op("x")
@@ -310,9 +308,7 @@ def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
     def function(x: int) -> Array:
         return make(_length(name, x)).astype(config.floatx())
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return function
+    return named(function, name, summary)
 
 
 bartlett = _window("bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle.")
@@ -339,7 +335,3 @@ def _length(name: str, x: Any) -> int:
     if is_symbolic(x):
         raise TypeError(f"{name} needs a number of points that is known; received {x!r}.")
     return int(x)
-
-
-def _dtype(dtype: Any) -> str | None:
-    return None if dtype is None else standardize_dtype(dtype)

@@ -9,11 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, at_least_float32, dense_only, floats
-from lamina.ops.define import operations
+from lamina.ops.arrays import as_array, as_axes, as_dtype, at_least_float32, dense_only, floats
+from lamina.ops.define import named, operations
 
 op = operations("numpy")
 reduction = op.reduction
@@ -48,7 +47,7 @@ def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = No
         >>> prod([[1, 2], [3, 4]], axis=0).tolist()
         [3, 8]
     """
-    return jnp.prod(as_array(x), as_axes(axis), _dtype(dtype), keepdims=keepdims)
+    return jnp.prod(as_array(x), as_axes(axis), as_dtype(dtype), keepdims=keepdims)
 
 
 @op("x", "weights")
@@ -135,11 +134,9 @@ nanargmin = reduction("nanargmin", jnp.nanargmin, "The place of the smallest val
 
 def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, axis: int | None = None, dtype: Any = None) -> Array:
-        return compute(as_array(x), axis, _dtype(dtype))
+        return compute(as_array(x), axis, as_dtype(dtype))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return op("x")(function)
+    return op("x")(named(function, name, summary))
 
 
 cumsum = _running("cumsum", jnp.cumsum, "Running sums along an axis; flattened for None.")
@@ -189,9 +186,7 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
     ) -> Array:
         return compute(floats(x), as_array(q), as_axes(axis), method=method, keepdims=keepdims)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return op("x", "q")(function)
+    return op("x", "q")(named(function, name, summary))
 
 
 median = reduction("median", jnp.median, "The middle value over axes, or the mean of two.", floats)
@@ -307,7 +302,3 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     if mode not in ("valid", "same", "full"):
         raise ValueError(f"correlate needs mode 'valid', 'same' or 'full'; received {mode!r}.")
     return jnp.correlate(floats(x1), floats(x2), mode)
-
-
-def _dtype(dtype: Any) -> str | None:
-    return None if dtype is None else standardize_dtype(dtype)

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays, as_axes
-from lamina.ops.define import operations
+from lamina.ops.define import named, operations
 
 op = operations("numpy")
 
@@ -257,9 +257,7 @@ def _joined(name: str, compute: Callable, summary: str) -> Callable[[Sequence[Ar
     def function(xs: Sequence[ArrayLike]) -> Array:
         return compute(as_arrays(xs))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return op("xs")(function)
+    return op("xs")(named(function, name, summary))
 
 
 hstack = _joined("hstack", jnp.hstack, "Joined along the second axis; vectors along their own.")
@@ -350,9 +348,7 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
         _check_divisible(x.shape, indices_or_sections, place(x))
         return jnp.split(x, as_axes(indices_or_sections), place(x))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = summary
-    return op("x", spec=spec)(function)
+    return op("x", spec=spec)(named(function, name, summary))
 
 
 vsplit = _split_along("vsplit", 0, "Cut along the first axis, see `split`.")
