@@ -333,6 +333,24 @@ def test_a_subclass_of_our_cell_runs_its_own_call(x):
     close(doubled(x), 2 * plain(x))
 
 
+@pytest.mark.parametrize("settings", [{}, {"recurrent_dropout": 0.5}])
+def test_a_subclass_of_our_cell_drops_the_same_at_every_step(settings):
+    class Own(layers.LSTMCell):
+        def call(self, inputs, states, training=False):
+            mask = self.get_dropout_mask(inputs)
+            mask = mask if isinstance(mask, list) else [mask]
+            recurrent = self.get_recurrent_dropout_mask(states[0])
+            assert len(mask) == (4 if settings else 1)
+            assert recurrent is None or len(recurrent) == 4
+            return inputs * mask[0], states
+
+    layer = layers.RNN(Own(3, dropout=0.5, **settings), return_sequences=True)
+    y = np.asarray(layer(np.ones((20, 4, 3), "float32"), training=True))
+    assert set(np.unique(y)) == {0.0, 2.0}
+    assert (y == y[:, :1]).all()
+    assert not (y == layer(np.ones((20, 4, 3), "float32"), training=True)).all()
+
+
 @pytest.mark.parametrize("name", ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"])
 def test_a_step_of_a_cell_equals_keras(name, rng):
     def cell(k):
@@ -369,6 +387,17 @@ def test_what_is_no_cell_is_refused(missing):
 def test_units_must_be_a_whole_number_of_one_or_more(name, units):
     with pytest.raises((TypeError, ValueError), match="units must be"):
         getattr(layers, name)(units)
+
+
+def test_a_misspelt_argument_is_answered_with_the_arguments_there_are():
+    with pytest.raises(TypeError, match=r"no argument 'unit'. Did you mean 'units'\?") as error:
+        rnn_of(unit=3)
+    assert not {"arguments", "settings"} & set(str(error.value).replace(",", "").split())
+
+
+def test_states_in_a_list_with_the_sequence_are_refused(x):
+    with pytest.raises(ValueError, match=r"one sequence.*\n.*initial_state=\[…\]"):
+        rnn_of()([x, np.zeros((4, 2)), np.zeros((4, 2))])
 
 
 def test_inputs_without_time_are_refused_with_a_hint(x):

@@ -23,7 +23,8 @@ def init_argument_names(cls: type) -> set[str]:
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" in base.__dict__ and base is not object:
-            names.update(inspect.signature(base.__dict__["__init__"]).parameters)
+            parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
+            names.update(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
     return names - {"self", "args", "kwargs"}
 
 

@@ -42,7 +42,7 @@ class ProjectedAttention(Layer):
     _output_dense: EinsumDense
     _gate_dense: EinsumDense
 
-    def __init__(self, settings: dict, **kwargs: Any):
+    def __init__(self, settings: dict, /, **kwargs: Any):
         super().__init__(**kwargs)
         kind = type(self).__name__
         self.dropout = fraction(kind, "dropout", settings["dropout"])

@@ -5,7 +5,8 @@ A cell splits its step in two, so that a layer can do the first part for all ste
 out, and the states, one step further.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -56,7 +57,7 @@ class KernelCell(Layer):
     bias: Any
     channel_axis = -1
 
-    def __init__(self, settings: dict, **kwargs: Any):
+    def __init__(self, settings: dict, /, **kwargs: Any):
         self.implementation = _implementation(kwargs.pop("implementation", 2))
         super().__init__(**kwargs)
         kind = type(self).__name__
@@ -71,6 +72,8 @@ class KernelCell(Layer):
         self.recurrent_dropout = fraction(kind, "recurrent_dropout", settings["recurrent_dropout"])
         self.seed = settings["seed"]
         self.seed_generator = SeedGenerator(self.seed)
+        # While a layer takes the steps of a sequence: the masks of all of them.
+        self._held: tuple[Masks, Masks] | None = None
         if self.recurrent_dropout:
             self.implementation = 1  # every gate drops values of its own
 
@@ -141,16 +144,44 @@ class KernelCell(Layer):
             Masks for the inputs and for the state, 0 or `1 / (1 - rate)`: one, or one a gate;
             None where nothing is dropped.
         """
+        if self._held is not None:
+            return self._held
         step_shape = inputs.shape[inputs.ndim - state.ndim :]
+        rates = (self.dropout, step_shape), (self.recurrent_dropout, state.shape)
+        drawn = [self._drawn(rate, shape) if training else None for rate, shape in rates]
+        return drawn[0], drawn[1]
+
+    def _drawn(self, rate: float, shape: Shape) -> Masks:
+        if rate == 0:
+            return None
         count = self.gates if self.implementation == 1 else 1
+        ones = jnp.ones((count, *shape), self.compute_dtype)
+        return list(random.dropout(ones, rate, seed=self.seed_generator))
 
-        def masks(rate: float, shape: Shape) -> Masks:
-            if not training or rate == 0:
-                return None
-            ones = jnp.ones((count, *shape), self.compute_dtype)
-            return list(random.dropout(ones, rate, seed=self.seed_generator))
+    @contextlib.contextmanager
+    def same_masks(self, inputs: Array, state: Array, training: bool) -> Iterator[None]:
+        """Draw masks once for every step that is taken inside."""
+        held = self.draw_masks(inputs, state, training)
+        object.__setattr__(self, "_held", held)
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "_held", None)
 
-        return masks(self.dropout, step_shape), masks(self.recurrent_dropout, state.shape)
+    def get_dropout_mask(self, step_input: Array) -> Any:
+        """What to multiply the inputs by in training, for a `call` of one's own; None without.
+
+        The same at every step of a sequence; a list with a mask for each gate if
+        `implementation` is 1.
+        """
+        masks = self._drawn(self.dropout, step_input.shape) if self._held is None else self._held[0]
+        return masks if masks is None or self.implementation == 1 else masks[0]
+
+    def get_recurrent_dropout_mask(self, step_input: Array) -> Any:
+        """The same for the state."""
+        rate, held = self.recurrent_dropout, self._held
+        masks = self._drawn(rate, step_input.shape) if held is None else held[1]
+        return masks if masks is None or self.implementation == 1 else masks[0]
 
     # -- states and shapes -----------------------------------------------------------------------
 

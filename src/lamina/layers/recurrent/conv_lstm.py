@@ -38,7 +38,7 @@ class ConvLSTMCell(KernelCell):
     )
     state_size = -1  # a shape, known when the cell is built
 
-    def __init__(self, settings: dict, rank: int, **kwargs: Any):
+    def __init__(self, settings: dict, rank: int, /, **kwargs: Any):
         super().__init__(settings, implementation=1, **kwargs)
         kind = f"ConvLSTM{rank}D"
         self.rank = rank

@@ -35,11 +35,11 @@ class CellLayer(RNN):
             takes, the layer with the others.
     """
 
-    cell_class: type[KernelCell]
+    cell_class: Any  # a subclass of KernelCell
     cell_name: str
     axes = 3
 
-    def __init__(self, arguments: dict):
+    def __init__(self, arguments: dict, /):
         named = {k: v for k, v in arguments.items() if k not in ("self", "kwargs", "__class__")}
         named |= arguments["kwargs"]
         takes = {*self.cell_class.settings, *self.cell_class.unwritten_settings}

@@ -1,5 +1,6 @@
 """RNN: runs a cell over the time steps of a sequence. The base of every recurrent layer."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import registry
+from lamina.core.call_signature import is_shape
 from lamina.core.layer import Layer
 from lamina.core.stateless import assign_all
 from lamina.core.variable import Array, Shape, Variable, autocast, name_scope
@@ -116,7 +118,7 @@ class RNN(Layer):
         mask: Array | None = None,
         training: bool = False,
     ) -> Any:
-        self._check(sequences.shape)
+        self._check(getattr(sequences, "shape", None))
         if sequences.shape[1] == 0:
             raise ValueError(
                 f"{self._label} received no time step: axis 1 of shape {sequences.shape} is 0.\n"
@@ -174,7 +176,10 @@ class RNN(Layer):
                 layer._own_losses.clear()
             return output, new_states
 
-        *result, values = scan_steps(step, inputs, states, variables=[*fixed, penalty], **how)
+        ours = isinstance(cell, KernelCell)  # a subclass of one, with a call of its own
+        held = cell.same_masks(inputs, states[0], training) if ours else contextlib.nullcontext()
+        with held:
+            *result, values = scan_steps(step, inputs, states, variables=[*fixed, penalty], **how)
         assign_all(fixed, values[:-1])
         self.add_loss(values[-1])
         return tuple(result)
@@ -283,7 +288,12 @@ class RNN(Layer):
         counts = mask.astype(bool).reshape(*mask.shape[:2], -1).any(axis=-1)
         return counts.T
 
-    def _check(self, shape: Shape) -> None:
+    def _check(self, shape: Any) -> None:
+        if not is_shape(shape):
+            raise ValueError(
+                f"{self._label} takes one sequence and received several inputs.\n"
+                "  Fix: give states by name, layer(x, initial_state=[…])."
+            )
         if len(shape) < 3:
             raise ValueError(
                 f"{self._label} needs inputs (batch, time, ...) of at least 3 axes and received "
