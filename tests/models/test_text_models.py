@@ -312,6 +312,20 @@ def test_text_for_a_model_of_numbers_is_refused():
         model(np.array([["a", "b"]]))
 
 
+def test_text_inside_a_call_of_the_users_own_is_refused_by_name():
+    class Own(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.text = vectorizer()
+
+        def call(self, x):
+            return self.text(x)
+
+    assert Own()(TEXTS).shape == (20, 4)  # uncompiled it works
+    with pytest.raises(TypeError, match=r"text inside its own call\(\), which is compiled"):
+        Own().predict(TEXTS, verbose=0)
+
+
 def test_missing_texts_are_refused_by_their_place():
     with pytest.raises(TypeError, match=r"element 1 is None.*\n.*fillna"):
         classifier().predict(np.array(["a", None], dtype=object), verbose=0)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.compat import imports, missing
+from lamina.compat import imports, missing, text_functions
 from lamina.compat import tensor_functions as functions
 from lamina.compat.tensor_functions import adapt
 from lamina.data import AUTOTUNE, Dataset
@@ -298,6 +298,13 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.nn": _NN,
     "tensorflow.python": {},
     "tensorflow.random": _RANDOM,
+    "tensorflow.strings": {
+        name: getattr(text_functions, name)
+        for name in (
+            *("join", "length", "lower", "regex_full_match", "regex_replace", "split", "strip"),
+            "upper",
+        )
+    },
     "tensorflow.test": {
         "gpu_device_name": gpu_device_name,
         "is_built_with_cuda": lambda: bool(list_physical_devices("GPU")),

@@ -36,6 +36,8 @@ def standardize_dtype(dtype: Any) -> str:
     if isinstance(dtype, str) and dtype in ("int", "float"):
         return "int32" if dtype == "int" else config.floatx()
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "USOT":
+        return "string"
     if name is None:
         try:
             name = np.dtype(dtype).name

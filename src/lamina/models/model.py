@@ -168,7 +168,16 @@ class Model(Trainer):
         if part is not None:
             checks.inputs(self, x)
             return part.run(x)
-        return convert(x, "x") if has_text(x) else x  # which says what is wrong with text
+        if has_text(x):
+            if any(layer.compute_dtype == "string" for layer in self._flatten_layers()):
+                raise TypeError(
+                    f"Model {self.name!r} makes numbers of text inside its own call(), which is "
+                    "compiled, and text cannot go into a compiled program.\n"
+                    "  Fix: call the layer on x before, or begin a Sequential or "
+                    "Model(inputs, outputs) with it."
+                )
+            convert(x, "x")  # which says what is wrong with text
+        return x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if self._graph is None:

@@ -1,0 +1,83 @@
+"""`tf.strings`, as far as scripts prepare text with it: functions of NumPy arrays of `str`.
+
+They are given what `TextVectorization` gives to a `standardize` or `split` of the user's own.
+"""
+
+import re
+import string
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core.text import as_values
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+
+
+def lower(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
+    """Small letters; those of ASCII alone, unless the encoding is `"utf-8"`."""
+    if encoding.lower() == "utf-8":
+        return _each(str.lower, input)
+    return _each(lambda text: text.translate(_LOWER), input)
+
+
+def upper(input: Any, encoding: str = "", name: Any = None) -> np.ndarray:
+    """Capitals; those of ASCII alone, unless the encoding is `"utf-8"`."""
+    if encoding.lower() == "utf-8":
+        return _each(str.upper, input)
+    return _each(lambda text: text.translate(_UPPER), input)
+
+
+def strip(input: Any, name: Any = None) -> np.ndarray:
+    """Without blanks at the beginning and the end."""
+    return _each(lambda text: text.strip(string.whitespace), input)
+
+
+def regex_replace(
+    input: Any, pattern: str, rewrite: str, replace_global: bool = True, name: Any = None
+) -> np.ndarray:
+    """Every match of a pattern replaced; `\\1` in `rewrite` is its first group, `\\0` all of it."""
+    found = re.compile(pattern)
+    rewrite = re.sub(r"\\(\d)", r"\\g<\1>", rewrite)
+    return _each(lambda text: found.sub(rewrite, text, count=0 if replace_global else 1), input)
+
+
+def regex_full_match(input: Any, pattern: str, name: Any = None) -> np.ndarray:
+    """Whether each text as a whole matches a pattern."""
+    found = re.compile(pattern)
+    return _each(lambda text: found.fullmatch(text) is not None, input, bool)
+
+
+def length(input: Any, unit: str = "BYTE", name: Any = None) -> np.ndarray:
+    """Length of each text in bytes of UTF-8, or in characters with `unit="UTF8_CHAR"`."""
+    if unit == "UTF8_CHAR":
+        return _each(len, input, "int32")
+    return _each(lambda text: len(text.encode()), input, "int32")
+
+
+def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = None) -> list:
+    """The words of each text, or what stands between separators."""
+    texts = as_values(input)
+    if texts.ndim == 0:
+        return texts.item().split(sep or None, maxsplit)
+    return [split(text, sep, maxsplit) for text in texts]
+
+
+def join(inputs: Sequence[Any], separator: str = "", name: Any = None) -> np.ndarray:
+    """Texts at the same place put together."""
+    arrays = np.broadcast_arrays(*(as_values(part) for part in inputs))
+    joined = [separator.join(parts) for parts in zip(*(a.ravel() for a in arrays), strict=True)]
+    return _array(joined, arrays[0].shape, object)
+
+
+def _each(function: Callable[[str], Any], input: Any, dtype: Any = object) -> np.ndarray:
+    texts = np.asarray(as_values(input))
+    return _array(list(map(function, texts.ravel().tolist())), texts.shape, dtype)
+
+
+def _array(values: list, shape: tuple, dtype: Any) -> np.ndarray:
+    result = np.empty(len(values), dtype)
+    result[:] = values
+    return result.reshape(shape)
