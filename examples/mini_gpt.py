@@ -71,7 +71,9 @@ model = keras.Model(inputs, layers.Dense(len(characters))(x))
 
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile(optimizer=keras.optimizers.Adam(0.003 if short else 0.001), loss=loss)
-model.fit(*windows(training, LENGTH // 2), batch_size=64, epochs=2 if short else 6)
+model.fit(
+    *windows(training, LENGTH // 2 if short else LENGTH), batch_size=64, epochs=2 if short else 6
+)
 reached = model.evaluate(*windows(unseen, LENGTH))
 print(f"{reached:.3f} nats a character")
 

@@ -51,7 +51,9 @@ model = keras.Sequential(
 )
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile(optimizer=keras.optimizers.Adam(0.005), loss=loss)
-model.fit(*windows(training, 50), batch_size=64, epochs=2 if short else 4)
+model.fit(
+    *windows(training, LENGTH // 2 if short else LENGTH), batch_size=64, epochs=2 if short else 5
+)
 reached = model.evaluate(*windows(unseen, LENGTH))
 print(f"{reached:.3f} nats a character")
 

@@ -152,6 +152,9 @@ def test_smart_resize_does_not_distort(rng, shape, data_format):
     ("call", "message"),
     [
         (lambda: load_img("nowhere.png"), "no picture 'nowhere.png'"),
+        (lambda: load_img("nowhere.png", target_size=(3, 0)), r"in pixels.*received \(3, 0\)"),
+        (lambda: load_img("nowhere.png", color_mode="bgr"), "color_mode must be .*received 'bgr'"),
+        (lambda: load_img("nowhere.png", interpolation="area"), "interpolation must be one of"),
         (lambda: array_to_img(np.ones((2, 2))), r"3 axes; received shape \(2, 2\)"),
         (lambda: array_to_img(np.ones((2, 2, 2))), "1, 3 or 4 channels; received 2"),
         (lambda: smart_resize(np.ones((4, 4)), (2, 2)), r"received shape \(4, 4\)"),

@@ -55,15 +55,16 @@ def load_img(
         raise ValueError(
             f"interpolation must be one of {', '.join(_PILLOW)}; received {interpolation!r}."
         )
+    size = None if target_size is None else checked_size(target_size)
     image = open_picture(path)
     # 16 and 32 bits of grey stay what they are, as in Keras.
     if image.mode != _MODES[color_mode] and not (
         color_mode == "grayscale" and image.mode in ("I;16", "I")
     ):
         image = image.convert(_MODES[color_mode])
-    if target_size is None or image.size == (target_size[1], target_size[0]):
+    if size is None or image.size == size[::-1]:
         return image
-    height, width = checked_size(target_size)
+    height, width = size
     box = None
     if keep_aspect_ratio:
         rows, columns = resizing.crop_box(image.height, image.width, (height, width))
