@@ -214,3 +214,36 @@ def test_a_pipeline_of_tf_data_trains_a_model(served):
     model = tf.keras.Sequential([tf.keras.layers.Dense(2, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
     assert len(model.fit(dataset, epochs=2, verbose=0).epoch) == 2
+
+
+def test_the_usual_way_from_a_folder_of_pictures_to_a_prediction(served, tmp_path, rng):
+    import tensorflow as tf
+    from PIL import Image
+
+    for name in ("daisy", "rose"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            pixels = rng.integers(0, 256, (20, 24, 3), dtype="uint8")
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    how = {"validation_split": 0.2, "seed": 123, "image_size": (16, 16), "batch_size": 4}
+    train, val = (
+        tf.keras.utils.image_dataset_from_directory(str(tmp_path), subset=subset, **how)
+        for subset in ("training", "validation")
+    )
+    class_names = train.class_names
+    for images, labels in train.take(1):
+        assert images[0].numpy().astype("uint8").shape == (16, 16, 3)
+        assert class_names[labels[0]] in ("daisy", "rose")
+    rescale = tf.keras.layers.Rescaling(1.0 / 255)
+    scaled, _ = next(iter(train.map(lambda x, y: (rescale(x), y))))
+    assert np.max(scaled[0]) <= 1.0
+
+    train = train.cache().shuffle(1000).prefetch(buffer_size=tf.data.AUTOTUNE)
+    model = tf.keras.Sequential([rescale, tf.keras.layers.Flatten(), tf.keras.layers.Dense(2)])
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    model.fit(train, validation_data=val.cache(), epochs=2, verbose=0)
+    image = tf.keras.utils.load_img(tmp_path / "rose" / "1.png", target_size=(16, 16))
+    batch = tf.expand_dims(tf.keras.utils.img_to_array(image), 0)
+    score = tf.nn.softmax(model.predict(batch, verbose=0)[0])
+    assert np.sum(score) == pytest.approx(1, abs=1e-5)
