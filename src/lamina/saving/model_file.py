@@ -17,7 +17,7 @@ from lamina.core import registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import memory_limit
 from lamina.core.tracebacks import strip
-from lamina.saving import legacy_config, legacy_file, shards, weights_file
+from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
@@ -132,9 +132,22 @@ def load_model(
     """
     _ignore_old_arguments("load_model()", kwargs)
     _know_all_classes()
+    checkpoint = orbax_folder.latest_in(Path(filepath))
+    if checkpoint is not None:
+        return _load_checkpoint(checkpoint, custom_objects, compile)
     path = existing(filepath)
     with path.open("rb") as file:
         return _read_model(file, path, custom_objects, compile)
+
+
+def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
+    """The model of a checkpoint of Orbax."""
+    record = parsed(orbax_folder.config_in(path).encode())
+    size = orbax_folder.size_of(orbax_folder.shapes_in(path))
+    with about(path):
+        model = _model_from(record, size, custom_objects, compile)
+    orbax_folder.read_checkpoint(model, path)
+    return model
 
 
 def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
@@ -145,7 +158,7 @@ def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, comp
             return model
         config, weights = members(file, path, CONFIG, WEIGHTS)
         with weights_file.opened(io.BytesIO(weights), size_of(file)) as stored:
-            model = _model_from(parsed(config), stored, custom_objects, compile)
+            model = _model_from(parsed(config), stored.size, custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -211,12 +224,16 @@ def load_weights(
         DamagedFileError: If it holds no weights, or damaged ones.
         WeightsMismatchError: If they do not fit; the model's weights are then as they were.
     """
-    path = existing(filepath)
+    checkpoint = orbax_folder.latest_in(Path(filepath))
+    path = existing(filepath) if checkpoint is None else checkpoint
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so none can be put in.\n"
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
         )
+    if checkpoint is not None:
+        orbax_folder.read_checkpoint(model, checkpoint)
+        return
     skipped = list(objects_to_skip or ())
     with about(path), path.open("rb") as file:
         if path.name.endswith(shards.SUFFIX):
@@ -362,7 +379,7 @@ def _load_legacy(
         if config is None:
             raise _only_weights(path)
         model = _model_from(
-            lambda: legacy_config.model_record(config), stored, custom_objects, compile=False
+            lambda: legacy_config.model_record(config), stored.size, custom_objects, compile=False
         )
         remarks = legacy_file.read_layers(model, stored)
         training = legacy_file.config_of(stored, "training_config") if compile else None
@@ -400,15 +417,19 @@ def parsed(config: bytes) -> Any:
         ) from None
 
 
-def _model_from(
-    record: Any, stored: StoredWeights, custom_objects: Mapping | None, compile: bool
-) -> Any:
-    """The model that a record, or what makes one, describes, with fresh weights."""
+def _model_from(record: Any, size: int, custom_objects: Mapping | None, compile: bool) -> Any:
+    """The model that a record, or what makes one, describes, with fresh weights.
+
+    Args:
+        record: Plain data, or a function that gives it.
+        size: Bytes of the stored weights, which limit what the model may take.
+        custom_objects, compile: See `load_model`.
+    """
     if not compile and isinstance(record, dict):
         record.pop("compile_config", None)
     try:
         record = record() if callable(record) else record
-        with memory_limit(_ROOM_FOR_WEIGHTS * stored.size + _ROOM_FOR_OTHERS):
+        with memory_limit(_ROOM_FOR_WEIGHTS * size + _ROOM_FOR_OTHERS):
             model = registry.deserialize_whole(record, custom_objects)
     except registry.UnknownClassError:
         raise

@@ -8,6 +8,7 @@ from lamina.training.callbacks.csv_logger import CSVLogger
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.lambda_callback import LambdaCallback
 from lamina.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from lamina.training.callbacks.orbax_checkpoint import OrbaxCheckpoint
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
 from lamina.training.callbacks.remote_monitor import RemoteMonitor
 from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
@@ -24,6 +25,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",

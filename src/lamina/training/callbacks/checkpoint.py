@@ -115,12 +115,16 @@ class ModelCheckpoint(Callback):
             before = "" if self.best is None else f", before {self.best:.5g}"
             why = f" ({self.monitor} {current:.5g}{before})"
             self.best = current
+        self._say(epoch, f"saved {self._save(epoch, logs)}{why}")
+
+    def _save(self, epoch: int, logs: dict[str, Any]) -> str:
+        """Save now; returns where."""
         path = self._path(epoch, logs)
         if os.path.dirname(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
-        self._say(epoch, f"saved {path}{why}")
+        return path
 
     def _path(self, epoch: int, logs: dict[str, Any]) -> str:
         known = {**logs, "epoch": epoch + 1}

@@ -1,0 +1,125 @@
+"""Folders of checkpoints in the format of Orbax, as `OrbaxCheckpoint` writes them."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from lamina.saving.weights_file import DamagedFileError, WeightsMismatchError
+
+_SIGNS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "pytree")
+
+
+def orbax() -> Any:
+    """Orbax's module, or one line on how to get it."""
+    try:
+        # Not everybody has it, and it takes a while to import.
+        from orbax.checkpoint import v1
+    except ImportError:
+        raise ImportError(
+            "Checkpoints of Orbax need the orbax-checkpoint package.\n"
+            "  Fix: pip install 'lamina[orbax]'"
+        ) from None
+    return v1
+
+
+def latest_in(path: Path) -> Path | None:
+    """The checkpoint that a folder is, or the latest that is in it; None if it has none."""
+    if not path.is_dir():
+        return None
+    inside = [p.name for p in path.iterdir()]
+    if any(name in inside for name in _SIGNS):
+        return path
+    steps = [path / name for name in inside if name.isdigit()]
+    whole = [p for p in steps if p.is_dir() and any((p / sign).exists() for sign in _SIGNS)]
+    return max(whole, key=lambda p: int(p.name), default=None)
+
+
+def config_in(checkpoint: Path) -> str:
+    """The architecture as JSON.
+
+    Raises:
+        DamagedFileError: If there is none.
+    """
+    ocp = orbax()
+    try:
+        found = ocp.load_checkpointables(checkpoint, {"model_config": None})
+        return str(found["model_config"]["config"])
+    except Exception:
+        raise DamagedFileError(
+            f"{checkpoint} holds no architecture, only weights, or is damaged.\n"
+            "  Fix: make the model and call model.load_weights(folder)."
+        ) from None
+
+
+def shapes_in(checkpoint: Path) -> dict[str, Any]:
+    """Shape and type of every array, without reading one."""
+    try:
+        return orbax().pytree_metadata(checkpoint, checkpointable_name="pytree").metadata
+    except Exception:
+        raise DamagedFileError(f"{checkpoint} is no whole checkpoint of Orbax.") from None
+
+
+def size_of(shapes: Mapping[str, Any]) -> int:
+    """Bytes of all arrays."""
+    return sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(shapes))
+
+
+def read_checkpoint(model: Any, checkpoint: Path) -> None:
+    """Put the arrays into a model; they are read only if their shapes are the model's.
+
+    Raises:
+        WeightsMismatchError: If they do not fit.
+    """
+    found = _by_path(shapes_in(checkpoint), model.name)
+    groups = model.get_state_tree()
+    own = _by_path(groups, model.name)
+    for path, variable in own.items():
+        here, there = tuple(variable.shape), getattr(found.get(path), "shape", None)
+        is_weight = path[0] in ("trainable_variables", "non_trainable_variables")
+        if (there is None and is_weight) or (there is not None and tuple(there) != here):
+            raise WeightsMismatchError(
+                f"{checkpoint}: weight {'/'.join(path)} has shape {here} in the model and "
+                f"{'none' if there is None else tuple(there)} in the checkpoint."
+            )
+    loaded = orbax().load_checkpointables(checkpoint, {"pytree": None})["pytree"]
+    values = _by_path(loaded, model.name)
+    model.set_state_tree({group: _taken(tree, values, model.name, group)
+                          for group, tree in groups.items()})  # fmt: skip
+
+
+def _taken(tree: Any, values: Mapping, name: str, group: str) -> Any:
+    """The part of a tree of the model's own that has values."""
+    taken: dict[str, Any] = {}
+    for path, (keys, _) in _flat(tree, name, (group,)).items():
+        if path in values:
+            target = taken
+            for key in keys[:-1]:
+                target = target.setdefault(key, {})
+            target[keys[-1]] = values[path]
+    return taken
+
+
+def _by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:
+    return {path: value for path, (_, value) in _flat(tree, name).items()}
+
+
+def _flat(tree: Any, name: str, start: tuple[str, ...] = ()) -> dict[tuple[str, ...], tuple]:
+    """Every leaf by its path without the model's name, with the keys that lead to it.
+
+    Weights of a model that was read from a file do not have its name in their paths.
+    """
+    flat: dict[tuple[str, ...], tuple] = {}
+
+    def visit(part: Any, path: tuple[str, ...], keys: tuple[str, ...]) -> None:
+        if not isinstance(part, Mapping):
+            flat[path] = (keys, part)
+            return
+        for key, value in part.items():
+            plain = "" if str(key) == name else str(key).removeprefix(f"{name}_")
+            visit(value, (*path, plain) if plain else path, (*keys, str(key)))
+
+    visit(tree, start, ())
+    return flat

@@ -1,0 +1,120 @@
+"""OrbaxCheckpoint: checkpoints in the format of Orbax, written beside the training."""
+
+import json
+import os
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import registry
+from lamina.core.arguments import explain_arguments
+from lamina.saving.orbax_folder import orbax
+from lamina.training.callbacks.checkpoint import ModelCheckpoint
+
+
+class OrbaxCheckpoint(ModelCheckpoint):
+    """Saves the model with Orbax after epochs, or after so many batches, while training goes on.
+
+    `lamina.saving.load_model(directory)` and `model.load_weights(directory)` read the latest.
+    Needs `pip install 'lamina[orbax]'`.
+
+    Args:
+        directory: Folder of the checkpoints; each is a folder in it, named by its epoch (from 0)
+            or, with `save_freq` in batches, by the number of steps.
+        monitor: Name of the number that says which is best.
+        verbose: 1 says so when it happens.
+        save_best_only: Save only when the number is better than ever.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        save_freq: `"epoch"`, or a number of batches.
+        initial_value_threshold: What the number must beat to be the first best.
+        max_to_keep: How many checkpoints to keep, the latest; None keeps all.
+        save_on_background: Write the files while training goes on.
+        save_weights_only: Save the weights alone, without optimizer, metrics and architecture.
+
+    Raises:
+        ImportError: If Orbax is missing.
+        ValueError: If an argument is wrong.
+    """
+
+    @explain_arguments
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: int | str = "epoch",
+        initial_value_threshold: float | None = None,
+        max_to_keep: int | None = 1,
+        save_on_background: bool = True,
+        save_weights_only: bool = False,
+    ):
+        orbax()  # says now what is missing, not after an epoch
+        if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
+            raise ValueError(
+                "OrbaxCheckpoint: max_to_keep must be a whole number above 0, or None; received "
+                f"{max_to_keep!r}."
+            )
+        self.directory = os.path.abspath(os.fspath(directory))
+        super().__init__(
+            os.path.join(self.directory.replace("{", "{{").replace("}", "}}"), "{epoch}"),
+            monitor,
+            verbose,
+            save_best_only,
+            save_weights_only,
+            mode,
+            save_freq,
+            initial_value_threshold,
+        )
+        self.max_to_keep = max_to_keep
+        self.save_on_background = save_on_background
+        self.checkpointer: Any = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin(logs)
+        training = orbax().training
+        keep = training.preservation_policies
+        self.checkpointer = training.Checkpointer(
+            directory=self.directory,
+            preservation_policy=None
+            if self.max_to_keep is None
+            else keep.LatestN(self.max_to_keep),
+            save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
+        )
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.checkpointer is not None:
+            self.checkpointer.close()  # waits for what is being written
+            self.checkpointer = None
+
+    def wait_until_finished(self) -> None:
+        """Wait until all checkpoints are written."""
+        if self.checkpointer is not None:
+            self.checkpointer.wait()
+
+    def is_multihost_enabled(self) -> bool:
+        """Whether several processes train together."""
+        return jax.process_count() > 1
+
+    def is_primary_host(self) -> bool:
+        """Whether this process is the first, or the only one."""
+        return jax.process_index() == 0
+
+    def _save(self, epoch: int, logs: dict[str, Any]) -> str:
+        state = self.model.get_state_tree()
+        if self.save_weights_only:
+            kinds = ("trainable_variables", "non_trainable_variables")
+            state = {kind: state[kind] for kind in kinds}
+        # Copies: the next step takes the memory of the arrays for its own.
+        payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
+        if not self.save_weights_only:
+            config = json.dumps(registry.serialize_whole(self.model))
+            payload["model_config"] = {"config": config}
+        step = epoch if self.save_freq == "epoch" else int(self.model.optimizer.iterations)
+        if self.save_on_background:
+            self.checkpointer.save_checkpointables_async(step, payload)
+        else:
+            self.checkpointer.save_checkpointables(step, payload)
+        return os.path.join(self.directory, str(step))
