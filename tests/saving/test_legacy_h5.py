@@ -495,6 +495,22 @@ def test_a_damaged_old_file_is_refused_in_plain_words(damage, words, tmp_path):
         lamina.models.load_model(path)
 
 
+def test_an_old_file_cut_off_or_with_a_flipped_bit_is_refused_or_opens(tmp_path):
+    path = write_keras_2(tmp_path / "old.h5", SEQUENTIAL, WEIGHTS)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [whole[:length] for length in range(0, len(whole), 1500)]
+    for place in rng.integers(len(whole), size=25):
+        damaged.append(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        try:
+            model = lamina.models.load_model(path)
+        except (DamagedFileError, UnknownClassError, WeightsMismatchError):
+            continue
+        assert len(model.get_weights()) == 4
+
+
 def test_arrays_of_an_old_file_pass_the_same_gate(tmp_path):
     path = write_keras_2(tmp_path / "old.h5", SEQUENTIAL, WEIGHTS)
     with h5py.File(path, "r+") as file:

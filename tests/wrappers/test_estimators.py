@@ -4,6 +4,7 @@ from unittest import SkipTest
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.linear_model import LinearRegression
@@ -126,6 +127,17 @@ def test_a_clone_keeps_every_argument():
         "model_kwargs": {"loss": "mse"},
         "fit_kwargs": QUIET,
     }
+
+
+def test_sample_weights_are_routed_to_fit():
+    X, y = make_regression(20, 3, random_state=0)
+    regressor = SKLearnRegressor(network, model_kwargs={"loss": "mse"}, fit_kwargs=QUIET)
+    with pytest.raises(RuntimeError, match="set_config"):
+        regressor.set_fit_request(sample_weight=True)
+    with config_context(enable_metadata_routing=True):
+        regressor.set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(regressor).fit(X, y, sample_weight=np.zeros(20))
+    assert pipeline[0].history_.history["loss"] == [0.0]
 
 
 def test_features_of_a_network_go_on_to_another_estimator():

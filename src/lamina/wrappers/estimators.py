@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 # The classes are scikit-learn's; this module is loaded when one of them is asked for.
+from sklearn import get_config  # noqa: TID253
 from sklearn.base import (  # noqa: TID253
     BaseEstimator,
     ClassifierMixin,
@@ -58,6 +59,30 @@ class _Estimator(BaseEstimator):
             )
         self.history_ = model.fit(X, y, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_ = model
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """What the model says of every sample, in the shape in which `fit` was given targets."""
+        return self._decoded(self._outputs(X))
+
+    def set_fit_request(self, **kwargs: bool | None | str) -> Any:
+        """Ask meta-estimators, such as a grid search, to hand arguments on to `fit`.
+
+        Args:
+            **kwargs: From the name of an argument (`sample_weight`) to True, False, None or the
+                name under which it comes; see scikit-learn's metadata routing.
+
+        Raises:
+            RuntimeError: If metadata routing is not enabled.
+        """
+        if not get_config().get("enable_metadata_routing"):
+            raise RuntimeError(
+                "Metadata routing is not enabled.\n"
+                "  Fix: sklearn.set_config(enable_metadata_routing=True)."
+            )
+        self._metadata_request = self._get_metadata_request()
+        for name, alias in kwargs.items():
+            self._metadata_request.fit.add_request(param=name, alias=alias)
         return self
 
     @property
@@ -138,10 +163,6 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
         (6,)
     """
 
-    def predict(self, X: Any) -> np.ndarray:
-        """The class of every sample, `(samples,)`."""
-        return self._decoded(self._outputs(X))
-
     def decision_function(self, X: Any) -> np.ndarray:
         """What the model gives for every class, `(samples, classes)`."""
         return self._outputs(X)
@@ -192,10 +213,6 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
         >>> regressor.predict(X).shape
         (6,)
     """
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The targets of every sample, in the shape in which `fit` was given them."""
-        return self._decoded(self._outputs(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
