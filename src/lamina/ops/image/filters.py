@@ -46,8 +46,8 @@ def gaussian_blur(
     width, height = per_axis(kernel_size, 2, "kernel_size")
     across, down = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
     batch, restored = as_batch("gaussian_blur", images, data_format)
-    blurred = _filtered(_as_float(batch), bell(height, down), axis=1)
-    blurred = _filtered(blurred, bell(width, across), axis=2)
+    blurred = filtered(_as_float(batch), bell(height, down), axis=1)
+    blurred = filtered(blurred, bell(width, across), axis=2)
     return restored(rounded_to(blurred, batch.dtype))
 
 
@@ -76,8 +76,8 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
     batch, restored = as_batch("sobel_edges", images, data_format)
     batch = _as_float(batch)
     smooth, slope = jnp.array([1.0, 2.0, 1.0]), jnp.array([-1.0, 0.0, 1.0])
-    down = _filtered(_filtered(batch, slope, axis=1), smooth, axis=2)
-    across = _filtered(_filtered(batch, smooth, axis=1), slope, axis=2)
+    down = filtered(filtered(batch, slope, axis=1), smooth, axis=2)
+    across = filtered(filtered(batch, smooth, axis=1), slope, axis=2)
     return jnp.stack([restored(down), restored(across)], axis=-1)
 
 
@@ -130,8 +130,8 @@ def ssim(
     # In one pass over everything whose local mean is needed.
     moments = jnp.stack([one, other, one * one, other * other, one * other])
     weights = bell(filter_size, filter_sigma)
-    moments = _filtered(moments, weights, axis=2, padded=False)
-    mean1, mean2, square1, square2, product = _filtered(moments, weights, axis=3, padded=False)
+    moments = filtered(moments, weights, axis=2, padded=False)
+    mean1, mean2, square1, square2, product = filtered(moments, weights, axis=3, padded=False)
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
     variance1, variance2 = square1 - mean1 * mean1, square2 - mean2 * mean2
     covariance = product - mean1 * mean2
@@ -172,7 +172,7 @@ def _as_float(images: Array) -> Array:
     return images if jnp.issubdtype(images.dtype, jnp.floating) else images.astype("float32")
 
 
-def _filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
+def filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
     """Sums over `weights[k] * x[place + k]` along an axis; padded, the axis keeps its size."""
     size, width = x.shape[axis], weights.shape[0]
     before = (width - 1) // 2 if padded else 0

@@ -1,0 +1,588 @@
+"""Layers that change the colours of pictures, each picture by numbers drawn for it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.config import epsilon
+from lamina.core.keras_tensor import KerasTensor
+from lamina.core.seed import draw_key
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import (
+    BaseImagePreprocessingLayer,
+    RandomImageLayer,
+    between,
+    checked_value_range,
+    factor_range,
+    per_image,
+)
+from lamina.layers.settings import same_dtype, settings_of
+from lamina.ops.image import colour
+
+ValueRange = Sequence[float]
+
+
+class ColourLayer(BaseImagePreprocessingLayer):
+    """Base of layers that change what colours pixels have, and not where they are.
+
+    A subclass writes `recoloured`; labels, boxes and masks stay.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        **kwargs: See `BaseImagePreprocessingLayer`.
+    """
+
+    def __init__(self, value_range: ValueRange = (0, 255), **kwargs: Any):
+        super().__init__(**kwargs)
+        self.value_range = checked_value_range(type(self).__name__, value_range)
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        """The pictures in other colours."""
+        raise NotImplementedError(f"{type(self).__name__} has no recoloured(images, …).")
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        if not training or transformation is None:
+            return images
+        return self.recoloured(images, transformation).astype(images.dtype)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        return bounding_boxes
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "value_range")}
+
+    def _clipped(self, images: Array) -> Array:
+        return jnp.clip(images, *self.value_range)
+
+
+class RandomColourLayer(ColourLayer, RandomImageLayer):
+    """Base of those among them that draw one number a picture, from `factor`.
+
+    Args:
+        factor: As the subclass explains it; `bounds` are the numbers it allows.
+        **kwargs: `value_range` and `seed`; see `ColourLayer` and `RandomImageLayer`.
+    """
+
+    bounds: tuple[float, float] = (0, 1)
+
+    def __init__(self, factor: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.factor = factor_range(type(self).__name__, "factor", factor, *self.bounds)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        return {"factor": between(*self.factor, self.draw(1, data, seed)[0])}
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "factor")}
+
+
+def to_range(images: Array, source: ValueRange, target: ValueRange) -> Array:
+    """Pixels from one range of values in another.
+
+    Example:
+        >>> to_range(jnp.array([0.0, 0.5, 1.0]), (0, 1), (0, 255)).tolist()
+        [0.0, 127.5, 255.0]
+    """
+    if tuple(source) == tuple(target):
+        return images
+    scale = (target[1] - target[0]) / (source[1] - source[0])
+    return (images - source[0]) * scale + target[0]
+
+
+class RandomBrightness(RandomColourLayer):
+    """Makes pictures brighter or darker; works in training only.
+
+    Args:
+        factor: Largest change as a fraction of the range of values, -1 to 1, or a pair of the
+            smallest and the largest.
+        value_range: Smallest and largest value of a pixel.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> RandomBrightness((0.2, 0.2))(jnp.array([[[10.0, 240.0]]])).tolist()
+        [[[61.0, 255.0]]]
+    """
+
+    bounds = (-1, 1)
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(factor, value_range=value_range, seed=seed, **kwargs)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        change = between(*self.factor, self.draw(1, data, seed)[0])
+        low, high = self.value_range
+        return {"rgb_delta": per_image(change * (high - low))}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        return self._clipped(images + transformation["rgb_delta"])
+
+
+class RandomContrast(RandomColourLayer):
+    """Makes differences within pictures larger or smaller; works in training only.
+
+    `(x - mean) * f + mean` with the mean of each channel, f from `1 - factor[0]` to
+    `1 + factor[1]`.
+
+    Args:
+        factor: Pair of numbers from 0 to 1; a number stands for `(0, number)`.
+        value_range: Smallest and largest value of a pixel.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = RandomContrast((0.0, 1.0), value_range=(0, 1), seed=1)
+        >>> layer(jnp.ones((4, 4, 3))).shape
+        (4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(factor, value_range=value_range, seed=seed, **kwargs)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        low, high = self.factor
+        drawn = between(1 - low, 1 + high, self.draw(1, data, seed)[0])
+        return {"contrast_factor": per_image(drawn)}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        mean = images.mean(axis=(self._height_axis, self._width_axis), keepdims=True)
+        return self._clipped((images - mean) * transformation["contrast_factor"] + mean)
+
+
+class RandomHue(RandomColourLayer):
+    """Turns the colours of pictures along the colour circle; works in training only.
+
+    Args:
+        factor: Largest turn, 0 to 1, where 1 is half of the circle, or a pair of the smallest
+            and the largest; half of the pictures turn the other way.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> red = jnp.array([[[1.0, 0.0, 0.0]]])
+        >>> RandomHue((1.0, 1.0), value_range=(0, 1))(red).tolist()
+        [[[0.0, 1.0, 1.0]]]
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        other_way, turn = self.draw(2, data, seed)
+        return {"factor": jnp.where(other_way > 0.5, -0.5, 0.5) * between(*self.factor, turn)}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        images = to_range(images, self.value_range, (0, 1))
+        hue, saturation, value = self._hsv(images)
+        turn = jnp.reshape(transformation["factor"], (-1, 1, 1))
+        images = self._rgb(jnp.mod(hue + turn, 1), saturation, value)
+        return to_range(jnp.clip(images, 0, 1), (0, 1), self.value_range)
+
+    def _hsv(self, images: Array) -> Array:
+        hsv = colour.rgb_to_hsv(images, data_format=self.data_format)
+        return jnp.moveaxis(hsv, self._channel_axis, 0)
+
+    def _rgb(self, hue: Array, saturation: Array, value: Array) -> Array:
+        hsv = jnp.stack([hue, saturation, value], axis=self._channel_axis)
+        return colour.hsv_to_rgb(hsv.astype(value.dtype), data_format=self.data_format)
+
+
+class RandomSaturation(RandomHue):
+    """Makes colours stronger or paler; works in training only.
+
+    Args:
+        factor: Largest strength, 0 to 1, or a pair of the smallest and the largest: 0 is gray,
+            0.5 leaves colours as they are, 1 makes them as strong as they can be.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> red = jnp.array([[[1.0, 0.0, 0.0]]])
+        >>> RandomSaturation(0.0, value_range=(0, 1))(red).tolist()
+        [[[1.0, 1.0, 1.0]]]
+    """
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        strength = between(*self.factor, self.draw(1, data, seed)[0])
+        return {"factor": strength / (1 - strength + epsilon())}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        images = to_range(images, self.value_range, (0, 1))
+        hue, saturation, value = self._hsv(images)
+        saturation *= jnp.reshape(transformation["factor"], (-1, 1, 1))
+        images = self._rgb(hue, jnp.clip(saturation, 0, 1), value)
+        return to_range(images, (0, 1), self.value_range)
+
+
+class RandomColorDegeneration(RandomColourLayer):
+    """Mixes pictures with their gray version; works in training only.
+
+    Args:
+        factor: Largest share of gray, 0 to 1, or a pair of the smallest and the largest.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> red = jnp.array([[[1.0, 0.0, 0.0]]])
+        >>> gray = RandomColorDegeneration((1.0, 1.0), value_range=(0, 1))(red)
+        >>> [round(float(number), 4) for number in gray[0, 0]]
+        [0.2989, 0.2989, 0.2989]
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
+        return self._clipped(images + per_image(transformation["factor"]) * (gray - images))
+
+
+class RandomGrayscale(RandomImageLayer):
+    """Makes some of the pictures gray, with as many channels as before; works in training only.
+
+    Args:
+        factor: Fraction of the pictures that turn gray.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input. Whole numbers stay whole.
+
+    Example:
+        >>> red = jnp.array([[[200, 0, 0]]])
+        >>> RandomGrayscale(factor=1.0)(red).tolist()
+        [[[59, 59, 59]]]
+    """
+
+    def __init__(
+        self,
+        factor: float = 0.5,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        self.factor = factor
+        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1:
+            raise ValueError(
+                f"RandomGrayscale: factor must be a number from 0 to 1; received {factor!r}."
+            )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        return per_image(self.draw(1, data, seed)[0] < self.factor) if training else None
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        if not training or transformation is None:
+            return images
+        gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
+        return jnp.where(transformation, gray, images)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        return bounding_boxes
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shape = input_shape["images"] if isinstance(input_shape, dict) else input_shape
+        self._is_single(shape)
+        if shape[self._channel_axis] not in (None, 3):
+            raise ValueError(
+                f"{self._label} needs pictures with 3 channels; received shape {tuple(shape)}."
+            )
+        return super().compute_output_shape(input_shape)
+
+    def compute_output_spec(self, data: Any, training: bool = True) -> KerasTensor:
+        if isinstance(data, dict):
+            return super().compute_output_spec(data, training)
+        return same_dtype(self, data, self.compute_output_shape(data.shape))
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **settings_of(self, "factor")}
+        if self.seed is None:
+            del config["seed"]  # Keras forgets it; written only where it was given
+        return config
+
+
+class RandomInvert(RandomColourLayer):
+    """Turns some of the pictures into their negatives; works in training only.
+
+    Args:
+        factor: Fraction of the pictures, or a pair between which it is drawn.
+        value_range: Smallest and largest value of a pixel.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> RandomInvert((1.0, 1.0))(jnp.array([[[255.0, 55.0]]])).tolist()
+        [[[0.0, 200.0]]]
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        value_range: ValueRange = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        fraction, threshold = self.draw(2, data, seed)
+        return {"apply_inversion": threshold < between(*self.factor, fraction)}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        low, high = self.value_range
+        inverted = per_image(transformation["apply_inversion"])
+        return jnp.where(inverted, low + high - images, images)
+
+
+class RandomPosterization(RandomColourLayer):
+    """Leaves pictures fewer shades: only the first bits of every value; works in training only.
+
+    Args:
+        factor: Pair of whole numbers from 1 to 8, between which the number of bits is drawn, the
+            second excluded; a number stands for `(1, number)`.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> RandomPosterization(1)(jnp.array([[[127.0, 128.0, 255.0]]])).tolist()
+        [[[0.0, 128.0, 128.0]]]
+    """
+
+    bounds = (1, 8)
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        bits = jnp.floor(between(*self.factor, self.draw(1, data, seed)[0]))
+        return {"shift_factor": 8 - bits.astype("uint8")}
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        shift = per_image(transformation["shift_factor"])
+        shades = to_range(images, self.value_range, (0, 255)).astype("uint8")
+        shades = ((shades >> shift) << shift).astype(images.dtype)
+        return to_range(shades, (0, 255), self.value_range)
+
+
+class Solarization(ColourLayer, RandomImageLayer):
+    """Inverts the bright parts of pictures, as film does that was lit too long; in training only.
+
+    Args:
+        addition_factor: What pixels are brightened by first: largest fraction of the range of
+            values, 0 to 1, or a pair of the smallest and the largest.
+        threshold_factor: From which brightness pixels are inverted; given in the same way.
+        value_range: Smallest and largest value of a pixel.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = Solarization(threshold_factor=(0.5, 0.5))
+        >>> layer(jnp.array([[[100.0, 200.0]]])).tolist()
+        [[[100.0, 55.0]]]
+    """
+
+    def __init__(
+        self,
+        addition_factor: Any = 0.0,
+        threshold_factor: Any = 0.0,
+        value_range: ValueRange = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, **kwargs)
+        self.addition_factor = factor_range(
+            "Solarization", "addition_factor", addition_factor, 0, 1
+        )
+        self.threshold_factor = factor_range(
+            "Solarization", "threshold_factor", threshold_factor, 0, 1
+        )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        addition, threshold = self.draw(2, data, seed)
+        return {
+            "additions": per_image(255 * between(*self.addition_factor, addition)),
+            "thresholds": per_image(255 * between(*self.threshold_factor, threshold)),
+        }
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        images = to_range(images, self.value_range, (0, 255))
+        lit = jnp.clip(images + transformation["additions"], 0, 255)
+        lit = jnp.where(lit < transformation["thresholds"], lit, 255 - lit)
+        return to_range(lit, (0, 255), self.value_range)
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "addition_factor", "threshold_factor")
+        return {**super().get_config(), **own}
+
+
+class RandomColorJitter(ColourLayer, RandomImageLayer):
+    """Changes brightness, contrast, saturation and hue, in this order; works in training only.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        brightness_factor: See `RandomBrightness`; None leaves brightness as it is.
+        contrast_factor: See `RandomContrast`; None leaves contrast as it is.
+        saturation_factor: See `RandomSaturation`; None leaves saturation as it is.
+        hue_factor: See `RandomHue`; None leaves the hue as it is.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = RandomColorJitter((0, 1), brightness_factor=0.2, hue_factor=0.1)
+        >>> layer(jnp.ones((2, 4, 4, 3))).shape
+        (2, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: ValueRange = (0, 255),
+        brightness_factor: Any = None,
+        contrast_factor: Any = None,
+        saturation_factor: Any = None,
+        hue_factor: Any = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range=value_range, seed=seed, data_format=data_format, **kwargs)
+        self.brightness_factor = brightness_factor
+        self.contrast_factor = contrast_factor
+        self.saturation_factor = saturation_factor
+        self.hue_factor = hue_factor
+        factors = (
+            ("random_brightness", RandomBrightness, brightness_factor),
+            ("random_contrast", RandomContrast, contrast_factor),
+            ("random_saturation", RandomSaturation, saturation_factor),
+            ("random_hue", RandomHue, hue_factor),
+        )
+        self._steps = {
+            name: kind(
+                factor,
+                value_range=value_range,
+                seed=seed,
+                data_format=self.data_format,
+                dtype=self.dtype_policy,
+            )
+            for name, kind, factor in factors
+            if factor is not None
+        }
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        return {
+            name: layer.get_random_transformation(data, seed=key ^ jnp.uint32(number))
+            for number, (name, layer) in enumerate(self._steps.items())
+        }
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        for name, layer in self._steps.items():
+            images = layer.recoloured(images, transformation[name])
+        return images
+
+    def get_config(self) -> dict:
+        names = ("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")
+        return {**super().get_config(), **settings_of(self, *names)}

@@ -1,0 +1,132 @@
+"""Layers that blur and sharpen pictures."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.seed import draw_key
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import (
+    between,
+    factor_range,
+    per_image,
+    uniform_numbers,
+)
+from lamina.layers.preprocessing.images.colours import RandomColourLayer, ValueRange
+from lamina.layers.settings import settings_of
+from lamina.ops.image import filters
+from lamina.ops.windows import per_axis
+
+# The middle of the window counts five times; the whole is divided by the sum, 13.
+_WINDOW_SUM = 13
+
+
+class RandomSharpness(RandomColourLayer):
+    """Blurs or sharpens pictures; works in training only.
+
+    Args:
+        factor: Largest sharpness, 0 to 1, or a pair of the smallest and the largest: 0 is blurred,
+            0.5 leaves pictures as they are, 1 is sharpened.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> dot = jnp.zeros((3, 3, 1)).at[1, 1].set(13.0)
+        >>> RandomSharpness((0.0, 0.0))(dot)[..., 0].round().tolist()
+        [[1.0, 1.0, 1.0], [1.0, 5.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: ValueRange = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        ones, around = jnp.ones(3), images
+        for axis in (self._height_axis, self._width_axis):
+            around = filters.filtered(around, ones, axis % images.ndim)
+        blurred = (around + 4 * images) / _WINDOW_SUM
+        sharpness = per_image(2 * transformation["factor"])
+        return self._clipped(images + (1 - sharpness) * (blurred - images))
+
+
+class RandomGaussianBlur(RandomColourLayer):
+    """Blurs some of the pictures; works in training only.
+
+    Args:
+        factor: Fraction of the pictures, or a pair between which it is drawn.
+        kernel_size: Width and height of the filter in pixels, odd, or one number for both.
+        sigma: Largest standard deviation of the filter, 0 to 1 pixels, or a pair of the smallest
+            and the largest. One is drawn for each direction and batch.
+        value_range: Smallest and largest value of a pixel.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> layer = RandomGaussianBlur(kernel_size=5, sigma=0.8, seed=1)
+        >>> layer(jnp.ones((2, 8, 8, 3))).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        kernel_size: Any = 3,
+        sigma: Any = 1.0,
+        value_range: ValueRange = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
+        )
+        self.kernel_size = per_axis(kernel_size, 2, "RandomGaussianBlur: kernel_size")
+        if not all(size % 2 for size in self.kernel_size):
+            raise ValueError(
+                "RandomGaussianBlur: kernel_size must be odd, so that the filter has a middle; "
+                f"received {kernel_size!r}."
+            )
+        self.sigma = factor_range("RandomGaussianBlur", "sigma", sigma, 0, 1)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        fraction, threshold = self.draw(2, data, key)
+        # Another use of the same key: other bits.
+        drawn = uniform_numbers(key ^ np.uint32(1 << 31), (2,))
+        return {
+            "should_apply_blur": threshold < between(*self.factor, fraction),
+            "blur_factor": between(*self.sigma, drawn) + 1e-6,
+        }
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        blurred = filters.gaussian_blur(
+            images,
+            self.kernel_size,
+            transformation["blur_factor"],
+            data_format=self.data_format,
+        )
+        changed = per_image(transformation["should_apply_blur"])
+        return self._clipped(jnp.where(changed, blurred, images))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "kernel_size", "sigma")}

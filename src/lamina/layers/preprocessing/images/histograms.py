@@ -1,0 +1,204 @@
+"""Layers that spread the values of each picture over the whole range."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
+from lamina.layers.settings import settings_of, whole_number
+from lamina.ops.windows import per_axis
+
+
+class AutoContrast(ColourLayer):
+    """Stretches every channel of every picture to the whole range; in training and otherwise.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> AutoContrast()(jnp.array([[[100.0], [110.0], [120.0]]]))[0, :, 0].tolist()
+        [0.0, 127.5, 255.0]
+    """
+
+    def __init__(self, value_range: ValueRange = (0, 255), **kwargs: Any):
+        super().__init__(value_range, **kwargs)
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        axes = (self._height_axis, self._width_axis)
+        low, high = images.min(axis=axes, keepdims=True), images.max(axis=axes, keepdims=True)
+        flat = high == low
+        share = (images - low) / jnp.where(flat, 1, high - low)
+        stretched = to_range(share, (0, 1), self.value_range)
+        return jnp.where(flat, images, self._clipped(stretched)).astype(images.dtype)
+
+
+class Equalization(ColourLayer):
+    """Spreads the values of every channel of every picture evenly; works in training only.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        bins: Number of values that are told apart.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Example:
+        >>> Equalization()(jnp.array([[[10.0], [11.0], [200.0]]]))[0, :, 0].tolist()
+        [0.0, 128.0, 255.0]
+    """
+
+    def __init__(
+        self,
+        value_range: ValueRange = (0, 255),
+        bins: int = 256,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range, data_format=data_format, **kwargs)
+        self.bins = whole_number("Equalization", "bins", bins)
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        if not training:
+            return images
+        last = jnp.moveaxis(images, self._channel_axis, -3)
+        values = to_range(last, self.value_range, (0, 255)).astype("float32")
+        values = values.reshape(*last.shape[:-2], -1)
+        places = jnp.clip(values * (self.bins - 1) / 255, 0, self.bins - 1).astype("int32")
+        counts = histograms(places, self.bins)
+        below = jnp.cumsum(counts, axis=-1)
+        # How many lie in the lowest bin that is not empty: they become 0.
+        lowest = jnp.min(jnp.where(below > 0, below, places.shape[-1]), axis=-1, keepdims=True)
+        rest = below[..., -1:] - lowest
+        table = jnp.round((below - lowest) * 255 / jnp.maximum(rest, 1))
+        spread = jnp.take_along_axis(jnp.clip(table, 0, 255), places, axis=-1)
+        spread = jnp.where(rest == 0, values, spread).reshape(last.shape)
+        spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
+        return jnp.moveaxis(spread, -3, self._channel_axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "bins")}
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
+    """Spreads values evenly in every part of a picture by itself; in training and otherwise.
+
+    The picture is divided into tiles; between their middles the results are mixed.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        clip_limit: How many times the average a value may occur: what is more is spread over all
+            values, so that noise in even parts is not blown up. 0 for no limit.
+        tile_grid_size: Number of tiles down and across.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Source: Zuiderveld, 1994, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV.
+
+    Example:
+        >>> layer = ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))
+        >>> layer(jnp.ones((2, 16, 16, 3))).shape
+        (2, 16, 16, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: ValueRange = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Sequence[int] = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(value_range, data_format=data_format, **kwargs)
+        self.clip_limit = clip_limit
+        self.tile_grid_size = per_axis(tile_grid_size, 2, "tile_grid_size")
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        values = jnp.moveaxis(images, self._channel_axis, -3).astype("float32")
+        shades = jnp.clip(to_range(values, self.value_range, (0, 255)), 0, 255)
+        flat = shades.reshape(-1, *shades.shape[-2:]).astype("int32")
+        spread = self._equalized(flat).reshape(values.shape)
+        spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
+        return jnp.moveaxis(spread, -3, self._channel_axis)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "clip_limit", "tile_grid_size")}
+
+    def _equalized(self, shades: Array) -> Array:
+        """Channels `(channels, height, width)` of values from 0 to 255, tile by tile."""
+        channels, height, width = shades.shape
+        rows, columns = self.tile_grid_size
+        tall, wide = -(-height // rows), -(-width // columns)
+        edges = ((0, 0), (0, tall * rows - height), (0, wide * columns - width))
+        padded = jnp.pad(shades, edges, mode="symmetric")
+        tiles = padded.reshape(channels, rows, tall, columns, wide).swapaxes(2, 3)
+        tables = self._tables(tiles.reshape(channels, rows, columns, tall * wide))
+        # Beyond the middles of the outer tiles their own tables hold.
+        tables = jnp.pad(tables, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+        tables = tables.reshape(channels, -1)
+        down, across = (
+            (np.arange(size) - tile / 2) / tile + 1
+            for size, tile in ((height, tall), (width, wide))
+        )
+        low_share, right_share = (jnp.asarray(v - np.floor(v), "float32") for v in (down, across))
+        top, left = (np.floor(v).astype("int32") for v in (down, across))
+
+        def with_corner(mixture: Array, corner: Array) -> tuple[Array, None]:
+            right, low = corner % 2, corner // 2
+            share = jnp.where(low, low_share, 1 - low_share)[:, None]
+            share = share * jnp.where(right, right_share, 1 - right_share)
+            table = (jnp.asarray(top)[:, None] + low) * (columns + 2) + jnp.asarray(left) + right
+            place = (table * 256 + shades).reshape(channels, -1)
+            found = jnp.take_along_axis(tables, place, axis=-1).reshape(shades.shape)
+            return mixture + share * found, None
+
+        start = jnp.zeros(shades.shape, "float32")
+        return jax.lax.scan(with_corner, start, jnp.arange(4))[0]
+
+    def _tables(self, tiles: Array) -> Array:
+        """What each of 256 values becomes in every tile."""
+        size = tiles.shape[-1]
+        counts = histograms(tiles, 256).astype("float32")
+        if self.clip_limit > 0:
+            clipped = jnp.minimum(counts, self.clip_limit * size / 256)
+            counts = clipped + jnp.sum(counts - clipped, axis=-1, keepdims=True) / 256
+        below = jnp.cumsum(counts, axis=-1)
+        lowest = below[..., :1]
+        rest = size - lowest
+        table = (below - lowest) * 255 / jnp.where(rest == 0, 1, rest)
+        return jnp.clip(table, 0, 255)
+
+
+def histograms(places: Array, bins: int) -> Array:
+    """How often every number from 0 to `bins - 1` occurs along the last axis.
+
+    Example:
+        >>> histograms(jnp.array([[0, 2, 2], [1, 1, 1]]), 3).tolist()
+        [[1, 0, 2], [0, 3, 0]]
+    """
+    rows = places.reshape(-1, places.shape[-1])
+    # One count over all rows, each with bins of its own.
+    offset = jnp.arange(rows.shape[0])[:, None] * bins
+    counts = jnp.bincount((rows + offset).ravel(), length=rows.shape[0] * bins)
+    return counts.reshape(*places.shape[:-1], bins)

@@ -1,0 +1,309 @@
+"""Layers that put noise, or parts of other pictures of the batch, into pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.seed import draw_key
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import (
+    RandomImageLayer,
+    between,
+    factor_range,
+    per_image,
+)
+from lamina.layers.preprocessing.images.colours import RandomColourLayer, ValueRange
+from lamina.layers.settings import settings_of
+from lamina.ops.image import sampling
+
+
+class RandomErasing(RandomColourLayer):
+    """Covers a rectangle of some of the pictures; works in training only.
+
+    Args:
+        factor: Fraction of the pictures, or a pair between which it is drawn.
+        scale: Pair of the smallest and the largest share, 0 to 1: the square of the rectangle's
+            height as a fraction of the picture's, and of its width likewise.
+        fill_value: What covers it: a number, one for each channel, or None for noise.
+        value_range: Smallest and largest value of a pixel.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
+    Output shape: Same as the input.
+
+    Source: Zhong et al., 2017, "Random Erasing Data Augmentation", arXiv:1708.04896.
+
+    Example:
+        >>> layer = RandomErasing((1.0, 1.0), scale=(1.0, 1.0), fill_value=0.0)
+        >>> layer(jnp.ones((1, 2, 1)))[..., 0].tolist()
+        [[0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = (0.02, 0.33),
+        fill_value: Any = None,
+        value_range: ValueRange = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            factor, value_range=value_range, seed=seed, data_format=data_format, **kwargs
+        )
+        self.scale = factor_range("RandomErasing", "scale", scale, 0, 1)
+        if np.ndim(fill_value) > 1 or not all(
+            isinstance(v, (int, float)) for v in np.atleast_1d(fill_value).tolist() if v is not None
+        ):
+            raise ValueError(
+                "RandomErasing: fill_value must be a number, one for each channel, or None; "
+                f"received {fill_value!r}."
+            )
+        self.fill_value = fill_value
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        _, height, width = self.images_shape(data)
+        across, down, left, top, fraction, threshold = self.draw(6, data, key)
+        ratios = [jnp.sqrt(between(*self.scale, share)) for share in (across, down)]
+        window = rectangle((height, width), *ratios, left, top, self.data_format)
+        return {
+            "apply_erasing": threshold < between(*self.factor, fraction),
+            "batch_masks": window.mask,
+            "fill_value": self._cover(self.images_of(data).shape, key),
+        }
+
+    def recoloured(self, images: Array, transformation: Any) -> Array:
+        covered = transformation["batch_masks"] & per_image(transformation["apply_erasing"])
+        return jnp.where(covered, transformation["fill_value"], images)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "scale", "fill_value")}
+
+    def _cover(self, shape: tuple[int, ...], key: Array) -> Array:
+        if self.fill_value is None:
+            # Another use of the same key: other bits.
+            noise = sampling.normal_numbers(key ^ np.uint32(1 << 31), shape)
+            return self._clipped(noise * self.value_range[1])
+        values = self._clipped(jnp.asarray(self.fill_value, "float32"))
+        if values.ndim and values.shape[0] not in (1, shape[self._channel_axis]):
+            raise ValueError(
+                f"{self._label}: fill_value={self.fill_value!r} needs a number for each of "
+                f"{shape[self._channel_axis]} channels."
+            )
+        return jnp.reshape(values, (-1,) + (1,) * (-1 - self._channel_axis))
+
+
+class CutMix(RandomImageLayer):
+    """Puts a rectangle of another picture into every picture, and mixes their labels.
+
+    Works in training, and on batches, only. Labels are one-hot or probabilities.
+
+    Args:
+        factor: The rectangles' sizes follow a beta distribution: its parameter, 0 to 1, or a pair
+            between which it is drawn for a batch.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `name`, `dtype`.
+
+    Input shape: A dict of `"images"` `(batch, height, width, channels)` and `"labels"`
+        `(batch, classes)`, or the images alone.
+    Output shape: Same as the input.
+
+    Source: Yun et al., 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with
+    Localizable Features", arXiv:1905.04899.
+
+    Example:
+        >>> layer = CutMix(seed=1)
+        >>> data = layer({"images": jnp.ones((4, 8, 8, 3)), "labels": jnp.eye(4)})
+        >>> [round(float(total), 4) for total in data["labels"].sum(axis=1)]
+        [1.0, 1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        self.factor = factor_range("CutMix", "factor", factor, 0, 1)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        batch, height, width = self.images_shape(data)
+        strength, left, top, order = self.draw(4, data, key)
+        alpha = between(*self.factor, strength[0]) + 1e-6
+        share = jax.random.beta(key, alpha, alpha, (batch,))
+        ratio = jnp.sqrt(1 - share)
+        window = rectangle((height, width), ratio, ratio, left, top, self.data_format)
+        return {
+            "permutation_order": jnp.argsort(order),
+            "batch_masks": window.mask,
+            "mix_weight": per_image(1 - window.share),
+        }
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        return self._cut(images, transformation, training)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._cut(jnp.asarray(segmentation_masks), transformation, training)
+
+    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+        if not training or transformation is None:
+            return labels
+        return mixed_labels(self, labels, transformation)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "factor")}
+
+    def _cut(self, images: Array, transformation: Any, training: bool) -> Array:
+        if not training or transformation is None:
+            return images
+        # The rectangle is the same in every channel, however many there are.
+        here = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
+        return jnp.where(here, images[transformation["permutation_order"]], images)
+
+
+class MixUp(RandomImageLayer):
+    """Lays another picture of the batch over every picture, and mixes their labels.
+
+    Works in training only. Labels are one-hot or probabilities.
+
+    Args:
+        alpha: Parameter of the beta distribution of the shares: near 0 one of the two pictures is
+            hardly seen, at 1 all shares are equally likely.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        seed: Whole number for draws that can be reproduced.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: A dict of `"images"` `(batch, height, width, channels)` and `"labels"`
+        `(batch, classes)`, or the images alone.
+    Output shape: Same as the input; every picture has the bounding boxes of both.
+
+    Source: Zhang et al., 2017, "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412.
+
+    Example:
+        >>> layer = MixUp(seed=1)
+        >>> data = layer({"images": jnp.ones((4, 8, 8, 3)), "labels": jnp.eye(4)})
+        >>> [round(float(total), 4) for total in data["labels"].sum(axis=1)]
+        [1.0, 1.0, 1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.2,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, seed=seed, **kwargs)
+        if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or alpha <= 0:
+            raise ValueError(f"MixUp: alpha must be a number above 0; received {alpha!r}.")
+        self.alpha = alpha
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        batch, _, _ = self.images_shape(data)
+        return {
+            "mix_weight": jax.random.beta(key, self.alpha, self.alpha, (batch,)),
+            "permutation_order": jnp.argsort(self.draw(1, data, key)[0]),
+        }
+
+    def transform_images(
+        self, images: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        return self._mixed(images, transformation, training)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+    ) -> Array:
+        return self._mixed(segmentation_masks, transformation, training)
+
+    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+        if not training or transformation is None:
+            return labels
+        return mixed_labels(self, labels, transformation)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        if not training or transformation is None:
+            return bounding_boxes
+        order = transformation["permutation_order"]
+        both = {
+            name: jnp.concatenate([bounding_boxes[name], bounding_boxes[name][order]], axis=1)
+            for name in ("boxes", "labels")
+        }
+        return {**bounding_boxes, **both}
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "alpha")}
+
+    def _mixed(self, images: Array, transformation: Any, training: bool) -> Array:
+        if not training or transformation is None:
+            return images
+        share = per_image(transformation["mix_weight"])
+        mixed = share * images + (1 - share) * images[transformation["permutation_order"]]
+        floats = jnp.issubdtype(images.dtype, jnp.floating)
+        return mixed.astype(images.dtype if floats else "float32")
+
+
+class Rectangle:
+    """Which pixels of each picture lie in its rectangle, and which share of it that is."""
+
+    def __init__(self, mask: Array, share: Array):
+        self.mask = mask
+        self.share = share
+
+
+def rectangle(
+    size: Sequence[int], across: Array, down: Array, left: Array, top: Array, data_format: str
+) -> Rectangle:
+    """A rectangle in every picture.
+
+    Args:
+        size: Height and width of the pictures.
+        across, down: Width and height of the rectangles, as fractions, `(batch,)`.
+        left, top: Where they lie, as fractions of the way that they can be moved.
+        data_format: `"channels_last"` or `"channels_first"`.
+    """
+    sides = []
+    for length, part, place in zip(size, (down, across), (top, left), strict=True):
+        start = place * (length - part * length)
+        pixels = jnp.arange(length)[None, :]
+        sides.append((pixels >= start[:, None]) & (pixels < (start + part * length)[:, None]))
+    mask = sides[0][:, :, None] & sides[1][:, None, :]
+    return Rectangle(jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1), across * down)
+
+
+def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:
+    """Labels of pictures that were mixed, in the same shares."""
+    labels = jnp.asarray(labels)
+    if labels.ndim < 2 and not jnp.issubdtype(labels.dtype, jnp.floating):
+        raise ValueError(
+            f"{layer._label} mixes labels and received class numbers of shape {labels.shape}: "
+            "a mixture of the numbers would be a third class.\n"
+            "  Fix: lamina.ops.one_hot(labels, num_classes), and categorical_crossentropy as loss."
+        )
+    share = jnp.reshape(transformation["mix_weight"], (-1,) + (1,) * (labels.ndim - 1))
+    return share * labels + (1 - share) * labels[transformation["permutation_order"]]

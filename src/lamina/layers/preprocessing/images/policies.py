@@ -1,0 +1,298 @@
+"""Layers that draw which augmentations to apply: RandAugment and AugMix."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.seed import draw_key
+from lamina.core.variable import Array
+from lamina.layers.preprocessing.images.base import (
+    BaseImagePreprocessingLayer,
+    RandomImageLayer,
+    checked_value_range,
+    factor_range,
+    uniform_numbers,
+)
+from lamina.layers.preprocessing.images.colours import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomPosterization,
+    Solarization,
+    ValueRange,
+)
+from lamina.layers.preprocessing.images.filters import RandomSharpness
+from lamina.layers.preprocessing.images.histograms import AutoContrast, Equalization
+from lamina.layers.preprocessing.images.warps import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+)
+from lamina.layers.settings import settings_of, whole_number
+
+
+class PolicyLayer(RandomImageLayer):
+    """Base of layers that apply some of eleven augmentations, drawn for each batch.
+
+    What is drawn decides inside of the compiled program, which holds every augmentation once.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        factor: Strength of the augmentations, 0 to 1, or a pair of the smallest and the largest.
+        interpolation: `"bilinear"` or `"nearest"`.
+        **kwargs: See `RandomImageLayer`.
+    """
+
+    def __init__(self, value_range: ValueRange, factor: Any, interpolation: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        owner = type(self).__name__
+        self.factor = factor = factor_range(owner, "factor", factor, 0, 1)
+        self.interpolation = interpolation
+        common = {
+            "data_format": self.data_format,
+            "bounding_box_format": self.bounding_box_format,
+            "dtype": self.dtype_policy,
+        }
+        moving = {**common, "interpolation": interpolation}
+        colour = {**common, "value_range": value_range}
+        bits = max(1, int(8 * factor[1]))
+        self._augmentations: list[BaseImagePreprocessingLayer] = [
+            RandomShear(factor, factor, **moving),
+            RandomTranslation(factor, factor, **moving),
+            RandomRotation(factor, **moving),
+            RandomPosterization(bits, **colour),
+            Solarization(factor, factor, **colour),
+            AutoContrast(**colour),
+            Equalization(**colour),
+            RandomBrightness(factor, **colour),
+            RandomColorDegeneration(factor, **colour),
+            RandomContrast(factor, **colour),
+            RandomSharpness(factor, **colour),
+        ]
+        self.value_range = checked_value_range(owner, value_range)
+
+    def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
+        """One augmentation after the other, of pictures, masks or boxes.
+
+        Args:
+            part: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
+            value: What to change.
+            shape: Shape of the pictures.
+            choices: Numbers of the augmentations, `(steps,)`; the number after the last is none.
+            keys: A key for each, `(steps, 2)`.
+        """
+        pictures = jax.ShapeDtypeStruct(shape, self.compute_dtype)
+
+        def branch(layer: BaseImagePreprocessingLayer) -> Any:
+            def change(value: Any, key: Array) -> Any:
+                drawn = layer.get_random_transformation(pictures, seed=key)
+                return getattr(layer, f"transform_{part}")(value, drawn)
+
+            return change
+
+        branches = [*map(branch, self._augmentations), lambda value, key: value]
+
+        def step(value: Any, chosen: tuple[Array, Array]) -> tuple[Any, None]:
+            choice, key = chosen
+            return jax.lax.switch(choice, branches, value, key), None
+
+        return jax.lax.scan(step, value, (choices, keys))[0]
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "value_range", "factor", "interpolation")}
+
+
+class RandAugment(PolicyLayer):
+    """Applies a few augmentations out of eleven to each batch; works in training only.
+
+    They are shear, translation, rotation, brightness, colour degeneration, contrast, sharpness,
+    posterization, solarization, auto-contrast and equalization, all equally likely.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        num_ops: How many are applied, one after the other.
+        factor: Largest strength of each, 0 to 1, or a pair of the smallest and the largest.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input.
+
+    Source: Cubuk et al., 2019, "RandAugment: Practical automated data augmentation with a reduced
+    search space", arXiv:1909.13719.
+
+    Example:
+        >>> layer = RandAugment(value_range=(0, 1), seed=1)
+        >>> layer(jnp.ones((2, 8, 8, 3))).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: ValueRange = (0, 255),
+        num_ops: int = 2,
+        factor: Any = 0.5,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
+        )
+        self.num_ops = whole_number("RandAugment", "num_ops", num_ops)
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        return {
+            "layer_idxes": drawn_choices(key, (self.num_ops,), len(self._augmentations)),
+            "keys": keys_from(key, self.num_ops),
+            "input_shape": self.images_of(data).shape,
+        }
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        return self._changed("images", images, transformation, training)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Array, transformation: Any, training: bool = True
+    ) -> Array:
+        return self._changed("segmentation_masks", segmentation_masks, transformation, training)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        return self._changed("bounding_boxes", bounding_boxes, transformation, training)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **settings_of(self, "num_ops")}
+
+    def _changed(self, part: str, value: Any, transformation: Any, training: bool) -> Any:
+        if not training or transformation is None:
+            return value
+        shape, choices = transformation["input_shape"], transformation["layer_idxes"]
+        return self.applied(part, value, shape, choices, transformation["keys"])
+
+
+class AugMix(PolicyLayer):
+    """Mixes pictures with several versions of them, each augmented by a chain; in training only.
+
+    What the chains are, and the shares, is drawn for each batch. Masks and boxes stay those of the
+    pictures, which keep a share in the mixture.
+
+    Args:
+        value_range: Smallest and largest value of a pixel.
+        num_chains: How many versions.
+        chain_depth: Augmentations in a chain, some of which may be none.
+        factor: Largest strength of each, 0 to 1, or a pair of the smallest and the largest.
+        alpha: Parameter of the distributions of the shares; 1 makes all equally likely.
+        all_ops: Whether brightness, colour degeneration, contrast and sharpness are among the
+            augmentations, besides shear, translation, rotation, posterization, solarization,
+            auto-contrast and equalization.
+        interpolation: `"bilinear"` or `"nearest"`.
+        seed: Whole number for draws that can be reproduced.
+        data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+        **kwargs: `bounding_box_format`, `name`, `dtype`.
+
+    Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
+    Output shape: Same as the input.
+
+    Source: Hendrycks et al., 2019, "AugMix: A Simple Data Processing Method to Improve Robustness
+    and Uncertainty", arXiv:1912.02781.
+
+    Example:
+        >>> layer = AugMix(value_range=(0, 1), seed=1)
+        >>> layer(jnp.ones((2, 8, 8, 3))).shape
+        (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: ValueRange = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: Any = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
+        )
+        self.num_chains = whole_number("AugMix", "num_chains", num_chains)
+        self.chain_depth = whole_number("AugMix", "chain_depth", chain_depth)
+        self.alpha = alpha
+        self.all_ops = all_ops
+        if not all_ops:
+            self._augmentations = [
+                layer
+                for layer in self._augmentations
+                if not isinstance(layer, _ONLY_WITH_ALL_OPS)
+            ]
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        key = draw_key(self.generator) if seed is None else seed
+        steps = (self.num_chains, self.chain_depth)
+        of_chains, of_pictures = jax.random.split(key)
+        return {
+            "chain_mixing_weights": jax.random.dirichlet(
+                of_chains, jnp.full(self.num_chains, self.alpha, "float32")
+            ),
+            "weight_sample": jax.random.beta(of_pictures, self.alpha, self.alpha),
+            "choices": drawn_choices(key, steps, len(self._augmentations) + 1),
+            "keys": keys_from(key, self.num_chains * self.chain_depth).reshape(*steps, 2),
+        }
+
+    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+        images = jnp.asarray(images, self.compute_dtype)
+        if not training or transformation is None:
+            return images
+
+        def with_chain(mixture: Array, chain: tuple[Array, Array, Array]) -> tuple[Array, None]:
+            share, choices, keys = chain
+            return mixture + share * self.applied("images", images, images.shape, choices, keys), None
+
+        names = ("chain_mixing_weights", "choices", "keys")
+        chains = tuple(transformation[name] for name in names)
+        start = jnp.zeros(images.shape, "float32")
+        mixture, _ = jax.lax.scan(with_chain, start, chains)
+        share = transformation["weight_sample"]
+        mixture = share * images + (1 - share) * mixture
+        return jnp.clip(mixture, *self.value_range).astype(images.dtype)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: Any, training: bool = True
+    ) -> dict:
+        return bounding_boxes
+
+    def get_config(self) -> dict:
+        own = settings_of(self, "num_chains", "chain_depth", "alpha", "all_ops")
+        return {**super().get_config(), **own}
+
+
+_ONLY_WITH_ALL_OPS = (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomSharpness,
+)
+
+
+def drawn_choices(key: Array, shape: tuple[int, ...], count: int) -> Array:
+    """Whole numbers below `count`, all equally likely."""
+    return (uniform_numbers(key, shape) * count).astype("int32")
+
+
+def keys_from(key: Array, count: int) -> Array:
+    """Keys for further draws, `(count, 2)`."""
+    return jax.random.split(key, count)
