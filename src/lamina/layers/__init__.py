@@ -158,8 +158,38 @@ from lamina.layers.preprocessing.hashing import (
 from lamina.layers.preprocessing.images.bounding_boxes import (
     MaxNumBoundingBoxes,
 )
+from lamina.layers.preprocessing.images.colours import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    Solarization,
+)
 from lamina.layers.preprocessing.images.elastic import (
     RandomElasticTransform,
+)
+from lamina.layers.preprocessing.images.filters import (
+    RandomGaussianBlur,
+    RandomSharpness,
+)
+from lamina.layers.preprocessing.images.histograms import (
+    AutoContrast,
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+)
+from lamina.layers.preprocessing.images.mixing import (
+    CutMix,
+    MixUp,
+    RandomErasing,
+)
+from lamina.layers.preprocessing.images.policies import (
+    AugMix,
+    RandAugment,
 )
 from lamina.layers.preprocessing.images.sizes import (
     CenterCrop,
@@ -233,6 +263,8 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AugMix",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -245,6 +277,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -263,6 +296,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -272,6 +306,7 @@ __all__ = [
     "ELU",
     "EinsumDense",
     "Embedding",
+    "Equalization",
     "Flatten",
     "FlaxLayer",
     "GRU",
@@ -317,6 +352,7 @@ __all__ = [
     "Maximum",
     "MelSpectrogram",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
@@ -325,11 +361,24 @@ __all__ = [
     "Pipeline",
     "RMSNormalization",
     "RNN",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
     "RandomCrop",
     "RandomElasticTransform",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
     "RandomPerspective",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
     "RandomShear",
     "RandomTranslation",
     "RandomZoom",
@@ -347,6 +396,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",

@@ -62,14 +62,17 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
     _check_float("rgb_to_hsv", images)
     images = jnp.where(jnp.abs(images) < jnp.finfo(images.dtype).eps, 0, images)
     red, green, blue = jnp.moveaxis(images, axis, 0)
-    value, darkest = jnp.max(images, axis=axis), jnp.min(images, axis=axis)
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    darkest = jnp.minimum(jnp.minimum(red, green), blue)
     spread = value - darkest
     saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1), 0)
     sixth = 1 / (6 * jnp.where(spread > 0, spread, 1))
+    # Channels are compared with each other and not with the value: inside of a compiled program the
+    # two may be computed anew, and differ in their last digit.
     hue = jnp.where(
-        value == red,
+        (red >= green) & (red >= blue),
         sixth * (green - blue),
-        jnp.where(value == green, sixth * (blue - red) + 2 / 6, sixth * (red - green) + 4 / 6),
+        jnp.where(green >= blue, sixth * (blue - red) + 2 / 6, sixth * (red - green) + 4 / 6),
     )
     hue = jnp.where(spread > 0, hue + (hue < 0), 0)
     return jnp.stack([hue, saturation, value], axis=axis).astype(images.dtype)

@@ -235,8 +235,9 @@ class RandomSaturation(RandomHue):
     """Makes colours stronger or paler; works in training only.
 
     Args:
-        factor: Largest strength, 0 to 1, or a pair of the smallest and the largest: 0 is gray,
-            0.5 leaves colours as they are, 1 makes them as strong as they can be.
+        factor: Pair of the smallest and the largest strength: 0 is gray, 0.5 leaves colours as
+            they are, 1 makes them as strong as they can be. As in Keras, a number stands for
+            `(-number, number)`, and what is drawn below 0 is gray, too.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -250,6 +251,8 @@ class RandomSaturation(RandomHue):
         >>> RandomSaturation(0.0, value_range=(0, 1))(red).tolist()
         [[[1.0, 1.0, 1.0]]]
     """
+
+    bounds = (-1, 1)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training:
@@ -269,7 +272,8 @@ class RandomColorDegeneration(RandomColourLayer):
     """Mixes pictures with their gray version; works in training only.
 
     Args:
-        factor: Largest share of gray, 0 to 1, or a pair of the smallest and the largest.
+        factor: Pair of the smallest and the largest share of gray, -1 to 1; below 0 colours get
+            stronger. A number stands for `(-number, number)`.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -285,6 +289,8 @@ class RandomColorDegeneration(RandomColourLayer):
         [0.2989, 0.2989, 0.2989]
     """
 
+    bounds = (-1, 1)
+
     def __init__(
         self,
         factor: Any,
@@ -296,6 +302,11 @@ class RandomColorDegeneration(RandomColourLayer):
         super().__init__(
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        if not training:
+            return None
+        return {"factor": per_image(between(*self.factor, self.draw(1, data, seed)[0]))}
 
     def recoloured(self, images: Array, transformation: Any) -> Array:
         gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
@@ -568,6 +579,9 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             for name, kind, factor in factors
             if factor is not None
         }
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is made: the four layers have no weights."""
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training:

@@ -73,8 +73,8 @@ class RandomErasing(RandomColourLayer):
         key = draw_key(self.generator) if seed is None else seed
         _, height, width = self.images_shape(data)
         across, down, left, top, fraction, threshold = self.draw(6, data, key)
-        ratios = [jnp.sqrt(between(*self.scale, share)) for share in (across, down)]
-        window = rectangle((height, width), *ratios, left, top, self.data_format)
+        across, down = (jnp.sqrt(between(*self.scale, share)) for share in (across, down))
+        window = rectangle((height, width), across, down, left, top, self.data_format)
         return {
             "apply_erasing": threshold < between(*self.factor, fraction),
             "batch_masks": window.mask,
@@ -293,7 +293,9 @@ def rectangle(
         pixels = jnp.arange(length)[None, :]
         sides.append((pixels >= start[:, None]) & (pixels < (start + part * length)[:, None]))
     mask = sides[0][:, :, None] & sides[1][:, None, :]
-    return Rectangle(jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1), across * down)
+    return Rectangle(
+        jnp.expand_dims(mask, -1 if data_format == "channels_last" else 1), across * down
+    )
 
 
 def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:

@@ -49,13 +49,13 @@ class PolicyLayer(RandomImageLayer):
         owner = type(self).__name__
         self.factor = factor = factor_range(owner, "factor", factor, 0, 1)
         self.interpolation = interpolation
-        common = {
+        common: dict[str, Any] = {
             "data_format": self.data_format,
             "bounding_box_format": self.bounding_box_format,
             "dtype": self.dtype_policy,
         }
-        moving = {**common, "interpolation": interpolation}
-        colour = {**common, "value_range": value_range}
+        moving: dict[str, Any] = {**common, "interpolation": interpolation}
+        colour: dict[str, Any] = {**common, "value_range": value_range}
         bits = max(1, int(8 * factor[1]))
         self._augmentations: list[BaseImagePreprocessingLayer] = [
             RandomShear(factor, factor, **moving),
@@ -71,6 +71,9 @@ class PolicyLayer(RandomImageLayer):
             RandomSharpness(factor, **colour),
         ]
         self.value_range = checked_value_range(owner, value_range)
+
+    def build(self, input_shape: Any) -> None:
+        """Nothing is made: augmentations have no weights."""
 
     def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
         """One augmentation after the other, of pictures, masks or boxes.
@@ -100,7 +103,10 @@ class PolicyLayer(RandomImageLayer):
         return jax.lax.scan(step, value, (choices, keys))[0]
 
     def get_config(self) -> dict:
-        return {**super().get_config(), **settings_of(self, "value_range", "factor", "interpolation")}
+        return {
+            **super().get_config(),
+            **settings_of(self, "value_range", "factor", "interpolation"),
+        }
 
 
 class RandAugment(PolicyLayer):
@@ -151,7 +157,7 @@ class RandAugment(PolicyLayer):
         key = draw_key(self.generator) if seed is None else seed
         return {
             "layer_idxes": drawn_choices(key, (self.num_ops,), len(self._augmentations)),
-            "keys": keys_from(key, self.num_ops),
+            "keys": jax.random.split(key, self.num_ops),
             "input_shape": self.images_of(data).shape,
         }
 
@@ -233,9 +239,7 @@ class AugMix(PolicyLayer):
         self.all_ops = all_ops
         if not all_ops:
             self._augmentations = [
-                layer
-                for layer in self._augmentations
-                if not isinstance(layer, _ONLY_WITH_ALL_OPS)
+                layer for layer in self._augmentations if not isinstance(layer, _ONLY_WITH_ALL_OPS)
             ]
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
@@ -250,7 +254,7 @@ class AugMix(PolicyLayer):
             ),
             "weight_sample": jax.random.beta(of_pictures, self.alpha, self.alpha),
             "choices": drawn_choices(key, steps, len(self._augmentations) + 1),
-            "keys": keys_from(key, self.num_chains * self.chain_depth).reshape(*steps, 2),
+            "keys": jax.random.split(key, steps),
         }
 
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
@@ -260,7 +264,9 @@ class AugMix(PolicyLayer):
 
         def with_chain(mixture: Array, chain: tuple[Array, Array, Array]) -> tuple[Array, None]:
             share, choices, keys = chain
-            return mixture + share * self.applied("images", images, images.shape, choices, keys), None
+            return mixture + share * self.applied(
+                "images", images, images.shape, choices, keys
+            ), None
 
         names = ("chain_mixing_weights", "choices", "keys")
         chains = tuple(transformation[name] for name in names)
@@ -291,8 +297,3 @@ _ONLY_WITH_ALL_OPS = (
 def drawn_choices(key: Array, shape: tuple[int, ...], count: int) -> Array:
     """Whole numbers below `count`, all equally likely."""
     return (uniform_numbers(key, shape) * count).astype("int32")
-
-
-def keys_from(key: Array, count: int) -> Array:
-    """Keys for further draws, `(count, 2)`."""
-    return jax.random.split(key, count)
