@@ -531,7 +531,6 @@ class TestConvLSTM(LayerPromises):
     test_masks_are_those_of_keras = None  # type: ignore[assignment]
 
     cases = [
-        conv("ConvLSTM1D", ROWS, "plain"),
         conv("ConvLSTM1D", ROWS, "dropout", random="training", dropout=0.5, recurrent_dropout=0.5),
         conv("ConvLSTM2D", IMAGES, "same", padding="same", strides=2, bias_regularizer="l2", **ALL),
         conv("ConvLSTM2D", (4, 3, 2, 4, 5), "first", data_format="channels_first", use_bias=False,
