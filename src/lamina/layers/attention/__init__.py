@@ -1,1 +1,1 @@
-"""Attention layers: `heads.py` those with learned projections, `scores.py` those without."""
+"""Attention: learned projections in `projected.py` and `heads.py`, none in `scores.py`."""

@@ -1,283 +1,11 @@
 """Attention in several heads, each with projections of its own: the heart of a transformer."""
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from lamina import constraints, initializers, regularizers
-from lamina.core import config, registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.variable import Shape
+from lamina.layers.attention.projected import ProjectedAttention
 from lamina.layers.einsum_dense import EinsumDense
-from lamina.layers.regularization import Dropout
-from lamina.layers.settings import fraction, settings_of, whole_number
-from lamina.ops.attention import (
-    attended,
-    attention_logits,
-    causal_mask,
-    dot_product_attention,
-)
-
-
-class ProjectedAttention(Layer):
-    """What attention with learned projections has in common: masks, weights, the fused way.
-
-    A subclass says in `build` how query, key, value and output are projected.
-
-    Args:
-        settings: `dropout`, `use_bias`, `use_gate`, `sliding_window`, `flash_attention`, `seed`,
-            and initializers, regularizers and constraints, by name.
-        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
-    """
-
-    heads: int  # of the query
-    head_size: int  # of query and key
-    _query_dense: EinsumDense
-    _key_dense: EinsumDense
-    _value_dense: EinsumDense
-    _output_dense: EinsumDense
-    _gate_dense: EinsumDense
-
-    def __init__(self, settings: dict, /, **kwargs: Any):
-        super().__init__(**kwargs)
-        kind = type(self).__name__
-        self.dropout = fraction(kind, "dropout", settings["dropout"])
-        self.use_bias = settings["use_bias"]
-        self.use_gate = settings["use_gate"]
-        window = settings["sliding_window"]
-        self.sliding_window = (
-            None if window is None else whole_number(kind, "sliding_window", window)
-        )
-        self._flash_attention = settings["flash_attention"] or config.is_flash_attention_enabled()
-        if self._flash_attention and self.dropout:
-            raise ValueError(
-                f"{kind}: flash_attention=True cannot be had with dropout={self.dropout}.\n"
-                "  Fix: set one of them to 0 or None."
-            )
-        self.kernel_initializer = initializers.get(settings["kernel_initializer"])
-        self.bias_initializer = initializers.get(settings["bias_initializer"])
-        self.kernel_regularizer = regularizers.get(settings["kernel_regularizer"])
-        self.bias_regularizer = regularizers.get(settings["bias_regularizer"])
-        self.kernel_constraint = constraints.get(settings["kernel_constraint"])
-        self.bias_constraint = constraints.get(settings["bias_constraint"])
-        # Of every projection, as in Keras.
-        self._penalty_on_output = regularizers.get(settings["activity_regularizer"])
-        self.seed = settings["seed"]
-        if self.dropout:
-            self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
-        self.supports_masking = True
-
-    def _dense(
-        self, name: str, equation: str, sizes: tuple, bias: str, input_shape: Shape, **more: Any
-    ) -> EinsumDense:
-        dense = EinsumDense(
-            equation,
-            output_shape=sizes,
-            bias_axes=bias if self.use_bias else None,
-            name=name,
-            dtype=self.dtype_policy,
-            kernel_initializer=_fresh(self.kernel_initializer),
-            bias_initializer=_fresh(self.bias_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            activity_regularizer=self._penalty_on_output,
-            kernel_constraint=self.kernel_constraint,
-            bias_constraint=self.bias_constraint,
-            **more,
-        )
-        dense.supports_masking = True  # no word of a lost mask: this layer has seen it
-        dense.build(input_shape)
-        return dense
-
-    def call(
-        self,
-        query: Array,
-        value: Array,
-        key: Array | None = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
-        return_attention_scores: bool = False,
-        training: bool | None = None,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        key = value if key is None else key
-        self._check(query.shape, value.shape, key.shape)
-        masks = [_as_bool(m) for m in (query_mask, value_mask, key_mask, attention_mask)]
-        mask = self._joint_mask(query, value, *masks)
-        gate = self._gate_dense(query) if self.use_gate else None
-        output, scores = self._compute_attention(
-            self._query_dense(query),
-            self._key_dense(key),
-            self._value_dense(value),
-            mask,
-            training,
-            return_attention_scores,
-            use_causal_mask,
-        )
-        output = self._output_dense(output if gate is None else output * gate)
-        return (output, scores) if return_attention_scores else output
-
-    def _joint_mask(
-        self, query: Array, value: Array, of_query: Any, of_value: Any, of_key: Any, given: Any
-    ) -> Array | None:
-        """Where attention may go, `(batch, queries, steps)`; the causal mask is added later."""
-        found = [given]
-        single = (None,) * len(self._axes_of(query.ndim + 1))
-        if of_query is not None:
-            found.append(of_query[(..., *single)])
-        for mask in (of_value, of_key):
-            if mask is not None:
-                found.append(
-                    jnp.expand_dims(mask, [-len(single) - 1 - i for i in range(len(single))])
-                )
-        if self.sliding_window is not None:
-            distance = jnp.arange(query.shape[1])[:, None] - jnp.arange(value.shape[1])
-            found.append((jnp.abs(distance) < self.sliding_window)[None])
-        joint = None
-        for mask in found:
-            joint = mask if joint is None or mask is None else joint & mask
-        return joint
-
-    def _compute_attention(
-        self,
-        query: Array,
-        key: Array,
-        value: Array,
-        attention_mask: Array | None = None,
-        training: bool | None = None,
-        return_attention_scores: bool = False,
-        use_causal_mask: bool = False,
-    ) -> tuple[Array, Array | None]:
-        """Attention between projected arrays, `(batch, steps, heads, size)`.
-
-        A subclass may compute it in another way.
-
-        Returns:
-            `(batch, queries, heads, value_size)` and the weights, or None where they are not
-            computed one by one.
-        """
-        scale = 1 / np.sqrt(self.head_size)
-        if not self.dropout and not return_attention_scores and query.ndim == 4:
-            mask = attention_mask
-            if mask is not None:
-                shape = (query.shape[0], query.shape[2], query.shape[1], key.shape[1])
-                mask = _with_heads(mask, shape, 1)
-            output = dot_product_attention(
-                query,
-                key,
-                value,
-                mask=mask,
-                scale=scale,
-                is_causal=use_causal_mask,
-                flash_attention=self._flash_attention,
-            )
-            return output, None
-        if self._flash_attention:
-            raise ValueError(
-                f"{self._label}: flash_attention gives no scores and takes 3 axes only.\n"
-                "  Fix: leave flash_attention out."
-            )
-        return self._weighted(query, key, value, attention_mask, training, use_causal_mask, scale)
-
-    def _weighted(
-        self, query: Array, key: Array, value: Array, mask: Any, training: Any, causal: bool,
-        scale: Any,
-    ) -> tuple[Array, Array]:  # fmt: skip
-        """The same weight by weight, over any axes; where all is masked, the result is 0."""
-        axes = self._axes_of(query.ndim)
-        query, of_query = _as_steps(query, axes)
-        key, of_key = _as_steps(key, axes)
-        value, _ = _as_steps(value, axes)
-        logits = attention_logits(query, key, scale)
-        # (batch axes, heads, axes of the query, axes of the key): what masks refer to.
-        shape = (*of_query.batch, logits.shape[1], *of_query.steps, *of_key.steps)
-        if causal:
-            if len(axes) > 1:
-                raise ValueError(
-                    f"{self._label}: use_causal_mask needs one attention axis; received {axes}."
-                )
-            seen = causal_mask(of_query.steps[0], of_key.steps[0])
-            mask = seen if mask is None else mask & seen
-        if mask is not None:
-            full = jnp.broadcast_to(_with_heads(mask, shape, len(axes)), shape)
-            mask = full.reshape(logits.shape)
-            logits = jnp.where(mask, logits, 0.7 * jnp.finfo(logits.dtype).min)
-        weights = jax.nn.softmax(logits)
-        weights = (weights if mask is None else jnp.where(mask, weights, 0)).astype(query.dtype)
-        kept = self._dropout_layer(weights, training=training) if self.dropout else weights
-        return of_query.restored(attended(kept, value)), weights.reshape(shape)
-
-    def _axes_of(self, ndim: int) -> tuple[int, ...]:
-        """The axes that attention runs over, of a projected array."""
-        return (1,)
-
-    # -- shapes ----------------------------------------------------------------------------------
-
-    def compute_output_shape(
-        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
-    ) -> Shape:
-        self._check(query_shape, value_shape, key_shape or value_shape)
-        return tuple(query_shape)
-
-    def compute_output_spec(
-        self,
-        query: KerasTensor,
-        value: KerasTensor,
-        key: KerasTensor | None = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
-        return_attention_scores: bool = False,
-        training: Any = None,
-        use_causal_mask: bool = False,
-    ) -> Any:
-        key = value if key is None else key
-        shape = self.compute_output_shape(query.shape, value.shape, key.shape)
-        output = KerasTensor(shape, self.compute_dtype)
-        if not return_attention_scores:
-            return output
-        axes = self._axes_of(len(query.shape) + 1)
-        batch = [s for i, s in enumerate(query.shape[:-1]) if i not in axes]
-        steps = [x.shape[axis] for x in (query, key) for axis in axes]
-        return output, KerasTensor((*batch, self.heads, *steps), self.compute_dtype)
-
-    def _given(self, value_shape: Shape | None) -> Shape:
-        if value_shape is None:
-            raise ValueError(
-                f"{self._label} needs a query and a value.\n"
-                "  Fix: layer(x, x) for attention of a sequence to itself."
-            )
-        return value_shape
-
-    def _check(self, query: Shape, value: Shape, key: Shape) -> None:
-        if not (len(query) == len(value) == len(key) >= 3):
-            raise ValueError(
-                f"{self._label} needs query, value and key of the same 3 or more axes (batch, "
-                f"steps, features).\n  Received: query {tuple(query)}, value {tuple(value)}, key "
-                f"{tuple(key)}."
-            )
-        if tuple(value[1:-1]) != tuple(key[1:-1]):
-            raise ValueError(
-                f"{self._label}: value and key must have the same steps, every axis but the last.\n"
-                f"  Received: value {tuple(value)}, key {tuple(key)}."
-            )
-
-    def get_config(self) -> dict:
-        names = ("dropout", "use_bias", "use_gate", "sliding_window", "seed")
-        parts = ("initializer", "regularizer", "constraint")
-        weights = (f"{weight}_{part}" for weight in ("kernel", "bias") for part in parts)
-        return {
-            **super().get_config(),
-            **settings_of(self, *names, *weights),
-            "activity_regularizer": registry.serialize(self._penalty_on_output),
-        }
+from lamina.layers.settings import settings_of, whole_number
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -315,7 +43,8 @@ class MultiHeadAttention(ProjectedAttention):
     Source: Vaswani et al., 2017, "Attention Is All You Need", arXiv:1706.03762.
 
     Example:
-        >>> x = jnp.ones((2, 5, 8))
+        >>> import numpy as np
+        >>> x = np.ones((2, 5, 8))
         >>> y, scores = MultiHeadAttention(2, key_dim=4)(x, x, return_attention_scores=True)
         >>> y.shape, scores.shape
         ((2, 5, 8), (2, 2, 5, 5))
@@ -464,7 +193,8 @@ class GroupedQueryAttention(ProjectedAttention):
     Multi-Head Checkpoints", arXiv:2305.13245.
 
     Example:
-        >>> x = jnp.ones((2, 5, 8))
+        >>> import numpy as np
+        >>> x = np.ones((2, 5, 8))
         >>> GroupedQueryAttention(4, num_query_heads=4, num_key_value_heads=2)(x, x).shape
         (2, 5, 8)
     """
@@ -540,58 +270,6 @@ class GroupedQueryAttention(ProjectedAttention):
                 f"{self._label} takes inputs (batch, steps, features); received shape "
                 f"{tuple(query)}."
             )
-
-
-class _Layout(NamedTuple):
-    """Where the axes of an array were, before `_as_steps`."""
-
-    batch: tuple[int, ...]
-    steps: tuple[int, ...]
-    order: list[int]
-
-    def restored(self, y: Array) -> Array:
-        y = y.reshape(*self.batch, *self.steps, *y.shape[-2:])
-        return jnp.transpose(y, list(np.argsort(self.order)))
-
-
-def _as_steps(x: Array, axes: tuple[int, ...]) -> tuple[Array, _Layout]:
-    """`(batch, steps, heads, size)`: the attention axes as one, all before them as another."""
-    batch = [axis for axis in range(x.ndim - 2) if axis not in axes]
-    order = [*batch, *axes, x.ndim - 2, x.ndim - 1]
-    sizes = tuple(x.shape[i] for i in batch), tuple(x.shape[i] for i in axes)
-    rows = jnp.transpose(x, order).reshape(*map(math.prod, sizes), *x.shape[-2:])
-    return rows, _Layout(*sizes, order)
-
-
-def _with_heads(mask: Array, shape: tuple, axes: int) -> Array:
-    """A mask for scores of a shape `(batch, heads, queries, steps)`; it may leave out the heads."""
-    wide = mask
-    if mask.ndim < 2 * axes:
-        wide = mask.reshape((1,) * (2 * axes - mask.ndim) + mask.shape)
-    while wide.ndim < len(shape):
-        wide = jnp.expand_dims(wide, -2 * axes - 1)
-    try:
-        fits = jnp.broadcast_shapes(wide.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"A mask of shape {mask.shape} does not fit scores of shape {shape}: (batch, heads, "
-            "queries, steps).\n  Fix: give attention_mask the shape (batch, queries, steps), and "
-            "the masks of query, value and key the shape (batch, steps)."
-        )
-    return wide
-
-
-def _as_bool(mask: Any) -> Array | None:
-    return None if mask is None else jnp.asarray(mask).astype(bool)
-
-
-def _fresh(initializer: Any) -> Any:
-    """Another of its kind, so that no two projections begin with the same values."""
-    if hasattr(initializer, "get_config"):
-        return type(initializer).from_config(initializer.get_config())
-    return initializer
 
 
 def _whole_numbers(name: str, values: Any) -> tuple[int, ...]:
