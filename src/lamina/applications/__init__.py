@@ -5,6 +5,7 @@ is called that it comes later.
 """
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -46,7 +47,7 @@ def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
     path = f"{__name__}.{name}"
     module = ModuleType(path, "Names of pretrained networks that are not there yet.")
     names = later_names(path, (*networks, *_BESIDES), _INSTEAD)
-    vars(module).update(names, __all__=sorted(names))
+    vars(module).update(names, __all__=sorted(names), __spec__=ModuleSpec(path, None))
     sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it
     explain_missing_names(path)
     return module
