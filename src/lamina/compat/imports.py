@@ -33,9 +33,9 @@ _KERAS_PREFIXES = (
 
 _NAMESPACES = frozenset({
     "activations", "applications", "backend", "callbacks", "config", "constraints", "datasets",
-    "distribution", "dtype_policies", "export", "initializers", "layers", "legacy", "losses",
-    "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers",
-    "random", "regularizers", "saving", "tree", "utils", "visualization", "wrappers",
+    "distillation", "distribution", "dtype_policies", "export", "initializers", "layers", "legacy",
+    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing",
+    "quantizers", "random", "regularizers", "saving", "tree", "utils", "visualization", "wrappers",
 })  # fmt: skip
 
 # Where things were in older versions of Keras → where they are.
