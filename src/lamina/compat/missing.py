@@ -50,9 +50,10 @@ _KERAS = {
     "preprocessing.image.ImageDataGenerator": (
         "utils.image_dataset_from_directory, and layers such as RandomFlip in the model"
     ),
-    "preprocessing.text.Tokenizer": "word numbers made before fit, and an Embedding layer",
-    "wrappers.scikit_learn": "the model itself: fit, evaluate and predict",
-    "wrappers.scikit_learn.KerasClassifier": "the model itself: fit, evaluate and predict",
+    "preprocessing.text.Tokenizer": "the layer TextVectorization, before an Embedding",
+    "wrappers.scikit_learn": "lamina.wrappers.SKLearnClassifier and SKLearnRegressor",
+    "wrappers.scikit_learn.KerasClassifier": "lamina.wrappers.SKLearnClassifier",
+    "wrappers.scikit_learn.KerasRegressor": "lamina.wrappers.SKLearnRegressor",
 }
 
 

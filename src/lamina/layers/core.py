@@ -157,6 +157,8 @@ class Embedding(Layer):
         (1, 3, 4)
     """
 
+    enable_lora = enable_lora
+
     def __init__(
         self,
         input_dim: int,
