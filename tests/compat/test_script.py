@@ -96,3 +96,19 @@ def test_a_notebook_is_refused_with_the_way_to_convert_it(tmp_path):
 def test_a_script_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.py"):
         run_here(tmp_path / "nothing.py")
+
+
+def test_tensorboard_writes_its_files_although_lamina_stands_in_tensorflows_place(run_script):
+    done = run_script(
+        """
+        import os
+        import numpy as np
+        from tensorflow import keras
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0,
+                  callbacks=[keras.callbacks.TensorBoard("logs")])
+        print(sorted(os.listdir("logs")))
+        """
+    )
+    assert (done.stdout.strip(), done.stderr) == ("['train']", "")

@@ -1,5 +1,7 @@
 """What compile accepts, and what it says about a loss that does not fit the last layer."""
 
+import keras
+import numpy as np
 import pytest
 
 import lamina
@@ -75,3 +77,31 @@ def test_labels_out_of_range_are_found_however_the_loss_was_given(blobs, loss):
     model.compile("adam", loss)
     with pytest.raises(ValueError, match="labels run from 1 to 3"):
         model.fit(blobs[0], blobs[1] + 1, verbose=0)
+
+
+def heads(library, outputs):
+    given = library.Input((4,))
+    first = library.layers.Dense(1, name="size", kernel_initializer="ones")(given)
+    second = library.layers.Dense(1, name="age", kernel_initializer="zeros")(given)
+    return library.Model(given, outputs(first, second))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "loss", "metrics"),
+    [
+        (lambda a, b: {"size": a, "age": b}, {"size": "mse", "age": "mae"}, {"size": ["mape"]}),
+        (lambda a, b: {"size": a, "age": b}, {"age": "mae", "size": "mse"}, {"age": ["mse"]}),
+        (lambda a, b: [a, b], {"age": "mae", "size": "mse"}, [["msle", "mape"], ["mae"]]),
+        (lambda a, b: [a, b], ["mae", None], None),
+    ],
+    ids=["dict", "dict, losses the other way round", "list", "an output without a loss"],
+)
+def test_evaluate_lists_losses_and_metrics_of_many_outputs_as_keras(outputs, loss, metrics):
+    x = np.random.default_rng(0).uniform(1, 2, (8, 4))
+    targets = outputs(x[:, :1], x[:, 1:2] * 5)
+    got = []
+    for library in (lamina, keras):
+        model = heads(library, outputs)
+        model.compile("sgd", loss, metrics=metrics)
+        got.append(model.evaluate(x, targets, verbose=0))
+    assert got[0] == pytest.approx(got[1], rel=1e-5)

@@ -67,6 +67,8 @@ def install() -> None:
         return
     for name in [n for n in sys.modules if n.split(".")[0] in ROOTS]:
         del sys.modules[name]
+    # TensorBoard's own switch: with this module there, it looks for no TensorFlow to write files.
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
     sys.meta_path.insert(0, Finder())
 
 

@@ -35,7 +35,7 @@ class Objectives:
         self.outputs: list = []  # their shapes
         self._losses: list[Loss | None] = []
         self._weights: list[float] = []
-        self._trackers: list[Mean] = []
+        self._trackers: dict[int, Mean] = {}  # by output, in the order that evaluate gives
         self._metrics: list[tuple[int, Metric, bool]] = []
         # Refused here, when the user writes it, and not at the first step.
         for identifier in _leaves(loss):
@@ -70,8 +70,11 @@ class Objectives:
         ]
         weights = _spread(self.loss_weights, names, count, "loss_weights")
         self._weights = [1.0 if w is None else float(w) for w in weights]
-        if count > 1 and sum(loss is not None for loss in self._losses) > 1:
-            self._trackers = [Mean(name=f"{name}_loss") for name in names]
+        used = [index for index, loss in enumerate(self._losses) if loss is not None]
+        if len(used) > 1:
+            if isinstance(y_pred, dict) and isinstance(self.loss, dict):
+                used.sort(key=lambda index: list(self.loss).index(names[index]))
+            self._trackers = {index: Mean(name=f"{names[index]}_loss") for index in used}
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
             for index, identifiers in enumerate(_spread_metrics(given, names, count)):
                 for identifier in identifiers:
@@ -104,8 +107,15 @@ class Objectives:
 
     @property
     def metrics(self) -> list[Metric]:
-        """All metrics, the loss first: the order of what `evaluate` returns."""
-        return [self.loss_tracker, *self._trackers, *(m for _, m, _ in self._metrics)]
+        """All metrics, the loss first: the order of what `evaluate` returns.
+
+        Scripts unpack that list by place. Keras goes by the names when there are many outputs, and
+        by the order in `compile` when there is one.
+        """
+        metrics = [metric for _, metric, _ in self._metrics]
+        if len(self.outputs) > 1:
+            metrics.sort(key=lambda metric: metric.name)
+        return [self.loss_tracker, *self._trackers.values(), *metrics]
 
     @property
     def empty(self) -> bool:
@@ -129,7 +139,7 @@ class Objectives:
             if loss is None:
                 continue
             value = loss(targets[index], predictions[index], sample_weight=weights[index])
-            if self._trackers:
+            if index in self._trackers:
                 count = predictions[index].shape[0] if predictions[index].ndim else 1
                 self._trackers[index].update_state(value, sample_weight=count)
             value = value * self._weights[index] if self._weights[index] != 1.0 else value

@@ -136,9 +136,9 @@ class Trainer(Layer):
 
     @property
     def metrics(self) -> list:
-        """All metrics, the loss first; those of the model's own attributes come second."""
+        """All metrics, the loss first; those of the model's own attributes come last."""
         compiled = self._objectives.metrics if self.compiled else []
-        return [*compiled[:1], *super().metrics, *compiled[1:]]
+        return [*compiled, *super().metrics]
 
     @property
     def metrics_names(self) -> list[str]:
