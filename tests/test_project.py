@@ -199,6 +199,42 @@ def test_all_names_every_class_and_function_that_a_package_gathers(name):
     assert not {n for n in forgotten if not n.startswith("_") and not n.isupper()}
 
 
+STUBS = sorted(SOURCE.rglob("*.pyi"))
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_package_that_loads_lazily_lists_what_it_imports(stub):
+    tree = ast.parse(stub.read_text(encoding="utf-8"))
+    imported = [
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    listed = next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign))
+    assert listed == sorted(imported)
+    package = importlib.import_module(f"lamina.{'.'.join(stub.relative_to(SOURCE).parent.parts)}")
+    assert package.__all__ == listed
+
+
+def test_what_is_not_used_is_not_loaded():
+    code = (
+        "import lamina, sys\n"
+        "model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])\n"
+        "model.compile('adam', 'mse')\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    unused = {
+        *("h5py", "pandas", "matplotlib", "sklearn", "rich", "PIL"),
+        *("lamina.layers.recurrent", "lamina.layers.attention", "lamina.saving.model_file"),
+        *("lamina.layers.preprocessing.text", "lamina.layers.preprocessing.images"),
+        *("lamina.training.callbacks.tensorboard", "lamina.layers.convolution"),
+    }
+    assert not sorted(loaded & unused)
+
+
 # A model file is somebody else's data: nothing that reads it may be able to run it.
 LOADER_FILES = [SOURCE / "core" / "registry.py", *sorted((SOURCE / "saving").rglob("*.py"))]
 FORBIDDEN_MODULES = {

@@ -5,8 +5,7 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lamina import tree
 from lamina.core.tracking import TrackedList

@@ -1,42 +1,11 @@
 """Public names of the callbacks, which live with the training loop that calls them."""
 
-from lamina.core.errors import explain_missing_names
-from lamina.training.callbacks import (
-    BackupAndRestore,
-    Callback,
-    CallbackList,
-    CSVLogger,
-    EarlyStopping,
-    History,
-    LambdaCallback,
-    LearningRateScheduler,
-    ModelCheckpoint,
-    OrbaxCheckpoint,
-    ProgbarLogger,
-    ReduceLROnPlateau,
-    RemoteMonitor,
-    SwapEMAWeights,
-    TensorBoard,
-    TerminateOnNaN,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "OrbaxCheckpoint",
-    "ProgbarLogger",
-    "ReduceLROnPlateau",
-    "RemoteMonitor",
-    "SwapEMAWeights",
-    "TensorBoard",
-    "TerminateOnNaN",
-]
+from lamina.training import callbacks
 
-explain_missing_names(__name__)
+if TYPE_CHECKING:
+    from lamina.training.callbacks import *  # noqa: F403
+
+__all__ = callbacks.__all__
+__getattr__, __dir__ = callbacks.__getattr__, callbacks.__dir__

@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from keras.src.utils.naming import to_snake_case as keras_to_snake_case
 
 import lamina

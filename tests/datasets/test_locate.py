@@ -3,8 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from lamina.datasets import arrays as arrays_module
-from lamina.datasets import locate
+from lamina.datasets import arrays as arrays_module, locate
 
 from .conftest import IDX_FILES, write_idx, write_npz
 

@@ -1,7 +1,6 @@
 import numpy as np
 import sklearn.metrics as reference
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lamina.diagnosis.measures import (
     confident_mistakes,

@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import binomtest
 
 from lamina.diagnosis.verdict import _ADVICE, Verdict, interval_of_difference, judge, wilson

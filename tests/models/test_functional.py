@@ -6,8 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import lamina
 from lamina import Input, Model

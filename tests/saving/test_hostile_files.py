@@ -13,8 +13,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import lamina
 from lamina.saving import DamagedFileError, UnknownClassError, WeightsMismatchError

@@ -8,8 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import lamina
 from lamina.core import registry

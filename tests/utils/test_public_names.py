@@ -7,12 +7,6 @@ import pytest
 from lamina import utils
 
 
-def test_every_name_has_a_home_that_has_it():
-    for name in utils.__all__:
-        assert getattr(utils, name) is not None
-    assert set(utils.__all__) == set(utils._HOMES)
-
-
 def test_every_name_is_one_of_kerass():
     assert [name for name in utils.__all__ if not hasattr(keras.utils, name)] == []
 

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.compat import imports, missing, text_functions
-from lamina.compat import tensor_functions as functions
+from lamina.compat import imports, missing, tensor_functions as functions, text_functions
 from lamina.compat.tensor_functions import adapt
 from lamina.data import AUTOTUNE, Dataset
 

@@ -20,6 +20,8 @@ from lamina.core.errors import did_you_mean
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
+# Namespaces whose classes are loaded when they are first used: the names, and how to load one.
+_lazy: dict[str, tuple[Mapping[str, str], Callable[[str], Any]]] = {}
 # Classes that are public under another name than their own, and that name.
 _public_names: dict[Any, str] = {}
 _getters: dict[str, Callable] = {}
@@ -52,6 +54,17 @@ def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
         elif isinstance(symbol, type) and symbol.__name__ not in symbols:
             _namespace_of.setdefault(symbol, namespace)
             _public_names.setdefault(symbol, name)
+
+
+def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[str], Any]) -> None:
+    """The same for a package that loads its contents when they are first used.
+
+    Args:
+        namespace: E.g. `"keras.layers"`.
+        names: From a public name to the name that the class was defined with.
+        load: Gives the class or function of a public name.
+    """
+    _lazy[namespace] = (names, load)
 
 
 def register_getter(kind: str, get: Callable) -> None:
@@ -320,8 +333,9 @@ def find(
         if found is not None:
             return found
     for namespace in _candidate_namespaces(module):
-        if (namespace, name) in _builtin:
-            return _builtin[namespace, name]
+        known = _public(namespace, name)
+        if known is not None:
+            return known
     found = _by_own_name(name, custom_objects)
     if found is not None:
         return found
@@ -330,7 +344,8 @@ def find(
 
 def namespaces_of(name: str) -> list[str]:
     """Every namespace that has a public class or function of this name."""
-    return [namespace for namespace, known in _builtin if known == name]
+    spaces = [namespace for namespace, known in _builtin if known == name]
+    return list(dict.fromkeys([*spaces, *(s for s, (names, _) in _lazy.items() if name in names)]))
 
 
 def deserialize_function(data: Any, custom_objects: Mapping | None = None) -> Any:
@@ -379,7 +394,9 @@ HOLDS_CODE = (
 
 def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
     if module and module.split(".")[0] in ("keras", "lamina"):
-        known = [n for space, n in _builtin if space in _candidate_namespaces(module)]
+        spaces = _candidate_namespaces(module)
+        known = [n for space, n in _builtin if space in spaces]
+        known += [n for space, (names, _) in _lazy.items() if space in spaces for n in names]
         return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
     is_function = registered_name == "function" or module == "builtins"
     label = name if is_function or not registered_name else registered_name
@@ -405,14 +422,33 @@ def _shown(value: Any) -> str:
 def _candidate_namespaces(module: str | None) -> list[str]:
     """`keras.src.models.functional` may also be found as `keras.models` or `keras`."""
     if module in (None, "builtins"):  # "builtins" is what Keras writes for all its functions
-        return ["keras", *dict.fromkeys(space for space, _ in _builtin)]
+        return ["keras", *dict.fromkeys(space for space, _ in _builtin), *_lazy]
     parts = module.replace("lamina", "keras", 1).split(".")
     if len(parts) > 1 and parts[1] == "src":
         parts.pop(1)
     return [module, *(".".join(parts[:n]) for n in range(len(parts), 0, -1))]
 
 
+def _public(namespace: str, name: str) -> Any:
+    """The class or function of that name, loaded if need be; None if there is none."""
+    if (namespace, name) not in _builtin and namespace in _lazy:
+        names, load = _lazy[namespace]
+        symbol = load(name) if name in names else None
+        if isinstance(symbol, type):
+            _builtin[namespace, name] = symbol
+            if name == names[name] or names[name] not in names:  # else it is an alias
+                _namespace_of.setdefault(symbol, namespace)
+                if name != names[name]:
+                    _public_names.setdefault(symbol, name)
+    return _builtin.get((namespace, name))
+
+
 def _namespace(symbol: Any) -> str:
+    if symbol not in _namespace_of and isinstance(symbol, type):
+        for namespace, (names, _) in _lazy.items():
+            for name, original in names.items():
+                if original == symbol.__name__:
+                    _public(namespace, name)
     return _namespace_of.get(symbol, symbol.__module__)
 
 

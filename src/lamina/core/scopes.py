@@ -10,8 +10,7 @@ import jax.numpy as jnp
 
 from lamina.core.remat import collected_losses
 from lamina.core.stateless import scratch
-from lamina.core.variable import Bindings, Variable, context
-from lamina.core.variable import name_scope as path_scope
+from lamina.core.variable import Bindings, Variable, context, name_scope as path_scope
 
 
 class StatelessScope:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, registry
-from lamina.losses import classification as loss_functions
-from lamina.losses import regression as regression_functions
+from lamina.losses import classification as loss_functions, regression as regression_functions
 from lamina.metrics import (
     accuracy,
     confusion,

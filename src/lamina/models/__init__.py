@@ -1,28 +1,15 @@
-"""Models: Sequential, functional and subclassed; summary and cloning."""
+"""Models: Sequential, functional and subclassed; summary and cloning.
 
-from lamina.core import registry
-from lamina.core.errors import explain_missing_names
-from lamina.models.cloning import clone_model
-from lamina.models.function import Function
-from lamina.models.functional import Functional
-from lamina.models.model import Model, model_from_json
-from lamina.models.sequential import Sequential
-from lamina.saving import load_model, save_model
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
 
-__all__ = [
-    "Function",
-    "Functional",
-    "Model",
-    "Sequential",
-    "clone_model",
-    "load_model",
-    "model_from_json",
-    "save_model",
-]
+from lamina.core import lazy, registry
 
-registry.register_namespace("keras", {"Sequential": Sequential, "Model": Model})
-# Where Keras's own loader looks for it.
-registry.register_namespace("keras.src.models.functional", {"Functional": Functional})
-registry.register_namespace("keras.models", {"Model": Model, "Functional": Functional})
+__getattr__, __dir__, __all__ = lazy.contents(__name__, __file__)
 
-explain_missing_names(__name__)
+for _namespace, _names in {
+    "keras": ("Sequential", "Model"),
+    "keras.src.models.functional": ("Functional",),  # where Keras's own loader looks for it
+    "keras.models": ("Model", "Functional"),
+}.items():
+    registry.register_lazily(_namespace, {name: name for name in _names}, __getattr__)

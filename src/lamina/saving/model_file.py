@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core import registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import memory_limit

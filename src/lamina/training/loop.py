@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config
-from lamina.core import seed as seeds
+from lamina.core import config, seed as seeds
 from lamina.core.stateless import assign_all, own_values_of, values_of
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks

@@ -8,8 +8,7 @@ from typing import Any
 
 import jax
 
-from lamina import losses as losses_module
-from lamina import metrics as metrics_module
+from lamina import losses as losses_module, metrics as metrics_module
 from lamina.core.errors import did_you_mean
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric

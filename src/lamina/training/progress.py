@@ -77,8 +77,7 @@ class TerminalProgress(PlainProgress):
 
     def __init__(self, labels: dict[str, str]):
         super().__init__(labels)
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
 
         self.bar = Bar(
             TextColumn("{task.description}"),

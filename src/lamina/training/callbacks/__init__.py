@@ -1,35 +1,8 @@
-"""Callbacks: what may be done around the epochs and batches of training."""
+"""Callbacks: what may be done around the epochs and batches of training.
 
-from lamina.training.callbacks.backup_and_restore import BackupAndRestore
-from lamina.training.callbacks.callback import Callback
-from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.callbacks.checkpoint import ModelCheckpoint
-from lamina.training.callbacks.csv_logger import CSVLogger
-from lamina.training.callbacks.history import History
-from lamina.training.callbacks.lambda_callback import LambdaCallback
-from lamina.training.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
-from lamina.training.callbacks.orbax_checkpoint import OrbaxCheckpoint
-from lamina.training.callbacks.progbar_logger import ProgbarLogger
-from lamina.training.callbacks.remote_monitor import RemoteMonitor
-from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
-from lamina.training.callbacks.swap_ema_weights import SwapEMAWeights
-from lamina.training.callbacks.tensorboard import TensorBoard
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
 
-__all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "OrbaxCheckpoint",
-    "ProgbarLogger",
-    "ReduceLROnPlateau",
-    "RemoteMonitor",
-    "SwapEMAWeights",
-    "TensorBoard",
-    "TerminateOnNaN",
-]
+from lamina.core import lazy
+
+__getattr__, __dir__, __all__ = lazy.contents(__name__, __file__)

@@ -1,0 +1,57 @@
+"""Packages whose names are loaded when they are first used.
+
+Such a package lists what it offers in `__init__.pyi`, as imports, which editors and type checkers
+read as well; nothing is imported until somebody asks for it. So what a program does not use of
+Lamina costs it nothing, however much there is.
+"""
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lamina.core.errors import did_you_mean
+
+
+def contents(
+    package: str, file: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` for a package with an `__init__.pyi`.
+
+    Args:
+        package: `__name__` of the package.
+        file: `__file__` of the package.
+    """
+    homes = homes_of(file)
+    names = sorted(homes)
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            hint = did_you_mean(name, names) if not name.startswith("_") else ""
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}.{hint}",
+                name=name,
+                obj=sys.modules[package],
+            )
+        module, original = homes[name]
+        if module == package:
+            value = import_module(f"{package}.{original}")
+        else:
+            value = getattr(import_module(module), original)
+        vars(sys.modules[package])[name] = value
+        return value
+
+    return load, lambda: names, names
+
+
+def homes_of(file: str) -> dict[str, tuple[str, str]]:
+    """From a package's public names to the module each comes from and its name there."""
+    stub = Path(file).with_suffix(".pyi")
+    return {
+        alias.asname or alias.name: (str(node.module), alias.name)
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
