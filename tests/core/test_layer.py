@@ -542,6 +542,8 @@ def test_a_forgotten_super_init_is_said():
         Forgot()(X)
     with pytest.raises(RuntimeError, match=r"Forgot.__init__\(\) does not call super"):
         Forgot().add_weight(shape=())
+    with pytest.raises(RuntimeError, match=r"Forgot.__init__\(\) does not call super"):
+        lamina.Sequential([Forgot()])
 
 
 def test_a_misspelt_argument_is_answered_with_the_right_one():

@@ -1,5 +1,6 @@
 """A user's own train_step, losses and metrics in plain object style, still compiled."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -135,3 +136,92 @@ def test_a_loss_that_is_a_plain_function_and_one_that_is_a_class(pair, blobs):
     b = named.fit(blobs[0], one_hot, shuffle=False, verbose=0)
     assert a.history["loss"] == pytest.approx(b.history["loss"], abs=1e-6)
     assert same_weights(mine, named, 1e-6)
+
+
+class JaxStyle(lamina.Model):
+    """Steps as functions of lists of values, the way Keras's guide for JAX writes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(8, activation="relu")
+        self.norm = layers.BatchNormalization()
+        self.out = layers.Dense(3, activation="softmax")
+
+    def call(self, x, training=False):
+        return self.out(self.norm(self.hidden(x), training=training))
+
+    def loss_and_rest(self, trainable, rest, x, y, training):
+        y_pred, rest = self.stateless_call(trainable, rest, x, training=training)
+        return self.compute_loss(x, y, y_pred), (y_pred, rest)
+
+    def measured(self, values, loss, y, y_pred):
+        logs, new = {}, []
+        for metric in self.metrics:
+            own = values[len(new) : len(new) + len(metric.variables)]
+            seen = (loss,) if metric.name == "loss" else (y, y_pred)
+            own = metric.stateless_update_state(own, *seen)
+            logs[metric.name] = metric.stateless_result(own)
+            new += own
+        return logs, new
+
+    def train_step(self, state, data):
+        trainable, rest, optimizer, metrics = state
+        x, y = data
+        differentiate = jax.value_and_grad(self.loss_and_rest, has_aux=True)
+        (loss, (y_pred, rest)), gradients = differentiate(trainable, rest, x, y, training=True)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self.measured(metrics, loss, y, y_pred)
+        return logs, (trainable, rest, optimizer, metrics)
+
+    def test_step(self, state, data):
+        trainable, rest, metrics = state
+        x, y = data
+        loss, (y_pred, rest) = self.loss_and_rest(trainable, rest, x, y, training=False)
+        logs, metrics = self.measured(metrics, loss, y, y_pred)
+        return logs, (trainable, rest, metrics)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_steps_in_the_style_of_keras_for_jax_train_and_measure_like_the_usual_ones(
+    blobs, run_eagerly
+):
+    class Usual(JaxStyle):
+        train_step, test_step = lamina.Model.train_step, lamina.Model.test_step
+
+    own, usual = JaxStyle(), Usual()
+    for model in (own, usual):
+        model.build((None, 4))
+        model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=run_eagerly)
+    own.set_weights(usual.get_weights())
+    data = [values[:60] for values in blobs]
+    settings = {"batch_size": 20, "shuffle": False, "epochs": 2, "verbose": 0}
+    got, expected = (m.fit(*data, validation_data=data, **settings).history for m in (own, usual))
+    assert got.keys() == expected.keys()
+    for name, values in expected.items():
+        assert got[name] == pytest.approx(values, abs=1e-5)
+    np.testing.assert_allclose(own.get_weights()[0], usual.get_weights()[0], atol=1e-6)
+
+
+def test_a_step_in_that_style_that_forgets_a_part_of_the_state_is_told_which(blobs):
+    class Forgets(JaxStyle):
+        def train_step(self, state, data):
+            logs, state = super().train_step(state, data)
+            return logs, state[:3]
+
+    model = Forgets()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    with pytest.raises(
+        TypeError, match=r"(?s)Forgets\.train_step\(state, data\).*optimizer, metri"
+    ):
+        model.fit(*blobs, verbose=0)
+
+
+def test_compute_loss_may_be_overridden_without_the_newer_training_argument(blobs):
+    class Own(lamina.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return jnp.mean(y_pred) * 0 + 7.0
+
+    model = Own([layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.fit(*blobs, verbose=0).history["loss"] == [7.0]
+    assert model.evaluate(*blobs, verbose=0) == 7.0

@@ -74,6 +74,7 @@ class Sequential(Model):
                 f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
                 "  Fix: pass an instance, e.g. lamina.layers.Dense(128, activation='relu')."
             )
+        layer._check_initialised()
         if any(layer.name == other.name and layer is not other for other in self._stack):
             raise ValueError(
                 f"Sequential {self.name!r} already has a layer named {layer.name!r}; names must "

@@ -208,7 +208,7 @@ class Loop:
         if model.run_eagerly:
             for i in range(start, stop):
                 batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
-                logs = model.train_step(batch)
+                logs = model.step("train_step")(batch)
                 model._forget_losses()
                 if not np.isfinite(logs.get("loss", 0.0)):
                     return _to_floats(logs), i, time.perf_counter() - began
@@ -340,7 +340,8 @@ class Loop:
         model = self.model
         if model.run_eagerly:
             for i in range(start, stop):
-                logs = model.test_step(batch_at(stretch.data, stretch.order, i, stretch.batch_size))
+                batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
+                logs = model.step("test_step")(batch)
                 model._forget_losses()
             return _to_floats(logs)
         program, variables = model.program("test")
@@ -410,7 +411,7 @@ class Loop:
             # Several inputs are a tuple, and a bare tuple would be read as (x, y).
             piece = pack_x_y_sample_weight(piece)
             if model.run_eagerly:
-                outputs = model.predict_step(piece)
+                outputs = model.step("predict_step")(piece)
             else:
                 program, variables = model.program("predict")
                 outputs, changes = program(values_of(variables), piece, batch_size=batch_size)

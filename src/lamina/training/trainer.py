@@ -26,6 +26,7 @@ from lamina.training.arrays import unpack_x_y_sample_weight
 from lamina.training.callbacks import Callback, History
 from lamina.training.loop import Loop
 from lamina.training.objectives import Objectives
+from lamina.training.overrides import computed_loss, object_style, takes_state
 from lamina.training.program import (
     predicting_program,
     pure_step,
@@ -196,7 +197,7 @@ class Trainer(Layer):
 
         def forward() -> tuple[Any, Any]:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = computed_loss(self, x, y, y_pred, sample_weight, training=True)
             return self.optimizer.scale_loss(loss), (loss, y_pred, masking.get_masks(y_pred))
 
         variables = self.trainable_variables
@@ -213,7 +214,7 @@ class Trainer(Layer):
         """Measure one batch. May be overridden like `train_step`."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        loss = computed_loss(self, x, y, y_pred, sample_weight, training=False)
         self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -286,7 +287,7 @@ class Trainer(Layer):
             self._objectives.build(y, y_pred, getattr(self, "output_names", []))
         self._forget_losses()
         compute = self._without_leftovers(
-            lambda _: self.compute_loss(x, y, y_pred, sample_weight, training)
+            lambda _: computed_loss(self, x, y, y_pred, sample_weight, training)
         )
         return stateless(compute, boxes)(given, None)
 
@@ -487,8 +488,8 @@ class Trainer(Layer):
     def _prepare(self, specs: tuple, training: bool) -> None:
         x, y, _ = specs
         usual = Trainer.train_step if training else Trainer.test_step
-        step = self.train_step if training else self.test_step
-        own_step = self.compiled and getattr(type(self), step.__name__) is not usual
+        kind = usual.__name__
+        own_step = self.compiled and getattr(type(self), kind) is not usual
         if self.compiled and own_step and self._objectives.empty:
             # Such a step need not call the model on x at all (a GAN gives it noise).
             self._objectives.built = True
@@ -497,8 +498,10 @@ class Trainer(Layer):
             if self.compiled:
                 self._objectives.build(y, y_pred, getattr(self, "output_names", []))
         if own_step:
+            if training and takes_state(self.train_step):
+                self.optimizer.build(self.trainable_variables)
             # It may make variables of its own, such as a second optimizer's.
-            self._trace_once(step, specs)
+            self._trace_once(self.step(kind), specs)
             self.built = True
         if training:
             self.optimizer.build(self.trainable_variables)
@@ -590,9 +593,13 @@ class Trainer(Layer):
             tuple(id(v) for group in variables.values() for v in group),
         ), variables
 
+    def step(self, kind: str) -> Callable:
+        """`train_step`, `test_step` or `predict_step` as a function of one batch alone."""
+        return object_style(self, getattr(self, kind))
+
     def _make_program(self, kind: str, variables: dict) -> Callable:
         if kind == "predict":
-            return predicting_program(stateless(self.predict_step, variables))
+            return predicting_program(stateless(self.step("predict_step"), variables))
         read_results = stateless(self.get_metrics_result, variables)
 
         def results(state: Any) -> Any:
@@ -600,10 +607,10 @@ class Trainer(Layer):
 
         if kind == "test":
             custom = type(self).test_step is not Trainer.test_step
-            step = pure_step(self._without_leftovers(self.test_step), variables)
+            step = pure_step(self._without_leftovers(self.step("test_step")), variables)
             return testing_program(step, None if custom else results)
         custom = type(self).train_step is not Trainer.train_step
-        step = pure_step(self._without_leftovers(self.train_step), variables)
+        step = pure_step(self._without_leftovers(self.step("train_step")), variables)
         place = {id(v): i for i, v in enumerate(variables["metrics"])}
         total = place[id(self._objectives.loss_tracker.variables[0])]
 

@@ -1,0 +1,83 @@
+"""What users override in a model, in the forms that Keras allows.
+
+Steps may be methods of objects, `train_step(data) → logs`, as Lamina's own are, or pure functions
+of lists of values, as Keras's guides write them for JAX:
+
+    def train_step(self, state, data):
+        trainable, non_trainable, optimizer, metrics = state
+        ...
+        return logs, (trainable, non_trainable, optimizer, metrics)
+
+The trainer asks `object_style` for every step and `computed_loss` for every loss.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def takes_state(step: Callable) -> bool:
+    """Whether a step, as a bound method, is of the form `(state, data)`."""
+    parameters = inspect.signature(step).parameters.values()
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in places and p.default is p.empty]
+    return len(needed) == 2
+
+
+def object_style(model: Any, step: Callable) -> Callable:
+    """A step of either form as `step(data) → logs`, or outputs, which assigns Variables."""
+    if not takes_state(step):
+        return step
+
+    def of_data(data: Any) -> Any:
+        groups = _groups(model, step.__name__)
+        state = tuple([variable.value for variable in group] for group in groups)
+        answer = step(state, data)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise TypeError(_explain(model, step, answer, len(groups)))
+        logs, state = answer
+        sizes = [len(group) for group in groups]
+        if not isinstance(state, (tuple, list)) or [len(values) for values in state] != sizes:
+            raise TypeError(_explain(model, step, answer, len(groups)))
+        for group, values in zip(groups, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return logs
+
+    return of_data
+
+
+def computed_loss(
+    model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool
+) -> jax.Array:
+    """`model.compute_loss`; overrides for older versions of Keras have no argument `training`."""
+    parameters = inspect.signature(model.compute_loss).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    extra = {"training": training} if takes_all or "training" in parameters else {}
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra)
+
+
+_NAMES = ("trainable", "non_trainable", "optimizer", "metrics")
+
+
+def _groups(model: Any, kind: str) -> list[list]:
+    weights = [model.trainable_variables, model.non_trainable_variables]
+    if kind == "predict_step":
+        return weights
+    optimizer = [model.optimizer.variables] if kind == "train_step" else []
+    return [*weights, *optimizer, model.metrics_variables]
+
+
+def _explain(model: Any, step: Callable, answer: Any, count: int) -> str:
+    names = _NAMES if count == 4 else (*_NAMES[:2], _NAMES[3]) if count == 3 else _NAMES[:2]
+    what = "outputs" if count == 2 else "logs"
+    came = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else type(answer).__name__
+    return (
+        f"{type(model).__name__}.{step.__name__}(state, data) must return {what} and the new "
+        "state, as many values in each list as it was given.\n"
+        f"  Received: {came}.\n"
+        f"  Fix: return {what}, ({', '.join(names)})\n"
+        f"       or write {step.__name__}(self, data), which assigns Variables itself."
+    )
