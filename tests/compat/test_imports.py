@@ -74,7 +74,7 @@ def test_versions_tell_that_it_is_lamina_and_can_be_compared(served):
     assert int(tf.__version__.split(".")[0]) == 2
     assert "lamina" in tf.__version__
     assert tf.version.VERSION == tf.__version__
-    assert tf.keras.__version__ == keras.__version__
+    assert tf.keras.__version__ == keras.__version__ == keras.version()
 
 
 @pytest.mark.parametrize(

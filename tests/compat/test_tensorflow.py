@@ -247,3 +247,12 @@ def test_the_usual_way_from_a_folder_of_pictures_to_a_prediction(served, tmp_pat
     batch = tf.expand_dims(tf.keras.utils.img_to_array(image), 0)
     score = tf.nn.softmax(model.predict(batch, verbose=0)[0])
     assert np.sum(score) == pytest.approx(1, abs=1e-5)
+
+
+def test_tensors_of_text_are_arrays_that_text_layers_take():
+    words = tf.constant([["a"], ["b"]])
+    assert words.numpy().tolist() == [["a"], ["b"]]
+    lookup = lamina.layers.StringLookup(vocabulary=["a", "b"])
+    assert lookup(words).tolist() == [[1], [2]]
+    assert tf.convert_to_tensor("a", dtype=tf.string).item() == "a"
+    assert tf.constant("a", shape=(2,)).tolist() == ["a", "a"]

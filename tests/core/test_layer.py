@@ -533,6 +533,15 @@ def test_add_loss_takes_no_symbolic_tensor():
 # Errors
 
 
+def test_weights_without_a_name_get_names_of_their_own_as_in_keras():
+    ours, theirs = lamina.Layer(name="own"), keras.Layer(name="own")
+    for library, layer in ((lamina, ours), (keras, theirs)):
+        library.backend.clear_session()
+        layer.add_weight(shape=(1,))
+        layer.add_weight(shape=(2,))
+    assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
+
+
 def test_a_forgotten_super_init_is_said():
     class Forgot(lamina.Layer):
         def __init__(self):

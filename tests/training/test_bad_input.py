@@ -43,6 +43,15 @@ def reader(channels=1):
     return compiled([lamina.Input((6, 6, channels)), *layers], "sparse_categorical_crossentropy")
 
 
+def tokens():
+    layers = [
+        lamina.layers.Embedding(5, 2),
+        lamina.layers.Flatten(),
+        lamina.layers.Dense(3, "softmax"),
+    ]
+    return compiled([lamina.Input((2,)), *layers], "sparse_categorical_crossentropy")
+
+
 def two_inputs():
     left, right = lamina.Input((4,), name="left"), lamina.Input((2,), name="right")
     joined = lamina.layers.Concatenate()([left, right])
@@ -68,7 +77,7 @@ def names():
     return {
         **{"lamina": lamina, "numpy": numpy, "x": X.copy(), "y": Y.copy(), "model": classifier()},
         **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
-        **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs},
+        **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs, "tokens": tokens},
         **{"classifier": classifier, "compiled": compiled, "keep": np.arange(12) % 2 > 0},
         **{"Dense": lamina.layers.Dense, "layers": lamina.layers, "losses": lamina.losses},
     }
@@ -324,6 +333,12 @@ WRONG_LINE = {
     "lamina.Sequential([Dense(2)]).fit(x, y)": ["must be compiled before fit()", "model.compile("],
     "lamina.Sequential([Dense(2)]).evaluate(x, y)": ["must be compiled before evaluate()"],
     "classifier(loss=None).fit(x, y)": ["nothing to minimise"],
+    "lamina.Sequential(Dense(2), Dense(3))": ["one list of layers"],
+    "model.fit(list(x), y)": ["a list of 12 arrays", "numpy.stack(x)"],
+    "tokens().fit(numpy.full((12, 2), 5), y)": ["the number 5", "rows for 0 to 4", "input_dim=6"],
+    "tokens().fit(x[:, :2] * 0, y, validation_data=(x[:, :2] * 0 + 7, y))": ["validation_data: x"],
+    "regressor(loss=lambda a, b: (numpy.array(a) - b) ** 2).fit(x, x[:, :1])": ["lamina.ops"],
+    "regressor(metrics=[lambda a, b: 1 if b[0, 0] > 0 else 0]).fit(x, x[:, :1])": ["ops.where"],
 }  # fmt: skip
 
 
@@ -572,7 +587,7 @@ def test_one_image_is_predicted_as_a_batch_of_one():
 
 class Broken(lamina.layers.Layer):
     def call(self, x):
-        return jnp.matmul(x, x)
+        return jnp.matmul(x, jnp.ones((9, 2)))
 
 
 @pytest.mark.parametrize("line", ["model.fit(x, y, verbose=0)", "model.predict(x)", "model(x)"])
@@ -584,7 +599,7 @@ def test_an_error_inside_a_users_layer_shows_his_line_and_no_frame_of_jax(line):
         exec(line, scope)
     assert_plain(caught.value)
     shown = "".join(traceback.format_exception(caught.value))
-    assert "return jnp.matmul(x, x)" in shown
+    assert "return jnp.matmul(x, jnp.ones((9, 2)))" in shown
     assert "In Broken 'mine', called on shape" in shown
 
 

@@ -109,6 +109,7 @@ class Served(ModuleType):
         self.__path__: list[str] = []
         if target == "lamina":
             self.__version__ = KERAS_VERSION
+            self.version = lambda: KERAS_VERSION
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__all__":

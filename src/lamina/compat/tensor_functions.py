@@ -14,7 +14,9 @@ from lamina import activations, ops, random
 from lamina.core import seed as seeds
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.operation import symbolic
+from lamina.core.text import as_values, is_text
 from lamina.core.variable import Variable as LaminaVariable
+from lamina.data.dataset import HostArray
 
 Tensor = jax.Array
 
@@ -74,13 +76,18 @@ class Variable(LaminaVariable):
 # Making arrays
 
 
-def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Tensor:
+def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
+    if is_text(value):
+        texts = as_values(value).view(
+            HostArray
+        )  # JAX has no arrays of text; layers for text take NumPy's
+        return texts if shape is None else np.broadcast_to(texts, tuple(shape))
     result = array(value, dtype)
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> Tensor:
-    return array(value, dtype)
+def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> Any:
+    return constant(value, dtype)
 
 
 def cast(x: Any, dtype: Any) -> Tensor:

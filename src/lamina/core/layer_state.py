@@ -90,7 +90,7 @@ class LayerState(Operation):
                 shape=resolve_shape(shape),
                 dtype=dtype,
                 trainable=trainable,
-                name=name or "variable",
+                name=name,  # the Variable finds one that is free, so that no two share a path
                 regularizer=registry.get("regularizer", regularizer),
                 constraint=registry.get("constraint", constraint),
                 autocast=autocast,

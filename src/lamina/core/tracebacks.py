@@ -22,6 +22,13 @@ _HIDDEN = (
     __file__,
 )
 _NOTE_OF_JAX = "JAX has removed its internal frames"
+_ASKED_FOR_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+_NOTE_ON_VALUES = (
+    "Likely cause: NumPy, float() or an `if` on an array inside a layer, loss, metric or step. "
+    "These are compiled, and have no values while that is done.\n"
+    "  Fix: the same from lamina.ops in place of NumPy, and ops.where(condition, a, b) in place of "
+    "`if`. To look at values: compile(…, run_eagerly=True)."
+)
 
 
 def without_jax_frames(function: F) -> F:
@@ -43,6 +50,8 @@ def without_jax_frames(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except Exception as error:
+            if isinstance(error, _ASKED_FOR_VALUES):
+                _explain_values(error)
             strip(error)
             raise
 
@@ -66,6 +75,11 @@ def strip(error: BaseException) -> None:
         notes = getattr(one, "__notes__", None)
         if notes:
             notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
+
+
+def _explain_values(error: Exception) -> None:
+    if _NOTE_ON_VALUES not in getattr(error, "__notes__", ()):
+        error.add_note(_NOTE_ON_VALUES)
 
 
 def _visible(traceback: TracebackType | None) -> TracebackType | None:

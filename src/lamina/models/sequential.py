@@ -42,6 +42,8 @@ class Sequential(Model):
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
     ):
+        if isinstance(trainable, Layer):
+            raise TypeError("Sequential takes one list of layers: Sequential([layer, layer]).")
         super().__init__(trainable=trainable, name=name)
         object.__setattr__(self, "_stack", [])
         if isinstance(layers, Layer):

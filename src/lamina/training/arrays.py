@@ -115,6 +115,13 @@ def number_of_samples(*structures: Any) -> int:
                     f"  Fix: {name} = numpy.array([{name}]) makes it one sample."
                 )
             sizes.setdefault(leaf.shape[0], f"{name} of shape {tuple(leaf.shape)}")
+    x = structures[0]
+    if len(sizes) > 1 and isinstance(x, tuple) and len(x) > 1 and len(x) in sizes:
+        raise ValueError(
+            f"x is a list of {len(x)} arrays, which means a model with {len(x)} inputs.\n"
+            "  Likely cause: each array is one sample.\n"
+            "  Fix: x = numpy.stack(x)."
+        )
     if len(sizes) > 1:
         raise ValueError(
             "x, y and sample_weight must have one row per sample each; received "

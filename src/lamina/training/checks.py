@@ -13,6 +13,7 @@ from lamina.core.errors import LaminaWarning
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
 from lamina.core.text import Prepared
+from lamina.layers import Embedding
 
 _said: set[str] = set()
 
@@ -87,6 +88,28 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
             raise ValueError(
                 f"{where}model {model.name!r} takes arrays of shape {_readable(wanted)}{label}.\n"
                 f"  Received: {name} of shape {shape}.\n{_why_it_does_not_fit(name, shape, wanted)}"
+            )
+
+
+def rows_of_tables(model: Any, x: Any, where: str = "") -> None:
+    """Refuse numbers for which an Embedding that looks them up has no row: JAX would give NaN."""
+    graph = getattr(model, "_graph", None)
+    given = jax.tree.leaves(x)
+    if graph is None or isinstance(x, Prepared) or len(given) != len(graph.input_list):
+        return
+    place = {id(tensor): i for i, tensor in enumerate(graph.input_list)}
+    for node in graph.nodes:
+        table = node.operation
+        if not isinstance(table, Embedding) or id(node.input_tensors[0]) not in place:
+            continue
+        i = place[id(node.input_tensors[0])]
+        highest = np.max(given[i], initial=0)
+        if highest >= table.input_dim:
+            raise ValueError(
+                f"{where}{'x' if len(given) == 1 else f'x[{i}]'} holds the number {highest:g}, and "
+                f"Embedding {table.name!r} has rows for 0 to {table.input_dim - 1}.\n"
+                "  Likely cause: input_dim counts from 0, so it is the highest number plus one.\n"
+                f"  Fix: Embedding(input_dim={int(highest) + 1}, …)."
             )
 
 

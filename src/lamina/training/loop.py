@@ -493,6 +493,7 @@ class Loop:
         model = self.model
         checks.inputs(model, x, where)
         checks.finite(x, "x", where)
+        checks.rows_of_tables(model, x, where)
         checks.finite(sample_weight, "sample_weight", where)
         if y is not None and model._objectives.built:
             if model._objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
