@@ -57,6 +57,28 @@ def test_padded_batches_are_as_long_as_their_longest():
     assert values(dataset) == [[[0, 0, 0], [0, 1, 2]]]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"size": 3, "shift": 1, "drop_remainder": True}, [[0, 1, 2], [1, 2, 3], [2, 3, 4]]),
+        ({"size": 3, "shift": 2}, [[0, 1, 2], [2, 3, 4], [4]]),
+        ({"size": 2}, [[0, 1], [2, 3], [4]]),
+        ({"size": 2, "shift": 4}, [[0, 1], [4]]),
+        ({"size": 2, "shift": 1, "stride": 2, "drop_remainder": True}, [[0, 2], [1, 3], [2, 4]]),
+    ],
+)
+def test_windows_of_a_series(arguments, expected):
+    windows = Dataset.range(5).window(**arguments)
+    assert [values(window) for window in windows] == expected
+    batches = windows.flat_map(lambda window: window.batch(9))
+    assert values(batches) == values(batches) == expected
+
+
+def test_a_function_that_gives_no_dataset_is_refused_by_flat_map():
+    with pytest.raises(TypeError, match=r"(?s)gives a Dataset.*Fix: map"):
+        list(Dataset.range(2, 4).flat_map(lambda x: x))
+
+
 def test_shuffling_is_a_function_of_seed_and_pass():
     dataset = numbers(50).shuffle(50, seed=3)
     first, second = values(dataset), values(dataset)

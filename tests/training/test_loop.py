@@ -224,3 +224,12 @@ def test_predictions_of_a_stateful_model_go_on_from_batch_to_batch(compilations)
         model.predict(x, batch_size=3, verbose=0), np.concatenate(step_by_step), atol=1e-6
     )
     np.testing.assert_allclose(lstm.states[0], step_by_step[-1], atol=1e-6)
+
+
+def test_callbacks_are_told_epochs_steps_and_verbosity_by_every_loop_as_in_keras(blobs):
+    told = lamina.callbacks.Callback()
+    model = classifier()
+    model.evaluate(*blobs, batch_size=50, verbose=0, callbacks=[told])
+    assert told.params.keys() == {"epochs", "steps", "verbose"}
+    model.predict(blobs[0], verbose=0, callbacks=[told])
+    assert told.params.keys() == {"epochs", "steps", "verbose"}

@@ -19,8 +19,8 @@ _TENSORFLOW = {
     "contrib": "lamina.layers; this is TensorFlow 1",
     "custom_gradient": "lamina.ops.custom_gradient",
     "data": (
-        "tf.data.Dataset, of which Lamina has from_tensor_slices, from_generator, zip and the "
-        "usual steps after them; lamina.utils.PyDataset for batches that are made on the way"
+        "tf.data.Dataset, of which Lamina has from_tensor_slices, from_generator, range, zip "
+        "and the usual steps after them; lamina.utils.PyDataset for batches made on the way"
     ),
     "distribute": "nothing yet: Lamina trains on one device so far",
     "errors": "Python's own exceptions: ValueError, TypeError, OSError",

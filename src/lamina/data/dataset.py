@@ -7,6 +7,7 @@ through, and every pass through it starts anew.
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,12 @@ class Dataset:
         return Dataset(generator)
 
     @staticmethod
+    def range(*args: int) -> "Dataset":
+        """Whole numbers, as Python's own `range(stop)` or `range(start, stop, step)` gives them."""
+        numbers = range(*args)
+        return Dataset(lambda: map(np.int64, numbers), len(numbers))
+
+    @staticmethod
     def zip(*datasets: Any) -> "Dataset":
         """Elements of several data sets side by side, as tuples; ends with the shortest."""
         parts = datasets[0] if len(datasets) == 1 else datasets
@@ -108,6 +115,15 @@ class Dataset:
 
         workers = number_of_workers(num_parallel_calls)
         return self._then(lambda: mapped(call, self._start(), workers), self._length)
+
+    def flat_map(self, map_func: Callable) -> "Dataset":
+        """The elements of the data sets that a function makes of every element, one after another.
+
+        Args:
+            map_func: Called as by `map`; gives a `Dataset`.
+        """
+        parts = self.map(map_func)._start
+        return self._then(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
 
     def filter(self, predicate: Callable) -> "Dataset":
         """Only the elements for which a function says yes."""
@@ -171,6 +187,41 @@ class Dataset:
         if length is not None and length != math.inf:
             length = length // size if drop_remainder else -(-length // size)
         return self._then(start, length)
+
+    def window(
+        self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False
+    ) -> "Dataset":
+        """Data sets of `size` neighbouring elements, which `flat_map` can make batches of.
+
+        Args:
+            size: Elements in a window; those at the end may have fewer.
+            shift: From the beginning of one window to that of the next; `size` if None.
+            stride: From one element of a window to the next.
+            drop_remainder: Whether to leave out windows that have fewer.
+
+        Example:
+            >>> windows = Dataset.range(5).window(3, shift=1, drop_remainder=True)
+            >>> [w.tolist() for w in windows.flat_map(lambda window: window.batch(3))]
+            [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+        """
+        size, stride = _at_least("size", size, 1), _at_least("stride", stride, 1)
+        shift = size if shift is None else _at_least("shift", shift, 1)
+        reach = (size - 1) * stride + 1
+
+        def start() -> Iterator:
+            source = iter(self._start())
+            held: list = []
+            while True:
+                held += itertools.islice(source, reach - len(held))
+                elements = held[::stride]
+                if not elements or (drop_remainder and len(elements) < size):
+                    return
+                yield self._then(partial(iter, elements), len(elements))
+                # What lies between two windows is passed over.
+                list(itertools.islice(source, max(0, shift - len(held))))
+                del held[:shift]
+
+        return self._then(start, None)
 
     def unbatch(self) -> "Dataset":
         """The rows of every element, one by one."""
@@ -334,6 +385,15 @@ class Dataset:
 
     def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
         return Dataset(start, length, class_names=self.class_names)
+
+
+def _elements(dataset: Any) -> Iterable:
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            "flat_map needs a function that gives a Dataset for every element; it gave a "
+            f"{type(dataset).__name__}.\n  Fix: map() for a function that gives arrays."
+        )
+    return dataset._start()
 
 
 def stacked(elements: Sequence) -> Any:

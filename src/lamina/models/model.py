@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 
@@ -19,6 +19,15 @@ from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
 from lamina.training.arrays import convert
 from lamina.training.trainer import Trainer
+
+# Methods of Keras 2 that Keras 3 has no more → what does the same.
+_FORMERLY = {
+    "evaluate_generator": "evaluate, which takes generators",
+    "fit_generator": "fit, which takes generators",
+    "predict_classes": "model.predict(x).argmax(axis=-1), or predict(x) > 0.5 for a sigmoid",
+    "predict_generator": "predict, which takes generators",
+    "predict_proba": "predict",
+}
 
 
 class Model(Trainer):
@@ -59,6 +68,16 @@ class Model(Trainer):
         model = super().__new__(cls, *args, **kwargs)
         assert isinstance(model, Model)
         return model
+
+    if not TYPE_CHECKING:  # to a type checker, a name that is not there stays a mistake
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _FORMERLY:
+                raise AttributeError(
+                    f"{type(self).__name__} has no {name} any more, as in Keras 3.\n"
+                    f"  Fix: {_FORMERLY[name]}."
+                )
+            return object.__getattribute__(self, name)  # raises what has been raised before
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph = None

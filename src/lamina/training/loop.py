@@ -298,7 +298,8 @@ class Loop:
         self._check(feed, training=False)
         self._widen(feed, batch_size, steps)
         progress = choose_progress(verbose, self.model)
-        hooks = CallbackList(callbacks, model=self.model, params={"steps": feed.steps})
+        params = {"epochs": 1, "steps": feed.steps, "verbose": verbose}
+        hooks = CallbackList(callbacks, model=self.model, params=params)
         interrupt = Interrupt()
         with interrupt, progress:
             progress.epoch_begins(None, None, feed.steps)
@@ -361,7 +362,8 @@ class Loop:
     def predict(
         self, x: Any, *, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
     ) -> Any:
-        hooks = CallbackList(callbacks, model=self.model, params={"steps": steps})
+        params = {"epochs": 1, "steps": steps, "verbose": verbose}
+        hooks = CallbackList(callbacks, model=self.model, params=params)
         hooks.on_predict_begin()
         if config.max_steps_per_epoch() is not None:
             steps = limited(steps, config.max_steps_per_epoch(), "steps")

@@ -91,6 +91,7 @@ class Watch:
         message = f"{self.owner} watches {self.monitor!r}, and the logs have {known}."
         if self.monitor.startswith("val_") and not validated:
             bare = self.monitor.removeprefix("val_")
+            bare = next((name for name in logs if name.startswith(bare)), bare)  # acc → accuracy
             return (
                 f"{message}\n  Likely cause: fit() has nothing to validate on.\n"
                 f"  Fix: fit(…, validation_split=0.1), or monitor={bare!r}."
