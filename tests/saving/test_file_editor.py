@@ -10,6 +10,7 @@ from lamina.utils import legacy
 
 
 def make(library, *sizes):
+    library.backend.clear_session()  # names are counted from the beginning, whoever ran before
     layers = [library.layers.Dense(units) for units in sizes]
     return library.Sequential([library.Input((4,)), *layers])
 
