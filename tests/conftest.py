@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("KERAS_HOME", _own_folder("keras-home-"))
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, which some send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,7 +44,7 @@ settings.register_profile(
     "lamina",
     deadline=None,  # the first example of a shape compiles, which is slow
     derandomize=bool(os.environ.get("CI")),
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lamina")
@@ -47,12 +52,15 @@ settings.load_profile("lamina")
 
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test():
-    """The same names and the same random numbers, whichever test ran before."""
-    from lamina.core import dtypes, naming, seed
+    """The same names, random numbers and registered classes, whichever test ran before."""
+    from lamina.core import dtypes, naming, registry, seed
 
     naming.reset_names()
     seed.set_random_seed(20)
+    registered = dict(registry.get_custom_objects())
     yield
+    registry.get_custom_objects().clear()
+    registry.get_custom_objects().update(registered)
     dtypes.set_dtype_policy(None)
 
 

@@ -154,6 +154,15 @@ def close(actual: Any, expected: Any, tolerance: float = 1e-5) -> None:
         np.testing.assert_allclose(*wide, atol=tolerance, rtol=tolerance)
 
 
+def found(case: Case, layer: Any) -> list:
+    """Shapes and dtypes of what a call on arrays gives, without computing it where that will do."""
+    if not case.in_model:
+        return jax.tree.leaves(case.call(layer, case.inputs()))
+    pure = stateless(lambda x: case.call(layer, x), layer.variables)
+    outputs, _ = jax.eval_shape(pure, values_of(layer.variables), case.inputs())
+    return jax.tree.leaves(outputs)
+
+
 class LayerPromises:
     """Inherited by the test class of every family's table."""
 
@@ -204,7 +213,7 @@ class LayerPromises:
         shapes = case.unknown_batch()
         shape = plain(case.call(ours.compute_output_shape, shapes))
         assert shape == plain(case.call(theirs.compute_output_shape, shapes))
-        actual = jax.tree.leaves(case.call(ours, case.inputs()))
+        actual = found(case, ours)
         shape = shape if isinstance(shape[0], list) else [shape]
         assert [s[1:] for s in shape] == [list(array.shape[1:]) for array in actual]
 
@@ -216,7 +225,7 @@ class LayerPromises:
             monkeypatch.setattr(module, "trace_spec", None)
         ours = case.ours()
         symbols = jax.tree.leaves(case.call(ours, case.symbols()))
-        actual = jax.tree.leaves(case.call(ours, case.inputs()))
+        actual = found(case, ours)
         assert [s.shape[1:] for s in symbols] == [array.shape[1:] for array in actual]
         assert [s.dtype for s in symbols] == [array.dtype for array in actual]
 

@@ -314,7 +314,7 @@ def drawn(K, recipe):
 
 
 @given(graphs())
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_any_graph_has_the_order_the_weights_and_the_outputs_of_keras(recipe):
     for K in (lamina, keras):
         K.utils.clear_session()

@@ -43,7 +43,8 @@ class KerasFileEditor:
         >>> import lamina
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(3)])
+        >>> dense = lamina.layers.Dense(3, name="dense")
+        >>> model = lamina.Sequential([lamina.Input((2,)), dense])
         >>> model.save_weights(folder / "old.weights.h5")
         >>> editor = KerasFileEditor(folder / "old.weights.h5")  # doctest: +ELLIPSIS
         Keras model file ...
