@@ -52,15 +52,14 @@ settings.load_profile("lamina")
 
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test():
-    """The same names, random numbers and registered classes, whichever test ran before."""
+    """The same names and random numbers, and no class forgotten, whichever test ran before."""
     from lamina.core import dtypes, naming, registry, seed
 
     naming.reset_names()
     seed.set_random_seed(20)
     registered = dict(registry.get_custom_objects())
     yield
-    registry.get_custom_objects().clear()
-    registry.get_custom_objects().update(registered)
+    registry.get_custom_objects().update(registered)  # some tests empty it
     dtypes.set_dtype_policy(None)
 
 

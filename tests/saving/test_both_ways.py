@@ -173,9 +173,12 @@ every_model = pytest.mark.parametrize("build", MODELS, ids=lambda build: build._
 
 @pytest.fixture(autouse=True, scope="module")
 def _registered_classes_are_forgotten():
+    tables = [library.saving.get_custom_objects() for library in (keras, lamina)]
+    before = [dict(table) for table in tables]
     yield
-    for library in (keras, lamina):
-        library.saving.get_custom_objects().clear()
+    for table, others in zip(tables, before, strict=True):
+        table.clear()
+        table.update(others)
 
 
 class Saved(NamedTuple):
