@@ -44,7 +44,7 @@ settings.register_profile(
     "lamina",
     deadline=None,  # the first example of a shape compiles, which is slow
     derandomize=bool(os.environ.get("CI")),
-    max_examples=15,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lamina")
