@@ -13,17 +13,16 @@ import argparse
 import dataclasses
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import machine
 import numpy as np
 import report
+from contender import Contender, last_line, run as run_contender
 from peers.job import BATCH_SIZE, CLASSES, HIDDEN
 from rich.console import Console
 
@@ -31,35 +30,8 @@ TRAIN_SAMPLES, TEST_SAMPLES = 60_000, 10_000
 # Divisors of the 1,875 steps of an epoch, so that no peer compiles a second, shorter program.
 STEPS_PER_EXECUTION = (1, 15, 25, 75)
 RESCALE = ("inside", "before")
-# Settings of the caller's shell that would speed up or slow down some contenders only.
-SETTINGS_OF_LIBRARIES = ("JAX_", "KERAS_", "LAMINA_", "TF_", "XLA_", "OMP_", "MKL_")
 
 console = Console(stderr=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Contender:
-    """One row of the table.
-
-    Args:
-        name: As the table shows it.
-        script: File under `peers/`.
-        environment: Folder under `$LAMINA_PEERS`; `""` is Lamina's own environment.
-        options: For the script.
-        variables: Environment variables of the process.
-    """
-
-    name: str
-    script: str
-    environment: str = ""
-    options: tuple[str, ...] = ()
-    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def python(self) -> Path:
-        """The interpreter that has this contender's packages."""
-        if not self.environment:
-            return Path(sys.executable)
-        return peers_folder() / self.environment / "bin" / "python"
 
 
 FIRST_START = Contender("Lamina, first start", "keras_fit.py", options=("--library", "lamina"))
@@ -155,12 +127,6 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def peers_folder() -> Path:
-    """Where `make bench-peers` makes the environments of the peers."""
-    default = Path.home() / ".cache" / "lamina-peers"
-    return Path(os.environ.get("LAMINA_PEERS") or default).expanduser()
-
-
 def save_data(folder: Path) -> tuple[Path, str]:
     """Put MNIST in one uncompressed file that every contender reads alike.
 
@@ -221,44 +187,8 @@ def with_settings(contender: Contender, steps: int, rescale: str) -> Contender:
 
 
 def run(contender: Contender, data: Path, epochs: int, folder: Path) -> dict:
-    """Run one contender once as a fresh process.
-
-    Args:
-        folder: Working folder; also holds Lamina's cache, so that the second start in the same
-            folder finds what the first one compiled.
-
-    Returns:
-        What the contender measured; `cold`: seconds from its start to its prediction;
-        `used_by_others`: fraction of the machine that other programs used right before.
-
-    Raises:
-        subprocess.CalledProcessError: If the contender failed.
-    """
-    folder.mkdir(exist_ok=True)
-    others = machine.busy_share()
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS_OF_LIBRARIES)}
-    variables = {**inherited, "LAMINA_CACHE": str(folder / "cache"), **contender.variables}
-    script = machine.PEERS / contender.script
-    command = [contender.python(), script, data, "--epochs", str(epochs), *contender.options]
-    command = [str(part) for part in command]
-    cold, line = 0.0, ""
-    with open(folder / "stderr.txt", "w+") as errors:
-        start = time.perf_counter()
-        with subprocess.Popen(
-            command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process:
-            for line in process.stdout:
-                if line.startswith("prediction"):
-                    cold = time.perf_counter() - start
-        if process.returncode != 0:
-            errors.seek(0)
-            raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read())
-    return {**json.loads(line), "cold": cold, "used_by_others": others}
-
-
-def last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    """Run one contender once as a fresh process; see `contender.run`."""
+    return run_contender(contender, (data, "--epochs", epochs), folder)
 
 
 if __name__ == "__main__":

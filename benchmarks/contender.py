@@ -1,0 +1,120 @@
+"""Contenders: scripts under `peers/`, each run as a process of its own in its own environment."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import machine
+
+# Settings of the caller's shell that would speed up or slow down some contenders only.
+SETTINGS_OF_LIBRARIES = ("JAX_", "KERAS_", "LAMINA_", "TF_", "TORCH", "XLA_", "OMP_", "MKL_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """Who takes part.
+
+    Args:
+        name: As tables show it.
+        script: File under `peers/`.
+        environment: Folder under `$LAMINA_PEERS`; `""` is Lamina's own environment.
+        options: For the script.
+        variables: Environment variables of the process.
+    """
+
+    name: str
+    script: str
+    environment: str = ""
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def python(self) -> Path:
+        """The interpreter that has this contender's packages."""
+        if not self.environment:
+            return Path(sys.executable)
+        return peers_folder() / self.environment / "bin" / "python"
+
+
+def peers_folder() -> Path:
+    """Where `make bench-peers` makes the environments of the peers."""
+    default = Path.home() / ".cache" / "lamina-peers"
+    return Path(os.environ.get("LAMINA_PEERS") or default).expanduser()
+
+
+def run(
+    contender: Contender,
+    arguments: Sequence[object],
+    folder: Path,
+    limit: float | None = None,
+) -> dict:
+    """Run a contender once as a fresh process.
+
+    Args:
+        arguments: For the script, before the contender's own options.
+        folder: Working folder; also holds Lamina's cache, so that a second start in the same
+            folder finds what the first one compiled.
+        limit: Seconds after which the process is ended.
+
+    Returns:
+        What the contender measured, its last line; `cold`: seconds from its start to its
+        prediction, if it prints one; `used_by_others`: fraction of the machine that other
+        programs used right before.
+
+    Raises:
+        subprocess.CalledProcessError: If the contender failed.
+        subprocess.TimeoutExpired: If it took longer than the limit.
+    """
+    folder.mkdir(exist_ok=True)
+    others = machine.busy_share()
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS_OF_LIBRARIES)}
+    modules = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    variables = {
+        **inherited,
+        "LAMINA_CACHE": str(folder / "cache"),
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),  # `workloads`
+        **contender.variables,
+    }
+    script = machine.PEERS / contender.script
+    command = [str(c) for c in (contender.python(), script, *arguments, *contender.options)]
+    cold, line, late = 0.0, "", threading.Event()
+    with open(folder / "stderr.txt", "w+") as errors:
+        start = time.perf_counter()
+        with subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process:
+
+            def end() -> None:
+                late.set()
+                process.kill()
+
+            timer = threading.Timer(limit or threading.TIMEOUT_MAX, end)
+            timer.daemon = True
+            timer.start()
+            for line in process.stdout:
+                if line.startswith("prediction"):
+                    cold = time.perf_counter() - start
+            timer.cancel()
+        if late.is_set():
+            raise subprocess.TimeoutExpired(command, limit or 0)
+        if process.returncode != 0:
+            errors.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read())
+    return {**json.loads(line), "cold": cold, "used_by_others": others}
+
+
+def reason(error: subprocess.SubprocessError) -> str:
+    """Why a contender has no figures, in one line."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"not done within {error.timeout:.0f} s"
+    return last_line(error.stderr or "") or str(error)
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
