@@ -64,15 +64,12 @@ def _same_start_for_every_test():
 
 
 @pytest.fixture
-def optimized(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def optimized() -> Iterator[None]:
     """Programs are compiled as users have them, for tests that train for seconds."""
-    import jax
+    from programs import compiled_as_for_users
 
-    monkeypatch.delenv("JAX_DISABLE_MOST_OPTIMIZATIONS", raising=False)
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    with compiled_as_for_users():
+        yield
 
 
 @pytest.fixture
@@ -97,46 +94,10 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-class CompilationCounter:
-    """Names of the programs that were compiled since the last `reset()`."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def reset(self) -> None:
-        self.names.clear()
-
-    def count(self, name: str) -> int:
-        """How many programs whose name contains `name` were compiled."""
-        return sum(name in compiled for compiled in self.names)
-
-
 @pytest.fixture
 def compilations():
     """Counts what XLA compiles (or loads from the cache) while the test runs."""
-    import logging
-    import re
+    from programs import counted_compilations
 
-    import jax
-
-    counter = CompilationCounter()
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found = re.search(r"Compiling (?:module )?(\S+)", record.getMessage())
-            if found:
-                counter.names.append(found.group(1))
-
-    logger = logging.getLogger("jax._src.interpreters.pxla")
-    handler, level, propagate = Handler(logging.DEBUG), logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    jax.config.update("jax_log_compiles", True)
-    try:
+    with counted_compilations() as counter:
         yield counter
-    finally:
-        jax.config.update("jax_log_compiles", False)
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
