@@ -27,8 +27,8 @@ format: $(VENV)/installed-dev ## mend what style can be mended by a tool
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/installed ## Lamina and its installed peers on the first network, one table
-	$(BIN)/python benchmarks/first_network.py $(BENCH_ARGS)
+bench: $(VENV)/installed ## Lamina and its installed peers on every workload: docs/performance.md
+	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 

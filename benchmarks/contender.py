@@ -41,6 +41,20 @@ class Contender:
         return peers_folder() / self.environment / "bin" / "python"
 
 
+def keras(script: str) -> dict[str, Contender]:
+    """Keras on each backend, by the backend's name."""
+    return {
+        backend: Contender(
+            f"Keras on {title}", script, folder, variables={"KERAS_BACKEND": backend}
+        )
+        for title, backend, folder in (
+            ("JAX", "jax", "keras-jax"),
+            ("TensorFlow", "tensorflow", "tensorflow"),
+            ("PyTorch", "torch", "torch"),
+        )
+    }
+
+
 def peers_folder() -> Path:
     """Where `make bench-peers` makes the environments of the peers."""
     default = Path.home() / ".cache" / "lamina-peers"
@@ -63,8 +77,8 @@ def run(
 
     Returns:
         What the contender measured, its last line; `cold`: seconds from its start to its
-        prediction, if it prints one; `used_by_others`: fraction of the machine that other
-        programs used right before.
+        prediction, if it prints one; `seconds`: to its end; `used_by_others`: fraction of the
+        machine that other programs used right before.
 
     Raises:
         subprocess.CalledProcessError: If the contender failed.
@@ -100,12 +114,25 @@ def run(
                 if line.startswith("prediction"):
                     cold = time.perf_counter() - start
             timer.cancel()
+        seconds = time.perf_counter() - start
         if late.is_set():
             raise subprocess.TimeoutExpired(command, limit or 0)
         if process.returncode != 0:
             errors.seek(0)
             raise subprocess.CalledProcessError(process.returncode, command, stderr=errors.read())
-    return {**json.loads(line), "cold": cold, "used_by_others": others}
+    return {**json.loads(line), "cold": cold, "seconds": seconds, "used_by_others": others}
+
+
+def attempt(
+    contender: Contender, arguments: Sequence[object], folder: Path, limit: float | None = None
+) -> dict:
+    """The same, but a contender that fails or is not installed gives `{"failed": reason}`."""
+    if not contender.python().exists():
+        return {"failed": "not installed"}
+    try:
+        return run(contender, arguments, folder, limit)
+    except subprocess.SubprocessError as error:
+        return {"failed": reason(error)}
 
 
 def reason(error: subprocess.SubprocessError) -> str:

@@ -5,7 +5,7 @@ its own environment (`peers/`, one short script each); rounds go A B C A B C, so
 whose speed drifts slows everybody alike. Peers that are not installed are listed as such.
 
     python benchmarks/first_network.py                                  # table and JSON
-    python benchmarks/first_network.py --write docs/performance.md      # and the page
+    python benchmarks/first_network.py --write README.md                # and the short table there
     python benchmarks/first_network.py --rounds 1 --no-tune             # a quick look
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 import machine
 import numpy as np
 import report
-from contender import Contender, last_line, run as run_contender
+from contender import Contender, keras, last_line, run as run_contender
 from peers.job import BATCH_SIZE, CLASSES, HIDDEN
 from rich.console import Console
 
@@ -33,20 +33,12 @@ RESCALE = ("inside", "before")
 
 console = Console(stderr=True)
 
-
 FIRST_START = Contender("Lamina, first start", "keras_fit.py", options=("--library", "lamina"))
 SECOND_START = dataclasses.replace(FIRST_START, name="Lamina, second start")
 SCAN = Contender("lax.scan by hand", "jax_scan.py")
 TORCH_LOOP = Contender("PyTorch loop by hand", "torch_loop.py", environment="torch")
 SKLEARN = Contender("scikit-learn MLPClassifier", "sklearn_mlp.py")
-KERAS_JAX, KERAS_TENSORFLOW, KERAS_TORCH = KERAS = [
-    Contender(f"Keras on {title}", "keras_fit.py", folder, variables={"KERAS_BACKEND": backend})
-    for title, backend, folder in (
-        ("JAX", "jax", "keras-jax"),
-        ("TensorFlow", "tensorflow", "tensorflow"),
-        ("PyTorch", "torch", "torch"),
-    )
-]
+KERAS_JAX, KERAS_TENSORFLOW, KERAS_TORCH = KERAS = [*keras("keras_fit.py").values()]
 
 
 def main() -> None:

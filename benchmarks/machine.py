@@ -52,9 +52,27 @@ def busy_share(seconds: float = 0.3) -> float:
 
 def peak_flops() -> float:
     """Floating-point operations per second in a large float32 matrix product, all cores."""
-    command = [sys.executable, PEERS / "peak_flops.py"]
+    return _measured("peak_flops.py")["flops_per_second"]
+
+
+def limits() -> dict:
+    """What the machine can do at best.
+
+    Returns:
+        `flops_per_second`; `bandwidth`: bytes read and written a second, by the bytes that are
+        worked on, as text; `jax_memory`: bytes of a process that only imported JAX.
+    """
+    return {
+        "flops_per_second": peak_flops(),
+        "bandwidth": _measured("bandwidth.py", str(cores())),
+        "jax_memory": _measured("jax_baseline.py")["peak_memory"],
+    }
+
+
+def _measured(script: str, *arguments: str) -> dict:
+    command = [sys.executable, PEERS / script, *arguments]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(result.stdout)["flops_per_second"]
+    return json.loads(result.stdout)
 
 
 def training_step_flops(sizes: tuple[int, ...], batch_size: int) -> int:

@@ -96,7 +96,7 @@ def how_much_faster(results: dict) -> str:
         if name not in (LAMINA, LAMINA_AGAIN)
     ]
     head = ("Lamina against", "an epoch", "whole script, first start", "whole script, later starts")
-    return f"{_markdown_table(head, rows)}\n\n{headline(results)}."
+    return f"{markdown_table(head, rows)}\n\n{headline(results)}."
 
 
 def markdown(results: dict) -> str:
@@ -112,11 +112,11 @@ def markdown(results: dict) -> str:
     )
     parts = [
         f"{headline(results)}.",
-        _markdown_table(COLUMNS, measured_rows(results)),
+        markdown_table(COLUMNS, measured_rows(results)),
         f"Peak of the machine in a large float32 matrix product: {peak:.0f} GFLOP/s. "
         f"The matrix products of one epoch: {work:.1f} GFLOP. {used_by_others(results)}",
         "Lamina is this many times faster:",
-        _markdown_table(("on", "ratio", "aim", "verdict"), ratios(results)),
+        markdown_table(("on", "ratio", "aim", "verdict"), ratios(results)),
         f"Versions: {', '.join(versions)}.",
     ]
     return "\n\n".join(parts)
@@ -192,6 +192,6 @@ def _verdict(ratio: float | None, aim: float) -> tuple[str, str, str]:
     return f"{ratio:.2f}", f"{aim:.1f}", verdict
 
 
-def _markdown_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def markdown_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -21,7 +21,7 @@ import machine
 import numpy as np
 import training_report
 import workloads
-from contender import Contender, reason, run
+from contender import Contender, keras, reason, run
 from rich.console import Console
 
 LAMINA = Contender("Lamina", "train_keras.py", options=("--library", "lamina"))
@@ -30,21 +30,17 @@ CONTENDERS = {
     "lamina": LAMINA,
     "lamina-again": LAMINA_AGAIN,  # finds the programs that the first start compiled
     "jax": Contender("JAX by hand", "train_jax.py"),
-    **{
-        f"keras-{backend}": Contender(
-            f"Keras on {title}", "train_keras.py", folder, variables={"KERAS_BACKEND": backend}
-        )
-        for title, backend, folder in (
-            ("JAX", "jax", "keras-jax"),
-            ("TensorFlow", "tensorflow", "tensorflow"),
-            ("PyTorch", "torch", "torch"),
-        )
-    },
+    **{f"keras-{backend}": c for backend, c in keras("train_keras.py").items()},
+    "keras-torch-jit": dataclasses.replace(
+        keras("train_keras.py")["torch"], name="Keras on PyTorch, jit_compile"
+    ),
     "torch": Contender("PyTorch by hand", "train_torch.py", "torch"),
     "torch-compile": Contender("PyTorch by hand, torch.compile", "train_torch.py", "torch"),
     "sklearn": Contender("scikit-learn", "train_sklearn.py"),
 }
-# Compiling for minutes is a result, too, but one that nobody has to wait for in every round.
+# torch.compile takes minutes for some models: that is a result, too, but nobody has to wait for it
+# in every round, or with Keras in every workload.
+TORCH_COMPILERS = ("keras-torch-jit", "torch-compile")
 COMPILE_LIMIT = 60.0
 
 console = Console(stderr=True)
@@ -64,7 +60,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("workload", choices=workloads.NAMES)
     add_options(parser)
     parser.add_argument(
-        "--only", type=names, default=list(CONTENDERS), metavar="A,B", help=", ".join(CONTENDERS)
+        "--only",
+        dest="contenders",
+        type=names,
+        default=list(CONTENDERS),
+        metavar="A,B",
+        help=", ".join(CONTENDERS),
     )
     parser.add_argument("--json", type=Path, help="keep every measurement in this file")
     return parser.parse_args()
@@ -125,12 +126,12 @@ def _rounds(
 ) -> tuple[dict[str, list[dict]], list[str], dict[str, str]]:
     runs: dict[str, list[dict]] = {}
     failed: dict[str, str] = {}
-    takes_part = {key: CONTENDERS[key] for key in options.only if _can(key, workload)}
+    takes_part = {key: CONTENDERS[key] for key in options.contenders if _can(key, workload)}
     missing = [c.name for c in takes_part.values() if not c.python().exists()]
     best: dict[str, dict] = {}
     for number in range(options.rounds):
         for key, contender in takes_part.items():
-            once = key == "torch-compile" and number > 0
+            once = key in TORCH_COMPILERS and number > 0
             if contender.name in failed or contender.name in missing or once:
                 continue
             console.print(f"{workload.__name__}, round {number + 1}: {contender.name}")
@@ -151,6 +152,8 @@ def _rounds(
 
 
 def _can(key: str, workload: ModuleType) -> bool:
+    if key == "keras-torch-jit":
+        return workload.__name__ == "workloads.mlp"
     return key != "sklearn" or hasattr(workload, "SIZES")
 
 
@@ -166,7 +169,7 @@ def _run(
     steps = workloads.steps_for(workload, key)
     arguments = (workload.__name__.split(".")[-1], folder / "data.npz")
     given = ("--steps", steps, "--later", options.later, "--settings", json.dumps(settings))
-    limit = COMPILE_LIMIT if key == "torch-compile" else None
+    limit = COMPILE_LIMIT if key in TORCH_COMPILERS else None
     result = run(contender, (*arguments, *given), folder / f"round-{number}", limit)
     return {**result, "steps": steps}
 
@@ -177,8 +180,8 @@ def _settings(key: str, workload: ModuleType, default_only: bool) -> list[dict]:
     Keras's default on PyTorch is not to compile, and it takes one step per execution only. Its
     `jit_compile` on TensorFlow is on unless switched off.
     """
-    if key == "torch-compile":
-        return [{"compiled": True}]
+    if key in TORCH_COMPILERS:
+        return [{"compiled": True} if key == "torch-compile" else {"jit_compile": True}]
     if default_only or key not in ("keras-jax", "keras-tensorflow"):
         return [{}]
     tried: list[dict] = [{"steps_per_execution": n} for n in workload.STEPS_PER_EXECUTION]

@@ -20,6 +20,7 @@ def rows_of(contender: str, result: dict) -> list[dict]:
             "steps": result["steps"],
             "import": result["import"],
             "peak_memory": result["peak_memory"],
+            "parameters": result.get("parameters"),
             "versions": result["versions"],
             "used_by_others": result["used_by_others"],
         }
@@ -54,6 +55,11 @@ def step_seconds(runs: list[dict]) -> float:
 def overhead(run: dict) -> float:
     """Seconds that the first epoch takes longer than a later one: tracing, compiling, copying."""
     return run["epochs"][0] - later(run["epochs"])
+
+
+def compile_seconds(runs: list[dict]) -> float:
+    """Median of `overhead` over the rounds, and never quite nothing."""
+    return max(statistics.median(map(overhead, runs)), 1e-3)
 
 
 def first_epoch(runs: list[dict], steps: int) -> float:
@@ -95,7 +101,7 @@ def measured_rows(results: dict) -> list[tuple[str, ...]]:
                 f"{step_seconds(runs) * 1e3:.3f}",
                 f"{step_seconds(runs) * steps:.3f}",
                 f"{first_epoch(runs, steps):.2f}",
-                f"{statistics.median(map(overhead, runs)):.2f}",
+                f"{compile_seconds(runs):.2f}",
                 f"{statistics.median(run['import'] for run in runs):.2f}",
                 f"{statistics.median(run['peak_memory'] for run in runs) / 1e6:.0f}",
                 f"{runs[-1]['loss']:.4f}",

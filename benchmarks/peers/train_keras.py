@@ -22,6 +22,8 @@ x, y = data(options, workload)
 class EpochClock(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         record.epoch_ends(logs["loss"])
+        if record.is_slow():
+            self.model.stop_training = True
 
 
 def train(scaled=False, **settings):
@@ -39,13 +41,15 @@ def train(scaled=False, **settings):
         verbose=0,
         callbacks=[EpochClock()],
     )
+    return model.count_params()
 
 
 for setting in options.settings:
     record.begin(**setting)
-    train(**setting)
+    parameters = train(**setting)
     record.end()
 
+record.results["parameters"] = parameters
 versions = {options.library: keras.__version__}
 backend = "jax" if options.library == "lamina" else os.environ["KERAS_BACKEND"]
 versions[backend] = importlib.import_module(backend).__version__

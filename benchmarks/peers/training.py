@@ -74,6 +74,14 @@ class Record:
         entry["loss"] = loss
         self._mark = time.perf_counter()
 
+    def is_slow(self) -> bool:
+        """Whether a later epoch of this setting took far longer than one of an earlier setting.
+
+        It will not be the best, so its remaining epochs need not be run.
+        """
+        *earlier, this = (entry["epochs"][1:] for entry in self.results["settings"])
+        return bool(earlier and this) and min(this) > 1.5 * min(map(min, earlier))
+
     def end(self) -> None:
         """Call after a setting's last epoch."""
         # Only the first setting's peak is its own: what comes later finds memory already taken.

@@ -1,0 +1,64 @@
+"""The chart of the page: how many times longer than Lamina each contender takes for a step."""
+
+from pathlib import Path
+
+import training_report
+import workloads
+
+# Shown if measured, each at its best setting; colours that people tell apart.
+SHOWN = {
+    "JAX by hand": "#8a8f98",
+    "Keras on JAX": "#3b78c3",
+    "PyTorch by hand": "#e07a3f",
+    "Keras on TensorFlow": "#c9a227",
+    "Keras on PyTorch": "#a05195",
+}
+
+
+def bars(training: dict) -> dict[str, dict[str, float]]:
+    """From contender to workload to how many times longer than Lamina's its step takes."""
+    found: dict[str, dict[str, float]] = {name: {} for name in SHOWN}
+    for workload, measured in training.items():
+        runs = measured["runs"]
+        for contender in SHOWN:
+            ratios = [
+                training_report.times_faster(runs["Lamina"], theirs)
+                for name, theirs in runs.items()
+                if name.startswith(contender) and "Lamina" in runs
+            ]
+            if ratios:
+                found[contender][workload] = min(ratios)
+    return {name: ratios for name, ratios in found.items() if ratios}
+
+
+def write(path: Path, training: dict) -> None:
+    """Draw the bars into an SVG file."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot as plt
+
+    shown = bars(training)
+    names = [name for name in workloads.NAMES if name in training]
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "lamina", "font.size": 10}
+    with plt.rc_context(settings):
+        figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
+        width = 0.8 / max(1, len(shown))
+        for i, (contender, ratios) in enumerate(shown.items()):
+            at = [names.index(name) - 0.4 + (i + 0.5) * width for name in ratios]
+            drawn = axes.bar(
+                at, list(ratios.values()), width * 0.92, color=SHOWN[contender], label=contender
+            )
+            axes.bar_label(drawn, [f"{v:.1f}" for v in ratios.values()], fontsize=7, padding=1)
+        axes.axhline(1, color="#1b7f4b", linewidth=1.5, label="Lamina")
+        axes.set_yscale("log")
+        ticks = [0.5, 1, 2, 5, 10, 20, 50]
+        axes.set_yticks(ticks, [f"{tick:g}×" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xticks(range(len(names)), names)
+        axes.set_ylabel("time a step, Lamina = 1")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(ncols=3, frameon=False, fontsize=8, loc="upper left")
+        axes.margins(y=0.25)
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)

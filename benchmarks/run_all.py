@@ -1,0 +1,79 @@
+"""Everything: all workloads with all peers, and the page that shows them.
+
+    python benchmarks/run_all.py                              # about 25 minutes on two cores
+    python benchmarks/run_all.py --only mlp,predict           # those anew, the rest as it was
+    python benchmarks/run_all.py --quick                      # does everything run?
+
+What was measured is kept in `performance.json` after every workload; the page is made from it.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import machine
+import overheads
+import page
+import predict
+import start
+import stream
+import train
+import workloads
+from rich.console import Console
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+OTHERS = ("predict", "stream", "start", "overheads")
+
+console = Console(stderr=True)
+
+
+def main() -> None:
+    options = parse_arguments()
+    results = json.loads(options.json.read_text()) if options.json.exists() else {}
+    results |= {"machine": machine.describe(), "date": time.strftime("%Y-%m-%d")}
+    for name in ("machine", *options.only):
+        if options.page_only:
+            break
+        began = time.perf_counter()
+        if name == "machine":
+            results["machine_limits"] = machine.limits()
+        elif name in workloads.NAMES:
+            results.setdefault("training", {})[name] = train.measure(name, options)
+        else:
+            results[name] = measure_other(name, options.quick)
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        console.print(f"{name}: {time.perf_counter() - began:.0f} s")
+    page.write(options.write, results)
+    console.print(f"Page: {options.write}; all measurements: {options.json}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    everything = (*workloads.NAMES, *OTHERS)
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=everything, metavar="A,B"
+    )
+    train.add_options(parser)
+    parser.add_argument("--quick", action="store_true", help="one round of everything, untuned")
+    parser.add_argument("--json", type=Path, default=Path("performance.json"))
+    parser.add_argument("--write", type=Path, default=PAGE, metavar="PAGE")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing")
+    options = parser.parse_args()
+    unknown = [name for name in options.only if name not in everything]
+    if unknown:
+        parser.error(f"no workload {unknown[0]!r}; there are {', '.join(everything)}")
+    options.contenders = list(train.CONTENDERS)
+    if options.quick:
+        options.rounds, options.later, options.no_tune = 1, 1, True
+    return options
+
+
+def measure_other(name: str, quick: bool) -> dict:
+    if name == "start":
+        return start.measure(repeats=1 if quick else 5)
+    return {"predict": predict, "stream": stream, "overheads": overheads}[name].measure(quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The suite's arithmetic, that its models agree, and the page it writes; nothing is timed."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_can_be_imported(monkeypatch):
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+def _rounds(first, later, steps=100, memory=300e6):
+    """Two rounds; in the second the machine is half as fast, for everybody."""
+    return [
+        {
+            "epochs": [first * slowness, later * slowness, later * slowness],
+            "loss": 0.5,
+            "steps": steps,
+            "import": 0.5,
+            "peak_memory": memory,
+            "parameters": 1_000_000,
+            "versions": {"some": "1.0"},
+            "used_by_others": 0.1,
+        }
+        for slowness in (1, 2)
+    ]
+
+
+@pytest.fixture
+def measured():
+    return {
+        "workload": "mlp",
+        "title": "784-128-128-10",
+        "machine": "2 cores, AVX-512",
+        "date": "2020-01-01",
+        "steps": 100,
+        "rounds": 2,
+        "flops_per_step": 1e9,
+        "activation_bytes": 1e6,
+        "data_bytes": 100e6,
+        "runs": {
+            "Lamina": _rounds(first=3, later=1),
+            "Lamina, second start": _rounds(first=1.5, later=1),
+            "JAX by hand": _rounds(first=4, later=1.1),
+            "Keras on JAX, default": _rounds(first=2, later=1, steps=20),
+            "Keras on JAX, 10 steps": _rounds(first=2, later=0.28, steps=20),
+        },
+        "not_installed": ["PyTorch by hand"],
+        "failed": {"scikit-learn": "no such module"},
+    }
+
+
+@pytest.fixture
+def results(measured):
+    return {
+        "machine": "2 cores, AVX-512",
+        "date": "2020-01-01",
+        "machine_limits": {
+            "flops_per_second": 200e9,
+            # Timing the smallest set is the least exact: it is no slower than the next.
+            "bandwidth": {"1000000": 20e9, "16000000": 50e9, "500000000": 10e9},
+            "jax_memory": 100e6,
+        },
+        "training": {"mlp": measured},
+    }
+
+
+def _by_key(results):
+    import targets
+
+    return {target.key: target for target in targets.all_targets(results)}
+
+
+def test_contenders_with_shorter_epochs_are_compared_by_the_step(results):
+    found = _by_key(results)["mlp.peer"]
+    # 0.28 s for 20 steps against 1 s for 100.
+    assert found.value == pytest.approx(1.4)
+    assert "Keras on JAX, 10 steps" in found.text
+    assert found.verdict() == "missed by 7%"
+
+
+def test_a_first_epoch_is_what_compiling_adds_and_all_its_steps(results):
+    import training_report
+
+    default = results["training"]["mlp"]["runs"]["Keras on JAX, default"]
+    # (2 - 1) + 100 × 0.05 s in the first round, twice that in the second.
+    assert training_report.first_epoch(default, steps=100) == pytest.approx(9)
+    assert _by_key(results)["mlp.second_start"].value == pytest.approx(4)
+
+
+def test_the_limit_of_a_step_is_its_products_or_its_memory_traffic_whichever_is_longer(measured):
+    import targets
+
+    limits = {"flops_per_second": 200e9, "bandwidth": {"1000000": 20e9, "50000000": 50e9}}
+    found = targets.limit_seconds(measured, limits)
+    assert found["compute"] == pytest.approx(5e-3)
+    # Six passages over 4 MB of parameters, 1 MB of batch, 2 MB of activations.
+    assert found["memory"] == pytest.approx(27e6 / 50e9)
+    assert found["limit"] == found["compute"]
+
+
+def test_memory_allowed_is_jax_and_half_more_than_what_is_needed(results):
+    import targets
+
+    allowed = targets.memory_bound(results["training"]["mlp"], results["machine_limits"])
+    assert allowed == pytest.approx(100e6 + 1.5 * (100e6 + 16e6 + 1e6))
+    assert not _by_key(results)["mlp.memory"].met  # 300 MB
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    import targets
+
+    verdicts = {target.verdict() for target in targets.all_targets({})}
+    assert verdicts == {"not measured"}
+
+
+@pytest.mark.parametrize(
+    ("aim", "value", "at_least", "verdict"),
+    [
+        (1.5, 1.5, True, "met"),
+        (1.5, 1.2, True, "missed by 20%"),
+        (1.0, 0.995, True, "missed by less than 1%"),
+        (100, 150, False, "missed by 50%"),
+        (10, 9, False, "met"),
+    ],
+)
+def test_a_verdict_says_by_how_much_a_target_is_missed(aim, value, at_least, verdict):
+    import targets
+
+    assert targets.Target("key", "text", aim, value, at_least=at_least).verdict() == verdict
+
+
+def test_the_page_keeps_its_prose_and_says_who_is_missing(results, tmp_path, monkeypatch):
+    import page
+    import targets
+
+    monkeypatch.setattr(targets, "reasons", lambda: {"mlp.peer": "Because of the weather."})
+    path = tmp_path / "performance.md"
+    path.write_text("Before.\n<!-- suite: begin -->\nstale\n<!-- suite: end -->\n## Levers\nkept\n")
+    page.write(path, results)
+    page.write(path, results)  # and a second time
+    text = path.read_text()
+    assert text.startswith("Before.\n")
+    assert text.endswith("\n## Levers\nkept\n")
+    assert "stale" not in text
+    assert text.count("Because of the weather.") == 1
+    assert "| PyTorch by hand | not installed |" in text
+    assert "| scikit-learn | no such module |" in text
+    assert "not measured" in text
+    assert "Keras on JAX" in path.with_suffix(".svg").read_text()
+
+
+def test_a_page_without_markers_is_refused(results, tmp_path):
+    import page
+
+    path = tmp_path / "page.md"
+    path.write_text("Nothing to fill in.\n")
+    with pytest.raises(ValueError, match="no markers"):
+        page.write(path, results)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"), [("lamina,tensor-flow", "no contender 'tensor-flow'"), ("", "there are")]
+)
+def test_an_unknown_contender_is_named(chosen, message):
+    import argparse
+
+    import train
+
+    with pytest.raises(argparse.ArgumentTypeError, match=message):
+        train.names(chosen)
+
+
+@pytest.mark.parametrize("name", ["mlp", "table", "cnn", "lstm", "transformer", "gpt", "deep_cnn"])
+def test_the_model_in_jax_has_the_parameters_of_the_one_in_keras_words(name):
+    import jax
+    import workloads
+
+    import lamina
+
+    workload = workloads.load(name)
+    init, logits = workload.jax_model()
+    params, state = jax.eval_shape(init, jax.random.key(0))
+    model = workload.keras_model(lamina)
+    counted = sum(a.size for a in jax.tree.leaves((params, state)))
+    # MultiHeadAttention has one bias more than it needs, of the keys; so does the hand's.
+    assert counted == model.count_params()
+    x, _ = workload.arrays(np.random.default_rng(seed=0), 2)
+    outputs, _ = jax.eval_shape(logits, params, state, x, jax.random.key(0))
+    assert outputs.shape == model.compute_output_shape(x.shape)
+
+
+# A loop over time is counted once by the compiler, whatever its length: no lstm here.
+@pytest.mark.parametrize("name", ["mlp", "table", "cnn", "transformer", "gpt", "deep_cnn"])
+def test_operations_of_a_step_agree_with_what_the_compiler_counts(name):
+    import jax
+    import workloads
+
+    workload = workloads.load(name)
+    init, logits = workload.jax_model()
+    x, _ = workload.arrays(np.random.default_rng(seed=0), workload.BATCH_SIZE)
+    params, state = jax.eval_shape(init, jax.random.key(0))
+
+    def loss(params, state, x, key):
+        return logits(params, state, x, key)[0].sum()
+
+    lowered = jax.jit(jax.grad(loss)).lower(params, state, x, jax.random.key(0))
+    products = sum(_operations(line) for line in lowered.as_text().splitlines())
+    assert workloads.training_flops(workload) == pytest.approx(products, rel=0.05)
+
+
+def _operations(line):
+    """Of a matrix product in StableHLO: two for each multiplication."""
+    import re
+
+    if "stablehlo.dot_general" not in line:
+        return 0
+    contracting = re.search(r"contracting_dims = \[([\d, ]*)\]", line)[1]
+    left, _, result = re.findall(r"tensor<([\dx]*)xf32>", line)
+    sizes = [int(n) for n in left.split("x")]
+    summed = np.prod([sizes[int(axis)] for axis in contracting.split(",")])
+    return 2 * summed * np.prod([int(n) for n in result.split("x")])
