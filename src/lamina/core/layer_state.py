@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, registry
+from lamina.core import dtypes, registry, structure
 from lamina.core.call_signature import is_shape
 from lamina.core.init_arguments import arguments_as_config, has_automatic_config, make_from_config
 from lamina.core.later import later_function
@@ -240,6 +240,7 @@ class LayerState(Operation):
     # -- tracking --------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
+        structure.changed()
         reserved = getattr(type(self), name, None)
         if isinstance(reserved, property) or name.startswith("__"):
             if isinstance(reserved, property) and reserved.fset is None:
@@ -280,12 +281,14 @@ class LayerState(Operation):
                 "every call.\n  Fix: make it once, in __init__ or build."
             )
         known.append(value)
+        structure.changed()
         if not self._trainable and kind in ("trainable", "layers"):
             value.trainable = False
 
     def _forget(self, value: Any) -> None:
         """Strike out what was removed from an attribute, unless another still holds it."""
         gone = no_longer_held(self, value, _BOOKS) if "_tracked" in self.__dict__ else ()
+        structure.changed()
         for known in self._tracked.values() if gone else ():
             known[:] = [item for item in known if id(item) not in gone]
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import naming, registry, runtime  # noqa: F401 - runtime sets JAX up
+from lamina.core import naming, registry, runtime, structure  # noqa: F401 - runtime sets JAX up
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
 
@@ -124,7 +124,7 @@ class Variable:
     ):
         self.name = name or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
-        self.trainable = bool(trainable)
+        self._trainable = bool(trainable)
         self.regularizer = regularizer
         self.constraint = constraint
         self.autocast = autocast
@@ -141,6 +141,7 @@ class Variable:
             self._value = _on_device(value, dtype)
         # Whether somebody else may hold the array: training must then not overwrite it in place.
         self._lent = False
+        structure.changed()
         if shape is not None and resolve_shape(shape) != self._value.shape:
             raise ValueError(
                 f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
@@ -161,6 +162,16 @@ class Variable:
                 "left open in lamina.Input(shape)."
             )
         return resolved
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        structure.changed()
 
     @property
     def value(self) -> jax.Array:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core import config, naming
+from lamina.core import config, naming, structure
 from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.stateless import stateless
@@ -184,12 +184,14 @@ class Metric:
         kept = kinds.get(kind_of(value))
         if kept is not None and not any(value is known for known in kept):
             kept.append(value)
+            structure.changed()
 
     def _forget(self, value: Any) -> None:
         gone = no_longer_held(self, value, ("_own_variables", "_metrics"))
         lists: tuple[list, list] = (self._own_variables, self._metrics)
         for known in lists:
             known[:] = [item for item in known if id(item) not in gone]
+        structure.changed()
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
         if len(values) != len(self.variables):

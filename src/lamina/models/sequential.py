@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import masking, registry
+from lamina.core import masking, registry, structure
 from lamina.core.call_signature import is_shape
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
@@ -163,6 +163,7 @@ class Sequential(Model):
             object.__setattr__(self, "_build_shapes", {"input_shape": start.shape})
         object.__setattr__(self, "_graph", graph)
         self.built = graph is not None
+        structure.changed()
 
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
         if self.built:

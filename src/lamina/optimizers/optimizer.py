@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core import naming, registry
+from lamina.core import naming, registry, structure
 from lamina.core.config import floatx
 from lamina.core.errors import LaminaWarning
 from lamina.core.stateless import stateless, values_of
@@ -188,6 +188,7 @@ class Optimizer:
         if self._has_transformation() or not self._has_own_update_step():
             self._build_state(new)
         self.built = True
+        structure.changed()
 
     def _build_state(self, new: list[Variable]) -> None:
         # Slots are real arrays, even where a user's own step that makes them is being traced.
@@ -256,6 +257,7 @@ class Optimizer:
         rate = checked_rate(value)
         if callable(rate):
             self._learning_rate = rate
+            structure.changed()
         elif isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(rate)
         else:

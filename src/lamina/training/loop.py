@@ -12,20 +12,12 @@ from lamina.core import config, seed as seeds
 from lamina.core.stateless import assign_all, own_values_of, values_of
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
-from lamina.training.arrays import (
-    convert,
-    number_of_samples,
-    pack_x_y_sample_weight,
-    unpack_x_y_sample_weight,
-)
 from lamina.training.bookmark import Bookmark
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.feed import Feed, ResidentFeed, StreamFeed, Stretch
 from lamina.training.inputs import (
     WHOLE,
     dividing_batch_size,
-    first_of_one,
-    is_source,
     limited,
     make_feed,
     named_columns,
@@ -357,77 +349,6 @@ class Loop:
         assign_all(variables, state)
         return _to_floats(jax.device_get(logs))
 
-    # -- predict ---------------------------------------------------------------------------------
-
-    def predict(
-        self, x: Any, *, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
-    ) -> Any:
-        params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        hooks = CallbackList(callbacks, model=self.model, params=params)
-        hooks.on_predict_begin()
-        if config.max_steps_per_epoch() is not None:
-            steps = limited(steps, config.max_steps_per_epoch(), "steps")
-        x = named_columns(self.model, x)
-        if is_source(x):
-            feed = StreamFeed(x, steps, prepare=self.model.on_host)
-            feed.example()
-            parts = []
-            for stretch in feed.stretches(0):
-                rows = stretch.stop * stretch.batch_size
-                batch, _, _ = unpack_x_y_sample_weight(stretch.data)
-                batch = jax.tree.map(lambda a: np.asarray(a[:rows]), batch)  # noqa: B023
-                parts.append(self._predict_rows(batch, stretch.batch_size, hooks))
-            outputs = jax.tree.map(lambda *p: np.concatenate(p), *parts)
-        else:
-            arrays = convert(first_of_one(x), "x", text=True)
-            arrays = with_batch_axis(self.model, arrays)
-            checks.inputs(self.model, arrays)
-            if steps is not None:
-                rows = steps * (batch_size or 32)
-                arrays = jax.tree.map(lambda a: a[:rows], arrays)
-            number_of_samples(arrays)
-            outputs = self._predict_rows(arrays, batch_size or 32, hooks)
-        hooks.on_predict_end()
-        return outputs
-
-    def _predict_rows(self, arrays: Any, batch_size: int, hooks: CallbackList) -> Any:
-        """Outputs for host arrays, by programs for a few fixed numbers of rows."""
-        model = self.model
-        if not model.built:
-            one = jax.tree.map(lambda a: a[:1], arrays)
-            model.prepare(model.on_host(one), None, None, training=False)
-        total = number_of_samples(arrays)
-        by_step = hooks.has_batch_hooks("predict")
-        longest = batch_size * (1 if by_step else _PREDICT_BATCHES)
-        parts = []
-        for step, at in enumerate(range(0, total, longest)):
-            rows = min(total - at, longest)
-            if by_step:
-                hooks.on_predict_batch_begin(step)
-            if _has_fixed_batch(model):
-                size = rows if rows <= batch_size else -(-rows // batch_size) * batch_size
-            else:
-                size = _rounded_up(rows, batch_size)
-            piece = model.on_host(jax.tree.map(lambda a: a[at : at + rows], arrays))  # noqa: B023
-            piece = jax.tree.map(lambda a: _padded(a, size), piece)  # noqa: B023
-            # Several inputs are a tuple, and a bare tuple would be read as (x, y).
-            piece = pack_x_y_sample_weight(piece)
-            if model.run_eagerly:
-                outputs = model.step("predict_step")(piece)
-            else:
-                program, variables = model.program("predict")
-                outputs, changes = program(values_of(variables), piece, batch_size=batch_size)
-                boxes = jax.tree.leaves(variables)
-                assign_all([boxes[i] for i in changes], list(changes.values()))
-            parts.append((outputs, rows))
-            if by_step:
-                hooks.on_predict_batch_end(step, {"outputs": outputs})
-        host = [
-            jax.tree.map(lambda a: np.asarray(a)[:rows], outputs)  # noqa: B023
-            for outputs, rows in parts
-        ]
-        return host[0] if len(host) == 1 else jax.tree.map(lambda *p: np.concatenate(p), *host)
-
     # -- one batch -------------------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
@@ -503,43 +424,10 @@ class Loop:
             checks.targets(model, y, model._objectives.outputs, where)
 
 
-_PREDICT_BATCHES = 64
-
-
 def _validates(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency
-
-
-def _has_fixed_batch(model: Any) -> bool:
-    """Whether a model was drawn for batches of one size, as stateful layers need."""
-    inputs = jax.tree.leaves(getattr(model, "inputs", None))
-    return any(tensor.shape[0] is not None for tensor in inputs)
-
-
-def _rounded_up(rows: int, batch_size: int) -> int:
-    """Rows padded to one of a few sizes, so that odd sizes do not compile for ever."""
-    if rows <= batch_size:
-        size = 1
-        while size < rows:
-            size *= 2
-        return min(size, batch_size)
-    batches = -(-rows // batch_size)
-    size = 1
-    while size < batches:
-        size *= 2
-    return size * batch_size
-
-
-def _padded(array: Any, size: int) -> Any:
-    missing = size - array.shape[0]
-    if missing == 0:
-        return array
-    if isinstance(array, jax.Array):
-        array = np.asarray(array)
-    # The last row again: a row of zeros might be outside what a layer accepts.
-    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
 
 
 def _to_floats(logs: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import optimizers as optimizers_module
-from lamina.core import masking, registry
+from lamina.core import masking, registry, structure
 from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
@@ -27,6 +27,7 @@ from lamina.training.callbacks import Callback, History
 from lamina.training.loop import Loop
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import computed_loss, object_style, takes_state
+from lamina.training.predicting import predict
 from lamina.training.program import (
     predicting_program,
     pure_step,
@@ -51,6 +52,8 @@ class Trainer(Layer):
     _objectives: Objectives
     _compile_config: dict | None
     _programs: dict
+    _found: dict[str, tuple]  # what `program` found, by kind, and the structure it holds for
+    _kinds_of_inputs: tuple  # dtypes and shapes that `predict` need not look at again, likewise
     _adds_losses: bool | None  # None: not known before a step was traced
 
     def __init__(self, **kwargs: Any) -> None:
@@ -62,6 +65,8 @@ class Trainer(Layer):
         object.__setattr__(self, "_objectives", None)
         object.__setattr__(self, "_compile_config", None)
         object.__setattr__(self, "_programs", {})
+        object.__setattr__(self, "_found", {})
+        object.__setattr__(self, "_kinds_of_inputs", (None, frozenset()))
         object.__setattr__(self, "_adds_losses", None)
         self.run_eagerly = False
         self.jit_compile = True
@@ -426,9 +431,7 @@ class Trainer(Layer):
 
         One sample without its batch axis is taken as a batch of one, and that is said once.
         """
-        return Loop(self).predict(
-            x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
-        )
+        return predict(self, x, batch_size, verbose, steps, callbacks)
 
     @explain_arguments
     @without_jax_frames
@@ -459,7 +462,7 @@ class Trainer(Layer):
     @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
-        return Loop(self).predict(x, batch_size=None, verbose=0, steps=None, callbacks=None)
+        return predict(self, x)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = []
@@ -571,6 +574,14 @@ class Trainer(Layer):
         A program is made anew only if the model has changed: compiled again, other layers, or
         layers frozen, thawed or adapted. Not for other numbers of epochs or another learning rate.
         """
+        held, found = self._found.get(kind, (None, None))
+        if held is structure.version():
+            return found
+        found = self._find_program(kind)
+        self._found[kind] = (structure.version(), found)
+        return found
+
+    def _find_program(self, kind: str) -> tuple[Callable, dict[str, list[Variable]]]:
         key, variables = self._key_of_program(kind)
         if key not in self._programs and kind == "train" and isinstance(self.optimizer, Optimizer):
             # A callback may have thawed a layer, whose weights have no slots yet.

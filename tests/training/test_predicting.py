@@ -1,0 +1,103 @@
+"""predict: the compiled function with little around it; what is kept must not outlive a change."""
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.core import structure
+from small_models import classifier
+
+
+@pytest.fixture
+def walks(monkeypatch):
+    """How often the layers of a model were walked through to find its Variables."""
+    found = []
+    walk = lamina.Model.state_variables
+    monkeypatch.setattr(
+        lamina.Model, "state_variables", lambda self: found.append(self) or walk(self)
+    )
+    return found
+
+
+def test_predictions_are_the_users_own_to_change(blobs):
+    model = classifier()
+    x = blobs[0].copy()
+    for rows in (1, 30, 100):
+        first = model.predict(x[:rows], batch_size=32)
+        kept = first.copy()
+        first[:] = 7
+        np.testing.assert_array_equal(model.predict(x[:rows], batch_size=32), kept)
+
+
+def test_a_model_that_changes_nothing_does_not_hand_out_the_users_array():
+    same = lamina.Sequential([lamina.Input((4,)), lamina.layers.Activation("linear")])
+    x = np.ones((8, 4), "float32")
+    same.predict(x)[:] = 0
+    assert x.min() == 1
+
+
+def test_predictions_in_pieces_are_those_of_single_samples(blobs):
+    model = classifier()
+    x = blobs[0]
+    one_by_one = np.concatenate([model.predict(x[i : i + 1]) for i in range(len(x))])
+    # 100 rows by 1 are two calls of a program, by 7 batches with a short one.
+    for batch_size in (1, 7, 32, 100):
+        np.testing.assert_allclose(model.predict(x, batch_size=batch_size), one_by_one, atol=1e-6)
+
+
+def test_outputs_of_a_stream_of_unknown_length_are_those_of_its_batches(blobs):
+    model = classifier()
+    batches = [blobs[0][:30], blobs[0][30:40], blobs[0][40:]]
+    np.testing.assert_allclose(model.predict(iter(batches)), model.predict(blobs[0]), atol=1e-6)
+
+
+def test_asking_again_does_not_look_for_the_weights_again(blobs, walks):
+    model = classifier()
+    model.predict(blobs[0][:1])
+    before = len(walks)
+    for _ in range(5):
+        model.predict(blobs[0][:1])
+    assert len(walks) == before
+
+
+def test_new_weights_are_used_at_once(blobs):
+    model = classifier()
+    before = model.predict(blobs[0][:1])
+    model.set_weights([0 * w for w in model.get_weights()])
+    np.testing.assert_allclose(model.predict(blobs[0][:1]), 1 / 3, atol=1e-6)
+    assert abs(before - 1 / 3).max() > 0.01
+
+
+def test_a_layer_on_top_is_noticed(blobs):
+    model = classifier()
+    model.predict(blobs[0][:1])
+    model.add(lamina.layers.Dense(2))
+    assert model.predict(blobs[0][:1]).shape == (1, 2)
+    model.pop()
+    assert model.predict(blobs[0][:1]).shape == (1, 3)
+
+
+def test_another_shape_is_refused_after_one_that_was_right(blobs):
+    model = classifier()
+    model.predict(blobs[0][:2])
+    with pytest.raises(ValueError, match=r"takes arrays of shape \(samples, 4\)"):
+        model.predict(blobs[0][:2, :3])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model.layers[0], "trainable", False),
+        lambda model: setattr(model.weights[0], "trainable", False),
+        lambda model: setattr(model.optimizer, "learning_rate", lambda: 0.1),
+        lambda model: model.compile("sgd", "mse"),
+        lambda model: setattr(model, "extra", lamina.layers.Dense(1)),
+        lambda model: delattr(model.layers[0], "note"),
+    ],
+)
+def test_a_change_of_what_a_model_holds_is_noticed(change):
+    model = classifier()
+    model.layers[0].note = "about to go"
+    before = structure.version()
+    change(model)
+    assert structure.version() is not before
