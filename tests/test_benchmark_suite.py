@@ -200,8 +200,8 @@ def test_the_model_in_jax_has_the_parameters_of_the_one_in_keras_words(name):
     assert outputs.shape == model.compute_output_shape(x.shape)
 
 
-# A loop over time is counted once by the compiler, whatever its length: no lstm here.
-@pytest.mark.parametrize("name", ["mlp", "table", "cnn", "transformer", "gpt", "deep_cnn"])
+# Not lstm: its loop is written once, whatever its length. Not deep_cnn: it takes as long as all these.
+@pytest.mark.parametrize("name", ["mlp", "table", "cnn", "transformer", "gpt"])
 def test_operations_of_a_step_agree_with_what_the_compiler_counts(name):
     import jax
     import workloads
