@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import jax
 
+from lamina.training.compiled import forget_programs
+
 # A computation is `%name (parameters) -> result {`, one instruction a line, `}`; an instruction
 # `%name = shape opcode(operands), attributes`, where the shape may be a tuple of shapes.
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%(\S+) \(.*\{$")
@@ -39,15 +41,16 @@ class Compilations:
 @contextlib.contextmanager
 def counted_compilations() -> Iterator[Compilations]:
     """Count what XLA compiles (or loads from the cache) inside."""
+    forget_programs()  # of other tests
     counter = Compilations()
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found = re.search(r"Compiling (?:module )?(\S+)", record.getMessage())
+            found = re.search(r"Finished XLA compilation of (\S+)", record.getMessage())
             if found:
                 counter.names.append(found.group(1))
 
-    logger = logging.getLogger("jax._src.interpreters.pxla")
+    logger = logging.getLogger("jax._src.dispatch")
     handler, level, propagate = Handler(logging.DEBUG), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)

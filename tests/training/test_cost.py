@@ -105,8 +105,7 @@ class Watched:
 
         def call(*arguments, **options):
             if kind == "train" and not self.texts:
-                # The very program that is called next: JAX compiles once for both.
-                self.texts.append(program.lower(*arguments, **options).compile().as_text())
+                self.texts.append(program.executable(*arguments, **options).as_text())
             *_, start, stop = arguments
             self.calls.append((kind, start, stop))
             self.on_call(stop - start)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.stateless import stateless
+from lamina.training.compiled import CompiledFunction
 
 State = Any
 Step = Callable[[State, Any], tuple[State, Any]]
@@ -26,7 +27,7 @@ class Outcome(NamedTuple):
 
 def training_program(
     step: Step, results: Callable[[State], Any] | None, loss_of: Callable[[State, Any], Any]
-) -> Callable:
+) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, Outcome)`.
 
     Args:
@@ -54,10 +55,10 @@ def training_program(
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
         return state, Outcome(results(state) if results is not None else logs, bad_step)
 
-    return jax.jit(train_program, donate_argnums=0, static_argnames="batch_size")
+    return CompiledFunction(train_program, donate=True)
 
 
-def testing_program(step: Step, results: Callable[[State], Any] | None) -> Callable:
+def testing_program(step: Step, results: Callable[[State], Any] | None) -> CompiledFunction:
     """The same for `test_step`: weights are read only, the state changes in its metrics."""
 
     def test_program(
@@ -75,10 +76,10 @@ def testing_program(step: Step, results: Callable[[State], Any] | None) -> Calla
         state, logs = lax.fori_loop(start, stop, body, (state, logs))
         return state, (results(state) if results is not None else logs)
 
-    return jax.jit(test_program, static_argnames="batch_size")
+    return CompiledFunction(test_program)
 
 
-def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Callable:
+def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> CompiledFunction:
     """A compiled `(state, rows, batch_size=…) → outputs, changes`, batch after batch inside.
 
     Args:
@@ -110,7 +111,7 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Ca
         changes, outputs = lax.scan(step, {i: before[i] for i in changing}, batches)
         return jax.tree.map(lambda a: a.reshape(count, *a.shape[2:]), outputs), changes
 
-    return jax.jit(predict_program, static_argnames="batch_size")
+    return CompiledFunction(predict_program)
 
 
 def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:

@@ -24,6 +24,7 @@ from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks
 from lamina.training.arrays import unpack_x_y_sample_weight
 from lamina.training.callbacks import Callback, History
+from lamina.training.compiled import CompiledFunction
 from lamina.training.loop import Loop
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import computed_loss, object_style, takes_state
@@ -568,7 +569,7 @@ class Trainer(Layer):
             "metrics": self.metrics_variables if self.compiled else [],
         }
 
-    def program(self, kind: str) -> tuple[Callable, dict[str, list[Variable]]]:
+    def program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
         """The compiled program (`"train"`, `"test"` or `"predict"`) and the state it works on.
 
         A program is made anew only if the model has changed: compiled again, other layers, or
@@ -608,7 +609,7 @@ class Trainer(Layer):
         """`train_step`, `test_step` or `predict_step` as a function of one batch alone."""
         return object_style(self, getattr(self, kind))
 
-    def _make_program(self, kind: str, variables: dict) -> Callable:
+    def _make_program(self, kind: str, variables: dict) -> CompiledFunction:
         if kind == "predict":
             return predicting_program(stateless(self.step("predict_step"), variables))
         read_results = stateless(self.get_metrics_result, variables)

@@ -1,0 +1,90 @@
+"""Models built alike are compiled once, and one that differs never gets the program of another."""
+
+import gc
+import weakref
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina import layers
+from lamina.training.compiled import forget_programs
+from small_models import classifier
+
+
+def trained(blobs, **arguments):
+    model = classifier(**arguments)
+    model.fit(*blobs, batch_size=25, verbose=0, shuffle=False)
+    return model
+
+
+def test_rounds_of_build_fit_and_delete_compile_each_program_once(blobs, compilations):
+    for _ in range(5):
+        model = trained(blobs)
+        model.evaluate(*blobs, verbose=0)
+        model.predict(blobs[0], verbose=0)
+        del model
+    programs = ("jit(train_program)", "jit(test_program)", "jit(predict_program)")
+    assert [compilations.names.count(name) for name in programs] == [1, 1, 1]
+
+
+def test_a_program_of_another_model_gives_the_same_weights_as_one_of_its_own(blobs):
+    def weights():
+        lamina.utils.set_random_seed(5)
+        return trained(blobs).get_weights()
+
+    forget_programs()
+    own = weights()
+    trained(blobs)
+    for one, other in zip(own, weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_program_does_not_keep_the_model_that_it_was_made_for(blobs):
+    model = trained(blobs)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def with_loss(loss):
+    model = lamina.Sequential([lamina.Input((2,)), layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", loss)
+    return model
+
+
+def measured(model):
+    return model.evaluate(np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32"), verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["number", "array", "large array", "function in Python"])
+def test_losses_that_differ_in_what_they_refer_to_are_not_mixed_up(kind):
+    def loss_of(value):
+        if kind == "function in Python":
+            result = jax.ShapeDtypeStruct((), "float32")
+
+            def loss(y_true, y_pred):
+                called = jax.pure_callback(lambda: np.float32(value), result)
+                return called + 0 * jnp.mean(y_pred, axis=-1)
+
+            return loss
+        size = {"number": (), "array": (1,), "large array": (10_000,)}[kind]
+        held = jnp.full(size, value) if size else value
+        return lambda y_true, y_pred: jnp.mean(held) + 0 * jnp.mean(y_pred, axis=-1)
+
+    models = [with_loss(loss_of(value)) for value in (1.0, 2.0)]
+    assert [measured(model) for model in models] == [1.0, 2.0]
+
+
+def test_a_setting_of_jax_that_changes_after_the_first_call_takes_effect(blobs):
+    model = trained(blobs)
+    program, variables = model.program("predict")
+    values = jax.tree.map(lambda v: v.numpy(), variables)
+    plain = program.executable(values, blobs[0][:1], batch_size=1)
+    with jax.default_matmul_precision("highest"):
+        precise = program.executable(values, blobs[0][:1], batch_size=1)
+    assert plain is program.executable(values, blobs[0][:1], batch_size=1)
+    assert precise is not plain
