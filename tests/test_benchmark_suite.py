@@ -200,7 +200,7 @@ def test_the_model_in_jax_has_the_parameters_of_the_one_in_keras_words(name):
     assert outputs.shape == model.compute_output_shape(x.shape)
 
 
-# Not lstm: its loop is written once, whatever its length. Not deep_cnn: it takes as long as all these.
+# Not lstm: its loop is written once, whatever its length; not deep_cnn: it takes longest by far.
 @pytest.mark.parametrize("name", ["mlp", "table", "cnn", "transformer", "gpt"])
 def test_operations_of_a_step_agree_with_what_the_compiler_counts(name):
     import jax
