@@ -211,17 +211,14 @@ def gradient_of_library_maximum(x):
 
 
 @pytest.mark.parametrize("operation", [library_convolution, gradient_of_library_maximum])
-def test_operations_that_are_slow_inside_a_loop_are_found_there_and_nowhere_else(operation):
+def test_operations_that_are_slow_inside_a_loop_are_found_there(operation):
     x = jnp.ones((2, 1, 8, 8))
 
     def looped(x):
         return lax.fori_loop(0, 3, lambda i, x: operation(x), x)
 
-    inside, outside = (
-        Program(jax.jit(function).lower(x).compile().as_text()) for function in (looped, operation)
-    )
-    assert slow_in_loops(inside) != set()
-    assert slow_in_loops(outside) == set()
+    program = Program(jax.jit(looped).lower(x).compile().as_text())
+    assert slow_in_loops(program) != set()
 
 
 class TestCallsAndTransfers:
