@@ -9,7 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.ops import conv, conv_transpose, convolution, depthwise_conv, separable_conv
+from lamina.ops import (
+    conv,
+    conv_transpose,
+    convolution,
+    convolution_products,
+    depthwise_conv,
+    separable_conv,
+)
 
 # input without batch and channels, kernel, strides, padding, dilation
 CASES = [
@@ -59,6 +66,43 @@ def assert_same_value_and_gradients(ours, theirs, x, kernel, settings):
     found = value_and_gradients(ours, x, kernel)
     for value, expected in zip(found, value_and_gradients(theirs, x, kernel), strict=True):
         np.testing.assert_allclose(value, expected, atol=1e-4)
+
+
+# Cases with strides along the first axis are never laid in rows.
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("case", [CASES[i] for i in (0, 1, 5, 6, 8, 9)])
+def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
+    spatial, window, strides, padding, dilation = case
+    monkeypatch.setattr(convolution_products, "_by_patches_alone", lambda _: False)
+    if in_pieces:
+        monkeypatch.setattr(convolution_products, "_BYTES_IN_ONE_PIECE", 0)
+        monkeypatch.setattr(convolution_products, "_BYTES_OF_A_PIECE", 0)
+    x, kernel = both_sides(rng, spatial, window, "channels_last")
+    settings = (strides, padding, "channels_last", dilation)
+    assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
+
+
+def test_large_batches_are_cut_into_equal_pieces():
+    million = 10**6
+    assert convolution_products._piece(batch=4, bytes_a_sample=million) == 4
+    assert convolution_products._piece(batch=64, bytes_a_sample=million) == 2
+    assert convolution_products._piece(batch=63, bytes_a_sample=million) == 3
+    assert convolution_products._piece(batch=127, bytes_a_sample=million) == 127
+
+
+def test_pieces_keep_no_patches_for_the_gradient(rng, monkeypatch):
+    monkeypatch.setattr(convolution_products, "_BYTES_IN_ONE_PIECE", 0)
+    monkeypatch.setattr(convolution_products, "_BYTES_OF_A_PIECE", 0)
+    x, kernel = both_sides(rng, (8, 8), (3, 3), "channels_last", channels=4, filters=4)
+    _, back = jax.vjp(conv, x, kernel)
+    kept = [leaf.size for leaf in jax.tree.leaves(back)]
+    assert sum(kept) <= x.size + kernel.size + 8
+
+
+def test_derivatives_go_forward_as_well(rng):
+    x, kernel = both_sides(rng, (5, 5), (3, 3), "channels_last")
+    _, tangent = jax.jvp(lambda k: conv(x, k), (kernel,), (kernel,))
+    np.testing.assert_allclose(tangent, conv(x, kernel), atol=1e-5)
 
 
 @pytest.mark.parametrize("slices", [True, False], ids=["slices", "library"])

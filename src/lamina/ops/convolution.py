@@ -1,10 +1,9 @@
 """Convolution over any number of spatial axes, in the form that suits the platform.
 
 On GPU and TPU it is the library's convolution. XLA's CPU backend runs that one many times slower
-inside a compiled loop than outside, so there the same numbers come from patches: the input,
-shifted to every position of the kernel, side by side, times the kernel as one matrix. A depthwise
-convolution multiplies the shifted inputs and adds them up; a transposed one multiplies first and
-lays the products over each other.
+inside a compiled loop than outside, so there the same numbers come from matrix products
+(`convolution_products.py`). A depthwise convolution multiplies the shifted inputs and adds them
+up; a transposed one multiplies first and lays the products over each other.
 """
 
 import math
@@ -17,7 +16,7 @@ from jax import lax
 
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops import windows
+from lamina.ops import convolution_products, windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 
@@ -238,12 +237,8 @@ def _patches(
 ) -> Array:
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
-    window, axes = kernel.shape[:-2], range(1, x.ndim - 1)
-    amounts = windows.padding_amounts(x.shape[1:-1], window, strides, padding, dilation)
-    x = windows.pad(x, axes, amounts, 0)
-    parts = list(windows.shifted(x, axes, window, strides, dilation))
-    patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
-    y = patches @ kernel.reshape(-1, kernel.shape[-1])
+    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
+    y = convolution_products.convolve(x, kernel, strides, amounts, dilation)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
 

@@ -1,12 +1,13 @@
 """Maximum and average over windows, for any number of spatial axes.
 
-On CPU the windows are combined from shifted slices, because XLA's `reduce_window` and its gradient
-are slow there; elsewhere, and for large windows, it is `reduce_window`.
+On CPU the windows are combined from slices, because XLA's `reduce_window` and its gradient are slow
+there: shifted ones, or blocks where windows lie side by side. Elsewhere, and for large windows, it
+is `reduce_window`.
 """
 
 import math
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -56,6 +57,8 @@ def max_pool(
     lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     if _suits_slices(window):
         padded = windows.pad(x, axes, amounts, lowest)
+        if window == steps:
+            return _largest_of_blocks(_blocks(padded, axes, window), axes)
         return reduce(_larger, windows.shifted(padded, axes, window, steps))
     return _reduce_window(x, lowest, lax.max, axes, window, steps, amounts)
 
@@ -90,7 +93,10 @@ def average_pool(
         x = x.astype(jnp.result_type(float))
     if _suits_slices(window):
         padded = windows.pad(x, axes, amounts, 0)
-        total = reduce(jnp.add, windows.shifted(padded, axes, window, steps))
+        if window == steps:
+            total = jnp.sum(_blocks(padded, axes, window), _within(axes))
+        else:
+            total = reduce(jnp.add, windows.shifted(padded, axes, window, steps))
     else:
         total = _reduce_window(x, 0.0, lax.add, axes, window, steps, amounts)
     return total / _counts(x, axes, window, steps, amounts)
@@ -200,6 +206,56 @@ def _prepare(
 
 def _suits_slices(window: tuple) -> bool:
     return jax.default_backend() == "cpu" and math.prod(window) <= _MOST_SLICES
+
+
+def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
+    """Windows that lie side by side: every axis becomes two, `(windows, places in a window)`."""
+    for axis, width in reversed(list(zip(axes, window, strict=True))):
+        x = windows.along(x, axis, width, width)
+    return x
+
+
+def _within(axes: tuple) -> tuple[int, ...]:
+    """Where `_blocks` has put the places in a window."""
+    return tuple(axis + number + 1 for number, axis in enumerate(axes))
+
+
+# The gradient of one comparison after the other is a dozen passes over the inputs. Two poolings of
+# a small CNN (128 images of 26x26x32 and 11x11x64) took 6.0 ms a step with it, and take 2.4 so.
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest_of_blocks(blocks: Array, axes: tuple) -> Array:
+    return reduce(lax.max, _places(blocks, axes))
+
+
+@_largest_of_blocks.defjvp
+def _largest_of_blocks_jvp(
+    axes: tuple, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    (blocks,), (tangent,) = primals, tangents
+    y = _largest_of_blocks(blocks, axes)
+    places = _places(blocks, axes)
+    # The first place that holds the largest value, as the library has it; the last one for NaN.
+    chosen = jnp.full(y.shape, len(places) - 1, "int32")
+    for number, values in reversed(list(enumerate(places[:-1]))):
+        chosen = jnp.where(values == y, number, chosen)
+    within = _within(axes)
+    sizes = [blocks.shape[axis] if axis in within else 1 for axis in range(blocks.ndim)]
+    numbers = np.arange(len(places), dtype="int32").reshape(sizes)
+    taken = jnp.where(jnp.expand_dims(chosen, within) == numbers, tangent, 0)
+    return y, jnp.sum(taken, within, dtype=tangent.dtype)
+
+
+def _places(blocks: Array, axes: tuple) -> list[Array]:
+    """The values at every place in the windows, in row-major order."""
+    within = _within(axes)
+    sizes = [blocks.shape[axis] for axis in within]
+    places = []
+    for position in np.ndindex(*sizes):
+        index: list[Any] = [slice(None)] * blocks.ndim
+        for axis, place in zip(within, position, strict=True):
+            index[axis] = place
+        places.append(blocks[tuple(index)])
+    return places
 
 
 def _larger(a: Array, b: Array) -> Array:

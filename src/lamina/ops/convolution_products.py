@@ -1,0 +1,106 @@
+"""Convolution put to XLA as matrix products: what a CPU runs well, in loops and out of them.
+
+The inputs, shifted to every position of the kernel, lie side by side as *patches*, and are
+multiplied by the kernel as one matrix. Where that takes fewer numbers, they are shifted along all
+axes but the first, the *rows*: the rows of the kernel lie side by side in the matrix, and it is the
+products that are shifted and summed. Large batches are cut into pieces whose patches stay in the
+cache and are made again for the gradient, so that they are never all in memory.
+
+All of it is made of operations that JAX differentiates, forward and backward, to the same products.
+"""
+
+import math
+from functools import partial, reduce
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.core.variable import Array
+from lamina.ops import windows
+
+# Two cores, 1 MiB of second-level cache each, 3x3 kernels: with 25 MB of patches in all, in pieces
+# of 2 to 3 MB, the gradient for the kernel takes 0.6 of the time and the rest 0.8 to 0.95; with
+# 6 MB in all, pieces take 1.2 to 1.4 times as long as the whole.
+_BYTES_IN_ONE_PIECE = 8 * 2**20
+_BYTES_OF_A_PIECE = 3 * 2**20
+
+
+def convolve(
+    x: Array, kernel: Array, strides: tuple, amounts: list[tuple[int, int]], dilation: tuple
+) -> Array:
+    """A convolution with the channels last and one group of them.
+
+    Args:
+        x: `(batch, *spatial, channels)`.
+        kernel: `(*window, channels, filters)`.
+        strides, dilation: One number an axis.
+        amounts: Zeros before and after every spatial axis.
+    """
+    by_rows = strides[0] == 1 and not _by_patches_alone(kernel.shape)
+    method = partial(
+        _by_rows if by_rows else _by_patches, strides=strides, amounts=amounts, dilation=dilation
+    )
+    if max(kernel.shape[:-2]) == 1:
+        return method(x, kernel)  # one product, and nothing beside it
+    numbers = _numbers_by_rows(kernel.shape) if by_rows else math.prod(kernel.shape[:-1])
+    positions = math.prod(x.shape[1:-1]) // math.prod(strides)
+    size = _piece(x.shape[0], numbers * positions * x.dtype.itemsize)
+    if size == x.shape[0]:
+        return method(x, kernel)
+    # Without `checkpoint` the loop would keep the patches of all pieces for the gradient.
+    piece = jax.checkpoint(method, prevent_cse=False)
+    y = lax.map(lambda part: piece(part, kernel), x.reshape(-1, size, *x.shape[1:]))
+    return y.reshape(x.shape[0], *y.shape[2:])
+
+
+def _by_patches_alone(kernel: tuple) -> bool:
+    return math.prod(kernel[:-1]) <= _numbers_by_rows(kernel)
+
+
+def _numbers_by_rows(kernel: tuple) -> int:
+    """How many numbers a position takes, before the product and after it."""
+    rows, *others, channels, filters = kernel
+    width = math.prod(others)
+    return (width * channels if width > 1 else 0) + rows * filters
+
+
+def _piece(batch: int, bytes_a_sample: int) -> int:
+    """So many samples make a piece: a divisor of the batch; all of them, if they are few."""
+    if not isinstance(batch, int) or batch * bytes_a_sample <= _BYTES_IN_ONE_PIECE:
+        return batch
+    most = max(_BYTES_OF_A_PIECE // bytes_a_sample, 1)
+    size = max(n for n in range(1, most + 1) if batch % n == 0)
+    # A batch of, say, 127 samples has no divisor that makes more than one sample a piece.
+    return size if 2 * size > most else batch
+
+
+def _by_patches(
+    x: Array, kernel: Array, strides: tuple, amounts: list[tuple[int, int]], dilation: tuple
+) -> Array:
+    axes = range(1, x.ndim - 1)
+    padded = windows.pad(x, axes, amounts, 0)
+    parts = list(windows.shifted(padded, axes, kernel.shape[:-2], strides, dilation))
+    patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
+    # As two matrices: of more axes, XLA copies the patches in another order for the gradient.
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    y = patches.reshape(-1, matrix.shape[0]) @ matrix
+    return y.reshape(*patches.shape[:-1], -1)
+
+
+def _by_rows(
+    x: Array, kernel: Array, strides: tuple, amounts: list[tuple[int, int]], dilation: tuple
+) -> Array:
+    rows, *_, filters = kernel.shape
+    # What is left without the first axis is a convolution by patches, with more filters.
+    matrix = jnp.moveaxis(kernel, 0, -2).reshape(1, *kernel.shape[1:-1], rows * filters)
+    products = _by_patches(x, matrix, strides, [(0, 0), *amounts[1:]], (1, *dilation[1:]))
+    before, after = amounts[0]
+    height = before + x.shape[1] + after - (rows - 1) * dilation[0]
+    shifted = []
+    for row, part in enumerate(jnp.split(products, rows, axis=-1)):
+        first = before - row * dilation[0]
+        widths = [(0, 0, 0)] * part.ndim
+        widths[1] = (first, height - first - part.shape[1], 0)
+        shifted.append(lax.pad(part, jnp.zeros((), part.dtype), widths))
+    return reduce(jnp.add, shifted)
