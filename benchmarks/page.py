@@ -158,7 +158,7 @@ def _limits(results: dict) -> list[str]:
             continue
         bound = targets.limit_seconds(measured, limits)
         step = training_report.step_seconds(measured["runs"]["Lamina"])
-        ours = measured["runs"]["Lamina"]
+        ours, by_hand = measured["runs"]["Lamina"], measured["runs"].get(targets.JAX)
         allowed = targets.memory_bound(measured, limits)
         rows.append(
             (
@@ -169,11 +169,12 @@ def _limits(results: dict) -> list[str]:
                 f"{step / bound['limit']:.1f}×",
                 f"{allowed / 1e6:.0f}",
                 f"{targets.peak_memory(ours) / 1e6:.0f}",
+                f"{targets.peak_memory(by_hand) / 1e6:.0f}" if by_hand else "",
             )
         )
     head = (
         *("workload", "products at peak, ms", "memory traffic, ms", "Lamina, ms a step"),
-        *("of the limit", "memory allowed, MB", "Lamina's peak, MB"),
+        *("of the limit", "memory allowed, MB", "Lamina's peak, MB", "JAX by hand's"),
     )
     text = (
         "The limit of a step is the larger of two times: its matrix products at the measured peak, "

@@ -56,10 +56,15 @@ class Target:
         return self.text, self.bound(), self.measured(), self.verdict()
 
     def bound(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {number(self.aim)} {self.unit}".strip()
+        return f"{'≥' if self.at_least else '≤'} {self._with_unit(self.aim)}"
 
     def measured(self) -> str:
-        return "" if self.value is None else f"{number(self.value)} {self.unit}".strip()
+        return "" if self.value is None else self._with_unit(self.value)
+
+    def _with_unit(self, value: float) -> str:
+        if self.unit in ("×", "%"):
+            return f"{value:.2f}×" if self.unit == "×" else f"{value:.0f}%"
+        return f"{number(value)} {self.unit}".strip()
 
 
 def number(value: float) -> str:
@@ -276,7 +281,7 @@ def _of_overheads(results: dict) -> Iterator[Target]:
         "overheads: progress, history and metrics, share of a later epoch of mlp",
         2.0,
         None if share is None else 100 * share,
-        "%",
+        "% of it",
         at_least=False,
     )
     yield Target(

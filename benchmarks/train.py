@@ -41,7 +41,7 @@ CONTENDERS = {
 # torch.compile takes minutes for some models: that is a result, too, but nobody has to wait for it
 # in every round, or with Keras in every workload.
 TORCH_COMPILERS = ("keras-torch-jit", "torch-compile")
-COMPILE_LIMIT = 60.0
+COMPILE_LIMIT = 45.0
 
 console = Console(stderr=True)
 
@@ -73,8 +73,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `run_all.py` takes as well."""
-    parser.add_argument("--rounds", type=int, default=2, help="processes per contender")
-    parser.add_argument("--later", type=int, default=3, help="epochs after the first")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per contender")
+    parser.add_argument("--later", type=int, default=2, help="epochs after the first")
     parser.add_argument("--no-tune", action="store_true", help="only the peers' defaults")
 
 
@@ -134,7 +134,7 @@ def _rounds(
             once = key in TORCH_COMPILERS and number > 0
             if contender.name in failed or contender.name in missing or once:
                 continue
-            console.print(f"{workload.__name__}, round {number + 1}: {contender.name}")
+            began = time.perf_counter()
             settings = _settings(key, workload, options.no_tune)
             if number > 0 and key in best:
                 settings = [settings[0], *([best[key]] if best[key] != settings[0] else [])]
@@ -144,6 +144,8 @@ def _rounds(
                 failed[contender.name] = reason(error)
                 console.print(f"{contender.name} failed: {failed[contender.name]}")
                 continue
+            took = time.perf_counter() - began
+            console.print(f"{workload.TITLE}, round {number + 1}: {contender.name}, {took:.0f} s")
             for row in training_report.rows_of(contender.name, result):
                 runs.setdefault(row.pop("name"), []).append(row)
             fastest = min(result["settings"], key=lambda s: training_report.later(s["epochs"]))

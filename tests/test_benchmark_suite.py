@@ -181,6 +181,39 @@ def test_an_unknown_contender_is_named(chosen, message):
         train.names(chosen)
 
 
+@pytest.mark.parametrize("key", ["lamina", "jax"])
+def test_contenders_of_our_own_environment_train(key, tmp_path):
+    import contender
+    import train
+    import training_report
+    import workloads
+
+    x, y = workloads.load("table").arrays(np.random.default_rng(seed=0), 512)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    arguments = ("table", tmp_path / "data.npz", "--steps", 2, "--later", 2)
+    result = contender.run(train.CONTENDERS[key], arguments, tmp_path / "run")
+    (row,) = training_report.rows_of("Some", {**result, "steps": 2})
+    assert len(row["epochs"]) == 3
+    assert row["peak_memory"] > 1e7
+    assert 0 < row["loss"] < 2
+
+
+def test_a_contender_that_fails_gives_its_last_words(tmp_path):
+    import contender
+    import train
+
+    found = contender.attempt(train.CONTENDERS["jax"], ("nonsense", "data", "--steps", 1), tmp_path)
+    assert found == {"failed": "ModuleNotFoundError: No module named 'workloads.nonsense'"}
+
+
+def test_a_contender_that_takes_too_long_is_ended(tmp_path):
+    import contender
+    import train
+
+    found = contender.attempt(train.CONTENDERS["lamina"], ("table",), tmp_path, limit=0.01)
+    assert found == {"failed": "not done within 0 s"}
+
+
 @pytest.mark.parametrize("name", ["mlp", "table", "cnn", "lstm", "transformer", "gpt", "deep_cnn"])
 def test_the_model_in_jax_has_the_parameters_of_the_one_in_keras_words(name):
     import jax

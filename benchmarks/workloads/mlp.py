@@ -5,7 +5,13 @@ from workloads import Cost, images
 TITLE = "784-128-128-10, batch 32, Adam"
 BATCH_SIZE, STEPS = 32, 1875
 STEPS_PER_EXECUTION = (15, 75)
-PEER_STEPS = {"keras-jax": 750, "keras-tensorflow": 375, "keras-torch": 150, "torch": 750}
+PEER_STEPS = {
+    "keras-jax": 750,
+    "keras-tensorflow": 375,
+    "keras-torch": 150,
+    "torch": 750,
+    "sklearn": 375,
+}
 LOSS, LOGITS = "sparse_categorical_crossentropy", False
 PIXELS = True
 
