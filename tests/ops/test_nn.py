@@ -1,5 +1,6 @@
 """Normalisation, one-hot and look-up: Keras's numbers."""
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -83,3 +84,59 @@ def test_an_index_outside_the_table_is_nan_and_not_another_row():
 def test_an_impossible_order_is_refused():
     with pytest.raises(ValueError, match=r"order of 1, 2, …; received 0"):
         ops.normalize(np.ones(3), order=0)
+
+
+def _normalized_with_float64(x, gamma, beta, epsilon):
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta
+
+
+def test_layer_normalization_and_its_gradient_are_those_of_the_formula(rng):
+    x, gamma, beta = rng.normal(2, 3, (2, 3, 5)), rng.normal(size=5), rng.normal(size=5)
+    weights = rng.normal(size=x.shape)
+
+    def loss(*arguments):
+        return jnp.sum(ops.layer_normalization(*arguments, epsilon=1e-3) * weights)
+
+    arguments = [jnp.asarray(a, "float32") for a in (x, gamma, beta)]
+    expected = _normalized_with_float64(x, gamma, beta, 1e-3)
+    found = ops.layer_normalization(*arguments, epsilon=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    for number, gradient in enumerate(jax.grad(loss, (0, 1, 2))(*arguments)):
+        step = rng.normal(size=gradient.shape)
+        sides = []
+        for sign in (1, -1):
+            moved = [a + sign * 1e-6 * step * (n == number) for n, a in enumerate((x, gamma, beta))]
+            sides.append(np.sum(_normalized_with_float64(*moved, 1e-3) * weights))
+        np.testing.assert_allclose(
+            np.sum(gradient * step), (sides[0] - sides[1]) / 2e-6, rtol=1e-3, atol=1e-3
+        )
+
+
+def test_layer_normalization_can_be_differentiated_forwards_twice_and_over_a_batch(rng):
+    x = jnp.asarray(rng.normal(size=(2, 3)), "float32")
+
+    def plain(x):  # of JAX's own steps, none of which has a rule of ours
+        centered = x - jnp.mean(x, -1, keepdims=True)
+        return centered / jnp.sqrt(jnp.mean(centered**2, -1, keepdims=True) + 1e-3)
+
+    def ours(x):
+        return ops.layer_normalization(x, epsilon=1e-3)
+
+    forwards = [jax.jacfwd(f)(x) for f in (ours, plain)]
+    twice = [jax.hessian(lambda x, f=f: jnp.sum(f(x) ** 3))(x) for f in (ours, plain)]
+    rows = [jax.vmap(f)(x) for f in (ours, plain)]
+    for found, expected in (forwards, twice, rows):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, (0, 1), (1, 2), (0, 2)])
+def test_layer_normalization_takes_any_axes(axis, rng):
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    found = ops.layer_normalization(x, axis=axis, epsilon=1e-3)
+    expected = (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_layer_normalization_of_nothing_is_nothing():
+    assert ops.layer_normalization(jnp.zeros((0, 4))).shape == (0, 4)

@@ -1,10 +1,15 @@
 """Values brought to mean 0 and variance 1, or to length 1, and the statistics for it."""
 
+import functools
+import math
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina.core import config
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops.apart import apart
 from lamina.ops.arrays import Axes, as_array, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
 
@@ -95,8 +100,17 @@ def layer_normalization(
     """
     x = floats(x)
     wide = x.astype(at_least_float32(x))
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    sizes = _sizes_at_the_end(x.shape, axis)
+    if sizes and jax.default_backend() == "cpu":
+        width = math.prod(sizes)
+        gamma = jnp.ones(sizes, wide.dtype) if gamma is None else as_array(gamma)
+        beta = jnp.zeros(sizes, wide.dtype) if beta is None else as_array(beta)
+        weights = (w.astype(wide.dtype).reshape(width) for w in (gamma, beta))
+        y = _normalized_rows(epsilon, wide.reshape(-1, width), *weights)
+        return y.reshape(x.shape).astype(x.dtype)
     mean, variance = moments(wide, axis, keepdims=True)
-    factor = lax.rsqrt(variance + (config.epsilon() if epsilon is None else epsilon))
+    factor = lax.rsqrt(variance + epsilon)
     shift = -mean * factor
     if gamma is not None:
         gamma = _along(gamma, wide, axis)
@@ -157,6 +171,56 @@ def normalize(x: ArrayLike, axis: Axes = -1, order: int = 2, epsilon: float | No
         return (wide * jnp.minimum(lax.rsqrt(square), 1 / epsilon)).astype(x.dtype)
     norm = jnp.linalg.norm(x, order, as_axes(axis), keepdims=True)
     return x / jnp.maximum(norm, epsilon)
+
+
+# Autodiff of the sums above is the dearest part of a GPT (4 blocks, width 128): 143 ms a step with
+# it, 110 ms with what follows, on two cores; four steps of LayerNorm, product and residual by
+# themselves 12.9 and 8.5 ms. Sums over rows are products with ones, which XLA's CPU backend is
+# quicker at; compiled apart, the gradient is not worked out anew at each residual connection.
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _normalized_rows(epsilon: float, x: Array, gamma: Array, beta: Array) -> Array:
+    """`x`, `(rows, width)`, normalised over its last axis, times gamma, plus beta."""
+    centered, factor = _row_statistics(x, epsilon)
+    return centered * factor * gamma + beta
+
+
+@_normalized_rows.defjvp
+def _normalized_rows_jvp(epsilon: float, primals: tuple, tangents: tuple) -> tuple:
+    x, gamma, beta = primals
+    centered, factor = _row_statistics(x, epsilon)
+    y = centered * factor * gamma + beta
+    return y, _change_of_rows(centered, factor, gamma, *tangents)
+
+
+def _row_statistics(x: Array, epsilon: float) -> tuple[Array, Array]:
+    """`x` minus the mean of each row, and one over the standard deviation, `(rows, 1)`."""
+    centered = x - _row_means(x)
+    return centered, lax.rsqrt(_row_means(jnp.square(centered)) + epsilon)
+
+
+@apart
+def _change_of_rows(
+    centered: Array, factor: Array, gamma: Array, dx: Array, dgamma: Array, dbeta: Array
+) -> Array:
+    rows, width = centered.shape
+    along, down = jnp.ones((1, width), dx.dtype), jnp.ones((rows, 1), dx.dtype)
+    normalized = centered * factor
+    # As products with ones, so that their transposes, which the gradient takes, are, too.
+    spread = _row_means(dx) @ along + normalized * (_row_means(dx * normalized) @ along)
+    return (dx - spread) * factor * gamma + normalized * (down @ dgamma[None]) + down @ dbeta[None]
+
+
+def _row_means(x: Array) -> Array:
+    return x @ jnp.full((x.shape[-1], 1), 1 / x.shape[-1], x.dtype)
+
+
+def _sizes_at_the_end(shape: tuple, axis: Axes) -> tuple | None:
+    """The sizes of the axes, if they are the last ones of a shape and nothing is empty."""
+    axes = sorted(a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis))
+    last = list(range(len(shape) - len(axes), len(shape)))
+    return tuple(shape[a] for a in axes) if axes == last and math.prod(shape) else None
 
 
 def _along(vector: ArrayLike, x: Array, axis: Axes) -> Array:
