@@ -9,7 +9,8 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training.feed import HostFeed, ResidentFeed
+from lamina.training.feed import ResidentFeed
+from lamina.training.host_feed import HostFeed
 from lamina.training.inputs import make_feed
 
 FILES = Path(__file__).parents[1] / "families" / "files"
@@ -101,7 +102,7 @@ def test_a_stream_gives_the_weights_of_arrays():
 def test_text_whose_numbers_would_not_fit_is_sent_in_batches(no_room):
     model, resident = classifier(), classifier()
     feed = make_feed(TEXTS, LABELS, None, 8, True, 0, None, prepare=model.on_host)
-    assert type(feed) is HostFeed
+    assert isinstance(feed, HostFeed)
     shuffled = {**FIT, "shuffle": True}
     lamina.utils.set_random_seed(3)
     model.fit(TEXTS, LABELS, **shuffled)

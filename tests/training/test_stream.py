@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training.feed import HostFeed, ResidentFeed
+from lamina.training.feed import ResidentFeed
+from lamina.training.host_feed import HostFeed
 from lamina.training.inputs import make_feed
 from small_models import classifier, same_weights
 

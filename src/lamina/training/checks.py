@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import config
 from lamina.core.errors import LaminaWarning
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
@@ -42,6 +43,26 @@ def compiled(model: Any, what: str) -> None:
             f"Model {model.name!r} must be compiled before {what}().\n"
             "  Fix: model.compile(optimizer='adam', loss='sparse_categorical_crossentropy', "
             "metrics=['accuracy']), with the loss that fits the task."
+        )
+
+
+def fits_in_budget(size: int, samples: int) -> None:
+    """Warn that one batch alone takes more than may stay on the device.
+
+    Args:
+        size: Bytes of one batch.
+        samples: Number of samples in it.
+    """
+    budget = config.resident_budget()
+    if 0 < budget < size:
+        fitting = budget * samples // size
+        warn_once(
+            "budget",
+            f"One batch of {samples} samples takes {size / 1e6:,.1f} MB, and "
+            f"{budget / 1e6:,.1f} MB may stay on the device. Training goes on, with a few such "
+            "batches in memory at a time.\n"
+            f"  Fix: batch_size={max(1, fitting)}, or lamina.config.set_resident_budget("
+            f"{size}).",
         )
 
 

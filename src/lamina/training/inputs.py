@@ -15,15 +15,10 @@ from lamina.training.arrays import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feed import (
-    Feed,
-    HostFeed,
-    ResidentFeed,
-    StreamFeed,
-    fits_on_device,
-    size_in_bytes,
-)
+from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
+from lamina.training.host_feed import HostFeed, TextFeed
 from lamina.training.py_dataset import PyDataset
+from lamina.training.stream_feed import StreamFeed
 from lamina.training.weights import class_weights_as_sample_weights
 
 WHOLE = -1  # a batch size: everything in one batch
@@ -91,7 +86,7 @@ def make_feed(
     if batch_size == WHOLE:
         batch_size = samples
     whole_number("batch_size", batch_size, least=1)
-    kind = HostFeed if in_batches or not fits_on_device(arrays) else ResidentFeed
+    kind = TextFeed if in_batches else ResidentFeed if fits_on_device(arrays) else HostFeed
     feed = kind(arrays, min(int(batch_size), samples), shuffle, seed, steps, prepare)
     if steps_limit is not None:
         feed.steps = limited(feed.steps, steps_limit, "steps an epoch")

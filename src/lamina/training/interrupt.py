@@ -23,6 +23,9 @@ class Interrupt:
         if self._before is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._before)
 
+    def is_asked(self) -> bool:
+        return self.asked
+
     def _ask(self, *args: Any) -> None:
         if self.asked:
             raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
 from lamina.training.bookmark import Bookmark
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
-from lamina.training.feed import Feed, ResidentFeed, StreamFeed, Stretch
+from lamina.training.feed import Feed, ResidentFeed
 from lamina.training.inputs import (
     WHOLE,
     dividing_batch_size,
@@ -29,6 +29,8 @@ from lamina.training.inputs import (
 from lamina.training.interrupt import Interrupt
 from lamina.training.program import batch_at
 from lamina.training.progress import Progress, choose_progress
+from lamina.training.stream_feed import StreamFeed
+from lamina.training.stretches import Stretch
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
 # Ctrl-C, long enough that starting it costs nothing beside it.
@@ -102,6 +104,9 @@ class Loop:
         logs: dict[str, Any] = {}
         bookmark = Bookmark(model, feed, hooks, initial_epoch)
         interrupt = Interrupt()
+        feed.interrupted = interrupt.is_asked
+        if validation is not None:
+            validation.interrupted = interrupt.is_asked
         with interrupt, progress:
             hooks.on_train_begin()
             self._resume(bookmark, hooks, validation, validation_freq)
@@ -176,6 +181,8 @@ class Loop:
                 bookmark.move(epoch, step, logs)
                 if interrupt.asked or model.stop_training:
                     return logs
+        if interrupt.asked:  # while it waited for a batch
+            return logs
         if feed.steps is not None and step < feed.steps:
             checks.warn_once(
                 "ran-out",
@@ -293,6 +300,7 @@ class Loop:
         params = {"epochs": 1, "steps": feed.steps, "verbose": verbose}
         hooks = CallbackList(callbacks, model=self.model, params=params)
         interrupt = Interrupt()
+        feed.interrupted = interrupt.is_asked
         with interrupt, progress:
             progress.epoch_begins(None, None, feed.steps)
             logs = self._test(feed, hooks, progress, interrupt)

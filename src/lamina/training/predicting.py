@@ -20,7 +20,6 @@ from lamina.training.arrays import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.callbacks import CallbackList
-from lamina.training.feed import StreamFeed
 from lamina.training.inputs import (
     first_of_one,
     is_source,
@@ -28,6 +27,7 @@ from lamina.training.inputs import (
     named_columns,
     with_batch_axis,
 )
+from lamina.training.stream_feed import StreamFeed
 
 # So many batches are computed by one call of a program.
 _BATCHES = 64

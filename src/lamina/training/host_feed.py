@@ -1,0 +1,120 @@
+"""Feeds for arrays larger than what may stay on the device, in RAM or in a mapped file."""
+
+import mmap
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.training import checks
+from lamina.training.arrays import (
+    convert,
+    pack_x_y_sample_weight,
+    to_array,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.feed import ResidentFeed, size_in_bytes
+from lamina.training.stretches import (
+    Buffers,
+    Stretch,
+    lengthened,
+    prefetched,
+    stacked,
+    steps_in_stretch,
+)
+
+# Targets up to this size are looked through before the first step.
+_BYTES_LOOKED_THROUGH = 256 * 2**20
+
+
+class HostFeed(ResidentFeed):
+    """The same batches in the same order as from a `ResidentFeed`, sent in stretches."""
+
+    def example(self) -> tuple[Any, Any, Any]:
+        x, y, sample_weight = unpack_x_y_sample_weight(self.host)
+
+        def head(part: Any) -> Any:
+            return jax.tree.map(lambda a: a[: self.batch_size], part)
+
+        checks.fits_in_budget(size_in_bytes(head(self.host)), self.batch_size)
+        if size_in_bytes(y) > _BYTES_LOOKED_THROUGH:
+            y = head(y)
+        return self.prepare(convert(head(x), text=True)), convert(y), sample_weight
+
+    def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+        yield from prefetched(self._gathered(order, first, last), lambda: self.interrupted())
+
+    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+        size, whole = self.batch_size, self.samples // self.batch_size
+        one = jax.tree.map(lambda a: to_array(a[:1]), self.host)
+        count = steps_in_stretch(size_in_bytes(one) * size)
+        buffers = Buffers()
+        for start in range(first, min(last, whole), count):
+            stop = min(last, whole, start + count)
+            rows = slice(start * size, stop * size)
+            data, places = self._rows(order, rows, count * size, buffers)
+            yield Stretch(data, places, size, 0, stop - start)
+        if last > whole:
+            rest = self.samples - whole * size
+            data, places = self._rows(order, slice(whole * size, None), rest, Buffers())
+            yield Stretch(data, places, rest, 0, 1)
+
+    def _rows(self, order: Any, rows: slice, capacity: int, buffers: Buffers) -> tuple[Any, Any]:
+        """Rows of all arrays in buffers for `capacity` of them, and where each lies there."""
+        leaves, structure = jax.tree.flatten(self.host)
+        picked, places = None if order is None else order[rows], None
+        mapped = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
+        if mapped and picked is not None:
+            # Read in order of place, which is kinder to a file; the program undoes it.
+            by_place = np.argsort(picked)
+            picked, places = picked[by_place], np.empty(len(picked), np.int32)
+            places[by_place] = np.arange(len(picked), dtype=np.int32)
+            places = jax.device_put(lengthened(places, capacity))
+        for file in mapped:
+            _check_still_whole(file)
+        taken = buffers.take(
+            [((capacity, *a.shape[1:]), to_array(np.asarray(a[:0])).dtype) for a in leaves]
+        )
+        for target, source in zip(taken, map(np.asarray, leaves), strict=True):
+            if source.dtype != target.dtype:
+                part = to_array(source[rows if picked is None else picked])
+                target[: len(part)] = part
+            elif picked is None:
+                part = source[rows]
+                target[: len(part)] = part
+            else:
+                # `clip` writes into the target itself; every number is in range anyway.
+                np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
+        return jax.tree.unflatten(structure, taken), places
+
+
+class TextFeed(HostFeed):
+    """The same for inputs of text, of which every batch becomes numbers by itself."""
+
+    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+        def batch(step: int) -> Any:
+            rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            picked = rows if order is None else order[rows]
+            one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
+            x, y, sample_weight = unpack_x_y_sample_weight(one)
+            return pack_x_y_sample_weight(self.prepare(x), y, sample_weight)
+
+        return stacked(batch(step) for step in range(first, last))
+
+
+def _mapped_file(array: Any) -> mmap.mmap | None:
+    """The file behind a memory-mapped array, or a view of one."""
+    return getattr(array, "_mmap", None) if isinstance(array, np.memmap) else None
+
+
+def _check_still_whole(file: mmap.mmap) -> None:
+    # Reading beyond its end would kill the process, with no word about why.
+    if file.size() < len(file):
+        raise OSError(
+            f"A memory-mapped file was shortened while it was read: {len(file):,} bytes were "
+            f"mapped, and {file.size():,} are left.\n"
+            "  Likely cause: another program writes the file anew.\n"
+            "  Fix: write to another name and rename it, then load it again. The model keeps what "
+            "it has learned."
+        )
