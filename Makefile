@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format bench bench-peers clean
+.PHONY: help quickstart test lint format bench bench-peers kernels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ bench: $(VENV)/installed ## Lamina and its installed peers on every workload: do
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
+
+kernels: $(VENV)/installed ## build and install the optional compiled kernels (needs a C++17 compiler)
+	$(BIN)/python -m pip install --quiet scikit-build-core cmake ninja
+	$(BIN)/python -m pip install --no-build-isolation ./kernels
 
 clean: ## remove the environment and what tools left
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

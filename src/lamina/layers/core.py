@@ -20,6 +20,7 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
+from lamina.ops import kernels
 from lamina.ops.encoding import embedding_lookup
 
 
@@ -88,7 +89,7 @@ class Dense(Layer):
 
     def call(self, inputs: Array) -> Array:
         self._check(inputs.shape)
-        x = jnp.matmul(inputs, self.kernel.value)
+        x = kernels.matmul(inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return self.activation(x)

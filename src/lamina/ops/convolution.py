@@ -16,7 +16,7 @@ from jax import lax
 
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops import convolution_products, windows
+from lamina.ops import convolution_products, kernels, windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 
@@ -67,6 +67,9 @@ def conv(
     padding = windows.checked_padding(padding, ("valid", "same", "causal"))
     caller = "conv"
     _check_shapes(caller, inputs.shape, kernel.shape, strides, padding, data_format, dilation)
+    compiled = kernels.convolution(inputs, kernel, strides, padding, data_format, dilation)
+    if compiled is not None:
+        return compiled
     method = _patches if _suits_patches(inputs, kernel, strides, data_format) else _library
     return method(inputs, kernel, strides, padding, data_format, dilation)
 

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from lamina.core.stateless import values_of
+from lamina.core.variable import Array, Variable
+from lamina.ops import kernels
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.steps import zeros_like
 
@@ -30,9 +33,7 @@ def adam(
         return AdamState(zeros, zeros, zeros if amsgrad else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
-        # Running means start at 0; these powers undo the bias, once for all weights.
-        count = (step + 1).astype(learning_rate.dtype)
-        size = learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
+        size = _corrected(learning_rate, step, beta_1, beta_2)
         momentum = [
             m + (g - m) * (1 - beta_1) for m, g in zip(state.momentum, gradients, strict=True)
         ]
@@ -90,6 +91,30 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
 
+    def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
+        plain = type(self).transformation is Adam.transformation and not self.amsgrad
+        if not plain or self._has_own_update_step():
+            return super()._change(gradients, variables)
+        momenta, velocities = (
+            [self._slots[name][id(v)] for v in variables] for name in ("momentum", "velocity")
+        )
+        boxes = [*variables, *momenta, *velocities]
+        rate = jnp.asarray(self.learning_rate)
+        new = kernels.adam(
+            values_of(boxes),
+            self._clipped(gradients),
+            learning_rate=rate,
+            step_size=_corrected(rate, jnp.asarray(self.iterations), self.beta_1, self.beta_2),
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            decays=[self._decay_here(v) or 0.0 for v in variables],
+        )
+        if new is None:
+            return super()._change(gradients, variables)
+        for box, value in zip(boxes, new, strict=True):
+            box.assign(value)
+
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
 
@@ -101,3 +126,9 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
+
+
+def _corrected(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
+    """Running means start at 0; these powers undo the bias, once for all weights."""
+    count = (step + 1).astype(learning_rate.dtype)
+    return learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)

@@ -427,14 +427,17 @@ class Optimizer:
         return gradients
 
     def _decayed(self, variable: Variable, rate: Array) -> Array:
+        fraction = self._decay_here(variable)
+        if fraction is None:
+            return variable.value
+        return variable.value - variable.value * fraction * rate
+
+    def _decay_here(self, variable: Variable) -> float | None:
         names = self._undecayed_names
         excluded = any(variable is v for v in self._undecayed) or (
             names is not None and names.search(variable.name)
         )
-        fraction = None if excluded else self._decay_of(variable)
-        if fraction is None:
-            return variable.value
-        return variable.value - variable.value * fraction * rate
+        return None if excluded else self._decay_of(variable)
 
     def _decay_of(self, variable: Variable) -> float | None:
         return self.weight_decay

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.stateless import stateless
+from lamina.ops import kernels
 from lamina.training.compiled import CompiledFunction
 
 State = Any
@@ -89,6 +90,7 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Co
     or the states of recurrent ones: new values by the position in the flattened state. Weights
     that it only reads are not among them, and so are not copied.
     """
+    forward = kernels.in_program(forward)
 
     def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict]:
         before, structure = jax.tree.flatten(state)
@@ -125,7 +127,7 @@ def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:
 
 def pure_step(function: Callable, variables: Any) -> Step:
     """Object-style `train_step(batch)` as `(state, batch) → (state, logs)`."""
-    pure = stateless(function, variables)
+    pure = kernels.in_program(stateless(function, variables))
 
     def step(state: State, batch: Any) -> tuple[State, Any]:
         logs, state = pure(state, batch)

@@ -1,0 +1,64 @@
+// What is computed, apart from who calls it: plain functions over stretches of arrays, compiled
+// once for each instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace lamina {
+
+// One step of Adam on a stretch of weights.
+struct AdamStep {
+  float rate;  // the learning rate, with the corrections of both running means in it
+  float change_1, change_2, epsilon;  // 1 - beta_1, 1 - beta_2
+  float decay;                        // fraction of each weight that is taken off first
+};
+
+// A window that slides over images, channels last. Sizes count pixels.
+struct Window {
+  int64_t height, width, channels;      // of an image
+  int64_t rows, columns, filters;       // of a result
+  int64_t kernel_height, kernel_width;
+  int64_t step_y, step_x;
+  int64_t above, left;                  // zeros around the image; below zero, pixels left out
+  int64_t row_distance, column_distance;  // in the result, in numbers
+};
+
+struct Compute {
+  void (*adam)(const AdamStep& step, int64_t count, const float* weight, const float* momentum,
+               const float* velocity, const float* gradient, float* new_weight,
+               float* new_momentum, float* new_velocity);
+
+  // Rows `from` to `to` of x^T y, where x is (batch, rows) and y (batch, columns). `scratch` has
+  // `batch * (columns + panel)` numbers.
+  void (*transposed_product)(int64_t batch, int64_t rows, int64_t columns, int64_t from,
+                             int64_t to, const float* x, const float* y, float* scratch,
+                             float* product);
+
+  // Rows `from` to `to` of x y, in the `panel` columns that begin at `column`; x is (rows, inner)
+  // and y (inner, columns), or (columns, inner) if it is to be transposed. `scratch` has
+  // `inner * panel` numbers.
+  int64_t panel;
+  void (*product)(int64_t inner, int64_t columns, int64_t from, int64_t to, int64_t column,
+                  bool transposed, const float* x, const float* y, float* scratch,
+                  float* product);
+
+  // A kernel (height, width, channels, filters) as `convolve` reads it.
+  int64_t (*packed_size)(const Window& window);
+  void (*pack)(const Window& window, const float* kernel, float* packed);
+
+  // Rows `from` to `to` of the result for one image. `scratch` has `slab_size` numbers.
+  int64_t (*slab_size)(const Window& window, int64_t rows);
+  void (*convolve)(const Window& window, int64_t from, int64_t to, const float* image,
+                   const float* packed, float* scratch, float* result);
+
+  // Adds to row `y` of the kernel's gradient, (width, channels, filters), what one image gives.
+  // `scratch` has `slab_size` of all rows and `change_size` numbers.
+  int64_t (*change_size)(const Window& window);
+  void (*kernel_gradient)(const Window& window, int64_t y, const float* image,
+                          const float* change, float* scratch, float* gradient);
+};
+
+// The best that this processor can run.
+const Compute& compute();
+
+}  // namespace lamina

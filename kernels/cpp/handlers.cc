@@ -1,0 +1,265 @@
+// The doors through which XLA comes in: shapes are read, work is shared out, numbers are computed.
+
+#include <algorithm>
+#include <vector>
+
+#include "compute.h"
+#include "parallel.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+using lamina::AdamStep;
+using lamina::compute;
+using lamina::parallel_for;
+using lamina::Window;
+using Array = ffi::BufferR4<ffi::F32>;
+using Matrix = ffi::BufferR2<ffi::F32>;
+using Numbers = ffi::Span<const int64_t>;
+
+namespace {
+
+// Scratch that a thread keeps: asking the system for it every time costs more than small images.
+float* scratch(int64_t size) {
+  thread_local std::vector<float> kept;
+  if (static_cast<int64_t>(kept.size()) < size) kept.resize(size);
+  return kept.data();
+}
+
+// -- Adam ----------------------------------------------------------------------------------------
+
+constexpr int64_t kStretch = 8192;  // weights a thread takes at a time: 128 KiB of four arrays
+
+ffi::Error adam(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets results,
+                float change_1, float change_2, float epsilon, ffi::Span<const float> decays) {
+  // rate, corrected rate, then weights, momenta, velocities and gradients
+  const int64_t tensors = (args.size() - 2) / 4;
+  struct Piece {
+    AdamStep step;
+    int64_t count;
+    const float* from[4];
+    float* to[3];
+  };
+  const float rate = *args.get<ffi::AnyBuffer>(0)->typed_data<float>();
+  const float size = *args.get<ffi::AnyBuffer>(1)->typed_data<float>();
+  std::vector<Piece> pieces;
+  for (int64_t t = 0; t < tensors; ++t) {
+    Piece whole{{size, change_1, change_2, epsilon, decays[t] * rate}, 0, {}, {}};
+    for (int i = 0; i < 4; ++i) {
+      auto buffer = args.get<ffi::AnyBuffer>(2 + i * tensors + t);
+      whole.from[i] = buffer->typed_data<float>();
+      whole.count = buffer->element_count();
+    }
+    for (int i = 0; i < 3; ++i) {
+      whole.to[i] = (*results.get<ffi::AnyBuffer>(i * tensors + t))->typed_data<float>();
+    }
+    for (int64_t at = 0; at < whole.count; at += kStretch) {
+      Piece piece = whole;
+      piece.count = std::min(kStretch, whole.count - at);
+      for (auto& from : piece.from) from += at;
+      for (auto& to : piece.to) to += at;
+      pieces.push_back(piece);
+    }
+  }
+  parallel_for(pool, pieces.size(), [&](int64_t i) {
+    const Piece& p = pieces[i];
+    compute().adam(p.step, p.count, p.from[0], p.from[1], p.from[2], p.from[3], p.to[0], p.to[1],
+                   p.to[2]);
+  });
+  return ffi::Error::Success();
+}
+
+// -- dense ---------------------------------------------------------------------------------------
+
+ffi::Error transposed_product(ffi::ThreadPool pool, Matrix x, Matrix y,
+                              ffi::Result<Matrix> product) {
+  const int64_t batch = x.dimensions()[0], rows = x.dimensions()[1], columns = y.dimensions()[1];
+  const int64_t height = std::max<int64_t>(48, rows / 16);
+  parallel_for(pool, (rows + height - 1) / height, [&](int64_t i) {
+    compute().transposed_product(batch, rows, columns, i * height,
+                                 std::min(rows, (i + 1) * height), x.typed_data(), y.typed_data(),
+                                 scratch(batch * (columns + compute().panel)),
+                                 product->typed_data());
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error product(ffi::ThreadPool pool, Matrix x, Matrix y, bool transposed,
+                   ffi::Result<Matrix> product) {
+  const int64_t rows = x.dimensions()[0], inner = x.dimensions()[1];
+  const int64_t columns = product->dimensions()[1], width = compute().panel;
+  const int64_t panels = (columns + width - 1) / width, height = 96;
+  const int64_t stretches = (rows + height - 1) / height;
+  parallel_for(pool, panels * stretches, [&](int64_t i) {
+    const int64_t from = i / panels * height;
+    compute().product(inner, columns, from, std::min(rows, from + height), i % panels * width,
+                      transposed, x.typed_data(), y.typed_data(), scratch(inner * width),
+                      product->typed_data());
+  });
+  return ffi::Error::Success();
+}
+
+// -- convolution ---------------------------------------------------------------------------------
+
+Window window_of(const Array& image, const Array& result, int64_t kernel_height,
+                 int64_t kernel_width, Numbers strides, Numbers before) {
+  const auto from = image.dimensions(), to = result.dimensions();
+  return {from[1],    from[2],    from[3],   to[1],     to[2],         to[3], kernel_height,
+          kernel_width, strides[0], strides[1], before[0], before[1], to[2] * to[3], to[3]};
+}
+
+void convolve_all(ffi::ThreadPool& pool, const Window& w, int64_t batch, const float* images,
+                  int64_t image_size, const float* packed, float* results, int64_t result_size) {
+  if (w.rows < 1 || w.columns < 1) return;
+  // A task has enough to do to be worth sharing out, and a slab that stays in the cache.
+  const int64_t row_work = w.columns * w.filters * w.kernel_height * w.kernel_width * w.channels;
+  const int64_t height = std::clamp<int64_t>(4'000'000 / std::max<int64_t>(row_work, 1), 4, w.rows);
+  const int64_t stretches = (w.rows + height - 1) / height;
+  parallel_for(pool, batch * stretches, [&](int64_t i) {
+    const int64_t image = i / stretches, from = i % stretches * height;
+    compute().convolve(w, from, std::min(w.rows, from + height), images + image * image_size,
+                       packed, scratch(compute().slab_size(w, height)),
+                       results + image * result_size);
+  });
+}
+
+ffi::Error convolution(ffi::ThreadPool pool, Array images, Array kernel, Numbers strides,
+                       Numbers before, ffi::Result<Array> result) {
+  const auto window = kernel.dimensions();
+  const Window w = window_of(images, *result, window[0], window[1], strides, before);
+  std::vector<float> packed(compute().packed_size(w));
+  compute().pack(w, kernel.typed_data(), packed.data());
+  const int64_t batch = images.dimensions()[0];
+  if (batch == 0) return ffi::Error::Success();
+  convolve_all(pool, w, batch, images.typed_data(), images.element_count() / batch, packed.data(),
+               result->typed_data(), result->element_count() / batch);
+  return ffi::Error::Success();
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+
+// Input pixels that are the same place in the stride see the same part of the kernel: for each
+// such phase it is a convolution of the result's gradient, with that part turned around.
+ffi::Error input_gradient(ffi::ThreadPool pool, Array change, Array kernel, Numbers strides,
+                          Numbers before, ffi::Result<Array> result) {
+  const auto window = kernel.dimensions();
+  const auto from = change.dimensions(), to = result->dimensions();
+  const int64_t batch = from[0], channels = window[2], filters = window[3];
+  if (batch == 0) return ffi::Error::Success();
+  std::vector<float> part, packed;
+  for (int64_t y = 0; y < strides[0]; ++y) {
+    for (int64_t x = 0; x < strides[1]; ++x) {
+      const int64_t taps_y = std::max<int64_t>(0, ceil_div(window[0] - y, strides[0]));
+      const int64_t taps_x = std::max<int64_t>(0, ceil_div(window[1] - x, strides[1]));
+      // The first pixel of the phase, and the row and column of the result that it is in line with.
+      const int64_t line_y = ceil_div(before[0] - y, strides[0]);
+      const int64_t line_x = ceil_div(before[1] - x, strides[1]);
+      const int64_t first_y = line_y * strides[0] + y - before[0];
+      const int64_t first_x = line_x * strides[1] + x - before[1];
+      const Window w{from[1], from[2], filters,
+                     ceil_div(to[1] - first_y, strides[0]), ceil_div(to[2] - first_x, strides[1]),
+                     channels, taps_y, taps_x, 1, 1, taps_y - 1 - line_y, taps_x - 1 - line_x,
+                     strides[0] * to[2] * channels, strides[1] * channels};
+      part.resize(taps_y * taps_x * filters * channels);
+      float* place = part.data();
+      for (int64_t j = taps_y - 1; j >= 0; --j) {
+        for (int64_t i = taps_x - 1; i >= 0; --i) {
+          const float* corner = kernel.typed_data() + ((y + j * strides[0]) * window[1] + x +
+                                                       i * strides[1]) * channels * filters;
+          for (int64_t f = 0; f < filters; ++f) {
+            for (int64_t c = 0; c < channels; ++c) *place++ = corner[c * filters + f];
+          }
+        }
+      }
+      packed.resize(compute().packed_size(w));
+      compute().pack(w, part.data(), packed.data());
+      convolve_all(pool, w, batch, change.typed_data(), change.element_count() / batch,
+                   packed.data(),
+                   result->typed_data() + (first_y * to[2] + first_x) * channels,
+                   result->element_count() / batch);
+    }
+  }
+  return ffi::Error::Success();
+}
+
+// The images are added up in groups, and the groups in order: the sums do not depend on how many
+// threads there are.
+ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Numbers strides,
+                           Numbers before, ffi::Result<Array> gradient) {
+  const auto window = gradient->dimensions();
+  const Window w = window_of(images, change, window[0], window[1], strides, before);
+  const int64_t batch = images.dimensions()[0], size = gradient->element_count();
+  float* total = gradient->typed_data();
+  if (batch == 0 || size == 0) {
+    std::fill(total, total + size, 0.0f);
+    return ffi::Error::Success();
+  }
+  constexpr int64_t kMostGroups = 16, kMostNumbers = 1 << 22;
+  const int64_t groups =
+      std::clamp<int64_t>(kMostNumbers / size, 1, std::min(batch, kMostGroups));
+  std::vector<float> sums(groups * size);
+  const int64_t row_size = size / window[0];
+  const int64_t image_size = images.element_count() / batch;
+  const int64_t change_size = change.element_count() / batch;
+  parallel_for(pool, groups * window[0], [&](int64_t i) {
+    const int64_t group = i / window[0], y = i % window[0];
+    float* space = scratch(compute().slab_size(w, w.rows) + compute().change_size(w));
+    for (int64_t n = group * batch / groups; n < (group + 1) * batch / groups; ++n) {
+      compute().kernel_gradient(w, y, images.typed_data() + n * image_size,
+                                change.typed_data() + n * change_size, space,
+                                sums.data() + group * size + y * row_size);
+    }
+  });
+  parallel_for(pool, window[0], [&](int64_t y) {
+    float* to = total + y * row_size;
+    std::copy_n(sums.data() + y * row_size, row_size, to);
+    for (int64_t group = 1; group < groups; ++group) {
+      const float* from = sums.data() + group * size + y * row_size;
+      for (int64_t k = 0; k < row_size; ++k) to[k] += from[k];
+    }
+  });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+// The names under which Python finds them.
+#pragma GCC visibility push(default)
+
+#define BIND ffi::Ffi::Bind().Ctx<ffi::ThreadPool>()
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_adam, adam,
+                              BIND.RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<float>("change_1")
+                                  .Attr<float>("change_2")
+                                  .Attr<float>("epsilon")
+                                  .Attr<ffi::Span<const float>>("decays"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_transposed_product, transposed_product,
+                              BIND.Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_product, product,
+                              BIND.Arg<Matrix>().Arg<Matrix>().Attr<bool>("transposed").Ret<Matrix>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_input_gradient, input_gradient,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_kernel_gradient, kernel_gradient,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
+
+#pragma GCC visibility pop

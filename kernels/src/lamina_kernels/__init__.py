@@ -1,0 +1,11 @@
+"""Compiled kernels for CPUs, called from JAX programs. Lamina uses them where they are installed.
+
+They take float32 arrays on the CPU backend. Lamina asks for them only inside its own compiled
+programs and falls back to plain JAX for everything that they do not cover.
+"""
+
+from lamina_kernels.adam import adam
+from lamina_kernels.convolution import convolution
+from lamina_kernels.dense import product
+
+__all__ = ["adam", "convolution", "product"]

@@ -1,0 +1,71 @@
+"""How a kernel becomes an operation that JAX can differentiate and map like its own."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+
+def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
+    """A primitive with one result, computed by a kernel.
+
+    `vmap` runs it once for each element: kernels take all samples at once by themselves.
+
+    Args:
+        name: Shown in jaxprs.
+        spec: `(*shaped, **settings) → jax.ShapeDtypeStruct` of the result.
+        compute: `(*arrays, **settings) → array`, traced into the program.
+    """
+    new = Primitive(name)
+
+    @new.def_impl
+    def eager(*arguments: Any, **settings: Any) -> Any:
+        return jax.jit(partial(new.bind, **settings))(*arguments)
+
+    @new.def_abstract_eval
+    def abstract(*arguments: Any, **settings: Any) -> Any:
+        result = spec(*arguments, **settings)
+        return jax.core.ShapedArray(result.shape, result.dtype)
+
+    def mapped(arguments: Any, axes: Any, **settings: Any) -> tuple[Any, int]:
+        moved = [
+            a if axis is None else jax.numpy.moveaxis(a, axis, 0)
+            for a, axis in zip(arguments, axes, strict=True)
+        ]
+        varying = [i for i, axis in enumerate(axes) if axis is not None]
+
+        def one(rows: list) -> Any:
+            given = dict(zip(varying, rows, strict=True))
+            return new.bind(*[given.get(i, a) for i, a in enumerate(moved)], **settings)
+
+        return jax.lax.map(one, [moved[i] for i in varying]), 0
+
+    mlir.register_lowering(new, mlir.lower_fun(compute, multiple_results=False), platform="cpu")
+    batching.primitive_batchers[new] = mapped
+    return new
+
+
+def bilinear(new: Primitive, left: Callable, right: Callable) -> None:
+    """Derivatives of a primitive that is linear in each of its two arguments.
+
+    Args:
+        left: `(cotangent, second, shape of the first, **settings) → cotangent of the first`.
+        right: `(cotangent, first, shape of the second, **settings) → cotangent of the second`.
+    """
+
+    def transpose(cotangent: Any, first: Any, second: Any, **settings: Any) -> tuple:
+        if type(cotangent) is ad.Zero:
+            return None, None
+        if ad.is_undefined_primal(first):
+            return left(cotangent, second, first.aval.shape, **settings), None
+        return None, right(cotangent, first, second.aval.shape, **settings)
+
+    ad.defjvp(
+        new,
+        lambda tangent, first, second, **settings: new.bind(tangent, second, **settings),
+        lambda tangent, first, second, **settings: new.bind(first, tangent, **settings),
+    )
+    ad.primitive_transposes[new] = transpose

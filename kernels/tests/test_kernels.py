@@ -1,0 +1,171 @@
+"""The kernels compute what plain JAX computes: values, gradients, and gradients of gradients."""
+
+import jax
+import jax.numpy as jnp
+import lamina_kernels
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from jax import lax
+
+settings.register_profile("kernels", deadline=None, derandomize=True, max_examples=10)
+settings.load_profile("kernels")
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def assert_same_sums(actual, expected):
+    """Equal to 1e-6 of the largest sum."""
+    expected = np.asarray(expected, np.float64)
+    scale = np.max(np.abs(expected), initial=1e-3)
+    np.testing.assert_allclose(np.asarray(actual) / scale, expected / scale, rtol=0, atol=1e-6)
+
+
+def all_three(function, first, second, change):
+    """A product of two arrays and both gradients, in the precision of the arrays."""
+    y, back = jax.vjp(function, first, second)
+    return y, *back(jnp.asarray(change(y.shape), y.dtype))
+
+
+def in_double_precision(function, *arrays, change):
+    with jax.enable_x64(True):
+        doubles = [jnp.asarray(a, np.float64) for a in arrays]
+        return [np.asarray(r) for r in all_three(function, *doubles, change)]
+
+
+def library_convolution(strides, pads):
+    numbers = ("NHWC", "HWIO", "NHWC")
+
+    def convolve(images, kernel):
+        return lax.conv_general_dilated(images, kernel, strides, pads, dimension_numbers=numbers)
+
+    return convolve
+
+
+@st.composite
+def convolutions(draw):
+    window = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    pads = tuple(draw(st.tuples(st.integers(0, w - 1), st.integers(0, w - 1))) for w in window)
+    sizes = [draw(st.integers(1, 30)) + w - 1 for w in window]
+    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    batch, channels, filters = (draw(st.integers(1, most)) for most in (3, 20, 40))
+    return normal(batch, *sizes, channels), normal(*window, channels, filters), strides, pads
+
+
+@given(convolutions())
+def test_convolution_and_both_gradients_are_those_of_the_library(case):
+    images, kernel, strides, pads = case
+
+    def change(shape):
+        return normal(*shape, seed=2)
+
+    expected = in_double_precision(
+        library_convolution(strides, pads), images, kernel, change=change
+    )
+    actual = all_three(
+        lambda x, w: lamina_kernels.convolution(x, w, strides, pads), images, kernel, change
+    )
+    for one, other in zip(actual, expected, strict=True):
+        assert_same_sums(one, other)
+
+
+@given(st.tuples(*[st.integers(1, most) for most in (130, 90, 70)]))
+def test_product_and_both_gradients_are_those_of_numpy(sizes):
+    rows, inner, columns = sizes
+    x, y, change = normal(rows, inner), normal(inner, columns), normal(rows, columns, seed=2)
+    actual = all_three(lamina_kernels.product, x, y, lambda _: change)
+    x, y, change = (a.astype(np.float64) for a in (x, y, change))
+    for one, other in zip(actual, (x @ y, change @ y.T, x.T @ change), strict=True):
+        assert_same_sums(one, other)
+
+
+def test_adam_takes_the_step_of_the_paper_in_one_pass():
+    shapes = [(784, 128), (128,), (10, 3), (1,)]
+    weights, momenta, gradients = ([normal(*s, seed=i) for s in shapes] for i in range(3))
+    velocities = [normal(*s, seed=4) ** 2 for s in shapes]
+    decays = [0.0, 0.1, 0.0, 0.5]
+    size = 0.01 * np.sqrt(1 - 0.999**7) / (1 - 0.9**7)
+    new = lamina_kernels.adam(
+        *(weights, momenta, velocities, gradients),
+        *(0.01, size),
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        decays=decays,
+    )
+    for i, decay in enumerate(decays):
+        w, m, v, g = (a[i].astype(np.float64) for a in (weights, momenta, velocities, gradients))
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w * (1 - 0.01 * decay) - size * m / (np.sqrt(v) + 1e-7)
+        for actual, expected in zip((part[i] for part in new), (w, m, v), strict=True):
+            np.testing.assert_allclose(actual, expected, rtol=3e-6, atol=1e-6)
+
+
+def test_infinity_and_nan_pass_through():
+    images, kernel = normal(1, 4, 4, 2), normal(3, 3, 2, 5)
+    images[0, 0, 0, 0], images[0, 3, 3, 1] = np.nan, np.inf
+    pads = ((0, 0), (0, 0))
+    y = np.asarray(lamina_kernels.convolution(images, kernel, (1, 1), pads))
+    expected = np.asarray(library_convolution((1, 1), pads)(images, kernel))
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    np.testing.assert_array_equal(np.isinf(y), np.isinf(expected))
+    x = jnp.array([[np.nan, 1.0]])
+    assert np.isnan(lamina_kernels.product(x, normal(2, 3))).all()
+
+
+def test_sums_are_the_same_at_every_call():
+    images, kernel = normal(37, 12, 12, 3), normal(3, 3, 3, 24)
+    gradient = jax.jit(
+        jax.grad(lambda w: jnp.sum(jnp.sin(convolve(images, w)))),
+    )
+    first = gradient(kernel)
+    for _ in range(5):
+        np.testing.assert_array_equal(gradient(kernel), first)
+
+
+def convolve(images, kernel):
+    return lamina_kernels.convolution(images, kernel, (1, 2), ((1, 1), (1, 0)))
+
+
+def test_forward_mode_and_second_derivatives_work():
+    images, kernel = normal(2, 6, 6, 2), normal(3, 3, 2, 4)
+    plain = library_convolution((1, 2), ((1, 1), (1, 0)))
+
+    def hessian_times(function):
+        def loss(w):
+            return jnp.sum(jnp.tanh(function(images, w)))
+
+        return jax.jvp(jax.grad(loss), (kernel,), (normal(*kernel.shape, seed=5),))[1]
+
+    assert_same_sums(hessian_times(convolve) / 10, hessian_times(plain) / 10)
+
+
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (1, None)])
+def test_mapping_over_either_argument(axes):
+    x = normal(*((5, 4) if axes[0] is None else (3, 5, 4) if axes[0] == 0 else (5, 3, 4)))
+    y = normal(*((4, 6) if axes[1] is None else (3, 4, 6)))
+    actual = jax.vmap(lamina_kernels.product, axes)(x, y)
+    assert_same_sums(actual, jax.vmap(jnp.matmul, axes)(x, y))
+
+
+def test_kernels_run_inside_loops_with_weights_in_place():
+    target = normal(4, 3)
+
+    def body(i, carry):
+        w, m, v = carry
+        new = lamina_kernels.adam(
+            *([w], [m], [v], [w - target]),
+            *(0.05, 0.05 * jnp.sqrt(1 - 0.999 ** (i + 1)) / (1 - 0.9 ** (i + 1))),
+            beta_1=0.9,
+            beta_2=0.999,
+            epsilon=1e-7,
+            decays=[0.0],
+        )
+        return tuple(part[0] for part in new)
+
+    start = (jnp.zeros((4, 3)),) * 3
+    w, _, _ = jax.jit(lambda carry: lax.fori_loop(0, 500, body, carry))(start)
+    np.testing.assert_allclose(w, target, atol=0.01)
+    np.testing.assert_array_equal(start[0], 0)

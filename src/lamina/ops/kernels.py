@@ -1,0 +1,107 @@
+"""Compiled kernels for CPUs, from the package lamina-kernels: used if installed, never needed.
+
+Only the compiled programs of `fit`, `evaluate` and `predict` ask for them: what a user traces,
+exports or looks into by himself is plain JAX. Whatever a kernel does not cover falls back silently
+to the lowering that stands beside the question.
+"""
+
+import functools
+import importlib
+import importlib.util
+import os
+import threading
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.errors import LaminaWarning
+from lamina.core.variable import Array
+from lamina.ops import windows
+
+# Larger products are what XLA is good at.
+_MOST_ROWS = 256
+_MOST_KERNEL_VALUES = 2**20
+
+_scope = threading.local()
+
+
+def in_program(step: Callable) -> Callable:
+    """A function during whose tracing kernels may be used."""
+
+    @functools.wraps(step)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before = getattr(_scope, "open", False)
+        _scope.open = True
+        try:
+            return step(*args, **kwargs)
+        finally:
+            _scope.open = before
+
+    return wrapped
+
+
+def matmul(x: Array, kernel: Array) -> Array:
+    """`x @ kernel`, by a compiled kernel where that is faster."""
+    package = _found(x, kernel)
+    if package is None or x.ndim != 2 or kernel.ndim != 2 or x.shape[0] > _MOST_ROWS:
+        return jnp.matmul(x, kernel)
+    return package.product(x, kernel)
+
+
+def convolution(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array | None:
+    """A convolution over two axes, channels last; None where plain JAX has to do it."""
+    package = _found(x, kernel)
+    plain = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
+    if package is None or not plain or x.shape[-1] != kernel.shape[-2]:
+        return None
+    if kernel.size > _MOST_KERNEL_VALUES:
+        return None
+    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:2], strides, padding, dilation)
+    return package.convolution(x, kernel, strides, amounts)
+
+
+def adam(values: list[Array], gradients: list[Array], **settings: Any) -> list[Array] | None:
+    """New weights, momenta and velocities from the old ones, one after the other in `values`."""
+    package = _found(*values, *gradients)
+    if package is None:
+        return None
+    n = len(gradients)
+    new = package.adam(values[:n], values[n : 2 * n], values[2 * n :], gradients, **settings)
+    return [array for group in new for array in group]
+
+
+def _found(*arrays: Any) -> ModuleType | None:
+    """The package, if it may be used here and now; kernels take float32 arrays, none empty."""
+    if not getattr(_scope, "open", False):
+        return None
+    if any(a.dtype != jnp.float32 or a.size == 0 for a in arrays):
+        return None
+    return _package()
+
+
+@functools.cache
+def _package() -> ModuleType | None:
+    if os.environ.get("LAMINA_KERNELS") == "0":
+        return None
+    # On several devices XLA would gather what a kernel takes on each of them.
+    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+        return None
+    if importlib.util.find_spec("lamina_kernels") is None:
+        return None
+    try:
+        return importlib.import_module("lamina_kernels")
+    except (ImportError, OSError) as error:
+        warnings.warn(
+            f"lamina-kernels is installed and cannot be used: {error}.\n"
+            "  Likely cause: it was built for another machine or another version of JAX.\n"
+            "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
+            LaminaWarning,
+            stacklevel=2,
+        )
+        return None

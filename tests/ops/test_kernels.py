@@ -1,0 +1,106 @@
+"""Compiled kernels are used where they are installed, and nowhere missed where they are not."""
+
+import importlib.util
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina import Input, layers, models, ops, optimizers
+from lamina.core.errors import LaminaWarning
+from lamina.core.seed import set_random_seed
+from lamina.ops import kernels
+
+installed = importlib.util.find_spec("lamina_kernels") is not None
+needs_kernels = pytest.mark.skipif(not installed, reason="lamina-kernels is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew():
+    kernels._package.cache_clear()
+    yield
+    kernels._package.cache_clear()
+
+
+def small_network() -> models.Sequential:
+    parts = [
+        layers.Conv2D(5, 3, strides=2, padding="same", activation="relu"),
+        layers.Flatten(),
+        layers.Dense(3, activation="softmax"),
+    ]
+    return models.Sequential([Input((8, 7, 2)), *parts])
+
+
+def trained(optimizer: optimizers.Optimizer) -> tuple:
+    """Weights and predictions after a few steps from the same start, in the same order."""
+    set_random_seed(3)
+    rng = np.random.default_rng(3)
+    model = small_network()
+    model.set_weights([rng.normal(size=w.shape) * 0.3 for w in model.get_weights()])
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = rng.normal(size=(20, 8, 7, 2)).astype("float32"), rng.integers(0, 3, 20)
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    return *model.get_weights(), model.predict(x[:5], verbose=0)
+
+
+def primitives_of(function, *arguments) -> str:
+    return str(jax.make_jaxpr(function)(*arguments))
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "settings", [{}, {"weight_decay": 0.1}, {"clipnorm": 0.1}, {"amsgrad": True}]
+)
+def test_training_with_kernels_gives_the_weights_of_training_without(settings, monkeypatch):
+    results = []
+    for switch in ("1", "0"):
+        monkeypatch.setenv("LAMINA_KERNELS", switch)
+        kernels._package.cache_clear()
+        results.append(trained(optimizers.Adam(0.01, **settings)))
+    for with_kernels, without in zip(*results, strict=True):
+        np.testing.assert_allclose(with_kernels, without, rtol=0, atol=3e-6)
+
+
+@needs_kernels
+def test_only_compiled_programs_have_kernels_in_them():
+    model = small_network()
+    x = jnp.ones((1, 8, 7, 2))
+    assert "lamina_" not in primitives_of(model, x)
+    assert "lamina_convolution" in primitives_of(kernels.in_program(model), x)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("shape", "kernel", "dtype"),
+    [
+        ((1, 4, 4, 2), (3, 3, 2, 4), "float16"),
+        ((0, 4, 4, 2), (3, 3, 2, 4), "float32"),
+        ((1, 4, 4, 4), (3, 3, 2, 4), "float32"),  # groups
+        ((1, 4, 2), (3, 2, 4), "float32"),
+    ],
+)
+def test_what_kernels_do_not_cover_falls_back_silently(shape, kernel, dtype):
+    def convolve(x, w):
+        return ops.nn.conv(x, w, padding="same")
+
+    x, w = jnp.ones(shape, dtype), jnp.ones(kernel, dtype)
+    assert "lamina_" not in primitives_of(kernels.in_program(convolve), x, w)
+
+
+def test_without_the_package_nothing_is_missed(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    x = jnp.ones((2, 3))
+    assert "dot_general" in primitives_of(kernels.in_program(kernels.matmul), x, x.T)
+
+
+def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypatch):
+    def broken(name):
+        raise OSError("undefined symbol: XLA_FFI_Something")
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib, "import_module", broken)
+    monkeypatch.delenv("LAMINA_KERNELS", raising=False)
+    with pytest.warns(LaminaWarning, match="undefined symbol.*\n.*\n.*make kernels"):
+        assert kernels._package() is None
+    assert kernels._package() is None
