@@ -66,6 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     options.contenders = list(train.CONTENDERS)
     if options.quick:
         options.rounds, options.later, options.no_tune = 1, 1, True
+        options.contenders = [c for c in options.contenders if c not in train.TORCH_COMPILERS]
     return options
 
 

@@ -142,10 +142,11 @@ def _rounds(
                 result = _run(key, contender, workload, settings, folder, number, options)
             except subprocess.SubprocessError as error:
                 failed[contender.name] = reason(error)
-                console.print(f"{contender.name} failed: {failed[contender.name]}")
+                console.print(f"{contender.name} failed: {failed[contender.name]}", soft_wrap=True)
                 continue
             took = time.perf_counter() - began
-            console.print(f"{workload.TITLE}, round {number + 1}: {contender.name}, {took:.0f} s")
+            where = f"{_name(workload)}, round {number + 1}"
+            console.print(f"{where}: {contender.name}, {took:.0f} s", soft_wrap=True)
             for row in training_report.rows_of(contender.name, result):
                 runs.setdefault(row.pop("name"), []).append(row)
             fastest = min(result["settings"], key=lambda s: training_report.later(s["epochs"]))
@@ -153,9 +154,13 @@ def _rounds(
     return runs, missing, failed
 
 
+def _name(workload: ModuleType) -> str:
+    return workload.__name__.split(".")[-1]
+
+
 def _can(key: str, workload: ModuleType) -> bool:
     if key == "keras-torch-jit":
-        return workload.__name__ == "workloads.mlp"
+        return _name(workload) == "mlp"
     return key != "sklearn" or hasattr(workload, "SIZES")
 
 
@@ -169,7 +174,7 @@ def _run(
     options: argparse.Namespace,
 ) -> dict:
     steps = workloads.steps_for(workload, key)
-    arguments = (workload.__name__.split(".")[-1], folder / "data.npz")
+    arguments = (_name(workload), folder / "data.npz")
     given = ("--steps", steps, "--later", options.later, "--settings", json.dumps(settings))
     limit = COMPILE_LIMIT if key in TORCH_COMPILERS else None
     result = run(contender, (*arguments, *given), folder / f"round-{number}", limit)
