@@ -333,10 +333,9 @@ class Layer(LayerState):
 
     @property
     def _autocast_dtype(self) -> str | None:
-        policy = self.dtype_policy.of(self._path)
-        if not self.autocast or policy.compute_dtype == policy.variable_dtype:
-            return None
-        return policy.compute_dtype
+        # Not `self.compute_dtype`, by which layers of text and categories name their results.
+        dtype = LayerState.compute_dtype.__get__(self)
+        return dtype if self.autocast and dtype != self.variable_dtype else None
 
     def _fill_masks(self, signature: CallSignature, args: tuple, kwargs: dict, first: Any) -> Any:
         """Pass on the masks that travel with the tensors, unless the caller gave his own."""

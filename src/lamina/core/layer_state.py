@@ -14,7 +14,7 @@ from lamina.core.init_arguments import arguments_as_config, has_automatic_config
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
 from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
-from lamina.core.variable import Variable, name_scope, resolve_shape
+from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
 if TYPE_CHECKING:
     from lamina.core.layer import Layer
@@ -202,7 +202,11 @@ class LayerState(Operation):
 
     @property
     def compute_dtype(self) -> str:
-        return self.dtype_policy.of(self._path).compute_dtype
+        dtype = self.dtype_policy.of(self._path).compute_dtype
+        if context.computing_in is not None and dtype == "float32":
+            other, but = context.computing_in
+            return dtype if id(self) in but else other
+        return dtype
 
     @property
     def input_dtype(self) -> str:

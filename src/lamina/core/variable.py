@@ -54,6 +54,8 @@ class _Context(threading.local):
         # id of a tracer → the tracer, kept alive so that the id stays its own, and its mask.
         self.masks: dict[int, tuple[Any, Any]] = {}
         self.autocast: str | None = None
+        # What float32 layers compute in meanwhile, and the ids of those that don't.
+        self.computing_in: tuple[str, frozenset[int]] | None = None
         self.path: tuple[str, ...] = ()
         # Where losses of layers go instead of to the layers: pairs (layer, value).
         self.losses: list | None = None
@@ -70,6 +72,16 @@ def autocast(dtype: str | None) -> Iterator[None]:
         yield
     finally:
         context.autocast = outer
+
+
+@contextlib.contextmanager
+def computing_in(dtype: str, but: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Layers that compute in float32 compute in `dtype` inside, except those with ids in `but`."""
+    outer, context.computing_in = context.computing_in, (dtype, but)
+    try:
+        yield
+    finally:
+        context.computing_in = outer
 
 
 @contextlib.contextmanager

@@ -62,6 +62,7 @@ class Bookmark:
             "steps": self.steps,
             "logs": self.logs,
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
+            "precision": model._precision.chosen,
             "random": seeds.random_state(),
             "layers_trainable": [bool(layer._trainable) for layer in model._flatten_layers()],
             "variables_trainable": [bool(v.trainable) for v in variables],
@@ -80,6 +81,8 @@ class Bookmark:
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
         self._refuse_others(contents)
+        if self._model._precision.asked == "auto":  # timed once, so that every step is the same
+            self._model._precision.chosen = contents.get("precision", "float32")
         self.epoch, self.step = contents["epoch"], contents["step"]
         self.steps, self.logs = contents["steps"], contents["logs"]
         if self.step:

@@ -110,6 +110,7 @@ class Loop:
         with interrupt, progress:
             hooks.on_train_begin()
             self._resume(bookmark, hooks, validation, validation_freq)
+            model._precision.settle(model, feed, progress.say)
             for epoch in range(bookmark.epoch, epochs):
                 if bookmark.step == 0:
                     hooks.on_epoch_begin(epoch)
