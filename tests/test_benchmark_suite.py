@@ -233,8 +233,20 @@ def test_the_model_in_jax_has_the_parameters_of_the_one_in_keras_words(name):
     assert outputs.shape == model.compute_output_shape(x.shape)
 
 
-# Not lstm: its loop is written once, whatever its length; not deep_cnn: it takes longest by far.
-@pytest.mark.parametrize("name", ["mlp", "table", "cnn", "transformer", "gpt"])
+@pytest.mark.parametrize("name", ["cnn", "deep_cnn"])
+def test_every_place_of_an_image_costs_the_size_of_the_kernel(name):
+    import workloads
+
+    import lamina
+
+    workload = workloads.load(name)
+    layers = [layer for layer in workload.keras_model(lamina).layers if hasattr(layer, "kernel")]
+    counted = sum(np.prod(la.output.shape[1:-1]) * np.prod(la.kernel.shape) for la in layers)
+    assert sum(cost.multiply_adds for cost in workload.costs()) == counted
+
+
+# Not lstm: its loop over time is written once, whatever its length.
+@pytest.mark.parametrize("name", ["mlp", "table", "transformer", "gpt"])
 def test_operations_of_a_step_agree_with_what_the_compiler_counts(name):
     import jax
     import workloads
