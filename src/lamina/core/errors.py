@@ -71,13 +71,20 @@ def explain_missing_names(module_name: str) -> None:
         ...
         AttributeError: module 'lamina.layers' has no attribute 'Dens'. Did you mean 'Dense'?
     """
-    module = sys.modules[module_name]
+    module = vars(sys.modules[module_name])
 
     def missing(name: str) -> NoReturn:
-        known = vars(module).get("__all__") or vars(module)
-        hint = did_you_mean(name, (k for k in known if not k.startswith("_")))
-        raise AttributeError(
-            f"module {module_name!r} has no attribute {name!r}.{hint}", name=name, obj=module
-        )
+        raise missing_name(module_name, name, module.get("__all__") or module)
 
-    vars(module)["__getattr__"] = missing
+    module["__getattr__"] = missing
+
+
+def missing_name(module_name: str, name: str, known: Iterable[str]) -> AttributeError:
+    """The error for a name that a module has not, with the nearest public one that it has."""
+    public = (k for k in known if not k.startswith("_"))
+    hint = "" if name.startswith("_") else did_you_mean(name, public)
+    return AttributeError(
+        f"module {module_name!r} has no attribute {name!r}.{hint}",
+        name=name,
+        obj=sys.modules[module_name],
+    )

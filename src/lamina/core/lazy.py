@@ -7,34 +7,28 @@ Lamina costs it nothing, however much there is.
 
 import ast
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lamina.core.errors import did_you_mean
+from lamina.core.errors import missing_name
 
 
 def contents(
-    package: str, file: str
+    package: str, homes: Mapping[str, tuple[str, str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` for a package with an `__init__.pyi`.
 
     Args:
         package: `__name__` of the package.
-        file: `__file__` of the package.
+        homes: What `homes_of` gives for its `__file__`.
     """
-    homes = homes_of(file)
     names = sorted(homes)
 
     def load(name: str) -> Any:
         if name not in homes:
-            hint = did_you_mean(name, names) if not name.startswith("_") else ""
-            raise AttributeError(
-                f"module {package!r} has no attribute {name!r}.{hint}",
-                name=name,
-                obj=sys.modules[package],
-            )
+            raise missing_name(package, name, names)
         module, original = homes[name]
         if module == package:
             value = import_module(f"{package}.{original}")

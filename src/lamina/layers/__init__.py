@@ -5,10 +5,9 @@ The names are listed in `__init__.pyi`; each is loaded when it is first used.
 
 from lamina.core import lazy, registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, __file__)
+_homes = lazy.homes_of(__file__)
+__getattr__, __dir__, __all__ = lazy.contents(__name__, _homes)
 
 registry.register_lazily(
-    "keras.layers",
-    {name: original for name, (_, original) in lazy.homes_of(__file__).items()},
-    __getattr__,
+    "keras.layers", {name: original for name, (_, original) in _homes.items()}, __getattr__
 )

@@ -5,7 +5,7 @@ The names are listed in `__init__.pyi`; each is loaded when it is first used.
 
 from lamina.core import lazy, registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.homes_of(__file__))
 
 for _namespace, _names in {
     "keras": ("Sequential", "Model"),
