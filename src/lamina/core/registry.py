@@ -8,7 +8,7 @@ register their public names when they are imported (`register_namespace`).
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -48,12 +48,18 @@ class UnknownClassError(TypeError):
 def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
     """Make public classes and functions findable as `namespace` + name, e.g. `keras.layers`."""
     for name, symbol in symbols.items():
-        _builtin[namespace, name] = symbol
-        if getattr(symbol, "__name__", None) == name:
-            _namespace_of.setdefault(symbol, namespace)
-        elif isinstance(symbol, type) and symbol.__name__ not in symbols:
-            _namespace_of.setdefault(symbol, namespace)
-            _public_names.setdefault(symbol, name)
+        _enter(namespace, name, symbol, symbols)
+
+
+def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
+    """Note what a public name stands for, and by which of its `names` a class goes in files."""
+    _builtin[namespace, name] = symbol
+    own = getattr(symbol, "__name__", None)
+    if own == name:
+        _namespace_of.setdefault(symbol, namespace)
+    elif isinstance(symbol, type) and own not in names:  # else the name is an alias
+        _namespace_of.setdefault(symbol, namespace)
+        _public_names.setdefault(symbol, name)
 
 
 def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[str], Any]) -> None:
@@ -435,11 +441,7 @@ def _public(namespace: str, name: str) -> Any:
         names, load = _lazy[namespace]
         symbol = load(name) if name in names else None
         if isinstance(symbol, type):
-            _builtin[namespace, name] = symbol
-            if name == names[name] or names[name] not in names:  # else it is an alias
-                _namespace_of.setdefault(symbol, namespace)
-                if name != names[name]:
-                    _public_names.setdefault(symbol, name)
+            _enter(namespace, name, symbol, names)
     return _builtin.get((namespace, name))
 
 
