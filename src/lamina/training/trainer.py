@@ -15,6 +15,7 @@ from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
+from lamina.core.layer_state import each_once
 from lamina.core.stateless import stateless, value_and_grad
 from lamina.core.text import Prepared
 from lamina.core.tracebacks import without_jax_frames
@@ -581,7 +582,7 @@ class Trainer(Layer):
 
     def optimizers(self) -> list[Optimizer]:
         """The model's optimizer, and any others that it keeps as attributes."""
-        return _each_once(v for v in vars(self).values() if isinstance(v, Optimizer))
+        return each_once(v for v in vars(self).values() if isinstance(v, Optimizer))
 
     def state_variables(self) -> dict[str, list[Variable]]:
         """The Variables of the training state, by kind."""
@@ -589,7 +590,7 @@ class Trainer(Layer):
         return {
             "trainable": trainable,
             "non_trainable": self.non_trainable_variables,
-            "optimizer": _each_once(v for o in self.optimizers() for v in o.variables),
+            "optimizer": each_once(v for o in self.optimizers() for v in o.variables),
             "metrics": self.metrics_variables if self.compiled else [],
         }
 
@@ -689,7 +690,3 @@ def _are_metrics(given: Any) -> bool:
 
 def _batch_size(x: Any) -> int:
     return jax.tree.leaves(x)[0].shape[0]
-
-
-def _each_once(values: Iterable) -> list:
-    return list({id(value): value for value in values}.values())
