@@ -64,7 +64,7 @@ class AdaptiveAveragePooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveAveragePooling2D(BaseAdaptivePooling):
-    """The mean of every stretch of a image, for each channel: as many as asked for.
+    """The mean of every stretch of an image, for each channel: as many as asked for.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -115,7 +115,7 @@ class AdaptiveMaxPooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling2D(BaseAdaptivePooling):
-    """The largest value of every stretch of a image, for each channel: as many as asked for.
+    """The largest value of every stretch of an image, for each channel: as many as asked for.
 
     Args: See `BaseAdaptivePooling`.
 
