@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from lamina.core.errors import LaminaWarning
 from lamina.core.variable import Array
 from lamina.ops import windows
+from lamina.ops.dense import dense_product
 
 # Larger products are what XLA is good at.
 _MOST_ROWS = 256
@@ -48,7 +49,7 @@ def matmul(x: Array, kernel: Array) -> Array:
     """`x @ kernel`, by a compiled kernel where that is faster."""
     package = _found(x, kernel)
     if package is None or x.ndim != 2 or kernel.ndim != 2 or x.shape[0] > _MOST_ROWS:
-        return jnp.matmul(x, kernel)
+        return dense_product(x, kernel)
     return package.product(x, kernel)
 
 

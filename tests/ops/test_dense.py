@@ -1,0 +1,48 @@
+"""The product of a dense layer: turned round or not, its derivatives are those of `x @ kernel`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina.ops.dense import dense_product
+
+
+def outputs(x, kernel):
+    return dense_product(x, kernel) ** 3
+
+
+def plain_outputs(x, kernel):
+    return jnp.matmul(x, kernel) ** 3
+
+
+@pytest.fixture(params=[(4, 3), (2, 3, 3), (70, 3)], ids=["few rows", "three axes", "many rows"])
+def arrays(request, rng):
+    x = rng.normal(size=request.param).astype("float32")
+    return jnp.asarray(x), jnp.asarray(rng.normal(size=(3, 2)), "float32")
+
+
+def test_gradients_are_those_of_a_matrix_product(arrays):
+    def gradients(function):
+        return jax.grad(lambda x, kernel: function(x, kernel).sum(), argnums=(0, 1))(*arrays)
+
+    for ours, plain in zip(gradients(outputs), gradients(plain_outputs), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-5)
+
+
+def test_forward_mode_works_as_well(arrays):
+    ours, plain = (jax.jvp(f, arrays, arrays) for f in (outputs, plain_outputs))
+
+    for one, other in zip(ours, plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_second_derivatives_and_batches_of_kernels_work_as_well(arrays):
+    x, kernel = arrays
+    kernels = jnp.stack([kernel, 2 * kernel])
+
+    def curvature(function):
+        second = jax.hessian(lambda kernel: function(x, kernel).sum())
+        return jax.vmap(second)(kernels)
+
+    np.testing.assert_allclose(curvature(outputs), curvature(plain_outputs), rtol=1e-4, atol=1e-4)
