@@ -219,3 +219,9 @@ def test_impossible_calls_are_refused(call, message, rng):
     x, kernel = both_sides(rng, (5, 5), (3, 3), "channels_last")
     with pytest.raises(ValueError, match=message):
         call(x, kernel)
+
+
+@pytest.mark.parametrize("channels", [1, 16])  # by patches, and by rows
+def test_no_images_give_no_images(channels):
+    y = conv(jnp.ones((0, 6, 6, channels)), jnp.ones((3, 3, channels, 4)), padding="same")
+    assert y.shape == (0, 6, 6, 4)

@@ -85,7 +85,7 @@ def _by_patches(
     # As two matrices: of more axes, XLA copies the patches in another order for the gradient.
     matrix = kernel.reshape(-1, kernel.shape[-1])
     y = patches.reshape(-1, matrix.shape[0]) @ matrix
-    return y.reshape(*patches.shape[:-1], -1)
+    return y.reshape(*patches.shape[:-1], matrix.shape[-1])
 
 
 def _by_rows(
