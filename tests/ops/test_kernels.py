@@ -17,7 +17,8 @@ needs_kernels = pytest.mark.skipif(not installed, reason="lamina-kernels is not 
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew():
+def _asked_anew(monkeypatch):
+    monkeypatch.setenv("LAMINA_KERNELS", "1")
     kernels._package.cache_clear()
     yield
     kernels._package.cache_clear()
@@ -100,7 +101,6 @@ def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypat
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(importlib, "import_module", broken)
-    monkeypatch.delenv("LAMINA_KERNELS", raising=False)
     with pytest.warns(LaminaWarning, match="undefined symbol.*\n.*\n.*make kernels"):
         assert kernels._package() is None
     assert kernels._package() is None
