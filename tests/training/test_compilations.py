@@ -76,7 +76,7 @@ def test_validation_is_one_program_over_all_epochs(blobs, compilations):
 def test_predicting_odd_numbers_of_samples_compiles_a_few_programs_only(trained, rng, compilations):
     for samples in range(1, 301):
         trained.predict(rng.normal(size=(samples, 4)).astype("float32"))
-    assert compilations.count("predict_program") <= 10
+    assert compilations.count("predict_program") <= 5
     assert len(compilations.names) == compilations.count("predict_program")
 
 

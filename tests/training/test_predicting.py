@@ -1,10 +1,15 @@
 """predict: the compiled function with little around it; what is kept must not outlive a change."""
 
+import gc
+import weakref
+
+import jax
 import numpy as np
 import pytest
 
 import lamina
 from lamina.core import structure
+from lamina.training.predicting import _pieces
 from small_models import classifier
 
 
@@ -101,3 +106,42 @@ def test_a_change_of_what_a_model_holds_is_noticed(change):
     before = structure.version()
     change(model)
     assert structure.version() is not before
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 256])
+def test_pieces_cover_all_rows_in_few_sizes_with_little_to_spare(batch_size):
+    sizes = set()
+    for total in range(1, 1000):
+        pieces = _pieces(total, batch_size, by_step=False, fixed=False)
+        assert sum(rows for rows, _ in pieces) == total
+        assert all(rows == size for rows, size in pieces[:-1])
+        assert sum(size for _, size in pieces) <= 2 * total
+        sizes.update(size for _, size in pieces)
+    assert len(sizes) <= 6
+
+
+def test_a_hundred_rows_are_computed_by_one_program():
+    assert _pieces(100, 32, by_step=False, fixed=False) == [(32, 32)] * 3 + [(4, 32)]
+
+
+def test_a_callback_hears_of_every_batch_once(blobs):
+    heard = []
+    hook = lamina.callbacks.LambdaCallback(
+        on_predict_batch_end=lambda batch, logs: heard.append(len(logs["outputs"]))
+    )
+    classifier().predict(blobs[0][:70], callbacks=[hook])
+    assert heard == [32, 32, 6]
+
+
+def test_a_model_let_go_leaves_no_array_behind(blobs):
+    gc.collect()
+    before = len(jax.live_arrays())
+    model = classifier()
+    model.fit(*blobs, verbose=0)
+    model.predict(blobs[0])
+    model.evaluate(*blobs, verbose=0)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert len(jax.live_arrays()) <= before
