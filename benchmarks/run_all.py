@@ -23,7 +23,7 @@ import workloads
 from rich.console import Console
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-OTHERS = ("predict", "stream", "start", "overheads")
+EVERYTHING = (*workloads.NAMES, "predict", "stream", "start", "overheads")
 
 console = Console(stderr=True)
 
@@ -32,9 +32,10 @@ def main() -> None:
     options = parse_arguments()
     results = json.loads(options.json.read_text()) if options.json.exists() else {}
     results |= {"machine": machine.describe(), "date": time.strftime("%Y-%m-%d")}
-    for name in ("machine", *options.only):
-        if options.page_only:
-            break
+    todo = [] if options.page_only else ["machine", *options.only]
+    if "machine_limits" in results and options.only != EVERYTHING:
+        todo = [name for name in todo if name != "machine"]
+    for name in todo:
         began = time.perf_counter()
         if name == "machine":
             results["machine_limits"] = machine.limits()
@@ -50,9 +51,8 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    everything = (*workloads.NAMES, *OTHERS)
     parser.add_argument(
-        "--only", type=lambda text: text.split(","), default=everything, metavar="A,B"
+        "--only", type=lambda text: text.split(","), default=EVERYTHING, metavar="A,B"
     )
     train.add_options(parser)
     parser.add_argument("--quick", action="store_true", help="one round of everything, untuned")
@@ -60,9 +60,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--write", type=Path, default=PAGE, metavar="PAGE")
     parser.add_argument("--page-only", action="store_true", help="measure nothing")
     options = parser.parse_args()
-    unknown = [name for name in options.only if name not in everything]
+    unknown = [name for name in options.only if name not in EVERYTHING]
     if unknown:
-        parser.error(f"no workload {unknown[0]!r}; there are {', '.join(everything)}")
+        parser.error(f"no workload {unknown[0]!r}; there are {', '.join(EVERYTHING)}")
     options.contenders = list(train.CONTENDERS)
     if options.quick:
         options.rounds, options.later, options.no_tune = 1, 1, True
