@@ -10,6 +10,7 @@ import lamina
 from lamina.training.feed import ResidentFeed
 from lamina.training.host_feed import HostFeed
 from lamina.training.inputs import make_feed
+from lamina.training.stretches import prefetched, stacked
 from small_models import classifier, same_weights
 
 
@@ -77,6 +78,38 @@ def test_a_memory_mapped_file_trains_without_being_read_whole(twins, blobs, tmp_
     first.fit(*blobs, shuffle=False, verbose=0)
     second.fit(mapped, blobs[1], shuffle=False, verbose=0)
     assert same_weights(first, second, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_shuffled_file_gives_the_weights_of_the_arrays(twins, blobs, tmp_path, no_room, dtype):
+    np.save(tmp_path / "x.npy", blobs[0].astype(dtype))
+    np.save(tmp_path / "y.npy", blobs[1].astype("int64"))
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "xy"]
+    in_memory, from_file = twins
+    for model, budget, data in ((in_memory, None, blobs), (from_file, 0, mapped)):
+        lamina.config.set_resident_budget(budget)
+        lamina.set_random_seed(3)
+        model.fit(*data, batch_size=32, epochs=2, verbose=0)
+    assert same_weights(in_memory, from_file, 0)
+
+
+def test_a_large_file_of_wide_numbers_is_converted_by_the_stretch(blobs, tmp_path, no_room):
+    np.save(tmp_path / "x.npy", blobs[0].astype("float64"))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    feed = make_feed(mapped, blobs[1], None, 20, True, 0, None)
+    assert feed.host[0] is mapped
+    assert {stretch.data[0].dtype for stretch in feed.stretches(0)} == {np.dtype("float32")}
+
+
+def test_memory_of_stretches_is_used_again_only_when_they_are_done_with(monkeypatch):
+    monkeypatch.setattr("lamina.training.stretches._STEPS", 3)
+    batches = (np.full((2, 3), i, "float32") for i in range(40))
+    lengths, values = [], []
+    for stretch in prefetched(stacked(batches)):
+        lengths.append(stretch.stop)
+        values += np.asarray(stretch.data)[: stretch.stop * 2 : 2, 0].tolist()
+    assert sum(lengths) == 40
+    assert values == list(range(40))
 
 
 def test_a_generator_gives_the_weights_of_the_arrays(twins, blobs):

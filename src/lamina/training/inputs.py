@@ -74,7 +74,9 @@ def make_feed(
         if steps_limit is not None:
             stream.steps = limited(stream.steps, steps_limit, "steps an epoch")
         return stream
-    x, y = convert(first_of_one(x), "x", text=True), convert(y, "y")
+    x = first_of_one(x)
+    x = x if _is_large_file(x) else convert(x, "x", text=True)
+    y = y if _is_large_file(y) else convert(y, "y")
     sample_weight = convert(sample_weight, "sample_weight")
     samples = number_of_samples(x, y, sample_weight)
     in_batches = has_text(x) and not _stays_small(x, samples, prepare)
@@ -99,6 +101,12 @@ def limited(asked: int | None, limit: int | None, what: str) -> int:
         return asked  # type: ignore[return-value]
     checks.warn_once(f"limited-{what}", f"Limited to {limit} {what}, as lamina.config asks.")
     return limit
+
+
+def _is_large_file(array: Any) -> bool:
+    """Whether an array is a mapped file of numbers too large to be converted as a whole."""
+    numbers = isinstance(array, np.memmap) and array.dtype.kind in "biuf"
+    return numbers and array.nbytes > config.resident_budget()
 
 
 def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
