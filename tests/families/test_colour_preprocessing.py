@@ -100,20 +100,23 @@ def first(images):
 
 
 @each_drawn
-@pytest.mark.parametrize("high", [255, 1])
-def test_pictures_are_changed_as_by_keras(name, settings, high):
+@pytest.mark.parametrize(
+    ("high", "layout"), [(255, "channels_last"), (1, "channels_first")], ids=["255", "1"]
+)
+def test_pictures_are_changed_as_by_keras(name, settings, high, layout):
     taken = {} if name in ("RandomGrayscale", "CutMix", "MixUp") else {"value_range": (0, high)}
-    pictures = PICTURES * (high / 255)
-    for layout, arrange in (("channels_last", np.asarray), ("channels_first", first)):
-        given = {**settings, **taken, "data_format": layout, "seed": 4}
-        ours, theirs = getattr(layers, name)(**given), getattr(keras.layers, name)(**given)
-        images = arrange(pictures)
-        drawn = theirs.get_random_transformation(jnp.asarray(images), training=True)
-        changed = ours.transform_images(images, drawn)
-        expected = theirs.transform_images(jnp.asarray(images), drawn)
-        np.testing.assert_allclose(changed, expected, atol=2e-6 * high)
-        assert not np.allclose(changed, images)
-        np.testing.assert_array_equal(ours.transform_segmentation_masks(MASKS, None), MASKS)
+    given = {**settings, **taken, "data_format": layout, "seed": 4}
+    ours, theirs = getattr(layers, name)(**given), getattr(keras.layers, name)(**given)
+    images = PICTURES * (high / 255)
+    images = first(images) if layout == "channels_first" else images
+    drawn = theirs.get_random_transformation(jnp.asarray(images), training=True)
+    # One program each: compiled operation by operation they would be dozens.
+    changed, expected = (
+        jax.jit(layer.transform_images)(jnp.asarray(images), drawn) for layer in (ours, theirs)
+    )
+    np.testing.assert_allclose(changed, expected, atol=2e-6 * high)
+    assert not np.allclose(changed, images)
+    np.testing.assert_array_equal(ours.transform_segmentation_masks(MASKS, None), MASKS)
 
 
 @each_drawn
@@ -234,12 +237,12 @@ def test_contrast_is_spread_as_by_keras(name):
     pictures = PICTURES.copy()
     pictures[1, ..., 0] = 100
     ours, theirs = getattr(layers, name)(), getattr(keras.layers, name)()
-    shown, expected = ours(pictures), theirs(pictures)
+    # One program each: compiled operation by operation they would be dozens.
+    shown, expected = jax.jit(ours)(pictures), jax.jit(theirs)(pictures)
     np.testing.assert_allclose(shown, expected, atol=1e-3)
-    alone = ours(pictures[2])
-    np.testing.assert_allclose(alone, expected[2], atol=1e-3)
-    flat = getattr(layers, name)(data_format="channels_first")(first(pictures))
-    np.testing.assert_allclose(flat, first(shown), atol=1e-3)
+    np.testing.assert_allclose(jax.jit(ours)(pictures[2]), expected[2], atol=1e-3)
+    flat = getattr(layers, name)(data_format="channels_first")
+    np.testing.assert_allclose(jax.jit(flat)(first(pictures)), first(shown), atol=1e-3)
 
 
 def test_a_policy_applies_what_was_drawn_to_pictures_masks_and_boxes():

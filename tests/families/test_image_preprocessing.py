@@ -93,12 +93,25 @@ def test_pictures_and_masks_are_changed_as_by_keras(name, settings):
         ours, theirs = getattr(layers, name)(**given), getattr(keras.layers, name)(**given)
         images, masks = arrange(PICTURES), arrange(MASKS)
         drawn = theirs.get_random_transformation(images, training=True)
-        changed = ours.transform_images(images, drawn)
-        np.testing.assert_allclose(changed, theirs.transform_images(images, drawn), atol=1e-4)
+        (changed, shown), (expected, expected_masks) = (
+            both_changed(layer, images, masks, drawn) for layer in (ours, theirs)
+        )
+        np.testing.assert_allclose(changed, expected, atol=1e-4)
         assert not np.allclose(changed, images)
-        shown = ours.transform_segmentation_masks(masks, drawn)
         assert shown.dtype == "uint8"
-        np.testing.assert_array_equal(shown, theirs.transform_segmentation_masks(masks, drawn))
+        np.testing.assert_array_equal(shown, expected_masks)
+
+
+def both_changed(layer, images, masks, drawn):
+    """Pictures and masks, by one program: operation by operation they would be dozens."""
+
+    def change(images, masks):
+        return (
+            layer.transform_images(images, drawn),
+            layer.transform_segmentation_masks(masks, drawn),
+        )
+
+    return jax.jit(change)(images, masks)
 
 
 @each_drawn
