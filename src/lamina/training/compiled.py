@@ -10,10 +10,10 @@ import hashlib
 import os
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
+from jax.stages import Compiled, Lowered
 
 # Programs that outlive their models: a few models' worth, some megabytes each.
 _KEPT = 16
@@ -21,9 +21,8 @@ _KEPT = 16
 _LEVEL = "xla_backend_optimization_level"
 
 # Keys are digests; a program goes when no model has it and it is not among the last few.
-_shared: "weakref.WeakValueDictionary[bytes, Future]" = weakref.WeakValueDictionary()
-_recent: "collections.deque[Future]" = collections.deque(maxlen=_KEPT)
-_worker: list[ThreadPoolExecutor] = []
+_shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
+_recent: "collections.deque[Compiled]" = collections.deque(maxlen=_KEPT)
 
 
 class CompiledFunction:
@@ -39,33 +38,20 @@ class CompiledFunction:
         self._jit = jax.jit(
             function, donate_argnums=0 if donate else (), static_argnames="batch_size"
         )
-        self._programs: dict[Any, Future] = {}
+        self._programs: dict[Any, Compiled] = {}
 
     def __call__(self, state: Any, *arguments: Any, batch_size: int) -> Any:
         if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return self._jit(state, *arguments, batch_size=batch_size)
-        program = self._program(state, arguments, batch_size).result()
+        program = self.executable(state, *arguments, batch_size=batch_size)
         try:
             return program(state, *arguments)
         except (TypeError, ValueError):
             # Arrays of another kind than before, such as on another device: JAX sees to it.
             return self._jit(state, *arguments, batch_size=batch_size)
 
-    def executable(self, state: Any, *arguments: Any, batch_size: int) -> jax.stages.Compiled:
+    def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
         """What a call with these arguments runs: to look at, or to call without further ado."""
-        return self._program(state, arguments, batch_size).result()
-
-    def compile_ahead(self, state: Any, *arguments: Any, batch_size: int) -> None:
-        """Have a program ready for a call to come; XLA compiles in a thread meanwhile.
-
-        Args:
-            state, arguments, batch_size: As for the call; `jax.ShapeDtypeStruct`s will do.
-        """
-        self._program(state, arguments, batch_size, in_thread=True)
-
-    def _program(
-        self, state: Any, arguments: tuple, batch_size: int, in_thread: bool = False
-    ) -> Future:
         key = (_kind(arguments), batch_size, *_settings())
         program = self._programs.get(key)
         if program is None:
@@ -73,41 +59,29 @@ class CompiledFunction:
             # The trace is not needed again, and goes through the model in a circle: building and
             # fitting 60 models took 28 MB more with it, 1 MB without.
             self._jit.clear_cache()  # type: ignore[attr-defined]
-            program = _compiled(lowered, (state, arguments), in_thread)
-            self._programs[key] = program
+            program = self._programs[key] = _compiled(lowered, (state, arguments))
         return program
 
 
 def forget_programs() -> None:
-    """Let go of programs whose models are gone, and share no others from now on."""
+    """Share no more with what was compiled so far; models keep what they have."""
     _shared.clear()
     _recent.clear()
 
 
-def _compiled(lowered: jax.stages.Lowered, arguments: Any, in_thread: bool) -> Future:
+def _compiled(lowered: Lowered, arguments: Any) -> Compiled:
     """The compiled program, from here or from an earlier model that asked for the same."""
     digest = _digest(lowered, arguments)
-    found = _shared.get(digest) if digest else None
-    if found is not None and not (found.done() and found.exception()):
-        return found
-    future: Future = Future()
-    if in_thread:
-        if not _worker:
-            _worker.append(ThreadPoolExecutor(1, thread_name_prefix="lamina-compile"))
-        _worker[0].submit(_compile, lowered, future)
-    else:
-        _compile(lowered, future)
-    if digest:
-        _shared[digest] = future
-        _recent.append(future)
-    return future
-
-
-def _compile(lowered: jax.stages.Lowered, future: Future) -> None:
-    try:
-        future.set_result(lowered.compile(compiler_options=_compiler_options()))
-    except BaseException as error:  # handed over, to be raised where the program is called
-        future.set_exception(error)
+    if digest is None:
+        return lowered.compile(compiler_options=_compiler_options())
+    program = _shared.get(digest)
+    if program is None:
+        program = lowered.compile(compiler_options=_compiler_options())
+        _shared[digest] = program
+    if program in _recent:
+        _recent.remove(program)
+    _recent.append(program)
+    return program
 
 
 def _compiler_options() -> dict[str, Any] | None:
@@ -121,7 +95,7 @@ def _compiler_options() -> dict[str, Any] | None:
     return {_LEVEL: 1}
 
 
-def _digest(lowered: jax.stages.Lowered, arguments: Any) -> bytes | None:
+def _digest(lowered: Lowered, arguments: Any) -> bytes | None:
     """A name for all that decides what is compiled; None for a program not to be shared."""
     text = lowered.as_text()
     # Functions in Python that a program calls stand in it as numbers only; so would constants, if
