@@ -18,7 +18,11 @@ using Numbers = ffi::Span<const int64_t>;
 
 namespace {
 
-// Scratch that a thread keeps: asking the system for it every time costs more than small images.
+// Memory that a thread keeps, one piece for each use: large ones are asked of the system anew every
+// time otherwise, page by page.
+enum Use { kTask, kSums };
+
+template <Use kUse = kTask>
 float* scratch(int64_t size) {
   thread_local std::vector<float> kept;
   if (static_cast<int64_t>(kept.size()) < size) kept.resize(size);
@@ -196,24 +200,25 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Num
   constexpr int64_t kMostGroups = 16, kMostNumbers = 1 << 22;
   const int64_t groups =
       std::clamp<int64_t>(kMostNumbers / size, 1, std::min(batch, kMostGroups));
-  std::vector<float> sums(groups * size);
+  float* sums = scratch<kSums>(groups * size);
   const int64_t row_size = size / window[0];
   const int64_t image_size = images.element_count() / batch;
   const int64_t change_size = change.element_count() / batch;
   parallel_for(pool, groups * window[0], [&](int64_t i) {
     const int64_t group = i / window[0], y = i % window[0];
     float* space = scratch(compute().slab_size(w, w.rows) + compute().change_size(w));
+    float* sum = sums + group * size + y * row_size;
+    std::fill_n(sum, row_size, 0.0f);
     for (int64_t n = group * batch / groups; n < (group + 1) * batch / groups; ++n) {
       compute().kernel_gradient(w, y, images.typed_data() + n * image_size,
-                                change.typed_data() + n * change_size, space,
-                                sums.data() + group * size + y * row_size);
+                                change.typed_data() + n * change_size, space, sum);
     }
   });
   parallel_for(pool, window[0], [&](int64_t y) {
     float* to = total + y * row_size;
-    std::copy_n(sums.data() + y * row_size, row_size, to);
+    std::copy_n(sums + y * row_size, row_size, to);
     for (int64_t group = 1; group < groups; ++group) {
-      const float* from = sums.data() + group * size + y * row_size;
+      const float* from = sums + group * size + y * row_size;
       for (int64_t k = 0; k < row_size; ++k) to[k] += from[k];
     }
   });
