@@ -1,5 +1,9 @@
 """The kernels compute what plain JAX computes: values, gradients, and gradients of gradients."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import lamina_kernels
@@ -169,3 +173,12 @@ def test_kernels_run_inside_loops_with_weights_in_place():
     w, _, _ = jax.jit(lambda carry: lax.fori_loop(0, 500, body, carry))(start)
     np.testing.assert_allclose(w, target, atol=0.01)
     np.testing.assert_array_equal(start[0], 0)
+
+
+@pytest.mark.skipif("LAMINA_KERNELS_INSTRUCTIONS" in os.environ, reason="runs these tests itself")
+@pytest.mark.parametrize("instructions", ["baseline", "avx2"])
+def test_every_instruction_set_computes_the_same(instructions):
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "library or numpy or adam", __file__]
+    environment = {**os.environ, "LAMINA_KERNELS_INSTRUCTIONS": instructions}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
