@@ -10,6 +10,7 @@ import pytest
 
 import lamina
 from lamina import layers
+from lamina.training import compiled
 from lamina.training.compiled import forget_programs
 from small_models import classifier
 
@@ -88,3 +89,13 @@ def test_a_setting_of_jax_that_changes_after_the_first_call_takes_effect(blobs):
         precise = program.executable(values, blobs[0][:1], batch_size=1)
     assert plain is program.executable(values, blobs[0][:1], batch_size=1)
     assert precise is not plain
+
+
+def test_programs_that_pad_images_are_optimised_in_full(optimized, monkeypatch):
+    if jax.default_backend() != "cpu":
+        pytest.skip("elsewhere the level is XLA's own")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    row = jnp.ones(3)
+    padded, plain = jax.jit(lambda x: jnp.pad(x, 1)).lower(row), jax.jit(jnp.sin).lower(row)
+    assert compiled._compiler_options(padded) is None
+    assert compiled._compiler_options(plain) == {"xla_backend_optimization_level": 1}

