@@ -69,11 +69,11 @@ def transformer():
 # What the program that trains may have: instructions in all, which take time to compile, kernels
 # started inside of its loops, and bytes copied there. A tenth more than it had when last measured.
 BOUNDS = {
-    mlp: {"size": 806, "kernels": 69, "copied": 77_000},
-    cnn: {"size": 1_490, "kernels": 115, "copied": 151_000},
-    residual: {"size": 2_020, "kernels": 146, "copied": 11_000},
-    lstm: {"size": 1_320, "kernels": 135, "copied": 6_070_000},
-    transformer: {"size": 2_650, "kernels": 231, "copied": 147_000},
+    mlp: {"size": 815, "kernels": 76, "copied": 79_000},
+    cnn: {"size": 1_340, "kernels": 94, "copied": 152_000},
+    residual: {"size": 1_840, "kernels": 136, "copied": 1_100},
+    lstm: {"size": 1_320, "kernels": 143, "copied": 6_080_000},
+    transformer: {"size": 2_450, "kernels": 239, "copied": 148_000},
 }
 
 
