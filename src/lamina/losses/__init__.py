@@ -8,23 +8,25 @@ from lamina.losses.classification import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge,
-    Hinge,
     KLDivergence,
     SparseCategoricalCrossentropy,
-    SquaredHinge,
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
-    categorical_hinge,
-    hinge,
     kl_divergence,
     sparse_categorical_crossentropy,
-    squared_hinge,
 )
 from lamina.losses.embeddings import Circle, circle
+from lamina.losses.hinges import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
 from lamina.losses.lookup import PUBLIC, deserialize, get, resolve_loss, serialize
 from lamina.losses.loss import Loss, LossFunctionWrapper
 from lamina.losses.overlap import Dice, Tversky, dice, tversky

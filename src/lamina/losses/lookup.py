@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, naming, registry
-from lamina.losses import classification, embeddings, overlap, regression, sequence
+from lamina.losses import classification, embeddings, hinges, overlap, regression, sequence
 from lamina.losses.loss import Loss, LossFunctionWrapper
 
 _FUNCTIONS = (
@@ -13,11 +13,11 @@ _FUNCTIONS = (
     classification.categorical_crossentropy,
     classification.categorical_focal_crossentropy,
     classification.categorical_generalized_cross_entropy,
-    classification.categorical_hinge,
-    classification.hinge,
+    hinges.categorical_hinge,
+    hinges.hinge,
     classification.kl_divergence,
     classification.sparse_categorical_crossentropy,
-    classification.squared_hinge,
+    hinges.squared_hinge,
     regression.cosine_similarity,
     regression.huber,
     regression.log_cosh,
@@ -37,11 +37,11 @@ _CLASSES = (
     classification.CategoricalCrossentropy,
     classification.CategoricalFocalCrossentropy,
     classification.CategoricalGeneralizedCrossEntropy,
-    classification.CategoricalHinge,
-    classification.Hinge,
+    hinges.CategoricalHinge,
+    hinges.Hinge,
     classification.KLDivergence,
     classification.SparseCategoricalCrossentropy,
-    classification.SquaredHinge,
+    hinges.SquaredHinge,
     regression.CosineSimilarity,
     regression.Huber,
     regression.LogCosh,

@@ -7,10 +7,12 @@ from lamina.losses.classification import (
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
-    categorical_hinge,
-    hinge,
     kl_divergence,
     sparse_categorical_crossentropy,
+)
+from lamina.losses.hinges import (
+    categorical_hinge,
+    hinge,
     squared_hinge,
 )
 from lamina.losses.regression import (

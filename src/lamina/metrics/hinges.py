@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from lamina.losses import classification
+from lamina.losses import hinges
 from lamina.metrics.reduction import MeanOfPairs
 
 
@@ -25,7 +25,7 @@ class Hinge(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return classification.hinge(y_true, y_pred)
+        return hinges.hinge(y_true, y_pred)
 
 
 class SquaredHinge(MeanOfPairs):
@@ -45,7 +45,7 @@ class SquaredHinge(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return classification.squared_hinge(y_true, y_pred)
+        return hinges.squared_hinge(y_true, y_pred)
 
 
 class CategoricalHinge(MeanOfPairs):
@@ -65,4 +65,4 @@ class CategoricalHinge(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return classification.categorical_hinge(y_true, y_pred)
+        return hinges.categorical_hinge(y_true, y_pred)

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, registry
-from lamina.losses import classification as loss_functions, regression as regression_functions
+from lamina.losses import (
+    classification as loss_functions,
+    hinges as hinge_functions,
+    regression as regression_functions,
+)
 from lamina.metrics import (
     accuracy,
     confusion,
@@ -79,11 +83,11 @@ _FUNCTIONS = (
     loss_functions.binary_focal_crossentropy,
     loss_functions.categorical_crossentropy,
     loss_functions.categorical_focal_crossentropy,
-    loss_functions.categorical_hinge,
-    loss_functions.hinge,
+    hinge_functions.categorical_hinge,
+    hinge_functions.hinge,
     loss_functions.kl_divergence,
     loss_functions.sparse_categorical_crossentropy,
-    loss_functions.squared_hinge,
+    hinge_functions.squared_hinge,
     regression_functions.huber,
     regression_functions.log_cosh,
     regression_functions.mean_absolute_error,

@@ -1,0 +1,135 @@
+"""Losses for scores of any size: is the right class ahead by a margin of 1?
+
+Each function gives one value per sample; each class adds weights, masks and reduction (`Loss`).
+The metrics of the same names use the same functions.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.losses.loss import Loss
+from lamina.losses.shapes import align
+
+
+def hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """Zero once the sign is right with a margin of 1, as in support vector machines.
+
+    `mean(max(1 - y_true · y_pred, 0))` over the last axis.
+
+    Args:
+        y_true: Labels -1 and 1; if all labels are 0 or 1, zeros mean -1. `(batch, …, outputs)`.
+        y_pred: Scores of any size, same shape.
+
+    Example:
+        >>> hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
+        [0.5, 0.0]
+    """
+    return jnp.mean(_hinge_terms(y_true, y_pred, "hinge"), axis=-1)
+
+
+def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """The square of each term of `hinge`, mean over the last axis.
+
+    Example:
+        >>> squared_hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
+        [0.25, 0.0]
+    """
+    return jnp.mean(jnp.square(_hinge_terms(y_true, y_pred, "squared_hinge")), axis=-1)
+
+
+def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+    """Zero once the right class scores higher than every other by a margin of 1.
+
+    `max(highest wrong score - right score + 1, 0)`, where the right class's own 0 takes part in
+    the maximum, as in Keras.
+
+    Args:
+        y_true: One-hot labels, `(batch, …, classes)`.
+        y_pred: Scores of any size, same shape.
+
+    Example:
+        >>> categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]]).tolist()
+        [0.75]
+    """
+    y_true, y_pred = align(y_true, y_pred, "categorical_hinge")
+    right = jnp.sum(y_true * y_pred, axis=-1)
+    wrong = jnp.max((1.0 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(wrong - right + 1.0, 0.0)
+
+
+class Hinge(Loss):
+    """Zero once the sign is right with a margin of 1; see `hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(Hinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.25
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return hinge(y_true, y_pred)
+
+
+class SquaredHinge(Loss):
+    """The hinge loss with squared terms; see `squared_hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(SquaredHinge()([[1.0], [0.0]], [[0.5], [-3.0]]))
+        0.125
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "squared_hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return squared_hinge(y_true, y_pred)
+
+
+class CategoricalHinge(Loss):
+    """Zero once the right class leads by a margin of 1; see `categorical_hinge`.
+
+    Args:
+        reduction, name, dtype: See `Loss`.
+
+    Example:
+        >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.75]]))
+        0.75
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: Any = None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        return categorical_hinge(y_true, y_pred)
+
+
+def _hinge_terms(y_true: Any, y_pred: Any, caller: str) -> jax.Array:
+    y_true, y_pred = align(y_true, y_pred, caller)
+    only_zeros_and_ones = jnp.all((y_true == 0) | (y_true == 1))
+    signs = jnp.where(only_zeros_and_ones, 2.0 * y_true - 1.0, y_true)
+    return jnp.maximum(1.0 - signs * y_pred, 0.0)
