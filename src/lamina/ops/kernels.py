@@ -23,8 +23,14 @@ from lamina.core.variable import Array
 from lamina.ops import windows
 from lamina.ops.dense import dense_product
 
-# Larger products are what XLA is good at.
+# Two cores with AVX-512, a step of Adam: 784-128-128-10 at batch 32 takes 0.18 ms and not 0.24,
+# 20-64-64-64 at batch 256 0.21 and not 0.26. What is larger XLA packs, and does well; with fewer
+# columns than a vector has numbers, such as the last layer's 10, most of a tile would be idle.
 _MOST_ROWS = 256
+_MOST_VALUES = 2**18
+_FEWEST_COLUMNS = 16
+# The small convolutional network at batch 128 takes 17 ms and not 21, a ResNet-20 at batch 64 115
+# and not 190. Of larger kernels, the partial sums of the gradient would take too much memory.
 _MOST_KERNEL_VALUES = 2**20
 
 _scope = threading.local()
