@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.training.arrays import number_of_samples, unpack_x_y_sample_weight
+from lamina.training.rows import placed
 from lamina.training.stretches import Stretch
 
 
@@ -114,7 +115,7 @@ class ResidentFeed:
 
 def place(arrays: Any) -> Any:
     """Put host arrays on the default device."""
-    return jax.device_put(arrays)
+    return jax.tree.map(placed, arrays)
 
 
 def size_in_bytes(arrays: Any) -> int:

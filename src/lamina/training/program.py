@@ -14,6 +14,7 @@ from jax import lax
 from lamina.core.stateless import stateless
 from lamina.ops import kernels
 from lamina.training.compiled import CompiledFunction
+from lamina.training.rows import rows_of
 
 State = Any
 Step = Callable[[State, Any], tuple[State, Any]]
@@ -118,11 +119,7 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Co
 
 def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:
     """Batch `i` of the data: rows in the given order, or as they lie."""
-    if order is None:
-        return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, i * batch_size, batch_size), data)
-    rows = lax.dynamic_slice_in_dim(order, i * batch_size, batch_size)
-    # The order holds valid rows only, so the gather needs no bounds check.
-    return jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data)
+    return rows_of(data, order, i * batch_size, batch_size)
 
 
 def pure_step(function: Callable, variables: Any) -> Step:

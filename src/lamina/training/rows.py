@@ -1,0 +1,102 @@
+"""Rows: a large array that the CPU reads where the user holds it, wherever that begins.
+
+XLA takes memory of the host as it is if it begins at a multiple of 64 bytes; anything else is
+copied. NumPy's arrays begin 16 bytes behind one, so a data set would lie in memory twice.
+"""
+
+import ctypes
+import functools
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+
+_ALIGNMENT = 64
+# Above it, memory comes from the system in whole pages, so the first number is always as far from
+# their beginning, and one program serves all arrays of a shape. Less is not worth saving.
+_LEAST_BYTES = 32 * 2**20
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["numbers", "first"], meta_fields=["shape"]
+)
+class Rows:
+    """The rows of an array, in memory that begins a little before it.
+
+    Args:
+        numbers: The memory as one row of numbers.
+        first: Place of the array's first number in it.
+        shape: Shape of one row.
+    """
+
+    def __init__(self, numbers: Any, first: Any, shape: tuple[int, ...]):
+        self.numbers, self.first, self.shape = numbers, first, shape
+
+    def take(self, rows: jax.Array) -> jax.Array:
+        """The rows of these numbers, which must be in range: `(len(rows), *shape)`."""
+        # As quick as from rows that lie apart: 56 ms for 60,000 of 784 bytes, either way.
+        size = math.prod(self.shape)
+        axes = lax.GatherDimensionNumbers(
+            offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
+        )
+        starts = (self.first + rows * size)[:, None]
+        found = lax.gather(self.numbers, starts, axes, (size,), mode="promise_in_bounds")
+        return found.reshape(len(rows), *self.shape)
+
+    def between(self, start: Any, count: int) -> jax.Array:
+        """`count` rows from `start` on: `(count, *shape)`."""
+        size = math.prod(self.shape)
+        found = lax.dynamic_slice_in_dim(self.numbers, self.first + start * size, count * size)
+        return found.reshape(count, *self.shape)
+
+
+def placed(array: Any) -> Any:
+    """A host array on the default device: as `Rows` if it would be copied in vain otherwise.
+
+    Nobody may write to a large array while it is in use; it is let go with the call of `fit`.
+    """
+    if not isinstance(array, np.ndarray) or array.nbytes < _LEAST_BYTES:
+        return jax.device_put(array)
+    before = array.ctypes.data % _ALIGNMENT
+    alignable = before and before % array.itemsize == 0 and array.flags.c_contiguous
+    # Places are counted in 32 bits.
+    if jax.default_backend() != "cpu" or not alignable or array.size >= 2**31 - _ALIGNMENT:
+        return jax.device_put(array)
+    # What lies before the array in its line of the cache can be read, and is not.
+    memory: Any = (ctypes.c_uint8 * (array.nbytes + before)).from_address(
+        array.ctypes.data - before
+    )
+    memory.owner = array  # lives as long as what JAX holds
+    numbers = np.frombuffer(memory, dtype=array.dtype)
+    first = jax.device_put(np.int32(before // array.itemsize))
+    return Rows(jax.device_put(numbers), first, array.shape[1:])
+
+
+def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
+    """`count` rows of every array from place `start` of an order on, or as they lie.
+
+    Args:
+        data: Structure of arrays and `Rows`.
+        order: Numbers of rows, all of them in range; None: as they lie.
+    """
+
+    def is_rows(leaf: Any) -> bool:
+        return isinstance(leaf, Rows)
+
+    if order is None:
+        return jax.tree.map(
+            lambda a: (
+                a.between(start, count) if is_rows(a) else lax.dynamic_slice_in_dim(a, start, count)
+            ),
+            data,
+            is_leaf=is_rows,
+        )
+    rows = lax.dynamic_slice_in_dim(order, start, count)
+    # The order holds valid rows only, so the gather needs no bounds check.
+    return jax.tree.map(
+        lambda a: a.take(rows) if is_rows(a) else a.at[rows].get(mode="promise_in_bounds"),
+        data,
+        is_leaf=is_rows,
+    )
