@@ -43,7 +43,7 @@ class Bookmark:
     def move(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
         """Training has come this far, and every callback has heard of it."""
         self.steps += step - self.step if epoch == self.epoch else 0
-        self.epoch, self.step, self.logs = epoch, step, dict(logs)
+        self.epoch, self.step, self.logs = epoch, step, logs
         self._hooks.at_bookmark(self)
 
     def steps_allowed(self) -> int | None:
@@ -60,7 +60,7 @@ class Bookmark:
             "epoch": self.epoch,
             "step": self.step,
             "steps": self.steps,
-            "logs": self.logs,
+            "logs": dict(self.logs),
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
             "precision": model._precision.chosen,
             "random": seeds.random_state(),

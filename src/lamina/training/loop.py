@@ -14,6 +14,7 @@ from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
 from lamina.training.bookmark import Bookmark
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
+from lamina.training.callbacks.callback_list import plain_logs
 from lamina.training.feed import Feed, ResidentFeed
 from lamina.training.inputs import (
     WHOLE,
@@ -27,7 +28,8 @@ from lamina.training.inputs import (
     with_batch_axis,
 )
 from lamina.training.interrupt import Interrupt
-from lamina.training.program import batch_at
+from lamina.training.pending import PendingLogs, Reading
+from lamina.training.program import Outcome, batch_at
 from lamina.training.progress import Progress, choose_progress
 from lamina.training.stream_feed import StreamFeed
 from lamina.training.stretches import Stretch
@@ -36,6 +38,8 @@ from lamina.training.stretches import Stretch
 # Ctrl-C, long enough that starting it costs nothing beside it.
 _CALL_SECONDS = 0.2
 _FIRST_CALL_STEPS = 16
+# With a callback after every step the progress line is still not drawn more often than this.
+_SHOWN_SECONDS = 0.1
 
 
 class Loop:
@@ -115,7 +119,7 @@ class Loop:
                 if bookmark.step == 0:
                     hooks.on_epoch_begin(epoch)
                 progress.epoch_begins(epoch, epochs, feed.steps)
-                logs = self._train_epoch(feed, bookmark, hooks, progress, interrupt)
+                logs = dict(self._train_epoch(feed, bookmark, hooks, progress, interrupt))
                 if validation is not None and _validates(epoch, validation_freq):
                     if not interrupt.asked:
                         measured = self._test(validation, hooks, progress, interrupt)
@@ -167,15 +171,28 @@ class Loop:
         if step == 0:
             model.reset_metrics()
         by_step = hooks.has_batch_hooks("train")
+        late = by_step and hooks.may_hear_late and not model.run_eagerly
+        before: Reading | None = None  # of the last step, which may still be under way
+        shown = time.perf_counter()
         for stretch in feed.stretches(epoch):
             for start, stop in self._calls(stretch, by_step, bookmark.steps_allowed):
                 if by_step:
                     hooks.on_train_batch_begin(step)
-                logs, bad_step, seconds = self._train_call(stretch, start, stop)
-                if bad_step >= 0:
-                    self._not_finite(step + bad_step - start, epoch, hooks)
+                if late:
+                    reading = self._started(stretch, start, stop, (epoch, step - start, hooks))
+                    if before is not None:
+                        before.values()  # one step ahead of the device is enough
+                    before, logs = reading, PendingLogs(reading)
+                else:
+                    logs, bad_step, seconds = self._train_call(stretch, start, stop)
+                    if bad_step >= 0:
+                        self._not_finite(step + bad_step - start, epoch, hooks)
                 step += stop - start
-                progress.steps_done(step, stretch.batch_size, logs, seconds)
+                if not late:
+                    progress.steps_done(step, stretch.batch_size, logs, seconds)
+                elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == stretch.stop:
+                    progress.steps_done(step, stretch.batch_size, logs, now - shown)
+                    shown = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
                 bookmark.interrupted = interrupt.asked
@@ -213,7 +230,22 @@ class Loop:
                 if not np.isfinite(logs.get("loss", 0.0)):
                     return _to_floats(logs), i, time.perf_counter() - began
             return _to_floats(logs), -1, time.perf_counter() - began
-        program, variables = model.program("train")
+        outcome = jax.device_get(self._outcome(stretch, start, stop))
+        seconds = time.perf_counter() - began
+        return _to_floats(outcome.logs), int(outcome.bad_step), seconds
+
+    def _started(self, stretch: Stretch, start: int, stop: int, place: tuple) -> Reading:
+        """The same, without waiting for the device; a loss that is not finite is found later."""
+        epoch, offset, hooks = place
+
+        def refuse(bad_step: int) -> None:
+            self._not_finite(offset + bad_step, epoch, hooks)
+
+        outcome = self._outcome(stretch, start, stop)
+        return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
+
+    def _outcome(self, stretch: Stretch, start: int, stop: int) -> Outcome:
+        program, variables = self.model.program("train")
         state, outcome = program(
             own_values_of(variables),
             stretch.data,
@@ -223,9 +255,7 @@ class Loop:
             batch_size=stretch.batch_size,
         )
         assign_all(variables, state)
-        outcome = jax.device_get(outcome)
-        seconds = time.perf_counter() - began
-        return _to_floats(outcome.logs), int(outcome.bad_step), seconds
+        return outcome
 
     def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
         """A loss that is NaN or infinite ends the training: what follows could only be NaN."""

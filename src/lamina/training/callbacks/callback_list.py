@@ -6,6 +6,7 @@ from typing import Any
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
+from lamina.training.pending import PendingLogs
 
 
 class CallbackList(Callback):
@@ -72,6 +73,15 @@ class CallbackList(Callback):
     def stops_on_nan(self) -> bool:  # type: ignore[override]
         """Whether one of them wants a loss that is not finite to end training quietly."""
         return any(getattr(callback, "stops_on_nan", False) for callback in self.callbacks)
+
+    @property
+    def may_hear_late(self) -> bool:
+        """Whether all may be told of a step that is still under way.
+
+        Not those that keep the state after a step, or end training at a loss that is not finite.
+        """
+        keeping = (getattr(type(c), "at_bookmark", None) for c in self._bookmarking())
+        return not self.stops_on_nan and all(f is Callback.at_bookmark for f in keeping)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether one of them must be called at every batch of this mode."""
@@ -145,6 +155,8 @@ def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
         >>> plain_logs({"loss": np.float32(0.5), "accuracy": np.array(1.0)})
         {'accuracy': 1.0, 'loss': 0.5}
     """
+    if isinstance(logs, PendingLogs):
+        return logs.another()
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):
