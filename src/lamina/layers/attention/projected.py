@@ -121,7 +121,7 @@ class ProjectedAttention(Layer):
         output = self._output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
 
-    def _projected(self, query: Array, key: Array, value: Array) -> list[Array]:
+    def _projected(self, query: Array, key: Array, value: Array) -> tuple[Array, Array, Array]:
         """Query, key and value as heads, `(batch, ..., heads, size)`."""
         projections = [self._query_dense, self._key_dense, self._value_dense]
         if (
@@ -131,8 +131,9 @@ class ProjectedAttention(Layer):
             and all(type(dense) is EinsumDense for dense in projections)
             and jax.default_backend() == "cpu"
         ):
-            return _projected_at_once(query, projections)
-        return [dense(x) for dense, x in zip(projections, (query, key, value), strict=True)]
+            q, k, v = _projected_at_once(query, projections)
+            return q, k, v
+        return self._query_dense(query), self._key_dense(key), self._value_dense(value)
 
     def _joint_mask(
         self, query: Array, value: Array, of_query: Any, of_value: Any, of_key: Any, given: Any
@@ -301,8 +302,9 @@ def _projected_at_once(x: Array, projections: list[EinsumDense]) -> list[Array]:
     kernels = [dense.kernel.value for dense in projections]
     rows = x.reshape(-1, x.shape[-1])
     joint = rows @ jnp.concatenate([k.reshape(x.shape[-1], -1) for k in kernels], axis=1)
-    if projections[0].bias is not None:
-        joint = joint + jnp.concatenate([dense.bias.value.reshape(-1) for dense in projections])
+    biases = [dense.bias.value.reshape(-1) for dense in projections if dense.bias is not None]
+    if biases:
+        joint = joint + jnp.concatenate(biases)
     ends = np.cumsum([math.prod(k.shape[1:]) for k in kernels])[:-1]
     parts = jnp.split(joint, ends, axis=1)
     return [
