@@ -61,7 +61,8 @@ def test_training_with_kernels_gives_the_weights_of_training_without(settings, m
         kernels._package.cache_clear()
         results.append(trained(optimizers.Adam(0.01, **settings)))
     for with_kernels, without in zip(*results, strict=True):
-        np.testing.assert_allclose(with_kernels, without, rtol=0, atol=3e-6)
+        # Adam makes much of a gradient near 0, where only rounding is left of it.
+        np.testing.assert_allclose(with_kernels, without, rtol=0, atol=2e-5)
 
 
 @needs_kernels
