@@ -42,7 +42,7 @@ def trained(optimizer: optimizers.Optimizer) -> tuple:
     model.set_weights([rng.normal(size=w.shape) * 0.3 for w in model.get_weights()])
     model.compile(optimizer, "sparse_categorical_crossentropy")
     x, y = rng.normal(size=(20, 8, 7, 2)).astype("float32"), rng.integers(0, 3, 20)
-    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    model.fit(x, y, batch_size=16, epochs=2, verbose=0)
     return *model.get_weights(), model.predict(x[:5], verbose=0)
 
 
@@ -68,7 +68,7 @@ def test_training_with_kernels_gives_the_weights_of_training_without(settings, m
 @needs_kernels
 def test_only_compiled_programs_have_kernels_in_them():
     model = small_network()
-    x = jnp.ones((1, 8, 7, 2))
+    x = jnp.ones((16, 8, 7, 2))
     assert "lamina_" not in primitives_of(model, x)
     inside = primitives_of(kernels.in_program(model), x)
     assert "lamina_convolution" in inside

@@ -24,10 +24,11 @@ from lamina.ops import windows
 from lamina.ops.dense import dense_product
 
 # Two cores with AVX-512, a step of Adam: 784-128-128-10 at batch 32 takes 0.18 ms and not 0.24,
-# 20-64-64-64 at batch 256 0.21 and not 0.26. What is larger XLA packs, and does well; with fewer
-# columns than a vector has numbers, such as the last layer's 10, most of a tile would be idle.
-_MOST_ROWS = 256
-_MOST_VALUES = 2**18
+# 20-64-64-64 at batch 256 0.22 and not 0.26. XLA is the faster one with one row (4 times) and with
+# large kernels (128x512x512 1.2 times, 32x1024x1024 1.8 times); columns fewer than a vector has
+# numbers, such as the last layer's 10, would leave most of a tile idle.
+_ROWS = range(16, 257)
+_MOST_VALUES = 2**17
 _FEWEST_COLUMNS = 16
 # The small convolutional network at batch 128 takes 17 ms and not 21, a ResNet-20 at batch 64 115
 # and not 190. Of larger kernels, the partial sums of the gradient would take too much memory.
@@ -54,7 +55,7 @@ def in_program(step: Callable) -> Callable:
 def matmul(x: Array, kernel: Array) -> Array:
     """`x @ kernel`, by a compiled kernel where that is faster."""
     package = _found(x, kernel)
-    if package is None or x.ndim != 2 or kernel.ndim != 2 or x.shape[0] > _MOST_ROWS:
+    if package is None or x.ndim != 2 or kernel.ndim != 2 or x.shape[0] not in _ROWS:
         return dense_product(x, kernel)
     return package.product(x, kernel)
 
