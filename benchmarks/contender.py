@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import machine
@@ -26,6 +27,7 @@ class Contender:
         environment: Folder under `$LAMINA_PEERS`; `""` is Lamina's own environment.
         options: For the script.
         variables: Environment variables of the process.
+        needs: Package that is looked for in Lamina's own environment.
     """
 
     name: str
@@ -33,12 +35,17 @@ class Contender:
     environment: str = ""
     options: tuple[str, ...] = ()
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    needs: str = ""
 
     def python(self) -> Path:
         """The interpreter that has this contender's packages."""
         if not self.environment:
             return Path(sys.executable)
         return peers_folder() / self.environment / "bin" / "python"
+
+    def installed(self) -> bool:
+        """Whether it can take part on this machine."""
+        return self.python().exists() and (not self.needs or find_spec(self.needs) is not None)
 
 
 def keras(script: str) -> dict[str, Contender]:
@@ -91,6 +98,7 @@ def run(
     variables = {
         **inherited,
         "LAMINA_CACHE": str(folder / "cache"),
+        "LAMINA_KERNELS": "0",  # plain Lamina, unless the contender says otherwise
         "PYTHONPATH": os.pathsep.join(filter(None, modules)),  # `workloads`
         **contender.variables,
     }
@@ -127,7 +135,7 @@ def attempt(
     contender: Contender, arguments: Sequence[object], folder: Path, limit: float | None = None
 ) -> dict:
     """The same, but a contender that fails or is not installed gives `{"failed": reason}`."""
-    if not contender.python().exists():
+    if not contender.installed():
         return {"failed": "not installed"}
     try:
         return run(contender, arguments, folder, limit)

@@ -93,12 +93,14 @@ def overview(results: dict) -> str:
         if not best or not ours:
             continue
         again, by_hand = runs.get(targets.AGAIN), runs.get(targets.JAX)
+        compiled = targets.best_peer(measured, targets.KERNELS)
         rows.append(
             (
                 name,
                 f"{training_report.step_seconds(ours) * 1e3:.3f}",
                 f"{best[0]}: {training_report.step_seconds(runs[best[0]]) * 1e3:.3f}",
                 f"{best[1]:.2f}×",
+                f"{compiled[1]:.2f}×" if compiled else "",
                 f"{training_report.times_faster(ours, by_hand):.2f}×" if by_hand else "",
                 f"{training_report.first_epoch(ours, steps):.2f}",
                 f"{training_report.first_epoch(again, steps):.2f}" if again else "",
@@ -107,6 +109,7 @@ def overview(results: dict) -> str:
         )
     head = (
         *("workload", "Lamina, ms a step", "best peer, ms a step", "faster than it"),
+        "with kernels",
         *("than JAX by hand", "first epoch, s", "at the second start, s", "the best peer's, s"),
     )
     return markdown_table(head, rows)

@@ -26,9 +26,16 @@ from rich.console import Console
 
 LAMINA = Contender("Lamina", "train_keras.py", options=("--library", "lamina"))
 LAMINA_AGAIN = dataclasses.replace(LAMINA, name="Lamina, second start")
+WITH_KERNELS = dataclasses.replace(
+    LAMINA,
+    name="Lamina with kernels",
+    variables={"LAMINA_KERNELS": "1"},
+    needs="lamina_kernels",
+)
 CONTENDERS = {
     "lamina": LAMINA,
     "lamina-again": LAMINA_AGAIN,  # finds the programs that the first start compiled
+    "lamina-kernels": WITH_KERNELS,
     "jax": Contender("JAX by hand", "train_jax.py"),
     **{f"keras-{backend}": c for backend, c in keras("train_keras.py").items()},
     "keras-torch-jit": dataclasses.replace(
@@ -127,7 +134,7 @@ def _rounds(
     runs: dict[str, list[dict]] = {}
     failed: dict[str, str] = {}
     takes_part = {key: CONTENDERS[key] for key in options.contenders if _can(key, workload)}
-    missing = [c.name for c in takes_part.values() if not c.python().exists()]
+    missing = [c.name for c in takes_part.values() if not c.installed()]
     best: dict[str, dict] = {}
     for number in range(options.rounds):
         for key, contender in takes_part.items():
