@@ -58,6 +58,7 @@ class StreamFeed:
         self._kept: Iterator | None = None
         self._peeked: list = []
         self._given = 0  # batches of the epoch that an interrupted run has had
+        self._looked_through = 0  # batches of the epoch that have passed all checks
         self._discarded = 0  # batches to draw and not to use
         # Set by the loop once the model is known: looks at all batches before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
@@ -112,6 +113,7 @@ class StreamFeed:
         self._kept = None
 
     def stretches(self, epoch: int) -> Iterator[Stretch]:
+        self._looked_through = self._given
         batches = stacked(self._batches(epoch), self._finished)
         yield from prefetched(batches, lambda: self.interrupted())
 
@@ -136,9 +138,7 @@ class StreamFeed:
                 except StopIteration:
                     break
                 except Exception as error:
-                    error.add_note(
-                        f"  In batch {given} (from 0) of the {type(self.source).__name__}."
-                    )
+                    self._note_batch(error, given)
                     raise
             given += 1
             yield batch
@@ -187,16 +187,24 @@ class StreamFeed:
     def _finished(self, data: Any, rows: int) -> Any:
         """What is done to many batches at once: types, checks of every number, class weights."""
         data = jax.tree.map(to_array, data)
+        samples = number_of_samples(data)
         try:
             self.check(*unpack_x_y_sample_weight(data))
         except ValueError:
-            for start in range(
-                0, number_of_samples(data), rows
-            ):  # the message is to be about one batch
+            # The message is to be about one batch.
+            for number, start in enumerate(range(0, samples, rows), self._looked_through):
                 one = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
-                self.check(*unpack_x_y_sample_weight(one))
+                try:
+                    self.check(*unpack_x_y_sample_weight(one))
+                except ValueError as error:
+                    self._note_batch(error, number)
+                    raise
             raise
+        self._looked_through += samples // rows
         return self.reweight(data)
+
+    def _note_batch(self, error: Exception, number: int) -> None:
+        error.add_note(f"  In batch {number} (from 0) of the {type(self.source).__name__}.")
 
     def _refuse_other_parts(self, *parts: Any) -> None:
         assert self._example is not None
