@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina.training.feed import ResidentFeed
-from lamina.training.host_feed import HostFeed
+from lamina.training.host_feed import HostFeed, SmallRowsFeed
 from lamina.training.inputs import make_feed
 from lamina.training.stretches import prefetched, stacked
 from small_models import classifier, same_weights
@@ -221,3 +221,22 @@ def test_a_label_out_of_range_in_a_later_batch_is_found(blobs):
 
     with pytest.raises(ValueError, match="labels run from 7 to 7"):
         classifier().fit(wrong_later(), steps_per_epoch=4, verbose=0)
+
+
+def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blobs, monkeypatch):
+    monkeypatch.setattr("lamina.training.host_feed._BYTES_BEYOND_CACHE", 0)
+    x, y = blobs
+    feed = make_feed(x, y, None, 20, True, 0, None)
+    assert isinstance(feed, SmallRowsFeed)
+    assert feed.example()[0] is x  # checks look at every row, as they do at resident data
+    assert type(make_feed(x, y, None, 20, False, 0, None)) is ResidentFeed
+    assert type(make_feed(x, y, None, 20, "batch", 0, None)) is ResidentFeed
+    wide = np.zeros((len(x), 100), np.float32)
+    assert type(make_feed(wide, y, None, 20, True, 0, None)) is ResidentFeed
+    gathered, resident = twins
+    lamina.utils.set_random_seed(1)
+    gathered.fit(x, y, batch_size=20, epochs=2, verbose=0)
+    monkeypatch.setattr("lamina.training.host_feed._BYTES_BEYOND_CACHE", 2**40)
+    lamina.utils.set_random_seed(1)
+    resident.fit(x, y, batch_size=20, epochs=2, verbose=0)
+    assert same_weights(gathered, resident)

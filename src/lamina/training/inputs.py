@@ -16,7 +16,7 @@ from lamina.training.arrays import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
-from lamina.training.host_feed import HostFeed, TextFeed
+from lamina.training.host_feed import HostFeed, SmallRowsFeed, TextFeed
 from lamina.training.py_dataset import PyDataset
 from lamina.training.stream_feed import StreamFeed
 from lamina.training.weights import class_weights_as_sample_weights
@@ -88,8 +88,14 @@ def make_feed(
     if batch_size == WHOLE:
         batch_size = samples
     whole_number("batch_size", batch_size, least=1)
-    kind = TextFeed if in_batches else ResidentFeed if fits_on_device(arrays) else HostFeed
-    feed = kind(arrays, min(int(batch_size), samples), shuffle, seed, steps, prepare)
+    batch_size = min(int(batch_size), samples)
+    kind: type[ResidentFeed] = HostFeed
+    if in_batches:
+        kind = TextFeed
+    elif fits_on_device(arrays):
+        small_rows = SmallRowsFeed.suits(arrays, batch_size, shuffle)
+        kind = SmallRowsFeed if small_rows else ResidentFeed
+    feed = kind(arrays, batch_size, shuffle, seed, steps, prepare)
     if steps_limit is not None:
         feed.steps = limited(feed.steps, steps_limit, "steps an epoch")
     return feed

@@ -17,6 +17,7 @@ from lamina.core.errors import did_you_mean
 from lamina.core.variable import computing_in
 from lamina.training.arrays import number_of_samples, pack_x_y_sample_weight
 from lamina.training.feed import Feed, ResidentFeed, Stretch, place
+from lamina.training.host_feed import SmallRowsFeed
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
@@ -168,7 +169,7 @@ def _tried(programs: dict[str, Any], variables: Any, stretch: Stretch) -> dict[s
 
 def _first_stretch(feed: Feed) -> Stretch:
     """The first steps of the data, without using any of it up."""
-    if type(feed) is ResidentFeed:
+    if type(feed) in (ResidentFeed, SmallRowsFeed):
         return next(iter(feed.stretches(0)))
     example = pack_x_y_sample_weight(*feed.example())
     rows = min(a.shape[0] for a in jax.tree.leaves(example))
