@@ -5,16 +5,22 @@
 #include "vectors.h"
 
 using lamina::AdamStep;
+using lamina::Blocks;
+using lamina::kNowhere;
 using lamina::Window;
 
 #include "adam.inc"
 #include "convolution.inc"
 #include "dense.inc"
+#include "pooled.inc"
 
 namespace lamina {
 
 extern const Compute LAMINA_TABLE;
-const Compute LAMINA_TABLE = {adam, transposed_product, kPanel,      product,        packed_size,
-                              pack, slab_size,          convolve,    change_size,    kernel_gradient};
+const Compute LAMINA_TABLE = {
+    adam,        transposed_product, kPanel,          product, packed_size,
+    pack,        slab_size,          convolve,        change_size, kernel_gradient,
+    pooled_size, convolve_pooled,    spread,          pooled_kernel_gradient,
+    pooled_input_gradient};
 
 }  // namespace lamina

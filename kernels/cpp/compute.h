@@ -23,6 +23,15 @@ struct Window {
   int64_t row_distance, column_distance;  // in the result, in numbers
 };
 
+// Blocks of a convolution's result, side by side: of each, the largest number is kept.
+struct Blocks {
+  int64_t height, width;  // of a block
+  int64_t rows, columns;  // how many
+};
+
+// In place of the number of the largest in a block (row by row, from 0): none has a gradient.
+constexpr int32_t kNowhere = 255;
+
 struct Compute {
   void (*adam)(const AdamStep& step, int64_t count, const float* weight, const float* momentum,
                const float* velocity, const float* gradient, float* new_weight,
@@ -56,6 +65,29 @@ struct Compute {
   int64_t (*change_size)(const Window& window);
   void (*kernel_gradient)(const Window& window, int64_t y, const float* image,
                           const float* change, float* scratch, float* gradient);
+
+  // The convolution of one image plus `bias`, and of that the largest number of each block in rows
+  // `from` to `to` of blocks, with its place in the block; `rectified`: zero, from nowhere, where
+  // it is below. The window's result is `rows * height` of the blocks high, and likewise wide.
+  // `scratch` has `pooled_size` numbers.
+  int64_t (*pooled_size)(const Window& window, const Blocks& blocks);
+  void (*convolve_pooled)(const Window& window, const Blocks& blocks, bool rectified, int64_t from,
+                          int64_t to, const float* image, const float* packed, const float* bias,
+                          float* scratch, float* result, uint8_t* places);
+
+  // The gradient of one image's convolution, zeros included, from that of the blocks.
+  void (*spread)(const Window& window, const Blocks& blocks, const float* change,
+                 const uint8_t* places, float* result);
+
+  // The same gradients from the blocks alone, if a row of the kernel is some multiple of 16 numbers
+  // long. The kernel, or the gradient that is added to, is turned: (filters, height, width,
+  // channels). `scratch` has `slab_size` of all rows.
+  void (*pooled_kernel_gradient)(const Window& window, const Blocks& blocks, const float* image,
+                                 const float* change, const uint8_t* places, float* scratch,
+                                 float* gradient);
+  void (*pooled_input_gradient)(const Window& window, const Blocks& blocks, const float* change,
+                                const uint8_t* places, const float* turned, float* scratch,
+                                float* result);
 };
 
 // The best that this processor can run.

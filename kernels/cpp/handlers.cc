@@ -9,10 +9,13 @@
 
 namespace ffi = xla::ffi;
 using lamina::AdamStep;
+using lamina::Blocks;
 using lamina::compute;
 using lamina::parallel_for;
 using lamina::Window;
 using Array = ffi::BufferR4<ffi::F32>;
+using Places = ffi::BufferR4<ffi::U8>;
+using Row = ffi::BufferR1<ffi::F32>;
 using Matrix = ffi::BufferR2<ffi::F32>;
 using Numbers = ffi::Span<const int64_t>;
 
@@ -185,6 +188,11 @@ ffi::Error input_gradient(ffi::ThreadPool pool, Array change, Array kernel, Numb
   return ffi::Error::Success();
 }
 
+int64_t groups_for(int64_t size, int64_t batch) {
+  constexpr int64_t kMostGroups = 16, kMostNumbers = 1 << 22;
+  return std::clamp<int64_t>(kMostNumbers / size, 1, std::min(batch, kMostGroups));
+}
+
 // The images are added up in groups, and the groups in order: the sums do not depend on how many
 // threads there are.
 ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Numbers strides,
@@ -197,9 +205,7 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Num
     std::fill(total, total + size, 0.0f);
     return ffi::Error::Success();
   }
-  constexpr int64_t kMostGroups = 16, kMostNumbers = 1 << 22;
-  const int64_t groups =
-      std::clamp<int64_t>(kMostNumbers / size, 1, std::min(batch, kMostGroups));
+  const int64_t groups = groups_for(size, batch);
   float* sums = scratch<kSums>(groups * size);
   const int64_t row_size = size / window[0];
   const int64_t image_size = images.element_count() / batch;
@@ -222,6 +228,125 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Num
       for (int64_t k = 0; k < row_size; ++k) to[k] += from[k];
     }
   });
+  return ffi::Error::Success();
+}
+
+// -- convolution and the largest of each block ---------------------------------------------------
+
+// Only the part of the result that blocks cover, (height, width, filters), is computed.
+Window covered(const Array& image, const Blocks& b, int64_t filters, int64_t kernel_height,
+               int64_t kernel_width, Numbers strides, Numbers before) {
+  const auto from = image.dimensions();
+  const int64_t rows = b.rows * b.height, columns = b.columns * b.width;
+  return {from[1],    from[2],    from[3],   rows,      columns,           filters, kernel_height,
+          kernel_width, strides[0], strides[1], before[0], before[1], columns * filters, filters};
+}
+
+template <typename Result>
+Blocks blocks_of(const Result& result, Numbers block) {
+  return {block[0], block[1], result.dimensions()[1], result.dimensions()[2]};
+}
+
+ffi::Error pooled_convolution(ffi::ThreadPool pool, Array images, Array kernel, Row bias,
+                              Numbers strides, Numbers before, Numbers block, bool rectified,
+                              ffi::Result<Array> result, ffi::Result<Places> places) {
+  const auto taps = kernel.dimensions();
+  const Blocks b = blocks_of(*result, block);
+  const Window w = covered(images, b, taps[3], taps[0], taps[1], strides, before);
+  const int64_t batch = images.dimensions()[0];
+  if (batch == 0 || result->element_count() == 0) return ffi::Error::Success();
+  std::vector<float> packed(compute().packed_size(w));
+  compute().pack(w, kernel.typed_data(), packed.data());
+  const int64_t image_size = images.element_count() / batch;
+  const int64_t result_size = result->element_count() / batch;
+  const int64_t row_work = w.columns * w.filters * taps[0] * taps[1] * taps[2] * b.height;
+  const int64_t height = std::clamp<int64_t>(4'000'000 / std::max<int64_t>(row_work, 1), 2, b.rows);
+  const int64_t stretches = (b.rows + height - 1) / height;
+  parallel_for(pool, batch * stretches, [&](int64_t i) {
+    const int64_t image = i / stretches, from = i % stretches * height;
+    compute().convolve_pooled(w, b, rectified, from, std::min(b.rows, from + height),
+                              images.typed_data() + image * image_size, packed.data(),
+                              bias.typed_data(), scratch(compute().pooled_size(w, b)),
+                              result->typed_data() + image * result_size,
+                              places->typed_data() + image * result_size);
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error pooled_input_gradient(ffi::ThreadPool pool, Array change, Array kernel, Places places,
+                                 Numbers strides, Numbers before, Numbers block,
+                                 ffi::Result<Array> result) {
+  const auto taps = kernel.dimensions();
+  const int64_t batch = result->dimensions()[0], size = kernel.element_count() / taps[3];
+  const Blocks b = blocks_of(change, block);
+  const Window w = covered(*result, b, taps[3], taps[0], taps[1], strides, before);
+  if (batch == 0) return ffi::Error::Success();
+  std::vector<float> turned(kernel.element_count());
+  for (int64_t k = 0; k < size; ++k) {
+    for (int64_t f = 0; f < w.filters; ++f) {
+      turned[f * size + k] = kernel.typed_data()[k * w.filters + f];
+    }
+  }
+  const int64_t image_size = result->element_count() / batch;
+  const int64_t change_size = change.element_count() / batch;
+  parallel_for(pool, batch, [&](int64_t n) {
+    compute().pooled_input_gradient(w, b, change.typed_data() + n * change_size,
+                                    places.typed_data() + n * change_size, turned.data(),
+                                    scratch(compute().slab_size(w, w.rows)),
+                                    result->typed_data() + n * image_size);
+  });
+  return ffi::Error::Success();
+}
+
+// As above, in groups of images that are added up in order. Short rows of the kernel, such as of
+// the first layer, are quicker with the zeros spread out, image by image.
+ffi::Error pooled_kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Places places,
+                                  Numbers strides, Numbers before, Numbers block,
+                                  ffi::Result<Array> gradient) {
+  const auto taps = gradient->dimensions();
+  const Blocks b = blocks_of(change, block);
+  const Window w = covered(images, b, taps[3], taps[0], taps[1], strides, before);
+  const int64_t batch = images.dimensions()[0], size = gradient->element_count();
+  float* total = gradient->typed_data();
+  if (batch == 0 || size == 0) {
+    std::fill(total, total + size, 0.0f);
+    return ffi::Error::Success();
+  }
+  const int64_t groups = groups_for(size, batch);
+  float* sums = scratch<kSums>(groups * size);
+  const int64_t image_size = images.element_count() / batch;
+  const int64_t change_size = change.element_count() / batch;
+  const int64_t slab_size = compute().slab_size(w, w.rows);
+  const bool turned = w.kernel_width * w.channels % 16 == 0;
+  parallel_for(pool, groups, [&](int64_t group) {
+    const int64_t whole = turned ? 0 : w.rows * w.columns * w.filters;
+    float* space = scratch(slab_size + compute().change_size(w) + whole);
+    float* spread = space + slab_size + compute().change_size(w);
+    float* sum = sums + group * size;
+    std::fill_n(sum, size, 0.0f);
+    for (int64_t n = group * batch / groups; n < (group + 1) * batch / groups; ++n) {
+      const float* image = images.typed_data() + n * image_size;
+      const float* from = change.typed_data() + n * change_size;
+      const uint8_t* at = places.typed_data() + n * change_size;
+      if (turned) {
+        compute().pooled_kernel_gradient(w, b, image, from, at, space, sum);
+        continue;
+      }
+      compute().spread(w, b, from, at, spread);
+      for (int64_t y = 0; y < taps[0]; ++y) {
+        compute().kernel_gradient(w, y, image, spread, space, sum + y * (size / taps[0]));
+      }
+    }
+  });
+  for (int64_t group = 1; group < groups; ++group) {
+    for (int64_t k = 0; k < size; ++k) sums[k] += sums[group * size + k];
+  }
+  const int64_t rows = size / w.filters;
+  for (int64_t k = 0; k < rows; ++k) {
+    for (int64_t f = 0; f < w.filters; ++f) {
+      total[k * w.filters + f] = turned ? sums[f * rows + k] : sums[k * w.filters + f];
+    }
+  }
   return ffi::Error::Success();
 }
 
@@ -265,6 +390,35 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_kernel_gradient, kernel_gradient,
                                   .Arg<Array>()
                                   .Attr<Numbers>("strides")
                                   .Attr<Numbers>("before")
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_convolution, pooled_convolution,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Row>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
+                                  .Attr<bool>("rectified")
+                                  .Ret<Array>()
+                                  .Ret<Places>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_input_gradient, pooled_input_gradient,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Places>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_kernel_gradient, pooled_kernel_gradient,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Places>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
                                   .Ret<Array>());
 
 #pragma GCC visibility pop

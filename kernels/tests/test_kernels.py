@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import lamina_kernels
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from jax import lax
 
 settings.register_profile("kernels", deadline=None, derandomize=True, max_examples=10)
@@ -73,6 +73,62 @@ def test_convolution_and_both_gradients_are_those_of_the_library(case):
     )
     for one, other in zip(actual, expected, strict=True):
         assert_same_sums(one, other)
+
+
+def library_pooling(strides, pads, block, rectified):
+    convolve = library_convolution(strides, pads)
+
+    def pooled(images, kernel, bias):
+        y = convolve(images, kernel) + bias
+        y = jax.nn.relu(y) if rectified else y
+        window = (1, *block, 1)
+        return lax.reduce_window(y, -np.inf, lax.max, window, window, "VALID")
+
+    return pooled
+
+
+def assert_pools_like_the_library(case, block, rectified):
+    images, kernel, strides, pads = case
+    bias = normal(kernel.shape[-1], seed=3)
+    settings_ = (strides, pads, block, rectified)
+    expected, back = jax.vjp(library_pooling(*settings_), images, kernel, bias)
+    change = normal(*expected.shape, seed=4)
+    actual, same = jax.vjp(
+        lambda *a: lamina_kernels.pooled_convolution(*a, *settings_), images, kernel, bias
+    )
+    assert_same_sums(actual, expected)
+    for one, other in zip(same(change), back(change), strict=True):
+        assert_same_sums(one / 4, other / 4)  # both are sums in single precision
+
+
+@settings(max_examples=5)
+@given(convolutions(), st.sampled_from([(2, 2), (1, 3), (3, 1)]), st.booleans())
+def test_a_pooled_convolution_and_its_gradients_are_those_of_the_library(case, block, rectified):
+    assume(all(y >= b for y, b in zip(result_size(case), block, strict=True)))
+    assert_pools_like_the_library(case, block, rectified)
+
+
+def result_size(case):
+    return jax.eval_shape(library_convolution(*case[2:]), *case[:2]).shape[1:3]
+
+
+@pytest.mark.parametrize("channels", [16, 32])
+def test_long_rows_of_a_kernel_give_the_same_gradients(channels):
+    # They are summed over the chosen values only; 300 of each filter are more than one stretch.
+    case = (normal(2, 41, 33, channels), normal(3, 3, channels, 5), (1, 1), ((1, 0), (0, 1)))
+    assert_pools_like_the_library(case, (2, 2), True)
+
+
+def test_of_equal_values_in_a_block_the_first_has_the_gradient():
+    images, kernel = jnp.ones((1, 2, 2, 1)), jnp.ones((1, 1, 1, 1))
+    gradient = jax.grad(lambda x: pooled(x, kernel).sum())(images)
+    assert gradient[0, :, :, 0].tolist() == [[1, 0], [0, 0]]
+
+
+def pooled(images, kernel):
+    bias = jnp.zeros(kernel.shape[-1])
+    pads = ((0, 0), (0, 0))
+    return lamina_kernels.pooled_convolution(images, kernel, bias, (1, 1), pads, (2, 2), False)
 
 
 @given(st.tuples(*[st.integers(1, most) for most in (130, 90, 70)]))
@@ -144,6 +200,20 @@ def test_forward_mode_and_second_derivatives_work():
         return jax.jvp(jax.grad(loss), (kernel,), (normal(*kernel.shape, seed=5),))[1]
 
     assert_same_sums(hessian_times(convolve) / 10, hessian_times(plain) / 10)
+
+
+def test_pooling_works_forwards_twice_and_mapped():
+    images, kernel = normal(3, 2, 6, 6, 2), normal(3, 3, 2, 4)
+    plain = library_pooling((1, 1), ((0, 0), (0, 0)), (2, 2), False)
+
+    def hessians_times(function):
+        def loss(w):
+            return jnp.sum(jnp.tanh(jax.vmap(lambda x: function(x, w))(images)))
+
+        return jax.jvp(jax.grad(loss), (kernel,), (normal(*kernel.shape, seed=5),))[1]
+
+    expected = hessians_times(lambda x, w: plain(x, w, jnp.zeros(4)))
+    assert_same_sums(hessians_times(pooled) / 10, expected / 10)
 
 
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (1, None)])

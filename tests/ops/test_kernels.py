@@ -26,6 +26,8 @@ def _asked_anew(monkeypatch):
 
 def small_network() -> models.Sequential:
     parts = [
+        layers.Conv2D(4, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
         layers.Conv2D(5, 3, strides=2, padding="same", activation="relu"),
         layers.Flatten(),
         layers.Dense(16, activation="tanh"),
@@ -63,6 +65,23 @@ def test_training_with_kernels_gives_the_weights_of_training_without(settings, m
     for with_kernels, without in zip(*results, strict=True):
         # Adam makes much of a gradient near 0, where only rounding is left of it.
         np.testing.assert_allclose(with_kernels, without, rtol=0, atol=2e-5)
+
+
+def pooling_network(shared: bool) -> models.Model:
+    x = Input((8, 7, 2))
+    y = layers.Conv2D(5, 3, padding="same", activation="relu")(x)
+    parts = [layers.Flatten()(layers.MaxPooling2D(2)(y))]
+    if shared:
+        parts.append(layers.GlobalAveragePooling2D()(y))
+    y = layers.Concatenate()(parts) if shared else parts[0]
+    return models.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+@needs_kernels
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_for_it(shared):
+    program = primitives_of(kernels.in_program(pooling_network(shared)), jnp.ones((2, 8, 7, 2)))
+    assert ("lamina_pooled_convolution" in program) != shared
 
 
 @needs_kernels

@@ -41,40 +41,40 @@ def convolution(images: Array, kernel: Array, strides: tuple[int, int], pads: Pa
 # -- the kernels ---------------------------------------------------------------------------------
 
 
-def _shaped(*shape: int) -> jax.ShapeDtypeStruct:
+def shaped(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, np.float32)
 
 
-def _settings(strides: tuple, pads: Pads) -> dict[str, np.ndarray]:
+def attributes(strides: tuple, pads: Pads) -> dict[str, np.ndarray]:
     before = [before for before, _ in pads]
     return {"strides": np.array(strides, np.int64), "before": np.array(before, np.int64)}
 
 
-def _spec_of_convolution(images: Any, kernel: Any, strides: tuple, pads: Pads) -> Any:
+def spec_of_convolution(images: Any, kernel: Any, strides: tuple, pads: Pads) -> Any:
     rows, columns = (
         (size + sum(pad) - width) // stride + 1
         for size, width, stride, pad in zip(
             images.shape[1:3], kernel.shape, strides, pads, strict=False
         )
     )
-    return _shaped(images.shape[0], rows, columns, kernel.shape[3])
+    return shaped(images.shape[0], rows, columns, kernel.shape[3])
 
 
 def _compute_convolution(images: Array, kernel: Array, strides: tuple, pads: Pads) -> Array:
-    result = _spec_of_convolution(images, kernel, strides, pads)
-    return call("convolution", result, images, kernel, **_settings(strides, pads))
+    result = spec_of_convolution(images, kernel, strides, pads)
+    return call("convolution", result, images, kernel, **attributes(strides, pads))
 
 
 def _spec_of_gradient(first: Any, second: Any, shape: tuple, **settings: Any) -> Any:
-    return _shaped(*shape)
+    return shaped(*shape)
 
 
-def _compute_input_gradient(
+def compute_input_gradient(
     change: Array, kernel: Array, shape: tuple, strides: tuple, pads: Pads
 ) -> Array:
     if shape[-1] <= _FEW_CHANNELS:
         return _spread_gradient(change, kernel, shape, strides, pads)
-    return call("input_gradient", _shaped(*shape), change, kernel, **_settings(strides, pads))
+    return call("input_gradient", shaped(*shape), change, kernel, **attributes(strides, pads))
 
 
 def _spread_gradient(
@@ -100,11 +100,11 @@ def _spread_gradient(
 def _compute_kernel_gradient(
     images: Array, change: Array, shape: tuple, strides: tuple, pads: Pads
 ) -> Array:
-    return call("kernel_gradient", _shaped(*shape), images, change, **_settings(strides, pads))
+    return call("kernel_gradient", shaped(*shape), images, change, **attributes(strides, pads))
 
 
-_convolution = primitive("lamina_convolution", _spec_of_convolution, _compute_convolution)
-_input_gradient = primitive("lamina_input_gradient", _spec_of_gradient, _compute_input_gradient)
+_convolution = primitive("lamina_convolution", spec_of_convolution, _compute_convolution)
+_input_gradient = primitive("lamina_input_gradient", _spec_of_gradient, compute_input_gradient)
 _kernel_gradient = primitive("lamina_kernel_gradient", _spec_of_gradient, _compute_kernel_gradient)
 
 # The three are the same sum of products of image, kernel and result, each solved for one of them:

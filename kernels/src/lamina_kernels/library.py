@@ -17,6 +17,7 @@ _EDITION = 1
 _FUNCTIONS = (
     *("adam", "product", "transposed_product"),
     *("convolution", "input_gradient", "kernel_gradient"),
+    *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
 )
 
 
@@ -30,7 +31,9 @@ def call(function: str, results: Any, *arguments: Array, **settings: Any) -> Any
         **settings: Attributes, and `input_output_aliases` where it works in place.
     """
     aliases = settings.pop("input_output_aliases", None)
-    kernel = jax.ffi.ffi_call(_target(function), results, input_output_aliases=aliases)
+    kernel = jax.ffi.ffi_call(
+        _target(function), results, vmap_method="sequential", input_output_aliases=aliases
+    )
     return kernel(*arguments, **settings)
 
 

@@ -48,24 +48,33 @@ def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
     return new
 
 
-def bilinear(new: Primitive, left: Callable, right: Callable) -> None:
-    """Derivatives of a primitive that is linear in each of its two arguments.
+def bilinear(new: Primitive, left: Callable, right: Callable, constants: int = 0) -> None:
+    """Derivatives of a primitive that is linear in each of its first two arguments.
 
     Args:
-        left: `(cotangent, second, shape of the first, **settings) → cotangent of the first`.
-        right: `(cotangent, first, shape of the second, **settings) → cotangent of the second`.
+        left: `(cotangent, second, *constants, shape of the first, **settings) → cotangent of the
+            first`.
+        right: `(cotangent, first, *constants, shape of the second, **settings) → cotangent of the
+            second`.
+        constants: How many further arguments there are, which have no derivative.
     """
+    none = (None,) * constants
 
-    def transpose(cotangent: Any, first: Any, second: Any, **settings: Any) -> tuple:
+    def transpose(cotangent: Any, first: Any, second: Any, *rest: Any, **settings: Any) -> tuple:
         if type(cotangent) is ad.Zero:
-            return None, None
+            return None, None, *none
         if ad.is_undefined_primal(first):
-            return left(cotangent, second, first.aval.shape, **settings), None
-        return None, right(cotangent, first, second.aval.shape, **settings)
+            return left(cotangent, second, *rest, first.aval.shape, **settings), None, *none
+        return None, right(cotangent, first, *rest, second.aval.shape, **settings), *none
 
     ad.defjvp(
         new,
-        lambda tangent, first, second, **settings: new.bind(tangent, second, **settings),
-        lambda tangent, first, second, **settings: new.bind(first, tangent, **settings),
+        lambda tangent, first, second, *rest, **settings: new.bind(
+            tangent, second, *rest, **settings
+        ),
+        lambda tangent, first, second, *rest, **settings: new.bind(
+            first, tangent, *rest, **settings
+        ),
+        *none,
     )
     ad.primitive_transposes[new] = transpose

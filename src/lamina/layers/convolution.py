@@ -14,7 +14,7 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
-from lamina.ops import nn, windows
+from lamina.ops import kernels, nn, windows
 
 # What the inputs of a layer with so many spatial axes are called in messages.
 _INPUTS = {
@@ -259,6 +259,22 @@ class BaseConv(BaseWindowed):
             self.data_format,
             self.dilation_rate,
         )
+
+    def call(self, inputs: Array) -> Array:
+        y = super().call(inputs)
+        rectified = self.activation is activations.relu
+        if (
+            rectified or self.activation is activations.linear
+        ) and self.activity_regularizer is None:
+            kernels.remember(
+                y,
+                inputs,
+                self.kernel.value,
+                self.bias.value if self.use_bias else None,
+                rectified,
+                *(self.strides, self.padding, self.data_format, self.dilation_rate),
+            )
+        return y
 
     def filters_of(self, channels: int) -> int:
         return self.filters

@@ -1,5 +1,6 @@
 """Graph: the operations between a functional model's inputs and outputs, in order of running."""
 
+import collections
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from lamina.core.operation import Node, Operation
 from lamina.core.text import Prepared, is_text
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
+from lamina.ops import kernels
 
 
 class Graph:
@@ -72,7 +74,17 @@ class Graph:
             call = ((begun,), {}) if begun is not None else (node.args, node.kwargs)
             args, kwargs = self.fill(values, call)
             self.keep(values, node, node.operation(*args, **kwargs))
+            for tensor in node.output_tensors:
+                if self._uses[self.key(tensor)] > 1:
+                    kernels.forget(values[self.key(tensor)])
         return self.fill(values, self.outputs)
+
+    @functools.cached_property
+    def _uses(self) -> collections.Counter:
+        """How often each tensor is taken, by a layer or as an output."""
+        taken = [[node.args, node.kwargs] for node in self.nodes]
+        leaves = jax.tree.leaves([taken, self.outputs])
+        return collections.Counter(self.key(t) for t in leaves if isinstance(t, KerasTensor))
 
     def input_values(self, inputs: Any) -> dict[tuple, Any]:
         """The inputs by the keys of their tensors, in the declared shapes and dtypes."""

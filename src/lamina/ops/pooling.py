@@ -17,7 +17,7 @@ from jax import lax
 
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops import windows
+from lamina.ops import kernels, windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 
@@ -56,6 +56,10 @@ def max_pool(
     x, axes, window, steps, amounts = _prepare(inputs, pool_size, strides, padding, data_format)
     lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     if _suits_slices(window):
+        if window == steps and not any(map(sum, amounts)):
+            compiled = kernels.max_pool(x, axes, window)
+            if compiled is not None:
+                return compiled
         padded = windows.pad(x, axes, amounts, lowest)
         if window == steps:
             return _largest_of_blocks(_blocks(padded, axes, window), axes)
