@@ -99,3 +99,14 @@ def test_programs_that_pad_images_are_optimised_in_full(optimized, monkeypatch):
     padded, plain = jax.jit(lambda x: jnp.pad(x, 1)).lower(row), jax.jit(jnp.sin).lower(row)
     assert compiled._compiler_options(padded) is None
     assert compiled._compiler_options(plain) == {"xla_backend_optimization_level": 1}
+
+
+def test_memory_of_a_long_compilation_is_given_back_once(blobs, monkeypatch):
+    given_back = []
+    really = compiled._give_memory_back
+    monkeypatch.setattr(compiled, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(compiled, "_give_memory_back", lambda: given_back.append(1) or really())
+    forget_programs()
+    model = classifier()
+    model.fit(*blobs, batch_size=25, epochs=2, verbose=0)
+    assert len(given_back) == 1
