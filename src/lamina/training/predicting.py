@@ -59,7 +59,9 @@ def predict(
     if steps is not None:
         rows = steps * (batch_size or 32)
         arrays = jax.tree.map(lambda a: a[:rows], arrays)
-    total = number_of_samples(arrays)
+    # One array that has rows needs no looking into.
+    has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
+    total = len(arrays) if has_rows else number_of_samples(arrays)
     outputs = _Collected(total)
     _predict_rows(model, arrays, total, batch_size or 32, hooks, outputs)
     if hooks.callbacks:
@@ -165,6 +167,9 @@ class _Collected:
         """Take the first `rows` rows of each output."""
         leaves, self._structure = jax.tree.flatten(outputs)
         pieces = [np.asarray(leaf)[:rows] for leaf in leaves]
+        if not self._arrays and rows == self.total:
+            self._arrays, self._filled = [piece.copy() for piece in pieces], list(map(len, pieces))
+            return
         if not self._arrays:
             self._filled = [len(piece) for piece in pieces]
             # Copies, which belong to the user: what the device holds is not to be written to.
