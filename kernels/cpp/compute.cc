@@ -7,11 +7,15 @@
 using lamina::AdamStep;
 using lamina::Blocks;
 using lamina::kNowhere;
+using lamina::Lstm;
+using lamina::LstmGradient;
+using lamina::LstmPast;
 using lamina::Window;
 
 #include "adam.inc"
 #include "convolution.inc"
 #include "dense.inc"
+#include "lstm.inc"
 #include "pooled.inc"
 
 namespace lamina {
@@ -21,6 +25,8 @@ const Compute LAMINA_TABLE = {
     adam,        transposed_product, kPanel,          product, packed_size,
     pack,        slab_size,          convolve,        change_size, kernel_gradient,
     pooled_size, convolve_pooled,    spread,          pooled_kernel_gradient,
-    pooled_input_gradient};
+    pooled_input_gradient,
+    lstm_pack,   lstm_transposed_size, lstm_transpose, lstm, lstm_scratch,
+    lstm_backward};
 
 }  // namespace lamina

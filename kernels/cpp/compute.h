@@ -32,6 +32,25 @@ struct Blocks {
 // In place of the number of the largest in a block (row by row, from 0): none has a gradient.
 constexpr int32_t kNowhere = 255;
 
+// Long short-term memory over all steps of a batch. Sequences are (steps, batch, ...); gates are in
+// the order input, forget, cell, output. Units fill whole vectors.
+struct Lstm {
+  int64_t steps, batch, features, units;
+  bool backwards;  // the step that is run first is the last of the inputs
+
+  int64_t place(int64_t step) const { return backwards ? steps - 1 - step : step; }
+};
+
+// What the gradient needs of the run before: its inputs, and h, c and gates after every step.
+struct LstmPast {
+  const float *x, *h0, *c0, *h, *c, *gates;
+};
+
+// Where the gradient goes. Those of kernels and bias are added to; x may be null.
+struct LstmGradient {
+  float *x, *kernel, *recurrent, *bias, *h0, *c0;
+};
+
 struct Compute {
   void (*adam)(const AdamStep& step, int64_t count, const float* weight, const float* momentum,
                const float* velocity, const float* gradient, float* new_weight,
@@ -88,6 +107,23 @@ struct Compute {
   void (*pooled_input_gradient)(const Window& window, const Blocks& blocks, const float* change,
                                 const uint8_t* places, const float* turned, float* scratch,
                                 float* result);
+
+  // Both kernels of an LSTM as `lstm` reads them, `(features + units) * 4 * units` numbers, and one
+  // of them, with `rows` rows, as `lstm_backward` does.
+  void (*lstm_pack)(const Lstm& lstm, const float* kernel, const float* recurrent, float* packed);
+  int64_t (*lstm_transposed_size)(const Lstm& lstm, int64_t rows);
+  void (*lstm_transpose)(const Lstm& lstm, int64_t rows, const float* kernel, float* packed);
+
+  // Samples `from` to `to`. Without `gates` only the last `c` is kept.
+  void (*lstm)(const Lstm& lstm, int64_t from, int64_t to, const float* x, const float* packed,
+               const float* bias, const float* h0, const float* c0, float* h, float* c,
+               float* gates);
+
+  // `scratch` has `lstm_scratch` of the samples' number.
+  int64_t (*lstm_scratch)(const Lstm& lstm, int64_t rows);
+  void (*lstm_backward)(const Lstm& lstm, int64_t from, int64_t to, const LstmPast& past,
+                        const float* kernel, const float* recurrent, const float* h_change,
+                        const float* c_change, float* scratch, const LstmGradient& gradient);
 };
 
 // The best that this processor can run.

@@ -11,12 +11,14 @@ namespace ffi = xla::ffi;
 using lamina::AdamStep;
 using lamina::Blocks;
 using lamina::compute;
+using lamina::Lstm;
 using lamina::parallel_for;
 using lamina::Window;
 using Array = ffi::BufferR4<ffi::F32>;
 using Places = ffi::BufferR4<ffi::U8>;
 using Row = ffi::BufferR1<ffi::F32>;
 using Matrix = ffi::BufferR2<ffi::F32>;
+using Sequence = ffi::BufferR3<ffi::F32>;
 using Numbers = ffi::Span<const int64_t>;
 
 namespace {
@@ -350,6 +352,94 @@ ffi::Error pooled_kernel_gradient(ffi::ThreadPool pool, Array images, Array chan
   return ffi::Error::Success();
 }
 
+// -- long short-term memory ----------------------------------------------------------------------
+
+// Samples go through all steps in groups, which threads share out. A group's size does not depend on
+// the number of threads, and neither do the sums.
+constexpr int64_t kSamples = 16;
+
+struct Groups {
+  int64_t batch, number;
+
+  explicit Groups(int64_t batch) : batch(batch), number((batch + kSamples - 1) / kSamples) {
+    if (number == 1 && batch > 1) number = 2;
+  }
+  int64_t begin(int64_t group) const { return group * batch / number; }
+};
+
+Lstm lstm_of(const Sequence& x, int64_t units, bool backwards) {
+  const auto from = x.dimensions();
+  return {from[0], from[1], from[2], units, backwards};
+}
+
+ffi::Error run_lstm(ffi::ThreadPool& pool, const Lstm& l, const Sequence& x, const Matrix& kernel,
+                    const Matrix& recurrent, const Row& bias, const Matrix& h0, const Matrix& c0,
+                    float* h, float* c, float* gates) {
+  float* packed = scratch<kSums>((l.features + l.units) * 4 * l.units);
+  compute().lstm_pack(l, kernel.typed_data(), recurrent.typed_data(), packed);
+  const Groups groups(l.batch);
+  parallel_for(pool, groups.number, [&](int64_t i) {
+    compute().lstm(l, groups.begin(i), groups.begin(i + 1), x.typed_data(), packed,
+                   bias.typed_data(), h0.typed_data(), c0.typed_data(), h, c, gates);
+  });
+  return ffi::Error::Success();
+}
+
+ffi::Error lstm(ffi::ThreadPool pool, Sequence x, Matrix kernel, Matrix recurrent, Row bias,
+                Matrix h0, Matrix c0, bool backwards, ffi::Result<Sequence> h,
+                ffi::Result<Matrix> c) {
+  return run_lstm(pool, lstm_of(x, h0.dimensions()[1], backwards), x, kernel, recurrent, bias, h0,
+                  c0, h->typed_data(), c->typed_data(), nullptr);
+}
+
+ffi::Error lstm_kept(ffi::ThreadPool pool, Sequence x, Matrix kernel, Matrix recurrent, Row bias,
+                     Matrix h0, Matrix c0, bool backwards, ffi::Result<Sequence> h,
+                     ffi::Result<Sequence> c, ffi::Result<Sequence> gates) {
+  return run_lstm(pool, lstm_of(x, h0.dimensions()[1], backwards), x, kernel, recurrent, bias, h0,
+                  c0, h->typed_data(), c->typed_data(), gates->typed_data());
+}
+
+ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_change, Sequence x,
+                         Matrix kernel, Matrix recurrent, Matrix h0, Matrix c0, Sequence h,
+                         Sequence c, Sequence gates, bool backwards, bool of_inputs,
+                         ffi::Result<Sequence> to_x, ffi::Result<Matrix> to_kernel,
+                         ffi::Result<Matrix> to_recurrent, ffi::Result<Row> to_bias,
+                         ffi::Result<Matrix> to_h0, ffi::Result<Matrix> to_c0) {
+  const Lstm l = lstm_of(x, h0.dimensions()[1], backwards);
+  const lamina::LstmPast past{x.typed_data(), h0.typed_data(), c0.typed_data(),
+                              h.typed_data(), c.typed_data(),  gates.typed_data()};
+  const int64_t inner = 4 * l.units, sizes[] = {l.features * inner, l.units * inner, inner};
+  const int64_t size = sizes[0] + sizes[1] + sizes[2];
+  const Groups groups(l.batch);
+  const int64_t kernel_size = compute().lstm_transposed_size(l, l.features);
+  float* packed =
+      scratch<kSums>(kernel_size + compute().lstm_transposed_size(l, l.units) + groups.number * size);
+  float *packed_recurrent = packed + kernel_size;
+  float* sums = packed_recurrent + compute().lstm_transposed_size(l, l.units);
+  parallel_for(pool, 2, [&](int64_t i) {
+    if (i == 0) compute().lstm_transpose(l, l.units, recurrent.typed_data(), packed_recurrent);
+    if (i == 1 && of_inputs) compute().lstm_transpose(l, l.features, kernel.typed_data(), packed);
+  });
+  parallel_for(pool, groups.number, [&](int64_t i) {
+    const int64_t from = groups.begin(i), to = groups.begin(i + 1);
+    float* sum = sums + i * size;
+    std::fill_n(sum, size, 0.0f);
+    compute().lstm_backward(l, from, to, past, packed, packed_recurrent, h_change.typed_data(),
+                            c_change.typed_data(), scratch(compute().lstm_scratch(l, to - from)),
+                            {of_inputs ? to_x->typed_data() : nullptr, sum, sum + sizes[0],
+                             sum + sizes[0] + sizes[1], to_h0->typed_data(), to_c0->typed_data()});
+  });
+  float* totals[] = {to_kernel->typed_data(), to_recurrent->typed_data(), to_bias->typed_data()};
+  for (int64_t part = 0, at = 0; part < 3; at += sizes[part++]) {
+    std::copy_n(sums + at, sizes[part], totals[part]);
+    for (int64_t group = 1; group < groups.number; ++group) {
+      const float* from = sums + group * size + at;
+      for (int64_t k = 0; k < sizes[part]; ++k) totals[part][k] += from[k];
+    }
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 // The names under which Python finds them.
@@ -420,5 +510,37 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_kernel_gradient, pooled_kernel_gradi
                                   .Attr<Numbers>("before")
                                   .Attr<Numbers>("block")
                                   .Ret<Array>());
+
+#define LSTM_ARGUMENTS \
+  Arg<Sequence>().Arg<Matrix>().Arg<Matrix>().Arg<Row>().Arg<Matrix>().Arg<Matrix>()
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    lamina_lstm, lstm, BIND.LSTM_ARGUMENTS.Attr<bool>("backwards").Ret<Sequence>().Ret<Matrix>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_kept, lstm_kept,
+                              BIND.LSTM_ARGUMENTS.Attr<bool>("backwards")
+                                  .Ret<Sequence>()
+                                  .Ret<Sequence>()
+                                  .Ret<Sequence>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_gradient, lstm_gradient,
+                              BIND.Arg<Sequence>()
+                                  .Arg<Matrix>()
+                                  .Arg<Sequence>()
+                                  .Arg<Matrix>()
+                                  .Arg<Matrix>()
+                                  .Arg<Matrix>()
+                                  .Arg<Matrix>()
+                                  .Arg<Sequence>()
+                                  .Arg<Sequence>()
+                                  .Arg<Sequence>()
+                                  .Attr<bool>("backwards")
+                                  .Attr<bool>("of_inputs")
+                                  .Ret<Sequence>()
+                                  .Ret<Matrix>()
+                                  .Ret<Matrix>()
+                                  .Ret<Row>()
+                                  .Ret<Matrix>()
+                                  .Ret<Matrix>());
 
 #pragma GCC visibility pop

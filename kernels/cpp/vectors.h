@@ -80,7 +80,7 @@ struct Tile {
   }
 };
 
-// Calls `body.template run<rows>()` for a number of rows known only now, 1 to kMostRows.
+// Calls `body.template run<rows>()` for a number of rows known only now, 1 to `kRows`.
 template <int kRows = kMostRows, typename Body>
 inline void with_rows(int64_t rows, const Body& body) {
   if constexpr (kRows == 1) {
@@ -95,9 +95,9 @@ inline void with_rows(int64_t rows, const Body& body) {
 }
 
 // Cuts `count` rows into tiles of nearly equal height: 26 is 9 + 9 + 8 and not 12 + 12 + 2.
-template <typename Body>
+template <int kMost = kMostRows, typename Body>
 inline void for_tiles(int64_t count, const Body& body) {
-  const int64_t tiles = (count + kMostRows - 1) / kMostRows;
+  const int64_t tiles = (count + kMost - 1) / kMost;
   for (int64_t i = 0, at = 0; i < tiles; ++i) {
     const int64_t rows = (count - at + tiles - i - 1) / (tiles - i);
     body(at, rows);

@@ -163,6 +163,81 @@ def test_adam_takes_the_step_of_the_paper_in_one_pass():
             np.testing.assert_allclose(actual, expected, rtol=3e-6, atol=1e-6)
 
 
+@st.composite
+def sequences(draw):
+    steps, batch, features = (draw(st.integers(1, most)) for most in (6, 37, 40))
+    return steps, batch, features, 16 * draw(st.integers(1, 3)), draw(st.booleans())
+
+
+def lstm_arguments(steps, batch, features, units):
+    shapes = [(steps, batch, features), (features, 4 * units), (units, 4 * units), (4 * units,)]
+    shapes += [(batch, units)] * 2
+    return [0.5 * normal(*shape, seed=i) for i, shape in enumerate(shapes)]
+
+
+def lstm_of_the_paper(x, kernel, recurrent, bias, h, c, backwards):
+    """Step by step, without a loop of JAX's."""
+    outputs = []
+    for now in x[::-1] if backwards else x:
+        i, f, g, o = jnp.split(now @ kernel + h @ recurrent + bias, 4, axis=1)
+        c = c / (1 + jnp.exp(-f)) + jnp.tanh(g) / (1 + jnp.exp(-i))
+        h = jnp.tanh(c) / (1 + jnp.exp(-o))
+        outputs.append(h)
+    return jnp.stack(outputs), c
+
+
+def lstm_with_gradients(lstm, arguments, dtype):
+    arguments = [jnp.asarray(a, dtype) for a in arguments]
+    (h, c), back = jax.vjp(lstm, *arguments)
+    return h, c, *back((jnp.cos(h), jnp.sin(c)))
+
+
+@given(sequences())
+def test_lstm_and_all_gradients_are_those_of_the_paper(case):
+    *sizes, backwards = case
+    arguments = lstm_arguments(*sizes)
+    actual = lstm_with_gradients(
+        lambda *a: lamina_kernels.lstm(*a, backwards=backwards), arguments, np.float32
+    )
+    with jax.enable_x64(True):
+        expected = lstm_with_gradients(
+            lambda *a: lstm_of_the_paper(*a, backwards), arguments, np.float64
+        )
+        expected = [np.asarray(e) for e in expected]
+    for one, other in zip(actual, expected, strict=True):
+        assert_same_sums(one, other)
+
+
+def test_lstm_is_right_where_gates_are_saturated_or_almost_zero():
+    _, kernel, recurrent, bias, h, c = lstm_arguments(1, 9, 1, 16)
+    x = np.float32([[[1e4], [-1e4], [100], [-100], [20], [-9], [1e-6], [-1e-3], [0]]])
+    arguments = x, np.ones_like(kernel), 0 * recurrent, 0 * bias, 0 * h, 0 * c
+    actual, expected = lamina_kernels.lstm(*arguments), lstm_of_the_paper(*arguments, False)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-37)
+    nan = lamina_kernels.lstm(x * np.nan, *arguments[1:])
+    assert all(np.isnan(a).all() for a in nan)
+
+
+def test_lstm_has_second_derivatives_and_can_be_mapped():
+    arguments = lstm_arguments(3, 4, 5, 16)
+    inputs, weights = arguments[0], arguments[1]
+
+    def slope(lstm, inputs):
+        def loss(weights):
+            return jnp.sum(jnp.sin(lstm(inputs, weights, *arguments[2:])[0]))
+
+        return jax.jvp(jax.grad(loss), (weights,), (normal(*weights.shape, seed=9),))[1]
+
+    def plain(*arguments):
+        return lstm_of_the_paper(*arguments, False)
+
+    assert_same_sums(slope(lamina_kernels.lstm, inputs), slope(plain, inputs))
+    both = jnp.stack([inputs, -inputs])
+    actual = jax.vmap(lambda x: lamina_kernels.lstm(x, *arguments[1:])[0])(both)
+    assert_same_sums(actual[1], plain(-inputs, *arguments[1:])[0])
+
+
 def test_infinity_and_nan_pass_through():
     images, kernel = normal(1, 4, 4, 2), normal(3, 3, 2, 5)
     images[0, 0, 0, 0], images[0, 3, 3, 1] = np.nan, np.inf
@@ -248,7 +323,15 @@ def test_kernels_run_inside_loops_with_weights_in_place():
 @pytest.mark.skipif("LAMINA_KERNELS_INSTRUCTIONS" in os.environ, reason="runs these tests itself")
 @pytest.mark.parametrize("instructions", ["baseline", "avx2"])
 def test_every_instruction_set_computes_the_same(instructions):
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "library or numpy or adam", __file__]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-k",
+        "library or numpy or adam or paper",
+        __file__,
+    ]
     environment = {**os.environ, "LAMINA_KERNELS_INSTRUCTIONS": instructions}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout

@@ -94,6 +94,37 @@ def test_only_compiled_programs_have_kernels_in_them():
     assert "lamina_product" in inside
 
 
+def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
+    """Whether an LSTM's kernel is in its program, and what comes out with and without it."""
+    set_random_seed(3)
+    layer = layers.LSTM(units, return_sequences=True, return_state=True, **settings)
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(3, 5, 4)), "float32")
+    layer.build(x.shape)
+    inside = kernels.in_program(lambda x: layer(x, mask=mask))
+    return "lamina_lstm" in primitives_of(inside, x), jax.jit(inside)(x), layer(x, mask=mask)
+
+
+@needs_kernels
+@pytest.mark.parametrize("settings", [{}, {"go_backwards": True}, {"use_bias": False}])
+def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
+    used, with_kernels, without = reader(**settings)
+    assert used
+    for one, other in zip(with_kernels, without, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"activation": "relu"}, {"units": 10}, {"dtype": "mixed_bfloat16"}),
+        {"mask": jnp.arange(5) < jnp.array([[5], [2], [1]])},
+    ],
+)
+def test_recurrent_layers_that_kernels_do_not_cover_are_plain(settings):
+    assert not reader(**settings)[0]
+
+
 @needs_kernels
 @pytest.mark.parametrize(
     ("shape", "kernel", "dtype"),

@@ -7,6 +7,7 @@ programs and falls back to plain JAX for everything that they do not cover.
 from lamina_kernels.adam import adam
 from lamina_kernels.convolution import convolution
 from lamina_kernels.dense import product
+from lamina_kernels.lstm import UNITS_OF as LSTM_UNITS_OF, lstm
 from lamina_kernels.pooled import pooled_convolution
 
-__all__ = ["adam", "convolution", "pooled_convolution", "product"]
+__all__ = ["LSTM_UNITS_OF", "adam", "convolution", "lstm", "pooled_convolution", "product"]

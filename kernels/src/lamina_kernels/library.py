@@ -18,6 +18,7 @@ _FUNCTIONS = (
     *("adam", "product", "transposed_product"),
     *("convolution", "input_gradient", "kernel_gradient"),
     *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
+    *("lstm", "lstm_kept", "lstm_gradient"),
 )
 
 

@@ -9,8 +9,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 
-def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
-    """A primitive with one result, computed by a kernel.
+def primitive(name: str, spec: Callable, compute: Callable, several: bool = False) -> Primitive:
+    """A primitive that a kernel computes.
 
     `vmap` runs it once for each element: kernels take all samples at once by themselves.
 
@@ -18,8 +18,10 @@ def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
         name: Shown in jaxprs.
         spec: `(*shaped, **settings) → jax.ShapeDtypeStruct` of the result.
         compute: `(*arrays, **settings) → array`, traced into the program.
+        several: Whether there are several results: both functions give lists then.
     """
     new = Primitive(name)
+    new.multiple_results = several
 
     @new.def_impl
     def eager(*arguments: Any, **settings: Any) -> Any:
@@ -27,10 +29,10 @@ def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
 
     @new.def_abstract_eval
     def abstract(*arguments: Any, **settings: Any) -> Any:
-        result = spec(*arguments, **settings)
-        return jax.core.ShapedArray(result.shape, result.dtype)
+        results = spec(*arguments, **settings)
+        return jax.tree.map(lambda r: jax.core.ShapedArray(r.shape, r.dtype), results)
 
-    def mapped(arguments: Any, axes: Any, **settings: Any) -> tuple[Any, int]:
+    def mapped(arguments: Any, axes: Any, **settings: Any) -> tuple[Any, Any]:
         moved = [
             a if axis is None else jax.numpy.moveaxis(a, axis, 0)
             for a, axis in zip(arguments, axes, strict=True)
@@ -41,9 +43,10 @@ def primitive(name: str, spec: Callable, compute: Callable) -> Primitive:
             given = dict(zip(varying, rows, strict=True))
             return new.bind(*[given.get(i, a) for i, a in enumerate(moved)], **settings)
 
-        return jax.lax.map(one, [moved[i] for i in varying]), 0
+        results = jax.lax.map(one, [moved[i] for i in varying])
+        return results, [0] * len(results) if several else 0
 
-    mlir.register_lowering(new, mlir.lower_fun(compute, multiple_results=False), platform="cpu")
+    mlir.register_lowering(new, mlir.lower_fun(compute, multiple_results=several), platform="cpu")
     batching.primitive_batchers[new] = mapped
     return new
 

@@ -37,6 +37,7 @@ _MOST_KERNEL_VALUES = 2**20
 # Of a convolution that is only pooled, one value in each block has a gradient: with both as one
 # kernel the small network takes 7.4 ms and not 13.8. The kernel counts to 255.
 _POOLED = range(4, 256)
+_MOST_LSTM_VALUES = 2**20
 
 _scope = threading.local()
 
@@ -116,6 +117,35 @@ def max_pool(y: Array, axes: tuple, window: tuple) -> Array | None:
         return None
     _, pool = _scope.results[id(y)]
     return pool(block=window)
+
+
+def lstm(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    backwards: bool,
+) -> tuple[Array, Array] | None:
+    """All steps of an LSTM with tanh and sigmoid: every h, `(time, batch, units)`, and the last c.
+
+    None where plain JAX has to do it.
+
+    Args:
+        x: `(time, batch, features)`.
+        kernel, recurrent: `(features, 4 * units)` and `(units, 4 * units)`.
+        bias: `(4 * units,)`, or none.
+        h, c: The states to begin with, `(batch, units)`.
+        backwards: Whether to begin with the last step; every h is in the order of running.
+    """
+    package = _found(x, kernel, recurrent, h, c, *([] if bias is None else [bias]))
+    if package is None or x.ndim != 3 or h.shape[1] % package.LSTM_UNITS_OF != 0:
+        return None
+    if kernel.size + recurrent.size > _MOST_LSTM_VALUES:
+        return None
+    bias = jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias
+    return package.lstm(x, kernel, recurrent, bias, h, c, backwards)
 
 
 def adam(values: list[Array], gradients: list[Array], **settings: Any) -> list[Array] | None:

@@ -24,6 +24,7 @@ from lamina.layers.settings import (
     settings_of,
     whole_number,
 )
+from lamina.ops import kernels
 
 # What every cell with kernels takes, besides its size and what is its own.
 COMMON_SETTINGS = (
@@ -112,6 +113,22 @@ class KernelCell(Layer):
     def stepper(self, masks: Masks = None) -> Step:
         """A function `(projected inputs, [states]) → (output, [new states])`, weights in it."""
         raise NotImplementedError(f"{type(self).__name__} has no stepper().")
+
+    def every_step(
+        self, inputs: Array, states: list, masks: Masks, backwards: bool
+    ) -> tuple[Array, Array, list] | None:
+        """All steps at once by a compiled kernel; None where there is none for this cell.
+
+        Args:
+            inputs: `(time, batch, features)`.
+            states: Before the first step.
+            masks: For the inputs, from `draw_masks`.
+            backwards: Whether to begin with the last step.
+
+        Returns:
+            All outputs in the order of running, the last one, and the states after it.
+        """
+        return None
 
     def weighted(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
         """`product(x, kernel)` with values of `x` dropped, for every gate its own or all alike."""
@@ -341,6 +358,19 @@ class LSTMCell(KernelCell):
 
     def stepper(self, masks: Masks = None) -> Step:
         return long_short_term_memory(self, masks)
+
+    def every_step(
+        self, inputs: Array, states: list, masks: Masks, backwards: bool
+    ) -> tuple[Array, Array, list] | None:
+        usual = self.activation is activations.tanh
+        usual = usual and self.recurrent_activation is activations.sigmoid
+        if type(self) is not LSTMCell or not usual or len(masks or ()) > 1:
+            return None
+        inputs = inputs * masks[0] if masks else inputs
+        kernel, recurrent = self.kernel.value, self.recurrent_kernel.value
+        bias = None if self.bias is None else self.bias.value
+        found = kernels.lstm(inputs, kernel, recurrent, bias, states[0], states[1], backwards)
+        return None if found is None else (found[0], found[0][-1], [found[0][-1], found[1]])
 
     def _first_bias(self, initializer: Callable) -> Callable:
         return remembering(initializer) if self.unit_forget_bias else initializer

@@ -156,6 +156,10 @@ class RNN(Layer):
             with name_scope(cell.name), autocast(cell._autocast_dtype):
                 inputs = inputs.astype(cell.compute_dtype)
                 input_masks, masks = cell.draw_masks(inputs, states[0], training)
+                if mask is None and masks is None:
+                    found = cell.every_step(inputs, states, input_masks, self.go_backwards)
+                    if found is not None:
+                        return found
                 step = cell.stepper(masks)
                 projected = cell.project(inputs, input_masks)
                 return scan_steps(step, projected, states, output_is_state=True, **how)[:3]
