@@ -37,6 +37,8 @@ _MOST_KERNEL_VALUES = 2**20
 # Of a convolution that is only pooled, one value in each block has a gradient: with both as one
 # kernel the small network takes 7.4 ms and not 13.8. The kernel counts to 255.
 _POOLED = range(4, 256)
+# An embedding, an LSTM and a dense layer, a step at batch 32 and length 60: 3.0 ms and not 5.7 with
+# 64 units; at length 30, 7.4 and not 12.0 with 128, 26 and not 32 with 256. With 512, no faster.
 _MOST_LSTM_VALUES = 2**20
 
 _scope = threading.local()
