@@ -77,6 +77,8 @@ def dot_product_attention(
                 f"of 8.\n  Received: {dtype} of shape {query.shape} on {jax.default_backend()}.\n"
                 "  Fix: leave flash_attention out; the result is the same."
             )
+    # Causal attention in two pieces, each without the steps that none of its queries sees, takes
+    # 0.73 of the time by itself on a CPU, but in a GPT's step of training 0.99 to 1.00.
     logits = attention_logits(query, key, scale)
     if attn_logits_soft_cap is not None:
         logits = attn_logits_soft_cap * jnp.tanh(logits / attn_logits_soft_cap)
