@@ -25,8 +25,7 @@ const Compute LAMINA_TABLE = {
     adam,        transposed_product, kPanel,          product, packed_size,
     pack,        slab_size,          convolve,        change_size, kernel_gradient,
     pooled_size, convolve_pooled,    spread,          pooled_kernel_gradient,
-    pooled_input_gradient,
-    lstm_pack,   lstm_transposed_size, lstm_transpose, lstm, lstm_scratch,
-    lstm_backward};
+    pooled_input_gradient, lstm_pack, lstm_transposed_size, lstm_transpose,
+    lstm,        lstm_scratch,       lstm_backward};
 
 }  // namespace lamina
