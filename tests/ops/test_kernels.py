@@ -1,6 +1,9 @@
 """Compiled kernels are used where they are installed, and nowhere missed where they are not."""
 
+import importlib.machinery
 import importlib.util
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -158,3 +161,11 @@ def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypat
     with pytest.warns(LaminaWarning, match="undefined symbol.*\n.*\n.*make kernels"):
         assert kernels._package() is None
     assert kernels._package() is None
+
+
+def test_a_package_of_another_interface_is_not_used(monkeypatch):
+    older = types.ModuleType("lamina_kernels")
+    older.__spec__ = importlib.machinery.ModuleSpec("lamina_kernels", None)
+    monkeypatch.setitem(sys.modules, "lamina_kernels", older)
+    with pytest.warns(LaminaWarning, match="it has interface 0"):
+        assert kernels._package() is None

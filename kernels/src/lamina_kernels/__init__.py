@@ -10,4 +10,15 @@ from lamina_kernels.dense import product
 from lamina_kernels.lstm import UNITS_OF as LSTM_UNITS_OF, lstm
 from lamina_kernels.pooled import pooled_convolution
 
-__all__ = ["LSTM_UNITS_OF", "adam", "convolution", "lstm", "pooled_convolution", "product"]
+# What Lamina calls: raised together with the number in Lamina when that changes.
+INTERFACE = 1
+
+__all__ = [
+    "INTERFACE",
+    "LSTM_UNITS_OF",
+    "adam",
+    "convolution",
+    "lstm",
+    "pooled_convolution",
+    "product",
+]

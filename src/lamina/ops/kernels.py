@@ -38,8 +38,11 @@ _MOST_KERNEL_VALUES = 2**20
 # kernel the small network takes 7.4 ms and not 13.8. The kernel counts to 255.
 _POOLED = range(4, 256)
 # An embedding, an LSTM and a dense layer, a step at batch 32 and length 60: 3.0 ms and not 5.7 with
-# 64 units; at length 30, 7.4 and not 12.0 with 128, 26 and not 32 with 256. With 512, no faster.
+# 64 units; at length 30, 7.4 and not 12.0 with 128, 26 and not 32 with 256. Not tried beyond.
 _MOST_LSTM_VALUES = 2**20
+
+# What this file calls: raised together with the package's own number when that changes.
+_INTERFACE = 1
 
 _scope = threading.local()
 
@@ -184,11 +187,15 @@ def _package() -> ModuleType | None:
     if importlib.util.find_spec("lamina_kernels") is None:
         return None
     try:
-        return importlib.import_module("lamina_kernels")
+        package = importlib.import_module("lamina_kernels")
+        interface = getattr(package, "INTERFACE", 0)
+        if interface != _INTERFACE:
+            raise ImportError(f"it has interface {interface}, this Lamina calls {_INTERFACE}")
+        return package
     except (ImportError, OSError) as error:
         warnings.warn(
             f"lamina-kernels is installed and cannot be used: {error}.\n"
-            "  Likely cause: it was built for another machine or another version of JAX.\n"
+            "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
             "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
             LaminaWarning,
             stacklevel=2,
