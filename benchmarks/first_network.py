@@ -70,7 +70,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict:
     for contender in KERAS:
         rows, tuning[contender.name] = keras_rows(contender, data, folder, options)
         contenders += rows
-    not_installed = [c.name for c in contenders if not c.python().exists()]
+    not_installed = [c.name for c in contenders if not c.installed()]
     running = [c for c in contenders if c.name not in not_installed]
     runs: dict[str, list[dict]] = {c.name: [] for c in running}
     failed: dict[str, str] = {}
@@ -156,7 +156,7 @@ def keras_rows(
         The rows, and the seconds of the best later epoch under each setting that was tried.
     """
     default = dataclasses.replace(contender, name=f"{contender.name}, default")
-    if options.no_tune or not contender.python().exists():
+    if options.no_tune or not contender.installed():
         return [default], {}
     # On PyTorch Keras refuses more than one step per execution.
     candidates = (1,) if contender is KERAS_TORCH else STEPS_PER_EXECUTION

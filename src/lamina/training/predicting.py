@@ -171,13 +171,9 @@ class _Collected:
             self._arrays, self._filled = [piece.copy() for piece in pieces], list(map(len, pieces))
             return
         if not self._arrays:
-            self._filled = [len(piece) for piece in pieces]
             # Copies, which belong to the user: what the device holds is not to be written to.
             self._arrays = [np.empty((self.total or len(p), *p.shape[1:]), p.dtype) for p in pieces]
-            for array, piece in zip(self._arrays, pieces, strict=True):
-                self._room(array, len(piece))
-                array[: len(piece)] = piece
-            return
+            self._filled = [0] * len(pieces)
         for i, (array, piece) in enumerate(zip(self._arrays, pieces, strict=True)):
             start, self._filled[i] = self._filled[i], self._filled[i] + len(piece)
             self._room(array, self._filled[i])
