@@ -1,7 +1,7 @@
 """Turns the measurements of `first_network.py` into tables for the screen and for the docs."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.table import Table
@@ -64,18 +64,29 @@ def write_page(path: Path, results: dict) -> None:
     Raises:
         ValueError: If the page has no markers.
     """
+    put_between_markers(
+        path, {"measured": markdown(results), "measured ratios": how_much_faster(results)}
+    )
+
+
+def put_between_markers(path: Path, sections: Mapping[str, str]) -> None:
+    """Replace what stands between `<!-- name: begin -->` and `<!-- name: end -->` in a page.
+
+    Args:
+        sections: From name to text; names whose markers the page does not have are left out.
+
+    Raises:
+        ValueError: If the page has the markers of none.
+    """
     page, found = path.read_text(), 0
-    for section, text in (
-        ("measured", markdown(results)),
-        ("measured ratios", how_much_faster(results)),
-    ):
-        begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    for name, text in sections.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         if begin in page and end in page:
             before, rest = page.split(begin, 1)
             page = f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}"
             found += 1
     if not found:
-        raise ValueError(f"{path} has no markers such as <!-- measured: begin -->.")
+        raise ValueError(f"{path} has no markers such as <!-- {next(iter(sections))}: begin -->.")
     path.write_text(page)
 
 

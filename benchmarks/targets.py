@@ -101,6 +101,17 @@ def best_peer(measured: dict, ours: str = LAMINA) -> tuple[str, float] | None:
     return min(ratios.items(), key=lambda item: item[1]) if ratios else None
 
 
+def quickest_first_epoch(measured: dict) -> tuple[str, float] | None:
+    """The row of a peer whose first epoch ends soonest, and its seconds."""
+    firsts = {
+        name: training_report.first_epoch(theirs, measured["steps"])
+        for name, theirs in measured["runs"].items()
+        if name.startswith(PEERS)
+    }
+    known = {name: seconds for name, seconds in firsts.items() if seconds is not None}
+    return min(known.items(), key=lambda item: item[1]) if known else None
+
+
 def limit_seconds(measured: dict, machine_limits: dict) -> dict[str, float]:
     """The least time that this machine could need for a step.
 
@@ -185,18 +196,13 @@ def _of_training(name: str, measured: dict | None, machine_limits: dict | None) 
             ),
             at_least=False,
         )
-    firsts = {
-        peer: training_report.first_epoch(theirs, steps)
-        for peer, theirs in runs.items()
-        if peer.startswith(PEERS)
-    }
-    quickest = min(firsts, key=firsts.__getitem__) if firsts else ""
+    first = quickest_first_epoch(measured) if measured else None
     yield Target(
         f"{name}.first",
         f"{name}: first epoch, with compiling, against the quickest peer"
-        + (f", {quickest}" if quickest else ""),
+        + (f", {first[0]}" if first else ""),
         1.0,
-        value(lambda: firsts[quickest] / training_report.first_epoch(ours, steps), ours, firsts),
+        value(lambda: first[1] / training_report.first_epoch(ours, steps), ours, first),
     )
     yield Target(
         f"{name}.second_start",

@@ -144,7 +144,8 @@ def _rounds(
             began = time.perf_counter()
             settings = _settings(key, workload, options.no_tune)
             if number > 0 and key in best:
-                settings = [settings[0], *([best[key]] if best[key] != settings[0] else [])]
+                # The best one first: what comes second finds a library that is warm.
+                settings = [best[key], *([settings[0]] if best[key] != settings[0] else [])]
             try:
                 result = _run(key, contender, workload, settings, folder, number, options)
             except subprocess.SubprocessError as error:

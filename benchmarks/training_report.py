@@ -23,8 +23,9 @@ def rows_of(contender: str, result: dict) -> list[dict]:
             "parameters": result.get("parameters"),
             "versions": result["versions"],
             "used_by_others": result["used_by_others"],
+            "cold": position == 0,
         }
-        for entry in result["settings"]
+        for position, entry in enumerate(result["settings"])
     ]
 
 
@@ -57,16 +58,20 @@ def overhead(run: dict) -> float:
     return run["epochs"][0] - later(run["epochs"])
 
 
-def compile_seconds(runs: list[dict]) -> float:
-    """Median of `overhead` over the rounds, and never quite nothing."""
-    return max(statistics.median(map(overhead, runs)), 1e-3)
+def compile_seconds(runs: list[dict]) -> float | None:
+    """Median of `overhead` over the rounds, and never quite nothing.
+
+    None if another setting was always trained before in the same process: most of what a library
+    does at its first use was done by then, and Lamina has no such advantage.
+    """
+    cold = [overhead(run) for run in runs if run["cold"]]
+    return max(statistics.median(cold), 1e-3) if cold else None
 
 
-def first_epoch(runs: list[dict], steps: int) -> float:
-    """Seconds of a first epoch of so many steps."""
-    return statistics.median(
-        overhead(run) + later(run["epochs"]) / run["steps"] * steps for run in runs
-    )
+def first_epoch(runs: list[dict], steps: int) -> float | None:
+    """Seconds of a first epoch of so many steps; None as for `compile_seconds`."""
+    extra = compile_seconds(runs)
+    return None if extra is None else extra + step_seconds(runs) * steps
 
 
 def times_faster(ours: list[dict], theirs: list[dict]) -> float:
@@ -95,15 +100,16 @@ def measured_rows(results: dict) -> list[tuple[str, ...]]:
     """One row a contender and setting; those without measurements say why."""
     ours, steps, rows = results["runs"].get("Lamina"), results["steps"], []
     for name, runs in results["runs"].items():
+        own_peaks = [run["peak_memory"] for run in runs if run["cold"]]
         rows.append(
             (
                 name,
                 f"{step_seconds(runs) * 1e3:.3f}",
                 f"{step_seconds(runs) * steps:.3f}",
-                f"{first_epoch(runs, steps):.2f}",
-                f"{compile_seconds(runs):.2f}",
+                _seconds(first_epoch(runs, steps)),
+                _seconds(compile_seconds(runs)),
                 f"{statistics.median(run['import'] for run in runs):.2f}",
-                f"{statistics.median(run['peak_memory'] for run in runs) / 1e6:.0f}",
+                f"{statistics.median(own_peaks) / 1e6:.0f}" if own_peaks else "",
                 f"{runs[-1]['loss']:.4f}",
                 f"{times_faster(ours, runs):.2f}×" if ours else "",
             )
@@ -112,3 +118,7 @@ def measured_rows(results: dict) -> list[tuple[str, ...]]:
     rows += [(name, "not installed", *blank) for name in results["not_installed"]]
     rows += [(name, why, *blank) for name, why in results["failed"].items()]
     return rows
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

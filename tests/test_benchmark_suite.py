@@ -31,6 +31,7 @@ def _rounds(first, later, steps=100, memory=300e6):
             "parameters": 1_000_000,
             "versions": {"some": "1.0"},
             "used_by_others": 0.1,
+            "cold": True,
         }
         for slowness in (1, 2)
     ]
@@ -96,6 +97,26 @@ def test_a_first_epoch_is_what_compiling_adds_and_all_its_steps(results):
     # (2 - 1) + 100 × 0.05 s in the first round, twice that in the second.
     assert training_report.first_epoch(default, steps=100) == pytest.approx(9)
     assert _by_key(results)["mlp.second_start"].value == pytest.approx(4)
+
+
+def test_a_first_epoch_does_not_count_where_the_library_was_warm(results):
+    import targets
+    import training_report
+
+    tuned = results["training"]["mlp"]["runs"]["Keras on JAX, 10 steps"]
+    for run in tuned:
+        run["cold"] = False
+    assert training_report.first_epoch(tuned, steps=100) is None
+    name, seconds = targets.quickest_first_epoch(results["training"]["mlp"])
+    assert (name, seconds) == ("Keras on JAX, default", pytest.approx(9))
+    cells = dict(
+        zip(
+            training_report.COLUMNS,
+            training_report.measured_rows(results["training"]["mlp"])[4],
+            strict=True,
+        )
+    )
+    assert cells["first epoch, s"] == cells["peak memory, MB"] == ""
 
 
 def test_the_limit_of_a_step_is_its_products_or_its_memory_traffic_whichever_is_longer(measured):
