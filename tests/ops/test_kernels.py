@@ -97,6 +97,17 @@ def test_only_compiled_programs_have_kernels_in_them():
     assert "lamina_product" in inside
 
 
+@needs_kernels
+@pytest.mark.parametrize(
+    ("rows", "kernel", "used"),
+    [(16, (8, 16), True), (1, (8, 16), False), (16, (8, 1), False), (16, (512, 512), False)],
+)
+def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel, used):
+    product = kernels.in_program(kernels.matmul)
+    arrays = jnp.ones((rows, kernel[0])), jnp.ones(kernel)
+    assert ("lamina_product" in primitives_of(product, *arrays)) == used
+
+
 def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
     """Whether an LSTM's kernel is in its program, and what comes out with and without it."""
     set_random_seed(3)
