@@ -16,16 +16,38 @@ using lamina::Window;
 #include "convolution.inc"
 #include "dense.inc"
 #include "lstm.inc"
+#include "winograd.inc"
 #include "pooled.inc"
 
 namespace lamina {
 
 extern const Compute LAMINA_TABLE;
-const Compute LAMINA_TABLE = {
-    adam,        transposed_product, kPanel,          product, packed_size,
-    pack,        slab_size,          convolve,        change_size, kernel_gradient,
-    pooled_size, convolve_pooled,    spread,          pooled_kernel_gradient,
-    pooled_input_gradient, lstm_pack, lstm_transposed_size, lstm_transpose,
-    lstm,        lstm_scratch,       lstm_backward};
+const Compute LAMINA_TABLE = {adam,
+                              transposed_product,
+                              kPanel,
+                              product,
+                              packed_size,
+                              pack,
+                              convolve_scratch,
+                              convolve,
+                              slab_size,
+                              change_size,
+                              kernel_gradient,
+                              by_tiles,
+                              tiles_gradient_size,
+                              tiles_gradient_scratch,
+                              add_tiles_gradient,
+                              finish_tiles_gradient,
+                              pooled_size,
+                              convolve_pooled,
+                              spread,
+                              pooled_kernel_gradient,
+                              pooled_input_gradient,
+                              lstm_pack,
+                              lstm_transposed_size,
+                              lstm_transpose,
+                              lstm,
+                              lstm_scratch,
+                              lstm_backward};
 
 }  // namespace lamina

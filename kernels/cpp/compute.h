@@ -74,16 +74,26 @@ struct Compute {
   int64_t (*packed_size)(const Window& window);
   void (*pack)(const Window& window, const float* kernel, float* packed);
 
-  // Rows `from` to `to` of the result for one image. `scratch` has `slab_size` numbers.
-  int64_t (*slab_size)(const Window& window, int64_t rows);
+  // Rows `from` to `to` of the result for one image. `scratch` has `convolve_scratch` numbers.
+  int64_t (*convolve_scratch)(const Window& window, int64_t rows);
   void (*convolve)(const Window& window, int64_t from, int64_t to, const float* image,
                    const float* packed, float* scratch, float* result);
 
   // Adds to row `y` of the kernel's gradient, (width, channels, filters), what one image gives.
   // `scratch` has `slab_size` of all rows and `change_size` numbers.
+  int64_t (*slab_size)(const Window& window, int64_t rows);
   int64_t (*change_size)(const Window& window);
   void (*kernel_gradient)(const Window& window, int64_t y, const float* image,
                           const float* change, float* scratch, float* gradient);
+
+  // Where a window is computed by tiles (see winograd.inc), what one image gives is added to sums
+  // of another form, from which the gradient is made at the end.
+  bool (*by_tiles)(const Window& window);
+  int64_t (*tiles_gradient_size)(const Window& window);
+  int64_t (*tiles_gradient_scratch)(const Window& window);
+  void (*add_tiles_gradient)(const Window& window, const float* image, const float* change,
+                             float* scratch, float* sums);
+  void (*finish_tiles_gradient)(const Window& window, const float* sums, float* gradient);
 
   // The convolution of one image plus `bias`, and of that the largest number of each block in rows
   // `from` to `to` of blocks, with its place in the block; `rectified`: zero, from nowhere, where

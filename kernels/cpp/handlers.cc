@@ -126,7 +126,7 @@ void convolve_all(ffi::ThreadPool& pool, const Window& w, int64_t batch, const f
   parallel_for(pool, batch * stretches, [&](int64_t i) {
     const int64_t image = i / stretches, from = i % stretches * height;
     compute().convolve(w, from, std::min(w.rows, from + height), images + image * image_size,
-                       packed, scratch(compute().slab_size(w, height)),
+                       packed, scratch(compute().convolve_scratch(w, height)),
                        results + image * result_size);
   });
 }
@@ -195,6 +195,34 @@ int64_t groups_for(int64_t size, int64_t batch) {
   return std::clamp<int64_t>(kMostNumbers / size, 1, std::min(batch, kMostGroups));
 }
 
+void tiles_gradient(ffi::ThreadPool& pool, const Window& w, const Array& images,
+                    const Array& change, float* gradient) {
+  const int64_t batch = images.dimensions()[0], size = compute().tiles_gradient_size(w);
+  const int64_t image_size = images.element_count() / batch;
+  const int64_t change_size = change.element_count() / batch;
+  const int64_t groups = groups_for(size, batch);
+  float* sums = scratch<kSums>(groups * size);
+  parallel_for(pool, groups, [&](int64_t group) {
+    float* space = scratch(compute().tiles_gradient_scratch(w));
+    float* sum = sums + group * size;
+    std::fill_n(sum, size, 0.0f);
+    for (int64_t n = group * batch / groups; n < (group + 1) * batch / groups; ++n) {
+      compute().add_tiles_gradient(w, images.typed_data() + n * image_size,
+                                   change.typed_data() + n * change_size, space, sum);
+    }
+  });
+  constexpr int64_t kStretches = 16;
+  parallel_for(pool, kStretches, [&](int64_t i) {
+    for (int64_t group = 1; group < groups; ++group) {
+      const float* from = sums + group * size;
+      for (int64_t k = i * size / kStretches; k < (i + 1) * size / kStretches; ++k) {
+        sums[k] += from[k];
+      }
+    }
+  });
+  compute().finish_tiles_gradient(w, sums, gradient);
+}
+
 // The images are added up in groups, and the groups in order: the sums do not depend on how many
 // threads there are.
 ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Numbers strides,
@@ -205,6 +233,10 @@ ffi::Error kernel_gradient(ffi::ThreadPool pool, Array images, Array change, Num
   float* total = gradient->typed_data();
   if (batch == 0 || size == 0) {
     std::fill(total, total + size, 0.0f);
+    return ffi::Error::Success();
+  }
+  if (compute().by_tiles(w)) {
+    tiles_gradient(pool, w, images, change, total);
     return ffi::Error::Success();
   }
   const int64_t groups = groups_for(size, batch);

@@ -60,8 +60,26 @@ def convolutions(draw):
 
 @given(convolutions())
 def test_convolution_and_both_gradients_are_those_of_the_library(case):
-    images, kernel, strides, pads = case
+    assert_convolves_like_the_library(*case)
 
+
+@pytest.mark.parametrize(
+    ("sizes", "channels", "filters", "pads"),
+    [
+        ((7, 9), 16, 48, ((1, 1), (1, 1))),
+        ((8, 13), 48, 16, ((0, 0), (0, 2))),
+        ((1, 2), 32, 32, ((2, 2), (1, 0))),
+    ],
+)
+def test_a_convolution_by_tiles_and_its_gradients_are_those_of_the_library(
+    sizes, channels, filters, pads
+):
+    # 3x3 numbers, stride 1, channels in sixteens; odd results have half a tile at their end.
+    kernel = normal(3, 3, channels, filters)
+    assert_convolves_like_the_library(normal(3, *sizes, channels), kernel, (1, 1), pads)
+
+
+def assert_convolves_like_the_library(images, kernel, strides, pads):
     def change(shape):
         return normal(*shape, seed=2)
 
