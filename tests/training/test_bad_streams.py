@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import pytest
 import lamina
 from lamina.core.errors import LaminaWarning
 from lamina.training import checks
+from numbered_batches import Dataset
 from small_models import classifier
 
 
@@ -118,41 +118,53 @@ def test_another_dtype_or_a_list_in_the_middle_is_the_same_data(blobs):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-class Dataset(lamina.utils.PyDataset):
-    def __init__(self, blobs, fails_at=None, **kwargs):
-        super().__init__(**kwargs)
-        self.blobs, self.fails_at = blobs, fails_at
-
-    def __len__(self):
-        return 5
-
-    def __getitem__(self, i):
-        if i == self.fails_at:
-            raise MemoryError("worker out of memory")
-        time.sleep(0.002 * (5 - i))  # the last is ready first
-        return self.blobs[0][i * 20 : i * 20 + 20], self.blobs[1][i * 20 : i * 20 + 20]
+THREADS, PROCESSES = {"workers": 3}, {"workers": 2, "use_multiprocessing": True}
 
 
-def test_workers_prepare_the_same_batches_in_the_same_order(blobs):
+@pytest.mark.parametrize("how", [THREADS, PROCESSES])
+def test_workers_prepare_the_same_batches_in_the_same_order(blobs, how):
     alone, together = classifier(), classifier()
     together.set_weights(alone.get_weights())
-    for model, workers in ((alone, 1), (together, 3)):
+    for model, given in ((alone, {}), (together, how)):
         lamina.set_random_seed(5)
-        source = Dataset(blobs, workers=workers, max_queue_size=2)
+        source = Dataset(blobs, max_queue_size=2, **given)
         model.fit(source, shuffle=True, epochs=2, verbose=0)
     for a, b in zip(alone.get_weights(), together.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_worker_that_dies_ends_training_with_its_error(blobs, workers):
-    source = Dataset(blobs, fails_at=3, workers=workers)
+@pytest.mark.parametrize("how", [{}, THREADS, PROCESSES])
+def test_a_worker_that_fails_ends_training_with_its_error(blobs, how):
+    source = Dataset(blobs, fails_at=3, **how)
     model = classifier()
     with pytest.raises(MemoryError, match="worker out of memory") as caught:
         model.fit(source, shuffle=False, verbose=0)
     assert "In batch 3 (from 0) of the Dataset." in "".join(caught.value.__notes__)
     assert int(model.optimizer.iterations.value) == 3
     assert not any(t.name.startswith("lamina-dataset") for t in threading.enumerate())
+
+
+def test_a_process_that_dies_is_an_error_with_advice(blobs):
+    model = classifier()
+    before = model.get_weights()
+    source = Dataset(blobs, dies_at=4, **PROCESSES, max_queue_size=1)
+    with pytest.raises(RuntimeError, match="process that prepared batches of Dataset ended"):
+        model.fit(source, shuffle=False, verbose=0)
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_source_that_cannot_be_sent_to_a_process_is_refused(blobs):
+    source = Dataset(blobs, **PROCESSES)
+    source.lock = threading.Lock()
+    with pytest.raises(
+        TypeError, match=r"(?s)Dataset cannot be sent to other processes.*use threads"
+    ):
+        classifier().fit(source, verbose=0)
+
+
+def test_batches_of_processes_that_nobody_takes_are_let_go(blobs):
+    source = Dataset(blobs, **PROCESSES)
+    classifier().fit(source, steps_per_epoch=2, verbose=0)
 
 
 def test_a_mapped_file_that_is_shortened_is_an_error_and_no_crash(blobs, tmp_path, budget):

@@ -9,7 +9,9 @@ class PyDataset:
 
     Args:
         workers: Number of threads or processes that prepare batches.
-        use_multiprocessing: Accepted as in Keras; batches are prepared by threads.
+        use_multiprocessing: Whether they are processes. The object is then sent to them in every
+            epoch, and what `__getitem__` changes in it stays there. Threads are quicker to begin,
+            and as good where the time goes into NumPy, Pillow or files.
         max_queue_size: Number of batches prepared ahead.
 
     Example:

@@ -1,8 +1,6 @@
 """StreamFeed: batches that a generator, PyDataset, DataLoader or other iterable gives."""
 
-import collections
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -19,6 +17,7 @@ from lamina.training.arrays import (
 from lamina.training.feed import permutation, size_in_bytes
 from lamina.training.py_dataset import PyDataset
 from lamina.training.stretches import Stretch, prefetched, stacked
+from lamina.training.workers import prepared
 
 
 class StreamFeed:
@@ -159,9 +158,7 @@ class StreamFeed:
             count = source.num_batches
             order = permutation(count, self.seed, epoch) if self.shuffle else range(count)
             numbers = [int(i) for i in order[start:]]
-            if source.workers > 1:
-                return _by_threads(source, numbers)
-            return (source[i] for i in numbers)
+            return prepared(source, numbers)
         return iter(source)
 
     def _converted(self, batch: Any) -> Any:
@@ -227,21 +224,6 @@ def _kind_of_plain(batch: Any) -> Any:
         if type(array) is not np.ndarray or array.dtype.kind not in "biuf" or not array.shape:
             return None
     return type(batch), [(array.dtype, array.shape) for array in arrays]
-
-
-def _by_threads(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
-    """Batches of these numbers in their order, some of them prepared ahead."""
-    waiting: collections.deque[Future] = collections.deque()
-    pool = ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset")
-    try:
-        for number in numbers:
-            waiting.append(pool.submit(source.__getitem__, number))
-            if len(waiting) > max(source.workers, source.max_queue_size):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _length(source: Any) -> int | None:

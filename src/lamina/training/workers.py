@@ -1,0 +1,98 @@
+"""Batches of a PyDataset prepared ahead of training, by threads or by processes."""
+
+import collections
+import functools
+import pickle
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from lamina.training.py_dataset import PyDataset
+
+
+def prepared(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+    """Batches of these numbers in their order, by as many workers as the source asks for."""
+    if source.use_multiprocessing:
+        return _by_processes(source, numbers)
+    if source.workers > 1:
+        return _by_threads(source, numbers)
+    return (source[number] for number in numbers)
+
+
+def _by_threads(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+    with ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset") as pool:
+        yield from _ahead(pool, source.__getitem__, numbers, source)
+
+
+def _by_processes(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+    """The same by processes, which stay for the next epoch; they read the source from a file.
+
+    Raises:
+        TypeError: If the source cannot be sent to another process.
+        RuntimeError: If a process ended by itself.
+    """
+    # Unlike the standard library's, these processes take classes of a notebook, and do not run the
+    # user's script once more.
+    import cloudpickle
+    from loky import BrokenProcessPool, get_reusable_executor
+
+    name = type(source).__name__
+    try:
+        text = cloudpickle.dumps(source)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise TypeError(
+            f"{name} cannot be sent to other processes: {error}.\n"
+            "  Likely cause: it holds an open file, a lock or a generator.\n"
+            "  Fix: open files in __getitem__, or use threads: use_multiprocessing=False."
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="lamina-dataset-") as folder:
+        path = Path(folder) / "source.pickle"
+        path.write_bytes(text)
+        del text
+        pool = get_reusable_executor(max(1, source.workers))
+        try:
+            attempt = functools.partial(_attempt, path)
+            for batch, failure, where in _ahead(pool, attempt, numbers, source):
+                if failure is not None:
+                    failure.add_note(f"  In another process:\n{where}")
+                    raise failure
+                yield batch
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f"A process that prepared batches of {name} ended by itself.\n"
+                "  Likely cause: no memory was left, or a library that __getitem__ calls crashed.\n"
+                "  Fix: fewer workers, or use_multiprocessing=False to see the crash itself."
+            ) from error
+
+
+def _ahead(
+    pool: Executor, batch: Callable[[int], Any], numbers: list[int], source: PyDataset
+) -> Iterator[Any]:
+    """What `batch` gives for each number, in order, at most `max_queue_size` of them waiting."""
+    waiting: collections.deque[Future] = collections.deque()
+    try:
+        for number in numbers:
+            waiting.append(pool.submit(batch, number))
+            if len(waiting) > max(source.workers, source.max_queue_size):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _attempt(path: Path, number: int) -> tuple[Any, Exception | None, str]:
+    """In a process: a batch, or the error that was raised, and where."""
+    try:
+        return _source(path)[number], None, ""
+    except Exception as error:
+        return None, error, traceback.format_exc()
+
+
+@functools.lru_cache(maxsize=1)
+def _source(path: Path) -> PyDataset:
+    return pickle.loads(path.read_bytes())
