@@ -95,10 +95,20 @@ def test_programs_that_pad_images_are_optimised_in_full(optimized, monkeypatch):
     if jax.default_backend() != "cpu":
         pytest.skip("elsewhere the level is XLA's own")
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    row = jnp.ones(3)
-    padded, plain = jax.jit(lambda x: jnp.pad(x, 1)).lower(row), jax.jit(jnp.sin).lower(row)
-    assert compiled._compiler_options(padded.as_text()) is None
-    assert compiled._compiler_options(plain.as_text()) == {"xla_backend_optimization_level": 1}
+
+    def options(function, *shape):
+        return compiled._compiler_options(jax.jit(function).lower(jnp.ones(shape)).as_text())
+
+    assert options(lambda x: jnp.pad(x, 1), 1, 4, 4, 1) == {"xla_cpu_use_fusion_emitters": False}
+    assert options(lambda x: jnp.pad(x, 1), 3) is None
+    assert options(jnp.sin, 3) == {"xla_backend_optimization_level": 1}
+
+
+def test_options_of_xla_that_the_user_has_set_are_left_alone(optimized, monkeypatch):
+    lowered = jax.jit(jnp.sin).lower(jnp.ones(3)).as_text()
+    for option in ("xla_backend_optimization_level=2", "xla_cpu_use_fusion_emitters=true"):
+        monkeypatch.setenv("XLA_FLAGS", f"--{option}")
+        assert compiled._compiler_options(lowered) is None
 
 
 def test_memory_of_a_long_compilation_is_given_back_once(blobs, monkeypatch):

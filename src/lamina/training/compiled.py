@@ -9,6 +9,7 @@ import collections
 import ctypes
 import hashlib
 import os
+import re
 import time
 import weakref
 from collections.abc import Callable
@@ -24,6 +25,9 @@ _KEPT = 16
 _LONG_SECONDS = 0.5
 
 _LEVEL = "xla_backend_optimization_level"
+_EMITTERS = "xla_cpu_use_fusion_emitters"
+# Padding of four axes or more, as by a convolution's lowering for the CPU or its gradient.
+_PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 
 # Keys are digests; a program goes when no model has it and it is not among the last few.
 _shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
@@ -112,10 +116,17 @@ def _compiler_options(text: str) -> dict[str, Any] | None:
     # 1.75, ResNet-20 3.66 for 3.76), a step as long or up to 10 % less. Not so where values are
     # padded, as around images: the gradient of pooling 128 images of 11x11x64 takes 1.9 ms at the
     # first level and 0.5 above it, a step of the small CNN 22.4 and 19.2.
-    chosen_by_user = _LEVEL in os.environ.get("XLA_FLAGS", "")
+    # Images go through XLA's older code generator, at the default level: the small CNN takes 1.2 s
+    # of processor time and 20 MB to compile, not 2.6 and 120, a ResNet-20 7.9 s and 93 MB, not 7.2
+    # and 313; steps 0.98 and 1.02 times as long. Others lose by it: an mlp's step 1.6 times as
+    # long, LSTM, table, transformer 1.10–1.17; a GPT 1.6 times as long to compile.
+    flags = os.environ.get("XLA_FLAGS", "")
+    chosen_by_user = _LEVEL in flags or _EMITTERS in flags
     unoptimised = jax.config.values.get("jax_disable_most_optimizations")
     if jax.default_backend() != "cpu" or chosen_by_user or unoptimised:
         return None
+    if _PADDED_IMAGES.search(text):
+        return {_EMITTERS: False}
     return None if "stablehlo.pad" in text else {_LEVEL: 1}
 
 
