@@ -134,6 +134,7 @@ def lstm(
     bias: Array | None,
     h: Array,
     c: Array,
+    counts: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array] | None:
     """All steps of an LSTM with tanh and sigmoid: every h, `(time, batch, units)`, and the last c.
@@ -149,6 +150,8 @@ def lstm(
     """
     package = _found(x, kernel, recurrent, h, c, *([] if bias is None else [bias]))
     if package is None or x.ndim != 3 or h.shape[1] % package.LSTM_UNITS_OF != 0:
+        return None
+    if counts is not None:
         return None
     if kernel.size + recurrent.size > _MOST_LSTM_VALUES:
         return None

@@ -7,8 +7,10 @@ out, and the states, one step further.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,6 +27,7 @@ from lamina.layers.settings import (
     whole_number,
 )
 from lamina.ops import kernels
+from lamina.ops.lstm import lstm_steps
 
 # What every cell with kernels takes, besides its size and what is its own.
 COMMON_SETTINGS = (
@@ -115,14 +118,15 @@ class KernelCell(Layer):
         raise NotImplementedError(f"{type(self).__name__} has no stepper().")
 
     def every_step(
-        self, inputs: Array, states: list, masks: Masks, backwards: bool
+        self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
-        """All steps at once by a compiled kernel; None where there is none for this cell.
+        """All steps at once by a function made for that; None where there is none for this cell.
 
         Args:
             inputs: `(time, batch, features)`.
             states: Before the first step.
             masks: For the inputs, from `draw_masks`.
+            counts: `(time, batch)`, False where a step changes nothing; None if all steps count.
             backwards: Whether to begin with the last step.
 
         Returns:
@@ -360,17 +364,26 @@ class LSTMCell(KernelCell):
         return long_short_term_memory(self, masks)
 
     def every_step(
-        self, inputs: Array, states: list, masks: Masks, backwards: bool
+        self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
         usual = self.activation is activations.tanh
         usual = usual and self.recurrent_activation is activations.sigmoid
         if type(self) is not LSTMCell or not usual or len(masks or ()) > 1:
             return None
-        inputs = inputs * masks[0] if masks else inputs
+        dropped = inputs * masks[0] if masks else inputs
         kernel, recurrent = self.kernel.value, self.recurrent_kernel.value
         bias = None if self.bias is None else self.bias.value
-        found = kernels.lstm(inputs, kernel, recurrent, bias, states[0], states[1], backwards)
-        return None if found is None else (found[0], found[0][-1], [found[0][-1], found[1]])
+        h, c = states
+        found = kernels.lstm(dropped, kernel, recurrent, bias, h, c, counts, backwards)
+        if found is None:
+            if jax.default_backend() != "cpu" or inputs.dtype != jnp.float32:
+                return None
+            projected = self.project(inputs, masks)
+            if backwards:
+                projected, counts = jax.tree.map(partial(jnp.flip, axis=0), (projected, counts))
+            found = lstm_steps(projected, recurrent, h, c, counts)
+        every_h, c = found
+        return every_h, every_h[-1], [every_h[-1], c]
 
     def _first_bias(self, initializer: Callable) -> Callable:
         return remembering(initializer) if self.unit_forget_bias else initializer

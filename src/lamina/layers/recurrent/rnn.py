@@ -156,14 +156,21 @@ class RNN(Layer):
             with name_scope(cell.name), autocast(cell._autocast_dtype):
                 inputs = inputs.astype(cell.compute_dtype)
                 input_masks, masks = cell.draw_masks(inputs, states[0], training)
-                if mask is None and masks is None:
-                    found = cell.every_step(inputs, states, input_masks, self.go_backwards)
+                if masks is None and not self.unroll:
+                    found = cell.every_step(inputs, states, input_masks, mask, self.go_backwards)
                     if found is not None:
-                        return found
+                        return self._zero_masked(*found, mask) if how["zero_masked"] else found
                 step = cell.stepper(masks)
                 projected = cell.project(inputs, input_masks)
                 return scan_steps(step, projected, states, output_is_state=True, **how)[:3]
         return self._run_any(cell, inputs, states, training, how)
+
+    def _zero_masked(self, outputs: Array, last: Array, states: list, mask: Any) -> tuple:
+        if mask is not None:
+            mask = jnp.flip(mask, axis=0) if self.go_backwards else mask
+            outputs = jnp.where(mask[..., None], outputs, 0)
+            last = outputs[-1]
+        return outputs, last, states
 
     def _run_any(
         self, cell: Any, inputs: Array, states: Any, training: bool, how: dict
