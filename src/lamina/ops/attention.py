@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, at_least_float32
+from lamina.ops.attention_products import attention_by_products
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -77,17 +78,21 @@ def dot_product_attention(
                 f"of 8.\n  Received: {dtype} of shape {query.shape} on {jax.default_backend()}.\n"
                 "  Fix: leave flash_attention out; the result is the same."
             )
+    allowed = rest["mask"]
+    if is_causal:
+        causal = causal_mask(query.shape[1], key.shape[1])
+        allowed = causal if allowed is None else allowed & causal
     # Causal attention in two pieces, each without the steps that none of its queries sees, takes
     # 0.73 of the time by itself on a CPU, but in a GPT's step of training 0.99 to 1.00.
+    plain = rest["bias"] is None and attn_logits_soft_cap is None
+    if plain and query.shape[2] == key.shape[2] and _suits_products(dtype):
+        by_heads = (jnp.swapaxes(x, 1, 2) for x in (query * jnp.asarray(scale, dtype), key, value))
+        return jnp.swapaxes(attention_by_products(*by_heads, allowed), 1, 2)
     logits = attention_logits(query, key, scale)
     if attn_logits_soft_cap is not None:
         logits = attn_logits_soft_cap * jnp.tanh(logits / attn_logits_soft_cap)
     if rest["bias"] is not None:
         logits = logits + rest["bias"]
-    allowed = rest["mask"]
-    if is_causal:
-        causal = causal_mask(query.shape[1], key.shape[1])
-        allowed = causal if allowed is None else allowed & causal
     if allowed is not None:
         # Not minus infinity: where everything is masked, that would be NaN.
         logits = jnp.where(allowed, logits, 0.7 * jnp.finfo(logits.dtype).min)
@@ -127,6 +132,10 @@ def attended(weights: Array, value: Array) -> Array:
 def causal_mask(queries: int, steps: int) -> Array:
     """True where a step is not later than the query, `(queries, steps)`."""
     return jnp.tril(jnp.ones((queries, steps), bool))
+
+
+def _suits_products(dtype: Any) -> bool:
+    return jax.default_backend() == "cpu" and dtype in ("float32", "float64")
 
 
 def _may_be_fused(query: Array, bias: Array | None) -> bool:
