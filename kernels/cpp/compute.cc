@@ -5,6 +5,7 @@
 #include "vectors.h"
 
 using lamina::AdamStep;
+using lamina::Attention;
 using lamina::Blocks;
 using lamina::kNowhere;
 using lamina::Lstm;
@@ -15,7 +16,9 @@ using lamina::Window;
 #include "adam.inc"
 #include "convolution.inc"
 #include "dense.inc"
+#include "functions.inc"
 #include "lstm.inc"
+#include "attention.inc"
 #include "winograd.inc"
 #include "pooled.inc"
 
@@ -48,6 +51,10 @@ const Compute LAMINA_TABLE = {adam,
                               lstm_transpose,
                               lstm,
                               lstm_scratch,
-                              lstm_backward};
+                              lstm_backward,
+                              attention_scratch,
+                              attention,
+                              attention_gradient_scratch,
+                              attention_gradient};
 
 }  // namespace lamina

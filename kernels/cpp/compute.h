@@ -51,6 +51,16 @@ struct LstmGradient {
   float *x, *kernel, *recurrent, *bias, *h0, *c0;
 };
 
+// Attention of one sample, for all heads of the query that share a head of the keys. Arrays are
+// (rows, heads, size); distances are in numbers, from one row to the next.
+struct Attention {
+  int64_t queries, steps, shared, size, value_size;
+  int64_t query_row, key_row, value_row, result_row;
+  int64_t mask_head, mask_row;  // 0 where the same for all
+  float scale;
+  bool causal;
+};
+
 struct Compute {
   void (*adam)(const AdamStep& step, int64_t count, const float* weight, const float* momentum,
                const float* velocity, const float* gradient, float* new_weight,
@@ -134,6 +144,15 @@ struct Compute {
   void (*lstm_backward)(const Lstm& lstm, int64_t from, int64_t to, const LstmPast& past,
                         const float* kernel, const float* recurrent, const float* h_change,
                         const float* c_change, float* scratch, const LstmGradient& gradient);
+
+  // `mask` is 1 where a query may look at a step, or null. `scratch` has so many numbers.
+  int64_t (*attention_scratch)(const Attention& attention);
+  void (*attention)(const Attention& attention, const float* query, const float* key,
+                    const float* value, const uint8_t* mask, float* scratch, float* result);
+  int64_t (*attention_gradient_scratch)(const Attention& attention);
+  void (*attention_gradient)(const Attention& attention, const float* query, const float* key,
+                             const float* value, const uint8_t* mask, const float* change,
+                             float* scratch, float* to_query, float* to_key, float* to_value);
 };
 
 // The best that this processor can run.

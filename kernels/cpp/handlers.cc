@@ -9,6 +9,7 @@
 
 namespace ffi = xla::ffi;
 using lamina::AdamStep;
+using lamina::Attention;
 using lamina::Blocks;
 using lamina::compute;
 using lamina::Lstm;
@@ -472,6 +473,8 @@ ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_chang
   return ffi::Error::Success();
 }
 
+#include "attention_handlers.inc"
+
 }  // namespace
 
 // The names under which Python finds them.
@@ -574,5 +577,17 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_gradient, lstm_gradient,
                                   .Ret<Row>()
                                   .Ret<Matrix>()
                                   .Ret<Matrix>());
+
+#define ATTENTION_ARGUMENTS \
+  Arg<Array>().Arg<Array>().Arg<Array>().Arg<Mask>().Attr<float>("scale").Attr<bool>("causal")
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention, attention,
+                              BIND.ATTENTION_ARGUMENTS.Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention_gradient, attention_gradient,
+                              BIND.Arg<Array>()
+                                  .ATTENTION_ARGUMENTS.Ret<Array>()
+                                  .Ret<Array>()
+                                  .Ret<Array>());
 
 #pragma GCC visibility pop

@@ -338,6 +338,90 @@ def test_kernels_run_inside_loops_with_weights_in_place():
     np.testing.assert_array_equal(start[0], 0)
 
 
+def attention_arrays(sizes):
+    """Query, key, value and a gradient of the result."""
+    batch, queries, steps, heads, key_heads, size, value_size = sizes
+    shapes = [(queries, heads, size), (steps, key_heads, size), (steps, key_heads, value_size)]
+    shapes.append((queries, heads, value_size))
+    return [normal(batch, *shape, seed=i) for i, shape in enumerate(shapes)]
+
+
+def attention_with_gradients(attention, arrays, dtype):
+    query, key, value, change = (jnp.asarray(a, dtype) for a in arrays)
+    result, back = jax.vjp(attention, query, key, value)
+    return result, *back(change)
+
+
+def attention_of_the_paper(query, key, value, mask=None, causal=False):
+    """Heads of the keys are repeated for those of the query that share them."""
+    shared = query.shape[2] // key.shape[2]
+    key, value = (jnp.repeat(a, shared, axis=2) for a in (key, value))
+    logits = jnp.einsum("bqhd,bkhd->bhqk", query, key) / query.shape[-1] ** 0.5
+    allowed = jnp.ones(logits.shape, bool) if mask is None else mask
+    if causal:
+        allowed = jnp.tril(jnp.broadcast_to(allowed, logits.shape))
+    weights = jax.nn.softmax(jnp.where(allowed, logits, -1e9))
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+
+
+def assert_same_attention(arrays, mask, causal):
+    size = arrays[0].shape[-1]
+
+    def expected(*given):
+        return attention_of_the_paper(*given, mask, causal)
+
+    def actual(*given):
+        return lamina_kernels.attention(*given, mask, scale=size**-0.5, causal=causal)
+
+    with jax.enable_x64(True):
+        doubles = [np.asarray(a) for a in attention_with_gradients(expected, arrays, np.float64)]
+    for one, other in zip(
+        attention_with_gradients(actual, arrays, np.float32), doubles, strict=True
+    ):
+        assert_same_sums(one, other)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    "sizes",  # batch, queries, steps, heads, heads of the keys, size, size of the values
+    [(2, 5, 5, 2, 2, 16, 16), (1, 67, 67, 4, 2, 20, 36), (1, 100, 33, 1, 1, 8, 64)],
+)
+def test_attention_and_all_gradients_are_those_of_the_paper(sizes, causal):
+    assert_same_attention(attention_arrays(sizes), None, causal)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", [(2, 1, 50, 50), (2, 1, 1, 50), (1, 2, 50, 50)])
+def test_attention_looks_where_a_mask_lets_it(shape, causal):
+    mask = np.random.default_rng(0).random(shape) < 0.4
+    mask[:, :, -1:] &= shape[2] == 1  # the last query may look nowhere
+    assert_same_attention(attention_arrays((2, 50, 50, 2, 2, 12, 12)), jnp.asarray(mask), causal)
+
+
+def test_attention_does_not_overflow_and_passes_on_what_is_not_a_number():
+    query, key, value, _ = attention_arrays((1, 3, 40, 1, 1, 8, 8))
+    sharp = lamina_kernels.attention(1e4 * query, key, value, scale=1.0)
+    best = np.argmax(np.einsum("bqhd,bkhd->bhqk", query, key), axis=-1)
+    np.testing.assert_array_equal(sharp[0, :, 0], value[0, best[0, 0], 0])
+    query[0, 1] = np.nan
+    result = lamina_kernels.attention(query, key, value, scale=1.0)
+    np.testing.assert_array_equal(np.isnan(result[0]).all(axis=(1, 2)), [False, True, False])
+
+
+def test_attention_has_second_derivatives_and_can_be_mapped():
+    query, key, value, _ = attention_arrays((2, 4, 5, 2, 1, 6, 3))
+
+    def slope(attention):
+        def loss(key):
+            return jnp.sum(jnp.sin(jax.vmap(lambda q: attention(q, key, value))(query[:, None])))
+
+        return jax.jvp(jax.grad(loss), (key,), (jnp.cos(key),))[1]
+
+    key, value = key[:1], value[:1]
+    actual = slope(lambda *given: lamina_kernels.attention(*given, scale=6**-0.5))
+    assert_same_sums(actual, slope(attention_of_the_paper))
+
+
 @pytest.mark.skipif("LAMINA_KERNELS_INSTRUCTIONS" in os.environ, reason="runs these tests itself")
 @pytest.mark.parametrize("instructions", ["baseline", "avx2"])
 def test_every_instruction_set_computes_the_same(instructions):

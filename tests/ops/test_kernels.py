@@ -139,6 +139,47 @@ def test_recurrent_layers_that_kernels_do_not_cover_are_plain(settings):
     assert not reader(**settings)[0]
 
 
+def attention(mask=None, dtype=None, **settings) -> tuple:
+    """Whether attention's kernel is in a layer's program; what comes out with and without it."""
+    set_random_seed(3)
+    layer = layers.MultiHeadAttention(2, 8, dtype=dtype, **settings.pop("layer", {}))
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(3, 7, 16)), "float32")
+    layer.build(x.shape, x.shape)
+
+    def loss(x):
+        return jnp.sum(jnp.sin(layer(x, x, attention_mask=mask, **settings)))
+
+    inside = kernels.in_program(jax.value_and_grad(loss))
+    program = primitives_of(inside, x)
+    return "lamina_attention" in program, jax.jit(inside)(x), jax.value_and_grad(loss)(x)
+
+
+SEEN = jnp.arange(7) < jnp.array([[7], [3], [0]])
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"use_causal_mask": True},
+        {"mask": SEEN[:, None], "use_causal_mask": True},
+        {"layer": {"sliding_window": 2}},
+    ],
+)
+def test_attention_gives_the_same_with_kernels_and_without(settings):
+    used, (value, gradient), (plain_value, plain_gradient) = attention(**settings)
+    assert used
+    np.testing.assert_allclose(value, plain_value, rtol=1e-5)
+    np.testing.assert_allclose(gradient, plain_gradient, rtol=0, atol=1e-5)
+
+
+@needs_kernels
+@pytest.mark.parametrize("settings", [{"layer": {"dropout": 0.5}}, {"dtype": "mixed_bfloat16"}])
+def test_attention_that_kernels_do_not_cover_is_plain(settings):
+    assert not attention(**settings)[0]
+
+
 @needs_kernels
 @pytest.mark.parametrize(
     ("shape", "kernel", "dtype"),

@@ -19,6 +19,7 @@ _FUNCTIONS = (
     *("convolution", "input_gradient", "kernel_gradient"),
     *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
     *("lstm", "lstm_kept", "lstm_gradient"),
+    *("attention", "attention_gradient"),
 )
 
 

@@ -43,7 +43,7 @@ _POOLED = range(4, 256)
 _MOST_LSTM_VALUES = 2**20
 
 # What this file calls: raised together with the package's own number when that changes.
-_INTERFACE = 1
+_INTERFACE = 2
 
 _scope = threading.local()
 
@@ -157,6 +157,29 @@ def lstm(
         return None
     bias = jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias
     return package.lstm(x, kernel, recurrent, bias, h, c, backwards)
+
+
+def attention(
+    query: Array, key: Array, value: Array, mask: Array | None, scale: Any, causal: bool
+) -> Array | None:
+    """What `ops.dot_product_attention` gives, where a kernel computes it and its gradient.
+
+    None where plain JAX has to do it.
+
+    Args:
+        query, key, value: `(batch, steps, heads, size)`; heads of the key are a divisor of those
+            of the query.
+        mask: True where a query may look, four axes that broadcast to `(batch, heads, queries,
+            steps)`.
+        scale: Factor of the logits, a number.
+        causal: Whether a query sees only steps up to its own place.
+    """
+    package = _found(query, key, value)
+    if package is None or isinstance(scale, jax.core.Tracer):
+        return None
+    if mask is not None:
+        mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
+    return package.attention(query, key, value, mask, scale=scale, causal=causal)
 
 
 def adam(values: list[Array], gradients: list[Array], **settings: Any) -> list[Array] | None:
