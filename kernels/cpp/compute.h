@@ -41,9 +41,11 @@ struct Lstm {
   int64_t place(int64_t step) const { return backwards ? steps - 1 - step : step; }
 };
 
-// What the gradient needs of the run before: its inputs, and h, c and gates after every step.
+// What the gradient needs of the run before: its inputs, and h, c and gates after every step. Of
+// `counts`, (steps, batch), see `lstm`.
 struct LstmPast {
   const float *x, *h0, *c0, *h, *c, *gates;
+  const uint8_t* counts;
 };
 
 // Where the gradient goes. Those of kernels and bias are added to; x may be null.
@@ -134,10 +136,11 @@ struct Compute {
   int64_t (*lstm_transposed_size)(const Lstm& lstm, int64_t rows);
   void (*lstm_transpose)(const Lstm& lstm, int64_t rows, const float* kernel, float* packed);
 
-  // Samples `from` to `to`. Without `gates` only the last `c` is kept.
+  // Samples `from` to `to`. Without `gates` only the last `c` is kept. Where `counts` is false, a
+  // sample stays as it is and has no gates; it may be null.
   void (*lstm)(const Lstm& lstm, int64_t from, int64_t to, const float* x, const float* packed,
-               const float* bias, const float* h0, const float* c0, float* h, float* c,
-               float* gates);
+               const float* bias, const float* h0, const float* c0, const uint8_t* counts, float* h,
+               float* c, float* gates);
 
   // `scratch` has `lstm_scratch` of the samples' number.
   int64_t (*lstm_scratch)(const Lstm& lstm, int64_t rows);

@@ -108,6 +108,9 @@ def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel,
     assert ("lamina_product" in primitives_of(product, *arrays)) == used
 
 
+LENGTHS = jnp.arange(5) < jnp.array([[5], [2], [1]])
+
+
 def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
     """Whether an LSTM's kernel is in its program, and what comes out with and without it."""
     set_random_seed(3)
@@ -119,7 +122,13 @@ def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
 
 
 @needs_kernels
-@pytest.mark.parametrize("settings", [{}, {"go_backwards": True}, {"use_bias": False}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({}, {"go_backwards": True}, {"use_bias": False}, {"units": 10}),
+        {"mask": LENGTHS, "zero_output_for_mask": True, "go_backwards": True},
+    ],
+)
 def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
     used, with_kernels, without = reader(**settings)
     assert used
@@ -131,8 +140,8 @@ def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"activation": "relu"}, {"units": 10}, {"dtype": "mixed_bfloat16"}),
-        {"mask": jnp.arange(5) < jnp.array([[5], [2], [1]])},
+        *({"activation": "relu"}, {"unroll": True}),
+        {"dtype": "mixed_bfloat16"},
     ],
 )
 def test_recurrent_layers_that_kernels_do_not_cover_are_plain(settings):

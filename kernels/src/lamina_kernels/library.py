@@ -12,7 +12,7 @@ Array = jax.Array
 
 # Part of every name, because compiled programs that are kept on the disk ask for it: a kernel whose
 # arguments change is another one.
-_EDITION = 1
+_EDITION = 2
 
 _FUNCTIONS = (
     *("adam", "product", "transposed_product"),
