@@ -5,7 +5,6 @@
 #include "vectors.h"
 
 using lamina::AdamStep;
-using lamina::Attention;
 using lamina::Blocks;
 using lamina::kNowhere;
 using lamina::Lstm;
@@ -14,11 +13,10 @@ using lamina::LstmPast;
 using lamina::Window;
 
 #include "adam.inc"
+#include "columns.inc"
 #include "convolution.inc"
 #include "dense.inc"
-#include "functions.inc"
 #include "lstm.inc"
-#include "attention.inc"
 #include "winograd.inc"
 #include "pooled.inc"
 
@@ -52,9 +50,7 @@ const Compute LAMINA_TABLE = {adam,
                               lstm,
                               lstm_scratch,
                               lstm_backward,
-                              attention_scratch,
-                              attention,
-                              attention_gradient_scratch,
-                              attention_gradient};
+                              moments,
+                              weighted_sums};
 
 }  // namespace lamina

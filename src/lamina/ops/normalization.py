@@ -9,6 +9,7 @@ from jax import lax
 
 from lamina.core import config
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops import kernels
 from lamina.ops.apart import apart
 from lamina.ops.arrays import Axes, as_array, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
@@ -34,15 +35,13 @@ def moments(
         >>> float(mean), float(variance)
         (2.0, 1.0)
     """
-    return _moments(floats(x), as_axes(axes), keepdims)
-
-
-# Layers of one shape are traced and differentiated once, as in `convolution_products.py`.
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tuple[Array, Array]:
+    x = floats(x)
+    compiled = None if keepdims else kernels.moments(x, as_axes(axes))
+    if compiled is not None:
+        return compiled
     wide = x.astype(at_least_float32(x))
-    mean = jnp.mean(wide, axes, keepdims=keepdims)
-    variance = jnp.var(wide, axes, keepdims=keepdims)
+    mean = jnp.mean(wide, as_axes(axes), keepdims=keepdims)
+    variance = jnp.var(wide, as_axes(axes), keepdims=keepdims)
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
@@ -69,29 +68,18 @@ def batch_normalization(
         >>> batch_normalization(x, mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0).tolist()
         [[-1.0], [1.0]]
     """
-    vectors = [None if v is None else floats(v) for v in (mean, variance, offset, scale)]
-    return _batch_normalization(floats(x), *vectors, axis=axis, epsilon=epsilon)
-
-
-@functools.partial(jax.jit, static_argnames="axis")
-def _batch_normalization(
-    x: Array,
-    mean: Array,
-    variance: Array,
-    offset: Array | None,
-    scale: Array | None,
-    *,
-    axis: int,
-    epsilon: float,
-) -> Array:
+    x = floats(x)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
-    factor = lax.rsqrt(variance + epsilon)
+    factor = lax.rsqrt(floats(variance) + epsilon)
     if scale is not None:
-        factor = factor * scale
-    shift = -mean * factor
+        factor = factor * floats(scale)
+    shift = -floats(mean) * factor
     if offset is not None:
-        shift = shift + offset
+        shift = shift + floats(offset)
+    compiled = kernels.scale_and_shift(x, axis, factor, shift)
+    if compiled is not None:
+        return compiled
     return x * factor.reshape(shape) + shift.reshape(shape)
 
 
