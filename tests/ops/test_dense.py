@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamina.ops import dense
 from lamina.ops.dense import dense_product
 
 
@@ -16,10 +17,15 @@ def plain_outputs(x, kernel):
     return jnp.matmul(x, kernel) ** 3
 
 
-@pytest.fixture(params=[(4, 3), (2, 3, 3), (70, 3)], ids=["few rows", "three axes", "many rows"])
-def arrays(request, rng):
-    x = rng.normal(size=request.param).astype("float32")
-    return jnp.asarray(x), jnp.asarray(rng.normal(size=(3, 2)), "float32")
+SHAPES = {"few rows": (4, 3), "three axes": (2, 3, 3), "many rows": (70, 3), "wider": (70, 2)}
+
+
+@pytest.fixture(params=SHAPES)
+def arrays(request, rng, monkeypatch):
+    monkeypatch.setattr(dense, "_FEWEST_ROWS_OF_SEQUENCES", 65)
+    shape = SHAPES[request.param]
+    x = rng.normal(size=shape).astype("float32")
+    return jnp.asarray(x), jnp.asarray(rng.normal(size=(shape[-1], 5 - shape[-1])), "float32")
 
 
 def test_gradients_are_those_of_a_matrix_product(arrays):
