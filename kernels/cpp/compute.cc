@@ -5,6 +5,7 @@
 #include "vectors.h"
 
 using lamina::AdamStep;
+using lamina::Attention;
 using lamina::Blocks;
 using lamina::kNowhere;
 using lamina::Lstm;
@@ -13,10 +14,11 @@ using lamina::LstmPast;
 using lamina::Window;
 
 #include "adam.inc"
-#include "columns.inc"
 #include "convolution.inc"
 #include "dense.inc"
+#include "functions.inc"
 #include "lstm.inc"
+#include "attention.inc"
 #include "winograd.inc"
 #include "pooled.inc"
 
@@ -50,7 +52,9 @@ const Compute LAMINA_TABLE = {adam,
                               lstm,
                               lstm_scratch,
                               lstm_backward,
-                              moments,
-                              weighted_sums};
+                              attention_scratch,
+                              attention,
+                              attention_gradient_scratch,
+                              attention_gradient};
 
 }  // namespace lamina

@@ -41,14 +41,26 @@ struct Lstm {
   int64_t place(int64_t step) const { return backwards ? steps - 1 - step : step; }
 };
 
-// What the gradient needs of the run before: its inputs, and h, c and gates after every step.
+// What the gradient needs of the run before: its inputs, and h, c and gates after every step. Of
+// `counts`, (steps, batch), see `lstm`.
 struct LstmPast {
   const float *x, *h0, *c0, *h, *c, *gates;
+  const uint8_t* counts;
 };
 
 // Where the gradient goes. Those of kernels and bias are added to; x may be null.
 struct LstmGradient {
   float *x, *kernel, *recurrent, *bias, *h0, *c0;
+};
+
+// Attention of one sample, for all heads of the query that share a head of the keys. Arrays are
+// (rows, heads, size); distances are in numbers, from one row to the next.
+struct Attention {
+  int64_t queries, steps, shared, size, value_size;
+  int64_t query_row, key_row, value_row, result_row;
+  int64_t mask_head, mask_row;  // 0 where the same for all
+  float scale;
+  bool causal;
 };
 
 struct Compute {
@@ -124,10 +136,11 @@ struct Compute {
   int64_t (*lstm_transposed_size)(const Lstm& lstm, int64_t rows);
   void (*lstm_transpose)(const Lstm& lstm, int64_t rows, const float* kernel, float* packed);
 
-  // Samples `from` to `to`. Without `gates` only the last `c` is kept.
+  // Samples `from` to `to`. Without `gates` only the last `c` is kept. Where `counts` is false, a
+  // sample stays as it is and has no gates; it may be null.
   void (*lstm)(const Lstm& lstm, int64_t from, int64_t to, const float* x, const float* packed,
-               const float* bias, const float* h0, const float* c0, float* h, float* c,
-               float* gates);
+               const float* bias, const float* h0, const float* c0, const uint8_t* counts, float* h,
+               float* c, float* gates);
 
   // `scratch` has `lstm_scratch` of the samples' number.
   int64_t (*lstm_scratch)(const Lstm& lstm, int64_t rows);
@@ -135,11 +148,14 @@ struct Compute {
                         const float* kernel, const float* recurrent, const float* h_change,
                         const float* c_change, float* scratch, const LstmGradient& gradient);
 
-  // Sums down the columns of a matrix, of rows `from` to `to`; see columns.inc.
-  void (*moments)(int64_t columns, int64_t from, int64_t to, const float* x, float* sums,
-                  float* squares);
-  void (*weighted_sums)(int64_t columns, int64_t from, int64_t to, const float* x, const float* y,
-                        float* products, float* sums);
+  // `mask` is 1 where a query may look at a step, or null. `scratch` has so many numbers.
+  int64_t (*attention_scratch)(const Attention& attention);
+  void (*attention)(const Attention& attention, const float* query, const float* key,
+                    const float* value, const uint8_t* mask, float* scratch, float* result);
+  int64_t (*attention_gradient_scratch)(const Attention& attention);
+  void (*attention_gradient)(const Attention& attention, const float* query, const float* key,
+                             const float* value, const uint8_t* mask, const float* change,
+                             float* scratch, float* to_query, float* to_key, float* to_value);
 };
 
 // The best that this processor can run.

@@ -9,6 +9,7 @@
 
 namespace ffi = xla::ffi;
 using lamina::AdamStep;
+using lamina::Attention;
 using lamina::Blocks;
 using lamina::compute;
 using lamina::Lstm;
@@ -19,6 +20,7 @@ using Places = ffi::BufferR4<ffi::U8>;
 using Row = ffi::BufferR1<ffi::F32>;
 using Matrix = ffi::BufferR2<ffi::F32>;
 using Sequence = ffi::BufferR3<ffi::F32>;
+using Counts = ffi::BufferR2<ffi::U8>;
 using Numbers = ffi::Span<const int64_t>;
 
 namespace {
@@ -404,42 +406,48 @@ Lstm lstm_of(const Sequence& x, int64_t units, bool backwards) {
   return {from[0], from[1], from[2], units, backwards};
 }
 
+// Bytes, (steps, batch); none if every step counts.
+const uint8_t* counts_of(const Counts& counts) {
+  return counts.element_count() == 0 ? nullptr : counts.typed_data();
+}
+
 ffi::Error run_lstm(ffi::ThreadPool& pool, const Lstm& l, const Sequence& x, const Matrix& kernel,
                     const Matrix& recurrent, const Row& bias, const Matrix& h0, const Matrix& c0,
-                    float* h, float* c, float* gates) {
+                    const Counts& counts, float* h, float* c, float* gates) {
   float* packed = scratch<kSums>((l.features + l.units) * 4 * l.units);
   compute().lstm_pack(l, kernel.typed_data(), recurrent.typed_data(), packed);
   const Groups groups(l.batch);
   parallel_for(pool, groups.number, [&](int64_t i) {
     compute().lstm(l, groups.begin(i), groups.begin(i + 1), x.typed_data(), packed,
-                   bias.typed_data(), h0.typed_data(), c0.typed_data(), h, c, gates);
+                   bias.typed_data(), h0.typed_data(), c0.typed_data(), counts_of(counts), h, c, gates);
   });
   return ffi::Error::Success();
 }
 
 ffi::Error lstm(ffi::ThreadPool pool, Sequence x, Matrix kernel, Matrix recurrent, Row bias,
-                Matrix h0, Matrix c0, bool backwards, ffi::Result<Sequence> h,
+                Matrix h0, Matrix c0, Counts counts, bool backwards, ffi::Result<Sequence> h,
                 ffi::Result<Matrix> c) {
   return run_lstm(pool, lstm_of(x, h0.dimensions()[1], backwards), x, kernel, recurrent, bias, h0,
-                  c0, h->typed_data(), c->typed_data(), nullptr);
+                  c0, counts, h->typed_data(), c->typed_data(), nullptr);
 }
 
 ffi::Error lstm_kept(ffi::ThreadPool pool, Sequence x, Matrix kernel, Matrix recurrent, Row bias,
-                     Matrix h0, Matrix c0, bool backwards, ffi::Result<Sequence> h,
+                     Matrix h0, Matrix c0, Counts counts, bool backwards, ffi::Result<Sequence> h,
                      ffi::Result<Sequence> c, ffi::Result<Sequence> gates) {
   return run_lstm(pool, lstm_of(x, h0.dimensions()[1], backwards), x, kernel, recurrent, bias, h0,
-                  c0, h->typed_data(), c->typed_data(), gates->typed_data());
+                  c0, counts, h->typed_data(), c->typed_data(), gates->typed_data());
 }
 
 ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_change, Sequence x,
-                         Matrix kernel, Matrix recurrent, Matrix h0, Matrix c0, Sequence h,
-                         Sequence c, Sequence gates, bool backwards, bool of_inputs,
+                         Matrix kernel, Matrix recurrent, Matrix h0, Matrix c0, Counts counts,
+                         Sequence h, Sequence c, Sequence gates, bool backwards, bool of_inputs,
                          ffi::Result<Sequence> to_x, ffi::Result<Matrix> to_kernel,
                          ffi::Result<Matrix> to_recurrent, ffi::Result<Row> to_bias,
                          ffi::Result<Matrix> to_h0, ffi::Result<Matrix> to_c0) {
   const Lstm l = lstm_of(x, h0.dimensions()[1], backwards);
   const lamina::LstmPast past{x.typed_data(), h0.typed_data(), c0.typed_data(),
-                              h.typed_data(), c.typed_data(),  gates.typed_data()};
+                              h.typed_data(), c.typed_data(),  gates.typed_data(),
+                              counts_of(counts)};
   const int64_t inner = 4 * l.units, sizes[] = {l.features * inner, l.units * inner, inner};
   const int64_t size = sizes[0] + sizes[1] + sizes[2];
   const Groups groups(l.batch);
@@ -472,9 +480,9 @@ ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_chang
   return ffi::Error::Success();
 }
 
-}  // namespace
+#include "attention_handlers.inc"
 
-#include "column_handlers.inc"
+}  // namespace
 
 // The names under which Python finds them.
 #pragma GCC visibility push(default)
@@ -495,38 +503,58 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_transposed_product, transposed_product,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_product, product,
                               BIND.Arg<Matrix>().Arg<Matrix>().Attr<bool>("transposed").Ret<Matrix>());
 
-// What convolutions have in common: two arrays, and how a window slides over the images.
-#define TWO_ARRAYS BIND.Arg<Array>().Arg<Array>()
-#define SLIDING Attr<Numbers>("strides").Attr<Numbers>("before")
-#define SLIDING_IN_BLOCKS SLIDING.Attr<Numbers>("block")
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution, TWO_ARRAYS.SLIDING.Ret<Array>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution,
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_input_gradient, input_gradient,
-                              TWO_ARRAYS.SLIDING.Ret<Array>());
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_kernel_gradient, kernel_gradient,
-                              TWO_ARRAYS.SLIDING.Ret<Array>());
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_convolution, pooled_convolution,
-                              TWO_ARRAYS.Arg<Row>()
-                                  .SLIDING_IN_BLOCKS.Attr<bool>("rectified")
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Row>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
+                                  .Attr<bool>("rectified")
                                   .Ret<Array>()
                                   .Ret<Places>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_input_gradient, pooled_input_gradient,
-                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Places>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
+                                  .Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_kernel_gradient, pooled_kernel_gradient,
-                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_moments, moments, BIND.Arg<Matrix>().Ret<Matrix>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_weighted_sums, weighted_sums,
-                              BIND.Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
+                              BIND.Arg<Array>()
+                                  .Arg<Array>()
+                                  .Arg<Places>()
+                                  .Attr<Numbers>("strides")
+                                  .Attr<Numbers>("before")
+                                  .Attr<Numbers>("block")
+                                  .Ret<Array>());
 
 #define LSTM_ARGUMENTS \
-  Arg<Sequence>().Arg<Matrix>().Arg<Matrix>().Arg<Row>().Arg<Matrix>().Arg<Matrix>()
+  Arg<Sequence>().Arg<Matrix>().Arg<Matrix>().Arg<Row>().Arg<Matrix>().Arg<Matrix>().Arg<Counts>()
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     lamina_lstm, lstm, BIND.LSTM_ARGUMENTS.Attr<bool>("backwards").Ret<Sequence>().Ret<Matrix>());
@@ -545,6 +573,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_gradient, lstm_gradient,
                                   .Arg<Matrix>()
                                   .Arg<Matrix>()
                                   .Arg<Matrix>()
+                                  .Arg<Counts>()
                                   .Arg<Sequence>()
                                   .Arg<Sequence>()
                                   .Arg<Sequence>()
@@ -556,5 +585,17 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_lstm_gradient, lstm_gradient,
                                   .Ret<Row>()
                                   .Ret<Matrix>()
                                   .Ret<Matrix>());
+
+#define ATTENTION_ARGUMENTS \
+  Arg<Array>().Arg<Array>().Arg<Array>().Arg<Mask>().Attr<float>("scale").Attr<bool>("causal")
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention, attention,
+                              BIND.ATTENTION_ARGUMENTS.Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_attention_gradient, attention_gradient,
+                              BIND.Arg<Array>()
+                                  .ATTENTION_ARGUMENTS.Ret<Array>()
+                                  .Ret<Array>()
+                                  .Ret<Array>());
 
 #pragma GCC visibility pop

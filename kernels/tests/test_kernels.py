@@ -149,57 +149,6 @@ def pooled(images, kernel):
     return lamina_kernels.pooled_convolution(images, kernel, bias, (1, 1), pads, (2, 2), False)
 
 
-def normalized(moments, scale_and_shift):
-    """Batch normalisation of the columns of a matrix."""
-
-    def normalize(x, gamma, beta):
-        mean, variance = moments(x)
-        factor = gamma * lax.rsqrt(variance + 1e-3)
-        return scale_and_shift(x, factor, beta - mean * factor)
-
-    return normalize
-
-
-by_kernels = normalized(lamina_kernels.moments, lamina_kernels.scale_and_shift)
-by_the_library = normalized(
-    lambda x: (jnp.mean(x, 0), jnp.var(x, 0)), lambda x, factor, shift: x * factor + shift
-)
-
-
-@given(st.tuples(st.integers(1, 1400), st.integers(1, 40)))
-def test_batch_normalisation_and_its_gradients_are_those_of_the_library(sizes):
-    # The mean is large beside the deviation: squares less the square of the mean would be nothing.
-    x, gamma, beta = 1000 + normal(*sizes), normal(sizes[1]), normal(sizes[1], seed=1)
-    mean, variance = lamina_kernels.moments(x)
-    np.testing.assert_allclose(mean, np.mean(x, 0, np.float64), rtol=1e-6)
-    np.testing.assert_allclose(variance, np.var(x, 0, np.float64), rtol=1e-4, atol=1e-6)
-    x -= 1000
-
-    def gradients(normalize, dtype):
-        arrays = (jnp.asarray(a, dtype) for a in (x, gamma, beta))
-        y, back = jax.vjp(normalize, *arrays)
-        return y, *back(jnp.sin(3 * y))
-
-    with jax.enable_x64(True):
-        expected = [np.asarray(e) for e in gradients(by_the_library, np.float64)]
-    for one, other in zip(gradients(by_kernels, np.float32), expected, strict=True):
-        scale = np.max(np.abs(other), initial=1)
-        np.testing.assert_allclose(one / scale, other / scale, atol=2e-5)
-
-
-def test_batch_normalisation_works_forwards_twice_and_mapped():
-    x, gamma, beta = normal(3, 7, 5), normal(5), normal(5, seed=1)
-
-    def hessian_times(normalize):
-        def loss(gamma):
-            return jnp.sum(jnp.tanh(jax.vmap(lambda x: normalize(x * gamma, gamma, beta))(x)))
-
-        return jax.jvp(jax.grad(loss), (gamma,), (normal(5, seed=5),))[1]
-
-    expected = hessian_times(by_the_library)
-    np.testing.assert_allclose(hessian_times(by_kernels), expected, rtol=1e-4, atol=1e-5)
-
-
 @given(st.tuples(*[st.integers(1, most) for most in (130, 90, 70)]))
 def test_product_and_both_gradients_are_those_of_numpy(sizes):
     rows, inner, columns = sizes
@@ -235,7 +184,7 @@ def test_adam_takes_the_step_of_the_paper_in_one_pass():
 @st.composite
 def sequences(draw):
     steps, batch, features = (draw(st.integers(1, most)) for most in (6, 37, 40))
-    return steps, batch, features, 16 * draw(st.integers(1, 3)), draw(st.booleans())
+    return steps, batch, features, draw(st.sampled_from([5, 16, 23, 48])), draw(st.booleans())
 
 
 def lstm_arguments(steps, batch, features, units):
@@ -244,13 +193,15 @@ def lstm_arguments(steps, batch, features, units):
     return [0.5 * normal(*shape, seed=i) for i, shape in enumerate(shapes)]
 
 
-def lstm_of_the_paper(x, kernel, recurrent, bias, h, c, backwards):
+def lstm_of_the_paper(x, kernel, recurrent, bias, h, c, counts, backwards):
     """Step by step, without a loop of JAX's."""
     outputs = []
-    for now in x[::-1] if backwards else x:
-        i, f, g, o = jnp.split(now @ kernel + h @ recurrent + bias, 4, axis=1)
-        c = c / (1 + jnp.exp(-f)) + jnp.tanh(g) / (1 + jnp.exp(-i))
-        h = jnp.tanh(c) / (1 + jnp.exp(-o))
+    for t in range(len(x))[:: -1 if backwards else 1]:
+        i, f, g, o = jnp.split(x[t] @ kernel + h @ recurrent + bias, 4, axis=1)
+        new_c = c / (1 + jnp.exp(-f)) + jnp.tanh(g) / (1 + jnp.exp(-i))
+        new_h = jnp.tanh(new_c) / (1 + jnp.exp(-o))
+        stays = False if counts is None else ~counts[t][:, None]
+        h, c = jnp.where(stays, h, new_h), jnp.where(stays, c, new_c)
         outputs.append(h)
     return jnp.stack(outputs), c
 
@@ -261,16 +212,17 @@ def lstm_with_gradients(lstm, arguments, dtype):
     return h, c, *back((jnp.cos(h), jnp.sin(c)))
 
 
-@given(sequences())
-def test_lstm_and_all_gradients_are_those_of_the_paper(case):
+@given(sequences(), st.booleans())
+def test_lstm_and_all_gradients_are_those_of_the_paper(case, masked):
     *sizes, backwards = case
     arguments = lstm_arguments(*sizes)
+    counts = normal(*sizes[:2], seed=7) < 0.4 if masked else None
     actual = lstm_with_gradients(
-        lambda *a: lamina_kernels.lstm(*a, backwards=backwards), arguments, np.float32
+        lambda *a: lamina_kernels.lstm(*a, counts, backwards), arguments, np.float32
     )
     with jax.enable_x64(True):
         expected = lstm_with_gradients(
-            lambda *a: lstm_of_the_paper(*a, backwards), arguments, np.float64
+            lambda *a: lstm_of_the_paper(*a, counts, backwards), arguments, np.float64
         )
         expected = [np.asarray(e) for e in expected]
     for one, other in zip(actual, expected, strict=True):
@@ -281,7 +233,7 @@ def test_lstm_is_right_where_gates_are_saturated_or_almost_zero():
     _, kernel, recurrent, bias, h, c = lstm_arguments(1, 9, 1, 16)
     x = np.float32([[[1e4], [-1e4], [100], [-100], [20], [-9], [1e-6], [-1e-3], [0]]])
     arguments = x, np.ones_like(kernel), 0 * recurrent, 0 * bias, 0 * h, 0 * c
-    actual, expected = lamina_kernels.lstm(*arguments), lstm_of_the_paper(*arguments, False)
+    actual, expected = lamina_kernels.lstm(*arguments), lstm_of_the_paper(*arguments, None, False)
     for one, other in zip(actual, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-37)
     nan = lamina_kernels.lstm(x * np.nan, *arguments[1:])
@@ -299,7 +251,7 @@ def test_lstm_has_second_derivatives_and_can_be_mapped():
         return jax.jvp(jax.grad(loss), (weights,), (normal(*weights.shape, seed=9),))[1]
 
     def plain(*arguments):
-        return lstm_of_the_paper(*arguments, False)
+        return lstm_of_the_paper(*arguments, None, False)
 
     assert_same_sums(slope(lamina_kernels.lstm, inputs), slope(plain, inputs))
     both = jnp.stack([inputs, -inputs])
@@ -387,6 +339,90 @@ def test_kernels_run_inside_loops_with_weights_in_place():
     w, _, _ = jax.jit(lambda carry: lax.fori_loop(0, 500, body, carry))(start)
     np.testing.assert_allclose(w, target, atol=0.01)
     np.testing.assert_array_equal(start[0], 0)
+
+
+def attention_arrays(sizes):
+    """Query, key, value and a gradient of the result."""
+    batch, queries, steps, heads, key_heads, size, value_size = sizes
+    shapes = [(queries, heads, size), (steps, key_heads, size), (steps, key_heads, value_size)]
+    shapes.append((queries, heads, value_size))
+    return [normal(batch, *shape, seed=i) for i, shape in enumerate(shapes)]
+
+
+def attention_with_gradients(attention, arrays, dtype):
+    query, key, value, change = (jnp.asarray(a, dtype) for a in arrays)
+    result, back = jax.vjp(attention, query, key, value)
+    return result, *back(change)
+
+
+def attention_of_the_paper(query, key, value, mask=None, causal=False):
+    """Heads of the keys are repeated for those of the query that share them."""
+    shared = query.shape[2] // key.shape[2]
+    key, value = (jnp.repeat(a, shared, axis=2) for a in (key, value))
+    logits = jnp.einsum("bqhd,bkhd->bhqk", query, key) / query.shape[-1] ** 0.5
+    allowed = jnp.ones(logits.shape, bool) if mask is None else mask
+    if causal:
+        allowed = jnp.tril(jnp.broadcast_to(allowed, logits.shape))
+    weights = jax.nn.softmax(jnp.where(allowed, logits, -1e9))
+    return jnp.einsum("bhqk,bkhd->bqhd", weights, value)
+
+
+def assert_same_attention(arrays, mask, causal):
+    size = arrays[0].shape[-1]
+
+    def expected(*given):
+        return attention_of_the_paper(*given, mask, causal)
+
+    def actual(*given):
+        return lamina_kernels.attention(*given, mask, scale=size**-0.5, causal=causal)
+
+    with jax.enable_x64(True):
+        doubles = [np.asarray(a) for a in attention_with_gradients(expected, arrays, np.float64)]
+    for one, other in zip(
+        attention_with_gradients(actual, arrays, np.float32), doubles, strict=True
+    ):
+        assert_same_sums(one, other)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    "sizes",  # batch, queries, steps, heads, heads of the keys, size, size of the values
+    [(2, 5, 5, 2, 2, 16, 16), (1, 67, 67, 4, 2, 20, 36), (1, 100, 33, 1, 1, 8, 64)],
+)
+def test_attention_and_all_gradients_are_those_of_the_paper(sizes, causal):
+    assert_same_attention(attention_arrays(sizes), None, causal)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", [(2, 1, 50, 50), (2, 1, 1, 50), (1, 2, 50, 50)])
+def test_attention_looks_where_a_mask_lets_it(shape, causal):
+    mask = np.random.default_rng(0).random(shape) < 0.4
+    mask[:, :, -1:] &= shape[2] == 1  # the last query may look nowhere
+    assert_same_attention(attention_arrays((2, 50, 50, 2, 2, 12, 12)), jnp.asarray(mask), causal)
+
+
+def test_attention_does_not_overflow_and_passes_on_what_is_not_a_number():
+    query, key, value, _ = attention_arrays((1, 3, 40, 1, 1, 8, 8))
+    sharp = lamina_kernels.attention(1e4 * query, key, value, scale=1.0)
+    best = np.argmax(np.einsum("bqhd,bkhd->bhqk", query, key), axis=-1)
+    np.testing.assert_array_equal(sharp[0, :, 0], value[0, best[0, 0], 0])
+    query[0, 1] = np.nan
+    result = lamina_kernels.attention(query, key, value, scale=1.0)
+    np.testing.assert_array_equal(np.isnan(result[0]).all(axis=(1, 2)), [False, True, False])
+
+
+def test_attention_has_second_derivatives_and_can_be_mapped():
+    query, key, value, _ = attention_arrays((2, 4, 5, 2, 1, 6, 3))
+
+    def slope(attention):
+        def loss(key):
+            return jnp.sum(jnp.sin(jax.vmap(lambda q: attention(q, key, value))(query[:, None])))
+
+        return jax.jvp(jax.grad(loss), (key,), (jnp.cos(key),))[1]
+
+    key, value = key[:1], value[:1]
+    actual = slope(lambda *given: lamina_kernels.attention(*given, scale=6**-0.5))
+    assert_same_sums(actual, slope(attention_of_the_paper))
 
 
 @pytest.mark.skipif("LAMINA_KERNELS_INSTRUCTIONS" in os.environ, reason="runs these tests itself")

@@ -13,7 +13,7 @@ import pytest
 from lamina import Input, layers, models, ops, optimizers
 from lamina.core.errors import LaminaWarning
 from lamina.core.seed import set_random_seed
-from lamina.ops import kernels, nn
+from lamina.ops import kernels
 
 installed = importlib.util.find_spec("lamina_kernels") is not None
 needs_kernels = pytest.mark.skipif(not installed, reason="lamina-kernels is not installed")
@@ -88,25 +88,6 @@ def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_f
 
 
 @needs_kernels
-@pytest.mark.parametrize(
-    ("shape", "axis", "used"),
-    [((4, 5, 6, 3), -1, True), ((4, 5, 6, 3), 1, False), ((9, 3), 1, False)],
-)
-def test_batch_normalisation_of_images_gives_the_same_with_kernels_and_without(shape, axis, used):
-    x = np.random.default_rng(0).normal(2, 3, shape).astype("float32")
-    others = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
-
-    def normalized(x):
-        mean, variance = nn.moments(x, others)
-        return mean, variance, nn.batch_normalization(x, mean, variance, axis)
-
-    compiled = kernels.in_program(normalized)
-    assert ("lamina_scale_and_shift" in primitives_of(compiled, x)) == used
-    for one, other in zip(compiled(x), normalized(x), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-@needs_kernels
 def test_only_compiled_programs_have_kernels_in_them():
     model = small_network()
     x = jnp.ones((16, 8, 7, 2))
@@ -127,6 +108,9 @@ def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel,
     assert ("lamina_product" in primitives_of(product, *arrays)) == used
 
 
+LENGTHS = jnp.arange(5) < jnp.array([[5], [2], [1]])
+
+
 def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
     """Whether an LSTM's kernel is in its program, and what comes out with and without it."""
     set_random_seed(3)
@@ -138,7 +122,13 @@ def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
 
 
 @needs_kernels
-@pytest.mark.parametrize("settings", [{}, {"go_backwards": True}, {"use_bias": False}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({}, {"go_backwards": True}, {"use_bias": False}, {"units": 10}),
+        {"mask": LENGTHS, "zero_output_for_mask": True, "go_backwards": True},
+    ],
+)
 def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
     used, with_kernels, without = reader(**settings)
     assert used
@@ -150,12 +140,53 @@ def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"activation": "relu"}, {"units": 10}, {"dtype": "mixed_bfloat16"}),
-        {"mask": jnp.arange(5) < jnp.array([[5], [2], [1]])},
+        *({"activation": "relu"}, {"unroll": True}),
+        {"dtype": "mixed_bfloat16"},
     ],
 )
 def test_recurrent_layers_that_kernels_do_not_cover_are_plain(settings):
     assert not reader(**settings)[0]
+
+
+def attention(mask=None, dtype=None, **settings) -> tuple:
+    """Whether attention's kernel is in a layer's program; what comes out with and without it."""
+    set_random_seed(3)
+    layer = layers.MultiHeadAttention(2, 8, dtype=dtype, **settings.pop("layer", {}))
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(3, 7, 16)), "float32")
+    layer.build(x.shape, x.shape)
+
+    def loss(x):
+        return jnp.sum(jnp.sin(layer(x, x, attention_mask=mask, **settings)))
+
+    inside = kernels.in_program(jax.value_and_grad(loss))
+    program = primitives_of(inside, x)
+    return "lamina_attention" in program, jax.jit(inside)(x), jax.value_and_grad(loss)(x)
+
+
+SEEN = jnp.arange(7) < jnp.array([[7], [3], [0]])
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"use_causal_mask": True},
+        {"mask": SEEN[:, None], "use_causal_mask": True},
+        {"layer": {"sliding_window": 2}},
+    ],
+)
+def test_attention_gives_the_same_with_kernels_and_without(settings):
+    used, (value, gradient), (plain_value, plain_gradient) = attention(**settings)
+    assert used
+    np.testing.assert_allclose(value, plain_value, rtol=1e-5)
+    np.testing.assert_allclose(gradient, plain_gradient, rtol=0, atol=1e-5)
+
+
+@needs_kernels
+@pytest.mark.parametrize("settings", [{"layer": {"dropout": 0.5}}, {"dtype": "mixed_bfloat16"}])
+def test_attention_that_kernels_do_not_cover_is_plain(settings):
+    assert not attention(**settings)[0]
 
 
 @needs_kernels

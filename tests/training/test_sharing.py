@@ -111,6 +111,19 @@ def test_options_of_xla_that_the_user_has_set_are_left_alone(optimized, monkeypa
         assert compiled._compiler_options(lowered) is None
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_garbage_is_collected_after_tracing_as_before_it(on):
+    states = []
+    program = compiled.CompiledFunction(lambda x, batch_size: states.append(gc.isenabled()) or x)
+    try:
+        gc.enable() if on else gc.disable()
+        program(jnp.ones(3), batch_size=1)
+        assert states == [False]
+        assert gc.isenabled() is on
+    finally:
+        gc.enable()
+
+
 def test_memory_of_a_long_compilation_is_given_back_once(blobs, monkeypatch):
     given_back = []
     really = compiled._give_memory_back

@@ -5,10 +5,10 @@ programs and falls back to plain JAX for everything that they do not cover.
 """
 
 from lamina_kernels.adam import adam
-from lamina_kernels.columns import moments, scale_and_shift
+from lamina_kernels.attention import attention
 from lamina_kernels.convolution import convolution
 from lamina_kernels.dense import product
-from lamina_kernels.lstm import UNITS_OF as LSTM_UNITS_OF, lstm
+from lamina_kernels.lstm import lstm
 from lamina_kernels.pooled import pooled_convolution
 
 # What Lamina calls: raised together with the number in Lamina when that changes.
@@ -16,12 +16,10 @@ INTERFACE = 2
 
 __all__ = [
     "INTERFACE",
-    "LSTM_UNITS_OF",
     "adam",
+    "attention",
     "convolution",
     "lstm",
-    "moments",
     "pooled_convolution",
     "product",
-    "scale_and_shift",
 ]

@@ -12,14 +12,14 @@ Array = jax.Array
 
 # Part of every name, because compiled programs that are kept on the disk ask for it: a kernel whose
 # arguments change is another one.
-_EDITION = 1
+_EDITION = 2
 
 _FUNCTIONS = (
     *("adam", "product", "transposed_product"),
     *("convolution", "input_gradient", "kernel_gradient"),
     *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
     *("lstm", "lstm_kept", "lstm_gradient"),
-    *("moments", "weighted_sums"),
+    *("attention", "attention_gradient"),
 )
 
 

@@ -1,6 +1,5 @@
 """Long short-term memory over all time steps of a batch, and its gradient; float32."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,8 +11,9 @@ from jax.interpreters import ad
 from lamina_kernels.library import Array, call
 from lamina_kernels.primitives import primitive
 
-# Units fill whole vectors of every instruction set.
-UNITS_OF = 16
+# Units fill whole vectors of every instruction set; others are added, and left out of the result.
+_UNITS_OF = 16
+_GATES = 4
 
 
 def lstm(
@@ -23,6 +23,7 @@ def lstm(
     bias: Array,
     h: Array,
     c: Array,
+    counts: Array | None = None,
     backwards: bool = False,
 ) -> tuple[Array, Array]:
     """Runs an LSTM with tanh and sigmoid over sequences.
@@ -32,10 +33,12 @@ def lstm(
 
     Args:
         x: `(time, batch, features)`, float32 like all others.
-        kernel: `(features, 4 * units)`; units are a multiple of 16.
+        kernel: `(features, 4 * units)`.
         recurrent_kernel: `(units, 4 * units)`.
         bias: `(4 * units,)`.
         h, c: The states to begin with, `(batch, units)`.
+        counts: `(time, batch)`, False where a step leaves the states of a sample as they are; None
+            if all steps count.
         backwards: Whether to begin with the last step.
 
     Returns:
@@ -50,31 +53,51 @@ def lstm(
         >>> h.shape, c.shape, round(float(c[0, 0]), 2)
         ((3, 2, 16), (2, 16), 2.94)
     """
-    h, c = _lstm.bind(x, kernel, recurrent_kernel, bias, h, c, backwards=backwards)
-    return h, c
+    units = h.shape[-1]
+    # A unit of zeros stays zero: its gate `g` is.
+    more = -units % _UNITS_OF
+    if more:
+        kernel, bias = _wider(kernel, more), _wider(bias, more)
+        recurrent_kernel = jnp.pad(_wider(recurrent_kernel, more), ((0, more), (0, 0)))
+        h, c = (jnp.pad(state, ((0, 0), (0, more))) for state in (h, c))
+    kept = jnp.zeros((0, 0), np.uint8) if counts is None else counts.astype(np.uint8)
+    every_h, c = _lstm.bind(x, kernel, recurrent_kernel, bias, h, c, kept, backwards=backwards)
+    return (every_h[..., :units], c[..., :units]) if more else (every_h, c)
+
+
+def _wider(weights: Array, more: int) -> Array:
+    """The same with units of zeros behind those of every gate."""
+    gates = jnp.reshape(weights, (*weights.shape[:-1], _GATES, -1))
+    gates = jnp.pad(gates, [(0, 0)] * (gates.ndim - 1) + [(0, more)])
+    return gates.reshape(*weights.shape[:-1], -1)
 
 
 # -- the kernels ---------------------------------------------------------------------------------
 # The forward run and the gradient are kernels. The derivative of the first is an operation that is
-# linear in the changes of the six arguments, so that its transpose can be the second; h, c and
-# gates of all steps are handed on to it. Differentiated once more, or forward, everything is plain.
+# linear in the changes of the first six arguments (the seventh says which steps count), so that its
+# transpose can be the second; h, c and gates of all steps are handed on to it. Differentiated once
+# more, or forward, everything is plain.
 
-_ARGUMENTS = 6
+_CHANGES = 6
+_ARGUMENTS = 7
 
 
 def _plain_kept(*arguments: Array, backwards: bool) -> list[Array]:
     """h, c and gates after every step, in plain JAX."""
-    x, kernel, recurrent, bias, *states = arguments
+    x, kernel, recurrent, bias, *states, counts = arguments
+    counts = counts if counts.size else jnp.ones(x.shape[:2], np.uint8)
 
-    def step(states: tuple, x: Array) -> tuple:
-        h, c = states
-        i, f, g, o = jnp.split(x @ kernel + h @ recurrent + bias, 4, axis=-1)
+    def step(states: tuple, at_step: tuple) -> tuple:
+        (h_before, c_before), (x, counts) = states, at_step
+        i, f, g, o = jnp.split(x @ kernel + h_before @ recurrent + bias, 4, axis=-1)
         i, f, g, o = gates = (*map(jax.nn.sigmoid, (i, f)), jnp.tanh(g), jax.nn.sigmoid(o))
-        c = f * c + i * g
+        c = f * c_before + i * g
         h = o * jnp.tanh(c)
+        h, c = (jnp.where(counts[:, None], *two) for two in ((h, h_before), (c, c_before)))
         return (h, c), (h, c, jnp.concatenate(gates, axis=-1))
 
-    _, kept = lax.scan(step, tuple(states), jnp.flip(x, 0) if backwards else x)
+    _, kept = lax.scan(step, tuple(states), (x, counts), reverse=backwards)
+    kept = [jnp.flip(a, 0) for a in kept] if backwards else kept
     return list(kept)
 
 
@@ -87,17 +110,18 @@ def _shaped(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, np.float32)
 
 
-def _spec(x: Any, kernel: Any, recurrent: Any, bias: Any, h: Any, c: Any, backwards: bool) -> list:
-    return [_shaped(x.shape[0], *h.shape), _shaped(*c.shape)]
+def _spec(x: Any, *others: Any, backwards: bool) -> list:
+    state = others[_CHANGES - 2].shape
+    return [_shaped(x.shape[0], *state), _shaped(*state)]
 
 
 def _spec_kept(x: Any, *others: Any, backwards: bool) -> list:
-    batch, units = others[-1].shape
+    batch, units = others[_CHANGES - 2].shape
     return [_shaped(x.shape[0], batch, width) for width in (units, units, 4 * units)]
 
 
 def _compute(*arrays: Array, backwards: bool) -> Any:
-    return call("lstm", _spec(*arrays, backwards), *arrays, backwards=backwards)
+    return call("lstm", _spec(*arrays, backwards=backwards), *arrays, backwards=backwards)
 
 
 def _compute_kept(*arrays: Array, backwards: bool) -> Any:
@@ -106,18 +130,21 @@ def _compute_kept(*arrays: Array, backwards: bool) -> Any:
 
 
 def _spec_change(*arrays: Any, backwards: bool) -> list:
-    return _spec(*arrays[:_ARGUMENTS], backwards=backwards)
+    return _spec(*arrays[:_CHANGES], backwards=backwards)
 
 
 def _plain_change(*arrays: Array, backwards: bool) -> Any:
-    changes, arguments = arrays[:_ARGUMENTS], arrays[_ARGUMENTS : 2 * _ARGUMENTS]
-    return jax.jvp(partial(_plain, backwards=backwards), arguments, changes)[1]
+    changes, arguments = arrays[:_CHANGES], arrays[_CHANGES : _CHANGES + _ARGUMENTS]
+    *arguments, counts = arguments
+    return jax.jvp(
+        lambda *a: _plain(*a, counts, backwards=backwards), tuple(arguments), tuple(changes)
+    )[1]
 
 
 def _spec_gradient(
     h_change: Any, c_change: Any, x: Any, *others: Any, backwards: bool, of_inputs: bool
 ) -> list:
-    given = [x, *others[: _ARGUMENTS - 1]]
+    given = [x, *others[: _CHANGES - 1]]
     return [_shaped(*a.shape) for a in given] if of_inputs else _without_inputs(given)
 
 
@@ -138,7 +165,8 @@ def _compute_gradient(
 def _plain_gradient(
     h_change: Array, c_change: Array, *arrays: Array, backwards: bool, of_inputs: bool
 ) -> Any:
-    _, back = jax.vjp(partial(_plain, backwards=backwards), *arrays[:_ARGUMENTS])
+    counts = arrays[_CHANGES]
+    _, back = jax.vjp(lambda *a: _plain(*a, counts, backwards=backwards), *arrays[:_CHANGES])
     x, *others = back((h_change, c_change))
     return [x if of_inputs else jnp.zeros((0, 0, 0), x.dtype), *others]
 
@@ -151,14 +179,14 @@ _lstm_gradient = primitive("lamina_lstm_gradient", _spec_gradient, _compute_grad
 
 def _derivative(arguments: Any, changes: Any, *, backwards: bool) -> tuple:
     every_h, every_c, gates = _lstm_kept.bind(*arguments, backwards=backwards)
-    changes = [ad.instantiate_zeros(change) for change in changes]
+    changes = [ad.instantiate_zeros(change) for change in changes[:_CHANGES]]
     kept = (every_h, every_c, gates)
     out = _lstm_change.bind(*changes, *arguments, *kept, backwards=backwards)
     return [every_h, every_c[-1]], out
 
 
 def _transpose(results: Any, *arrays: Any, backwards: bool) -> list:
-    changes, rest = arrays[:_ARGUMENTS], arrays[_ARGUMENTS:]
+    changes, rest = arrays[:_CHANGES], arrays[_CHANGES:]
     wanted = [ad.is_undefined_primal(change) for change in changes]
     results = [ad.instantiate_zeros(change) for change in results]
     settings = {"backwards": backwards, "of_inputs": wanted[0]}
@@ -169,8 +197,14 @@ def _transpose(results: Any, *arrays: Any, backwards: bool) -> list:
 
 def _through(plain: Any) -> Any:
     def derivative(arguments: Any, changes: Any, **settings: Any) -> tuple:
-        changes = [ad.instantiate_zeros(change) for change in changes]
-        return jax.jvp(lambda *a: list(plain(*a, **settings)), tuple(arguments), tuple(changes))
+        floats = [i for i, a in enumerate(arguments) if a.dtype == np.float32]
+
+        def run(*given: Array) -> list:
+            every = dict(enumerate(arguments)) | dict(zip(floats, given, strict=True))
+            return list(plain(*every.values(), **settings))
+
+        changes = tuple(ad.instantiate_zeros(changes[i]) for i in floats)
+        return jax.jvp(run, tuple(arguments[i] for i in floats), changes)
 
     return derivative
 

@@ -241,7 +241,9 @@ def _patches(
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
     amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
-    y = convolution_products.convolve(x, kernel, strides, amounts, dilation)
+    y = convolution_products.convolve(
+        x, kernel, tuple(strides), tuple(map(tuple, amounts)), tuple(dilation)
+    )
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
 

@@ -9,7 +9,6 @@ from jax import lax
 
 from lamina.core import config
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops import kernels
 from lamina.ops.apart import apart
 from lamina.ops.arrays import Axes, as_array, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
@@ -35,13 +34,15 @@ def moments(
         >>> float(mean), float(variance)
         (2.0, 1.0)
     """
-    x = floats(x)
-    compiled = None if keepdims else kernels.moments(x, as_axes(axes))
-    if compiled is not None:
-        return compiled
+    return _moments(floats(x), as_axes(axes), keepdims)
+
+
+# Layers of one shape are traced and differentiated once, as in `convolution_products.py`.
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tuple[Array, Array]:
     wide = x.astype(at_least_float32(x))
-    mean = jnp.mean(wide, as_axes(axes), keepdims=keepdims)
-    variance = jnp.var(wide, as_axes(axes), keepdims=keepdims)
+    mean = jnp.mean(wide, axes, keepdims=keepdims)
+    variance = jnp.var(wide, axes, keepdims=keepdims)
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
@@ -68,18 +69,29 @@ def batch_normalization(
         >>> batch_normalization(x, mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0).tolist()
         [[-1.0], [1.0]]
     """
-    x = floats(x)
+    vectors = [None if v is None else floats(v) for v in (mean, variance, offset, scale)]
+    return _batch_normalization(floats(x), *vectors, axis=axis, epsilon=epsilon)
+
+
+@functools.partial(jax.jit, static_argnames="axis")
+def _batch_normalization(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    offset: Array | None,
+    scale: Array | None,
+    *,
+    axis: int,
+    epsilon: float,
+) -> Array:
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
-    factor = lax.rsqrt(floats(variance) + epsilon)
+    factor = lax.rsqrt(variance + epsilon)
     if scale is not None:
-        factor = factor * floats(scale)
-    shift = -floats(mean) * factor
+        factor = factor * scale
+    shift = -mean * factor
     if offset is not None:
-        shift = shift + floats(offset)
-    compiled = kernels.scale_and_shift(x, axis, factor, shift)
-    if compiled is not None:
-        return compiled
+        shift = shift + offset
     return x * factor.reshape(shape) + shift.reshape(shape)
 
 

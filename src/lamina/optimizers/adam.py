@@ -1,5 +1,6 @@
 """Adam: steps scaled by running means of the gradient and of its square."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -34,18 +35,14 @@ def adam(
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
         size = _corrected(learning_rate, step, beta_1, beta_2)
-        momentum = [
-            m + (g - m) * (1 - beta_1) for m, g in zip(state.momentum, gradients, strict=True)
+        settings = float(beta_1), float(beta_2), float(epsilon)
+        highest = state.velocity_hat if amsgrad else [None] * len(gradients)
+        new = [
+            _changed(*arrays, size, *settings)
+            for arrays in zip(gradients, state.momentum, state.velocity, highest, strict=True)
         ]
-        velocity = [
-            v + (g * g - v) * (1 - beta_2) for v, g in zip(state.velocity, gradients, strict=True)
-        ]
-        highest = jax.tree.map(jnp.maximum, state.velocity_hat, velocity) if amsgrad else []
-        changes = [
-            -(m * size) / (jnp.sqrt(v) + epsilon)
-            for m, v in zip(momentum, highest or velocity, strict=True)
-        ]
-        return changes, AdamState(momentum, velocity, highest)
+        changes, momentum, velocity, highest = ([one[i] for one in new] for i in range(4))
+        return changes, AdamState(momentum, velocity, highest if amsgrad else [])
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -126,6 +123,27 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
+
+
+# Compiled within the step, so that weights of one shape are traced once.
+@functools.partial(jax.jit, static_argnums=(5, 6, 7))
+def _changed(
+    gradient: Array,
+    momentum: Array,
+    velocity: Array,
+    highest: Array | None,
+    size: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array, Array | None]:
+    """What to add to one weight, and its slots."""
+    momentum = momentum + (gradient - momentum) * (1 - beta_1)
+    velocity = velocity + (gradient * gradient - velocity) * (1 - beta_2)
+    if highest is not None:
+        highest = jnp.maximum(highest, velocity)
+    root = jnp.sqrt(velocity if highest is None else highest)
+    return -(momentum * size) / (root + epsilon), momentum, velocity, highest
 
 
 def _corrected(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
