@@ -84,7 +84,8 @@ ffi::Error adam(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRet
 ffi::Error transposed_product(ffi::ThreadPool pool, Matrix x, Matrix y,
                               ffi::Result<Matrix> product) {
   const int64_t batch = x.dimensions()[0], rows = x.dimensions()[1], columns = y.dimensions()[1];
-  const int64_t height = std::max<int64_t>(48, rows / 16);
+  const int64_t most = std::max<int64_t>(48, rows / 16), tasks = (rows + most - 1) / most;
+  const int64_t height = (rows + tasks - 1) / std::max<int64_t>(tasks, 1);
   parallel_for(pool, (rows + height - 1) / height, [&](int64_t i) {
     compute().transposed_product(batch, rows, columns, i * height,
                                  std::min(rows, (i + 1) * height), x.typed_data(), y.typed_data(),
@@ -98,7 +99,9 @@ ffi::Error product(ffi::ThreadPool pool, Matrix x, Matrix y, bool transposed,
                    ffi::Result<Matrix> product) {
   const int64_t rows = x.dimensions()[0], inner = x.dimensions()[1];
   const int64_t columns = product->dimensions()[1], width = compute().panel;
-  const int64_t panels = (columns + width - 1) / width, height = 96;
+  const int64_t panels = (columns + width - 1) / width;
+  // Tall enough that turning a panel round is little beside the products with it.
+  const int64_t height = std::max<int64_t>(96, rows / 96 * 12);
   const int64_t stretches = (rows + height - 1) / height;
   parallel_for(pool, panels * stretches, [&](int64_t i) {
     const int64_t from = i / panels * height;

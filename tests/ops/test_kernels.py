@@ -100,12 +100,34 @@ def test_only_compiled_programs_have_kernels_in_them():
 @needs_kernels
 @pytest.mark.parametrize(
     ("rows", "kernel", "used"),
-    [(16, (8, 16), True), (1, (8, 16), False), (16, (8, 1), False), (16, (512, 512), False)],
+    [
+        *((16, (8, 16), True), (1, (8, 16), False), (16, (8, 1), False), (16, (512, 512), False)),
+        *((2048, (128, 512), True), (2048, (256, 512), False)),
+    ],
 )
 def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel, used):
     product = kernels.in_program(kernels.matmul)
     arrays = jnp.ones((rows, kernel[0])), jnp.ones(kernel)
     assert ("lamina_product" in primitives_of(product, *arrays)) == used
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("equation", "output", "used"),
+    [
+        *(("abx,xyz->abyz", (5, 2, 16), True), ("abx,xz->abz", (5, 16), True)),
+        *(("abx,zx->abz", (5, 16), False), ("abx,xz->azb", (16, 5), False)),
+    ],
+)
+def test_dense_layers_by_an_equation_are_kernels_where_it_is_a_product_of_matrices(
+    equation, output, used
+):
+    layer = layers.EinsumDense(equation, output)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 5, 8)), "float32")
+    layer.build(x.shape)
+    inside = kernels.in_program(lambda x: layer(x))
+    assert ("lamina_product" in primitives_of(inside, x)) == used
+    np.testing.assert_allclose(jax.jit(inside)(x), layer(x), rtol=0, atol=1e-6)
 
 
 LENGTHS = jnp.arange(5) < jnp.array([[5], [2], [1]])

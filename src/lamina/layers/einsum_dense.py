@@ -1,6 +1,7 @@
 """EinsumDense: a dense layer whose product is written as an einsum equation."""
 
 import copy
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
+from lamina.ops import kernels
 
 
 class EinsumDense(Layer):
@@ -113,10 +115,25 @@ class EinsumDense(Layer):
 
     def call(self, inputs: Array) -> Array:
         self._shapes(inputs.shape)
-        x = jnp.einsum(self.equation, inputs, self.kernel.value)
+        x = self._product(inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return self.activation(x)
+
+    def _product(self, inputs: Array, kernel: Array) -> Array:
+        terms = self._terms
+        summed = "".join(letter for letter in terms.kernel if letter not in terms.output)
+        free = terms.input.removesuffix(summed)
+        new = terms.kernel.removeprefix(summed)
+        matrices = free + summed == terms.input and summed + new == terms.kernel
+        if matrices and free + new == terms.output and terms.ellipsis != "right":
+            # The last axes of the input by the first of the kernel: a product of two matrices.
+            size = math.prod(kernel.shape[: len(summed)])
+            found = kernels.rows_product(inputs.reshape(-1, size), kernel.reshape(size, -1))
+            if found is not None:
+                axes = inputs.ndim - len(summed)
+                return found.reshape(*inputs.shape[:axes], *kernel.shape[len(summed) :])
+        return jnp.einsum(self.equation, inputs, kernel)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self._shapes(input_shape)[2]
