@@ -14,6 +14,7 @@ using lamina::LstmPast;
 using lamina::Window;
 
 #include "adam.inc"
+#include "columns.inc"
 #include "convolution.inc"
 #include "dense.inc"
 #include "functions.inc"
@@ -55,6 +56,8 @@ const Compute LAMINA_TABLE = {adam,
                               attention_scratch,
                               attention,
                               attention_gradient_scratch,
-                              attention_gradient};
+                              attention_gradient,
+                              moments,
+                              weighted_sums};
 
 }  // namespace lamina

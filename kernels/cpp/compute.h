@@ -156,6 +156,12 @@ struct Compute {
   void (*attention_gradient)(const Attention& attention, const float* query, const float* key,
                              const float* value, const uint8_t* mask, const float* change,
                              float* scratch, float* to_query, float* to_key, float* to_value);
+
+  // Sums down the columns of a matrix, of rows `from` to `to`; see columns.inc.
+  void (*moments)(int64_t columns, int64_t from, int64_t to, const float* x, float* sums,
+                  float* squares);
+  void (*weighted_sums)(int64_t columns, int64_t from, int64_t to, const float* x, const float* y,
+                        float* products, float* sums);
 };
 
 // The best that this processor can run.

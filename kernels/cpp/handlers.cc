@@ -487,6 +487,8 @@ ffi::Error lstm_gradient(ffi::ThreadPool pool, Sequence h_change, Matrix c_chang
 
 }  // namespace
 
+#include "column_handlers.inc"
+
 // The names under which Python finds them.
 #pragma GCC visibility push(default)
 
@@ -506,55 +508,35 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_transposed_product, transposed_product,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_product, product,
                               BIND.Arg<Matrix>().Arg<Matrix>().Attr<bool>("transposed").Ret<Matrix>());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Ret<Array>());
+// What convolutions have in common: two arrays, and how a window slides over the images.
+#define TWO_ARRAYS BIND.Arg<Array>().Arg<Array>()
+#define SLIDING Attr<Numbers>("strides").Attr<Numbers>("before")
+#define SLIDING_IN_BLOCKS SLIDING.Attr<Numbers>("block")
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_convolution, convolution, TWO_ARRAYS.SLIDING.Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_input_gradient, input_gradient,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Ret<Array>());
+                              TWO_ARRAYS.SLIDING.Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_kernel_gradient, kernel_gradient,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Ret<Array>());
+                              TWO_ARRAYS.SLIDING.Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_convolution, pooled_convolution,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Arg<Row>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Attr<Numbers>("block")
-                                  .Attr<bool>("rectified")
+                              TWO_ARRAYS.Arg<Row>()
+                                  .SLIDING_IN_BLOCKS.Attr<bool>("rectified")
                                   .Ret<Array>()
                                   .Ret<Places>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_input_gradient, pooled_input_gradient,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Arg<Places>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Attr<Numbers>("block")
-                                  .Ret<Array>());
+                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_pooled_kernel_gradient, pooled_kernel_gradient,
-                              BIND.Arg<Array>()
-                                  .Arg<Array>()
-                                  .Arg<Places>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("before")
-                                  .Attr<Numbers>("block")
-                                  .Ret<Array>());
+                              TWO_ARRAYS.Arg<Places>().SLIDING_IN_BLOCKS.Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_moments, moments, BIND.Arg<Matrix>().Ret<Matrix>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lamina_weighted_sums, weighted_sums,
+                              BIND.Arg<Matrix>().Arg<Matrix>().Ret<Matrix>());
 
 #define LSTM_ARGUMENTS \
   Arg<Sequence>().Arg<Matrix>().Arg<Matrix>().Arg<Row>().Arg<Matrix>().Arg<Matrix>().Arg<Counts>()

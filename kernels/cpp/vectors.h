@@ -32,6 +32,22 @@ inline Vector load(const float* from) {
 
 inline void store(float* to, Vector value) { std::memcpy(to, &value, sizeof(value)); }
 
+// Up to kWidth numbers from where perhaps fewer are left.
+inline Vector load_some(const float* from, int64_t count) {
+  if (count >= kWidth) return load(from);
+  Vector value{};
+  std::memcpy(&value, from, count * sizeof(float));
+  return value;
+}
+
+inline void store_some(float* to, Vector value, int64_t count) {
+  if (count >= kWidth) {
+    store(to, value);
+  } else {
+    std::memcpy(to, &value, count * sizeof(float));
+  }
+}
+
 // Sums of products, kept in registers: `rows` numbers times `kVectors` vectors at a time.
 template <int kRows, int kVectors>
 struct Tile {

@@ -149,6 +149,57 @@ def pooled(images, kernel):
     return lamina_kernels.pooled_convolution(images, kernel, bias, (1, 1), pads, (2, 2), False)
 
 
+def normalized(moments, scale_and_shift):
+    """Batch normalisation of the columns of a matrix."""
+
+    def normalize(x, gamma, beta):
+        mean, variance = moments(x)
+        factor = gamma * lax.rsqrt(variance + 1e-3)
+        return scale_and_shift(x, factor, beta - mean * factor)
+
+    return normalize
+
+
+by_kernels = normalized(lamina_kernels.moments, lamina_kernels.scale_and_shift)
+by_the_library = normalized(
+    lambda x: (jnp.mean(x, 0), jnp.var(x, 0)), lambda x, factor, shift: x * factor + shift
+)
+
+
+@given(st.tuples(st.integers(1, 1400), st.integers(1, 40)))
+def test_batch_normalisation_and_its_gradients_are_those_of_the_library(sizes):
+    # The mean is large beside the deviation: squares less the square of the mean would be nothing.
+    x, gamma, beta = 1000 + normal(*sizes), normal(sizes[1]), normal(sizes[1], seed=1)
+    mean, variance = lamina_kernels.moments(x)
+    np.testing.assert_allclose(mean, np.mean(x, 0, np.float64), rtol=1e-6)
+    np.testing.assert_allclose(variance, np.var(x, 0, np.float64), rtol=1e-4, atol=1e-6)
+    x -= 1000
+
+    def gradients(normalize, dtype):
+        arrays = (jnp.asarray(a, dtype) for a in (x, gamma, beta))
+        y, back = jax.vjp(normalize, *arrays)
+        return y, *back(jnp.sin(3 * y))
+
+    with jax.enable_x64(True):
+        expected = [np.asarray(e) for e in gradients(by_the_library, np.float64)]
+    for one, other in zip(gradients(by_kernels, np.float32), expected, strict=True):
+        scale = np.max(np.abs(other), initial=1)
+        np.testing.assert_allclose(one / scale, other / scale, atol=2e-5)
+
+
+def test_batch_normalisation_works_forwards_twice_and_mapped():
+    x, gamma, beta = normal(3, 7, 5), normal(5), normal(5, seed=1)
+
+    def hessian_times(normalize):
+        def loss(gamma):
+            return jnp.sum(jnp.tanh(jax.vmap(lambda x: normalize(x * gamma, gamma, beta))(x)))
+
+        return jax.jvp(jax.grad(loss), (gamma,), (normal(5, seed=5),))[1]
+
+    expected = hessian_times(by_the_library)
+    np.testing.assert_allclose(hessian_times(by_kernels), expected, rtol=1e-4, atol=1e-5)
+
+
 @given(st.tuples(*[st.integers(1, most) for most in (130, 90, 70)]))
 def test_product_and_both_gradients_are_those_of_numpy(sizes):
     rows, inner, columns = sizes

@@ -13,7 +13,7 @@ import pytest
 from lamina import Input, layers, models, ops, optimizers
 from lamina.core.errors import LaminaWarning
 from lamina.core.seed import set_random_seed
-from lamina.ops import kernels
+from lamina.ops import kernels, nn
 
 installed = importlib.util.find_spec("lamina_kernels") is not None
 needs_kernels = pytest.mark.skipif(not installed, reason="lamina-kernels is not installed")
@@ -85,6 +85,25 @@ def pooling_network(shared: bool) -> models.Model:
 def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_for_it(shared):
     program = primitives_of(kernels.in_program(pooling_network(shared)), jnp.ones((2, 8, 7, 2)))
     assert ("lamina_pooled_convolution" in program) != shared
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("shape", "axis", "used"),
+    [((4, 5, 6, 3), -1, True), ((4, 5, 6, 3), 1, False), ((9, 3), 1, False)],
+)
+def test_batch_normalisation_of_images_gives_the_same_with_kernels_and_without(shape, axis, used):
+    x = np.random.default_rng(0).normal(2, 3, shape).astype("float32")
+    others = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
+
+    def normalized(x):
+        mean, variance = nn.moments(x, others)
+        return mean, variance, nn.batch_normalization(x, mean, variance, axis)
+
+    compiled = kernels.in_program(normalized)
+    assert ("lamina_scale_and_shift" in primitives_of(compiled, x)) == used
+    for one, other in zip(compiled(x), normalized(x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @needs_kernels

@@ -6,6 +6,7 @@ programs and falls back to plain JAX for everything that they do not cover.
 
 from lamina_kernels.adam import adam
 from lamina_kernels.attention import attention
+from lamina_kernels.columns import moments, scale_and_shift
 from lamina_kernels.convolution import convolution
 from lamina_kernels.dense import product
 from lamina_kernels.lstm import lstm
@@ -20,6 +21,8 @@ __all__ = [
     "attention",
     "convolution",
     "lstm",
+    "moments",
     "pooled_convolution",
     "product",
+    "scale_and_shift",
 ]

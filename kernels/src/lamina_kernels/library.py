@@ -20,6 +20,7 @@ _FUNCTIONS = (
     *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
     *("lstm", "lstm_kept", "lstm_gradient"),
     *("attention", "attention_gradient"),
+    *("moments", "weighted_sums"),
 )
 
 

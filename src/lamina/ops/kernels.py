@@ -46,6 +46,9 @@ _POOLED = range(4, 256)
 # With a mask, sentences of 5 to 60 words, 2.8 and not 5.6; both directions 5.7 and not 11.9; 50
 # units, which are filled up to 64, 2.9 and not 4.4.
 _MOST_LSTM_VALUES = 2**20
+# Batch normalisation of images: a step of the ResNet-20 takes 71.3 ms and not 76.8 in one round of
+# turns, 80.2 and not 83.2 in another.
+_IMAGE_AXES = 4
 
 # What this file calls: raised together with the package's own number when that changes.
 _INTERFACE = 2
@@ -195,6 +198,24 @@ def attention(
     if mask is not None:
         mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
     return package.attention(query, key, value, mask, scale=scale, causal=causal)
+
+
+def moments(x: Array, axes: tuple) -> tuple[Array, Array] | None:
+    """Mean and variance of each channel of images, channels last; None for other axes or arrays."""
+    package = _found(x)
+    if package is None or x.ndim != _IMAGE_AXES or axes != tuple(range(x.ndim - 1)):
+        return None
+    return package.moments(x.reshape(-1, x.shape[-1]))
+
+
+def scale_and_shift(x: Array, axis: int, factor: Array, shift: Array) -> Array | None:
+    """`x * factor + shift` by channels of images, channels last; None for other axes or arrays."""
+    package = _found(x, factor, shift)
+    if package is None or x.ndim != _IMAGE_AXES or axis % x.ndim != x.ndim - 1:
+        return None
+    if factor.shape != x.shape[-1:] or shift.shape != factor.shape:
+        return None
+    return package.scale_and_shift(x.reshape(-1, x.shape[-1]), factor, shift).reshape(x.shape)
 
 
 def adam(values: list[Array], gradients: list[Array], **settings: Any) -> list[Array] | None:

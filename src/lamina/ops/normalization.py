@@ -9,6 +9,7 @@ from jax import lax
 
 from lamina.core import config
 from lamina.core.variable import Array, ArrayLike
+from lamina.ops import kernels
 from lamina.ops.apart import apart
 from lamina.ops.arrays import Axes, as_array, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
@@ -34,7 +35,9 @@ def moments(
         >>> float(mean), float(variance)
         (2.0, 1.0)
     """
-    return _moments(floats(x), as_axes(axes), keepdims)
+    x = floats(x)
+    compiled = None if keepdims else kernels.moments(x, as_axes(axes))
+    return _moments(x, as_axes(axes), keepdims) if compiled is None else compiled
 
 
 # Layers of one shape are traced and differentiated once, as in `convolution_products.py`.
@@ -69,29 +72,29 @@ def batch_normalization(
         >>> batch_normalization(x, mean=[2.0], variance=[1.0], axis=-1, epsilon=0.0).tolist()
         [[-1.0], [1.0]]
     """
+    x = floats(x)
     vectors = [None if v is None else floats(v) for v in (mean, variance, offset, scale)]
-    return _batch_normalization(floats(x), *vectors, axis=axis, epsilon=epsilon)
+    factor, shift = _factor_and_shift(*vectors, epsilon=epsilon)
+    # Asked out here: what is traced is kept, and only some programs may have kernels in them.
+    compiled = kernels.scale_and_shift(x, axis, factor, shift)
+    return _scale_and_shift(x, factor, shift, axis) if compiled is None else compiled
 
 
-@functools.partial(jax.jit, static_argnames="axis")
-def _batch_normalization(
-    x: Array,
-    mean: Array,
-    variance: Array,
-    offset: Array | None,
-    scale: Array | None,
-    *,
-    axis: int,
-    epsilon: float,
-) -> Array:
-    shape = [1] * x.ndim
-    shape[axis] = x.shape[axis]
+@jax.jit
+def _factor_and_shift(
+    mean: Array, variance: Array, offset: Array | None, scale: Array | None, *, epsilon: float
+) -> tuple[Array, Array]:
     factor = lax.rsqrt(variance + epsilon)
     if scale is not None:
         factor = factor * scale
     shift = -mean * factor
-    if offset is not None:
-        shift = shift + offset
+    return factor, shift if offset is None else shift + offset
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _scale_and_shift(x: Array, factor: Array, shift: Array, axis: int) -> Array:
+    shape = [1] * x.ndim
+    shape[axis] = x.shape[axis]
     return x * factor.reshape(shape) + shift.reshape(shape)
 
 
