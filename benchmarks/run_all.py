@@ -1,6 +1,6 @@
 """Everything: all workloads with all peers, and the page that shows them.
 
-    python benchmarks/run_all.py                              # about 45 minutes on two cores
+    python benchmarks/run_all.py                              # about 35 minutes on two cores
     python benchmarks/run_all.py --only mlp,predict           # those anew, the rest as it was
     python benchmarks/run_all.py --quick                      # does everything run?
 

@@ -80,8 +80,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `run_all.py` takes as well."""
-    parser.add_argument("--rounds", type=int, default=3, help="processes per contender")
-    parser.add_argument("--later", type=int, default=2, help="epochs after the first")
+    parser.add_argument("--rounds", type=int, default=2, help="processes per contender")
+    parser.add_argument("--later", type=int, default=3, help="epochs after the first")
     parser.add_argument("--no-tune", action="store_true", help="only the peers' defaults")
 
 
