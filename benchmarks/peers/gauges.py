@@ -58,14 +58,15 @@ class Compilations(logging.Handler):
         import jax
 
         self.names: list[str] = []
-        logger = logging.getLogger("jax._src.interpreters.pxla")
+        # The lowering logs "Compiling …" as well, and what Lamina shares is lowered and no more.
+        logger = logging.getLogger("jax._src.dispatch")
         logger.addHandler(self)
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         jax.config.update("jax_log_compiles", True)
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = re.search(r"Compiling (?:module )?(\S+)", record.getMessage())
+        found = re.search(r"Finished XLA compilation of (\S+)", record.getMessage())
         if found:
             self.names.append(found[1])
 
