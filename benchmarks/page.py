@@ -212,7 +212,11 @@ def _stream(results: dict | None) -> list[str]:
         cells = [f"{m[source] / steps[source] * 1e3:.3f}" for source in sources]
         rows.append((name, *cells, f"{m['pngs_decoding'] / m['pngs_steps'] * 1e3:.3f}"))
     head = ("ms a step of mlp from", *sources, "decoding the PNGs alone, one thread")
-    parts = ["### Streams", markdown_table(head, rows)]
+    note = (
+        "For the PNGs Lamina takes `image_dataset_from_directory`, which can resize and convert, "
+        "and Keras on JAX a `PyDataset` written for these files, which can not."
+    )
+    parts = ["### Streams", markdown_table(head, rows), note]
     ours = results.get("Lamina", {})
     if "large_seconds" in ours:
         parts.append(
