@@ -35,8 +35,10 @@ def _by_processes(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
         RuntimeError: If a process ended by itself.
     """
     # Unlike the standard library's, these processes take classes of a notebook, and do not run the
-    # user's script once more.
+    # user's script once more. Few programs need them, so they are imported here.
     import cloudpickle
+
+    # As above.
     from loky import BrokenProcessPool, get_reusable_executor
 
     name = type(source).__name__
