@@ -89,10 +89,20 @@ def test_a_name_with_an_ending_gets_a_folder_of_its_own(tmp_path, server):
 
 def test_an_archive_that_reaches_outside_its_folder_is_refused(tmp_path, server):
     server.files["evil.tar"] = tar_of({"../../evil.txt": BODY})
-    with pytest.raises(tarfile.TarError):
+    with pytest.raises(ValueError, match="leads out of the folder"):
         get_file(origin=f"{server.address}evil.tar", extract=True)
     assert not list(tmp_path.parent.glob("evil.txt"))
     assert not list(tmp_path.rglob("evil.txt"))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_refused_archive_leaves_what_an_earlier_one_held(tmp_path, server):
+    server.files["d.zip"] = zip_of({"x.txt": BODY})
+    path = get_file(origin=f"{server.address}d.zip", extract=True)
+    server.files["d.zip"] = zip_of({"../x.txt": BODY})
+    with pytest.raises(ValueError, match="nothing was unpacked"):
+        get_file(origin=f"{server.address}d.zip", extract=True, force_download=True)
+    assert (tmp_path / path / "x.txt").read_bytes() == BODY
 
 
 def test_what_is_no_archive_is_named(server):
@@ -106,6 +116,10 @@ def test_what_is_no_archive_is_named(server):
         ({}, "needs origin"),
         ({"origin": "http://127.0.0.1/"}, "bare file name"),
         ({"origin": "http://127.0.0.1/a", "fname": "../a"}, "bare file name"),
+        ({"origin": "http://127.0.0.1/a", "fname": ".."}, "bare file name"),
+        ({"origin": "http://127.0.0.1/a", "fname": "."}, "bare file name"),
+        ({"origin": "http://127.0.0.1/a", "fname": "a\0b"}, "bare file name"),
+        ({"origin": "http://127.0.0.1/.."}, "bare file name"),
         ({"origin": "http://127.0.0.1/a", "file_hash": "0", "hash_algorithm": "crc"}, "crc"),
     ],
 )

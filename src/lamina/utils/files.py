@@ -2,16 +2,13 @@
 
 import hashlib
 import os
-import shutil
-import tarfile
-import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lamina.core import config
+from lamina.utils import archives
+from lamina.utils.archives import ARCHIVES
 from lamina.utils.download import DownloadError, download
-
-ARCHIVES = ("tar", "zip")
 
 
 def get_file(
@@ -33,6 +30,10 @@ def get_file(
     network too. A transfer that breaks off is continued the next time. Without a hash nobody can
     tell whether the file is the right one: give `file_hash` where you can.
 
+    Of an archive only files and folders are unpacked, all inside one folder. One with links in it,
+    with names that lead elsewhere, or that unpacks to more than 1 GiB and a hundred times its own
+    size is refused before anything is written.
+
     Args:
         fname: Its name in the cache; the last part of `origin` for None.
         origin: Its address.
@@ -48,12 +49,12 @@ def get_file(
 
     Raises:
         DownloadError: If it cannot be had, or has another hash.
-        ValueError: If an argument is missing or wrong, or the archive is none.
+        ValueError: If an argument is missing or wrong, or the archive is none, damaged or refused.
     """
     if origin is None:
         raise ValueError("get_file needs origin, the address of the file.")
     name = os.fspath(fname) if fname else Path(urlsplit(origin).path).name
-    if not name or Path(name).name != name:
+    if name in ("", ".", "..") or "\0" in name or Path(name).name != name:
         raise ValueError(
             f"get_file: fname must be a bare file name; received {fname!r}, "
             f"and origin is {origin!r}.\n"
@@ -112,25 +113,16 @@ def _known_hash(file_hash: str | None, algorithm: str) -> str | None:
 
 
 def _unpack(archive: Path, folder: Path, formats: str | list[str] | tuple[str, ...] | None) -> None:
+    import filelock
+
     kinds = ARCHIVES if formats == "auto" else (formats,) if isinstance(formats, str) else formats
     for kind in kinds or ():
         if kind not in ARCHIVES:
             raise ValueError(
                 f"get_file: archive_format must be 'tar', 'zip' or 'auto'; received {kind!r}."
             )
-        is_kind = tarfile.is_tarfile if kind == "tar" else zipfile.is_zipfile
-        if is_kind(archive):
-            # Beside the folder first, so that a half-unpacked one is never taken for whole.
-            temporary = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(temporary, ignore_errors=True)
-            if kind == "tar":
-                with tarfile.open(archive) as tar:
-                    # The filter refuses members that would land outside the folder.
-                    tar.extractall(temporary, filter="data")
-            else:
-                with zipfile.ZipFile(archive) as members:
-                    members.extractall(temporary)
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.replace(folder)
-            return
-    raise ValueError(f"get_file: {archive} is not an archive (looked for: {formats}).")
+    found = archives.kind_of(archive)
+    if found is None or found not in (kinds or ()):
+        raise ValueError(f"get_file: {archive} is not an archive (looked for: {formats}).")
+    with filelock.FileLock(folder.with_name(f".{folder.name}.unpacking.lock")):
+        archives.unpack(archive, folder, found)

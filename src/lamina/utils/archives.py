@@ -1,0 +1,255 @@
+"""Unpacking a `.tar` or `.zip` that somebody else made: plain files inside one folder, or nothing.
+
+The whole list of contents is checked before anything is written. `tarfile` and `zipfile` only read
+here: the files are written by this module, which makes no links and so never follows one.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Any, NamedTuple
+
+ARCHIVES = ("tar", "zip")
+# What an archive may unpack to: much more than any compressed data set does.
+_ALWAYS_ALLOWED = 2**30
+_LARGEST_EXPANSION = 100
+# An entry takes some thirty bytes at the very least.
+_MOST_ENTRIES_ALWAYS_ALLOWED = 10_000
+_FEWEST_BYTES_AN_ENTRY = 30
+_LARGEST_HEADER = 2**20
+_LONGEST_NAME, _LONGEST_PATH = 255, 1000
+
+
+class RefusedArchiveError(ValueError):
+    """An archive holds what no data set needs, or is damaged."""
+
+
+class _Entry(NamedTuple):
+    """A file or folder in an archive."""
+
+    name: str
+    is_folder: bool
+    size: int
+    may_run: bool
+    open: Callable[[], IO[bytes]]
+
+
+def kind_of(archive: Path) -> str | None:
+    """`"tar"` (compressed or not), `"zip"`, or None if a file is neither."""
+    with contextlib.suppress(tarfile.TarError, EOFError, OSError):
+        tarfile.open(archive, tarinfo=_Header).close()
+        return "tar"
+    return "zip" if zipfile.is_zipfile(archive) else None
+
+
+def unpack(archive: Path, folder: Path, kind: str) -> None:
+    """Unpack an archive into a folder, which appears whole or not at all.
+
+    An older folder of that name is replaced. Links, devices, names that lead out of the folder and
+    archives that grow out of all proportion are refused before anything is written.
+
+    Args:
+        archive: The file.
+        folder: What is to hold the contents.
+        kind: `"tar"` or `"zip"`; see `kind_of`.
+
+    Raises:
+        RefusedArchiveError: If it is refused or damaged.
+        OSError: If there is no room or no permission.
+    """
+    # Nobody may see a half-unpacked folder under its name.
+    temporary = folder.with_name(f"{folder.name}.partial")
+    _remove(temporary)
+    try:
+        with _explained(archive), (_tar if kind == "tar" else _zip)(archive) as entries:
+            listed = _checked(archive, entries, folder)
+            temporary.mkdir(parents=True)
+            for entry in listed:
+                _write(entry, temporary)
+        _remove(folder)
+        temporary.replace(folder)
+    finally:
+        _remove(temporary)
+
+
+@contextlib.contextmanager
+def _tar(path: Path) -> Iterator[Iterator[_Entry]]:
+    def entries(tar: tarfile.TarFile) -> Iterator[_Entry]:
+        for member in tar:
+            if not (member.isreg() or member.isdir()) or member.size < 0:
+                raise _refused(path, member.name, f"is {_KINDS.get(member.type, 'no plain file')}")
+            may_run = bool(member.mode & stat.S_IXUSR)
+
+            def read(member: tarfile.TarInfo = member) -> Any:
+                return tar.extractfile(member)
+
+            yield _Entry(member.name, member.isdir(), member.size, may_run, read)
+
+    with tarfile.open(path, tarinfo=_Header) as tar:
+        yield entries(tar)
+
+
+@contextlib.contextmanager
+def _zip(path: Path) -> Iterator[Iterator[_Entry]]:
+    def entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
+        for info in archive.infolist():
+            mode = info.external_attr >> 16
+            kind = stat.S_IFMT(mode)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                what = "a link" if kind == stat.S_IFLNK else "no plain file"
+                raise _refused(path, info.filename, f"is {what}")
+            if info.flag_bits & 1:
+                raise _refused(path, info.filename, "is encrypted")
+
+            def read(info: zipfile.ZipInfo = info) -> Any:
+                return archive.open(info)
+
+            may_run = bool(mode & stat.S_IXUSR)
+            yield _Entry(info.filename, info.is_dir(), info.file_size, may_run, read)
+
+    with zipfile.ZipFile(path) as archive:
+        yield entries(archive)
+
+
+_KINDS = {
+    tarfile.SYMTYPE: "a link",
+    tarfile.LNKTYPE: "a link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a pipe",
+}
+_LONG_HEADERS = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+
+
+class _Header(tarfile.TarInfo):
+    """An entry of a tar whose size is believable: `tarfile` would read or skip what it claims."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
+        header = super().frombuf(buf, encoding, errors)
+        if header.size < 0 or (header.type in _LONG_HEADERS and header.size > _LARGEST_HEADER):
+            raise RefusedArchiveError(
+                f"an entry claims to have {header.size:,} bytes, which none has.\n"
+                "  Likely cause: the archive was damaged, or made to do harm."
+            )
+        return header
+
+    def _proc_gnusparse_10(self, *args: Any) -> Any:
+        # `tarfile` would look for the end of its map of holes for ever.
+        raise RefusedArchiveError("it has files with holes, which get_file does not unpack.")
+
+
+def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
+    """All entries of an archive, if every one of them may be written."""
+    on_disk = path.stat().st_size
+    largest = _ALWAYS_ALLOWED + _LARGEST_EXPANSION * on_disk
+    most = _MOST_ENTRIES_ALWAYS_ALLOWED + on_disk // _FEWEST_BYTES_AN_ENTRY
+    listed: list[_Entry] = []
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    total = 0
+    for entry in entries:
+        place = _place(path, entry.name)
+        total += entry.size
+        if total > largest or len(listed) >= most:
+            what = f"{total:,} bytes" if total > largest else f"more than {most:,} entries"
+            raise RefusedArchiveError(
+                f"{path} unpacks to {what}, in a file of {on_disk:,} bytes; nothing was unpacked.\n"
+                "  Likely cause: it was made to fill a disk.\n"
+                f"  Fix: if you trust it, {_BY_HAND}."
+            )
+        (folders if entry.is_folder else files).add(place)
+        folders.update(place.parents)
+        listed.append(entry)
+    both = files & folders
+    if both:
+        raise _refused(path, str(min(both)), "is a file and a folder at once")
+    existing = next(p for p in folder.absolute().parents if p.exists())
+    free = shutil.disk_usage(existing).free
+    if total > free:
+        raise RefusedArchiveError(
+            f"{path} unpacks to {total:,} bytes, and {free:,} are free in {existing}.\n"
+            "  Fix: make room, or give cache_dir= on another disk."
+        )
+    return listed
+
+
+def _place(path: Path, name: str) -> PurePosixPath:
+    """Where an entry goes, relative to the folder; a name that leads out of it is refused."""
+    place, on_windows = PurePosixPath(name), PureWindowsPath(name)
+    if place.is_absolute() or on_windows.anchor or ".." in (*place.parts, *on_windows.parts):
+        raise _refused(path, name, "leads out of the folder")
+    sizes = [len(os.fsencode(part)) for part in place.parts]
+    if "\0" in name or max(sizes, default=0) > _LONGEST_NAME or sum(sizes) > _LONGEST_PATH:
+        raise _refused(path, name, "has a name that no system takes")
+    return place
+
+
+def _write(entry: _Entry, folder: Path) -> None:
+    target = folder / PurePosixPath(entry.name)
+    if entry.is_folder:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # What the list of contents promised; of a stream that goes on, the rest is not read.
+    left = entry.size
+    with entry.open() as source, target.open("wb") as file:
+        while left > 0 and (piece := source.read(min(left, 2**20))):
+            file.write(piece)
+            left -= len(piece)
+    if left:
+        raise RefusedArchiveError(f"{ascii(entry.name)[:200]} is cut off.")
+    if entry.may_run:
+        target.chmod(target.stat().st_mode | stat.S_IXUSR)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What the libraries raise about a damaged archive is said in plain words."""
+    try:
+        yield
+    except RefusedArchiveError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise RefusedArchiveError(f"{path}: {error}") from None
+    except OSError as error:
+        # Of a damaged .gz, .bz2 or .xz; what the system says has a number.
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from None
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> RefusedArchiveError:
+    return RefusedArchiveError(
+        f"{path} is damaged or incomplete: {str(error)[:200] or type(error).__name__}.\n"
+        "  Fix: get_file(…, force_download=True) fetches it again."
+    )
+
+
+_BY_HAND = "get_file(…, extract=False), and unpack it by hand"
+
+
+def _refused(path: Path, name: str, what: str) -> RefusedArchiveError:
+    return RefusedArchiveError(
+        f"{path}: {ascii(name)[:200]} {what}, and data sets have files and folders alone; nothing "
+        f"was unpacked.\n  Likely cause: it was made to do harm, or to install something.\n"
+        f"  Fix: if you trust it, {_BY_HAND}."
+    )
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
