@@ -15,8 +15,8 @@ help: ## list the targets
 quickstart: $(VENV)/installed ## install Lamina and watch a network learn to read digits
 	$(BIN)/lamina quickstart
 
-test: lint ## everything that has to pass: lint, types, tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: lint ## everything that has to pass: lint, types, tests, on all cores
+	$(BIN)/pytest --numprocesses=logical --dist=worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check

@@ -41,6 +41,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import isolation
+
 # Not a test file itself, but its asserts are to be explained as in one.
 pytest.register_assert_rewrite("families.promises")
 
@@ -55,16 +57,19 @@ settings.load_profile("lamina")
 
 
 @pytest.fixture(autouse=True)
-def _same_start_for_every_test():
-    """The same names and random numbers, and no class forgotten, whichever test ran before."""
-    from lamina.core import dtypes, naming, registry, seed
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Every test finds the same state, whichever ran before."""
+    with isolation.put_back():
+        isolation.same_start()
+        yield
 
-    naming.reset_names()
-    seed.set_random_seed(20)
-    registered = dict(registry.get_custom_objects())
-    yield
-    registry.get_custom_objects().update(registered)  # some tests empty it
-    dtypes.set_dtype_policy(None)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> Iterator[None]:
+    """What several tests share is the same, too, whichever of them asks for it first."""
+    if fixturedef.scope != "function":
+        isolation.same_start()
+    return (yield)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from lamina.core import registry
 from lamina.core.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
 from lamina.core.errors import explain_missing_names
 from lamina.core.later import later_names
+from lamina.core.representation import shown_if_unfinished
 
 FloatDTypePolicy = DTypePolicy
 
@@ -116,6 +117,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     __hash__ = object.__hash__  # a map may change
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         names = {key: policy.name for key, policy in self._policies.items()}
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={names}>"

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import registry
 from lamina.core.registry import (
     UnknownClassError,
     custom_object_scope,
@@ -19,16 +18,6 @@ from lamina.core.registry import (
     register_keras_serializable,
     serialize,
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_leftovers():
-    before, names = dict(registry._custom), dict(registry._custom_names)
-    yield
-    registry._custom.clear()
-    registry._custom.update(before)
-    registry._custom_names.clear()
-    registry._custom_names.update(names)
 
 
 def plain(data):

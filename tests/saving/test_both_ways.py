@@ -171,16 +171,6 @@ MODELS_OF_KERAS = [build for build in MODELS if build is not shared_by_two_model
 every_model = pytest.mark.parametrize("build", MODELS, ids=lambda build: build.__name__)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _registered_classes_are_forgotten():
-    tables = [library.saving.get_custom_objects() for library in (keras, lamina)]
-    before = [dict(table) for table in tables]
-    yield
-    for table, others in zip(tables, before, strict=True):
-        table.clear()
-        table.update(others)
-
-
 class Saved(NamedTuple):
     """The same model, built and saved by both libraries, with the same weights."""
 
@@ -192,9 +182,10 @@ class Saved(NamedTuple):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    made = {}
+    made, classes = {}, {}
 
     def save(build):
+        tables = [library.saving.get_custom_objects() for library in (lamina, keras)]
         if build not in made:
             folder, rng = tmp_path_factory.mktemp(build.__name__), np.random.default_rng(7)
             naming.reset_names()
@@ -207,6 +198,9 @@ def saved(tmp_path_factory):
             x = inputs_of(build, rng)
             files = folder / "ours.keras", folder / "theirs.keras"
             made[build] = Saved(x, outputs(ours, x), *files)
+            classes[build] = [dict(table) for table in tables]
+        for table, registered in zip(tables, classes[build], strict=True):
+            table.update(registered)  # a test forgets what an earlier one has registered
         return made[build]
 
     return save

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.later import ComesLater
+from lamina.core.representation import shown_if_unfinished
 
 QUANTIZED_LATER = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
@@ -125,6 +126,7 @@ class DTypePolicy:
     def __hash__(self) -> int:
         return hash(self._name)
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self._name}">'
 

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from lamina.core.dtypes import standardize_dtype
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.variable import resolve_shape
 
 
@@ -44,6 +45,7 @@ class InputSpec:
         self.name = name
         self.optional = optional
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"

@@ -11,6 +11,7 @@ import jax
 
 from lamina.core import naming
 from lamina.core.dtypes import standardize_dtype
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import scratch
 from lamina.core.variable import context, resolve_shape
 
@@ -79,6 +80,7 @@ class KerasTensor:
     def ndim(self) -> int:
         return len(self.shape)
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 

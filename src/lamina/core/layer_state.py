@@ -13,6 +13,7 @@ from lamina.core.call_signature import is_shape
 from lamina.core.init_arguments import arguments_as_config, has_automatic_config, make_from_config
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
 from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
@@ -394,6 +395,7 @@ class LayerState(Operation):
         for index, variable in enumerate(own):
             variable.assign(_from_file(store[str(index)], variable.dtype))
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         built = f", built={self.built}"
         return f"<{type(self).__name__} name={self.name}{built}>"

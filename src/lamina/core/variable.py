@@ -12,6 +12,7 @@ import numpy as np
 from lamina.core import naming, registry, runtime, structure  # noqa: F401 - runtime sets JAX up
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
+from lamina.core.representation import shown_if_unfinished
 
 
 class Bindings:
@@ -276,6 +277,7 @@ class Variable:
     def __hash__(self) -> int:
         return id(self)  # == compares numbers, as everywhere in array code
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 

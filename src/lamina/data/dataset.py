@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.seed import make_default_seed
 from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
 
@@ -379,6 +380,7 @@ class Dataset:
     def __bool__(self) -> bool:
         return True
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         length = {INFINITE: "endless", UNKNOWN: "of unknown length"}.get(self.cardinality())
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"

@@ -10,6 +10,7 @@ from lamina.core import config, masking, naming, registry
 from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.errors import did_you_mean
+from lamina.core.representation import shown_if_unfinished
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -104,6 +105,7 @@ class Loss:
     def from_config(cls, config: dict) -> "Loss":
         return cls(**config)
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
@@ -151,6 +153,7 @@ class LossFunctionWrapper(Loss):
     def from_config(cls, config: dict) -> "LossFunctionWrapper":
         return cls(**registry.deserialize(config))
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 

@@ -10,6 +10,7 @@ from lamina import initializers
 from lamina.core import config, naming, structure
 from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import stateless
 from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, name_scope, resolve_shape
@@ -173,6 +174,7 @@ class Metric:
             value = track(value, self)
         super().__setattr__(name, value)
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 

@@ -19,6 +19,7 @@ import optax
 from lamina.core import naming, registry, structure
 from lamina.core.config import floatx
 from lamina.core.errors import LaminaWarning
+from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import stateless, values_of
 from lamina.core.variable import Array, ArrayLike, Variable, name_scope
 from lamina.optimizers.arguments import (
@@ -634,6 +635,7 @@ class Optimizer:
     def _has_transformation(self) -> bool:
         return type(self).transformation is not Optimizer.transformation
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 

@@ -5,6 +5,7 @@ from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, Value
 from typing import Any
 
 from lamina.core.errors import did_you_mean
+from lamina.core.representation import shown_if_unfinished
 
 
 class Config(MutableMapping):
@@ -97,6 +98,7 @@ class Config(MutableMapping):
     def __delattr__(self, name: str) -> None:
         del self[name]
 
+    @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<Config {self._config}>"
 
