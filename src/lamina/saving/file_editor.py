@@ -11,14 +11,8 @@ import numpy as np
 from lamina.core.errors import did_you_mean
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.weights_file import (
-    FORMAT,
-    StoredWeights,
-    arrays_of,
-    as_bytes,
-    reading,
-    write_array,
-)
+from lamina.saving.hdf5 import FORMAT, readable, reading, write_array
+from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 # Objects by name; a weight is an array, an object a dict of weights and of objects in it.
 _Tree = dict[str, Any]
@@ -79,7 +73,7 @@ class KerasFileEditor:
         print(f"Keras model file {self.filepath!r}")
         if isinstance(self.metadata, dict):
             version, date = self.metadata.get("keras_version"), self.metadata.get("date_saved")
-            print(f"Saved with Keras {version} - date: {date}")
+            print(readable(f"Saved with Keras {version} - date: {date}"))
 
     def _read(self, stored: StoredWeights) -> None:
         for path in sorted(stored.groups):
@@ -107,7 +101,7 @@ class KerasFileEditor:
     def _lines(self, tree: _Tree, path: str, margin: str) -> Iterator[str]:
         for i, (key, value) in enumerate(tree.items()):
             last = i == len(tree) - 1
-            start = f"{margin}{'└── ' if last else '├── '}{key}"
+            start = f"{margin}{'└── ' if last else '├── '}{readable(key)}"
             if not isinstance(value, dict):
                 yield f"{start}: shape={np.shape(value)}, dtype={np.asarray(value).dtype}"
                 continue
@@ -147,7 +141,7 @@ class KerasFileEditor:
         ]
         matches = sum(wanted[path] == found[path] for path in both)
         for problem in problems:
-            print(f"... {problem}")
+            print(f"... {readable(problem)}")
         status = "error" if problems else "success"
         print(f"{len(problems)} differences; {matches} weights are alike.")
         return {"status": status, "error_count": len(problems), "match_count": matches}

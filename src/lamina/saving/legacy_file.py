@@ -21,15 +21,16 @@ import numpy as np
 from lamina.core.layer import Layer
 from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
-from lamina.saving.weights_file import (
+from lamina.saving.hdf5 import (
     FORMAT,
     DamagedFileError,
-    StoredWeights,
-    WeightsMismatchError,
-    all_or_nothing,
+    check_texts,
+    read_array,
     reading,
     write_array,
+    write_texts,
 )
+from lamina.saving.weights_file import StoredWeights, WeightsMismatchError, all_or_nothing
 
 _LARGEST_CONFIG = 16 * 2**20
 _MOST_NAMES = 100_000
@@ -258,6 +259,7 @@ def _texts(group: h5py.Group, name: str, most: int, longest: int) -> list[str]:
     texts = [t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in found]
     if any(len(text) > longest for text in texts):
         raise DamagedFileError(f"its attribute {name[:50]!r} is longer than any in a real file.")
+    check_texts(group, name, texts)
     return texts
 
 
@@ -274,8 +276,8 @@ def _arrays(group: h5py.Group, layer: str) -> list[np.ndarray]:
 def _array(group: h5py.Group, name: str) -> np.ndarray:
     with reading():
         found = group.get(name)
-        if isinstance(found, h5py.Dataset):
-            return np.asarray(found)
+    if isinstance(found, h5py.Dataset):
+        return read_array(found)
     raise DamagedFileError(f"it names a weight {name[:80]!r} and does not hold it.")
 
 
@@ -293,9 +295,9 @@ def write_legacy(model: Any, attributes: Mapping[str, Any], file: Any, optimizer
     """
     with h5py.File(file, "w", libver=FORMAT) as h5:
         for name, value in attributes.items():
-            h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)
+            write_texts(h5, name, value if isinstance(value, str) else json.dumps(value))
         group = h5.create_group("model_weights")
-        group.attrs["layer_names"] = [layer.name for layer in model.layers]
+        write_texts(group, "layer_names", [layer.name for layer in model.layers])
         for name in ("backend", "keras_version"):
             group.attrs[name] = attributes[name]
         # Sorted, so that a name that begins like another comes after it.
@@ -314,4 +316,4 @@ def _write_arrays(group: h5py.Group, variables: Sequence[Variable]) -> None:
             name += "_"
         names.append(name)
         write_array(group, name, variable.numpy())
-    group.attrs["weight_names"] = names
+    write_texts(group, "weight_names", names)

@@ -9,7 +9,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -464,12 +464,29 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
     """Vocabularies and the like, which some layers keep beside their weights."""
     with zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
+        _check_names(archive, {CONFIG, METADATA, WEIGHTS, *names})
         total = sum(archive.getinfo(name).file_size for name in names)
         if total > _LARGEST_EXPANSION * size_of(file):
             raise DamagedFileError(
                 f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of {size_of(file):,}."
             )
         read_assets(model, names, lambda name: _member(archive, name, size_of(file)))
+
+
+def _check_names(archive: zipfile.ZipFile, known: Collection[str]) -> None:
+    """The list of contents must call other members as they call themselves.
+
+    A member whose name was damaged there would otherwise be missed in silence.
+    """
+    for info in archive.infolist():
+        if info.filename not in known:
+            try:
+                archive.open(info).close()
+            except Exception:
+                raise DamagedFileError(
+                    f"its list of contents is damaged, at {ascii(info.filename)[:80]}.\n"
+                    "  Likely cause: a faulty copy or disk.\n  Fix: copy it again, or use a backup."
+                ) from None
 
 
 def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:

@@ -2,11 +2,14 @@
 
 big.weights.json                        {"metadata": …, "weight_map": {group: file or files}}
 big_00000.weights.h5, big_00001 …       parts of the usual layout
+
+A save gives its list and all its shards one mark, so that shards of two saves are told apart.
 """
 
 import contextlib
 import json
 import os
+import secrets
 from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,18 +20,13 @@ import numpy as np
 
 from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.weights_file import (
-    FORMAT,
-    DamagedFileError,
-    StoredWeights,
-    arrays_of,
-    as_bytes,
-    write_array,
-)
+from lamina.saving.hdf5 import FORMAT, DamagedFileError, reading, write_array
+from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 SUFFIX = ".weights.json"
 _LARGEST_LIST = 64 * 2**20
 _MOST_SHARDS = 10_000
+_MARK = "saved_with"
 
 # Path of a group, name of its layer, and some of its arrays.
 _Piece = tuple[str, str, dict[str, np.ndarray]]
@@ -57,18 +55,19 @@ def write_shards(
     weight_map: dict[str, Any] = {}
     total = 0
     base = path.name.removesuffix(SUFFIX)
+    mark = secrets.token_hex(8)
     pieces = arrays_of(model, objects_to_skip=objects_to_skip)
     for number, (size, shard) in enumerate(_split(pieces, max_shard_size * 2**30)):
         name = f"{base}_{number:05}.weights.h5"
         total += size
         with atomic_write(path.with_name(name)) as file:
-            file.write(as_bytes(lambda buffer: _write(shard, buffer)))  # noqa: B023
+            file.write(as_bytes(lambda buffer: _write(shard, mark, buffer)))  # noqa: B023
         for group, _, _ in shard:
             before = weight_map.get(f"/{group}")
             listed = before if isinstance(before, list) else [before]
             weight_map[f"/{group}"] = name if before is None else [*listed, name]
     # Last, so that a list never names a shard that is not there.
-    content = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    content = {"metadata": {"total_size": total, _MARK: mark}, "weight_map": weight_map}
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=4).encode())
 
@@ -93,8 +92,9 @@ def _split(pieces: Iterator[_Piece], largest: float) -> Iterator[tuple[int, list
     yield size, shard
 
 
-def _write(shard: list[_Piece], file: Any) -> None:
+def _write(shard: list[_Piece], mark: str, file: Any) -> None:
     with h5py.File(file, "w", libver=FORMAT) as h5:
+        h5.attrs[_MARK] = mark
         for path, name, arrays in shard:
             group = h5.create_group(path)
             group.attrs["name"] = name
@@ -130,7 +130,8 @@ def opened(path: Path) -> Iterator[StoredShards]:
     """
     with contextlib.ExitStack() as stack:
         files = []
-        for name in _names_in(path):
+        names, mark = _names_in(path)
+        for name in names:
             shard = path.with_name(name)
             if not shard.is_file():
                 raise DamagedFileError(
@@ -138,20 +139,32 @@ def opened(path: Path) -> Iterator[StoredShards]:
                     "  Fix: copy all files of the weights to one folder."
                 )
             file = stack.enter_context(shard.open("rb"))
-            files.append(
-                stack.enter_context(weights_file.opened(file, os.fstat(file.fileno()).st_size))
-            )
+            size = os.fstat(file.fileno()).st_size
+            stored = stack.enter_context(weights_file.opened(file, size))
+            if mark is not None and _mark_of(stored.h5) != mark:
+                raise DamagedFileError(
+                    f"it lists {name!r}, which was not saved together with it.\n"
+                    "  Likely cause: a save that broke off, or a file of another save.\n"
+                    "  Fix: copy all files of one save, or save again."
+                )
+            files.append(stored)
         yield StoredShards(files)
 
 
-def _names_in(path: Path) -> list[str]:
-    """The files that a list names: files beside it, and nothing else."""
+def _mark_of(h5: h5py.File) -> Any:
+    with reading():
+        return h5.attrs.get(_MARK)
+
+
+def _names_in(path: Path) -> tuple[list[str], str | None]:
+    """The files that a list names, which lie beside it, and the mark of its save."""
     damaged = DamagedFileError("it is no list of the files of weights.")
     if path.stat().st_size > _LARGEST_LIST:
         raise damaged
     try:
-        mapping = json.loads(path.read_bytes())["weight_map"]
-        values = list(mapping.values())
+        content = json.loads(path.read_bytes())
+        values = list(content["weight_map"].values())
+        metadata = content.get("metadata")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise damaged from None
     listed = [name for value in values for name in (value if isinstance(value, list) else [value])]
@@ -160,4 +173,4 @@ def _names_in(path: Path) -> list[str]:
         # A list from anybody must not reach into other folders.
         if Path(name).name != name or not name.endswith(".h5") or len(names) > _MOST_SHARDS:
             raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
-    return names
+    return names, metadata.get(_MARK) if isinstance(metadata, dict) else None

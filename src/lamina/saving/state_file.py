@@ -14,14 +14,8 @@ import jax
 import numpy as np
 
 from lamina.saving.atomic import atomic_write
-from lamina.saving.weights_file import (
-    FORMAT,
-    DamagedFileError,
-    StoredGroup,
-    as_bytes,
-    opened,
-    write_array,
-)
+from lamina.saving.hdf5 import FORMAT, DamagedFileError, write_array
+from lamina.saving.weights_file import StoredGroup, as_bytes, opened
 
 _ARRAY = "__array__"
 
@@ -61,7 +55,9 @@ def read_state(path: Path) -> dict[str, Any]:
             text = StoredGroup(stored.h5, "/")["state"].tobytes()
             arrays = StoredGroup(stored.h5, "arrays")
             state = _unpacked(json.loads(text), arrays)
-    except (DamagedFileError, KeyError, ValueError, RecursionError):
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{path} is no state of a training, or damaged: {error}") from None
+    except (KeyError, ValueError, RecursionError):
         raise DamagedFileError(f"{path} is no state of a training, or a damaged one.") from None
     if not isinstance(state, dict):
         raise DamagedFileError(f"{path} is no state of a training.")

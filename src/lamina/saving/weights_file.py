@@ -21,19 +21,21 @@ from lamina.core.layer import Layer
 from lamina.core.naming import to_snake_case
 from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
+from lamina.saving.hdf5 import (
+    FORMAT,
+    DamagedFileError,
+    damaged,
+    read_array,
+    readable,
+    reading,
+    write_array,
+)
 
-# Objects and arrays with checksums, so that a flipped bit is found. Read since HDF5 1.10 (2016).
-FORMAT = ("v110", "latest")
-_LARGEST_CHUNK = 2**31
 _DEEPEST = 100
 # Plain weights expand not at all; somebody may have compressed them, or made a bomb.
 _LARGEST_EXPANSION = 100
 _SMALL = 2**20
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
-
-
-class DamagedFileError(ValueError):
-    """A model file is incomplete or not what it claims to be."""
 
 
 class WeightsMismatchError(ValueError):
@@ -94,7 +96,7 @@ def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
         h5 = h5py.File(file, "r")
     except Exception:
         # A damaged file may make h5py raise nearly anything, and say nothing that helps.
-        raise DamagedFileError(_UNREADABLE) from None
+        raise damaged() from None
     with h5:
         yield _looked_through(h5, max(_LARGEST_EXPANSION * size_on_disk, _SMALL))
 
@@ -260,18 +262,6 @@ def _names_of_the_library(cls: type) -> set[str]:
     return _library_names[cls]
 
 
-def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
-    """Write an array, with checksums where it has elements."""
-    how: dict[str, Any] = {}
-    if value.ndim and value.size:
-        # Only what is stored in chunks has checksums: one chunk, where that is possible.
-        how = {"chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True, "fletcher32": True}
-    dataset = group.create_dataset(key, data=value, **how)
-    if value.dtype.name == "bfloat16":
-        # HDF5 has no bfloat16; Keras writes its raw bytes and says so.
-        dataset.attrs["dtype"] = "bfloat16"
-
-
 class StoredGroup(Mapping):
     """The arrays of one part, as `save_own_variables` named them."""
 
@@ -286,13 +276,7 @@ class StoredGroup(Mapping):
             raise KeyError(f"the file holds no weight {key!r} for it.")
         with reading():
             dataset = self._group[key]
-            value = np.asarray(dataset)
-            is_bfloat16 = value.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16"
-        if is_bfloat16:
-            import ml_dtypes  # comes with JAX
-
-            value = value.view(ml_dtypes.bfloat16)
-        return value
+        return read_array(dataset)
 
     def __contains__(self, key: object) -> bool:
         with reading():
@@ -303,21 +287,6 @@ class StoredGroup(Mapping):
 
     def __len__(self) -> int:
         return len(self._group)
-
-
-_UNREADABLE = (
-    "the weights are damaged and cannot be read.\n"
-    "  Likely cause: a faulty or incomplete copy.\n  Fix: copy the file again, or use a backup."
-)
-
-
-@contextlib.contextmanager
-def reading() -> Iterator[None]:
-    """Whatever h5py raises about a damaged file is said in plain words."""
-    try:
-        yield
-    except Exception:
-        raise DamagedFileError(_UNREADABLE) from None
 
 
 def _looked_through(h5: h5py.File, limit: int) -> StoredWeights:
@@ -386,6 +355,7 @@ def _refused(where: str, what: str) -> DamagedFileError:
 
 
 def _short(path: str) -> str:
+    path = readable(path)
     return path if len(path) <= 80 else f"…{path[-80:]}"
 
 
