@@ -185,9 +185,18 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"lamina.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
-    from lamina.core.errors import did_you_mean
+    from lamina import callbacks, layers, models, saving, utils
+    from lamina.core.errors import attribute_error, did_you_mean, nearest
 
-    raise AttributeError(f"Lamina has no {name!r}.{did_you_mean(name, __all__)}")
+    hint = did_you_mean(name, __all__)
+    rooms = (layers, models, saving, callbacks, utils)  # those that import nothing by themselves
+    home = next((room.__name__ for room in rooms if name in room.__all__), None)
+    layer = nearest(name, layers.__all__)
+    if home is not None:
+        hint = f" Did you mean '{home.removeprefix('lamina.')}.{name}'?"
+    elif layer and not hint and not name.startswith("_"):
+        hint = f" Did you mean 'layers.{layer}'?"
+    raise attribute_error(f"Lamina has no {name!r}.{hint}", name)
 
 
 def __dir__() -> list[str]:

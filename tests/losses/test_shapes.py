@@ -112,7 +112,7 @@ def test_whatever_numpy_would_broadcast_is_refused(loss, true_shape, pred_shape)
         ("sparse_categorical_crossentropy", (8,), (), r"Dense\(10\)"),
         ("mean_squared_error", (8,), (8, 10), r"Dense\(1\)"),
         ("mean_squared_error", (8, 10), (8, 1), r"Dense\(10\)"),
-        ("mean_squared_error", (8, 2), (8, 3), r"end in shape \(8, 2\)"),
+        ("mean_squared_error", (8, 2), (8, 3), r"end the model with Dense\(2\)"),
         ("mean_squared_error", (8, 1), (7, 1), "cut, shuffled and batched alike"),
         ("mean_squared_error", (8, 2), (8, 5, 2), r"Flatten\(\)"),
     ],

@@ -146,7 +146,11 @@ def test_inputs_are_fitted_to_the_declared_shape_and_type_as_in_keras():
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        ([Dense], TypeError, r"received the class itself.*\n.*pass an instance"),
+        (
+            [Dense],
+            TypeError,
+            r"received the class itself.*\n.*Fix: lamina.layers.Dense\(units=128\)",
+        ),
         ([Dense(1), "relu"], TypeError, "made of layers and received a str: 'relu'"),
         ([None], TypeError, "received a NoneType"),
         ([Dense(1, name="d"), Dense(2, name="d")], ValueError, "already has a layer named 'd'"),

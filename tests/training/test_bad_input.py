@@ -140,13 +140,14 @@ WRONG_X = {
         "x = x * 1j", ["x holds complex numbers", "float32"], "x = numpy.abs(x)"
     ),
     "NaN": Case(
-        "x = with_nan(x)", ["x holds 1 number", "nan", "x[1, 1]"], "x = numpy.nan_to_num(x)"
+        "x = with_nan(x)",
+        ["x holds 1 number", "nan", "x[1, 1]"],
+        "x = numpy.nan_to_num(x, posinf=0, neginf=0)",
     ),
     "infinity": Case(
         "x = with_nan(x, -numpy.inf)",
         ["-inf", "x[1, 1]"],
-        "x = numpy.nan_to_num(x, neginf=0)",
-        "numpy.nan_to_num",
+        "x = numpy.nan_to_num(x, posinf=0, neginf=0)",
     ),
     "nothing": Case("x, y = x[:0], y[:0]", ["x is empty: it has 0 samples"]),
     "an empty list": Case("x, y = [], []", ["x is empty"]),
@@ -183,7 +184,7 @@ WRONG_Y = {
         "y = numpy.arange(12)",
         ["0 to 11"],
         "model = compiled([Dense(12, 'softmax')], model.loss)",
-        "Dense(12) as the last layer",
+        "Dense(12, activation='softmax') as the last layer",
     ),
     "negative": Case(
         "y = y - 1", ["labels run from -1 to 1"], "y = numpy.unique(y, return_inverse=True)[1]"
@@ -215,7 +216,7 @@ WRONG_Y = {
         "model = classifier('categorical_crossentropy'); y = numpy.eye(5)[y]",
         ["(12, 5)"],
         "model = compiled([Dense(5, 'softmax')], model.loss)",
-        "Dense(5) as the last layer",
+        "Dense(5, activation='softmax') as the last layer",
     ),
     "-1 and 1 for binary": Case(
         "model = regressor(loss=losses.BinaryCrossentropy(from_logits=True)); y = keep * 2 - 1",
@@ -240,8 +241,8 @@ WRONG_Y = {
     "infinity": Case(
         "model = regressor(); y = with_nan(y, -numpy.inf)",
         ["y holds 1 number", "-inf"],
-        "y = numpy.nan_to_num(y, neginf=0)",
-        "numpy.nan_to_num",
+        "keep = numpy.isfinite(y); x, y = x[keep], y[keep]",
+        "x, y = numpy.asarray(x)[keep], numpy.asarray(y)[keep]",
     ),
     "beyond 32 bits": Case(
         "model = regressor(); y = y + 2**40", ["beyond the 32 bits"], "y = y.astype('float32')"
@@ -320,7 +321,7 @@ WRONG_LINE = {
     "layers.Dropout(1.5)": ["Dropout", "rate", "received 1.5"],
     "layers.Dense(3)(numpy.zeros(4))": ["Dense 'dense", "(4,)", "x[None]"],
     "model(x[:, :2])": ["'net'", "(12, 2)"],
-    "lamina.Sequential([layers.Dense])": ["the class itself", "lamina.layers.Dense(128"],
+    "lamina.Sequential([layers.Dense])": ["the class itself", "lamina.layers.Dense(units=128)"],
     "lamina.Sequential([]).predict(x)": ["has no layers", "model.add("],
     "model.predict(x[:, :3])": ["x of shape (12, 3)"],
     "model.predict(None)": ["x is None"],

@@ -12,15 +12,37 @@ class LaminaWarning(UserWarning):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to a misspelt one, or None if none is near."""
+    """The known name closest to a misspelt one, or None if none is near.
+
+    Example:
+        >>> nearest("Adma", ["Adamax", "Adam", "SGD"])
+        'Adam'
+    """
+    name = str(name)
     spellings: dict[str, list[str]] = {}
     for k in map(str, known):
         spellings.setdefault(_plain(k), []).append(k)
-    found = difflib.get_close_matches(_plain(str(name)), list(spellings), n=1, cutoff=0.6)
-    if not found:
+    found = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
+    # In the order of likeness, which min() keeps among names of one distance.
+    best = min(found, key=lambda k: _slips(_plain(name), k), default=None)
+    if best is None or (_slips(_plain(name), best) > max(2, len(best) // 3) and name not in best):
         return None
     # Of `MeanSquaredError` and `mean_squared_error` the one that is written like the name.
-    return max(spellings[found[0]], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
+    return max(spellings[best], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
+
+
+def _slips(a: str, b: str) -> int:
+    """Letters to insert, leave out, replace or swap with their neighbour to make `b` of `a`."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        before, last, row = row, before, [i + 1]
+        for j, y in enumerate(b):
+            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (x != y))
+            if i and j and x == b[j - 1] and a[i - 1] == y:
+                cost = min(cost, last[j - 1] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def _plain(name: str) -> str:
@@ -83,8 +105,9 @@ def missing_name(module_name: str, name: str, known: Iterable[str]) -> Attribute
     """The error for a name that a module has not, with the nearest public one that it has."""
     public = (k for k in known if not k.startswith("_"))
     hint = "" if name.startswith("_") else did_you_mean(name, public)
-    return AttributeError(
-        f"module {module_name!r} has no attribute {name!r}.{hint}",
-        name=name,
-        obj=sys.modules[module_name],
-    )
+    return attribute_error(f"module {module_name!r} has no attribute {name!r}.{hint}", name)
+
+
+def attribute_error(message: str, name: str) -> AttributeError:
+    """An AttributeError to which Python adds no guess of its own; it makes one for an object."""
+    return AttributeError(message, name=name)

@@ -4,6 +4,7 @@
 """
 
 import inspect
+import types
 from collections.abc import Collection
 from typing import Any
 
@@ -26,6 +27,52 @@ def init_argument_names(cls: type) -> set[str]:
             parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
             names.update(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
     return names - {"self", "args", "kwargs"}
+
+
+def name_inherited_init(cls: Any) -> None:
+    """Let Python say `Conv2D.__init__() missing …` where the method is that of a base class.
+
+    Only for Lamina's own classes, whose bases a user has not heard of.
+    """
+    init = cls.__init__
+    own = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
+    if own or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
+        return
+    named = types.FunctionType(
+        init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__
+    )
+    named.__kwdefaults__ = init.__kwdefaults__
+    named.__annotations__, named.__doc__ = init.__annotations__, init.__doc__
+    named.__dict__.update(init.__dict__)
+    named.__qualname__ = f"{cls.__name__}.__init__"
+    cls.__init__ = named
+
+
+# What people usually give, for the arguments that a class cannot do without.
+_USUAL = {
+    **{"units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7"},
+    **{"input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64"},
+    **{"activation": "'relu'", "target_shape": "(-1,)", "dims": "(2, 1)", "n": "8"},
+}
+
+
+def example_of(cls: type) -> str:
+    """A line that makes an object of a class, to be printed where the class itself was given.
+
+    Example:
+        >>> from lamina.layers import Conv2D
+        >>> example_of(Conv2D)
+        'lamina.layers.Conv2D(filters=32, kernel_size=3)'
+    """
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    needed = [
+        f"{p.name}={_USUAL.get(p.name, '…')}"
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    room = ".".join(cls.__module__.split(".")[:2])
+    public = f"{room}." if room in ("lamina.layers", "lamina.models", "lamina.callbacks") else ""
+    return f"{public}{cls.__name__}({', '.join(needed)})"
 
 
 def arguments_as_config(

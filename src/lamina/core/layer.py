@@ -15,7 +15,9 @@ from lamina.core import dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.errors import LaminaWarning, unknown_argument
 from lamina.core.init_arguments import (
+    example_of,
     init_argument_names,
+    name_inherited_init,
 )
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
@@ -57,6 +59,7 @@ class Layer(LayerState):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        name_inherited_init(cls)
         if "build" in cls.__dict__:
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -310,6 +313,12 @@ class Layer(LayerState):
         return self.compute_dtype if self.autocast else None
 
     def _check_arrays(self, first: Any) -> None:
+        if isinstance(first, (type, Layer)):
+            made = example_of(first) if isinstance(first, type) else first.name
+            raise TypeError(
+                f"{self._label} was called on {first!r}, which is not a tensor.\n"
+                f"  Fix: x = {made}(x) first, and call {self.name!r} on that x."
+            )
         if not isinstance(first, (list, tuple)):
             return
         if any(isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(first)):

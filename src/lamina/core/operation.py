@@ -9,7 +9,7 @@ import jax
 
 from lamina.core import masking, naming, registry
 from lamina.core.errors import unknown_argument
-from lamina.core.init_arguments import arguments_as_config, has_automatic_config
+from lamina.core.init_arguments import arguments_as_config, example_of, has_automatic_config
 from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
 from lamina.core.tracebacks import strip
 from lamina.core.variable import Variable
@@ -57,6 +57,13 @@ class Operation:
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args and cls.__module__.startswith("lamina.layers") and is_symbolic(args[0]):
+            made = example_of(cls)
+            given = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
+            raise TypeError(
+                f"{cls.__name__} was given a tensor where its settings go: a layer is made first, "
+                f"then called.\n  Fix: {made}({given}), in place of {cls.__name__}({given})."
+            )
         operation = super().__new__(cls)
         if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
             object.__setattr__(operation, "_init_arguments", (args, kwargs))

@@ -5,6 +5,7 @@ a loss that is wrong without a word. So every loss and metric sends its argument
 and whatever does not fit is refused with both shapes, the likely cause and the line to type.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -193,7 +194,10 @@ def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | Non
         cause, fix = "the labels start at 1; classes are counted from 0", "y = y - 1"
     elif low < 0:
         cause = "a marker for unknown labels"
-        fix = f"loss=SparseCategoricalCrossentropy(ignore_class={low}), or drop these samples"
+        fix = (
+            f"loss=lamina.losses.SparseCategoricalCrossentropy(ignore_class={low}), or drop these "
+            "samples"
+        )
     else:
         cause = "the last layer has too few units"
         fix = f"Dense({high + 1}) as the last layer"
@@ -268,7 +272,10 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
         fix = f"use {twin!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
     elif one_per_sample:
         cause = f"there is one target per sample, and the model has {pred[-1]} outputs"
-        fix = "end the model with Dense(1), or choose the outputs to compare"
+        fix = (
+            f"for classes, y = lamina.utils.to_categorical(y, {pred[-1]}) with "
+            "loss='categorical_crossentropy';\n  for a regression, end the model with Dense(1)"
+        )
     elif true and pred in (true[:-1], (*true[:-1], 1)):
         cause = f"there are {true[-1]} targets per sample, and the model has one output"
         fix = f"end the model with Dense({true[-1]})"
@@ -276,17 +283,31 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
         cause = "targets and predictions of different samples"
         fix = "check that inputs and targets were cut, shuffled and batched alike"
     elif len(true) != len(pred):
-        cause = "an axis is missing or was not summed away, e.g. by Flatten()"
-        fix = f"let the model end in shape {true}, or reshape the targets to {pred}"
+        cause, fix = _another_rank(true, pred, true, pred)
     else:
         cause = "the last layer does not have one unit per target"
         fix = f"let the model end in shape {true}, or change the targets"
+        if true[:-1] == pred[:-1]:
+            fix = f"end the model with Dense({true[-1]})"
     return ValueError(
         f"{caller} compares y_true and y_pred number by number, and their shapes differ.\n"
         f"  Received: y_true of shape {true}, y_pred of shape {pred}.\n"
         f"  Likely cause: {cause}.\n"
         f"  Fix: {fix}."
     )
+
+
+def _another_rank(true: tuple, pred: tuple, end: tuple, wanted: tuple) -> tuple[str, str]:
+    """Cause and fix where outputs and targets differ in their number of axes."""
+    cause = "an axis is missing, or was not summed away"
+    if len(pred) > 2 and len(true) <= 2:
+        wide = end[-1] if len(end) > 1 else 1
+        units = f", and Dense({wide}) as the last layer" if wide != pred[-1] else ""
+        return cause, f"lamina.layers.Flatten() before the last layer{units}"
+    fix = f"let the model end in shape {end}"
+    if math.prod(true) == math.prod(wanted):
+        fix += f", or y = y.reshape({(-1, *wanted[1:])})"
+    return cause, fix
 
 
 def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller: str) -> ValueError:
@@ -298,10 +319,9 @@ def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller:
         fix = "check that inputs and labels were cut, shuffled and batched alike"
     elif len(true) == len(pred):
         cause = f"one-hot labels of {true[-1]} classes for {classes} outputs"
-        fix = f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_TWIN[caller]!r}"
+        fix = f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_TWIN.get(caller, caller)!r}"
     else:
-        cause = "an axis is missing or was not summed away, e.g. by Flatten()"
-        fix = f"let the model end in shape {(*true, classes)}, or reshape the labels to {wanted}"
+        cause, fix = _another_rank(true, pred, (*true[:1], classes), wanted)
     return ValueError(
         f"{caller} needs one whole-number label for each row of {classes} class scores.\n"
         f"  Received: y_true of shape {true}, y_pred of shape {pred}; labels of shape {wanted} "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 
 from lamina.core import masking, registry
-from lamina.core.errors import did_you_mean
+from lamina.core.errors import attribute_error, did_you_mean
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
@@ -73,9 +73,10 @@ class Model(Trainer):
 
         def __getattr__(self, name: str) -> Any:
             if name in _FORMERLY:
-                raise AttributeError(
+                raise attribute_error(
                     f"{type(self).__name__} has no {name} any more, as in Keras 3.\n"
-                    f"  Fix: {_FORMERLY[name]}."
+                    f"  Fix: {_FORMERLY[name]}.",
+                    name,
                 )
             return object.__getattribute__(self, name)  # raises what has been raised before
 

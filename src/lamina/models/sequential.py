@@ -7,13 +7,15 @@ from typing import Any
 
 import jax
 
+from lamina import activations
 from lamina.core import masking, registry, structure
 from lamina.core.call_signature import is_shape
+from lamina.core.init_arguments import example_of
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.text import Prepared, has_text
 from lamina.core.variable import name_scope, resolve_shape
-from lamina.layers.input import InputLayer
+from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
 from lamina.models.model import Model
 
@@ -74,7 +76,7 @@ class Sequential(Model):
             kind = "the class itself" if isinstance(layer, type) else f"a {type(layer).__name__}"
             raise TypeError(
                 f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
-                "  Fix: pass an instance, e.g. lamina.layers.Dense(128, activation='relu')."
+                f"  Fix: {_as_layer(layer)}."
             )
         layer._check_initialised()
         if any(layer.name == other.name and layer is not other for other in self._stack):
@@ -221,6 +223,22 @@ class Sequential(Model):
     def build_from_config(self, config: dict) -> None:
         if not self.built and config.get("input_shape") and self.layers:
             self.build(tuple(config["input_shape"]))
+
+
+def _as_layer(given: Any) -> str:
+    """What to type in place of something that is no layer."""
+    if isinstance(given, type):
+        return example_of(given)
+    name = given if isinstance(given, str) else getattr(given, "__name__", "")
+    if name in activations.__all__:
+        return f"lamina.layers.Activation({name!r})"
+    if given is Input:
+        return "lamina.Input(shape=…)"
+    if is_shape(given) and given:
+        return f"lamina.Input({tuple(given)})"
+    if callable(given):
+        return f"lamina.layers.Lambda({name})"
+    return "pass an object, e.g. lamina.layers.Dense(128, activation='relu')"
 
 
 def _alone(inputs: Any) -> Any:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.errors import LaminaWarning
+from lamina.core.layer_state import call_state
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import Axes, as_array, as_axes, floats
 from lamina.ops.define import operations
@@ -313,12 +314,14 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
         [0.5, 0.5]
     """
     x = floats(x)
-    if isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
+    # In a model, training says so once, with the name of the model.
+    called_by_user = not call_state.layers and not isinstance(x, jax.core.Tracer)
+    if called_by_user and isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
         warnings.warn(
             f"softmax over axis {axis} of shape {x.shape}: a single value always becomes 1.\n"
             "  Likely meant: sigmoid, the probability of one class.",
             LaminaWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return jax.nn.softmax(x, as_axes(axis))
 

@@ -284,17 +284,28 @@ def existing(filepath: str | Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise DamagedFileError(
-            f"{path} is a folder, and a model is one file.\n"
-            "  Likely cause: it was saved by TensorFlow 2 as a SavedModel.\n"
-            "  Fix: there, model.save('model.keras') writes a file that Lamina reads."
-        )
+        raise DamagedFileError(f"{path} is a folder, and a model is one file.{_in_folder(path)}")
     neighbours: list[str] = []
     with contextlib.suppress(OSError):
         neighbours = [p.name for p in path.parent.iterdir()]
     close = nearest(path.name, neighbours)
     hint = f" Did you mean {str(path.parent / close)!r}?" if close else ""
     raise FileNotFoundError(f"There is no file {str(path)!r}.{hint}")
+
+
+def _in_folder(path: Path) -> str:
+    """What was probably meant by a folder in place of a model file."""
+    if (path / "saved_model.pb").exists() or (path / "keras_metadata.pb").exists():
+        return (
+            "\n  Likely cause: it was saved by TensorFlow 2 as a SavedModel.\n"
+            "  Fix: there, model.save('model.keras') writes a file that Lamina reads."
+        )
+    with contextlib.suppress(OSError):
+        files = sorted(p for p in path.iterdir() if p.suffix in (".keras", ".h5"))
+        models = [p for p in files if not p.name.endswith(".weights.h5")]
+        if models:
+            return f"\n  Fix: the file in it, {str(models[0])!r}."
+    return "\n  Fix: name the .keras file; there is none in this folder."
 
 
 def _ignore_old_arguments(function: str, given: dict[str, Any]) -> None:

@@ -40,6 +40,13 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
                 f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
             ) from error
     kind = value.dtype.kind
+    if kind == "O" and value.size and isinstance(value.flat[0], dict):
+        raise TypeError(
+            f"{what} is a list of {value.size} dicts, one for each sample.\n"
+            f"  Fix: {what} = numpy.array([list(row.values()) for row in {what}]), or for a model "
+            f"with an Input of each name:\n"
+            f"  {what} = {{key: numpy.array([row[key] for row in {what}]) for key in {what}[0]}}"
+        )
     if kind in "OUST":
         value = _from_objects(value, what)
     elif kind not in "biufcV":
@@ -94,12 +101,16 @@ def convert(structure: Any, what: str = "data", text: bool = False) -> Any:
     if isinstance(structure, tuple) or (
         isinstance(structure, list)
         and structure
-        and all(hasattr(v, "shape") or isinstance(v, dict) for v in structure)
+        and all(hasattr(v, "shape") or _is_dict_of_arrays(v) for v in structure)
     ):
         return tuple(convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure))
     if structure is None:
         return None
     return to_array(structure, what, text)
+
+
+def _is_dict_of_arrays(value: Any) -> bool:
+    return isinstance(value, dict) and any(np.ndim(v) for v in value.values())
 
 
 def number_of_samples(*structures: Any) -> int:

@@ -1,5 +1,6 @@
 """What can be known to be wrong before the first step is said before the first step."""
 
+import inspect
 import sys
 import warnings
 from collections.abc import Collection
@@ -15,6 +16,8 @@ from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
 from lamina.core.text import Prepared
 from lamina.layers import Embedding
+from lamina.training import label_checks
+from lamina.training.label_checks import readable
 
 _said: set[str] = set()
 
@@ -89,6 +92,8 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         fix = "give x as a list of the inputs"
         if len(expected) == 1:
             fix = f"x = x[{next(iter(x), 0) if isinstance(x, dict) else 0!r}]"
+            if isinstance(x, dict) and 1 < len(x) == expected[0].shape[-1]:
+                fix = "x = numpy.stack(list(x.values()), axis=-1)"  # its columns
         raise ValueError(
             f"{where}model {model.name!r} takes {_count(len(expected), 'input')} ({names}), and x "
             f"{kind}.\n  Fix: {fix}."
@@ -107,8 +112,9 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         if not _fits(shape, wanted):
             label = "" if len(given) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(
-                f"{where}model {model.name!r} takes arrays of shape {_readable(wanted)}{label}.\n"
-                f"  Received: {name} of shape {shape}.\n{_why_it_does_not_fit(name, shape, wanted)}"
+                f"{where}model {model.name!r} takes arrays of shape {readable(wanted)}{label}.\n"
+                f"  Received: {name} of shape {shape}.\n"
+                f"{_why_it_does_not_fit(name, shape, wanted, _is_fixed(model))}"
             )
 
 
@@ -149,7 +155,13 @@ def _agree(shape: tuple, wanted: tuple) -> bool:
     )
 
 
-def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple) -> str:
+def _is_fixed(model: Any) -> bool:
+    """Whether a model has learned, so that its inputs can't be changed any more."""
+    iterations = getattr(model.optimizer, "iterations", None)
+    return not model.compiled or (iterations is not None and int(iterations) > 0)
+
+
+def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) -> str:
     """The likely cause and the line to type."""
     one, size = wanted[1:], int(np.prod(shape[1:]))
     known = None not in one
@@ -167,14 +179,74 @@ def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple) -> str:
         cause = "the same numbers in another arrangement"
         fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *one)))})"
     elif len(shape) == len(wanted):
-        cause = "other columns than the model was made for"
-        if len(one) > 1:
-            cause = "samples of another size than the model was made for"
-        fix = f"lamina.Input({shape[1:]}) as the input of the model"
+        cause, fix = _other_size(name, shape, one, fixed)
     else:
         cause = "an axis too many or too few"
-        fix = f"bring {name} to the shape {_readable(wanted)}"
+        fix = f"bring {name} to the shape {readable(wanted)}"
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
+
+
+def _other_size(name: str, shape: tuple, one: tuple, fixed: bool) -> tuple[str, str]:
+    new_input = f"lamina.Input({shape[1:]}) as the input of the model"
+    if len(one) == 3 and None not in one and shape[-1] == one[-1]:
+        cause = "images of another size than the model was made for"
+        resized = f"{name} = lamina.ops.image.resize({name}, {one[:2]})"
+        return cause, resized if fixed else f"{resized}, or {new_input}"
+    if len(one) > 1:
+        cause = "samples of another size than the model was made for"
+        needed = f"samples of shape {one}, as it was made for"
+    else:
+        cause = "other columns than the model was made for"
+        needed = f"the {one[0]} columns that it was made for, in the same order"
+    if fixed:
+        return cause, f"give the model {needed}"
+    return cause, f"{new_input}; a model that was trained needs {needed}"
+
+
+def samples_in_input(model: Any, x: Any, y: Any) -> None:
+    """Refuse a model whose `Input` counts the samples, as `Input(x_train.shape)` does."""
+    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    if not model.inputs or len(model.inputs) != 1 or len(given) != 1 or not targets:
+        return
+    wanted = tuple(model.inputs[0].shape)[1:]
+    shape, rows = np.shape(given[0]), np.shape(targets[0])[:1]
+    if len(shape) > 1 and shape == wanted and rows == shape[:1]:
+        raise ValueError(
+            f"model {model.name!r} takes arrays of shape {readable((None, *wanted))}, and x has "
+            f"shape {shape}.\n"
+            f"  Likely cause: the number of samples, {shape[0]:,}, was given to Input.\n"
+            f"  Fix: lamina.Input({shape[1:]}) as the input of the model."
+        )
+
+
+def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
+    """What to say, if data that was refused would fit with x and y the other way round.
+
+    Args:
+        known_inputs: The inputs of the model as it was before it saw x.
+    """
+    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    if len(given) != 1 or len(targets) != 1 or isinstance(x, Prepared):
+        return None
+    shape, other = np.shape(given[0]), np.shape(targets[0])
+    fix = "x, y = y, x"
+    if known_inputs:
+        wanted = tuple(known_inputs[0].shape)
+        fits = len(known_inputs) == 1 and _fits(other, wanted) and not _fits(shape, wanted)
+        wants = f"takes inputs of shape {readable(wanted)}"
+    else:
+        units = [getattr(layer, "units", None) for layer in model.layers[-1:]]
+        thin = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+        fits = thin and len(other) > 1 and other[1] > 1 and units == [1]
+        wants = "ends in one output"
+        fix += ", with the model made anew" if model.built else ""
+    if not fits:
+        return None
+    return (
+        f"x and y seem to have changed places: model {model.name!r} {wants}.\n"
+        f"  Received: x of shape {shape}, y of shape {other}.\n"
+        f"  Fix: {fix}."
+    )
 
 
 def finite(structure: Any, what: str, where: str = "") -> None:
@@ -204,8 +276,22 @@ def finite(structure: Any, what: str, where: str = "") -> None:
             f"{where}{name} holds {_count(count, 'number')} that {'is' if count == 1 else 'are'} "
             f"NaN or infinite; the first is {value} at {name}{list(first)}.\n"
             "  Likely cause: missing values in a table, or a division by zero.\n"
-            f"  Fix: {name} = numpy.nan_to_num({name}), or leave those rows out."
+            f"{_without_broken_rows(name)}"
         )
+
+
+def _without_broken_rows(name: str) -> str:
+    """How to get rid of NaN and infinite numbers. A target that is not known is not 0."""
+    zeros = f"{name} = numpy.nan_to_num({name}, posinf=0, neginf=0)"
+    if name not in ("x", "y"):  # one of several
+        return f"  Fix: leave those rows out everywhere, or put 0 there: {zeros}."
+    return (
+        "  Fix: leave those rows out:\n"
+        f"  keep = numpy.isfinite(numpy.asarray({name}, 'float32')).reshape(len({name}), -1)"
+        ".all(axis=1)\n"
+        "  x, y = numpy.asarray(x)[keep], numpy.asarray(y)[keep]"
+        + (f"\n  or put 0 there: {zeros}" if name == "x" else "")
+    )
 
 
 def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
@@ -224,11 +310,11 @@ def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
     for loss, target, output in zip(model._objectives._losses, given, outputs, strict=True):
         name = _loss_name(loss)
         if name == "sparse_categorical_crossentropy":
-            _class_numbers(loss, target, output, where)
+            label_checks.class_numbers(loss, target, output, where)
         elif name == "categorical_crossentropy":
-            _one_hot(target, output, where)
+            label_checks.one_hot(loss, target, output, where)
         elif name == "binary_crossentropy":
-            _between_zero_and_one(target, where)
+            label_checks.between_zero_and_one(loss, target, output, where)
 
 
 def targets_given(model: Any, y: Any, where: str = "") -> None:
@@ -291,82 +377,22 @@ def class_weight(model: Any, weights: Any) -> None:
         )
 
 
-def _class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
-    classes = output.shape[getattr(loss, "axis", -1)]
-    y = np.asarray(y)
-    ignored = getattr(loss, "ignore_class", None)
-    if ignored is not None:
-        y = y[y != ignored]
-    if not y.size:
-        return
-    low, high = y.min(), y.max()
-    if low < 0 or high >= classes:
-        if low == 1 and high == classes:
-            cause, fix = "labels that start at 1; classes are counted from 0", "y = y - 1"
-        elif len(np.unique(y)) <= classes:
-            cause = "labels that are not numbered from 0"
-            fix = "y = numpy.unique(y, return_inverse=True)[1]"
-            if where:
-                cause, fix = "other labels than those of training", "number them as in training"
-        else:
-            cause = "an output layer of the wrong size"
-            fix = f"Dense({int(high) + 1}) as the last layer"
-        raise ValueError(
-            f"{where}the labels run from {low} to {high}, but the model's output has {classes} "
-            f"classes, numbered 0 to {classes - 1}.\n"
-            f"  Likely cause: {cause}.\n"
-            f"  Fix: {fix}."
-        )
-    if jnp.issubdtype(y.dtype, jnp.floating) and np.any(y != np.round(y)):
-        raise ValueError(
-            f"{where}sparse_categorical_crossentropy takes class numbers (0 to {classes - 1}) and "
-            f"received fractions such as {y[y != np.round(y)].flat[0]}.\n"
-            "  Likely cause: the task is a regression.\n"
-            "  Fix: loss='mean_squared_error' and Dense(1) as the last layer."
-        )
-
-
-def _one_hot(y: Any, output: Any, where: str) -> None:
-    if len(y.shape) == len(output.shape) and y.shape[-1] == output.shape[-1]:
-        return
-    classes = output.shape[-1]
-    if len(y.shape) == len(output.shape) and y.shape[-1] > 1:
-        cause, fix = "an output layer of the wrong size", f"Dense({y.shape[-1]}) as the last layer"
-    else:
-        cause = "the labels are class numbers"
-        fix = f"y = lamina.utils.to_categorical(y, {classes})"
-    raise ValueError(
-        f"{where}categorical_crossentropy takes one-hot labels of shape "
-        f"{_readable(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
-        f"  Likely cause: {cause}.\n"
-        f"  Fix: {fix}"
-        + (", or loss='sparse_categorical_crossentropy'." if "to_cat" in fix else ".")
-    )
-
-
-def _between_zero_and_one(y: Any, where: str) -> None:
-    y = np.asarray(y)
-    if not y.size:
-        return
-    low, high = y.min(), y.max()
-    if low < 0 or high > 1:
-        two = len(np.unique(y)) == 2
-        cause = "labels such as -1 and 1" if two else "more than two classes"
-        fix = f"y = y > {low}" if two else "Dense(classes, activation='softmax') as the last layer"
-        raise ValueError(
-            f"{where}binary_crossentropy takes labels between 0 and 1 and received {low} to "
-            f"{high}.\n  Likely cause: {cause}.\n  Fix: {fix}"
-            + ("." if two else ", with\n  loss='sparse_categorical_crossentropy'.")
-        )
-
-
 def logits(model: Any) -> None:
     """Refuse probabilities where a loss expects logits, and warn of the reverse."""
-    final = _final_activations(model)
-    for loss, activation in zip(model._objectives._losses, final, strict=False):
+    final = zip(_final_activations(model), model.outputs or [], strict=True)
+    for loss, (activation, tensor) in zip(model._objectives._losses, final, strict=False):
         name = _loss_name(loss)
         # A loss given by name has no such setting, and takes probabilities.
         from_logits = getattr(loss, "from_logits", False)
+        if activation == "softmax" and tensor.shape[-1] == 1:
+            warn_once(
+                "one-softmax",
+                f"The last layer of {model.name!r} applies softmax to one unit, which always "
+                "gives 1.\n"
+                "  Fix: Dense(1, activation='sigmoid') as the last layer, with "
+                "loss='binary_crossentropy'.",
+                model,
+            )
         if from_logits and activation in ("softmax", "sigmoid"):
             raise ValueError(
                 f"The loss {name} was made with from_logits=True, but the last layer already "
@@ -374,7 +400,7 @@ def logits(model: Any) -> None:
                 f"  Fix: loss={name!r}, or take the activation off the last layer."
             )
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
-            kind = "sigmoid" if "binary" in str(name) else "softmax"
+            kind = _probabilities_for(name)
             warn_once(
                 "logits",
                 f"The loss {name} expects probabilities, but the last layer of {model.name!r} has "
@@ -382,6 +408,57 @@ def logits(model: Any) -> None:
                 f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",
                 model,
             )
+
+        elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
+            warn_once("probabilities", without_probabilities(model) or "", model)
+
+
+# Activations whose outputs the logarithm in a crossentropy has no use for.
+_NO_PROBABILITIES = frozenset(
+    "relu relu6 leaky_relu elu selu celu gelu silu mish tanh hard_tanh softsign log_softmax".split()
+)
+
+
+def _probabilities_for(loss: str | None) -> str:
+    return "sigmoid" if "binary" in str(loss) else "softmax"
+
+
+def without_probabilities(model: Any) -> str | None:
+    """What to say of a crossentropy on outputs that are no probabilities; None if there is none."""
+    final = _final_activations(model)
+    for loss, activation in zip(model._objectives._losses, final, strict=False):
+        name = _loss_name(loss)
+        if activation in _NO_PROBABILITIES and "crossentropy" in str(name):
+            if not getattr(loss, "from_logits", False):
+                return (
+                    f"The loss {name} takes the logarithm of probabilities, but the last layer of "
+                    f"{model.name!r} has the activation {activation}.\n"
+                    f"  Fix: activation={_probabilities_for(name)!r} on the last layer."
+                )
+    return None
+
+
+def why_not_finite(model: Any) -> str:
+    """The likely cause of a loss that is NaN or infinite, and the line to type."""
+    wrong_loss = without_probabilities(model)
+    if wrong_loss is not None:
+        return f"  Likely cause: {wrong_loss}"
+    optimizer = model.optimizer
+    try:
+        rate = float(optimizer.learning_rate)
+        shown = f"The learning rate is {rate:g}. "
+    except (AttributeError, TypeError):
+        rate, shown = None, ""
+    usual = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
+    fix = "a tenth of the learning rate, clipnorm=1.0 in the optimizer"
+    if rate is not None and usual is not None and isinstance(usual.default, float):
+        name = f"{type(optimizer).__module__.partition('.')[0]}.optimizers"
+        calmer = f"{min(rate / 10, usual.default):g}, clipnorm=1.0"
+        fix = f"optimizer={name}.{type(optimizer).__name__}({calmer})"
+    return (
+        f"  {shown}Likely cause: it is too high, or the inputs are not scaled, so that the weights "
+        f"ran away.\n  Fix: {fix}, or inputs between 0 and 1."
+    )
 
 
 def _final_activations(model: Any) -> list[str | None]:
@@ -410,9 +487,3 @@ def _loss_name(loss: Any) -> str | None:
 def _count(number: int, thing: str) -> str:
     """`1 input`, `2 inputs`."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def _readable(shape: tuple) -> str:
-    """`(samples, 28, 28)` for `(None, 28, 28)`."""
-    sizes = ["samples" if i == 0 and s is None else str(s) for i, s in enumerate(shape)]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

@@ -105,7 +105,8 @@ def limited(asked: int | None, limit: int | None, what: str) -> int:
     """A number of epochs or steps within what `lamina.config` allows, which is said once."""
     if limit is None or (asked is not None and asked <= limit):
         return asked  # type: ignore[return-value]
-    checks.warn_once(f"limited-{what}", f"Limited to {limit} {what}, as lamina.config asks.")
+    counted = what if limit != 1 else what.replace("steps", "step").replace("epochs", "epoch")
+    checks.warn_once(f"limited-{what}", f"Limited to {limit} {counted}, as lamina.config asks.")
     return limit
 
 

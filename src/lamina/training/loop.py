@@ -272,17 +272,10 @@ class Loop:
                 "  Fix: inputs between 0 and 1, or dtype policy 'mixed_bfloat16', which has the "
                 "range of float32. The weights are those before the first step left out."
             )
-        rate = getattr(model.optimizer, "learning_rate", None)
-        try:
-            shown = f"The learning rate is {float(rate):g}. " if rate is not None else ""
-        except TypeError:
-            shown = ""
+        place = f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
         raise FloatingPointError(
-            f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}.\n"
-            f"  {shown}Likely cause: it is too high, or the inputs are not scaled, so that the "
-            "weights ran away.\n"
-            "  Fix: a tenth of the learning rate, clipnorm=1.0 in the optimizer, or inputs between "
-            "0 and 1. model.history has the epochs before; the weights are no longer usable."
+            f"{place}\n{checks.why_not_finite(model)}\n"
+            "  model.history has the epochs before; the weights are no longer usable."
         )
 
     def _calls(
@@ -411,6 +404,7 @@ class Loop:
 
     def _feed(self, x: Any, *others: Any) -> Feed:
         if hasattr(x, "shape"):
+            checks.samples_in_input(self.model, x, others[0])
             with_batch_axis(self.model, x, refuse=True)
         x = named_columns(self.model, x)
         return make_feed(x, *others, prepare=self.model.on_host)  # type: ignore[misc]
@@ -426,14 +420,21 @@ class Loop:
         """
         x, y, sample_weight = feed.example()
         model = self.model
-        with_batch_axis(model, x, refuse=True)
-        checks.inputs(model, x, where)
-        model.prepare(x, y, sample_weight, training=training)
+        known_inputs = model.inputs
+        try:
+            with_batch_axis(model, x, refuse=True)
+            checks.inputs(model, x, where)
+            model.prepare(x, y, sample_weight, training=training)
+            self._check_data(x, y, sample_weight, where)
+            if model.compares_targets(training):
+                checks.targets_given(model, y, where)
+                checks.objectives(model, y, sample_weight)
+        except ValueError as error:
+            changed = checks.changed_places(model, known_inputs, x, y)
+            if changed is None:
+                raise
+            raise ValueError(f"{where}{changed}") from error
         checks.logits(model)
-        self._check_data(x, y, sample_weight, where)
-        if model.compares_targets(training):
-            checks.targets_given(model, y, where)
-            checks.objectives(model, y, sample_weight)
         checks.class_weight(model, class_weight)
         if isinstance(feed, StreamFeed):
             feed.check = partial(self._check_data, where=where)

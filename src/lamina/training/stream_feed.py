@@ -59,6 +59,8 @@ class StreamFeed:
         self._given = 0  # batches of the epoch that an interrupted run has had
         self._looked_through = 0  # batches of the epoch that have passed all checks
         self._discarded = 0  # batches to draw and not to use
+        self._numbers: list[int] = []  # what a PyDataset is asked for in this epoch, in order
+        self._first = 0  # the place of the first of them in the epoch
         # Set by the loop once the model is known: looks at all batches before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self.interrupted: Callable[[], bool] = lambda: False
@@ -157,7 +159,8 @@ class StreamFeed:
         if isinstance(source, PyDataset) and source.num_batches is not None:
             count = source.num_batches
             order = permutation(count, self.seed, epoch) if self.shuffle else range(count)
-            numbers = [int(i) for i in order[start:]]
+            self._first, self._numbers = start, [int(i) for i in order[start:]]
+            numbers = self._numbers
             return prepared(source, numbers)
         return iter(source)
 
@@ -201,6 +204,8 @@ class StreamFeed:
         return self.reweight(data)
 
     def _note_batch(self, error: Exception, number: int) -> None:
+        if self._numbers:  # the user knows it by what __getitem__ was asked for
+            number = self._numbers[number - self._first]
         error.add_note(f"  In batch {number} (from 0) of the {type(self.source).__name__}.")
 
     def _refuse_other_parts(self, *parts: Any) -> None:

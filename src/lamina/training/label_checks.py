@@ -1,0 +1,165 @@
+"""Labels that do not fit their loss: what they probably are, and the line to type."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+_BINARY = "Dense(1, activation='sigmoid') as the last layer, and loss='binary_crossentropy'"
+_REGRESSION = "loss='mean_squared_error' and Dense(1) as the last layer"
+_SPARSE = "loss='sparse_categorical_crossentropy'"
+_NUMBERED = "y = numpy.unique(y, return_inverse=True)[1]"
+
+
+def class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
+    """Refuse labels that are not the numbers of classes that the output has.
+
+    Args:
+        loss: A sparse categorical crossentropy.
+        y: Labels of one output, on the host.
+        output: The output, of which the shape is read.
+        where: What comes before the message: `"validation_data: "`.
+    """
+    classes = output.shape[getattr(loss, "axis", -1)]
+    y = np.asarray(y)
+    ignored = getattr(loss, "ignore_class", None)
+    if ignored is not None:
+        y = y[y != ignored]
+    if not y.size:
+        return
+    if has_fractions(y):
+        raise ValueError(
+            f"{where}sparse_categorical_crossentropy takes class numbers (0 to {classes - 1}) and "
+            f"received fractions such as {y[y != np.round(y)].flat[0]}.\n"
+            "  Likely cause: the task is a regression.\n"
+            f"  Fix: {_REGRESSION}."
+        )
+    low, high = (int(bound) for bound in (y.min(), y.max()))
+    if low < 0 or high >= classes:
+        cause, fix = _why_not_numbers(loss, y, classes)
+        if where and "last layer" not in fix:
+            cause, fix = "other labels than those of training", "number them as in training"
+        raise ValueError(
+            f"{where}the labels run from {low} to {high}, but the model's output has {classes} "
+            f"class{'' if classes == 1 else 'es'}, numbered 0 to {classes - 1}.\n"
+            f"  Likely cause: {cause}.\n"
+            f"  Fix: {fix}."
+        )
+
+
+def _why_not_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
+    """The likely cause and the line to type, for whole numbers that are no class numbers."""
+    seen = np.unique(y)
+    low, high = int(seen[0]), int(seen[-1])
+    if classes == 1 and low >= 0 and high <= 1:
+        return "one output, which tells two classes apart by one probability", _BINARY
+    if low == 1 and high == classes:
+        return "labels that start at 1; classes are counted from 0", "y = y - 1"
+    if len(seen) <= classes:
+        return "labels that are not numbered from 0", _NUMBERED
+    if low < 0 and len(seen) == classes + 1 and seen[1] >= 0 and high < classes and classes > 1:
+        logits = ", from_logits=True" if getattr(loss, "from_logits", False) else ""
+        return (
+            f"{low} marks samples without a label",
+            f"loss=lamina.losses.SparseCategoricalCrossentropy(ignore_class={low}{logits}).\n"
+            f"  If {low} is a class like the others: {_NUMBERED}, and "
+            f"{_last_layer(loss, len(seen))}",
+        )
+    if len(seen) > max(20, y.size // 2):
+        return "the task is a regression", _REGRESSION
+    if low < 0 or high >= 2 * len(seen):
+        cause = "labels that are not numbered from 0, and an output layer of the wrong size"
+        return cause, f"{_NUMBERED}, and {_last_layer(loss, len(seen))}"
+    return "an output layer of the wrong size", _last_layer(loss, high + 1)
+
+
+def one_hot(loss: Any, y: Any, output: Any, where: str) -> None:
+    """Refuse labels that have not one column for each class; see `class_numbers`."""
+    classes = output.shape[-1]
+    if len(y.shape) == len(output.shape) and y.shape[-1] == classes:
+        return
+    cause, fix = _why_not_one_hot(loss, np.asarray(y), tuple(output.shape))
+    raise ValueError(
+        f"{where}categorical_crossentropy takes one-hot labels of shape "
+        f"{readable(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
+        f"  Likely cause: {cause}.\n"
+        f"  Fix: {fix}."
+    )
+
+
+def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]:
+    classes = output[-1]
+    columns = y.shape[-1] if y.ndim > 1 else 1
+    tells_classes = y.ndim == 2 and columns > 1 and bool(np.all(y.sum(-1) == 1) and y.min() >= 0)
+    if y.size and has_fractions(y) and columns == 1:
+        return "the task is a regression", _REGRESSION
+    if len(output) > max(2, y.ndim) and (tells_classes or y.ndim == 1 or columns == 1):
+        wanted = columns if tells_classes else int(np.max(y, initial=0)) + 1
+        fix = f"lamina.layers.Flatten() before the last layer, and {_last_layer(loss, wanted)}"
+        if not tells_classes:
+            fix += f",\n  with {_SPARSE}"
+        return "the model's output has an axis too many, because a Flatten is missing", fix
+    if y.ndim == len(output) and columns > 1:
+        return "an output layer of the wrong size", _last_layer(loss, columns)
+    low, high = int(np.min(y, initial=0)), int(np.max(y, initial=0))
+    if classes == 1:
+        if low >= 0 and high <= 1:
+            return "one output, which tells two classes apart by one probability", _BINARY
+        return "the labels are class numbers", f"{_last_layer(loss, high + 1)}, and {_SPARSE}"
+    if low >= 0 and high < classes:
+        fix = f"y = lamina.utils.to_categorical(y, {classes}), or {_SPARSE}"
+        return "the labels are class numbers", fix
+    cause, fix = _why_not_numbers(loss, y, classes)
+    return f"the labels are class numbers, and {cause}", f"{_SPARSE}, and {fix}"
+
+
+def between_zero_and_one(loss: Any, y: Any, output: Any, where: str) -> None:
+    """Refuse targets of a binary crossentropy that are no probabilities; see `class_numbers`."""
+    y = np.asarray(y)
+    if not y.size:
+        return
+    low, high = y.min(), y.max()
+    if low >= 0 and high <= 1:
+        return
+    cause, fix = _why_not_binary(loss, y, tuple(output.shape))
+    raise ValueError(
+        f"{where}binary_crossentropy takes labels between 0 and 1 and received {low:g} to "
+        f"{high:g}.\n  Likely cause: {cause}.\n  Fix: {fix}."
+    )
+
+
+def _why_not_binary(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]:
+    low, high = y.min(), y.max()
+    seen = np.unique(y)
+    if len(seen) == 2:
+        return f"labels such as {low:g} and {high:g}", f"y = y > {low:g}"
+    if len(output) > 1 and output[-1] > 1 or len(output) > 2:
+        if low >= 0 and high <= 255:
+            return "pixels from 0 to 255", "y = y / 255"
+        return "targets that are not scaled", "y = (y - y.min()) / (y.max() - y.min())"
+    if has_fractions(y) or len(seen) > 20:
+        return "the task is a regression", _REGRESSION
+    numbered = low == 0 and high < 2 * len(seen)
+    wanted = int(high) + 1 if numbered else len(seen)
+    sparse = _SPARSE
+    if getattr(loss, "from_logits", False):
+        sparse = "loss=lamina.losses.SparseCategoricalCrossentropy(from_logits=True)"
+    fix = f"{_last_layer(loss, wanted)}, and {sparse}"
+    return "more than two classes", fix if numbered else f"{_NUMBERED},\n  with {fix}"
+
+
+def has_fractions(y: np.ndarray) -> bool:
+    """Whether some of the numbers are not whole."""
+    return bool(jnp.issubdtype(y.dtype, jnp.floating) and np.any(y != np.round(y)))
+
+
+def _last_layer(loss: Any, units: int) -> str:
+    """`Dense(3, activation='softmax') as the last layer`."""
+    softmax = "" if getattr(loss, "from_logits", False) else ", activation='softmax'"
+    return f"Dense({units}{softmax}) as the last layer"
+
+
+def readable(shape: tuple) -> str:
+    """`(samples, 28, 28)` for `(None, 28, 28)`."""
+    sizes = ["samples" if i == 0 and s is None else str(s) for i, s in enumerate(shape)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

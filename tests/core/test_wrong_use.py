@@ -1,0 +1,127 @@
+"""What a newcomer writes in place of a layer, a name or an argument, and what he is told."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.core.errors import nearest
+
+CLASSES = ["Flatten", "Dense", "Conv2D", "Dropout", "LSTM", "BatchNormalization", "Embedding"]
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "MaxPooling2D", "ReLU", "MultiHeadAttention"])
+def test_a_class_in_a_stack_is_answered_with_a_line_that_makes_a_layer(name):
+    with pytest.raises(TypeError, match="received the class itself") as caught:
+        lamina.Sequential([getattr(lamina.layers, name)])
+    line = re.search(r"Fix: (lamina\..*)\.$", str(caught.value))[1]
+    assert line.startswith(f"lamina.layers.{name}(")
+    assert isinstance(lamina.Sequential([eval(line)]).layers[0], getattr(lamina.layers, name))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [("relu", "Activation"), (lamina.activations.relu, "Activation"), ((4,), "InputLayer")],
+    ids=["its name", "the function", "a shape"],
+)
+def test_what_is_no_layer_is_answered_with_the_layer_that_was_meant(given, kind):
+    with pytest.raises(TypeError) as caught:
+        lamina.Sequential([given])
+    line = re.search(r"Fix: (lamina\..*)\.$", str(caught.value))[1]
+    model = lamina.Sequential([eval(line)])
+    assert type(model._stack[0]).__name__ == kind
+
+
+@pytest.mark.parametrize("name", [*CLASSES, "Concatenate", "ReLU"])
+def test_a_tensor_where_settings_go_is_explained_and_the_fix_runs(name):
+    shape = {"Conv2D": (9, 9, 1), "LSTM": (4, 3)}.get(name, (4,))
+    x, y = lamina.Input(shape), lamina.Input(shape)
+    given = (x, y) if name == "Concatenate" else (x,)
+    with pytest.raises(TypeError, match="given a tensor where its settings go") as caught:
+        getattr(lamina.layers, name)(*given)
+    line = re.search(r"Fix: (.*), in place of", str(caught.value))[1]
+    assert eval(line).shape[0] is None
+
+
+def test_a_layer_called_on_a_class_is_explained_and_the_fix_runs():
+    x = lamina.Input((2, 3))
+    with pytest.raises(TypeError, match="which is not a tensor") as caught:
+        lamina.layers.Dense(3)(lamina.layers.Flatten)
+    scope = {"x": x, "lamina": lamina}
+    exec(re.search(r"Fix: (x = .*) first", str(caught.value))[1], scope)
+    assert lamina.layers.Dense(3)(scope["x"]).shape == (None, 3)
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "SeparableConv2D", "SpatialDropout2D", "ConvLSTM2D"])
+def test_a_missing_argument_is_asked_of_the_class_that_the_user_wrote(name):
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) missing"):
+        getattr(lamina.layers, name)()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Adma", "Adam"), ("adma", "Adam"), ("Rmsprop", "RMSprop"), ("Adammax", "Adamax")],
+)
+def test_swapped_letters_are_one_slip(name, meant):
+    assert nearest(name, lamina.optimizers.__all__) == meant
+
+
+def test_no_name_is_better_than_a_far_one():
+    assert nearest("Dens", ["models", "saving", "losses"]) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("lamina.layers.Dens", "'Dense'"),
+        ("lamina.Dense", "'layers.Dense'"),
+        ("lamina.Dens", "'layers.Dense'"),
+        ("lamina.load_model", "'models.load_model'"),
+        ("lamina.Sequental", "'Sequential'"),
+    ],
+)
+def test_a_missing_name_is_answered_once(line, hint):
+    code = f"import lamina; {line}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith(f". Did you mean {hint}?")
+    assert done.stderr.count("Did you mean") == 1
+
+
+def test_a_name_that_keras_2_had_is_explained_without_a_guess():
+    code = "import lamina; lamina.Sequential().predict_classes"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "argmax(axis=-1)" in done.stderr
+    assert "Did you mean" not in done.stderr
+
+
+@pytest.mark.parametrize("found", ["model.keras", "old.h5"])
+def test_a_folder_with_a_model_in_it_is_answered_with_the_file(found, tmp_path):
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "model.keras").rename(tmp_path / found)
+    with pytest.raises(lamina.saving.DamagedFileError, match="is a folder") as caught:
+        lamina.models.load_model(tmp_path)
+    assert "SavedModel" not in str(caught.value)
+    assert re.search(r"Fix: the file in it, '(.*)'\.", str(caught.value))[1] == str(
+        tmp_path / found
+    )
+
+
+def test_a_saved_model_of_tensorflow_is_known_by_its_file(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(lamina.saving.DamagedFileError, match="as a SavedModel"):
+        lamina.models.load_model(tmp_path)
+
+
+def test_one_epoch_is_not_called_epochs():
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    lamina.config.set_max_epochs(1)
+    try:
+        with pytest.warns(UserWarning, match="Limited to 1 epoch, as"):
+            model.fit(np.zeros((4, 2)), np.zeros(4), epochs=2, verbose=0)
+    finally:
+        lamina.config.set_max_epochs(None)
