@@ -112,6 +112,26 @@ def test_operators_are_those_of_numpy(operator):
     np.testing.assert_allclose(operator(jnp.asarray(a), Variable(b)), expected)
 
 
+LOGICAL = {"and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "float32", "bfloat16"])
+@pytest.mark.parametrize("name", LOGICAL)
+def test_and_or_xor_are_logical_as_in_keras(name, dtype):
+    a, b = jnp.array([1, 2, 0, 0]).astype(dtype), jnp.array([2, 0, 1, 0]).astype("int32")
+    expected = getattr(np, f"logical_{name}")(a, b).tolist()
+    for x, y in [(Variable(a), b), (Variable(a), Variable(b)), (Variable(a), np.asarray(b))]:
+        result = LOGICAL[name](x, y)
+        assert (result.dtype, result.tolist()) == (bool, expected)
+    assert LOGICAL[name](Variable(a), True).tolist() == LOGICAL[name](a != 0, True).tolist()
+
+
+def test_products_of_int8_do_not_overflow():
+    a = np.full((1, 3), 100, "int8")
+    for x, y in [(Variable(a), a.T), (a, Variable(a.T)), (Variable(a), Variable(a.T))]:
+        assert (x @ y).tolist() == [[30000]]
+
+
 def test_the_other_operators_and_conversions():
     v, flags = Variable([-1.26, 2.0]), Variable([True, False])
     assert (-v)[1] == -2

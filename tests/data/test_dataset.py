@@ -3,6 +3,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lamina
@@ -22,12 +23,33 @@ def test_rows_of_several_arrays_go_together():
     assert [(x["a"].item(), y.item()) for x, y in dataset] == [(0, 0), (1, 2), (2, 4)]
 
 
-def test_a_table_gives_a_dictionary_of_columns():
-    import pandas
+TURNED = pd.DataFrame({"a": [0, 1, 2, 3], "b": [5, 6, 7, 8]}).iloc[::-1]
 
-    rows = list(Dataset.from_tensor_slices(pandas.DataFrame({"age": [3, 4], "sex": ["f", "m"]})))
-    assert rows[1]["age"] == 4
-    assert rows[1]["sex"] == "m"
+
+def test_columns_of_a_table_go_by_position_and_not_by_their_index():
+    dataset = Dataset.from_tensor_slices((dict(TURNED), TURNED["a"].to_numpy()))
+    assert [(int(x["a"]), int(y)) for x, y in dataset] == [(3, 3), (2, 2), (1, 1), (0, 0)]
+    assert values(Dataset.from_tensor_slices(TURNED["b"])) == [8, 7, 6, 5]
+    pairs = Dataset.from_generator(lambda: iter([(TURNED["a"], TURNED["b"])])).unbatch()
+    assert [(int(a), int(b)) for a, b in pairs] == [(3, 8), (2, 7), (1, 6), (0, 5)]
+
+
+def test_rows_of_a_table_are_vectors():
+    x, y = next(iter(Dataset.from_tensor_slices((TURNED, TURNED["a"])).batch(2)))
+    assert x.tolist() == [[3, 8], [2, 7]]
+    assert y.tolist() == [3, 2]
+    texts = Dataset.from_tensor_slices(pd.DataFrame({"s": ["f", "m"], "t": ["u", "v"]}))
+    assert [row.tolist() for row in texts] == [["f", "u"], ["m", "v"]]
+
+
+def test_a_table_of_texts_and_numbers_has_no_rows_that_are_vectors():
+    table = pd.DataFrame({"age": [3, 4], "sex": ["f", "m"]})
+    with pytest.raises(TypeError, match=r"'age': int64.*\n  Fix: dict\(table\)"):
+        Dataset.from_tensor_slices(table)
+    assert [(int(row["age"]), row["sex"]) for row in Dataset.from_tensor_slices(dict(table))] == [
+        (3, "f"),
+        (4, "m"),
+    ]
 
 
 @pytest.mark.parametrize("workers", [None, 3, AUTOTUNE])

@@ -1,6 +1,7 @@
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
@@ -108,3 +109,15 @@ def test_a_dataset_is_split_between_its_elements():
     assert together != list(range(10))
     with pytest.raises(TypeError, match="never ends"):
         split_dataset(dataset.repeat(), left_size=0.5)
+
+
+def test_rows_of_tables_are_taken_by_position():
+    table = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5]}, index=[3.0, 2.0, 1.0, 0.0])
+    for shuffle in (False, True):
+        (x, y), (x_rest, _) = split_dataset(
+            (table, table["a"].to_numpy()), left_size=3, shuffle=shuffle, seed=1
+        )
+        assert x["a"].tolist() == y.tolist()
+        assert len(x_rest) == 1
+    left, _ = split_dataset(dict(table), left_size=2)
+    assert left["a"].tolist() == [0.5, 1.5]

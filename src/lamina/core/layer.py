@@ -293,6 +293,8 @@ class Layer(LayerState):
         """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
         if isinstance(value, Variable):
             value = value.value
+        elif hasattr(value, "tocsr"):  # a sparse matrix of SciPy
+            value = value.toarray()
         wanted = self._input_dtype
         if isinstance(value, jax.Array):
             if wanted is not None and _castable(value.dtype, wanted):

@@ -306,25 +306,40 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
     return jax.device_put(host.astype(wanted))
 
 
-def _delegate(name: str) -> None:
+def _operator(name: str, function: Callable | None = None) -> None:
+    """Give Variables an operator: the array's own, or a function of both sides."""
+
     def operator(self: Variable, *others: Any) -> Any:
         for other in others:
             if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
                 return NotImplemented  # a symbolic tensor: its own operator draws the graph
-        unboxed = (o.value if isinstance(o, Variable) else o for o in others)
+        unboxed = [o.value if isinstance(o, Variable) else o for o in others]
+        if function is not None:
+            return function(self.value, *unboxed)
         return getattr(self.value, name)(*unboxed)
 
     operator.__name__ = name
     setattr(Variable, name, operator)
 
 
-for _operator in (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"),
-    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul"),
-    *("rand", "ror", "rxor"),
+def _matmul(a: jax.Array, b: Any) -> jax.Array:
+    # Products of int8 are added up in int32, as by `ops.matmul`.
+    wide = "int32" if a.dtype == getattr(b, "dtype", None) == "int8" else None
+    return jnp.matmul(a, b, preferred_element_type=wide)
+
+
+for _name in (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
+    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow"),
     *("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"),
 ):
-    _delegate(f"__{_operator}__")
+    _operator(f"__{_name}__")
+_operator("__matmul__", _matmul)
+_operator("__rmatmul__", lambda a, b: _matmul(jnp.asarray(b), a))
+# Logical and not bitwise, as those of symbolic tensors: a number is true unless it is 0.
+for _name in ("and", "or", "xor"):
+    _operator(f"__{_name}__", getattr(jnp, f"logical_{_name}"))
+    _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))
 
 
 def resolve_shape(shape: Any) -> tuple:

@@ -64,7 +64,11 @@ class Dataset:
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> "Dataset":
-        """One element for every row of an array, or of several arrays in a tuple or dictionary."""
+        """One element for every row of an array, or of several arrays in a tuple or dictionary.
+
+        Tables and their columns go by position. A row of a table is a vector; `dict(table)` gives
+        a dictionary with a number or text for every column.
+        """
         tensors = _each(_rows, tensors)
         lengths = {len(array) for array in _leaves(tensors)}
         if len(lengths) != 1:
@@ -229,6 +233,7 @@ class Dataset:
 
         def start() -> Iterator:
             for element in self._start():
+                element = _each(_rows, element)
                 rows = min(len(array) for array in _leaves(element))
                 yield from (_row(element, i) for i in range(rows))
 
@@ -453,14 +458,27 @@ def _leaves(element: Any) -> list:
 
 
 def _rows(value: Any) -> Any:
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a pandas table
-        return {name: value[name].to_numpy() for name in value.columns}
+    if hasattr(value, "to_numpy"):  # a table or a column, by position and not by its index
+        array = value.to_numpy()
+        if hasattr(value, "columns") and array.dtype.kind == "O" and not _of_one_kind(array):
+            kinds = ", ".join(f"{name!r}: {value[name].dtype}" for name in value.columns)
+            raise TypeError(
+                "from_tensor_slices makes a vector of every row of a table, and the columns of "
+                f"this one differ in kind ({kinds}).\n"
+                "  Fix: dict(table) in place of table gives a dictionary of columns."
+            )
+        value = array
     array = value if hasattr(value, "shape") else np.asarray(value)
     if np.ndim(array) == 0:
         raise ValueError(f"from_tensor_slices needs arrays with rows; received {value!r}.")
     if isinstance(array, np.ndarray) and array.dtype.kind in "US":
         return array.astype(object)  # so that a row is a plain Python string
     return array
+
+
+def _of_one_kind(array: np.ndarray) -> bool:
+    """Whether an array of objects holds nothing but texts, or nothing but other things."""
+    return len({isinstance(value, str) for value in array.ravel().tolist()}) == 1
 
 
 def _answering_numpy(value: Any) -> Any:

@@ -7,27 +7,34 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.text import as_values, is_text
+from lamina.training.sparse import SparseRows, dense, is_sparse
+from lamina.training.tables import is_column, is_table, rows_of_table
 
 
 def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
-    Floats of 64 bits become `floatx()`, integers of 64 bits become 32; other types, such as the
-    uint8 of images, stay: a quarter of the memory, and quicker to read in the compiled loop.
+    Tables go by position, whatever their index says; one column becomes `(samples, 1)`. Floats of
+    64 bits become `floatx()`, integers of 64 bits become 32; other types, such as the uint8 of
+    images, stay: a quarter of the memory, and quicker to read in the compiled loop.
 
     Args:
         value: What the user gave.
         what: Name for messages: `"x"`, `"y"`.
         text: Whether text is welcome, for the host part of a model; a single one is a batch.
     """
-    if isinstance(value, jax.Array):
+    if isinstance(value, (jax.Array, SparseRows)):
         return value
     if text and is_text(value):
         return np.atleast_1d(as_values(value, what))
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu().numpy()
-    elif hasattr(value, "to_numpy"):  # pandas
-        value = value.to_numpy()
+    elif is_table(value) or is_column(value):
+        value = rows_of_table(value, what, text)
+        if is_text(value):
+            return value
+    elif is_sparse(value):
+        value = dense(value)
     elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
         value = value.numpy()
     if not isinstance(value, np.ndarray):

@@ -114,8 +114,8 @@ class SmallRowsFeed(HostFeed):
         return many and size <= samples * _BYTES_OF_SMALL_ROW
 
 
-class TextFeed(HostFeed):
-    """The same for inputs of text, of which every batch becomes numbers by itself."""
+class BatchwiseFeed(HostFeed):
+    """The same for text and sparse matrices, of which every batch becomes numbers by itself."""
 
     def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
         def batch(step: int) -> Any:

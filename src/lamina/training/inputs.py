@@ -16,9 +16,11 @@ from lamina.training.arrays import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
-from lamina.training.host_feed import HostFeed, SmallRowsFeed, TextFeed
+from lamina.training.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.py_dataset import PyDataset
+from lamina.training.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
 from lamina.training.stream_feed import StreamFeed
+from lamina.training.tables import is_table, refuse_gaps
 from lamina.training.weights import class_weights_as_sample_weights
 
 WHOLE = -1  # a batch size: everything in one batch
@@ -75,11 +77,13 @@ def make_feed(
             stream.steps = limited(stream.steps, steps_limit, "steps an epoch")
         return stream
     x = first_of_one(x)
-    x = x if _is_large_file(x) else convert(x, "x", text=True)
+    for name, given in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        refuse_gaps(given, name)
+    x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", text=True)
     y = y if _is_large_file(y) else convert(y, "y")
     sample_weight = convert(sample_weight, "sample_weight")
     samples = number_of_samples(x, y, sample_weight)
-    in_batches = has_text(x) and not _stays_small(x, samples, prepare)
+    in_batches = has_sparse_rows(x) or (has_text(x) and not _stays_small(x, samples, prepare))
     if not in_batches:
         x = prepare(x)
     arrays = reweight(pack_x_y_sample_weight(x, y, sample_weight))
@@ -91,7 +95,7 @@ def make_feed(
     batch_size = min(int(batch_size), samples)
     kind: type[ResidentFeed] = HostFeed
     if in_batches:
-        kind = TextFeed
+        kind = BatchwiseFeed
     elif fits_on_device(arrays):
         small_rows = SmallRowsFeed.suits(arrays, batch_size, shuffle)
         kind = SmallRowsFeed if small_rows else ResidentFeed
@@ -124,8 +128,7 @@ def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
 
 def named_columns(model: Any, x: Any) -> Any:
     """A table as a dict of its columns, for a model with several inputs."""
-    is_table = hasattr(x, "columns") and hasattr(x, "to_numpy")
-    if not is_table or len(model.inputs or ()) < 2:
+    if not is_table(x) or len(model.inputs or ()) < 2:
         return x
     return {name: x[name] for name in model.input_names if name in x.columns}
 
@@ -157,7 +160,7 @@ def split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple
             "  Fix: give validation_data=…"
         )
     arrays = (
-        convert(first_of_one(x), "x", text=True),
+        convert(keep_large_sparse(first_of_one(x)), "x", text=True),
         convert(y, "y"),
         convert(sample_weight, "sample_weight"),
     )
@@ -169,8 +172,8 @@ def split_off_tail(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple
             f"{kept} to train on and {samples - kept} to validate on.\n"
             "  Fix: another fraction, or more data."
         )
-    head = jax.tree.map(lambda a: a[:kept], arrays)
-    tail = jax.tree.map(lambda a: a[kept:], arrays)
+    head = jax.tree.map(lambda a: part_of(a, slice(kept)), arrays)
+    tail = jax.tree.map(lambda a: part_of(a, slice(kept, None)), arrays)
     return (*head, pack_x_y_sample_weight(*tail))
 
 
@@ -220,7 +223,7 @@ def is_source(x: Any) -> bool:
         return True
     if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str)) or x is None:
         return False
-    if hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+    if hasattr(x, "__array__") or hasattr(x, "to_numpy") or is_sparse(x):
         return False
     return isinstance(x, Iterable)
 

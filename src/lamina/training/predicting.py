@@ -28,6 +28,7 @@ from lamina.training.inputs import (
     named_columns,
     with_batch_axis,
 )
+from lamina.training.sparse import has_sparse_rows, keep_large_sparse
 from lamina.training.stream_feed import StreamFeed
 
 # So many batches are computed by one call of a program.
@@ -75,7 +76,7 @@ def _checked(model: Any, x: Any) -> Any:
     held, kinds = model._kinds_of_inputs
     if held is structure.version() and kind in kinds:
         return x
-    arrays = convert(first_of_one(x), "x", text=True)
+    arrays = convert(keep_large_sparse(first_of_one(x)), "x", text=True)
     arrays = with_batch_axis(model, arrays)
     checks.inputs(model, arrays)
     if arrays is x and kind is not None and model.built:
@@ -118,7 +119,7 @@ def _predict_rows(
         if by_step:
             hooks.on_predict_batch_begin(step)
         piece = arrays
-        if rows < total:
+        if rows < total or has_sparse_rows(arrays):
             piece = jax.tree.map(lambda a: a[at : at + rows], arrays)  # noqa: B023
         piece = model.on_host(piece)
         if size != rows:

@@ -50,6 +50,8 @@ def _check(class_weight: Any) -> None:
         fix = "class_weight={0: 1.0, 1: 2.0}"
         if isinstance(class_weight, str):
             fix = "class_weight = dict(enumerate(len(y) / numpy.bincount(y) / len(set(y))))"
+        elif hasattr(class_weight, "to_dict"):  # a pandas Series: its index are the classes
+            fix = "class_weight = class_weight.to_dict()"
         elif np.ndim(class_weight) == 1:
             fix = "class_weight = dict(enumerate(class_weight))"
         raise TypeError(

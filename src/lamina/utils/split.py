@@ -123,7 +123,12 @@ def _count(name: str, size: float | None, total: int) -> int | None:
 
 def _take(dataset: Any, index: Any) -> Any:
     if isinstance(dataset, Mapping):
-        return {key: part[index] for key, part in dataset.items()}
+        return {key: _rows(part, index) for key, part in dataset.items()}
     if isinstance(dataset, (tuple, list)):
-        return type(dataset)(part[index] for part in dataset)
-    return dataset[index]
+        return type(dataset)(_rows(part, index) for part in dataset)
+    return _rows(dataset, index)
+
+
+def _rows(part: Any, index: Any) -> Any:
+    """Rows of an array or a table, by position: a table's own brackets go by its index."""
+    return part.iloc[index] if hasattr(part, "iloc") else part[index]

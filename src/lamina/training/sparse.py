@@ -1,0 +1,77 @@
+"""Sparse matrices of SciPy: made dense whole if that fits on the device, else batch by batch."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import config
+
+
+class SparseRows:
+    """The rows of a sparse matrix, which are dense arrays when they are asked for.
+
+    Args:
+        matrix: Any sparse matrix or two-dimensional sparse array of SciPy.
+    """
+
+    ndim = 2
+
+    def __init__(self, matrix: Any):
+        self._matrix = matrix.tocsr()
+        self.shape = tuple(matrix.shape)
+        kind = np.dtype(matrix.dtype)
+        # As `to_array` makes of arrays: neither floats nor whole numbers of 64 bits.
+        self.dtype = np.dtype(config.floatx()) if kind == np.float64 else kind
+        if kind.itemsize == 8 and kind.kind in "iu":
+            self.dtype = np.dtype("int32")
+
+    @property
+    def nbytes(self) -> int:
+        """What all rows together would take."""
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._matrix[rows].astype(self.dtype).toarray()
+
+    def part(self, rows: slice) -> "SparseRows":
+        """Some of the rows, still sparse."""
+        return SparseRows(self._matrix[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether something is a sparse matrix of SciPy."""
+    return hasattr(value, "tocsr") and hasattr(value, "toarray")
+
+
+def dense(matrix: Any) -> np.ndarray:
+    """A sparse matrix as an array."""
+    return SparseRows(matrix)[:]
+
+
+def keep_large_sparse(x: Any) -> Any:
+    """Sparse matrices too large to be dense on the device as `SparseRows`; all else as it came."""
+    if isinstance(x, dict):
+        return {key: keep_large_sparse(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)) and any(map(is_sparse, x)):
+        return tuple(map(keep_large_sparse, x))
+    if not is_sparse(x):
+        return x
+    rows = SparseRows(x)
+    return rows if rows.nbytes > config.resident_budget() else x
+
+
+def has_sparse_rows(structure: Any) -> bool:
+    """Whether a structure of arrays has `SparseRows` in it."""
+    return any(isinstance(leaf, SparseRows) for leaf in jax.tree.leaves(structure))
+
+
+def part_of(array: Any, rows: slice) -> Any:
+    """Some rows of an array; of `SparseRows`, sparse ones."""
+    return array.part(rows) if isinstance(array, SparseRows) else array[rows]
