@@ -13,6 +13,7 @@ _settings: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
     "resident_budget": None,
+    "loading_budget": None,
     "max_epochs": None,
     "max_steps_per_epoch": None,
     "interactive_logging": True,
@@ -77,7 +78,7 @@ def resident_budget() -> int:
     if _settings["resident_budget"] is not None:
         return int(_settings["resident_budget"])
     if "LAMINA_RESIDENT_BYTES" in os.environ:
-        return int(float(os.environ["LAMINA_RESIDENT_BYTES"]))
+        return int(_bytes_of("LAMINA_RESIDENT_BYTES"))
     return _free_memory() // 2
 
 
@@ -86,6 +87,46 @@ def set_resident_budget(size: int | None) -> None:
     if size is not None and size < 0:
         raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
     _settings["resident_budget"] = size
+
+
+def loading_budget(file_size: int = 0) -> float:
+    """Bytes that opening a model file may take: its contents unpacked, its Variables and tables.
+
+    `set_loading_budget` or `$LAMINA_LOADING_BYTES`; otherwise 32 MiB and 16 times the size of the
+    file, which is several times what a model with its optimizer takes. A file that asks for more
+    is refused, since a few bytes can ask for any amount.
+
+    Args:
+        file_size: Bytes of the file.
+    """
+    if _settings["loading_budget"] is not None:
+        return float(_settings["loading_budget"])
+    if os.environ.get("LAMINA_LOADING_BYTES"):
+        return _bytes_of("LAMINA_LOADING_BYTES")
+    return 32 * 2**20 + 16 * file_size
+
+
+def set_loading_budget(size: float | None) -> None:
+    """Set how many bytes opening a model file may take, for files that you trust.
+
+    Args:
+        size: Bytes; `float("inf")` for no limit, None for what `loading_budget` says by itself.
+    """
+    if size is not None and not size >= 0:
+        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
+    _settings["loading_budget"] = size
+
+
+def _bytes_of(variable: str) -> float:
+    try:
+        size = float(os.environ[variable])
+    except ValueError:
+        size = -1.0
+    if not size >= 0:
+        raise ValueError(
+            f"{variable} is a number of bytes, such as 8e9; it is {os.environ[variable]!r}."
+        )
+    return size
 
 
 def max_epochs() -> int | None:

@@ -1,12 +1,20 @@
-"""A limit to the memory of new Variables: a few bytes of a model file can ask for any amount."""
+"""Limits to memory: a few bytes of a model file, or of a script, can ask for any amount."""
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+# Smaller Variables are not worth the look at how much memory the machine has.
+_LARGE = 2**30
+
+
+class OverBudgetError(ValueError):
+    """Something inside a `memory_limit` needs more than is left."""
 
 
 class _Room(threading.local):
@@ -18,16 +26,16 @@ _room = _Room()
 
 
 @contextlib.contextmanager
-def memory_limit(size: int) -> Iterator[None]:
-    """Variables made inside may take `size` bytes together.
+def memory_limit(size: float) -> Iterator[None]:
+    """What is made inside may take `size` bytes together.
 
     Example:
         >>> with memory_limit(100):
-        ...     take_room("dense/kernel", (1000, 1000), "float32")
+        ...     take_room("dense/kernel", (10, 10), "float32")
         Traceback (most recent call last):
         ...
-        ValueError: Variable 'dense/kernel' of shape (1000, 1000) needs more memory than is allowed.
-    """
+        lamina.core.memory_limit.OverBudgetError: Variable 'dense/kernel' of shape (10, 10) needs more memory than is allowed: 400 bytes, and 100 are left.
+    """  # noqa: E501 - the message is one line
     outer, _room.left = _room.left, size
     try:
         yield
@@ -39,12 +47,47 @@ def take_room(path: str, shape: Sequence[int], dtype: Any) -> None:
     """Count a Variable that is about to be made.
 
     Raises:
-        ValueError: If it does not fit into what is left of the `memory_limit` around it.
+        OverBudgetError: If it does not fit into what is left of the `memory_limit` around it.
+        MemoryError: If the machine has less memory than it takes.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < _LARGE and _room.left == math.inf:
+        return
+    label = f"Variable {path!r} of shape {tuple(shape)}"
+    take_bytes(size, label)
+    if size >= _LARGE and size > memory_of_machine():
+        raise MemoryError(
+            f"{label} takes {size / 2**30:,.0f} GiB, and this machine has "
+            f"{memory_of_machine() / 2**30:,.0f} GiB of memory.\n"
+            "  Likely cause: a layer with far too many units, or one after a Flatten of a large "
+            "input.\n  Fix: fewer units, or pooling before the Flatten."
+        )
+
+
+def take_bytes(size: float, what: str) -> None:
+    """Count anything else that a config asks for.
+
+    Args:
+        size: Bytes that it takes, or that one row of its output takes.
+        what: What it is, for the message, e.g. `"StringLookup with num_oov_indices=5"`.
+
+    Raises:
+        OverBudgetError: If it does not fit into what is left of the `memory_limit` around it.
     """
     if _room.left == math.inf:
         return
-    _room.left -= math.prod(shape) * np.dtype(dtype).itemsize
-    if _room.left < 0:
-        raise ValueError(
-            f"Variable {path!r} of shape {tuple(shape)} needs more memory than is allowed."
+    if size > _room.left:
+        raise OverBudgetError(
+            f"{what} needs more memory than is allowed: {size:,.0f} bytes, and "
+            f"{_room.left:,.0f} are left."
         )
+    _room.left -= size
+
+
+def memory_of_machine() -> float:
+    """Bytes of memory that the machine has; infinite where it does not say."""
+    try:
+        size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        return math.inf
+    return size if size > 0 else math.inf

@@ -66,6 +66,10 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int32")
+        # First, so that a number that no memory has room for is refused before it is counted up to.
+        self.total_cm = self.add_variable(
+            shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
+        )
         outside = [i for i in target_class_ids if not 0 <= i < num_classes]
         if outside:
             raise ValueError(
@@ -79,9 +83,6 @@ class IoU(Metric):
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
-        self.total_cm = self.add_variable(
-            shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
-        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         mask = masking.get_mask(y_pred)

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lamina import dtype_policies  # noqa: F401 - files may name them
-from lamina.core import registry
+from lamina.core import config as settings, registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
-from lamina.core.memory_limit import memory_limit
+from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.tracebacks import strip
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
 from lamina.saving.weights_file import (
+    OVER_BUDGET,
     DamagedFileError,
     StoredWeights,
     WeightsMismatchError,
@@ -35,14 +36,8 @@ _LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
-# As objects in memory, a text of JSON is some twenty times as large.
-_LARGEST_CONFIG = 16 * 2**20
-# Lamina and Keras do not compress; somebody may have zipped the parts again.
-_LARGEST_EXPANSION = 100
-# What a model may take while it is read, in sizes of its weights: an optimizer keeps several
-# arrays for each of them, which a file need not hold.
-_ROOM_FOR_WEIGHTS = 8
-_ROOM_FOR_OTHERS = 64 * 2**20
+# As objects in memory, a text of JSON is many times as large.
+_SIZE_OF_JSON_IN_MEMORY = 8
 
 
 def save_model(
@@ -145,21 +140,21 @@ def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) 
     """The model of a checkpoint of Orbax."""
     record = parsed(orbax_folder.config_in(path).encode())
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
-    with about(path):
-        model = _model_from(record, size, custom_objects, compile)
+    with about(path), memory_limit(settings.loading_budget(size)):
+        model = _model_from(record, custom_objects, compile)
     orbax_folder.read_checkpoint(model, path)
     return model
 
 
 def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
-    with about(path):
+    with about(path), memory_limit(settings.loading_budget(size_of(file))):
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)
             return model
         config, weights = members(file, path, CONFIG, WEIGHTS)
         with weights_file.opened(io.BytesIO(weights), size_of(file)) as stored:
-            model = _model_from(parsed(config), stored.size, custom_objects, compile)
+            model = _model_from(parsed(config), custom_objects, compile)
             try:
                 remarks = read_weights(model, stored)
             except WeightsMismatchError as error:
@@ -391,7 +386,7 @@ def _load_legacy(
         if config is None:
             raise _only_weights(path)
         model = _model_from(
-            lambda: legacy_config.model_record(config), stored.size, custom_objects, compile=False
+            lambda: legacy_config.model_record(config), custom_objects, compile=False
         )
         remarks = legacy_file.read_layers(model, stored)
         training = legacy_file.config_of(stored, "training_config") if compile else None
@@ -429,22 +424,25 @@ def parsed(config: bytes) -> Any:
         ) from None
 
 
-def _model_from(record: Any, size: int, custom_objects: Mapping | None, compile: bool) -> Any:
+def _model_from(record: Any, custom_objects: Mapping | None, compile: bool) -> Any:
     """The model that a record, or what makes one, describes, with fresh weights.
 
     Args:
         record: Plain data, or a function that gives it.
-        size: Bytes of the stored weights, which limit what the model may take.
         custom_objects, compile: See `load_model`.
     """
     if not compile and isinstance(record, dict):
         record.pop("compile_config", None)
     try:
         record = record() if callable(record) else record
-        with memory_limit(_ROOM_FOR_WEIGHTS * size + _ROOM_FOR_OTHERS):
-            model = registry.deserialize_whole(record, custom_objects)
+        model = registry.deserialize_whole(record, custom_objects)
     except registry.UnknownClassError:
         raise
+    except OverBudgetError as error:
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        raise DamagedFileError(
+            f"the description of the model cannot be used: {error}{notes}\n{OVER_BUDGET}"
+        ) from None
     except Exception as error:
         # A changed config may make any layer raise anything. The cause is only shown if it may be
         # the user's own class.
@@ -477,9 +475,10 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
         names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
         _check_names(archive, {CONFIG, METADATA, WEIGHTS, *names})
         total = sum(archive.getinfo(name).file_size for name in names)
-        if total > _LARGEST_EXPANSION * size_of(file):
+        if total > settings.loading_budget(size_of(file)):
             raise DamagedFileError(
-                f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of {size_of(file):,}."
+                f"{path}: its {FOLDER} claim to be {total:,} bytes, in a file of "
+                f"{size_of(file):,}.\n{OVER_BUDGET}"
             )
         read_assets(model, names, lambda name: _member(archive, name, size_of(file)))
 
@@ -506,11 +505,13 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
     except KeyError:
         inside = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
         raise DamagedFileError(f"it is no model: it has no {name} inside, but {inside}.") from None
-    largest = _LARGEST_EXPANSION * size_on_disk
-    if info.file_size > (min(largest, _LARGEST_CONFIG) if name in (CONFIG, METADATA) else largest):
+    largest = settings.loading_budget(size_on_disk)
+    if name in (CONFIG, METADATA):
+        largest /= _SIZE_OF_JSON_IN_MEMORY
+    if info.file_size > largest:
         raise DamagedFileError(
             f"{name} claims to be {info.file_size:,} bytes, in a file of {size_on_disk:,}; it is "
-            "not opened.\n  Likely cause: the file was damaged, or made to do harm."
+            f"not opened.\n{OVER_BUDGET}"
         )
     try:
         return archive.read(info)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from lamina.core import config
 from lamina.core.layer import Layer
 from lamina.core.naming import to_snake_case
 from lamina.core.variable import Variable
@@ -32,9 +33,6 @@ from lamina.saving.hdf5 import (
 )
 
 _DEEPEST = 100
-# Plain weights expand not at all; somebody may have compressed them, or made a bomb.
-_LARGEST_EXPANSION = 100
-_SMALL = 2**20
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 
 
@@ -98,7 +96,8 @@ def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
         # A damaged file may make h5py raise nearly anything, and say nothing that helps.
         raise damaged() from None
     with h5:
-        yield _looked_through(h5, max(_LARGEST_EXPANSION * size_on_disk, _SMALL))
+        # Plain weights expand not at all; somebody may have compressed them, or made a bomb.
+        yield _looked_through(h5, config.loading_budget(size_on_disk))
 
 
 def read_weights(
@@ -289,7 +288,7 @@ class StoredGroup(Mapping):
         return len(self._group)
 
 
-def _looked_through(h5: h5py.File, limit: int) -> StoredWeights:
+def _looked_through(h5: h5py.File, limit: float) -> StoredWeights:
     """Refuse whatever is not plain data of a believable size, before any of it is read."""
     size = claimed = 0
     groups: set[str] = set()
@@ -311,7 +310,10 @@ def _looked_through(h5: h5py.File, limit: int) -> StoredWeights:
                 size += in_memory
                 claimed += max(in_memory, in_chunks)
                 if claimed > limit:
-                    raise _refused(where, f"brings the weights to {claimed:,} bytes, unpacked")
+                    raise DamagedFileError(
+                        f"{_short(where)!r} brings the weights to {claimed:,} bytes, unpacked, and "
+                        f"{limit:,.0f} are allowed; it is not opened.\n{OVER_BUDGET}"
+                    )
             elif not isinstance(part, h5py.Group) or depth == _DEEPEST:
                 raise _refused(where, "is neither an array nor a group of arrays")
             else:
@@ -345,6 +347,13 @@ def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
     if filters - {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}:
         raise _refused(where, "is compressed in an unusual way")
     return math.prod(shape) * dtype.itemsize, math.prod(chunks or ()) * dtype.itemsize
+
+
+OVER_BUDGET = (
+    "  Likely cause: the file was damaged, or made to do harm.\n"
+    "  Fix: if you trust it, lamina.config.set_loading_budget(float('inf')) before it is opened,\n"
+    "  or LAMINA_LOADING_BYTES=inf in the environment; a number of bytes is a limit of your own."
+)
 
 
 def _refused(where: str, what: str) -> DamagedFileError:

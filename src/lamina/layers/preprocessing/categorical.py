@@ -13,6 +13,7 @@ from lamina.layers.preprocessing.host import (
     HostLayer,
     batches,
     checked_mode,
+    count_row,
     encode,
     encoded_shape,
     refuse_sparse,
@@ -63,6 +64,7 @@ class CategoryEncoding(HostLayer):
                 "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which finds them itself."
             )
         self.num_tokens = whole_number("CategoryEncoding", "num_tokens", num_tokens)
+        count_row("CategoryEncoding", self.output_mode, self.num_tokens)
         self.sparse = False
 
     def call(self, inputs: Array, count_weights: Any = None) -> Array:
@@ -151,6 +153,7 @@ class Discretization(HostLayer):
             )
         if num_bins is not None:
             num_bins = whole_number("Discretization", "num_bins", num_bins)
+            count_row("Discretization", self.output_mode, num_bins)
         if not 0 < epsilon < 1:
             raise ValueError(
                 f"Discretization: epsilon is a fraction between 0 and 1; received {epsilon!r}."

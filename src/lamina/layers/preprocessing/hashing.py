@@ -14,6 +14,7 @@ from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.host import (
     HostLayer,
     checked_mode,
+    count_row,
     encode,
     encoded_shape,
     is_text_like,
@@ -62,6 +63,7 @@ class Hashing(HostLayer):
         super().__init__(**kwargs)
         refuse_sparse("Hashing", sparse)
         self.num_bins = whole_number("Hashing", "num_bins", num_bins)
+        count_row("Hashing", mode, self.num_bins)
         if mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(
                 "Hashing: with output_mode='int' the dtype is 'int32' or 'int64'; received "
@@ -128,6 +130,7 @@ class HashedCrossing(HostLayer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         refuse_sparse("HashedCrossing", sparse)
         self.num_bins = whole_number("HashedCrossing", "num_bins", num_bins)
+        count_row("HashedCrossing", mode, self.num_bins)
         self.output_mode = mode
         self.sparse = False
 

@@ -10,6 +10,7 @@ import numpy as np
 from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
+from lamina.core.memory_limit import take_bytes
 from lamina.core.text import as_values, is_text
 
 
@@ -71,6 +72,12 @@ def checked_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
     if mode not in allowed:
         raise unknown_name(f"output_mode of {layer}", output_mode, allowed)
     return mode
+
+
+def count_row(layer: str, output_mode: str, depth: int | None) -> None:
+    """Count one row of a dense output where a file says how wide it is."""
+    if output_mode != "int" and depth:
+        take_bytes(4 * depth, f"{layer}, {depth:,} wide with output_mode={output_mode!r},")
 
 
 def refuse_sparse(layer: str, sparse: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.keras_tensor import KerasTensor
+from lamina.core.memory_limit import take_bytes
 from lamina.core.text import as_values
 from lamina.core.variable import Shape
 from lamina.layers.preprocessing import fingerprint
@@ -19,6 +20,7 @@ from lamina.layers.preprocessing.host import (
     HostLayer,
     batches,
     checked_mode,
+    count_row,
     encode,
     encoded_shape,
     is_text_like,
@@ -81,6 +83,8 @@ class IndexLookup(HostLayer):
             )
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(f"{kind}: pad_to_max_tokens=True needs max_tokens, the width to fill.")
+        take_bytes(8 * num_oov_indices, f"{kind} with num_oov_indices={num_oov_indices:,}")
+        count_row(kind, self.output_mode, max_tokens if pad_to_max_tokens else vocabulary_size)
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
         self.oov_token = oov_token

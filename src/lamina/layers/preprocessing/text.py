@@ -11,6 +11,7 @@ import numpy as np
 from lamina.core import config, registry
 from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
+from lamina.core.memory_limit import take_bytes
 from lamina.core.text import as_values, is_text
 from lamina.core.variable import Shape
 from lamina.layers.preprocessing.host import (
@@ -334,6 +335,8 @@ def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
         >>> ngrams_of(["a", "b", "c"], (1, 2))
         ['a', 'b', 'c', 'a b', 'b c']
     """
+    if isinstance(lengths, range):
+        lengths = lengths[: len(tokens)]  # however many there may be
     return [
         " ".join(tokens[start : start + length])
         for length in lengths
@@ -357,10 +360,12 @@ def _choice(name: str, value: Any, known: Sequence[str]) -> Any:
     raise unknown_name(f"{name} of TextVectorization", value, known)
 
 
-def _lengths(ngrams: Any) -> tuple[int, ...] | None:
+def _lengths(ngrams: Any) -> Sequence[int] | None:
     if ngrams is None:
         return None
-    lengths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else ngrams
+    if isinstance(ngrams, int) and ngrams > 0:
+        return range(1, ngrams + 1)
+    lengths = ngrams
     if (
         isinstance(lengths, tuple)
         and lengths
@@ -386,4 +391,5 @@ def _checked_length(length: Any, output_mode: str) -> int | None:
             "TextVectorization: output_sequence_length is a whole number, 1 or more; received "
             f"{length!r}."
         )
+    take_bytes(4 * length, f"TextVectorization with output_sequence_length={length:,}")
     return length
