@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import layers, ops
 from lamina.core import structure
+from lamina.training import trainer
 from lamina.training.predicting import _pieces
 from small_models import classifier
 
@@ -145,3 +147,111 @@ def test_a_model_let_go_leaves_no_array_behind(blobs):
     gc.collect()
     assert gone() is None
     assert len(jax.live_arrays()) <= before
+
+
+# -- rows that depend on each other ----------------------------------------------------------------
+
+
+class Of(lamina.Model):
+    """A model of a function of the batch."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+def normalized_by_the_batch():
+    inputs = lamina.Input((4,))
+    return lamina.Model(inputs, layers.BatchNormalization()(inputs, training=True))
+
+
+def with_deviation_of_the_batch(x):
+    return ops.concatenate([x, ops.zeros_like(x[:, :1]) + ops.mean(ops.std(x, axis=0))], axis=1)
+
+
+OF_THE_BATCH = {
+    "mean": lambda: Of(lambda x: x - ops.mean(x, axis=0)),
+    "softmax": lambda: Of(lambda x: jax.nn.softmax(x, axis=0)),
+    "size": lambda: Of(lambda x: x / x.shape[0]),
+    "BatchNormalization": normalized_by_the_batch,
+    "minibatch deviation": lambda: Of(with_deviation_of_the_batch),
+    "attention over rows": lambda: Of(lambda x: jax.nn.softmax(x @ x.T) @ x),
+    "similarities": lambda: Of(lambda x: ops.matmul(x, ops.transpose(x))),
+    "a number": lambda: Of(ops.mean),
+    "a table": lambda: Of(lambda x: ops.ones((7, 2)) * ops.mean(x)),
+    "flattened": lambda: Of(lambda x: ops.reshape(x, (-1, 1))),
+}
+
+
+@pytest.mark.parametrize("make", OF_THE_BATCH.values(), ids=OF_THE_BATCH)
+@pytest.mark.parametrize(("rows", "batch_size"), [(5, None), (12, 4), (9, 4), (3, 1)])
+def test_rows_are_computed_with_those_of_their_batch(make, rows, batch_size, rng):
+    model, x = make(), rng.normal(size=(rows, 4)).astype("float32")
+    size = batch_size or 32
+    expected = [np.asarray(model(x[i : i + size])) for i in range(0, rows, size)]
+    if len({np.shape(part)[1:] for part in expected}) > 1:
+        with pytest.raises(ValueError, match=r"cannot join its outputs.*\n.*\n.*predict_on_batch"):
+            model.predict(x, batch_size=batch_size, verbose=0)
+        return
+    expected = np.concatenate([np.atleast_1d(part) for part in expected])
+    actual = model.predict(x, batch_size=batch_size, verbose=0)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", OF_THE_BATCH.values(), ids=OF_THE_BATCH)
+def test_one_batch_is_one_whatever_its_size(make, rng):
+    model, x = make(), rng.normal(size=(37, 4)).astype("float32")
+    np.testing.assert_allclose(model.predict_on_batch(x), np.asarray(model(x)), atol=1e-5)
+
+
+def test_a_model_that_runs_eagerly_gets_the_batches_asked_for(rng):
+    sizes = []
+    model = Of(lambda x: sizes.append(len(x)) or x)
+    model.compile(run_eagerly=True)
+    x = rng.normal(size=(10, 4)).astype("float32")
+    np.testing.assert_array_equal(model.predict(x, batch_size=4, verbose=0), x)
+    assert sizes[-3:] == [4, 4, 2]
+
+
+def test_what_a_forward_pass_changes_is_changed_once_a_batch():
+    model = normalized_by_the_batch()
+    x = np.ones((5, 4), "float32")
+    model.predict(x, verbose=0)
+    by_hand = normalized_by_the_batch()
+    by_hand(x)
+    np.testing.assert_allclose(
+        model.layers[1].moving_mean.numpy(), by_hand.layers[1].moving_mean.numpy(), atol=1e-6
+    )
+
+
+def test_looking_into_a_model_is_done_once(blobs, monkeypatch):
+    looks = []
+    look = trainer.rows_are_apart
+    monkeypatch.setattr(trainer, "rows_are_apart", lambda *args: looks.append(1) or look(*args))
+    model = classifier()
+    for rows in (1, 8, 32, 64):  # programs there are, so nothing is filled up
+        model.predict(blobs[0][:rows], verbose=0)
+    assert looks == []
+    for rows in (5, 9, 33, 100):
+        model.predict(blobs[0][:rows], verbose=0)
+    assert len(looks) == 1
+
+
+def test_a_stateful_model_is_asked_in_batches_of_its_own_size(rng):
+    model = lamina.Sequential([lamina.Input((2, 3), batch_size=4), layers.LSTM(2, stateful=True)])
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(8, 2, 3)).astype("float32"), np.zeros((8, 2), "float32")
+
+    def measured(ask):
+        model.layers[0].reset_state()
+        return ask()
+
+    expected = measured(lambda: model.evaluate(x, y, batch_size=4, verbose=0))
+    assert measured(lambda: model.evaluate(x, y, verbose=0)) == pytest.approx(expected)
+    outputs = measured(lambda: model.predict(x, verbose=0))
+    assert np.mean(outputs**2) == pytest.approx(expected)
+    fitted = model.fit(x, y, shuffle=False, validation_data=(x, y), verbose=0)
+    assert fitted.history["val_loss"][0] > 0

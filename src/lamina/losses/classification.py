@@ -490,6 +490,10 @@ class SparseCategoricalCrossentropy(Loss):
             y_true, y_pred, self.from_logits, self.ignore_class, self.axis
         )
 
+    @property
+    def of_samples(self) -> bool:
+        return self.ignore_class is None  # else each batch divides by the number that counts
+
     def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         if self.ignore_class is None:
             return None

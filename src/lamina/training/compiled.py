@@ -55,6 +55,7 @@ class CompiledFunction:
             function, donate_argnums=0 if donate else (), static_argnames="batch_size"
         )
         self._programs: dict[Any, Compiled] = {}
+        self.facts: dict[Any, Any] = {}  # what was found out about the function, by whoever asked
 
     def __call__(self, state: Any, *arguments: Any, batch_size: int) -> Any:
         if jax.config.jax_disable_jit:  # type: ignore[attr-defined]

@@ -105,6 +105,13 @@ def make_feed(
     return feed
 
 
+def default_batch_size(model: Any) -> int:
+    """32, or what a model with stateful layers was made for, which takes no other size."""
+    sizes = {tensor.shape[0] for tensor in model.inputs or ()} - {None}
+    stateful = sizes and any(getattr(layer, "stateful", 0) for layer in model._flatten_layers())
+    return min(sizes) if stateful else 32
+
+
 def limited(asked: int | None, limit: int | None, what: str) -> int:
     """A number of epochs or steps within what `lamina.config` allows, which is said once."""
     if limit is None or (asked is not None and asked <= limit):

@@ -18,6 +18,7 @@ from lamina.training.callbacks.callback_list import plain_logs
 from lamina.training.feed import Feed, ResidentFeed
 from lamina.training.inputs import (
     WHOLE,
+    default_batch_size,
     dividing_batch_size,
     limited,
     make_feed,
@@ -87,7 +88,10 @@ class Loop:
         validation = None
         if validation_data is not None:
             validation = validation_feed(
-                model, validation_data, validation_batch_size or batch_size, validation_steps
+                model,
+                validation_data,
+                validation_batch_size or batch_size or default_batch_size(model),
+                validation_steps,
             )
             self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
@@ -402,12 +406,17 @@ class Loop:
 
     # -- checks ----------------------------------------------------------------------------------
 
-    def _feed(self, x: Any, *others: Any) -> Feed:
+    def _feed(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, *others: Any
+    ) -> Feed:
         if hasattr(x, "shape"):
             checks.samples_in_input(self.model, x, others[0])
             with_batch_axis(self.model, x, refuse=True)
         x = named_columns(self.model, x)
-        return make_feed(x, *others, prepare=self.model.on_host)  # type: ignore[misc]
+        if batch_size is None:
+            batch_size = default_batch_size(self.model)
+        prepare = self.model.on_host
+        return make_feed(x, y, sample_weight, batch_size, *others, prepare=prepare)  # type: ignore[misc]
 
     def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
         """Everything that can be known to be wrong before the first step.
@@ -446,6 +455,8 @@ class Loop:
         number also leaves no short batch, for which another program would be compiled.
         """
         if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
+            return
+        if self.model.run_eagerly:
             return
         if config.max_steps_per_epoch() is not None:
             return

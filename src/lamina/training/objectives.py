@@ -178,6 +178,9 @@ def _is_a_sum(part: Any) -> bool:
     owner = part if not isinstance(part, (Loss, Metric)) else type(part)
     # Along axis 0 the samples of a batch are compared with each other.
     whole = not getattr(part, "of_samples", True) or getattr(part, "axis", -1) == 0
+    if isinstance(part, Loss):
+        # A sum grows with the batch, and a mean by weights divides by those of one batch.
+        whole = whole or part.reduction not in ("sum_over_batch_size", "mean")
     if whole or any(f in _OF_WHOLE_BATCHES for f in functions):
         return False
     return all(

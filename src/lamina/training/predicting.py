@@ -22,6 +22,8 @@ from lamina.training.arrays import (
 )
 from lamina.training.callbacks import CallbackList
 from lamina.training.inputs import (
+    WHOLE,
+    default_batch_size,
     first_of_one,
     is_source,
     limited,
@@ -57,14 +59,16 @@ def predict(
             hooks.on_predict_end()
             return outputs
     arrays = _checked(model, x)
-    if steps is not None:
-        rows = steps * (batch_size or 32)
-        arrays = jax.tree.map(lambda a: a[:rows], arrays)
     # One array that has rows needs no looking into.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     total = len(arrays) if has_rows else number_of_samples(arrays)
-    outputs = _Collected(total)
-    _predict_rows(model, arrays, total, batch_size or 32, hooks, outputs)
+    if batch_size is None:
+        batch_size = default_batch_size(model)
+    if steps is not None and steps * batch_size < total:
+        total = steps * batch_size
+        arrays = jax.tree.map(lambda a: a[:total], arrays)
+    outputs = _Collected(total, whole=batch_size == WHOLE)
+    _predict_rows(model, arrays, total, batch_size, hooks, outputs)
     if hooks.callbacks:
         hooks.on_predict_end()
     return outputs.result()
@@ -107,14 +111,14 @@ def _predict_rows(
     hooks: CallbackList,
     collected: "_Collected",
 ) -> None:
-    """Outputs for host arrays, by programs for a few fixed numbers of rows."""
+    """Outputs for host arrays, batch by batch as asked, or as if they were."""
     if not model.built:
         one = jax.tree.map(lambda a: a[:1], arrays)
         model.prepare(model.on_host(one), None, None, training=False)
     by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
-    waiting: tuple[Any, int] | None = None
+    waiting: tuple[Any, int, int] | None = None
     at = 0
-    pieces = _pieces(total, batch_size, by_step, _has_fixed_batch(model))
+    batch_size, pieces = _plan(model, arrays, total, batch_size, by_step)
     for step, (rows, size) in enumerate(pieces):
         if by_step:
             hooks.on_predict_batch_begin(step)
@@ -130,13 +134,36 @@ def _predict_rows(
         # The device computes these while the host takes those before.
         if waiting is not None:
             collected.add(*waiting)
-        waiting = outputs, rows
+        waiting = outputs, rows, size
         if by_step:
-            own = jax.tree.map(lambda a: np.asarray(a)[:rows], outputs)  # noqa: B023
+            own = jax.tree.map(lambda a: _own_rows(a, rows, size), outputs)  # noqa: B023
             hooks.on_predict_batch_end(step, {"outputs": own})
         at += rows
     if waiting is not None:
         collected.add(*waiting)
+
+
+def _plan(
+    model: Any, arrays: Any, total: int, batch_size: int, by_step: bool
+) -> tuple[int, list[tuple[int, int]]]:
+    """The size of batches to compute in, and the pieces, see `_pieces`.
+
+    By a few programs for all numbers of rows, if those leave the batches as they were asked for or
+    if it makes no difference with which others a row is computed.
+    """
+    asked, fixed = batch_size, _has_fixed_batch(model)
+    if batch_size == WHOLE:
+        asked, batch_size = total, default_batch_size(model)
+    if model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
+        return asked, _exact_pieces(total, asked, by_step=True)
+    if _keeps_batches(total, batch_size, asked, by_step, fixed) or _rows_are_apart(model, arrays):
+        return batch_size, _pieces(total, batch_size, by_step, fixed)
+    return asked, _exact_pieces(total, asked, by_step)
+
+
+def _rows_are_apart(model: Any, arrays: Any) -> bool:
+    one = model.on_host(jax.tree.map(lambda a: a[:1], arrays))
+    return model.rows_are_apart("predict", pack_x_y_sample_weight(one))
 
 
 def _outputs(model: Any, piece: Any, batch_size: int) -> Any:
@@ -151,31 +178,47 @@ def _outputs(model: Any, piece: Any, batch_size: int) -> Any:
     return outputs
 
 
+def _own_rows(outputs: Any, rows: int, size: int) -> np.ndarray:
+    """Outputs for the first `rows` of `size` rows; all of them where no row was added."""
+    return np.asarray(outputs)[:rows] if rows < size else np.asarray(outputs)
+
+
 class _Collected:
     """Outputs of piece after piece, in arrays that grow in place: nothing is held twice.
 
     Args:
         total: Number of rows to come, if it is known.
+        whole: Whether there will be one batch, whose outputs stay as they are.
     """
 
-    def __init__(self, total: int | None = None):
+    def __init__(self, total: int | None = None, whole: bool = False):
         self.total = total
+        self.whole = whole
         self._arrays: list[np.ndarray] = []
         self._filled: list[int] = []
         self._structure: Any = None
 
-    def add(self, outputs: Any, rows: int) -> None:
-        """Take the first `rows` rows of each output."""
+    def add(self, outputs: Any, rows: int, size: int) -> None:
+        """Take the outputs for `rows` rows, of programs for `size` rows."""
         leaves, self._structure = jax.tree.flatten(outputs)
-        pieces = [np.asarray(leaf)[:rows] for leaf in leaves]
+        pieces = [_own_rows(leaf, rows, size) for leaf in leaves]
+        if not self.whole:  # an output that is a single number gives one for each batch
+            pieces = [np.atleast_1d(piece) for piece in pieces]
         if not self._arrays and rows == self.total:
-            self._arrays, self._filled = [piece.copy() for piece in pieces], list(map(len, pieces))
+            self._arrays = [piece.copy() for piece in pieces]
+            self._filled = [len(piece) if piece.ndim else 0 for piece in pieces]
             return
         if not self._arrays:
             # Copies, which belong to the user: what the device holds is not to be written to.
-            self._arrays = [np.empty((self.total or len(p), *p.shape[1:]), p.dtype) for p in pieces]
+            totals = [self.total if len(p) == rows else None for p in pieces]
+            self._arrays = [
+                np.empty((total or len(p), *p.shape[1:]), p.dtype)
+                for total, p in zip(totals, pieces, strict=True)
+            ]
             self._filled = [0] * len(pieces)
         for i, (array, piece) in enumerate(zip(self._arrays, pieces, strict=True)):
+            if piece.shape[1:] != array.shape[1:]:
+                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), piece.shape)
             start, self._filled[i] = self._filled[i], self._filled[i] + len(piece)
             self._room(array, self._filled[i])
             array[start : self._filled[i]] = piece
@@ -187,9 +230,19 @@ class _Collected:
 
     def result(self) -> Any:
         for array, rows in zip(self._arrays, self._filled, strict=True):
-            if rows < len(array):
+            if array.ndim and rows < len(array):
                 array.resize((rows, *array.shape[1:]), refcheck=False)
         return jax.tree.unflatten(self._structure, self._arrays)
+
+
+def _cannot_be_joined(before: tuple, piece: tuple) -> ValueError:
+    return ValueError(
+        f"predict() cannot join its outputs to one array: those before have shape {before}, and "
+        f"the next have shape {piece}.\n"
+        "  Likely cause: an output with an axis as long as the batch, such as a matrix of "
+        "similarities, or batches of sequences of different lengths.\n"
+        "  Fix: model.predict_on_batch(x) for one batch at a time."
+    )
 
 
 def _has_fixed_batch(model: Any) -> bool:
@@ -230,6 +283,33 @@ def _pieces(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tup
         pieces.append((rows, size))
         left, computed = left - rows, computed + size
     return pieces
+
+
+@functools.lru_cache(maxsize=4096)
+def _exact_pieces(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
+    """The same for rows that depend on each other: whole batches, and a last one of its own size.
+
+    One program is for many batches, one for a few, and one for a single one.
+    """
+    counts = (1,) if by_step else (_BATCHES, 8, 1)
+    pieces, left = [], total
+    while left >= batch_size:
+        rows = next(count * batch_size for count in counts if count * batch_size <= left)
+        pieces.append((rows, rows))
+        left -= rows
+    return [*pieces, (left, left)] if left else pieces
+
+
+@functools.lru_cache(maxsize=4096)
+def _keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed: bool) -> bool:
+    """Whether the pieces for few programs consist of the very batches that were asked for."""
+    left = total
+    for rows, size in _pieces(total, batch_size, by_step, fixed):
+        batch = min(size, batch_size)
+        if rows != size or batch != min(asked, left):
+            return False
+        left -= rows
+    return True
 
 
 def _neighbours(rows: int, batch_size: int, longest: int) -> tuple[int | None, int]:

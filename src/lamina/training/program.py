@@ -112,9 +112,16 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Co
         first = jax.tree.map(lambda a: a[0], batches)
         changing, _ = jax.eval_shape(step, {}, first)
         changes, outputs = lax.scan(step, {i: before[i] for i in changing}, batches)
-        return jax.tree.map(lambda a: a.reshape(count, *a.shape[2:]), outputs), changes
+        return jax.tree.map(_joined, outputs), changes
 
     return CompiledFunction(predict_program)
+
+
+def _joined(outputs: jax.Array) -> jax.Array:
+    """Outputs of batch after batch, one behind the other; of a single number, one a batch."""
+    if outputs.ndim < 2:
+        return outputs
+    return outputs.reshape(outputs.shape[0] * outputs.shape[1], *outputs.shape[2:])
 
 
 def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:

@@ -16,7 +16,7 @@ from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.layer_state import each_once
-from lamina.core.stateless import stateless, value_and_grad
+from lamina.core.stateless import stateless, value_and_grad, values_of
 from lamina.core.text import Prepared
 from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
@@ -26,6 +26,7 @@ from lamina.training import checks
 from lamina.training.arrays import unpack_x_y_sample_weight
 from lamina.training.callbacks import Callback, History
 from lamina.training.compiled import CompiledFunction
+from lamina.training.inputs import WHOLE
 from lamina.training.loop import Loop
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import computed_loss, object_style, takes_state
@@ -37,6 +38,7 @@ from lamina.training.program import (
     testing_program,
     training_program,
 )
+from lamina.training.row_dependence import rows_are_apart
 from lamina.training.state_tree import assign_state_tree, state_tree
 
 _COMPILE_ARGUMENTS = (
@@ -334,15 +336,43 @@ class Trainer(Layer):
         Args:
             x: Inputs, of which only shapes and dtypes are read.
         """
-        if self._adds_losses is None:
-            self._trace_forward(jax.tree.map(_batch_spec, x))
         return (
             type(self).test_step is Trainer.test_step
             and type(self).compute_loss is Trainer.compute_loss
             and type(self).compute_metrics is Trainer.compute_metrics
             and self._objectives.sums_over_samples
-            and self._adds_losses is False
+            and not self._adds_losses
+            and self.rows_are_apart("test", x)
+            and not self._adds_losses  # known now that the model was traced
         )
+
+    def rows_are_apart(self, kind: str, rows: Any) -> bool:
+        """Whether it makes no difference with which others a row is computed.
+
+        Found once for each program and kind of inputs.
+
+        Args:
+            kind: `"predict"` for what `predict_step` gives, `"test"` for what is measured.
+            rows: What is given to the program; only shapes and dtypes are read.
+        """
+        program, variables = self.program(kind)
+        leaves, form = jax.tree.flatten(rows)
+        key = (form, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
+        if key not in program.facts:
+            masked: list[bool] = []
+
+            def measured(x: Any) -> Any:
+                outputs = self(x, training=False)
+                # A loss divides by the number of steps that count, which is one for a batch.
+                masked.append(masking.get_masks(outputs) is not None)
+                self._note_added_losses()
+                return outputs
+
+            step = self.step("predict_step") if kind == "predict" else measured
+            forward = stateless(self._without_leftovers(step), variables)
+            state = values_of(variables)
+            program.facts[key] = rows_are_apart(forward, state, rows) and not any(masked)
+        return program.facts[key]
 
     # -- the loops -------------------------------------------------------------------------------
 
@@ -488,7 +518,7 @@ class Trainer(Layer):
     @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
-        return predict(self, x)
+        return predict(self, x, WHOLE)
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = []
