@@ -628,3 +628,21 @@ def test_input_spec_is_checked_before_call():
 
 def test_repr_names_the_layer():
     assert repr(Scale(name="s")) == "<Scale name=s, built=False>"
+
+
+def test_a_build_that_fails_leaves_no_weights_behind():
+    class Picky(lamina.layers.Layer):
+        def build(self, input_shape):
+            self.add_weight((2,), name="extra")
+            if input_shape[-1] != 4:
+                raise ValueError("four features, please")
+
+        def call(self, x):
+            return x
+
+    layer = Picky()
+    with pytest.raises(ValueError, match="four features"):
+        layer(np.zeros((2, 5)))
+    assert layer.weights == []
+    layer(np.zeros((2, 4)))
+    assert [weight.name for weight in layer.weights] == ["extra"]

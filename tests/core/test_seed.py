@@ -163,3 +163,64 @@ def test_bits_depend_on_key_and_place_alone():
     assert bits((1, 2), ()).shape == ()
     assert bits((1, 2), (0, 3)).shape == (0, 3)
     assert len(set(bits((5, 5), (50_000,)).tolist())) > 49_990
+
+
+# -- draws without a seed --------------------------------------------------------------------------
+
+
+class Noisy(lamina.layers.Layer):
+    def call(self, x):
+        return x + lamina.random.normal((4,))
+
+
+class SeededNoisy(lamina.layers.Layer):
+    """As the message says."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = lamina.random.SeedGenerator()
+
+    def call(self, x):
+        return x + lamina.random.normal((4,), seed=self.seed_generator)
+
+
+class NoisyModel(lamina.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = lamina.layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x + lamina.random.normal((4,)))
+
+
+def of(layer):
+    return lamina.Sequential([lamina.Input((4,)), layer, lamina.layers.Dense(1)])
+
+
+def fit(model):
+    model.compile("sgd", "mse")
+    return model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0).history["loss"]
+
+
+@pytest.mark.parametrize("make", [lambda: of(Noisy()), NoisyModel], ids=["layer", "model"])
+def test_a_draw_without_a_seed_in_a_compiled_step_is_refused_with_what_helps(make):
+    model = make()
+    for ask in (lambda: fit(model), lambda: model.predict(np.ones((2, 4)), verbose=0)):
+        with pytest.raises(
+            RuntimeError, match=r"without a seed was compiled.*\n.*seed_generator ="
+        ):
+            ask()
+    assert len(fit(of(SeededNoisy()))) == 1
+
+
+def test_after_it_was_refused_others_learn_and_draw_as_if_nothing_had_been():
+    with pytest.raises(RuntimeError):
+        fit(of(Noisy()))
+    assert len(fit(of(lamina.layers.Dropout(0.5)))) == 1
+    assert lamina.random.normal((2,)).shape == (2,)
+    assert seed.global_seed_generator().state.path == "global_seed_generator/seed_generator_state"
+
+
+def test_a_draw_without_a_seed_outside_of_compiled_steps_is_fine():
+    first, second = Noisy()(np.zeros((2, 4))), Noisy()(np.zeros((2, 4)))
+    assert np.abs(first - second).max() > 0

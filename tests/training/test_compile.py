@@ -105,3 +105,26 @@ def test_evaluate_lists_losses_and_metrics_of_many_outputs_as_keras(outputs, los
         model.compile("sgd", loss, metrics=metrics)
         got.append(model.evaluate(x, targets, verbose=0))
     assert got[0] == pytest.approx(got[1], rel=1e-5)
+
+
+def test_a_fit_that_is_refused_leaves_no_metric_behind(rng):
+    model = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(3)])
+    metric = Refusing()
+    model.compile("sgd", "mse", metrics=["mae", metric])
+    x, y = rng.normal(size=(8, 4)), rng.normal(size=(8, 3))
+    with pytest.raises(ValueError, match="not now"):
+        model.fit(x, y, verbose=0)
+    metric.refuses = False
+    model.fit(x, y, verbose=0)
+    assert [metric.name for metric in model.metrics] == ["loss", "mae", "mean"]
+
+
+class Refusing(lamina.metrics.Mean):
+    refuses = True
+
+    def build(self, *shapes):
+        if self.refuses:
+            raise ValueError("not now")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_pred)

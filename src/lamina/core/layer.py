@@ -512,10 +512,17 @@ def _remembering_shapes(build: Callable) -> Callable:
         shapes = dict(list(bound.arguments.items())[1:])
         object.__setattr__(self, "_build_shapes", shapes.pop("kwargs", {}) | shapes)
         self._building = True
+        before = {kind: list(known) for kind, known in self._tracked.items()}
         try:
             with name_scope(self.name):
                 self._path = "/".join(context.path)
                 build(self, *args, **kwargs)
+        except Exception:
+            for kind, known in self._tracked.items():
+                known[:] = before[
+                    kind
+                ]  # a second try must not find half of the first one's weights
+            raise
         finally:
             self._building = False
         self.built = True

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import naming
-from lamina.core.variable import Variable, name_scope
+from lamina.core.variable import Variable, context, name_scope, outside_of_names
 
 _default = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
@@ -125,7 +125,9 @@ class SeedGenerator:
 def global_seed_generator() -> SeedGenerator:
     """The generator that `lamina.random` draws from when it is given no seed."""
     if _global["generator"] is None:
-        _global["generator"] = SeedGenerator(make_default_seed())
+        # It belongs to no layer, even if the first draw is in the call of one.
+        with outside_of_names():
+            _global["generator"] = SeedGenerator(make_default_seed(), name="global_seed_generator")
     return _global["generator"]
 
 
@@ -134,18 +136,26 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if seed is None:
+        generator = global_seed_generator()
+        # Of a closed step, or of a user's own `jax.jit`, nothing comes out that it does not know.
+        if context.bound is not None and not context.bound.takes(generator.state):
+            raise _compiled_without_seed()
         try:
-            return global_seed_generator().next()
+            return generator.next()
         except RuntimeError:
-            raise RuntimeError(
-                "A random draw without a seed was compiled: it would be the same every time.\n"
-                "  Fix: keep self.seed = lamina.random.SeedGenerator() on the layer, made in its "
-                "__init__, and give the function seed=self.seed."
-            ) from None
+            raise _compiled_without_seed() from None
     if _is_seed(seed):
         return jnp.array([_bits(seed), 0], dtype="uint32")
     raise ValueError(
         f"A seed must be a whole number, 0 or more, a SeedGenerator or None; received {seed!r}."
+    )
+
+
+def _compiled_without_seed() -> RuntimeError:
+    return RuntimeError(
+        "A random draw without a seed was compiled: it would be the same every time.\n"
+        "  Fix: self.seed_generator = lamina.random.SeedGenerator() in the __init__ of the layer or "
+        "model,\n  and seed=self.seed_generator in the call of the random function."
     )
 
 

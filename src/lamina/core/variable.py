@@ -32,9 +32,16 @@ class Bindings:
         open: bool = False,
     ):
         self.open = open
+        self.outer = outer
         self.boxes = {id(box): box for box in boxes}
         self.values: dict[int, Any] = dict(outer.values) if outer is not None else {}
         self.values.update(zip(self.boxes, values, strict=True))
+
+    def takes(self, box: "Variable") -> bool:
+        """Whether a Variable can be assigned here, and further out when these end."""
+        if id(box) in self.boxes:
+            return True
+        return self.open and (self.outer is None or self.outer.takes(box))
 
     def assign(self, box: "Variable", value: Any) -> None:
         if id(box) not in self.boxes:
@@ -89,6 +96,16 @@ def computing_in(dtype: str, but: frozenset[int] = frozenset()) -> Iterator[None
 def name_scope(name: str) -> Iterator[None]:
     """Variables made inside get `name/` in front of their path."""
     outer, context.path = context.path, (*context.path, name)
+    try:
+        yield
+    finally:
+        context.path = outer
+
+
+@contextlib.contextmanager
+def outside_of_names() -> Iterator[None]:
+    """Variables made inside have paths of their own, whatever layer is being called."""
+    outer, context.path = context.path, ()
     try:
         yield
     finally:

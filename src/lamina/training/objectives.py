@@ -54,6 +54,7 @@ class Objectives:
         """
         if self.built:
             return
+        self._metrics = []  # a try before this one may have failed half-way
         names = _names_of(y_pred, output_names)
         outputs = self.outputs = jax.tree.leaves(y_pred)
         count = len(outputs)

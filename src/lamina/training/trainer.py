@@ -355,7 +355,7 @@ class Trainer(Layer):
             kind: `"predict"` for what `predict_step` gives, `"test"` for what is measured.
             rows: What is given to the program; only shapes and dtypes are read.
         """
-        program, variables = self.program(kind)
+        program, variables = self._held_program(kind)
         leaves, form = jax.tree.flatten(rows)
         key = (form, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
         if key not in program.facts:
@@ -630,6 +630,9 @@ class Trainer(Layer):
         A program is made anew only if the model has changed: compiled again, other layers, or
         layers frozen, thawed or adapted. Not for other numbers of epochs or another learning rate.
         """
+        return self._held_program(kind)
+
+    def _held_program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
         held, found = self._found.get(kind, (None, None))
         if held is structure.version():
             return found
