@@ -154,8 +154,8 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
 def _compiled_without_seed() -> RuntimeError:
     return RuntimeError(
         "A random draw without a seed was compiled: it would be the same every time.\n"
-        "  Fix: self.seed_generator = lamina.random.SeedGenerator() in the __init__ of the layer or "
-        "model,\n  and seed=self.seed_generator in the call of the random function."
+        "  Fix: self.seed_generator = lamina.random.SeedGenerator() in the __init__ of the layer\n"
+        "  or model, and seed=self.seed_generator in the call of the random function."
     )
 
 
