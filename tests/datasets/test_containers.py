@@ -63,5 +63,37 @@ def test_what_is_no_idx_file_is_called_unreadable(tmp_path, arrays, content):
 
 def test_pickled_arrays_are_not_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=np.array([{}], dtype=object))
-    with pytest.raises(UnreadableError, match="allow_pickle"):
+    with pytest.raises(UnreadableError, match="holds a pickle of Python objects"):
         containers.npz(tmp_path / "a.npz").read()
+
+
+def test_an_npz_that_unpacks_to_much_more_than_it_is_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAMINA_LOADING_BYTES", "1000")
+    path = write_npz(tmp_path / "a.npz", {"x_train": np.zeros(2000, "uint8")})
+    with pytest.raises(UnreadableError, match="'x_train' claims to be 2,128 bytes"):
+        containers.npz(path).read()
+
+
+def test_an_idx_file_that_unpacks_to_much_more_than_it_is_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAMINA_LOADING_BYTES", "1000")
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes(2000)))
+    with pytest.raises(ValueError, match="unpacks to more than 1,000 bytes"):
+        containers.read_idx(path)
+
+
+@pytest.mark.parametrize("every", [7])
+def test_a_flipped_bit_in_an_npz_is_found_or_harmless(tmp_path, arrays, every):
+    small = {"x_train": arrays["x_train"].ravel()[:20], "y_train": arrays["y_train"][:3]}
+    path = write_npz(tmp_path / "a.npz", small)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), every):
+        content = bytearray(whole)
+        content[place] ^= 1 << (place % 8)
+        path.write_bytes(content)
+        try:
+            found = containers.npz(path).read()
+        except UnreadableError:
+            continue
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, small[name])

@@ -1,5 +1,6 @@
 """Pickles are read as data, whatever they say."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -94,3 +95,52 @@ def test_an_array_of_raw_pointers_cannot_be_made():
     evil = PYTHON_2.replace(b"U\x02u1", b"U\x02O8")
     with pytest.raises(ValueError, match="an array of type 'O8'"):
         read_pickle(evil)
+
+
+def shared_lists(depth):
+    """One list in two places of another, and so on: a few bytes, and 2**depth places."""
+    value = [1.5]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+def test_a_list_that_is_in_many_places_is_gone_through_once():
+    found = read_pickle(pickle.dumps(shared_lists(60)))
+    for _ in range(60):
+        found = found[1]
+    assert found == [1.5]
+
+
+def test_a_list_inside_itself_is_refused():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(ValueError, match="damaged"):
+        read_pickle(pickle.dumps(endless))
+
+
+def test_a_pickle_cannot_steer_the_terminal():
+    with pytest.raises(ValueError, match="no data set needs") as caught:
+        read_pickle(b"c\x1b[2Jos\nsystem\n.")
+    assert "\x1b" not in str(caught.value)
+
+
+def npy_of(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("place", range(0, 128, 3))
+def test_a_damaged_head_of_an_npy_is_refused_or_harmless(place):
+    array = np.arange(5.0)
+    content = bytearray(npy_of(array))
+    content[place] ^= 0x15
+    with contextlib.suppress(ValueError):
+        assert read_npy(bytes(content)).nbytes == array.nbytes
+
+
+def test_an_npy_that_promises_more_than_it_has_is_refused():
+    content = npy_of(np.zeros(8)).replace(b"(8,)", b"(8" + b"0" * 14 + b",)")
+    with pytest.raises(ValueError, match="its head promises|damaged|header"):
+        read_npy(content)

@@ -297,6 +297,17 @@ def test_assets_cannot_leave_their_folder(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["changed.keras", "model.keras"]
 
 
+@pytest.mark.parametrize("name", ["..", ".", "n" * 300, "\u00fc" * 200])
+def test_an_asset_with_a_name_that_no_file_can_have_is_refused(name, tmp_path):
+    layer = layers.StringLookup()
+    layer.adapt(["a", "b"])
+    model = lamina.Sequential([lamina.Input((1,), dtype="string"), layer])
+    model.save(tmp_path / "model.keras")
+    changed = rewritten(tmp_path / "model.keras", {f"assets/layers/string_lookup/{name}": b"x"})
+    with pytest.raises(lamina.saving.DamagedFileError, match="a name that no file can have"):
+        lamina.models.load_model(changed)
+
+
 # -- unhappy paths ---------------------------------------------------------------------------------
 
 

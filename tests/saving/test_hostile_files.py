@@ -448,6 +448,53 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(write_file):
     assert "\x1b" not in refusal(load, write_file(config=config))
 
 
+ESCAPE = "\x1b[2J"
+
+
+@pytest.mark.parametrize("place", ["a layer", "a model", "a metric", "the optimizer", "a loss"])
+def test_a_name_with_control_characters_is_refused(place, write_file, good_config):
+    compiled = good_config["compile_config"]
+    if place == "a layer":
+        layer(good_config)["config"]["name"] = ESCAPE
+    elif place == "a model":
+        good_config["config"]["name"] = ESCAPE
+    elif place == "the optimizer":
+        compiled["optimizer"]["config"]["name"] = ESCAPE
+    else:
+        kind = "MeanSquaredError"
+        record = {"module": "keras.metrics", "class_name": kind, "config": {"name": ESCAPE}}
+        record["module"] = "keras.metrics" if place == "a metric" else "keras.losses"
+        compiled.update({"metrics": [record]} if place == "a metric" else {"loss": record})
+    message = refusal(load, write_file(config=good_config))
+    assert "without control characters" in message
+    assert "\x1b" not in message
+
+
+def test_a_name_in_the_weights_does_not_reach_the_terminal(
+    write_file, changed_weights, tmp_path, capsys
+):
+    def change(file):
+        file[f"layers/{ESCAPE}/vars/0"] = np.zeros(2, "f4")
+
+    weights = changed_weights(change)
+    with pytest.warns(lamina.LaminaWarning, match="also holds weights of") as caught:
+        load(write_file(weights=weights))
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(weights)
+    lamina.saving.KerasFileEditor(path).summary()
+    said = str(caught[0].message) + capsys.readouterr().out
+    assert said.count("\\x1b[2J") == 2
+    assert "\x1b" not in said
+
+
+def test_a_name_that_is_refused_does_not_reach_the_terminal(write_file, changed_weights):
+    def change(file):
+        file[f"layers/dense/vars/{ESCAPE}"] = h5py.SoftLink("/layers")
+
+    message = refusal(load, write_file(weights=changed_weights(change)))
+    assert "\x1b" not in message
+
+
 # -- weights that do not fit -----------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 import lamina
 from lamina.core.errors import LaminaWarning
 from lamina.training import checks
-from numbered_batches import Dataset
+from numbered_batches import Dataset, PackedButNeverUnpackedError, Unpackable
 from small_models import classifier
 
 
@@ -142,6 +142,14 @@ def test_a_worker_that_fails_ends_training_with_its_error(blobs, how):
     assert "In batch 3 (from 0) of the Dataset." in "".join(caught.value.__notes__)
     assert int(model.optimizer.iterations.value) == 3
     assert not any(t.name.startswith("lamina-dataset") for t in threading.enumerate())
+
+
+@pytest.mark.parametrize("error", [PackedButNeverUnpackedError, Unpackable, SystemExit])
+def test_an_error_that_no_other_process_can_read_is_told_in_words(blobs, error):
+    source = Dataset(blobs, fails_at=3, error=error, **PROCESSES)
+    with pytest.raises(RuntimeError, match=f"{error.__name__}: .*worker out of memory") as caught:
+        classifier().fit(source, shuffle=False, verbose=0)
+    assert "In another process:" in "".join(caught.value.__notes__)
 
 
 def test_a_process_that_dies_is_an_error_with_advice(blobs):

@@ -1,4 +1,4 @@
-"""Where messages go: to standard output, or to Python's logger."""
+"""Where messages go, to standard output or to Python's logger, and how names look in them."""
 
 import logging
 
@@ -16,3 +16,13 @@ def show(text: str, end: str = "\n") -> None:
         print(text, end=end, flush=True)
     else:
         logging.getLogger("lamina").info(text)
+
+
+def readable(text: str) -> str:
+    """A name out of a file without control characters, which could steer a terminal.
+
+    Example:
+        >>> readable("dense/\\x1b[2Jkernel")
+        'dense/\\\\x1b[2Jkernel'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -37,6 +37,15 @@ def checked(name: str | None, owner: str) -> str | None:
     """The name, if it can be part of a path; `owner` begins the message if not."""
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
+    return printable(name, owner)
+
+
+def printable(name: str | None, owner: str) -> str | None:
+    """The name, if it can be printed; control characters of one out of a file steer a terminal."""
+    if isinstance(name, str) and not name.isprintable():
+        raise ValueError(
+            f"{owner} needs a name without control characters; received {ascii(name)[:200]}."
+        )
     return name
 
 

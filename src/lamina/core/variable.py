@@ -152,7 +152,7 @@ class Variable:
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
     ):
-        self.name = name or naming.auto_name(type(self))
+        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
         self._trainable = bool(trainable)
         self.regularizer = regularizer

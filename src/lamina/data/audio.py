@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.paths import refuse_endless
 from lamina.data.dataset import padded
 from lamina.data.folders import Folder
 
@@ -124,6 +125,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
     """
     from scipy.io import wavfile  # type: ignore[import-untyped]
 
+    refuse_endless(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks with song titles

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lamina.core.paths import refuse_endless
 from lamina.data.folders import Folder, check_format
 
 
@@ -73,6 +74,7 @@ def text_dataset_from_directory(
 
 
 def _read(path: str) -> str:
+    refuse_endless(path)
     try:
         return Path(path).read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core import config
+from lamina.core.paths import refuse_endless
 from lamina.datasets import containers, verified
 from lamina.datasets.arrays import Expected, difference
 from lamina.datasets.containers import Container, UnreadableError
@@ -124,6 +125,12 @@ def _load_named_file(source: Source, path: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"load_data(path={str(path)!r}): there is no such file.\n"
             f"  Fix: leave path out, and {source.title} is looked for in the caches and fetched."
+        )
+    refuse_endless(path)
+    if path.is_dir():
+        raise ValueError(
+            f"load_data(path={str(path)!r}): it is a folder, and {source.title} is a file.\n"
+            "  Fix: name the file, or the folder in LAMINA_DATASETS."
         )
     container = _container(source, path.parent, path.name)
     arrays, problem = _read_checked(container, source)

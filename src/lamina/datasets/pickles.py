@@ -7,10 +7,13 @@ and bytes; any other name is refused.
 """
 
 import io
+import math
 import pickle
 from typing import Any
 
 import numpy as np
+
+from lamina.core.messages import readable
 
 
 def read_pickle(contents: bytes) -> Any:
@@ -22,19 +25,38 @@ def read_pickle(contents: bytes) -> Any:
         ValueError: If the pickle names anything else, or is damaged.
     """
     try:
-        return _plain(_Reader(io.BytesIO(contents), encoding="bytes").load())
-    except ValueError:
+        return _plain(_Reader(io.BytesIO(contents), encoding="bytes").load(), {})
+    except _RefusedError:
         raise
     except Exception as error:  # damaged bytes fail in as many ways as there are bytes
-        raise ValueError(f"it is not a pickle, or a damaged one ({error})") from error
+        said = readable(str(error))[:200] or type(error).__name__
+        raise ValueError(f"it is not a pickle, or a damaged one ({said})") from None
 
 
-def read_npy(contents: bytes) -> np.ndarray:
-    """The array of an `.npy` file, also one of objects, which NumPy keeps as a pickle.
+class _RefusedError(ValueError):
+    """A pickle names something that no data set needs."""
+
+
+def read_npy(contents: bytes, pickled: bool = True) -> np.ndarray:
+    """The array of an `.npy` file.
+
+    Args:
+        contents: The file.
+        pickled: Whether it may be one of objects, which NumPy keeps as a pickle.
 
     Raises:
         ValueError: As `read_pickle`.
     """
+    try:
+        return _array_in(contents, pickled)
+    except ValueError:
+        raise
+    except Exception as error:  # NumPy reads the head as Python's own syntax
+        said = readable(str(error))[:200] or type(error).__name__
+        raise ValueError(f"it is not an array of NumPy, or a damaged one ({said})") from None
+
+
+def _array_in(contents: bytes, pickled: bool) -> np.ndarray:
     file = io.BytesIO(contents)
     version = np.lib.format.read_magic(file)
     read_header = {
@@ -44,11 +66,16 @@ def read_npy(contents: bytes) -> np.ndarray:
     if read_header is None:
         raise ValueError(f"version {version} of .npy files is not known here")
     shape, _, dtype = read_header(file)
+    if dtype.hasobject and not pickled:
+        raise ValueError("it holds a pickle of Python objects, and this data set has none")
     if dtype.hasobject:
         array = read_pickle(file.read())
         if not isinstance(array, np.ndarray) or array.shape != shape:
             raise ValueError(f"its pickle is not the array of shape {shape} that its head promises")
         return array
+    promised, there = math.prod(shape) * dtype.itemsize, len(contents) - file.tell()
+    if promised != there:
+        raise ValueError(f"it holds {there:,} bytes, and its head promises {promised:,}")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
@@ -74,13 +101,13 @@ class _Array:
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def made(self) -> np.ndarray:
-        """The array."""
+    def made(self, known: dict[int, Any]) -> np.ndarray:
+        """The array; see `_plain`."""
         _, shape, dtype, by_columns, values = self.state
         if isinstance(values, list):
             flat = np.empty(len(values), dtype=object)
             for place, value in enumerate(values):
-                flat[place] = _plain(value)
+                flat[place] = _plain(value, known)
         elif dtype.code[:1] in "biuf":
             flat = np.frombuffer(values, np.dtype(dtype.code).newbyteorder(dtype.order)).copy()
         else:
@@ -109,18 +136,28 @@ _KNOWN = {
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
-            raise ValueError(
-                f"it asks for {module}.{name}, which no data set needs; it was not run"
-            )
+            wanted = readable(f"{module}.{name}")[:200]
+            raise _RefusedError(f"it asks for {wanted}, which no data set needs; it was not run")
         return _KNOWN[module, name]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Array):
-        return value.made()
-    if isinstance(value, list):
-        # Reviews are lists of thousands of numbers; only other things need a look.
-        return value if all(type(v) is int for v in value) else [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
+def _plain(value: Any, known: dict[int, Any]) -> Any:
+    """A value with real arrays in it.
+
+    Args:
+        value: What the reader gave.
+        known: What was made of values that came before, by their ids. A pickle may hold one list
+            in many places, and in some of a few bytes it is in more than can be counted.
+    """
+    if not isinstance(value, (_Array, list, dict)):
+        return value
+    if id(value) not in known:
+        if isinstance(value, _Array):
+            known[id(value)] = value.made(known)
+        elif isinstance(value, dict):
+            known[id(value)] = {key: _plain(item, known) for key, item in value.items()}
+        else:
+            # Reviews are lists of thousands of numbers; only other things need a look.
+            whole = all(type(v) is int for v in value)
+            known[id(value)] = value if whole else [_plain(v, known) for v in value]
+    return known[id(value)]

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from lamina.datasets import locate
-from lamina.datasets.containers import Container
-from lamina.datasets.pickles import read_npy
+from lamina.datasets.containers import Container, arrays_in_npz
 
 KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -132,9 +130,7 @@ def _contents(files: tuple[Path, ...]) -> dict[str, bytes]:
 
 
 def _read_npz(contents: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(contents)) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".npy")]
-        return {name.removesuffix(".npy"): read_npy(archive.read(name)) for name in names}
+    return arrays_in_npz(io.BytesIO(contents))
 
 
 def _read_json(contents: bytes) -> dict[str, Any]:

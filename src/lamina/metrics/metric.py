@@ -58,7 +58,7 @@ class Metric:
     def __init__(self, dtype: Any = None, name: str | None = None):
         self._own_variables: list[Variable] = []
         self._metrics: list[Metric] = []
-        self.name = name or naming.auto_name(type(self))
+        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.resolved_name = self.name
         self._dtype = get_policy(dtype or config.floatx()).compute_dtype
 

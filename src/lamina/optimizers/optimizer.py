@@ -116,7 +116,7 @@ class Optimizer:
             whole_number(ema_overwrite_frequency, "ema_overwrite_frequency", at_least=1)
         if gradient_accumulation_steps is not None:
             whole_number(gradient_accumulation_steps, "gradient_accumulation_steps", at_least=2)
-        self.name = name or naming.auto_name(type(self))
+        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue

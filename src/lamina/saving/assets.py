@@ -4,6 +4,7 @@ A layer writes and reads them with `save_assets(dir_path)` and `load_assets(dir_
 Keras 3. It is given a folder of its own, and sees nothing else of the file.
 """
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from lamina.core.layer import Layer
 from lamina.saving.weights_file import DamagedFileError, walk
 
 FOLDER = "assets"
+_LONGEST_NAME = 255
 
 
 def write_assets(model: Layer, archive: zipfile.ZipFile) -> None:
@@ -48,6 +50,12 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
                 # Files of this part alone: its own parts have folders inside this one.
                 inside = name.removeprefix(start)
                 if name.startswith(start) and inside and "/" not in inside and "\\" not in inside:
+                    if inside in (".", "..") or len(os.fsencode(inside)) > _LONGEST_NAME:
+                        raise DamagedFileError(
+                            f"what {part.name!r} keeps beside its weights has a name that no file "
+                            f"can have: {ascii(inside)[:80]}.\n"
+                            "  Likely cause: the file was made to do harm."
+                        )
                     Path(folder, inside).write_bytes(read(name))
             try:
                 part.load_assets(folder)

@@ -9,9 +9,10 @@ import h5py
 import numpy as np
 
 from lamina.core.errors import did_you_mean
+from lamina.core.messages import readable
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
-from lamina.saving.hdf5 import FORMAT, readable, reading, write_array
+from lamina.saving.hdf5 import FORMAT, reading, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
 # Objects by name; a weight is an array, an object a dict of weights and of objects in it.

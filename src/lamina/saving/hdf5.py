@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lamina.core.messages import readable
+
 # Objects and arrays with checksums. Read since HDF5 1.10 (2016).
 FORMAT = ("v110", "latest")
 CHECKSUM = "crc32"
@@ -96,16 +98,6 @@ def damaged(where: str | None = None) -> DamagedFileError:
         "  Likely cause: a faulty or incomplete copy.\n"
         "  Fix: copy the file again, or use a backup."
     )
-
-
-def readable(text: str) -> str:
-    """A name out of a file without control characters, which could steer a terminal.
-
-    Example:
-        >>> readable("dense/\\x1b[2Jkernel")
-        'dense/\\\\x1b[2Jkernel'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _expected(owner: Any, name: str) -> int | None:

@@ -17,6 +17,7 @@ from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core import config as settings, registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import OverBudgetError, memory_limit
+from lamina.core.paths import refuse_endless
 from lamina.core.tracebacks import strip
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
@@ -280,6 +281,10 @@ def existing(filepath: str | Path) -> Path:
         return path
     if path.is_dir():
         raise DamagedFileError(f"{path} is a folder, and a model is one file.{_in_folder(path)}")
+    try:
+        refuse_endless(path)
+    except ValueError as error:
+        raise DamagedFileError(str(error)) from None
     neighbours: list[str] = []
     with contextlib.suppress(OSError):
         neighbours = [p.name for p in path.parent.iterdir()]

@@ -19,6 +19,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.layer import Layer
+from lamina.core.messages import readable
 from lamina.core.naming import to_snake_case
 from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
@@ -27,7 +28,6 @@ from lamina.saving.hdf5 import (
     DamagedFileError,
     damaged,
     read_array,
-    readable,
     reading,
     write_array,
 )

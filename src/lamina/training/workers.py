@@ -1,6 +1,7 @@
 """Batches of a PyDataset prepared ahead of training, by threads or by processes."""
 
 import collections
+import contextlib
 import functools
 import pickle
 import tempfile
@@ -91,8 +92,18 @@ def _attempt(path: Path, number: int) -> tuple[Any, Exception | None, str]:
     """In a process: a batch, or the error that was raised, and where."""
     try:
         return _source(path)[number], None, ""
-    except Exception as error:
-        return None, error, traceback.format_exc()
+    except (Exception, SystemExit) as error:
+        return None, _portable(error), traceback.format_exc()
+
+
+def _portable(error: BaseException) -> Exception:
+    """The error, or one that says the same where the error cannot be sent to another process."""
+    if isinstance(error, Exception):
+        # Many a user's class is packed without complaint, and then misses its arguments.
+        with contextlib.suppress(Exception):
+            if type(pickle.loads(pickle.dumps(error))) is type(error):
+                return error
+    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.errors import LaminaWarning
+from lamina.core.paths import refuse_endless
 from lamina.utils import resizing
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -81,6 +82,8 @@ def open_picture(path: Any) -> Any:
             f"path must be the path of a file or an io.BytesIO; received {type(path).__name__}."
         )
     name = "the bytes" if isinstance(path, io.BytesIO) else os.fsdecode(path)
+    if not isinstance(path, io.BytesIO):
+        refuse_endless(name)
     try:
         # Read first: Pillow would leave the file of a broken picture open.
         contents = path if isinstance(path, io.BytesIO) else io.BytesIO(Path(name).read_bytes())

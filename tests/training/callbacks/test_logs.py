@@ -1,6 +1,9 @@
 """Callback, CallbackList, History, CSVLogger and LambdaCallback."""
 
+import errno
+import gc
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -218,6 +221,28 @@ def test_an_interrupted_csv_file_has_every_epoch_once(model, train, tmp_path, ap
         second.on_epoch_end(epoch, epochs[epoch])
     second.on_train_end()
     assert broken.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_full_disk_is_said_and_leaves_no_trace_behind(recwarn):
+    logger = CSVLogger("/dev/full")
+    logger.on_train_begin()
+    with pytest.raises(OSError, match="CSVLogger cannot write /dev/full: No space left") as caught:
+        logger.on_epoch_end(0, {"loss": 1.0})
+    assert caught.value.errno == errno.ENOSPC
+    assert "Fix: make room" in str(caught.value)
+    assert logger.csv_file is None
+    logger.on_train_end()
+    gc.collect()
+    assert not recwarn
+
+
+def test_a_table_in_a_folder_that_is_none_is_refused_in_words(tmp_path):
+    (tmp_path / "file").write_text("x")
+    logger = CSVLogger(tmp_path / "file" / "log.csv")
+    logger.on_train_begin()
+    with pytest.raises(OSError, match="CSVLogger cannot write"):
+        logger.on_epoch_end(0, {"loss": 1.0})
 
 
 # LambdaCallback

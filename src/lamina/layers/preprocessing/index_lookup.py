@@ -12,6 +12,7 @@ import numpy as np
 from lamina.core import config
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
+from lamina.core.paths import refuse_endless
 from lamina.core.text import as_values
 from lamina.core.variable import Shape
 from lamina.layers.preprocessing import fingerprint
@@ -281,6 +282,7 @@ class IndexLookup(HostLayer):
             )
 
     def _lines_of(self, path: Path) -> list[str]:
+        refuse_endless(path)
         if not path.is_file():
             raise FileNotFoundError(f"{self._label}: there is no vocabulary file {str(path)!r}.")
         if self.output_mode == "tf_idf":

@@ -1,7 +1,10 @@
 """CSVLogger: one line of a table for every epoch."""
 
+import contextlib
 import csv
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -9,6 +12,28 @@ import numpy as np
 
 from lamina.core.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback
+
+
+def _explains_failure(write: Callable[..., None]) -> Callable[..., None]:
+    """Decorator of a method: what the system says of the file becomes a sentence."""
+
+    @functools.wraps(write)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            write(self, *args, **kwargs)
+        except OSError as error:
+            # Closed now: its end would be written once more, and fail with a trace, later on.
+            with contextlib.suppress(OSError):
+                self.on_train_end()
+            self.csv_file = self.writer = None
+            raise type(error)(
+                error.errno,
+                f"CSVLogger cannot write {self.filename}: {error.strerror or error}.\n"
+                "  The model keeps what it has learned so far, and the file its earlier lines.\n"
+                "  Fix: make room, or give CSVLogger a file that can be written.",
+            ) from None
+
+    return wrapped
 
 
 class CSVLogger(Callback):
@@ -52,6 +77,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._forget()
 
+    @_explains_failure
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = logs or {}
         if self.keys is None:
