@@ -1,7 +1,11 @@
 """Batches from generators, PyDatasets and sets too large for the device: the same numbers."""
 
 import itertools
+import os
+import signal
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -110,6 +114,25 @@ def test_memory_of_stretches_is_used_again_only_when_they_are_done_with(monkeypa
         values += np.asarray(stretch.data)[: stretch.stop * 2 : 2, 0].tolist()
     assert sum(lengths) == 40
     assert values == list(range(40))
+
+
+def test_ctrl_c_while_a_feed_is_let_go_leaves_no_trace(monkeypatch):
+    release, traces = threading.Event(), []
+    monkeypatch.setattr(sys, "unraisablehook", traces.append)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def hangs():
+        yield from stacked(iter([np.zeros((2, 3), "float32")]))
+        release.wait(10)
+
+    feed = prefetched(hangs())
+    next(feed)
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.perf_counter()
+    del feed  # waits for its thread
+    assert time.perf_counter() - started < 4
+    release.set()
+    assert not traces
 
 
 def test_a_generator_gives_the_weights_of_the_arrays(twins, blobs):

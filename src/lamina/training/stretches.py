@@ -4,6 +4,7 @@ Everything that is streamed passes here: `stacked` puts batches behind one anoth
 makes a stretch while the device works on the one before.
 """
 
+import contextlib
 import itertools
 import queue
 import threading
@@ -162,8 +163,10 @@ def prefetched(
             yield item
     finally:
         stopped.set()
-        # A source that hangs can't be stopped: its thread ends with the process.
-        worker.join(timeout=0.5 if interrupted() else 5)
+        # A source that hangs can't be stopped: its thread ends with the process. A second Ctrl-C
+        # ends the wait alone: here nobody catches it, and Python would print it and go on.
+        with contextlib.suppress(KeyboardInterrupt):
+            worker.join(timeout=0.5 if interrupted() else 5)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
