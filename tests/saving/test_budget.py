@@ -194,6 +194,21 @@ def test_compressed_weights_within_the_budget_are_read(dense, tmp_path):
     np.testing.assert_array_equal(dense.get_weights()[0], kernel + 1)
 
 
+def test_a_vocabulary_that_unpacks_to_too_many_words_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    lookup = layers.StringLookup()
+    lookup.adapt(["a"])
+    lamina.Sequential([lamina.Input((1,), dtype="string"), lookup]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    (vocabulary,) = (name for name in parts if name.endswith("vocabulary.txt"))
+    parts[vocabulary] = b"[UNK]\n" + b"a\n" * 10**6
+    with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert "a vocabulary of 1,000,001 lines needs more memory" in refusal(path)
+
+
 # -- without a file --------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ from lamina.layers.preprocessing.host import (
 from lamina.layers.settings import settings_of
 
 _VOCABULARY = "vocabulary.txt"
+_SIZE_OF_TOKEN = 64  # bytes of a short text of Python in a list
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
 
@@ -462,7 +463,10 @@ class IndexLookup(HostLayer):
         if self.input_vocabulary is not None:
             return
         path = Path(dir_path, _VOCABULARY)
-        tokens = self._from_lines(_lines(path.read_bytes().decode())) if path.is_file() else []
+        content = path.read_bytes() if path.is_file() else b""
+        count = content.count(b"\n")
+        take_bytes(_SIZE_OF_TOKEN * count, f"a vocabulary of {count:,} lines")
+        tokens = self._from_lines(_lines(content.decode()))
         if tokens == self._special_tokens[: len(tokens)]:  # saved before it was adapted
             if (self._vocabulary_size or 0) > self._first_token:
                 raise ValueError(f"{_VOCABULARY} is missing or has no tokens.")
