@@ -9,7 +9,6 @@ import pytest
 
 import lamina
 from lamina.core.errors import LaminaWarning
-from lamina.training import checks
 from numbered_batches import Dataset, PackedButNeverUnpackedError, Unpackable
 from small_models import classifier
 
@@ -193,7 +192,6 @@ def test_a_mapped_file_that_is_shortened_is_an_error_and_no_crash(blobs, tmp_pat
 
 def test_a_batch_that_alone_exceeds_the_budget_trains_with_a_warning(blobs, budget):
     budget(100)
-    checks._said.discard("budget")
     with pytest.warns(LaminaWarning, match=r"(?s)One batch of 50 samples takes .* batch_size=5"):
         history = classifier().fit(*blobs, batch_size=50, verbose=0)
     assert np.isfinite(history.history["loss"]).all()

@@ -41,41 +41,59 @@ def global_seed() -> int | None:
     return _global["seed"]
 
 
-def random_state() -> dict[str, Any]:
-    """Where Lamina's, Python's and NumPy's global generators stand, as plain data."""
-    numpy_state: Any = np.random.get_state()
+def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
+    """Where Lamina's, Python's and NumPy's global generators stand, as plain data and arrays.
+
+    Args:
+        shared: What stands there for Python's and NumPy's; `shared_state()` if None.
+    """
     generator = _global["generator"]
     return {
         "seed": _global["seed"],
         "default": _default.getstate(),
         "generator": None if generator is None else generator.state.numpy().tolist(),
-        "python": python_random.getstate(),
-        "numpy": [numpy_state[0], numpy_state[1].tolist(), *numpy_state[2:]],
+        "shared": shared_state() if shared is None else shared,
     }
 
 
-def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
-    """Take the generators back to where `random_state` found them.
-
-    Args:
-        state: What `random_state` gave.
-        shared: Whether Python's and NumPy's generators are taken back too, and not Lamina's alone.
-    """
-
-    def as_python(stored: Any) -> tuple:  # JSON has no tuples
-        version, numbers, gauss = stored
-        return version, tuple(numbers), gauss
-
-    _default.setstate(as_python(state["default"]))
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Take the generators back to where `random_state` found them."""
+    version, numbers, gauss = state["default"]
+    _default.setstate((version, tuple(numbers), gauss))  # files have no tuples
     generator = None
     if state["generator"] is not None:
         generator = SeedGenerator(0)
         generator.state.assign(np.array(state["generator"], "uint32"))
     _global.update(seed=state["seed"], generator=generator)
-    if shared:
-        python_random.setstate(as_python(state["python"]))
-        name, numbers, *rest = state["numpy"]
-        np.random.set_state((name, np.array(numbers, "uint32"), *rest))
+    restore_shared_state(state["shared"])
+
+
+def shared_state() -> np.ndarray:
+    """Where the generators stand that other code uses too, NumPy's and Python's: uint32 `(1256,)`.
+
+    Example:
+        >>> state = shared_state()
+        >>> drawn = np.random.normal(), python_random.gauss()
+        >>> restore_shared_state(state)
+        >>> drawn == (np.random.normal(), python_random.gauss())
+        True
+    """
+    _, key, place, has_gauss, gauss = np.random.get_state()
+    _, numbers, python_gauss = python_random.getstate()
+    waiting = [gauss, 0.0 if python_gauss is None else python_gauss]
+    counts = [place, has_gauss, python_gauss is not None, *numbers]
+    bits = np.array(waiting, np.float64).view(np.uint32)
+    return np.concatenate([key, np.array(counts, np.uint32), bits])
+
+
+def restore_shared_state(state: np.ndarray) -> None:
+    """Take NumPy's and Python's global generators back to where `shared_state` found them."""
+    key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
+    place, has_gauss, has_python_gauss, *numbers = counts.tolist()
+    gauss, python_gauss = bits.copy().view(np.float64).tolist()
+    np.random.set_state(("MT19937", key, place, has_gauss, gauss))
+    version = python_random.getstate()[0]
+    python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 
 
 class SeedGenerator:

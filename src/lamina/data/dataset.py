@@ -61,6 +61,8 @@ class Dataset:
         self._length = length
         self.class_names = class_names
         self.file_paths = file_paths
+        # How many passes must be gone through again for later ones to be as they were; see `cache`.
+        self.remembers = 0
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> "Dataset":
@@ -101,7 +103,9 @@ class Dataset:
         parts = datasets[0] if len(datasets) == 1 else datasets
         lengths = [part._length for part in parts]
         known = None if None in lengths else min(lengths)
-        return Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
+        pairs = Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
+        pairs.remembers = max(part.remembers for part in parts)
+        return pairs
 
     def map(
         self, map_func: Callable, num_parallel_calls: int | None = None, deterministic: Any = None
@@ -309,7 +313,9 @@ class Dataset:
         """The elements of this data set, then those of another."""
         lengths = (self._length, dataset._length)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        return self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
+        joined = self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
+        joined.remembers = max(self.remembers, dataset.remembers)
+        return joined
 
     def enumerate(self, start: int = 0) -> "Dataset":
         """Pairs of a number and an element."""
@@ -338,10 +344,14 @@ class Dataset:
             seen = []
             for element in self._start():
                 seen.append(element)
+                if len(seen) == self._length:  # who knows the length does not ask for more
+                    kept, complete = seen, True
                 yield element
             kept, complete = seen, True
 
-        return self._then(start, self._length)
+        cached = self._then(start, self._length)
+        cached.remembers = 1
+        return cached
 
     def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
         """Prepares elements in a thread while the one before is used.
@@ -391,7 +401,9 @@ class Dataset:
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"
 
     def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
-        return Dataset(start, length, class_names=self.class_names)
+        following = Dataset(start, length, class_names=self.class_names)
+        following.remembers = self.remembers
+        return following
 
 
 def _elements(dataset: Any) -> Iterable:

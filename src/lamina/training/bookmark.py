@@ -4,7 +4,7 @@ What is left to do is a function of the values of all Variables, of what the cal
 of the global random generators, and of where in the data the run is. `contents` is all that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,23 +27,45 @@ class Bookmark:
         feed: Its data.
         hooks: The callbacks.
         epoch: Number of the first epoch, from 0.
+        validation: The data to validate on.
+        validates: Whether that is done after an epoch.
     """
 
-    def __init__(self, model: Any, feed: Feed, hooks: CallbackList, epoch: int):
+    def __init__(
+        self,
+        model: Any,
+        feed: Feed,
+        hooks: CallbackList,
+        epoch: int,
+        validation: Feed | None = None,
+        validates: Callable[[int], bool] = lambda epoch: True,
+    ):
         self._model = model
         self._feed = feed
         self._hooks = hooks
+        self._validation = validation
+        self._validates = validates
+        self._feeds = [feed] if validation is None else [feed, validation]
+        for one in self._feeds:
+            one.states.keeping = hooks.keeps_bookmarks
         self.first_epoch = epoch
         self.epoch = epoch  # the epoch, from 0, that is next or under way
         self.step = 0  # how many of its steps are done
         self.logs: dict[str, Any] = {}  # what they measured
         self.steps = 0  # done since the run began
+        self.last: dict[str, Any] = {}  # what the last whole epoch measured
         self.interrupted = False  # whether the run is about to end before its time
+        self.stopped = False  # whether a callback has ended it, which holds for later runs too
 
     def move(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
         """Training has come this far, and every callback has heard of it."""
         self.steps += step - self.step if epoch == self.epoch else 0
         self.epoch, self.step, self.logs = epoch, step, logs
+        self.stopped = bool(self._model.stop_training)
+        self._hooks.at_bookmark(self)
+
+    def begin(self) -> None:
+        """Training begins with the first step."""
         self._hooks.at_bookmark(self)
 
     def steps_allowed(self) -> int | None:
@@ -61,9 +83,12 @@ class Bookmark:
             "step": self.step,
             "steps": self.steps,
             "logs": dict(self.logs),
+            "last": dict(self.last),
+            "stopped": self.stopped,
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
             "precision": model._precision.chosen,
-            "random": seeds.random_state(),
+            "random": seeds.random_state(self._shared_state()),
+            "sources": [feed.states.contents() for feed in self._feeds],
             "layers_trainable": [bool(layer._trainable) for layer in model._flatten_layers()],
             "variables_trainable": [bool(v.trainable) for v in variables],
             "variables": _values(variables),
@@ -78,21 +103,45 @@ class Bookmark:
             "callbacks": self._hooks.get_states_by_name(),
         }
 
+    def beginning(self) -> dict[str, Any] | None:
+        """What must be known to begin anew, where a callback adds to a file that is there."""
+        states = self._hooks.get_states_by_name(only=_adds_to_a_file)
+        return {"callbacks": states} if states else None
+
+    def _shared_state(self) -> np.ndarray | None:
+        """The state of NumPy's and Python's generators that a run has here; None: that of now.
+
+        A thread may have drawn from them for batches that are still to come.
+        """
+        feed = self._feed
+        if not self.step or not isinstance(feed, StreamFeed):
+            return None
+        return feed.state_after(self.epoch, self.step)
+
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
+        if "epoch" not in contents:  # no backup was made yet
+            self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
+            return
         self._refuse_others(contents)
         if self._model._precision.asked == "auto":  # timed once, so that every step is the same
             self._model._precision.chosen = contents.get("precision", "float32")
         self.epoch, self.step = contents["epoch"], contents["step"]
         self.steps, self.logs = contents["steps"], contents["logs"]
+        self.last, self.stopped = contents["last"], contents["stopped"]
         if self.step:
             self._hooks.on_epoch_begin(self.epoch)
         self._restore_variables(contents)
         self._hooks.set_states_by_name(contents["callbacks"])
-        self._feed.seed = contents["order"]["seed"]
         self._feed.skip(self.epoch - self.first_epoch, self.step)
-        # What a generator draws, it draws once more while it is skipped.
-        seeds.restore_random_state(contents["random"], not isinstance(self._feed, StreamFeed))
+        if self._validation is not None:
+            self._validation.skip_measured(self._measured_before())
+        # Last of all: what the sources were gone through for draws from the generators, too.
+        seeds.restore_random_state(contents["random"])
+        self._model.stop_training = self.stopped
+
+    def _measured_before(self) -> int:
+        return sum(map(self._validates, range(self.first_epoch, self.epoch)))
 
     def _refuse_others(self, contents: Mapping[str, Any]) -> None:
         shapes = [tuple(np.shape(value)) for value in contents["variables"]]
@@ -133,6 +182,28 @@ class Bookmark:
             if isinstance(optimizer, Optimizer) and None not in stored["weights"]:
                 optimizer.build([variables[i] for i in stored["weights"]])
             _assign(optimizer.variables, stored["variables"], "variables of the optimizer")
+
+
+def before_looking(
+    contents: Mapping[str, Any] | None, feed: Feed, validation: bool = False
+) -> None:
+    """Let a source of batches begin as it began in the run to go on with.
+
+    Args:
+        contents: What `Bookmark.contents` gave there, if there is such a run.
+        feed: A feed of which nothing has been looked at.
+        validation: Whether it is that of the validation data.
+    """
+    sources = [] if contents is None else contents.get("sources", [])
+    if contents is None or validation >= len(sources):
+        return
+    feed.states.restore(sources[validation])
+    if not validation:
+        feed.seed = contents["order"]["seed"]
+
+
+def _adds_to_a_file(callback: Any) -> bool:
+    return bool(getattr(callback, "adds_to_a_file", False))
 
 
 def _weights_of(optimizer: Any) -> list[Variable]:

@@ -19,12 +19,15 @@ from lamina.layers import Embedding
 from lamina.training import label_checks
 from lamina.training.label_checks import readable
 
-_said: set[str] = set()
+
+def warn(message: str) -> None:
+    """Say something that concerns this call, at the line of the user's that made it."""
+    warnings.warn(message, LaminaWarning, stacklevel=_frames_to_user())
 
 
-def warn_once(key: str, message: str, model: Any = None) -> None:
-    """Say something once: in the life of a model, or of the process."""
-    said = _said if model is None else vars(model).setdefault("_said", set())
+def warn_once(key: str, message: str, model: Any) -> None:
+    """Say something once in the life of a model."""
+    said = vars(model).setdefault("_said", set())
     if key not in said:
         said.add(key)
         warnings.warn(message, LaminaWarning, stacklevel=_frames_to_user())
@@ -59,8 +62,7 @@ def fits_in_budget(size: int, samples: int) -> None:
     budget = config.resident_budget()
     if 0 < budget < size:
         fitting = budget * samples // size
-        warn_once(
-            "budget",
+        warn(
             f"One batch of {samples} samples takes {size / 1e6:,.1f} MB, and "
             f"{budget / 1e6:,.1f} MB may stay on the device. Training goes on, with a few such "
             "batches in memory at a time.\n"

@@ -14,6 +14,8 @@ import numpy as np
 
 from lamina.core import config
 from lamina.training.arrays import number_of_samples, unpack_x_y_sample_weight
+from lamina.training.epochs import Part, part_of_epoch
+from lamina.training.random_states import RandomStates
 from lamina.training.rows import placed
 from lamina.training.stretches import Stretch
 
@@ -27,14 +29,29 @@ class Feed(Protocol):
         ...
 
     seed: int  # what the order of every epoch is made from
+    first_epoch: int  # number of the epoch with which the run begins
+    used_up: bool  # whether the source gave all that it can ever give
+    states: RandomStates  # of the generators that the source may draw from
     interrupted: Callable[[], bool]  # whether to give up waiting for batches
 
+    def steps_in(self, epoch: int) -> int | None:
+        """Number of steps that this epoch will have, if it is known."""
+        ...
+
     def stretches(self, epoch: int) -> Iterator[Stretch]:
-        """The stretches of one epoch."""
+        """The stretches of one epoch of training; epochs come one after another."""
+        ...
+
+    def once(self) -> Iterator[Stretch]:
+        """The stretches of one measurement, which begins with the first batch."""
         ...
 
     def skip(self, epochs: int, steps: int) -> None:
         """Go on where an interrupted run stood: after so many epochs, and steps of the next."""
+        ...
+
+    def skip_measured(self, count: int) -> None:
+        """The same for a source to measure on: after so many measurements."""
         ...
 
     def example(self) -> tuple[Any, Any, Any]:
@@ -50,7 +67,7 @@ class ResidentFeed:
         batch_size: Samples per step.
         shuffle: True, False, or `"batch"` to shuffle whole batches.
         seed: The order of an epoch is a function of the seed and the epoch's number.
-        steps: Number of steps in an epoch, if not once through the data.
+        steps: Number of steps in an epoch, if not once through the data; see `epochs.py`.
         prepare: What the model does with its inputs on the host; for x that is sent in batches.
     """
 
@@ -71,6 +88,9 @@ class ResidentFeed:
         self.seed = seed
         self.steps_through = -(-self.samples // batch_size)
         self.steps = self.steps_through if steps is None else steps
+        self.first_epoch = 0
+        self.used_up = False
+        self.states = RandomStates()
         self.interrupted: Callable[[], bool] = lambda: False
         self._data: Any = None
         self._skipped = 0
@@ -92,11 +112,25 @@ class ResidentFeed:
     def skip(self, epochs: int, steps: int) -> None:
         self._skipped = steps
 
+    def skip_measured(self, count: int) -> None:
+        pass
+
+    def _part(self, epoch: int) -> Part:
+        return part_of_epoch(epoch, self.first_epoch, self.steps, self.steps_through)
+
+    def steps_in(self, epoch: int) -> int:
+        _, first, last = self._part(epoch)
+        return last - first
+
     def stretches(self, epoch: int) -> Iterator[Stretch]:
-        start, self._skipped = self._skipped, 0
-        for passage, first, last in _passages(epoch, self.steps, self.steps_through, start):
+        skipped, self._skipped = self._skipped, 0
+        passage, first, last = self._part(epoch)
+        if first + skipped < last:
             order = epoch_order(self.samples, self.batch_size, self.shuffle, self.seed, passage)
-            yield from self._stretches_of(order, first, last)
+            yield from self._stretches_of(order, first + skipped, last)
+
+    def once(self) -> Iterator[Stretch]:
+        return self.stretches(self.first_epoch)
 
     def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
         whole = self.samples // self.batch_size
@@ -145,14 +179,3 @@ def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     # Counter-based, on the host: the same on every device and machine, and nothing to compile.
     key = np.array([seed, epoch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(count).astype(np.int32)
-
-
-def _passages(epoch: int, steps: int, through: int, start: int) -> Iterator[tuple[int, int, int]]:
-    """Which stretch of which passage an epoch of `steps` steps covers from step `start` on."""
-    at = epoch * steps + start
-    end = (epoch + 1) * steps
-    while at < end:
-        passage, first = divmod(at, through)
-        last = min(through, first + end - at)
-        yield passage, first, last
-        at += last - first

@@ -1,6 +1,6 @@
 """From the x and y that a user gives to a feed of batches."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from lamina.training.arrays import (
 from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
 from lamina.training.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.py_dataset import PyDataset
+from lamina.training.replayed import Replayed
 from lamina.training.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
 from lamina.training.stream_feed import StreamFeed
 from lamina.training.tables import is_table, refuse_gaps
@@ -113,11 +114,11 @@ def default_batch_size(model: Any) -> int:
 
 
 def limited(asked: int | None, limit: int | None, what: str) -> int:
-    """A number of epochs or steps within what `lamina.config` allows, which is said once."""
+    """A number of epochs or steps within what `lamina.config` allows, which is said."""
     if limit is None or (asked is not None and asked <= limit):
         return asked  # type: ignore[return-value]
     counted = what if limit != 1 else what.replace("steps", "step").replace("epochs", "epoch")
-    checks.warn_once(f"limited-{what}", f"Limited to {limit} {counted}, as lamina.config asks.")
+    checks.warn(f"Limited to {limit} {counted}, as lamina.config asks.")
     return limit
 
 
@@ -140,7 +141,16 @@ def named_columns(model: Any, x: Any) -> Any:
     return {name: x[name] for name in model.input_names if name in x.columns}
 
 
-def validation_feed(model: Any, data: Any, batch_size: int | None, steps: int | None) -> Feed:
+def validation_feed(
+    model: Any, data: Any, batch_size: int | None, steps: int | None, say: Callable[[str], None]
+) -> Feed:
+    """The feed of validation data for several epochs.
+
+    Args:
+        say: Called with a sentence when the data end before their time.
+    """
+    if isinstance(data, Iterator) and not isinstance(data, PyDataset):
+        data = Replayed(data, steps, say)
     x, y, sample_weight = data, None, None
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)

@@ -12,7 +12,7 @@ from lamina.core import config, seed as seeds
 from lamina.core.stateless import assign_all, own_values_of, values_of
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
-from lamina.training.bookmark import Bookmark
+from lamina.training.bookmark import Bookmark, before_looking
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
 from lamina.training.feed import Feed, ResidentFeed
@@ -48,6 +48,7 @@ class Loop:
 
     def __init__(self, model: Any):
         self.model = model
+        self._said: set[str] = set()
 
     # -- fit -------------------------------------------------------------------------------------
 
@@ -81,9 +82,14 @@ class Loop:
             )
         epochs = limited(epochs, config.max_epochs(), "epochs")
         seed = seeds.make_default_seed()
+        history = History()
+        hooks = CallbackList([callbacks, history], model=model)
+        stored = hooks.stored_run()
         feed = self._feed(
             x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
         )
+        feed.first_epoch = initial_epoch
+        before_looking(stored, feed)
         self._check(feed, training=True, class_weight=class_weight)
         validation = None
         if validation_data is not None:
@@ -92,53 +98,72 @@ class Loop:
                 validation_data,
                 validation_batch_size or batch_size or default_batch_size(model),
                 validation_steps,
+                partial(self._say_once, "validation ended"),
             )
+            before_looking(stored, validation, validation=True)
             self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
 
-        history = History()
         object.__setattr__(model, "history", history)
-        hooks = CallbackList(
-            [callbacks, history],
-            model=model,
-            params={
+        hooks.set_params(
+            {
                 **{"epochs": epochs, "steps": feed.steps, "verbose": verbose},
                 **({} if validation is None else {"validation_freq": validation_freq}),
-            },
+            }
         )
         own_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
         progress = choose_progress(0 if own_bar else verbose, model)
         model.stop_training = False
-        logs: dict[str, Any] = {}
-        bookmark = Bookmark(model, feed, hooks, initial_epoch)
+        validates = partial(_validates, frequency=validation_freq)
+        bookmark = Bookmark(model, feed, hooks, initial_epoch, validation, validates)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_asked
         if validation is not None:
             validation.interrupted = interrupt.is_asked
         with interrupt, progress:
             hooks.on_train_begin()
-            self._resume(bookmark, hooks, validation, validation_freq)
+            bookmark.begin() if stored is None else bookmark.resume(stored)
             model._precision.settle(model, feed, progress.say)
             for epoch in range(bookmark.epoch, epochs):
+                if bookmark.stopped and bookmark.step == 0:
+                    progress.say(_STOPPED_BEFORE.format(epoch + 1))
+                    break
                 if bookmark.step == 0:
                     hooks.on_epoch_begin(epoch)
-                progress.epoch_begins(epoch, epochs, feed.steps)
-                logs = dict(self._train_epoch(feed, bookmark, hooks, progress, interrupt))
-                if validation is not None and _validates(epoch, validation_freq):
+                steps = feed.steps_in(epoch)
+                progress.epoch_begins(epoch, epochs, steps)
+                done = self._train_epoch(feed, bookmark, hooks, progress, interrupt)
+                whole = not interrupt.asked or done == steps
+                if whole and done == 0:
+                    self._say_once("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
+                    break
+                measured = {}
+                if validation is not None and validates(epoch):
                     if not interrupt.asked:
                         measured = self._test(validation, hooks, progress, interrupt)
-                        logs = {**logs, **{f"val_{k}": v for k, v in measured.items()}}
+                    whole = not interrupt.asked
+                    if whole and not measured:
+                        self._say_once("validation ended", _NOTHING_MEASURED.format(epoch + 1))
+                if not whole:  # the epoch is not told as one, and is gone on with by another run
+                    if not bookmark.interrupted:  # while it was validated
+                        bookmark.interrupted = True
+                        bookmark.move(epoch, bookmark.step, bookmark.logs)
+                    break
+                logs = {**bookmark.logs, **{f"val_{k}": v for k, v in measured.items()}}
                 progress.epoch_ends(logs)
-                whole = not interrupt.asked
-                if not whole and not bookmark.interrupted:  # while it was validated
-                    bookmark.interrupted = True
-                    bookmark.move(epoch, bookmark.step, bookmark.logs)
                 hooks.on_epoch_end(epoch, logs)
-                if whole:
-                    bookmark.interrupted = interrupt.asked
-                    bookmark.move(epoch + 1, 0, {})
+                bookmark.interrupted = interrupt.asked
+                bookmark.last = logs
+                bookmark.move(epoch + 1, 0, {})
                 if model.stop_training or interrupt.asked:
                     break
+                if feed.used_up and (epoch + 1 < epochs or _short(done, feed)):
+                    where = f"in epoch {epoch + 1} of {epochs}"
+                    if _short(done, feed):
+                        where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
+                    self._say_once("ended", _ENDED.format(where, "training"))
+                    break
+            logs = bookmark.last
             optimizer = model.optimizer
             optimizer.finalize_variable_values(model.trainable_variables)
             hooks.on_train_end(logs)
@@ -149,19 +174,6 @@ class Loop:
                 )
         return history
 
-    def _resume(
-        self, bookmark: Bookmark, hooks: CallbackList, validation: Feed | None, frequency: Any
-    ) -> None:
-        """Go on where a callback says that an earlier run stood."""
-        stored = hooks.stored_run()
-        if stored is None:
-            return
-        first = bookmark.epoch
-        bookmark.resume(stored)
-        if validation is not None:
-            done = sum(_validates(epoch, frequency) for epoch in range(first, bookmark.epoch))
-            validation.skip(done, 0)
-
     def _train_epoch(
         self,
         feed: Feed,
@@ -169,11 +181,14 @@ class Loop:
         hooks: CallbackList,
         progress: Progress,
         interrupt: "Interrupt",
-    ) -> dict[str, Any]:
+    ) -> int:
+        """Run the steps of an epoch; the bookmark moves along. Returns how many are done."""
         model = self.model
         epoch, step, logs = bookmark.epoch, bookmark.step, bookmark.logs
         if step == 0:
             model.reset_metrics()
+        elif bookmark.stopped:
+            return step
         by_step = hooks.has_batch_hooks("train")
         late = by_step and hooks.may_hear_late and not model.run_eagerly
         before: Reading | None = None  # of the last step, which may still be under way
@@ -202,25 +217,16 @@ class Loop:
                 bookmark.interrupted = interrupt.asked
                 bookmark.move(epoch, step, logs)
                 if interrupt.asked or model.stop_training:
-                    return logs
-        if interrupt.asked:  # while it waited for a batch
-            return logs
-        if feed.steps is not None and step < feed.steps:
-            checks.warn_once(
-                "ran-out",
-                f"The data ended after {step} of {feed.steps} steps of the epoch; training stops.\n"
-                "  Likely cause: a generator that was used up, or steps_per_epoch × epochs is more "
-                "than there is.",
-            )
-            model.stop_training = True
-        if step == 0:
-            raise ValueError(
-                "The data source gave no batch in this epoch.\n"
-                "  Likely cause: a generator can be gone through only once.\n"
-                "  Fix: give arrays, a PyDataset, or a generator that never ends with "
-                "steps_per_epoch=…"
-            )
-        return logs
+                    return step
+        if not interrupt.asked and not feed.used_up and _short(step, feed):
+            self._say_once("short", _SHORT.format(step, feed.steps))
+        return step
+
+    def _say_once(self, key: str, message: str) -> None:
+        """Warn, once in a call of fit, evaluate or predict."""
+        if key not in self._said:
+            self._said.add(key)
+            checks.warn(message)
 
     def _train_call(self, stretch: Stretch, start: int, stop: int) -> tuple[dict, int, float]:
         """Run steps `start` to `stop` of a stretch; the model's Variables have the new values."""
@@ -343,10 +349,11 @@ class Loop:
         model = self.model
         # Validation measures with the same metrics as training: they are put aside meanwhile.
         model.reset_metrics()
+        object.__setattr__(model, "stop_evaluating", False)
         hooks.on_test_begin()
         by_step = hooks.has_batch_hooks("test")
-        step, logs = 0, {}
-        for stretch in feed.stretches(0):
+        step, logs, goes_on = 0, {}, True
+        for stretch in feed.once():
             for start, stop in self._calls_of_test(stretch, by_step):
                 if by_step:
                     hooks.on_test_batch_begin(step)
@@ -354,8 +361,17 @@ class Loop:
                 step += stop - start
                 if by_step:
                     hooks.on_test_batch_end(step - 1, logs)
-                if interrupt.asked:
+                goes_on = not interrupt.asked and not model.stop_evaluating
+                if not goes_on:
                     break
+            if not goes_on:
+                break
+        if goes_on and not interrupt.asked and step and _short(step, feed):
+            where = f"after {step} of {feed.steps} steps"
+            text = (
+                _ENDED.format(where, "measuring") if feed.used_up else _SHORT_MEASURE.format(where)
+            )
+            self._say_once("short measure", text)
         hooks.on_test_end(logs)
         return logs
 
@@ -391,7 +407,7 @@ class Loop:
         feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
-        (stretch,) = feed.stretches(0)
+        (stretch,) = feed.once()
         logs, bad_step, _ = self._train_call(stretch, 0, 1)
         if bad_step >= 0:
             self._not_finite(0, 0, CallbackList([], model=self.model))
@@ -401,7 +417,7 @@ class Loop:
         feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None)
         self._check(feed, training=False)
         self.model.reset_metrics()
-        (stretch,) = feed.stretches(0)
+        (stretch,) = feed.once()
         return self._test_call(stretch, 0, 1)
 
     # -- checks ----------------------------------------------------------------------------------
@@ -473,6 +489,37 @@ class Loop:
             if model._objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
                 checks.finite(y, "y", where)
             checks.targets(model, y, model._objectives.outputs, where)
+
+
+_ENDED = (
+    "The data ended {}; {} ends.\n"
+    "  Likely cause: a generator, which can be gone through only once.\n"
+    "  Fix: arrays, a PyDataset, or a generator that never ends, with a number of steps."
+)
+_SHORT = (
+    "The data ended after {} of {} steps. An epoch ends with the data, and the next one begins "
+    "with them anew.\n"
+    "  Fix: leave out the number of steps, or give one that divides the number of batches; or data "
+    "without an end, such as dataset.repeat()."
+)
+_SHORT_MEASURE = (
+    "The data to measure on ended {}; the result is that of those.\n"
+    "  Fix: leave out the number of steps, or give no more than there are batches."
+)
+_NOTHING_MEASURED = (
+    "validation_data gave no batch in epoch {}, so there are no val_ measures.\n"
+    "  Likely cause: it can be gone through only once.\n"
+    "  Fix: validation_data as arrays or a PyDataset."
+)
+_STOPPED_BEFORE = (
+    "The training in the backup was stopped before epoch {}, by a callback; nothing is left to do. "
+    "Delete the backup to train anew."
+)
+
+
+def _short(steps: int, feed: Feed) -> bool:
+    """Whether an epoch or a measurement has fewer steps than were asked for."""
+    return feed.steps is not None and steps < feed.steps
 
 
 def _validates(epoch: int, frequency: Any) -> bool:

@@ -50,6 +50,7 @@ def predict(
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
     hooks = CallbackList(callbacks, model=model)
     if hooks.callbacks:
+        object.__setattr__(model, "stop_predicting", False)
         hooks.set_params({"epochs": 1, "steps": steps, "verbose": verbose})
         hooks.on_predict_begin()
     if type(x) is not np.ndarray:
@@ -95,11 +96,20 @@ def _from_source(model: Any, x: Any, steps: int | None, hooks: CallbackList) -> 
     feed = StreamFeed(x, steps, prepare=model.on_host)
     feed.example()
     outputs = _Collected()
-    for stretch in feed.stretches(0):
+    done = 0
+    for stretch in feed.once():
         total = stretch.stop * stretch.batch_size
         batch, _, _ = unpack_x_y_sample_weight(stretch.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
-        _predict_rows(model, batch, total, stretch.batch_size, hooks, outputs)
+        _predict_rows(model, batch, total, stretch.batch_size, hooks, outputs, done)
+        done += stretch.stop
+        if model.stop_predicting:
+            break
+    if feed.steps is not None and done < feed.steps and not model.stop_predicting:
+        checks.warn(
+            f"The data to predict for ended after {done} of {feed.steps} steps; the outputs are "
+            "those of these batches.\n  Fix: leave out steps, or give no more than there are."
+        )
     return outputs.result()
 
 
@@ -110,6 +120,7 @@ def _predict_rows(
     batch_size: int,
     hooks: CallbackList,
     collected: "_Collected",
+    steps_before: int = 0,
 ) -> None:
     """Outputs for host arrays, batch by batch as asked, or as if they were."""
     if not model.built:
@@ -119,7 +130,7 @@ def _predict_rows(
     waiting: tuple[Any, int, int] | None = None
     at = 0
     batch_size, pieces = _plan(model, arrays, total, batch_size, by_step)
-    for step, (rows, size) in enumerate(pieces):
+    for step, (rows, size) in enumerate(pieces, steps_before):
         if by_step:
             hooks.on_predict_batch_begin(step)
         piece = arrays
@@ -138,6 +149,8 @@ def _predict_rows(
         if by_step:
             own = jax.tree.map(lambda a: _own_rows(a, rows, size), outputs)  # noqa: B023
             hooks.on_predict_batch_end(step, {"outputs": own})
+            if model.stop_predicting:
+                break
         at += rows
     if waiting is not None:
         collected.add(*waiting)

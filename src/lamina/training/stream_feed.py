@@ -1,11 +1,13 @@
 """StreamFeed: batches that a generator, PyDataset, DataLoader or other iterable gives."""
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from lamina.core.seed import restore_shared_state, shared_state
 from lamina.training import checks
 from lamina.training.arrays import (
     convert,
@@ -14,8 +16,10 @@ from lamina.training.arrays import (
     to_array,
     unpack_x_y_sample_weight,
 )
+from lamina.training.epochs import Part, part_of_epoch
 from lamina.training.feed import permutation, size_in_bytes
 from lamina.training.py_dataset import PyDataset
+from lamina.training.random_states import RandomStates
 from lamina.training.stretches import Stretch, prefetched, stacked
 from lamina.training.workers import prepared
 
@@ -24,10 +28,10 @@ class StreamFeed:
     """Batches that a generator, PyDataset, DataLoader or other iterable gives.
 
     Args:
-        source: The iterable. A generator goes on where the epoch before stopped; anything else
-            is started anew for every epoch.
-        steps: Number of steps in an epoch; None: until the source ends.
-        shuffle: Whether the batches of a PyDataset come in a new order every epoch.
+        source: The iterable. A generator goes on where the epoch before stopped. Anything else is
+            gone through to its end, in as many epochs as that takes, and then begun anew.
+        steps: Number of steps in an epoch, at most; None: until the source ends.
+        shuffle: Whether the batches of a PyDataset come in a new order every time.
         seed: For that order.
         reweight: Applied to the batches, to turn class weights into sample weights.
         prepare: What the model does with its inputs on the host.
@@ -47,20 +51,22 @@ class StreamFeed:
         self.shuffle = shuffle
         self.seed = seed
         self.reweight = reweight
-        self.steps = steps
-        if steps is None and isinstance(source, PyDataset):
-            self.steps = source.num_batches
-        elif steps is None:
-            self.steps = _length(source)
-        # A generator can be gone through once; its iterator is kept over the epochs.
-        self._once: Iterator | None = source if isinstance(source, Iterator) else None
-        self._kept: Iterator | None = None
+        length = source.num_batches if isinstance(source, PyDataset) else _length(source)
+        self.steps = length if steps is None else steps
+        # A generator can be gone through once.
+        self._once = isinstance(source, Iterator) and not isinstance(source, PyDataset)
+        self._through = None if self._once else length
+        self.first_epoch = 0
+        self.used_up = False
+        self.states = RandomStates()
+        self._iterator: Iterator | None = source if self._once else None  # type: ignore[assignment]
+        self._passage = 0  # number of the passage through the source that is under way
+        self._at = 0  # how many of its batches were given
+        self._numbers: Sequence[int] | None = None  # which batches of a PyDataset they are
+        self._measured = 0  # how many measurements were made
         self._peeked: list = []
-        self._given = 0  # batches of the epoch that an interrupted run has had
-        self._looked_through = 0  # batches of the epoch that have passed all checks
-        self._discarded = 0  # batches to draw and not to use
-        self._numbers: list[int] = []  # what a PyDataset is asked for in this epoch, in order
-        self._first = 0  # the place of the first of them in the epoch
+        self._skipped = 0  # batches of the epoch that an interrupted run has had
+        self._looked_through = 0  # batches of the passage that have passed all checks
         # Set by the loop once the model is known: looks at all batches before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self.interrupted: Callable[[], bool] = lambda: False
@@ -69,12 +75,9 @@ class StreamFeed:
 
     def example(self) -> tuple[Any, Any, Any]:
         if self._example is None:
-            if self._once is not None:
-                iterator = self._once
-            else:
-                iterator = self._kept = self._fresh(0)
+            self.states.first_batch()
             try:
-                self._peeked.append(self._converted(next(iterator)))
+                self._peeked.append(self._drawn())
             except StopIteration:
                 raise ValueError(
                     f"{type(self.source).__name__} gave no batch at all.\n"
@@ -84,85 +87,187 @@ class StreamFeed:
         assert self._example is not None
         return self._example
 
-    def skip(self, epochs: int, steps: int) -> None:
-        """The same, as far as the source can: what is asked for by number is not asked for.
+    def steps_in(self, epoch: int) -> int | None:
+        if self.steps is None or self._through is None:
+            return self.steps
+        _, first, last = self._part(epoch)
+        return last - first
 
-        A generator gives all that it gave before once more. A PyDataset hears of the epochs, so
-        that an order that it makes by itself comes to be the same.
+    def _part(self, epoch: int) -> Part:
+        assert self.steps is not None
+        assert self._through is not None
+        return part_of_epoch(epoch, self.first_epoch, self.steps, self._through)
+
+    def skip(self, epochs: int, steps: int) -> None:
+        """Go on where an interrupted run stood: after so many epochs, and steps of the next.
+
+        What is asked for by number is not asked for. Anything else gives all that it gave before
+        once more, except that a passage that is over need only have begun: some sources make a
+        new order of every passage.
         """
-        self._given = self._discarded = steps
-        by_number = False
+        self._skipped = steps
         if isinstance(self.source, PyDataset):
-            by_number = self.source.num_batches is not None
-            for _ in range(epochs):
+            self._forget_peeked()
+            for epoch in range(epochs):
+                self.states.epoch_begins(epoch)
                 self.source.on_epoch_begin()
+                self.states.epoch_ends(epoch)
                 self.source.on_epoch_end()
-        if by_number:
-            # Looked at before the seed of the run was known.
+            self._at = epochs * (self.steps or 0)
+            if self._through is not None:
+                passage, self._at, _ = self._part(self.first_epoch + epochs)
+                self._passage = passage - self.first_epoch
+            self._at += steps
+            return
+        for epoch in range(epochs):
+            if not self._passage_is_over(epoch, by=epochs):
+                self._go_through(epoch)
+            elif self.steps is None or self._part(self.first_epoch + epoch).first == 0:
+                self._begin_only(epoch)
+
+    def _passage_is_over(self, epoch: int, by: int) -> bool:
+        """Whether the passage that an epoch is part of is over in another, if that is known."""
+        if self._once:
+            return False
+        if self.steps is None:
+            return not self._must_be_gone_through(epoch)
+        if self._through is None:
+            return False
+        first = self.first_epoch
+        passage = self._part(first + epoch).passage
+        over = passage < self._part(first + by).passage
+        return over and not self._must_be_gone_through(passage - first)
+
+    def _must_be_gone_through(self, passage: int) -> bool:
+        """Whether later passages depend on what this one gave: `Dataset.cache` remembers it."""
+        return passage < getattr(self.source, "remembers", 0)
+
+    def skip_measured(self, count: int) -> None:
+        """The same for a source to measure on, of which every measurement is a passage."""
+        self._measured = count
+        for number in range(count):
+            if isinstance(self.source, PyDataset):
+                self.states.epoch_begins(number)
+                self.source.on_epoch_begin()
+                self.states.epoch_ends(number)
+                self.source.on_epoch_end()
+            elif self._must_be_gone_through(number):
+                self._go_through(number)
+                if self._at:
+                    self._begin_passage()
+            else:
+                self._begin_only(number)
+        if count and not self._once:
             self._forget_peeked()
-            self._discarded = 0
-        elif self._once is not None or (self.steps is not None and self._endless):
-            self._discarded += epochs * (self.steps or 0)
-        elif epochs:
-            # Begun as often as before: some sources make a new order of every pass.
-            self._forget_peeked()
-            for _ in range(epochs - 1):
-                next(iter(self.source), None)
+
+    def _begin_only(self, epoch: int) -> None:
+        if epoch > 0:  # the first was begun to look at a batch
+            self.states.epoch_begins(epoch)
+            next(iter(self.source), None)
+        self._forget_peeked()
+        self._passage += 1
+
+    def _go_through(self, epoch: int) -> None:
+        skipped, self._skipped = self._skipped, 0
+        for _ in self._batches(self.first_epoch + epoch):
+            pass
+        self._skipped = skipped
 
     def _forget_peeked(self) -> None:
         self._peeked.clear()
-        self._kept = None
+        self._iterator = None
 
     def stretches(self, epoch: int) -> Iterator[Stretch]:
-        self._looked_through = self._given
+        self._looked_through = self._at if isinstance(self.source, PyDataset) else self._skipped
         batches = stacked(self._batches(epoch), self._finished)
         yield from prefetched(batches, lambda: self.interrupted())
 
+    def once(self) -> Iterator[Stretch]:
+        if self._at and not self._once:
+            self._begin_passage()
+        self._measured += 1
+        return self.stretches(self.first_epoch + self._measured - 1)
+
+    def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
+        """Where the global generators stand for a run that goes on after so many steps.
+
+        What is gone through once more begins with the epoch.
+        """
+        if isinstance(self.source, PyDataset):
+            return self.states.after_batch(steps)
+        return self.states.at_beginning(epoch - self.first_epoch)
+
     def _batches(self, epoch: int) -> Iterator[Any]:
-        wanted = self.steps
-        given, self._given = self._given, 0
-        if isinstance(self.source, PyDataset):
-            self.source.on_epoch_begin()
-        iterator = self._once or self._kept or self._fresh(epoch, given)
-        while self._discarded:
-            self._discarded -= 1
-            if self._peeked:
-                self._peeked.pop()
-            else:
-                next(iterator, None)
-        while wanted is None or given < wanted:
-            if self._peeked:
-                batch = self._peeked.pop()
-            else:
-                try:
-                    batch = self._converted(next(iterator))
-                except StopIteration:
-                    break
-                except Exception as error:
-                    self._note_batch(error, given)
-                    raise
+        source, number = self.source, epoch - self.first_epoch
+        skipped, self._skipped = self._skipped, 0
+        by_number = isinstance(source, PyDataset)
+        now = shared_state() if skipped and by_number else None
+        self.states.epoch_begins(number)
+        if isinstance(source, PyDataset):
+            source.on_epoch_begin()
+        if now is not None:
+            restore_shared_state(now)
+        given = skipped if by_number else 0
+        goes_on = self._at > 0
+        ended = False
+        while self.steps is None or given < self.steps:
+            if self._at == self._through:
+                break
+            try:
+                batch = self._peeked.pop() if self._peeked else self._drawn()
+            except StopIteration:
+                if goes_on and given == 0 and not self._once:
+                    # The passage ended with the epoch before, and nobody could know.
+                    self._begin_passage()
+                    goes_on = False
+                    continue
+                ended = True
+                break
+            except Exception as error:
+                self._note_batch(error, self._at if by_number else given)
+                raise
+            self._at += 1
             given += 1
-            yield batch
-        # With steps_per_epoch a long source goes on in the next epoch; otherwise it starts anew.
-        self._kept = iterator if self._once is None and given == wanted and self._endless else None
-        if isinstance(self.source, PyDataset):
-            self.source.on_epoch_end()
+            self.states.batch_drawn(given)
+            if given > skipped:
+                yield batch
+        if ended and self._once:
+            self.used_up = True
+        elif ended or self._at == self._through:
+            self._begin_passage()
+        if isinstance(source, PyDataset):
+            self.states.epoch_ends(number)
+            source.on_epoch_end()
 
-    @property
-    def _endless(self) -> bool:
-        if isinstance(self.source, PyDataset):
-            return self.source.num_batches is None
-        return _length(self.source) is None
+    def _begin_passage(self) -> None:
+        """The next batch is the first of a new passage through the source."""
+        self._iterator = None
+        self._at = 0
+        self._passage += 1
 
-    def _fresh(self, epoch: int, start: int = 0) -> Iterator:
+    def _drawn(self) -> Any:
+        """The next batch of the passage.
+
+        Raises:
+            StopIteration: If there is none.
+        """
+        if self._iterator is None:
+            self._iterator = self._fresh()
+        return self._converted(next(self._iterator))
+
+    def _fresh(self) -> Iterator:
         source = self.source
-        if isinstance(source, PyDataset) and source.num_batches is not None:
-            count = source.num_batches
-            order = permutation(count, self.seed, epoch) if self.shuffle else range(count)
-            self._first, self._numbers = start, [int(i) for i in order[start:]]
-            numbers = self._numbers
-            return prepared(source, numbers)
-        return iter(source)
+        if not isinstance(source, PyDataset):
+            return iter(source)
+        count = source.num_batches
+        if count is None:
+            self._numbers = None
+            return prepared(source, itertools.count(self._at))
+        order: Any = range(count)
+        if self.shuffle:
+            order = permutation(count, self.seed, self.first_epoch + self._passage)
+        self._numbers = [int(number) for number in order]
+        return prepared(source, self._numbers[self._at :])
 
     def _converted(self, batch: Any) -> Any:
         """A batch as arrays. One of dtypes and shapes seen before is taken as it is."""
@@ -204,8 +309,8 @@ class StreamFeed:
         return self.reweight(data)
 
     def _note_batch(self, error: Exception, number: int) -> None:
-        if self._numbers:  # the user knows it by what __getitem__ was asked for
-            number = self._numbers[number - self._first]
+        if self._numbers is not None and number < len(self._numbers):
+            number = self._numbers[number]
         error.add_note(f"  In batch {number} (from 0) of the {type(self.source).__name__}.")
 
     def _refuse_other_parts(self, *parts: Any) -> None:

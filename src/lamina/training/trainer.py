@@ -66,7 +66,7 @@ class Trainer(Layer):
         super().__init__(**kwargs)
         self.optimizer = None
         self.loss = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         object.__setattr__(self, "history", None)
         object.__setattr__(self, "_objectives", None)
         object.__setattr__(self, "_precision", Precision())

@@ -6,7 +6,7 @@ import functools
 import pickle
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from lamina.training.py_dataset import PyDataset
 
 
-def prepared(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+def prepared(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """Batches of these numbers in their order, by as many workers as the source asks for."""
     if source.use_multiprocessing:
         return _by_processes(source, numbers)
@@ -23,12 +23,12 @@ def prepared(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
     return (source[number] for number in numbers)
 
 
-def _by_threads(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+def _by_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     with ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset") as pool:
         yield from _ahead(pool, source.__getitem__, numbers, source)
 
 
-def _by_processes(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
+def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """The same by processes, which stay for the next epoch; they read the source from a file.
 
     Raises:
@@ -72,7 +72,7 @@ def _by_processes(source: PyDataset, numbers: list[int]) -> Iterator[Any]:
 
 
 def _ahead(
-    pool: Executor, batch: Callable[[int], Any], numbers: list[int], source: PyDataset
+    pool: Executor, batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
     """What `batch` gives for each number, in order, at most `max_queue_size` of them waiting."""
     waiting: collections.deque[Future] = collections.deque()

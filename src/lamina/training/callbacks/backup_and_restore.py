@@ -20,10 +20,12 @@ class BackupAndRestore(Callback):
 
     After a crash, `kill -9` or Ctrl-C, run the same script again: it ends with exactly the
     weights, optimizer state and history that an undisturbed run would have given. Kept are all
-    Variables, the random generators, the place in the data, and what the other callbacks
-    remember (`Callback.get_state`). At most the work since the last backup is done again.
+    Variables, the random generators, the place in the data, whether a callback has ended the
+    training, and what the other callbacks remember (`Callback.get_state`). At most the work since
+    the last backup is done again. docs/reliability.md says what is promised, and what is not.
 
-    A generator is gone through once more up to the place; arrays and a `PyDataset` are not.
+    A generator is gone through once more up to the place, and any other iterable from the
+    beginning of the epoch; arrays and a `PyDataset` are not.
 
     Args:
         backup_dir: Folder of its own for this training.
@@ -79,17 +81,17 @@ class BackupAndRestore(Callback):
         self._steps_at_save = 0
         self._steps = 0
         self._interrupted = False
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self._steps_at_save = self._steps = 0
-        self._interrupted = False
+        self._only_begun = False  # the file says no more than what there was at the beginning
 
     def stored_run(self) -> Mapping[str, Any] | None:
+        self._steps_at_save = self._steps = 0
+        self._interrupted = self._only_begun = False
         problems = []
         for path in (self._path, self._previous):
             try:
                 found = read_state(path)
-                self._steps_at_save = self._steps = found["steps"]
+                self._steps_at_save = self._steps = found.get("steps", 0)
+                self._only_begun = "steps" not in found
                 return found
             except FileNotFoundError:
                 continue
@@ -116,11 +118,18 @@ class BackupAndRestore(Callback):
     def at_bookmark(self, bookmark: Any) -> None:
         self._steps = bookmark.steps
         self._interrupted = bookmark.interrupted
+        if bookmark.steps == 0 and not bookmark.interrupted:
+            beginning = bookmark.beginning()
+            if beginning is not None and self.save_freq is not False:
+                self._only_begun = True
+                write_state(self._path, beginning)
+            return
         if self._counts_batches:
             due = self._steps - self._steps_at_save >= int(self.save_freq)
         else:
             due = self.save_freq == "epoch" and bookmark.step == 0
-        if due or self._interrupted:
+        ended = bookmark.stopped and bookmark.step == 0 and self.save_freq is not False
+        if due or ended or self._interrupted:
             self._steps_at_save = self._steps
             self._save(bookmark.contents())
 
@@ -138,6 +147,7 @@ class BackupAndRestore(Callback):
         return self.save_freq != "epoch" and self.save_freq is not False
 
     def _save(self, contents: Mapping[str, Any]) -> None:
-        if self.double_checkpoint and self._path.exists():
+        if self.double_checkpoint and self._path.exists() and not self._only_begun:
             os.replace(self._path, self._previous)
         write_state(self._path, contents)
+        self._only_begun = False

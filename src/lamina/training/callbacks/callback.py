@@ -46,6 +46,9 @@ class Callback:
     # The names of the attributes that must be stored to go on as if nothing had happened.
     state_names: tuple[str, ...] = ()
 
+    # Whether it adds to a file that is there, so that its state must be known from the beginning.
+    adds_to_a_file = False
+
     # Whether a loss that is not finite should end training quietly, and not as an error.
     stops_on_nan = False
 
@@ -121,7 +124,7 @@ class Callback:
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
     def stored_run(self) -> Mapping[str, Any] | None:
-        """A run of `fit` to go on with (`Bookmark.contents`); asked after `on_train_begin`."""
+        """A run of `fit` to go on with (`Bookmark.contents`); asked first of all."""
         return None
 
     def steps_to_bookmark(self) -> int | None:
@@ -131,8 +134,8 @@ class Callback:
     def at_bookmark(self, bookmark: Any) -> None:
         """Called where training could go on from, once all callbacks know of it.
 
-        That is after every epoch, and now and then within one; unlike a hook of batches it makes
-        training no slower.
+        That is at the beginning, after every epoch, and now and then within one; unlike a hook of
+        batches it makes training no slower.
 
         Args:
             bookmark: `lamina.training.bookmark.Bookmark`, whose `contents()` can be kept.

@@ -80,8 +80,13 @@ class CallbackList(Callback):
 
         Not those that keep the state after a step, or end training at a loss that is not finite.
         """
+        return not self.stops_on_nan and not self.keeps_bookmarks
+
+    @property
+    def keeps_bookmarks(self) -> bool:
+        """Whether one of them may keep the state of the run."""
         keeping = (getattr(type(c), "at_bookmark", None) for c in self._bookmarking())
-        return not self.stops_on_nan and all(f is Callback.at_bookmark for f in keeping)
+        return not all(f is Callback.at_bookmark for f in keeping)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether one of them must be called at every batch of this mode."""
@@ -109,18 +114,21 @@ class CallbackList(Callback):
             if hasattr(callback, "set_state"):
                 callback.set_state(state[str(i)])
 
-    def get_states_by_name(self) -> list[list]:
-        """Name of the class and state of every callback, for a later run."""
+    def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list]:
+        """Name of the class and state of every callback, or of some, for a later run."""
         states = self.get_state().values()
-        return [[type(c).__name__, s] for c, s in zip(self.callbacks, states, strict=True)]
+        pairs = zip(self.callbacks, states, strict=True)
+        return [[type(c).__name__, state] for c, state in pairs if only(c)]
 
-    def set_states_by_name(self, states: Iterable[Sequence]) -> None:
+    def set_states_by_name(
+        self, states: Iterable[Sequence], only: Callable[[Any], bool] = lambda _: True
+    ) -> None:
         """Give what `get_states_by_name` gave to the callbacks of the same classes.
 
         A callback that was not there before starts anew.
         """
         waiting = list(states)
-        for callback in self.callbacks:
+        for callback in filter(only, self.callbacks):
             names = [name for name, _ in waiting]
             if type(callback).__name__ in names and hasattr(callback, "set_state"):
                 _, state = waiting.pop(names.index(type(callback).__name__))

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -66,6 +66,8 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
+        self.append_header = True  # whether an empty file gets a first line with the names
+        self._goes_on = False
         self._forget()
 
     def _forget(self) -> None:
@@ -74,8 +76,20 @@ class CSVLogger(Callback):
         self.csv_file: TextIO | None = None
         self.writer: Any = None
 
+    @property
+    def adds_to_a_file(self) -> bool:  # type: ignore[override]
+        return self.append
+
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._forget()
+        self._goes_on = False
+        if self.append:
+            path = Path(self.filename)
+            self.size = path.stat().st_size if path.exists() else 0
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        self._goes_on = self.size is not None
 
     @_explains_failure
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -87,7 +101,8 @@ class CSVLogger(Callback):
                 self.keys += [f"val_{key}" for key in self.keys]
         if self.csv_file is None:
             self.csv_file = self._open(["epoch", *self.keys])
-        self.writer.writerow([epoch, *(_as_text(logs.get(key, "NA")) for key in self.keys)])
+        row = {key: _as_text(logs.get(key, "NA")) for key in self.keys}
+        self.writer.writerow({"epoch": epoch, **row})
         self.csv_file.flush()
         self.size = self.csv_file.tell()
 
@@ -96,12 +111,12 @@ class CSVLogger(Callback):
         # keeps the lines it had written, and only those.
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if self.size is not None and path.exists():
-            os.truncate(path, min(self.size, path.stat().st_size))
-        file = path.open("a" if self.append or self.size is not None else "w", newline="")
-        self.writer = csv.writer(file, delimiter=self.sep)
-        if file.tell() == 0:
-            self.writer.writerow(names)
+        if self._goes_on and path.exists():
+            os.truncate(path, min(int(self.size or 0), path.stat().st_size))
+        file = path.open("a" if self.append or self._goes_on else "w", newline="")
+        self.writer = csv.DictWriter(file, names, delimiter=self.sep)
+        if self.append_header and file.tell() == 0:
+            self.writer.writeheader()
         return file
 
     def on_train_end(self, logs: dict | None = None) -> None:

@@ -1,0 +1,79 @@
+"""Replayed: what a generator of validation data gives, for the validations of all epochs."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from lamina.core import config
+
+
+class Replayed:
+    """What a generator gives, and once it is used up what it gave first.
+
+    An endless generator goes on in every measurement. One that ends would leave all but the first
+    epochs of training without a measure, so the batches of the first measurement are kept, as far
+    as the budget for resident data allows.
+
+    Args:
+        iterator: The generator.
+        steps: How many batches a measurement has, at most.
+        say: Called with a sentence when the generator is used up.
+
+    Example:
+        >>> batches = Replayed(iter([1, 2]), None, print)
+        >>> list(batches)
+        [1, 2]
+        >>> list(batches)  # doctest: +ELLIPSIS
+        The validation data ended: ...
+        [1, 2]
+    """
+
+    remembers = math.inf  # how many passages must be gone through again for things to be as before
+
+    def __init__(self, iterator: Iterator, steps: int | None, say: Callable[[str], None]):
+        self._iterator = iterator
+        self._steps = steps
+        self._say = say
+        self._kept: list | None = []
+        self._bytes = 0
+        self._passes = 0
+        self._used_up = False
+
+    def __iter__(self) -> Iterator:
+        self._passes += 1
+        first = self._passes == 1
+        given = 0
+        while not self._used_up and given != self._steps:
+            try:
+                batch = next(self._iterator)
+            except StopIteration:
+                self._used_up = True
+                break
+            if first:
+                self._keep(batch)
+            given += 1
+            yield batch
+        if first or given == self._steps:
+            return
+        self._say(
+            "The validation data ended: a generator can be gone through only once.\n  "
+            + (
+                f"The {len(self._kept)} batches of the first validation are used again.\n"
+                if self._kept
+                else "Its batches are too large to be kept, so there are no more val_ measures.\n"
+            )
+            + "  Fix: validation_data as arrays or a PyDataset."
+        )
+        yield from (self._kept or [])[: None if self._steps is None else self._steps - given]
+
+    def _keep(self, batch: Any) -> None:
+        if self._kept is None:
+            return
+        self._bytes += sum(getattr(leaf, "nbytes", 64) for leaf in jax.tree.leaves(batch))
+        if self._bytes > config.resident_budget():
+            self._kept = None
+            return
+        self._kept.append(copy.deepcopy(batch))  # a generator may fill the same arrays again
