@@ -49,8 +49,9 @@ def predict(
     if config.max_steps_per_epoch() is not None:
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
     hooks = CallbackList(callbacks, model=model)
-    if hooks.callbacks:
+    if model.stop_predicting:  # by a callback of an earlier call
         object.__setattr__(model, "stop_predicting", False)
+    if hooks.callbacks:
         hooks.set_params({"epochs": 1, "steps": steps, "verbose": verbose})
         hooks.on_predict_begin()
     if type(x) is not np.ndarray:

@@ -181,6 +181,7 @@ def test_a_training_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, undist
     assert random_after[1] == np.random.rand()
 
 
+@pytest.mark.filterwarnings("ignore:The data ended after:lamina.LaminaWarning")
 @pytest.mark.parametrize("data", sorted(set(DATA) - {"arrays"}))
 @pytest.mark.parametrize("save_freq", ["epoch", 4])
 def test_any_kind_of_data_goes_on_where_it_was(tmp_path, undisturbed, data, save_freq):

@@ -165,7 +165,11 @@ def test_a_passage_of_several_epochs_goes_on_too(compiled, tmp_path, kind):
 
 
 @pytest.mark.parametrize("cut", [CutAt(2, 3), CutAt(2, 0)])
-@pytest.mark.parametrize("kind", [kind for kind in SOURCES if "endless" not in kind])
+@pytest.mark.parametrize(
+    "kind",
+    # The thread of `prefetch` draws while the training data do: no two runs are the same.
+    [kind for kind in SOURCES if "endless" not in kind and "prefetched" not in kind],
+)
 def test_the_source_of_validation_data_goes_on_as_well(compiled, tmp_path, kind, cut):
     def data():
         steps = {"validation_steps": 3} if kind == "generator" else {}
