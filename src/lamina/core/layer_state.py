@@ -310,15 +310,15 @@ class LayerState(Operation):
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
         found: list[Any] = [self] if include_self else []
         seen = {id(self)}
-        queue = list(self._flat_layers())
-        while queue:
-            layer = queue.pop(0)
+        waiting = self._flat_layers()[::-1]  # the next one last, where a list is quick
+        while waiting:
+            layer = waiting.pop()
             if id(layer) in seen:
                 continue
             seen.add(id(layer))
             found.append(layer)
             if recursive:
-                queue = list(layer._flat_layers()) + queue
+                waiting += layer._flat_layers()[::-1]
         return found
 
     # -- saving ----------------------------------------------------------------------------------

@@ -251,11 +251,11 @@ def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, 
 
 def _check_names(operations: list[Operation], name: str) -> None:
     """Files and dictionaries tell layers apart by their names."""
-    names = [operation.name for operation in operations]
-    twice = next((n for n in names if names.count(n) > 1), None)
+    counts = collections.Counter(operation.name for operation in operations)
+    twice = next((n for n, count in counts.items() if count > 1), None)
     if twice is not None:
         raise ValueError(
-            f"Model {name!r} has {names.count(twice)} layers named {twice!r}; names must be "
+            f"Model {name!r} has {counts[twice]} layers named {twice!r}; names must be "
             "unique.\n  Fix: give each its own name=…"
         )
 

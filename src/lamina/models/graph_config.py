@@ -1,6 +1,9 @@
 """The graph of a functional model as plain data, in Keras's layout, and back."""
 
-from collections.abc import Mapping
+import collections
+import heapq
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -73,38 +76,30 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
     # The calls made here: a layer that is shared with another model has others besides.
     calls: dict[str, list[Node]] = {}
     operations: dict[str, Operation] = {}
-    waiting: list[tuple[str, Operation, Any]] = []
+    wanted: list[tuple[str, Any]] = []
     for record in config["layers"]:
         name = record["name"]
         operations[name] = operation = registry.deserialize(_without_graph(record), custom_objects)
         calls[name] = [n for n in operation._inbound_nodes if not n.input_tensors]
-        waiting += [(name, operation, node) for node in record["inbound_nodes"]]
+        wanted += [(name, node) for node in record["inbound_nodes"]]
 
     def tensor(history: list) -> KerasTensor:
         name, node_index, tensor_index = history
         if name not in calls:
             raise ValueError(f"The file's graph refers to a layer {name!r} that it does not hold.")
-        return calls[name][node_index].output_tensors[tensor_index]
+        try:
+            return calls[name][node_index].output_tensors[tensor_index]
+        except LookupError:
+            raise ValueError(
+                f"The file's graph refers to output {tensor_index} of call {node_index} of layer "
+                f"{name!r}, and there is none."
+            ) from None
 
-    # A call can be made once its inputs exist; the nodes of one layer keep their order.
-    while waiting:
-        postponed: list[tuple[str, Operation, Any]] = []
-        blocked: set[str] = set()
-        for name, operation, node in waiting:
-            try:
-                if name in blocked:
-                    raise LookupError
-                args, kwargs = _arguments(node, tensor, custom_objects)
-                _drop_default_mode(operation, node, kwargs)
-            except LookupError:
-                blocked.add(name)
-                postponed.append((name, operation, node))
-                continue
-            operation(*args, **kwargs)
-            calls[name].append(operation._inbound_nodes[-1])
-        if len(postponed) == len(waiting):
-            raise ValueError("The file's graph of layers has calls whose inputs never come.")
-        waiting = postponed
+    for name, node in _in_order(wanted, calls):
+        args, kwargs = _arguments(node, tensor, custom_objects)
+        _drop_default_mode(operations[name], node, kwargs)
+        operations[name](*args, **kwargs)
+        calls[name].append(operations[name]._inbound_nodes[-1])
 
     def endpoints(references: Any) -> Any:
         if isinstance(references, dict):
@@ -124,6 +119,58 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
         # The flag alone: each layer's own flag was read with the layer.
         model._trainable = False
     return model
+
+
+def _in_order(wanted: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator[tuple[str, Any]]:
+    """The calls of a file in an order in which each one's inputs exist, whatever order they are in.
+
+    Where there is a choice, the first in the file comes first; the calls of one layer keep their
+    order.
+
+    Args:
+        wanted: Name of the layer and record of each call, as the file has them.
+        calls: From the name of a layer to the calls that exist before.
+    """
+    made = {name: len(existing) for name, existing in calls.items()}
+    places = {name: itertools.count(number) for name, number in made.items()}
+    numbered = [(name, next(places[name])) for name, _ in wanted]
+    missing: list[int] = []  # how many calls each call waits for
+    waiting: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
+    for place, ((name, number), (_, record)) in enumerate(zip(numbered, wanted, strict=True)):
+        needed = set(_references(record))
+        if number > 0:
+            needed.add((name, number - 1))
+        needed = {(of, call) for of, call in needed if of in made and call >= made[of]}
+        missing.append(len(needed))
+        for reference in needed:
+            waiting[reference].append(place)
+    ready = [place for place, count in enumerate(missing) if not count]  # a heap, being sorted
+    done = 0
+    while ready:
+        place = heapq.heappop(ready)
+        yield wanted[place]
+        done += 1
+        for follower in waiting.pop(numbered[place], ()):
+            missing[follower] -= 1
+            if not missing[follower]:
+                heapq.heappush(ready, follower)
+    if done < len(wanted):
+        raise ValueError("The file's graph of layers has calls whose inputs never come.")
+
+
+def _references(record: Any) -> Iterator[tuple[str, int]]:
+    """Layer and number of every call that a call takes tensors of."""
+    if isinstance(record, list):  # the older layout: [[name, node, tensor, kwargs], …]
+        yield from ((entry[0], entry[1]) for entry in record)
+        return
+    waiting = [record]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            name, number, _ = value["config"]["keras_history"]
+            yield name, number
+        elif isinstance(value, (dict, list, tuple)):
+            waiting += value.values() if isinstance(value, dict) else value
 
 
 def _first_call(operation: Operation) -> int:

@@ -114,7 +114,8 @@ class Model(Trainer):
         if self._graph is None:
             return tracked
         inside = self._graph.layers
-        return inside + [layer for layer in tracked if not any(layer is i for i in inside)]
+        known = {id(layer) for layer in inside}
+        return inside + [layer for layer in tracked if id(layer) not in known]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of that name, or at that place in `layers`."""

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 from typing import Any
 
 import jax
@@ -39,6 +38,8 @@ class Sequential(Model):
     """
 
     _stack: list[Layer]
+    # What the layers of the stack give, from the first on, as far as they have been called.
+    _tensors: list[Any]
     _is_given_text = False
 
     def __init__(
@@ -46,8 +47,10 @@ class Sequential(Model):
     ):
         if isinstance(trainable, Layer):
             raise TypeError("Sequential takes one list of layers: Sequential([layer, layer]).")
-        super().__init__(trainable=trainable, name=name)
         object.__setattr__(self, "_stack", [])
+        object.__setattr__(self, "_tensors", [])
+        object.__setattr__(self, "_names", set())
+        super().__init__(trainable=trainable, name=name)
         if isinstance(layers, Layer):
             raise TypeError("Sequential takes a list of layers: Sequential([layer]).")
         for layer in layers or ():
@@ -59,9 +62,21 @@ class Sequential(Model):
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
     def _flat_layers(self) -> list[Layer]:
-        stack = self.layers if "_stack" in self.__dict__ else []
-        others = self._tracked["layers"]
-        return stack + [layer for layer in others if not any(layer is s for s in stack)]
+        stack, others = self.layers, self._tracked["layers"]
+        known = {id(layer) for layer in stack} if others else ()
+        return stack + [layer for layer in others if id(layer) not in known]
+
+    @property
+    def _graph(self) -> Graph | None:  # type: ignore[override]
+        """The stack as a graph, drawn when it is asked for: layers are often added one by one."""
+        if self._drawn is None and len(self._tensors) > 1:
+            graph = Graph(self._tensors[0], self._tensors[-1], name=self.name)
+            object.__setattr__(self, "_drawn", graph)
+        return self._drawn
+
+    @_graph.setter
+    def _graph(self, graph: Graph | None) -> None:
+        object.__setattr__(self, "_drawn", graph)
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top of the stack.
@@ -79,7 +94,9 @@ class Sequential(Model):
                 f"  Fix: {_as_layer(layer)}."
             )
         layer._check_initialised()
-        if any(layer.name == other.name and layer is not other for other in self._stack):
+        if layer.name in self._names and any(
+            layer.name == other.name and layer is not other for other in self._stack
+        ):
             raise ValueError(
                 f"Sequential {self.name!r} already has a layer named {layer.name!r}; names must "
                 "be unique.\n  Fix: give one of them another name=…"
@@ -89,7 +106,7 @@ class Sequential(Model):
                 f"Sequential {self.name!r}: an Input can only come first, and the stack already "
                 f"has {len(self._stack)} layer(s)."
             )
-        before = list(self._stack)
+        before = len(self._stack)
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._input_shape_argument
             if shape is None and isinstance(layer, Model) and layer.inputs:
@@ -100,14 +117,16 @@ class Sequential(Model):
         try:
             self._draw()
         except Exception:
-            self._stack[:] = before  # the model is as it was
+            del self._stack[before:], self._tensors[before:]  # the model is as it was
             raise
+        self._names.update(added.name for added in self._stack[before:])
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the top layer off the stack and return it."""
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
         layer = self._stack.pop()
+        del self._tensors[len(self._stack) :]
         self._draw()
         return layer
 
@@ -146,25 +165,22 @@ class Sequential(Model):
         try:
             self._draw()
         except Exception:
-            del self._stack[0]
+            del self._stack[0], self._tensors[:]
             raise
 
     def _draw(self) -> None:
         """Call the layers on the symbolic input; calls that are drawn already are kept."""
-        graph: Graph | None = None
-        if self.layers and isinstance(self._stack[0], InputLayer):
-            start = self._stack[0].output
-            drawn = self._graph.nodes if self._graph and self._graph.inputs is start else []
-            pairs = zip(drawn, self.layers, strict=False)
-            kept = [n for n, _ in takewhile(lambda pair: pair[0].operation is pair[1], pairs)]
-            tensor = kept[-1].outputs if kept else start
+        start = self._stack[0] if self._stack else None
+        if isinstance(start, InputLayer):
+            if not self._tensors:
+                self._tensors.append(start.output)
             with contextlib.nullcontext() if self._building else name_scope(self.name):
-                for layer in self.layers[len(kept) :]:
-                    tensor = layer(tensor)
-            graph = Graph(start, tensor, name=self.name)
-            object.__setattr__(self, "_build_shapes", {"input_shape": start.shape})
-        object.__setattr__(self, "_graph", graph)
-        self.built = graph is not None
+                for place in range(len(self._tensors), len(self._stack)):
+                    self._tensors.append(self._stack[place](self._tensors[-1]))
+        self._graph = None
+        self.built = len(self._tensors) > 1
+        if self.built:
+            object.__setattr__(self, "_build_shapes", {"input_shape": self._tensors[0].shape})
         structure.changed()
 
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
