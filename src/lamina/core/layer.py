@@ -396,6 +396,10 @@ class Layer(LayerState):
     def _say_if_hidden(self) -> None:
         """Weights made inside another layer's call are lost, unless that layer knows this one."""
         outermost = call_state.layers[0] if call_state.layers else self
+        around = call_state.layers[-2:-1]  # mostly the layer whose attribute it is
+        known = (layer for outer in around for layer in outer._flat_layers())  # type: ignore[attr-defined]
+        if any(layer is self for layer in known):
+            return
         if any(layer is self for layer in outermost._flatten_layers()):
             return
         warnings.warn(

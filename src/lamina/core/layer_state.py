@@ -385,15 +385,15 @@ class LayerState(Operation):
                     "  Likely cause: the model was made with other layers or other settings."
                 )
             raise ValueError(f"{self._label} has no weights; the file holds {len(store.keys())}.")
-        for index, variable in enumerate(own):
-            value = store[str(index)]
+        values = [store[str(index)] for index in range(len(own))]
+        for variable, value in zip(own, values, strict=True):
             if tuple(value.shape) != variable.shape:
                 raise ValueError(
                     f"{self._label}: weight {variable.name!r} has shape {variable.shape}, "
                     f"and the file holds shape {tuple(value.shape)}."
                 )
-        for index, variable in enumerate(own):
-            variable.assign(_from_file(store[str(index)], variable.dtype))
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(_from_file(value, variable.dtype))
 
     @shown_if_unfinished
     def __repr__(self) -> str:

@@ -67,6 +67,8 @@ class _Context(threading.local):
         self.path: tuple[str, ...] = ()
         # Where losses of layers go instead of to the layers: pairs (layer, value).
         self.losses: list | None = None
+        # Variables whose first values wait, because a file is about to bring others.
+        self.waiting: list[Variable] | None = None
 
 
 context = _Context()
@@ -112,6 +114,21 @@ def outside_of_names() -> Iterator[None]:
         context.path = outer
 
 
+@contextlib.contextmanager
+def first_values_later() -> Iterator[None]:
+    """Initializers of Variables made inside run at the end, where no value has come meanwhile.
+
+    Reading a Variable before that runs its initializer at once.
+    """
+    outer, context.waiting = context.waiting, []
+    try:
+        yield
+        for variable in context.waiting:
+            variable._begin()
+    finally:
+        context.waiting = outer
+
+
 class Variable:
     """A named box for one array.
 
@@ -138,6 +155,8 @@ class Variable:
 
     # Above NumPy's, so that `array * variable` asks the variable, which may hold a tracer.
     __array_priority__ = 1_000
+    # Gives the first value of one that holds zeros until it is asked for; None for all others.
+    _first_value: Callable | None = None
 
     def __init__(
         self,
@@ -165,7 +184,12 @@ class Variable:
             if callable(initializer):
                 dtype, shape = standardize_dtype(dtype), self._known_shape(shape)
                 take_room(self.path, shape, dtype)
-                value = initializer(shape, dtype=dtype)
+                if context.waiting is not None:
+                    context.waiting.append(self)
+                    self._first_value = initializer
+                    value = np.zeros(shape, jax.dtypes.canonicalize_dtype(dtype))
+                else:
+                    value = initializer(shape, dtype=dtype)
             else:
                 value = initializer
             self._value = _on_device(value, dtype)
@@ -173,10 +197,17 @@ class Variable:
         self._lent = False
         structure.changed()
         if shape is not None and resolve_shape(shape) != self._value.shape:
-            raise ValueError(
-                f"Variable {self.path!r}: the initializer gave shape {self._value.shape}, "
-                f"expected {resolve_shape(shape)}."
-            )
+            raise _wrong_first_shape(self.path, self._value.shape, resolve_shape(shape))
+
+    def _begin(self) -> None:
+        """Draw the first value, where it was put off and no other has come."""
+        initializer, self._first_value = self._first_value, None
+        if initializer is not None:
+            with jax.ensure_compile_time_eval():
+                value = _on_device(initializer(self.shape, dtype=self.dtype), self.dtype)
+            if value.shape != self.shape:
+                raise _wrong_first_shape(self.path, value.shape, self.shape)
+            self._value = value
 
     def _known_shape(self, shape: Any) -> tuple[int, ...]:
         if shape is None:
@@ -218,7 +249,11 @@ class Variable:
 
     def _uncast(self) -> jax.Array:
         bound = context.bound
-        return self._value if bound is None else bound.values.get(id(self), self._value)
+        if bound is None:
+            if self._first_value is not None:
+                self._begin()
+            return self._value
+        return bound.values.get(id(self), self._value)
 
     def assign(self, value: Any) -> "Variable":
         """Put another array of the same shape in the box."""
@@ -239,6 +274,7 @@ class Variable:
             raise _assigned_unknown(self)
         else:
             self._value, self._lent = value, lent
+            self._first_value = None
         return self
 
     def assign_add(self, value: Any) -> "Variable":
@@ -297,6 +333,12 @@ class Variable:
     @shown_if_unfinished
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _wrong_first_shape(path: str, shape: tuple, expected: tuple) -> ValueError:
+    return ValueError(
+        f"Variable {path!r}: the initializer gave shape {shape}, expected {expected}."
+    )
 
 
 def _assigned_unknown(box: Variable) -> RuntimeError:

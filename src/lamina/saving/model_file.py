@@ -19,6 +19,7 @@ from lamina.core.errors import LaminaWarning, nearest, unknown_argument
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.paths import refuse_endless
 from lamina.core.tracebacks import strip
+from lamina.core.variable import first_values_later
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
@@ -52,7 +53,7 @@ def save_model(
     """Write architecture, weights and optimizer state to one file, or not at all.
 
     Args:
-        model: A built model.
+        model: The model. One that has no weights yet is saved without them, with a warning.
         filepath: Any name; `.keras` is customary and what Keras opens. A name that ends in `.h5`
             or `.hdf5` makes a file in the layout of Keras 2, with a word on it.
         overwrite: False refuses to replace a file.
@@ -63,10 +64,18 @@ def save_model(
     Raises:
         FileExistsError: If there is such a file and `overwrite` is False.
         OSError: If there is no room or no permission; an older file stays whole.
-        ValueError: If the model has no weights yet, or parts that cannot be written as data.
+        ValueError: If the model has parts that cannot be written as data.
     """
     _ignore_old_arguments("save_model()", kwargs)
-    path = _writable(model, filepath, overwrite)
+    path = _writable(filepath, overwrite)
+    if _may_lack_weights(model):
+        warnings.warn(
+            f"Model {model.name!r} has no weights yet: the file will hold its layers alone.\n"
+            "  Fix: to save weights, too, first fit it, call it on data, or put "
+            "lamina.Input(shape) in front.",
+            LaminaWarning,
+            stacklevel=3,
+        )
     record = registry.serialize_whole(model)
     if not include_optimizer:
         record.pop("compile_config", None)
@@ -141,14 +150,16 @@ def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) 
     """The model of a checkpoint of Orbax."""
     record = parsed(orbax_folder.config_in(path).encode())
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
-    with about(path), memory_limit(settings.loading_budget(size)):
-        model = _model_from(record, custom_objects, compile)
-    orbax_folder.read_checkpoint(model, path)
+    with first_values_later():
+        with about(path), memory_limit(settings.loading_budget(size)):
+            model = _model_from(record, custom_objects, compile)
+        orbax_folder.read_checkpoint(model, path)
     return model
 
 
 def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
-    with about(path), memory_limit(settings.loading_budget(size_of(file))):
+    budget = settings.loading_budget(size_of(file))
+    with about(path), memory_limit(budget), first_values_later():
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)
@@ -189,7 +200,12 @@ def save_weights(
         FileExistsError: If there is such a file and `overwrite` is False.
         ValueError: If the name does not fit, or one weight is larger than a shard may be.
     """
-    path = _writable(model, filepath, overwrite)
+    path = _writable(filepath, overwrite)
+    if _may_lack_weights(model):
+        raise ValueError(
+            f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
+            "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
+        )
     skipped = list(objects_to_skip or ())
     if max_shard_size is not None or path.name.endswith(shards.SUFFIX):
         shards.write_shards(model, path, max_shard_size, skipped)
@@ -223,7 +239,7 @@ def load_weights(
     """
     checkpoint = orbax_folder.latest_in(Path(filepath))
     path = existing(filepath) if checkpoint is None else checkpoint
-    if not model.built:
+    if _may_lack_weights(model):
         raise ValueError(
             f"Model {model.name!r} has no weights yet, so none can be put in.\n"
             "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
@@ -317,18 +333,19 @@ def _ignore_old_arguments(function: str, given: dict[str, Any]) -> None:
             raise unknown_argument(function, name, known)
 
 
-def _writable(model: Any, filepath: str | Path, overwrite: bool) -> Path:
+def _writable(filepath: str | Path, overwrite: bool) -> Path:
     path = Path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(
             f"{path} exists, and overwrite=False.\n  Fix: another name, or overwrite=True."
         )
-    if not model.built:
-        raise ValueError(
-            f"Model {model.name!r} has no weights yet, so there is nothing to save.\n"
-            "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
-        )
     return path
+
+
+def _may_lack_weights(model: Any) -> bool:
+    """Whether a model has parts that have yet to see the shape of their input."""
+    inside = model._flatten_layers(include_self=False)
+    return not model.built and not (inside and all(layer.built for layer in inside))
 
 
 @contextlib.contextmanager
