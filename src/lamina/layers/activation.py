@@ -34,7 +34,7 @@ class Activation(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
-        return self.activation(inputs)
+        return activations.get(self.activation)(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -99,7 +99,7 @@ class BaseWindowed(Layer):
         if self.bias is not None:
             last = self.data_format == "channels_last"
             x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
-        return self.activation(x)
+        return activations.get(self.activation)(x)  # None, if it was taken away
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)

@@ -92,7 +92,7 @@ class Dense(Layer):
         x = kernels.matmul(inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return self.activation(x)
+        return activations.get(self.activation)(x)  # None, if it was taken away
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)

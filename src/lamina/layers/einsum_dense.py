@@ -118,7 +118,7 @@ class EinsumDense(Layer):
         x = self._product(inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return self.activation(x)
+        return activations.get(self.activation)(x)  # None, if it was taken away
 
     def _product(self, inputs: Array, kernel: Array) -> Array:
         terms = self._terms

@@ -1,14 +1,17 @@
 """Layers that give values mean 0 and variance 1: over a batch, or within every sample."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from lamina import constraints, initializers, regularizers
 from lamina.core import config
+from lamina.core.errors import LaminaWarning
 from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.variable import Array, Shape, Variable
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 
@@ -36,7 +39,11 @@ class BatchNormalization(Layer):
         moving_mean_initializer, moving_variance_initializer: First values of the averages.
         beta_regularizer, gamma_regularizer: Penalties, added to the loss.
         beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
-        renorm, renorm_clipping, renorm_momentum: In Keras's signature; `renorm` must be False.
+        renorm: Whether training uses the batch's own mean and variance corrected towards moving
+            averages of them, so that it differs less from use (Ioffe, 2017).
+        renorm_clipping: Limits of the correction `x * r + d`: a dict that may have `"rmin"` and
+            `"rmax"` for `r`, `"dmax"` for the size of `d`. None means no limits.
+        renorm_momentum: Part of the averages for `renorm` that stays at every step.
         synchronized: In Keras's signature. A batch is one array on however many devices, so its
             statistics are always those of the whole batch.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
@@ -44,7 +51,8 @@ class BatchNormalization(Layer):
     Input shape: Any with a channel axis; masked steps, `(batch, time)`, do not count.
     Output shape: Same as the input.
 
-    Source: Ioffe and Szegedy, 2015, "Batch Normalization", arXiv:1502.03167.
+    Source: Ioffe and Szegedy, 2015, "Batch Normalization", arXiv:1502.03167; Ioffe, 2017, "Batch
+    Renormalization", arXiv:1702.03275.
 
     Example:
         >>> layer = BatchNormalization(epsilon=0.0)
@@ -76,10 +84,6 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if renorm:
-            raise ValueError(
-                "BatchNormalization has no batch renormalisation.\n  Fix: leave out renorm=True."
-            )
         self.axis = one_axis(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
@@ -93,8 +97,8 @@ class BatchNormalization(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.renorm = False
-        self.renorm_clipping = renorm_clipping
+        self.renorm = renorm
+        self.renorm_clipping = _checked_clipping(renorm_clipping) if renorm else renorm_clipping
         self.renorm_momentum = renorm_momentum
         self.synchronized = synchronized
         self.supports_masking = True
@@ -103,34 +107,31 @@ class BatchNormalization(Layer):
         self._check(input_shape)
         shape = (input_shape[self.axis],)
         self.gamma, self.beta = affine_weights(self, shape)
-        self.moving_mean = self.add_weight(
-            name="moving_mean",
-            shape=shape,
-            initializer=self.moving_mean_initializer,
-            trainable=False,
-            autocast=False,
+        self.moving_mean = self._average("moving_mean", shape, self.moving_mean_initializer)
+        self.moving_variance = self._average(
+            "moving_variance", shape, self.moving_variance_initializer
         )
-        self.moving_variance = self.add_weight(
-            name="moving_variance",
-            shape=shape,
-            initializer=self.moving_variance_initializer,
-            trainable=False,
-            autocast=False,
-        )
+        if self.renorm:
+            self.moving_stddev = self._average("moving_stddev", shape, self._first_stddev)
+            self.renorm_mean = self._average("renorm_mean", shape, self.moving_mean_initializer)
+            self.renorm_stddev = self._average("renorm_stddev", shape, self._first_stddev)
 
     def call(self, inputs: Array, training: bool = False, mask: Any = None) -> Array:
         self._check(inputs.shape)
         # Sums over a batch overflow half-size floats.
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
+        beta, gamma = self.beta, self.gamma
         if training and self.trainable:
             mean, variance = self._moments(x, mask)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
+            if self.renorm:
+                beta, gamma = self._corrected(mean, variance)
+                self._move_with_stddev(mean, variance)
+            else:
+                self._move(self.moving_mean, mean)
+                self._move(self.moving_variance, variance)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
-        y = nn.batch_normalization(
-            x, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
-        )
+        y = nn.batch_normalization(x, mean, variance, self.axis, beta, gamma, self.epsilon)
         return y.astype(self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -163,8 +164,41 @@ class BatchNormalization(Layer):
         variance = jnp.sum(squares, axes) / count.reshape(-1)
         return mean.reshape(-1), variance
 
-    def _move(self, average: Any, value: Array) -> None:
-        average.assign(average.value * self.momentum + value * (1 - self.momentum))
+    def _average(self, name: str, shape: Shape, initializer: Any) -> Variable:
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, trainable=False, autocast=False
+        )
+
+    def _first_stddev(self, shape: Shape, dtype: Any = None) -> Array:
+        return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+
+    def _move(self, average: Any, value: Array, momentum: float | None = None) -> None:
+        momentum = self.momentum if momentum is None else momentum
+        average.assign(average.value * momentum + value * (1 - momentum))
+
+    def _corrected(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """Shift and scale that lead from the batch's statistics towards their averages."""
+        limits = self.renorm_clipping or {}
+        # Not below the least that a deviation can be, as at the start of training.
+        typical = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
+        r = jnp.sqrt(variance + self.epsilon) / typical
+        r = jnp.clip(r, limits.get("rmin"), limits.get("rmax"))
+        d = (mean - self.renorm_mean.value) / typical
+        if limits.get("dmax") is not None:
+            d = jnp.clip(d, -limits["dmax"], limits["dmax"])
+        r, d = lax.stop_gradient((r, d))
+        if self.gamma is not None:
+            r, d = r * self.gamma.value, d * self.gamma.value
+        return d if self.beta is None else d + self.beta.value, r
+
+    def _move_with_stddev(self, mean: Array, variance: Array) -> None:
+        stddev = jnp.sqrt(variance + self.epsilon)
+        self._move(self.renorm_mean, mean, self.renorm_momentum)
+        self._move(self.renorm_stddev, stddev, self.renorm_momentum)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_stddev, stddev)
+        moved = jnp.square(self.moving_stddev.value) - self.epsilon
+        self.moving_variance.assign(jnp.maximum(moved, 0))  # rounding may lead below
 
     def _check(self, shape: Shape) -> None:
         check_axes(self, [self.axis], shape)
@@ -188,7 +222,8 @@ class LayerNormalization(Layer):
         beta_initializer, gamma_initializer: First values of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties, added to the loss.
         beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
-        rms_scaling: In Keras's signature, deprecated there; must be False.
+        rms_scaling: Only divide by the root of the variance, as Keras does under this name, and
+            learn no shift. The mean stays: `RMSNormalization` is what the name promises.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: Any.
@@ -218,15 +253,17 @@ class LayerNormalization(Layer):
     ):
         super().__init__(**kwargs)
         if rms_scaling:
-            raise ValueError(
-                "LayerNormalization has no rms_scaling: in Keras it divides by the variance where "
-                "the root mean square is meant.\n  Fix: lamina.ops.rms_normalization."
+            warnings.warn(
+                "LayerNormalization(rms_scaling=True) divides by the deviation from the mean, "
+                "not by the root mean square.\n  Fix: lamina.layers.RMSNormalization().",
+                LaminaWarning,
+                stacklevel=2,
             )
         self.axis = [one_axis(a) for a in axis] if isinstance(axis, Sequence) else one_axis(axis)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.rms_scaling = False
+        self.rms_scaling = rms_scaling
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
@@ -241,11 +278,14 @@ class LayerNormalization(Layer):
         self._check(input_shape)
         self.axis = in_order(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
-        self.gamma, self.beta = affine_weights(self, shape)
+        only_gamma = {"scale": True, "center": False} if self.rms_scaling else {}
+        self.gamma, self.beta = affine_weights(self, shape, **only_gamma)
 
     def call(self, inputs: Array) -> Array:
         self._check(inputs.shape)
-        y = nn.layer_normalization(inputs, self.gamma, self.beta, self._axes, self.epsilon)
+        y = nn.layer_normalization(
+            inputs, self.gamma, self.beta, self._axes, self.epsilon, rms_scaling=self.rms_scaling
+        )
         return y.astype(self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -275,10 +315,12 @@ class LayerNormalization(Layer):
             )
 
 
-def affine_weights(layer: Any, shape: Shape) -> tuple[Any, Any]:
+def affine_weights(
+    layer: Any, shape: Shape, scale: bool | None = None, center: bool | None = None
+) -> tuple[Any, Any]:
     """The learned scale and shift of a normalisation, None for what it does without."""
     gamma = beta = None
-    if layer.scale:
+    if layer.scale if scale is None else scale:
         gamma = layer.add_weight(
             name="gamma",
             shape=shape,
@@ -287,7 +329,7 @@ def affine_weights(layer: Any, shape: Shape) -> tuple[Any, Any]:
             constraint=layer.gamma_constraint,
             autocast=False,
         )
-    if layer.center:
+    if layer.center if center is None else center:
         beta = layer.add_weight(
             name="beta",
             shape=shape,
@@ -297,6 +339,24 @@ def affine_weights(layer: Any, shape: Shape) -> tuple[Any, Any]:
             autocast=False,
         )
     return gamma, beta
+
+
+def _checked_clipping(limits: dict | None) -> dict:
+    """The limits of a correction, if they are some."""
+    limits = dict(limits or {})
+    strange = set(limits) - {"rmin", "rmax", "dmax"}
+    if strange:
+        raise ValueError(
+            "BatchNormalization: renorm_clipping may have the keys 'rmin', 'rmax' and 'dmax'; "
+            f"received {sorted(strange)}."
+        )
+    rmin, rmax, dmax = (limits.get(name) for name in ("rmin", "rmax", "dmax"))
+    if (rmin is not None and rmax is not None and rmax < rmin) or (dmax is not None and dmax < 0):
+        raise ValueError(
+            "BatchNormalization: renorm_clipping needs rmin below rmax, and dmax of 0 or more; "
+            f"received {limits}."
+        )
+    return limits
 
 
 def one_axis(axis: Any) -> int:

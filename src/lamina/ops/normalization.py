@@ -105,6 +105,8 @@ def layer_normalization(
     beta: ArrayLike | None = None,
     axis: Axes = -1,
     epsilon: float | None = None,
+    *,
+    rms_scaling: bool = False,
 ) -> Array:
     """Every sample with mean 0 and variance 1 over some axes, then times gamma, plus beta.
 
@@ -113,6 +115,7 @@ def layer_normalization(
         gamma, beta: Arrays with the shape of those axes, or None.
         axis: One axis or several.
         epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
+        rms_scaling: Leave the mean as it is and add no beta: what Keras does under this name.
 
     Source: Ba et al., 2016, "Layer Normalization", arXiv:1607.06450.
 
@@ -123,6 +126,10 @@ def layer_normalization(
     x = floats(x)
     wide = x.astype(at_least_float32(x))
     epsilon = config.epsilon() if epsilon is None else epsilon
+    if rms_scaling:
+        factor = lax.rsqrt(jnp.var(wide, axis, keepdims=True) + epsilon)
+        factor = factor if gamma is None else factor * _along(gamma, wide, axis)
+        return (wide * factor).astype(x.dtype)
     sizes = _sizes_at_the_end(x.shape, axis)
     if sizes and jax.default_backend() == "cpu":
         width = math.prod(sizes)

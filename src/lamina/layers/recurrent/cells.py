@@ -282,7 +282,7 @@ class SimpleRNNCell(KernelCell):
 
         def step(projected: Array, states: list) -> tuple[Array, list]:
             recurrent = self.weighted(states[0], kernel, masks, self.recurrent_product)
-            output = self.activation(projected + recurrent)
+            output = activations.get(self.activation)(projected + recurrent)
             return output, [output]
 
         return step
@@ -468,7 +468,7 @@ class GRUCell(KernelCell):
             recurrent = recurrent if bias is None else recurrent + bias
             z, r, g = jnp.split(projected, 3, axis=-1)
             of_z, of_r, of_g = jnp.split(recurrent, 3, axis=-1)
-            r = self.recurrent_activation(r + of_r)
+            r = activations.get(self.recurrent_activation)(r + of_r)
             return self._mixed(states[0], z + of_z, g + r * of_g)
 
         def before(projected: Array, states: list) -> tuple[Array, list]:
@@ -482,14 +482,14 @@ class GRUCell(KernelCell):
                     of_state[0] @ gates[:, : self.units],
                     of_state[1] @ gates[:, self.units :],
                 )
-            r = self.recurrent_activation(r + of_r)
+            r = activations.get(self.recurrent_activation)(r + of_r)
             return self._mixed(states[0], z + of_z, g + (r * of_state[2]) @ candidate)
 
         return after if self.reset_after else before
 
     def _mixed(self, state: Array, update: Array, candidate: Array) -> tuple[Array, list]:
-        z = self.recurrent_activation(update)
-        output = z * state + (1 - z) * self.activation(candidate)
+        z = activations.get(self.recurrent_activation)(update)
+        output = z * state + (1 - z) * activations.get(self.activation)(candidate)
         return output, [output]
 
     def _bias_of_inputs(self) -> Array:
@@ -499,7 +499,8 @@ class GRUCell(KernelCell):
 def long_short_term_memory(cell: Any, masks: Masks) -> Step:
     """The step of an LSTM cell, its kernels matrices or convolutions."""
     kernel = cell.recurrent_kernel.value
-    gate, activation, axis = cell.recurrent_activation, cell.activation, cell.channel_axis
+    gate, activation = map(activations.get, (cell.recurrent_activation, cell.activation))
+    axis = cell.channel_axis
 
     def step(projected: Array, states: list) -> tuple[Array, list]:
         state, carried = states
