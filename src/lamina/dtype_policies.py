@@ -71,6 +71,12 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def of(self, path: str | None) -> DTypePolicy:
         return self.default_policy if path is None else self[path]
 
+    def replaced(self, path: str | None, policy: DTypePolicy) -> DTypePolicy:
+        if path is None or isinstance(policy, DTypePolicyMap):
+            return policy
+        self._policies[path] = policy
+        return self
+
     def __getitem__(self, key: str) -> DTypePolicy:
         if key in self._policies:
             return self._policies[key]

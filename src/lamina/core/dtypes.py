@@ -113,6 +113,10 @@ class DTypePolicy:
         """The policy of the layer at a path; a `DTypePolicyMap` may have another for each."""
         return self
 
+    def replaced(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
+        """What a layer at a path has after a policy was assigned; a map takes it for that path."""
+        return policy
+
     def get_config(self) -> dict:
         return {"name": self._name}
 

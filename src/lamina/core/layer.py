@@ -90,7 +90,8 @@ class Layer(LayerState):
         self.autocast = autocast
         self.input_spec: Any = None
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
-        self.built = False
+        # What never has weights is built from the start; its first call looks at its parts still.
+        self.built = self._unseen = _never_has_weights(type(self))
         self._trainable = bool(trainable)
         self._building = False
         self._path: str | None = None
@@ -112,7 +113,7 @@ class Layer(LayerState):
                 layer with several inputs. A layer whose `call(query, value)` takes several
                 tensors may ask for each: `build(self, query_shape, value_shape)`.
         """
-        if not _has_own_build(self) and not self.built:
+        if not _has_own_build(self) and (self._unseen or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
             if any(not layer.built for layer in self._flatten_layers(include_self=False)):
                 with contextlib.nullcontext() if self._building else name_scope(self.name):
@@ -120,7 +121,7 @@ class Layer(LayerState):
                 self._forget_losses()
             shape = jax.tree.map(lambda t: t.shape, inputs)
             object.__setattr__(self, "_build_shapes", {"input_shape": shape})
-            self.built = True
+            self._unseen, self.built = False, True
 
     build.follows_call = True  # type: ignore[attr-defined]
 
@@ -377,7 +378,7 @@ class Layer(LayerState):
         )
 
     def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
-        if self.built:
+        if self.built and not self._unseen:
             return
         self._path = "/".join((*context.path, self.name))
         self._say_if_hidden()
@@ -391,7 +392,7 @@ class Layer(LayerState):
             object.__setattr__(self, "_build_shapes", shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
                 self._trace_call(args, kwargs)  # else the search for the output's shape does it
-        self.built = True
+        self._unseen, self.built = False, True
 
     def _say_if_hidden(self) -> None:
         """Weights made inside another layer's call are lost, unless that layer knows this one."""
@@ -497,6 +498,16 @@ def _running(layer: Layer) -> Iterator[None]:
 
 def _knows_its_output_shape(layer: Layer) -> bool:
     return type(layer).compute_output_shape is not Layer.compute_output_shape
+
+
+@functools.cache
+def _never_has_weights(cls: type) -> bool:
+    """Whether the layers of a class have no weights: ours without a `build`, or that say so."""
+    builder = next(base for base in cls.__mro__ if "build" in vars(base))
+    if builder is not Layer:
+        return vars(builder).get("builds_nothing", False)
+    ours = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
+    return ours.__module__.startswith("lamina.layers.") and not getattr(ours, "holds_layers", False)
 
 
 def _has_own_build(layer: Layer) -> bool:

@@ -1,9 +1,10 @@
 """What a layer holds: its weights, the layers in it, its types, its config; base of `Layer`."""
 
 import contextlib
+import functools
 import threading
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -31,8 +32,22 @@ class CallState(threading.local):
 
 
 call_state = CallState()
+Method = TypeVar("Method", bound=Callable)
 # Attributes that name tracked objects without keeping them.
 _BOOKS = ("_tracked", "_init_arguments")
+
+
+def _name_first(add_weight: Method) -> Method:
+    """Let the name come first, as in Keras 2: `add_weight("kernel", (3, 4))`."""
+
+    @functools.wraps(add_weight)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str):
+            names = ("name", "shape", "dtype", "initializer", "regularizer", "trainable")
+            kwargs, args = dict(zip(names, args, strict=False)) | kwargs, ()
+        return add_weight(self, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
 
 
 class LayerState(Operation):
@@ -49,6 +64,7 @@ class LayerState(Operation):
 
     # -- weights ---------------------------------------------------------------------------------
 
+    @_name_first
     def add_weight(
         self,
         shape: Any = None,
@@ -77,11 +93,6 @@ class LayerState(Operation):
             name: E.g. `"kernel"`.
         """
         self._check_initialised()
-        if isinstance(shape, str):
-            raise TypeError(
-                f"add_weight() takes the shape first and received {shape!r}.\n"
-                f"  Fix: self.add_weight(name={shape!r}, shape=(…), initializer=…)."
-            )
         dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
@@ -191,7 +202,9 @@ class LayerState(Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, policy: Any) -> None:
-        self._dtype_policy = dtypes.get_policy(policy)
+        policy = dtypes.get_policy(policy)
+        current = self.__dict__.get("_dtype_policy")
+        self._dtype_policy = policy if current is None else current.replaced(self._path, policy)
 
     @property
     def dtype(self) -> str:

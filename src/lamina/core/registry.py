@@ -149,13 +149,13 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def custom_object_scope(custom_objects: Mapping[str, Any]) -> Iterator[None]:
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Make classes and functions findable by name inside a `with` block.
 
     Args:
-        custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`.
+        custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`; None for none.
     """
-    _scopes.stack.append(custom_objects)
+    _scopes.stack.append(custom_objects or {})
     try:
         yield
     finally:
@@ -193,7 +193,8 @@ def serialize(obj: Any) -> Any:
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
     if isinstance(obj, (list, tuple)):
-        return [serialize(item) for item in obj]
+        items = [serialize(item) for item in obj]
+        return tuple(items) if isinstance(obj, tuple) else items  # JSON makes lists of both
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, (np.integer, np.floating, np.bool_)):
@@ -265,7 +266,8 @@ def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: b
         UnknownClassError: If a class is neither Lamina's nor registered.
     """
     if isinstance(config, (list, tuple)):
-        return [deserialize(item, custom_objects) for item in config]
+        items = [deserialize(item, custom_objects) for item in config]
+        return tuple(items) if isinstance(config, tuple) else items
     if not isinstance(config, dict):
         return config
     if "class_name" not in config or "config" not in config:

@@ -4,13 +4,47 @@ Text never reaches the device. Layers that take it compute in NumPy on the host,
 begins with such layers is cut in two, so that its rest stays one compiled program.
 """
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.keras_tensor import KerasTensor
+
+
+class _Place(threading.local):
+    """Whether results of layers on the host stay there."""
+
+    def __init__(self) -> None:
+        self.host = False
+
+
+_place = _Place()
+
+
+@contextlib.contextmanager
+def staying_on_host() -> Iterator[None]:
+    """Layers that compute in NumPy leave their results there: others go on in NumPy."""
+    outer, _place.host = _place.host, True
+    try:
+        yield
+    finally:
+        _place.host = outer
+
+
+def answer(results: Any) -> Any:
+    """Results as a user gets them: NumPy arrays of numbers as JAX arrays; texts stay as they are."""
+    if _place.host:
+        return results
+    return jax.tree.map(
+        lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) and a.dtype.kind in "biuf" else a,
+        results,
+    )
 
 
 @jax.tree_util.register_dataclass

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.seed import make_default_seed
+from lamina.core.text import staying_on_host
 from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
 
 INFINITE, UNKNOWN = -1, -2
@@ -120,7 +121,8 @@ class Dataset:
         """
 
         def call(element: Any) -> Any:
-            return map_func(*element) if isinstance(element, tuple) else map_func(element)
+            with staying_on_host():
+                return map_func(*element) if isinstance(element, tuple) else map_func(element)
 
         workers = number_of_workers(num_parallel_calls)
         return self._then(lambda: mapped(call, self._start(), workers), self._length)

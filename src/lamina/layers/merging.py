@@ -27,6 +27,8 @@ class Merge(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    builds_nothing = True
+
     def merge(self, inputs: Sequence[Array]) -> Array:
         """Combine arrays with the same number of axes."""
         raise NotImplementedError(f"{type(self).__name__} has no merge(inputs) method.")

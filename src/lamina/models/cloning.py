@@ -77,7 +77,8 @@ def _clone(
         return copies[id(layer)]
 
     def make_copy(layer: Any) -> Any:
-        if recursive and isinstance(layer, Model) and layer._graph is not None:
+        drawn = isinstance(layer, Sequential) or getattr(layer, "_graph", None) is not None
+        if recursive and isinstance(layer, Model) and drawn:
             return _clone(layer, None, clone_function, call_function, recursive, copies)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)

@@ -39,7 +39,8 @@ def graph_config(model: Any) -> dict:
             }
             return {"class_name": "__keras_tensor__", "config": config}
         if isinstance(value, (list, tuple)):
-            return [argument(item) for item in value]
+            items = [argument(item) for item in value]
+            return tuple(items) if isinstance(value, tuple) else items
         if isinstance(value, dict):
             return {key: argument(item) for key, item in value.items()}
         return registry.serialize(value)
@@ -108,7 +109,8 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
             name, node_index, tensor_index = references
             first = _first_call(operations[name]) if name in operations else 0
             return tensor([name, node_index - first, tensor_index])
-        return [endpoints(value) for value in references]
+        found = [endpoints(value) for value in references]
+        return tuple(found) if isinstance(references, tuple) else found
 
     model = cls(
         inputs=endpoints(config["input_layers"]),
@@ -210,8 +212,9 @@ def _arguments(node: Any, tensor: Any, custom_objects: Mapping | None) -> tuple[
             if "class_name" in data and "config" in data:
                 return registry.deserialize(data, custom_objects)
             return {key: value(item) for key, item in data.items()}
-        if isinstance(data, list):
-            return [value(item) for item in data]
+        if isinstance(data, (list, tuple)):
+            items = [value(item) for item in data]
+            return tuple(items) if isinstance(data, tuple) else items
         return data
 
     return value(node["args"]), value(node["kwargs"])

@@ -8,7 +8,7 @@ the border is a `Prepared`, which the model takes in place of its inputs.
 from typing import Any
 
 from lamina.core.operation import Node
-from lamina.core.text import Prepared
+from lamina.core.text import Prepared, staying_on_host
 
 
 class HostPart:
@@ -41,7 +41,9 @@ class HostPart:
             if id(node) in self.begun:
                 begun[id(node)] = node.operation.on_host(args[0])  # type: ignore[attr-defined]
             else:
-                self.graph.keep(values, node, node.operation(*args, **kwargs))
+                with staying_on_host():
+                    outputs = node.operation(*args, **kwargs)
+                self.graph.keep(values, node, outputs)
         return Prepared((*(values[key] for key in self.border), *begun.values()))
 
     def resume(self, prepared: Prepared) -> dict:

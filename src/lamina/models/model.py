@@ -13,7 +13,8 @@ from lamina.core.errors import attribute_error, did_you_mean
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
-from lamina.core.text import Prepared, has_text, with_texts
+from lamina.core.layer_state import call_state
+from lamina.core.text import Prepared, answer, has_text, with_texts
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
@@ -175,7 +176,8 @@ class Model(Trainer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and has_text(args[0]):
             args = (with_texts(args[0]), *args[1:])
-        return super().__call__(*args, **kwargs)
+        outputs = super().__call__(*args, **kwargs)
+        return outputs if call_state.layers else answer(outputs)
 
     def on_host(self, x: Any) -> Any:
         """The inputs as a compiled program takes them: what concerns text is computed here.

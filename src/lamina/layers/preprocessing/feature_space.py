@@ -12,7 +12,7 @@ from lamina.core import naming, registry
 from lamina.core.errors import did_you_mean, unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
-from lamina.core.text import as_values, is_text
+from lamina.core.text import answer, as_values, is_text, staying_on_host
 from lamina.core.variable import Array, Shape
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
@@ -112,6 +112,8 @@ class FeatureSpace(Layer):
         >>> space({"age": [40.0], "sex": ["m"]}).tolist()
         [[0.0, 0.0, 0.0, 1.0]]
     """
+
+    holds_layers = True  # which may have weights
 
     def __init__(
         self,
@@ -330,7 +332,9 @@ class FeatureSpace(Layer):
         alone = not any(np.ndim(data[key]) for key in self.features if key in data) and not any(
             isinstance(value, KerasTensor) for value in dict(data).values()
         )
-        encoded = self._encoded({key: self._column(data, key) for key in self.features})
+        with staying_on_host():
+            encoded = self._encoded({key: self._column(data, key) for key in self.features})
+        encoded = answer(encoded)
         return jax.tree.map(lambda a: a[0], encoded) if alone else encoded
 
     def _encoded(self, columns: Mapping[str, Any]) -> Any:

@@ -10,15 +10,17 @@ import numpy as np
 from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
+from lamina.core.layer_state import call_state
 from lamina.core.memory_limit import take_bytes
-from lamina.core.text import as_values, is_text
+from lamina.core.text import answer, as_values, is_text
 
 
 class HostLayer(Layer):
-    """A layer that takes lists, columns, texts and NumPy arrays, and answers them in NumPy.
+    """A layer that takes lists, columns, texts and NumPy arrays, and computes there in NumPy.
 
-    JAX arrays are answered in JAX, so that such a layer can stand in a compiled program, unless
-    it is for text.
+    With JAX arrays it computes in JAX, so that such a layer can stand in a compiled program,
+    unless it is for text. Who calls it gets a JAX array either way, or an array of texts; inside
+    `Dataset.map`, and where a model prepares its inputs on the host, results stay in NumPy.
     """
 
     def __init__(self, **kwargs: Any):
@@ -27,7 +29,10 @@ class HostLayer(Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = tuple(map(self._values, args))
-        return super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
+        results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
+        return results if call_state.layers else answer(results)
+
+    builds_nothing = True
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing to make: there are no weights."""

@@ -34,6 +34,8 @@ class Pipeline(Layer):
         [[0.5, 0.5]]
     """
 
+    holds_layers = True  # which may have weights
+
     def __init__(self, layers: Sequence[Layer], name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         if not isinstance(layers, (list, tuple)):

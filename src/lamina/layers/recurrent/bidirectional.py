@@ -78,6 +78,8 @@ class Bidirectional(Layer):
         else:
             self.backward_layer = checked_layer("Bidirectional", "backward_layer", backward_layer)
         self._check_directions()
+        if hasattr(layer, "use_cudnn"):  # which is in no config
+            self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn
         for one in (self.forward_layer, self.backward_layer):
             if hasattr(one, "zero_output_for_mask"):
                 one.zero_output_for_mask = one.return_sequences

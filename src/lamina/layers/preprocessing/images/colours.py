@@ -580,6 +580,8 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             if factor is not None
         }
 
+    builds_nothing = True
+
     def build(self, input_shape: Any) -> None:
         """Nothing is made: the four layers have no weights."""
 

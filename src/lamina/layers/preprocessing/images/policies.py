@@ -72,6 +72,8 @@ class PolicyLayer(RandomImageLayer):
         ]
         self.value_range = checked_value_range(owner, value_range)
 
+    builds_nothing = True
+
     def build(self, input_shape: Any) -> None:
         """Nothing is made: augmentations have no weights."""
 
