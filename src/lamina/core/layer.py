@@ -63,6 +63,13 @@ class Layer(LayerState):
         if "build" in cls.__dict__:
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        layer = super().__new__(cls, *args, **kwargs)
+        # Here, for those who assign layers to attributes before they call `super().__init__`.
+        kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
+        object.__setattr__(layer, "_tracked", {kind: [] for kind in kinds})
+        return layer
+
     def __init__(
         self,
         *,
@@ -73,9 +80,6 @@ class Layer(LayerState):
         name: str | None = None,
         **kwargs: Any,
     ):
-        kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
-        tracked: dict[str, list] = {kind: [] for kind in kinds}
-        object.__setattr__(self, "_tracked", tracked)
         input_shape = _legacy_input_shape(kwargs)
         if kwargs:
             known = init_argument_names(type(self))
@@ -101,6 +105,9 @@ class Layer(LayerState):
         self._told_of_masks = False
         self._remat_scope = remat.current_scope()
         object.__setattr__(self, "_own_losses", [])
+        if not self._trainable:
+            for early in (*self._tracked["trainable"], *self._tracked["layers"]):
+                early.trainable = False
 
     def build(self, input_shape: Any) -> None:
         """Make the weights; called once, when the shape of the input is known.
@@ -124,6 +131,25 @@ class Layer(LayerState):
             self._unseen, self.built = False, True
 
     build.follows_call = True  # type: ignore[attr-defined]
+
+    def _build_parts(self, shapes: dict) -> None:
+        """Build the layers that a `build` has made and left to the first call.
+
+        Args:
+            shapes: What `build` was called with, by name.
+        """
+        if all(layer.built for layer in self._flatten_layers(include_self=False)):
+            return
+        inputs = [
+            jax.tree.map(lambda s: KerasTensor(s), shape, is_leaf=is_shape)
+            for shape in shapes.values()
+        ]
+        names = [name.removesuffix("_shape") for name in shapes]
+        args, kwargs = (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
+        # What `call` needs besides is not known here; then the first call has to do it.
+        with contextlib.suppress(Exception), name_scope(self.name):
+            trace_spec(self.call, *args, **kwargs)
+        self._forget_losses()
 
     # -- calling ---------------------------------------------------------------------------------
 
@@ -388,6 +414,8 @@ class Layer(LayerState):
                 self.build(next(iter(shapes.values())))
             else:
                 self.build(**shapes)
+            if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
+                self._build_parts(shapes)  # else the search for the output's shape does it
         elif self._flat_layers():
             object.__setattr__(self, "_build_shapes", shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
@@ -541,6 +569,9 @@ def _remembering_shapes(build: Callable) -> Callable:
         finally:
             self._building = False
         self.built = True
+        in_its_own_call = bool(call_state.layers) and call_state.layers[-1] is self
+        if hasattr(self, "fit") and not in_its_own_call:
+            self._build_parts(self._build_shapes)  # type: ignore[arg-type]
 
     return wrapped
 

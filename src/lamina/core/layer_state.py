@@ -15,7 +15,7 @@ from lamina.core.init_arguments import arguments_as_config, has_automatic_config
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
 from lamina.core.representation import shown_if_unfinished
-from lamina.core.tracking import kind_of, no_longer_held, track, tracked_in
+from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class LayerState(Operation):
     _build_shapes: dict | None
     _path: str | None
     build: Any
+    _build_parts: Any
 
     # -- weights ---------------------------------------------------------------------------------
 
@@ -268,14 +269,8 @@ class LayerState(Operation):
                 )
             object.__setattr__(self, name, value)
             return
-        if "_tracked" not in self.__dict__ and any(tracked_in(value)):
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__() assigns self.{name} before it calls "
-                "super().__init__().\n"
-                "  Fix: make `super().__init__(**kwargs)` its first line."
-            )
         before = self.__dict__.get(name)
-        object.__setattr__(self, name, track(value, self if "_tracked" in self.__dict__ else None))
+        object.__setattr__(self, name, track(value, self))
         if before is not None and before is not value:
             self._forget(before)
 
@@ -300,7 +295,8 @@ class LayerState(Operation):
             )
         known.append(value)
         structure.changed()
-        if not self._trainable and kind in ("trainable", "layers"):
+        trainable = self.__dict__.get("_trainable", True)  # not known before __init__
+        if not trainable and kind in ("trainable", "layers"):
             value.trainable = False
 
     def _forget(self, value: Any) -> None:
@@ -376,11 +372,15 @@ class LayerState(Operation):
     def build_from_config(self, config: dict) -> None:
         if "input_shape" in config:
             if config["input_shape"] is not None and not self.built:
-                self.build(_to_tuples(config["input_shape"]))
+                shape = _to_tuples(config["input_shape"])
+                self.build(shape)
                 self.built = True
+                self._build_parts({"input_shape": shape})
         elif config.get("shapes_dict"):
-            self.build(**{k: _to_tuples(v) for k, v in config["shapes_dict"].items()})
+            shapes = {k: _to_tuples(v) for k, v in config["shapes_dict"].items()}
+            self.build(**shapes)
             self.built = True
+            self._build_parts(shapes)
 
     def save_own_variables(self, store: Any) -> None:
         """Put the layer's own weights into a mapping, under "0", "1" …"""

@@ -79,7 +79,7 @@ class FeatureDistillation(DistillationLoss):
         roles = (("teacher", teacher, self.teacher_layer_name),
                  ("student", student, self.student_layer_name))  # fmt: skip
         for role, model, name in roles:
-            if any(n for _, _, n in roles) and not model.inputs:
+            if any(n for _, _, n in roles) and not hasattr(model, "inputs"):
                 raise ValueError(
                     f"FeatureDistillation with names of layers needs functional or Sequential "
                     f"models; the {role} {model.name!r} is subclassed.\n"

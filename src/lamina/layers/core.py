@@ -21,6 +21,7 @@ from lamina.layers.settings import (
     whole_number,
 )
 from lamina.ops import kernels
+from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
 
 
@@ -209,9 +210,7 @@ class Embedding(Layer):
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
         if not self.mask_zero:
             return None
-        if isinstance(inputs, KerasTensor):
-            return KerasTensor(inputs.shape, "bool")
-        return jnp.not_equal(inputs, 0)
+        return ops.not_equal(inputs, 0)  # of a symbolic input, too: a model may give the mask
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)

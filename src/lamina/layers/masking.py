@@ -9,6 +9,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import same_dtype
+from lamina.ops import numpy as ops
 
 
 class Masking(Layer):
@@ -44,8 +45,8 @@ class Masking(Layer):
         return outputs
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
-        if isinstance(inputs, KerasTensor):
-            return KerasTensor(inputs.shape[:-1], "bool")
+        if isinstance(inputs, KerasTensor):  # drawn, so that a model may give the mask
+            return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
         return self._steps(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -14,6 +14,7 @@ from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
+from lamina.ops import numpy as ops
 
 
 class Merge(Layer):
@@ -47,7 +48,7 @@ class Merge(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if previous_mask is None or any(mask is None for mask in previous_mask):
             return None
-        return reduce(jnp.logical_or, previous_mask)
+        return reduce(ops.logical_or, previous_mask)  # symbolic ones, too
 
     def _check(self, shapes: Any, exactly: int | None = None) -> None:
         if not (_is_list(shapes) and shapes and all(_is_list(shape) for shape in shapes)):
@@ -222,11 +223,15 @@ class Concatenate(Merge):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         if previous_mask is None or all(mask is None for mask in previous_mask):
             return None
-        spread = [
-            jnp.broadcast_to(_over_features(mask, x), x.shape)
-            for x, mask in zip(inputs, previous_mask, strict=True)
-        ]
-        return jnp.any(jnp.concatenate(spread, self.axis), axis=-1)
+        spread = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            everywhere = ops.ones_like(x, dtype="bool")
+            if mask is not None:
+                while len(mask.shape) < len(x.shape):
+                    mask = ops.expand_dims(mask, -1)
+                everywhere = ops.logical_and(mask, everywhere)
+            spread.append(everywhere)
+        return ops.any(ops.concatenate(spread, self.axis), axis=-1)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "axis")}

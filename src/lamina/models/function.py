@@ -6,7 +6,7 @@ import jax
 
 from lamina import tree
 from lamina.core.keras_tensor import KerasTensor, is_symbolic
-from lamina.core.operation import Operation
+from lamina.core.operation import Node, Operation
 from lamina.models.graph import Graph
 from lamina.ops.arrays import as_array
 
@@ -30,6 +30,9 @@ class Function(Operation):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
         super().__init__(name=name)
+        for tensor in jax.tree.leaves(inputs):
+            if isinstance(tensor, KerasTensor) and tensor.history is None:
+                Node(_Source(), (), {}, tensor)
         self._graph = Graph(inputs, outputs, name=self.name)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -60,7 +63,11 @@ class Function(Operation):
     @property
     def operations(self) -> list[Operation]:
         """Everything in between, in the order in which weights would be listed."""
-        return list(self._graph.operations)
+        return [o for o in self._graph.operations if not isinstance(o, _Source)]
+
+
+class _Source(Operation):
+    """Where a symbolic tensor comes from that was made by itself, not by `Input`."""
 
 
 def _tensor(leaf: Any) -> Any:

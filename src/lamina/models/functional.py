@@ -3,9 +3,20 @@
 from typing import Any
 
 from lamina.models.model import Model
+from lamina.models.sequential import Sequential
 
 
-class Functional(Model):
+class _OfGraphs(type):
+    """A user's class that was made as `cls(inputs, outputs)` counts as Functional, too."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        drawn = isinstance(instance, Model) and not isinstance(instance, Sequential)
+        return cls is Functional and drawn and instance._graph is not None
+
+
+class Functional(Model, metaclass=_OfGraphs):
     """A graph of layers between inputs and outputs; what `Model(inputs, outputs)` makes.
 
     `training=…` given to a layer when the graph was drawn holds whatever the model does:

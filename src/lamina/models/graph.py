@@ -260,6 +260,13 @@ def _check_names(operations: list[Operation], name: str) -> None:
         )
 
 
+def _depends_on(tensor: KerasTensor, name: str) -> ValueError:
+    return ValueError(
+        f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its inputs.\n"
+        "  Fix: add it to the inputs of the model."
+    )
+
+
 def _in_order(
     inputs: list[KerasTensor], outputs: list[KerasTensor], name: str
 ) -> tuple[list[Node], list[Operation]]:
@@ -276,6 +283,8 @@ def _in_order(
     open_nodes: list[tuple[Node, Iterator[KerasTensor]]] = []
 
     def enter(tensor: KerasTensor) -> None:
+        if tensor.history is None:
+            raise _depends_on(tensor, name)
         node = _node_of(tensor)
         if id(node) in seen:
             return
@@ -283,10 +292,7 @@ def _in_order(
         met.setdefault(id(node.operation), len(met))
         is_input = Graph.key(tensor) in given
         if not is_input and not node.input_tensors:
-            raise ValueError(
-                f"Model {name!r}: its outputs depend on {tensor!r}, which is not among its "
-                f"inputs.\n  Fix: add it to the inputs of the model."
-            )
+            raise _depends_on(tensor, name)
         open_nodes.append((node, iter(() if is_input else node.input_tensors)))
 
     for output in outputs:

@@ -14,6 +14,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
 from lamina.core.layer_state import call_state
+from lamina.core.operation import Operation
 from lamina.core.text import Prepared, answer, has_text, with_texts
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
@@ -59,7 +60,7 @@ class Model(Trainer):
         (3, 4)
     """
 
-    _graph: Graph | None
+    _graph: Graph | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Model":
         if cls is Model and _is_functional(args, kwargs):
@@ -138,12 +139,28 @@ class Model(Trainer):
         )
 
     @property
-    def inputs(self) -> Any:
-        return self._graph.input_list if self._graph else None
+    def operations(self) -> list[Operation]:
+        """Layers and functions of the graph, in the order in which weights are listed."""
+        return list(self._drawn_graph("operations").operations)
 
     @property
-    def outputs(self) -> Any:
-        return self._graph.output_list if self._graph else None
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic inputs of the graph; a model without one has no such attribute."""
+        return self._drawn_graph("inputs").input_list
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic outputs of the graph; a model without one has no such attribute."""
+        return self._drawn_graph("outputs").output_list
+
+    def _drawn_graph(self, what: str) -> Graph:
+        if self._graph is None:
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} has no {what}: it is not drawn as a graph.\n"
+                "  Fix: put lamina.Input(shape) first in a Sequential, or make it by "
+                "Model(inputs, outputs)."
+            )
+        return self._graph
 
     @property
     def input(self) -> Any:

@@ -109,7 +109,7 @@ class Sequential(Model):
         before = len(self._stack)
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer._input_shape_argument
-            if shape is None and isinstance(layer, Model) and layer.inputs:
+            if shape is None and isinstance(layer, Model) and layer._graph is not None:
                 shape = layer.inputs[0].shape if len(layer.inputs) == 1 else None
             if shape is not None:
                 self._stack.append(InputLayer(batch_shape=shape))

@@ -420,7 +420,7 @@ def _load_legacy(
 def _compile_legacy(
     model: Any, training: dict, stored: StoredWeights, custom_objects: Mapping | None
 ) -> list[str]:
-    outputs = len(model.outputs or [None])
+    outputs = len(getattr(model, "outputs", [None]))
     try:
         with registry.custom_object_scope(custom_objects or {}):
             model.compile_from_config(legacy_config.compile_record(training, outputs))

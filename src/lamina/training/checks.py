@@ -79,7 +79,7 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         x: Arrays, or anything with their structure and `shape`s.
         where: What comes before `x` in the message, e.g. `"validation_data: "`.
     """
-    expected = model.inputs
+    expected = getattr(model, "inputs", None)
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Prepared):
         return
@@ -208,9 +208,10 @@ def _other_size(name: str, shape: tuple, one: tuple, fixed: bool) -> tuple[str, 
 def samples_in_input(model: Any, x: Any, y: Any) -> None:
     """Refuse a model whose `Input` counts the samples, as `Input(x_train.shape)` does."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
-    if not model.inputs or len(model.inputs) != 1 or len(given) != 1 or not targets:
+    inputs = getattr(model, "inputs", ())
+    if len(inputs) != 1 or len(given) != 1 or not targets:
         return
-    wanted = tuple(model.inputs[0].shape)[1:]
+    wanted = tuple(inputs[0].shape)[1:]
     shape, rows = np.shape(given[0]), np.shape(targets[0])[:1]
     if len(shape) > 1 and shape == wanted and rows == shape[:1]:
         raise ValueError(
@@ -381,7 +382,7 @@ def class_weight(model: Any, weights: Any) -> None:
 
 def logits(model: Any) -> None:
     """Refuse probabilities where a loss expects logits, and warn of the reverse."""
-    final = zip(_final_activations(model), model.outputs or [], strict=True)
+    final = zip(_final_activations(model), getattr(model, "outputs", ()), strict=True)
     for loss, (activation, tensor) in zip(model._objectives._losses, final, strict=False):
         name = _loss_name(loss)
         # A loss given by name has no such setting, and takes probabilities.
@@ -466,7 +467,7 @@ def why_not_finite(model: Any) -> str:
 def _final_activations(model: Any) -> list[str | None]:
     """Name of the activation of each output's layer; None where it cannot be known."""
     found: list[str | None] = []
-    for tensor in model.outputs or []:
+    for tensor in getattr(model, "outputs", ()):
         layer = tensor.history.operation
         while hasattr(layer, "outputs") and getattr(layer, "outputs", None):  # a nested model
             layer = layer.outputs[0].history.operation

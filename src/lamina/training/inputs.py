@@ -136,7 +136,7 @@ def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
 
 def named_columns(model: Any, x: Any) -> Any:
     """A table as a dict of its columns, for a model with several inputs."""
-    if not is_table(x) or len(model.inputs or ()) < 2:
+    if not is_table(x) or len(getattr(model, "inputs", ())) < 2:
         return x
     return {name: x[name] for name in model.input_names if name in x.columns}
 
@@ -200,7 +200,7 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
     Args:
         refuse: Raise instead: one sample is no training set.
     """
-    inputs = model.inputs
+    inputs = getattr(model, "inputs", None)
     leaves = jax.tree.leaves(x)
     if not inputs or len(inputs) != len(leaves) or isinstance(x, Prepared):
         return x

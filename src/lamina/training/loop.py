@@ -445,7 +445,7 @@ class Loop:
         """
         x, y, sample_weight = feed.example()
         model = self.model
-        known_inputs = model.inputs
+        known_inputs = getattr(model, "inputs", None)
         try:
             with_batch_axis(model, x, refuse=True)
             checks.inputs(model, x, where)

@@ -261,7 +261,7 @@ def _cannot_be_joined(before: tuple, piece: tuple) -> ValueError:
 
 def _has_fixed_batch(model: Any) -> bool:
     """Whether a model was drawn for batches of one size, as stateful layers need."""
-    return any(tensor.shape[0] is not None for tensor in model.inputs or ())
+    return any(tensor.shape[0] is not None for tensor in getattr(model, "inputs", ()))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -188,7 +188,7 @@ class Normalization(Layer):
     def call(self, inputs: Array) -> Array:
         self._check_shape(inputs.shape)
         x = inputs.astype(self.compute_dtype)
-        mean, variance = self._statistic("mean"), self._statistic("variance")
+        mean, variance = (self._over(x, self._statistic(n)) for n in ("mean", "variance"))
         # A column that never varies becomes 0 and not NaN.
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
         return x * deviation + mean if self.invert else (x - mean) / deviation
@@ -220,6 +220,10 @@ class Normalization(Layer):
         value = value.reshape(shape).astype(self.compute_dtype)
         return jnp.broadcast_to(value, self._broadcast_shape)
 
+    def _over(self, x: Array, statistic: Array) -> Array:
+        """A statistic for inputs with fewer axes than the layer was built for."""
+        return statistic.reshape(statistic.shape[-x.ndim :]) if statistic.ndim > x.ndim else statistic
+
     def _kept(self, shape: Shape) -> list[int]:
         outside = [axis for axis in self.axis if not -len(shape) <= axis < len(shape)]
         if outside:
@@ -248,14 +252,20 @@ class Normalization(Layer):
             self._kept(shape)
             return
         expected = self._broadcast_shape
-        sizes = {axis: expected[axis] for axis in self._kept(expected)}
-        if len(shape) != len(expected) or any(
-            shape[axis] not in (None, size) for axis, size in sizes.items()
-        ):
-            shown = "".join(f", size {size} on axis {axis}" for axis, size in sizes.items())
+        # Axes that count from the end are there in inputs with other numbers of axes, too.
+        from_the_end = all(axis < 0 for axis in self.axis)
+        axes = self.axis if from_the_end else self._kept(expected)
+        sizes = {axis: expected[axis] for axis in axes}
+        fits = all(-len(shape) <= axis < len(shape) for axis in axes) and all(
+            shape[axis] in (None, size) for axis, size in sizes.items()
+        )
+        if not fits or not (from_the_end or len(shape) == len(expected)):
+            shown = " and ".join(f"size {size} on axis {axis}" for axis, size in sizes.items())
+            rank = "" if from_the_end else f"{len(expected)} axes, "
+            fix = "\n  Fix: count the axis from the end." if fits else ""
             raise ValueError(
-                f"{self._label} was built for inputs with {len(expected)} axes{shown}, and "
-                f"received shape {tuple(shape)}."
+                f"{self._label} was built for inputs with {rank}{shown}, and received shape "
+                f"{tuple(shape)}.{fix}"
             )
 
 

@@ -179,7 +179,7 @@ class TensorBoard(Callback):
         """The layers as JSON, which TensorBoard draws; models without a graph have none."""
         from tensorboard.plugins.graph.metadata import PLUGIN_NAME_KERAS_MODEL
 
-        if not self.model.inputs:
+        if not hasattr(self.model, "inputs"):
             return
         try:
             text = self.model.to_json()
