@@ -11,7 +11,7 @@ it may point elsewhere, and nothing may claim to be much larger than what is rea
 import contextlib
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import h5py
@@ -123,7 +123,7 @@ def read_weights(
 
     After an error the weights of the model are as they were.
     """
-    parts = list(walk(model))
+    parts = list(walk(model, stored.groups))
     owners: list[Any] = [model, *(part for _, part in parts if isinstance(part, Optimizer))]
     remarks: list[str] = []
     used: set[str] = set()
@@ -172,10 +172,18 @@ def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
         raise
 
 
-def walk(root: Layer) -> Iterator[tuple[str, Any]]:
-    """Every part that has weights of its own, with its path in the file, parents first."""
+def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[str, Any]]:
+    """Every part that has weights of its own, with its path in the file, parents first.
+
+    Args:
+        root: The model.
+        stored: Groups of a file that is to be read. A part with several names, such as an
+            attribute and a property, then goes by the first one that the file has.
+    """
     # With the objects, so that no other can come to have the same id: some lists are made anew.
     seen: dict[int, Any] = {}
+    known = None if stored is None else {p for group in stored for p in _beginnings(group)}
+    postponed: list[tuple[Any, str]] = []
 
     def visit(part: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, part
@@ -184,6 +192,9 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
 
     def enter(child: Any, path: str) -> Iterator[tuple[str, Any]]:
         if not _may_hold_weights(child) or id(child) in seen:
+            return
+        if known is not None and path not in known:
+            postponed.append((child, path))
             return
         seen[id(child)] = child
         if isinstance(child, (Layer, Optimizer)):
@@ -202,6 +213,15 @@ def walk(root: Layer) -> Iterator[tuple[str, Any]]:
 
     seen[id(root)] = root
     yield from visit(root, "")
+    known = None
+    for child, path in postponed:  # in the file under no name
+        yield from enter(child, path)
+
+
+def _beginnings(path: str) -> Iterator[str]:
+    """`"a"` and `"a/b"` for `"a/b/vars"`."""
+    parts = path.split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def as_bytes(write: Callable[[Any], None]) -> memoryview:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
+from lamina.core import config, structure
 from lamina.core.errors import LaminaWarning
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
@@ -69,6 +69,26 @@ def fits_in_budget(size: int, samples: int) -> None:
             f"  Fix: batch_size={max(1, fitting)}, or lamina.config.set_resident_budget("
             f"{size}).",
         )
+
+
+def something_learns(model: Any) -> None:
+    """Say once that training a model changes nothing, because all of its weights are frozen."""
+    version = structure.version()
+    if vars(model).get("_looked_at") is version:
+        return  # nothing was frozen or thawed since
+    vars(model)["_looked_at"] = version
+    # A step of the user's own may assign what it likes.
+    own_step = not str(getattr(model.train_step, "__module__", "")).startswith("lamina.")
+    if own_step or model.trainable_variables or not model.weights:
+        return
+    warn_once(
+        "frozen",
+        f"All weights of model {model.name!r} are frozen, so training leaves it as it is.\n"
+        "  Likely cause: trainable = False, on the model or on its layers; here, as in Keras 3, it "
+        "holds at once, even after compile().\n"
+        "  Fix: model.trainable = True before it is trained, False before a model around it is.",
+        model,
+    )
 
 
 def inputs(model: Any, x: Any, where: str = "") -> None:

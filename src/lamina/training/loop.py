@@ -461,6 +461,8 @@ class Loop:
             raise ValueError(f"{where}{changed}") from error
         checks.logits(model)
         checks.class_weight(model, class_weight)
+        if training:
+            checks.something_learns(model)
         if isinstance(feed, StreamFeed):
             feed.check = partial(self._check_data, where=where)
 
