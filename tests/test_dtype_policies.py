@@ -115,3 +115,17 @@ def test_a_quantized_policy_in_a_file_says_that_it_comes_later():
     record = keras.dtype_policies.serialize(policy)
     with pytest.raises(ComesLater, match="QuantizedDTypePolicy is not there yet"):
         dtype_policies.deserialize(record)
+
+
+def test_a_layer_with_a_map_keeps_it_when_a_policy_is_assigned():
+    policies = DTypePolicyMap("float32")
+    outer = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(2, dtype=policies)])
+    layer = outer.layers[0]
+    layer.dtype_policy = "bfloat16"
+    assert layer.dtype_policy is policies
+    assert policies[layer.path].name == "bfloat16"
+    layer.dtype_policy = "mixed_bfloat16"
+    assert (layer.compute_dtype, layer.variable_dtype) == ("bfloat16", "float32")
+    other = lamina.layers.Dense(2, dtype=DTypePolicyMap())  # not built: there is no path to note
+    other.dtype_policy = "float16"
+    assert other.dtype_policy.name == "float16"

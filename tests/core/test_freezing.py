@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina.core.errors import LaminaWarning
 
 
 def block(K):
@@ -92,6 +93,7 @@ def test_weights_are_trainable_where_keras_has_them_so(change):
             assert found == [v.path for v in getattr(other, kind)], (part.name, kind)
 
 
+@pytest.mark.filterwarnings("ignore:All weights of model")
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_only_trainable_weights_change_in_training(change):
     model = model_of(lamina)
@@ -140,3 +142,37 @@ def test_regularizers_of_frozen_weights_are_no_losses():
 def test_trainable_must_be_true_or_false():
     with pytest.raises(TypeError, match="trainable must be True or False; received 'yes'"):
         lamina.layers.Dense(1, trainable="yes")
+
+
+def discriminator(freeze):
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    freeze(model)
+    return model
+
+
+FREEZES = {
+    "the model": lambda model: setattr(model, "trainable", False),
+    "every layer": lambda model: [setattr(layer, "trainable", False) for layer in model.layers],
+}
+
+
+@pytest.mark.parametrize("train", ["fit", "train_on_batch"])
+@pytest.mark.parametrize("freeze", FREEZES)
+def test_a_frozen_model_says_once_that_it_does_not_train(freeze, train):
+    model = discriminator(FREEZES[freeze])
+    settings = {"verbose": 0} if train == "fit" else {}
+    with pytest.warns(LaminaWarning, match="All weights of model .* are frozen"):
+        getattr(model, train)(np.ones((4, 2)), np.ones((4, 1)), **settings)
+    getattr(model, train)(np.ones((4, 2)), np.ones((4, 1)), **settings)
+
+
+def test_a_frozen_part_of_a_model_that_trains_says_nothing():
+    inner = discriminator(FREEZES["the model"])
+    outer = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(2), inner])
+    outer.compile("sgd", "mse")
+    outer.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    inner.trainable = True  # what the message advises
+    before = inner.get_weights()[0]
+    inner.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+    assert not np.array_equal(inner.get_weights()[0], before)

@@ -86,7 +86,6 @@ def test_weights_carry_their_regularizer_and_constraint():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("kernel",), TypeError, r"takes the shape first and received 'kernel'.*\n.*name='kernel'"),
         (((2,), "onees"), ValueError, "Unknown initializer 'onees'. Did you mean 'ones'"),
         (((None,), "ones"), ValueError, "every size must be known"),
         (((2,), "ones", "flaot32"), ValueError, "Unknown dtype 'flaot32'"),
@@ -646,3 +645,17 @@ def test_a_build_that_fails_leaves_no_weights_behind():
     assert layer.weights == []
     layer(np.zeros((2, 4)))
     assert [weight.name for weight in layer.weights] == ["extra"]
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda layer: layer.add_weight("kernel", shape=(3, 2)),
+        lambda layer: layer.add_weight("kernel", (3, 2), initializer="ones"),
+        lambda layer: layer.add_weight("kernel", (3, 2), "float32", "ones"),
+        lambda layer: layer.add_weight((3, 2), name="kernel"),
+    ],
+)
+def test_the_name_of_a_weight_may_come_first_as_in_keras_2(add):
+    weight = add(lamina.Layer())
+    assert (weight.name, weight.shape, weight.dtype) == ("kernel", (3, 2), "float32")

@@ -71,7 +71,7 @@ def test_the_config_equals_that_of_keras_and_makes_the_same_layer(make, argument
 
 def test_arguments_by_place_are_in_the_config_too():
     layer = automatic(lamina)(3, 4.0)
-    assert {"units": 3, "factor": 4.0, "sizes": [1, 2]}.items() <= layer.get_config().items()
+    assert {"units": 3, "factor": 4.0, "sizes": (1, 2)}.items() <= layer.get_config().items()
 
 
 def test_a_class_that_takes_no_standard_arguments_keeps_them_nevertheless():

@@ -206,3 +206,9 @@ def test_base_classes_know_initializers_by_name_though_nothing_else_was_imported
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[1. 1.]"
+
+
+def test_a_scope_of_nothing_changes_nothing():
+    with custom_object_scope(None):
+        assert lamina.saving.get_registered_object("Nothing") is None
+        assert lamina.saving.deserialize_keras_object({"a": 1}) == {"a": 1}

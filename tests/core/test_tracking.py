@@ -257,15 +257,24 @@ def test_a_deep_copy_has_weights_of_its_own_and_goes_on_tracking():
     np.testing.assert_array_equal(twin.blocks[0].kernel, holder.blocks[0].kernel)
 
 
-@pytest.mark.parametrize("value", [Variable(1.0), [Variable(1.0)], {"a": lamina.layers.ReLU()}])
-def test_assigning_before_super_init_says_what_to_do(value):
-    class Hasty(lamina.Layer):
+@pytest.mark.parametrize("base", [lamina.Layer, lamina.Model])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_what_is_assigned_before_super_init_is_tracked(base, trainable):
+    class Hasty(base):
         def __init__(self):
-            self.early = value
-            super().__init__()
+            self.scale = Variable([1.0, 2.0])
+            self.dense = lamina.layers.Dense(2)
+            self.blocks = [lamina.layers.Dense(1)]
+            super().__init__(trainable=trainable)
 
-    with pytest.raises(RuntimeError, match=r"assigns self.early before it calls super"):
-        Hasty()
+        def call(self, x):
+            return self.blocks[0](self.dense(x) * self.scale)
+
+    layer = Hasty()
+    assert layer(np.ones((1, 2))).shape == (1, 1)
+    assert len(layer.weights) == 5
+    assert len(layer.trainable_weights) == (5 if trainable else 0)
+    assert layer.scale.trainable is trainable
 
 
 def test_a_name_of_laminas_own_cannot_be_assigned():

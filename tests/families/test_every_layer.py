@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from families.promises import LayerPromises
 from lamina import layers
 
@@ -67,3 +68,48 @@ def same_for_every_axis(default):
     if isinstance(default, (tuple, list)) and default and len(set(map(str, default))) == 1:
         return same_for_every_axis(default[0])
     return float(default) if isinstance(default, (int, np.number)) else default
+
+
+# Layers that make weights, or hold layers that may.
+WITH_WEIGHTS = {
+    *("AdditiveAttention", "Attention", "BatchNormalization", "Bidirectional", "EinsumDense"),
+    *("Dense", "Embedding", "ReversibleEmbedding", "GRU", "LSTM", "SimpleRNN", "RNN", "PReLU"),
+    *("GRUCell", "LSTMCell", "SimpleRNNCell", "GroupNormalization", "GroupedQueryAttention"),
+    *("LayerNormalization", "RMSNormalization", "Normalization", "MultiHeadAttention"),
+    *("STFTSpectrogram", "SpectralNormalization", "StackedRNNCells", "TimeDistributed"),
+    *("Pipeline", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    *(f"Conv{rank}D{kind}" for rank in (1, 2, 3) for kind in ("", "Transpose")),
+    *(f"ConvLSTM{rank}D" for rank in (1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("case", list(cases_of_all_tables()), ids=lambda case: case.id)
+def test_a_layer_without_weights_is_built_from_the_start(case):
+    layer = case.ours()
+    assert layer.built is (type(layer).__name__ not in WITH_WEIGHTS)
+
+
+def test_a_users_layer_on_one_without_weights_builds_what_it_holds():
+    class Activated(layers.ReLU):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return super().call(self.dense(x))
+
+        def compute_output_shape(self, shape):
+            return (*shape[:-1], 2)
+
+    class Scaled(layers.ReLU):
+        def build(self, shape):
+            self.scale = self.add_weight((shape[-1],), initializer="ones")
+
+        def call(self, x):
+            return super().call(x * self.scale)
+
+    for make, weights in ((Activated, 2), (Scaled, 1)):
+        model = lamina.Sequential([layers.Input((3,)), made := make()])
+        assert (made.built, len(model.weights)) == (True, weights)
+    assert not Scaled().built
+    assert not lamina.Layer().built

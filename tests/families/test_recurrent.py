@@ -552,3 +552,10 @@ def test_pictures_of_unknown_size_are_refused():
         layers.ConvLSTM2D(2, 2)(lamina.Input((3, None, 5, 2)))
     with pytest.raises(ValueError, match="cannot both be above 1"):
         layers.ConvLSTM2D(2, 2, strides=2, dilation_rate=2)
+
+
+@pytest.mark.parametrize("use_cudnn", [True, False, "auto"])
+def test_bidirectional_keeps_use_cudnn(use_cudnn):
+    layer = layers.Bidirectional(layers.LSTM(1, use_cudnn=use_cudnn))
+    assert layer.forward_layer.use_cudnn == layer.backward_layer.use_cudnn == use_cudnn
+    assert not hasattr(layers.Bidirectional(layers.SimpleRNN(1)).forward_layer, "use_cudnn")

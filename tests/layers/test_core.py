@@ -176,3 +176,49 @@ def test_a_built_einsum_dense_refuses_other_sizes():
     layer(np.ones((2, 5)))
     with pytest.raises(ValueError, match=r"kernel of shape \(5, 3\)"):
         layer(np.ones((2, 4)))
+
+
+X1, X2, X3 = (np.ones((1, *(4,) * rank, 3), "float32") for rank in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (lambda: layers.Dense(2, "relu"), X1),
+        (lambda: layers.EinsumDense("abc,cd->abd", (None, 2), "relu"), X1),
+        (lambda: layers.Conv1D(2, 2, activation="relu"), X1),
+        (lambda: layers.Conv2D(2, 2, activation="relu"), X2),
+        (lambda: layers.Conv3D(2, 2, activation="relu"), X3),
+        (lambda: layers.Conv1DTranspose(2, 2, activation="relu"), X1),
+        (lambda: layers.Conv2DTranspose(2, 2, activation="relu"), X2),
+        (lambda: layers.SeparableConv1D(2, 2, activation="relu"), X1),
+        (lambda: layers.SeparableConv2D(2, 2, activation="relu"), X2),
+        (lambda: layers.DepthwiseConv1D(2, activation="relu"), X1),
+        (lambda: layers.DepthwiseConv2D(2, activation="relu"), X2),
+        (lambda: layers.Activation("relu"), X1),
+    ],
+)
+def test_a_layer_whose_activation_is_taken_away_is_linear(layer, x):
+    layer = layer()
+    positive = layer(x), layer(-x)
+    layer.activation = None
+    assert layer.activation is None
+    # Without a bias, of x and -x one gives each value and the other nothing after a ReLU.
+    np.testing.assert_allclose(layer(x), positive[0] - positive[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cell", "states"),
+    [
+        (lambda: layers.SimpleRNNCell(2), 1),
+        (lambda: layers.GRUCell(2), 1),
+        (lambda: layers.LSTMCell(2), 2),
+    ],
+)
+def test_a_cell_whose_activation_is_taken_away_is_linear(cell, states):
+    one, other = cell(), cell()
+    x, zeros = np.ones((1, 3), "float32"), [np.zeros((1, 2), "float32")] * states
+    one(x, zeros), other(x, zeros)
+    other.set_weights(one.get_weights())
+    one.activation, other.activation = None, lambda x: x
+    np.testing.assert_allclose(one(x, zeros)[0], other(x, zeros)[0], rtol=1e-6)

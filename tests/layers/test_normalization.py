@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lamina import layers
+from lamina.core.errors import LaminaWarning
 
 
 def test_a_frozen_layer_uses_and_keeps_its_averages(rng):
@@ -58,8 +59,16 @@ def test_the_channels_must_stay_as_many(layer):
     ("call", "error", "message"),
     [
         (lambda: layers.BatchNormalization(axis="last"), TypeError, "whole number"),
-        (lambda: layers.BatchNormalization(renorm=True), ValueError, "no batch renormalisation"),
-        (lambda: layers.LayerNormalization(rms_scaling=True), ValueError, "rms_normalization"),
+        (
+            lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"max": 1}),
+            ValueError,
+            r"'rmin', 'rmax' and 'dmax'; received \['max'\]",
+        ),
+        (
+            lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmin": 2, "rmax": 1}),
+            ValueError,
+            "rmin below rmax",
+        ),
         (lambda: layers.LayerNormalization(axis=1.5), TypeError, "received 1.5"),
         (
             lambda: layers.BatchNormalization(axis=3)(np.zeros((2, 3))),
@@ -110,3 +119,38 @@ def test_impossible_axes_and_groups_are_refused(call, message):
 
 def test_a_vector_of_zeros_has_no_direction_and_stays():
     assert layers.UnitNormalization()(np.zeros((1, 3))).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"renorm_clipping": {"rmin": 0.5, "rmax": 1.5, "dmax": 0.3}, "renorm_momentum": 0.9},
+        {"scale": False},
+        {"center": False},
+        {"moving_variance_initializer": "zeros"},
+    ],
+)
+def test_batch_renormalisation_is_that_of_keras(settings, rng):
+    ours, theirs = (
+        K.BatchNormalization(renorm=True, momentum=0.8, **settings) for K in (layers, keras.layers)
+    )
+    batches = rng.normal(2, 3, size=(3, 5, 3)).astype("float32")
+    for x in batches:
+        expected = theirs(x, training=True)
+        np.testing.assert_allclose(ours(x, training=True), expected, atol=1e-4)
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-4)
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`:UserWarning")
+@pytest.mark.parametrize("axis", [-1, [1, 2]])
+def test_rms_scaling_is_that_of_keras_and_says_what_it_is(axis, rng):
+    x = rng.normal(size=(2, 4, 3)).astype("float32")
+    with pytest.warns(LaminaWarning, match="not by the root mean square"):
+        ours = layers.LayerNormalization(axis=axis, rms_scaling=True)
+    theirs = keras.layers.LayerNormalization(axis=axis, rms_scaling=True)
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4)
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights] == ["gamma"]

@@ -152,3 +152,25 @@ def test_what_cannot_be_copied_is_refused(arguments, error, message):
 def test_calls_of_a_stack_cannot_be_exchanged():
     with pytest.raises(ValueError, match="call_function takes part in the calls of a functional"):
         clone_model(lamina.Sequential([Dense(1)]), call_function=lambda layer, x: layer(x))
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+@pytest.mark.parametrize("kind", ["Sequential", "Functional"])
+def test_a_recursive_clone_function_sees_the_layers_inside_and_not_the_models(drawn, kind):
+    seen = []
+
+    def record(layer):
+        seen.append(type(layer).__name__)
+        return type(layer).from_config(layer.get_config())
+
+    layers = [Input((4,)), Dense(4)] if drawn or kind == "Functional" else [Dense(4)]
+    inner = lamina.Sequential(layers)
+    if kind == "Functional":
+        x = Input((4,))
+        inner = lamina.Model(x, Dense(4)(x))
+    outer = lamina.Sequential([inner, Dense(1)])
+    clone_model(outer, clone_function=record, recursive=True)
+    assert seen == ["Dense", "Dense"]
+    seen.clear()
+    clone_model(outer, clone_function=record)
+    assert seen == [kind, "Dense"]

@@ -56,3 +56,12 @@ def test_an_operation_of_ones_own_is_saved_by_its_arguments(tmp_path):
             super().__init__(name=name)
 
     assert Theirs(8.0, name="h").get_config() == {"name": "h", "by": 8.0}
+
+
+def test_symbolic_tensors_may_be_made_without_input():
+    x, y = lamina.KerasTensor((2, 3)), lamina.KerasTensor((2, 3))
+    function = lamina.Function([x, y], x * 2 + y)
+    assert function([np.ones((2, 3)), np.ones((2, 3))]).tolist() == [[3] * 3] * 2
+    assert [type(o).__name__ for o in function.operations] == ["Multiply", "Add"]
+    with pytest.raises(ValueError, match="is not among its inputs"):
+        lamina.Function(x, x + lamina.KerasTensor((2, 3)))

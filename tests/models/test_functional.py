@@ -354,3 +354,82 @@ def test_concatenated_branches_of_a_nested_model_keep_their_order():
     model = Model(x, Concatenate()([two, one]))
     expected = np.concatenate([inner(X)[1], inner(X)[0]], axis=1)
     np.testing.assert_allclose(model(X), expected, rtol=1e-6)
+
+
+def test_tuples_stay_tuples_in_a_config():
+    x, z = Input((4,)), Input((4,))
+    pair = Model((x, z), (Dense(2)(x), {"z": (Dense(2)(z),)}))
+    for model in (Model.from_config(pair.get_config()), clone_model(pair)):
+        first, rest = outputs = model((X, X))
+        assert isinstance(outputs, tuple)
+        assert isinstance(rest["z"], tuple)
+        assert isinstance(model.input, tuple)
+    zoom = lamina.layers.RandomZoom((0.1, 0.2), (0.3, 0.4))
+    image = Input((8, 8, 3))
+    again = Model.from_config(Model(image, zoom(image)).get_config()).layers[-1]
+    assert (again.height_factor, again.width_factor) == ((0.1, 0.2), (0.3, 0.4))
+
+
+def test_operations_are_layers_and_functions_in_the_order_of_keras():
+    def operations(K):
+        x = K.Input((4,))
+        return [type(o).__name__ for o in K.Model(x, K.layers.Dense(2)(x) + 1).operations]
+
+    assert operations(lamina) == operations(keras) == ["InputLayer", "Dense", "Add"]
+
+
+def test_a_users_class_made_of_a_graph_is_functional():
+    class Own(Model):
+        pass
+
+    x = Input((4,))
+    assert isinstance(Own(x, Dense(2)(x)), Functional)
+    for other in (Own(), lamina.Sequential([Input((4,)), Dense(2)]), Dense(2)):
+        assert not isinstance(other, Functional)
+
+
+@pytest.mark.parametrize("name", ["inputs", "outputs", "operations", "input_shape", "output"])
+@pytest.mark.parametrize("make", [lamina.Sequential, type("Own", (Model,), {})])
+def test_a_model_that_is_not_drawn_has_no_inputs(make, name):
+    assert not hasattr(make(), name)
+    assert hasattr(lamina.Sequential([Input((4,)), Dense(1)]), name)
+
+
+def test_a_mask_may_be_an_output(tmp_path):
+    tokens = Input((None,), dtype="int32")
+    embedding = lamina.layers.Embedding(5, 2, mask_zero=True)
+    y = embedding(tokens)
+    joined = Concatenate(axis=1)([y, y])
+    added = Add()([y, y])
+    steps = lamina.layers.Masking()(y)
+    of_call = embedding.compute_mask(tokens)
+    tensors = [t._keras_mask for t in (y, joined, added, steps)]
+    model = Model(tokens, [*tensors, of_call, lamina.ops.cast(of_call, "float32")])
+    model.save(tmp_path / "model.keras")
+    for one in (model, lamina.models.load_model(tmp_path / "model.keras")):
+        found = [np.asarray(m).tolist() for m in one(np.array([[1, 0, 2]]))]
+        assert found[0] == found[2] == found[4] == [[True, False, True]]
+        assert found[1] == [[True, False, True, True, False, True]]
+        assert found[5] == [[1, 0, 1]]
+    with_keras = keras.models.load_model(tmp_path / "model.keras")(np.array([[1, 0, 2]]))
+    assert [np.asarray(m).tolist() for m in with_keras] == found
+
+
+def test_a_config_may_list_its_layers_in_any_order():
+    x = Input((4,))
+    shared = Dense(4)
+    h = shared(Activation("relu")(shared(x)))
+    model = Model(x, Add()([h, Dense(4)(h)]))
+    config = model.get_config()
+    for layers in (config["layers"][::-1], sorted(config["layers"], key=lambda r: r["name"])):
+        again = Model.from_config({**config, "layers": layers})
+        again.set_weights(model.get_weights())
+        np.testing.assert_allclose(again(X), model(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("history", [["nowhere", 0, 0], ["hidden", 3, 0], ["x", 0, 1]])
+def test_a_graph_that_refers_to_nothing_is_refused(history):
+    config = simple().get_config()
+    config["layers"][-1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = history
+    with pytest.raises(ValueError, match="graph"):
+        Model.from_config(config)

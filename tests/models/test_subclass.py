@@ -235,7 +235,7 @@ def without_super():
         def __init__(self):
             self.dense = Dense(1)
 
-    return Forgot()
+    return Forgot()(X)
 
 
 def wrong_shape():
@@ -248,7 +248,7 @@ def wrong_shape():
     ("use", "error", "message"),
     [
         (without_call, NotImplementedError, r"Empty has no call\(\) method"),
-        (without_super, RuntimeError, r"assigns self.dense before it calls super\(\).__init__"),
+        (without_super, RuntimeError, r"does not call super\(\).__init__"),
         (wrong_shape, ValueError, "was built for 4 features and received 5"),
         (lambda: Net(unit=3), TypeError, r"Net has no argument 'unit'. Did you mean 'units'"),
         (lambda: Net().summary() or Net().count_params(), ValueError, "no weights yet"),

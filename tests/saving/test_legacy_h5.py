@@ -526,3 +526,29 @@ def test_an_old_config_that_asks_for_giant_weights_gets_none(tmp_path):
     path = write_keras_2(tmp_path / "old.h5", config, WEIGHTS)
     with pytest.raises(DamagedFileError, match="needs more memory than is allowed"):
         lamina.models.load_model(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*is written in the layout of Keras 2")
+@pytest.mark.parametrize("kind", ["function", "class"])
+@pytest.mark.parametrize("form", [lambda loss: loss, lambda loss: {"out": loss}])
+def test_a_registered_loss_of_the_users_own_comes_back(kind, form, tmp_path):
+    register = lamina.saving.register_keras_serializable(package="My")
+
+    @register
+    def own(y_true, y_pred):
+        return lamina.ops.mean(lamina.ops.abs(y_true - y_pred) ** 3, axis=-1)
+
+    @register
+    class Own(lamina.losses.Loss):
+        def call(self, y_true, y_pred):
+            return own(y_true, y_pred)
+
+    loss = own if kind == "function" else Own()
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1, name="out")])
+    model.compile("sgd", loss=form(loss), metrics=[own])
+    model.save(tmp_path / "model.h5")
+    again = lamina.models.load_model(tmp_path / "model.h5")
+    x, y = np.ones((4, 2)), np.zeros((4, 1))
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert again.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(expected)
+    assert set(expected) == {"loss", "own"}

@@ -56,12 +56,14 @@ class Layer(LayerState):
     tracked_as = "layers"
     _tracked: dict[str, list]
     _own_losses: list
+    _weightless = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         name_inherited_init(cls)
         if "build" in cls.__dict__:
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
+        cls._weightless = _never_has_weights(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls, *args, **kwargs)
@@ -95,7 +97,7 @@ class Layer(LayerState):
         self.input_spec: Any = None
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
         # What never has weights is built from the start; its first call looks at its parts still.
-        self.built = self._unseen = _never_has_weights(type(self))
+        self.built = self._unseen = self._weightless
         self._trainable = bool(trainable)
         self._building = False
         self._path: str | None = None
@@ -145,7 +147,9 @@ class Layer(LayerState):
             for shape in shapes.values()
         ]
         names = [name.removesuffix("_shape") for name in shapes]
-        args, kwargs = (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
+        args, kwargs = (
+            (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
+        )
         # What `call` needs besides is not known here; then the first call has to do it.
         with contextlib.suppress(Exception), name_scope(self.name):
             trace_spec(self.call, *args, **kwargs)
@@ -425,11 +429,10 @@ class Layer(LayerState):
     def _say_if_hidden(self) -> None:
         """Weights made inside another layer's call are lost, unless that layer knows this one."""
         outermost = call_state.layers[0] if call_state.layers else self
-        around = call_state.layers[-2:-1]  # mostly the layer whose attribute it is
-        known = (layer for outer in around for layer in outer._flat_layers())  # type: ignore[attr-defined]
-        if any(layer is self for layer in known):
-            return
-        if any(layer is self for layer in outermost._flatten_layers()):
+        for around in call_state.layers[-2:-1]:  # mostly, it is an attribute of that
+            if self in around._flat_layers():
+                return
+        if self in outermost._flatten_layers():
             return
         warnings.warn(
             f"{self._label} is used inside {outermost._label}, which does not know it: its weights "
@@ -528,7 +531,6 @@ def _knows_its_output_shape(layer: Layer) -> bool:
     return type(layer).compute_output_shape is not Layer.compute_output_shape
 
 
-@functools.cache
 def _never_has_weights(cls: type) -> bool:
     """Whether the layers of a class have no weights: ours without a `build`, or that say so."""
     builder = next(base for base in cls.__mro__ if "build" in vars(base))

@@ -38,7 +38,7 @@ def staying_on_host() -> Iterator[None]:
 
 
 def answer(results: Any) -> Any:
-    """Results as a user gets them: NumPy arrays of numbers as JAX arrays; texts stay as they are."""
+    """Results as a user gets them: numbers as JAX arrays; texts stay as they are."""
     if _place.host:
         return results
     return jax.tree.map(

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import (
@@ -20,8 +19,7 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
-from lamina.ops import kernels
-from lamina.ops import numpy as ops
+from lamina.ops import kernels, numpy as ops
 from lamina.ops.encoding import embedding_lookup
 
 

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
-from lamina.ops import nn
-from lamina.ops import numpy as ops
+from lamina.ops import nn, numpy as ops
 
 
 class Merge(Layer):

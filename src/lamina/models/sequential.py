@@ -40,6 +40,8 @@ class Sequential(Model):
     _stack: list[Layer]
     # What the layers of the stack give, from the first on, as far as they have been called.
     _tensors: list[Any]
+    _names: set[str]
+    _drawn: Graph | None
     _is_given_text = False
 
     def __init__(
@@ -67,7 +69,7 @@ class Sequential(Model):
         return stack + [layer for layer in others if id(layer) not in known]
 
     @property
-    def _graph(self) -> Graph | None:  # type: ignore[override]
+    def _graph(self) -> Graph | None:
         """The stack as a graph, drawn when it is asked for: layers are often added one by one."""
         if self._drawn is None and len(self._tensors) > 1:
             graph = Graph(self._tensors[0], self._tensors[-1], name=self.name)

@@ -69,11 +69,28 @@ def full_names(loss: Any) -> Any:
     """A loss as Keras can read it from an old file: `mean_squared_error`, not `mse`."""
     if isinstance(loss, str):
         return getattr(losses.get(loss), "__name__", loss)
-    if isinstance(loss, list):
+    if isinstance(loss, (list, tuple)):
         return [full_names(item) for item in loss]
+    if _is_function(loss):
+        return loss["config"]
     if isinstance(loss, dict) and not _is_record(loss):
         return {key: full_names(item) for key, item in loss.items()}
     return loss
+
+
+def functions_by_name(value: Any) -> Any:
+    """Metrics in which functions stand by their names, as in the files of Keras."""
+    if _is_function(value):
+        return value["config"]
+    if isinstance(value, (list, tuple)):
+        return [functions_by_name(item) for item in value]
+    if isinstance(value, dict):
+        return {key: functions_by_name(item) for key, item in value.items()}
+    return value
+
+
+def _is_function(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class_name") == "function"
 
 
 def _plain(value: Any) -> Any:
@@ -234,6 +251,8 @@ def _nodes(record: dict) -> list:
 def _with_module(value: Any, namespace: str) -> Any:
     if isinstance(value, list):
         return [_with_module(item, namespace) for item in value]
+    if isinstance(value, str):  # perhaps a function that the user has registered
+        return registry.get_registered_object(value) or value
     if not isinstance(value, dict) or "module" in value:
         return value
     if not _is_record(value):

@@ -389,7 +389,7 @@ def _save_legacy(model: Any, path: Path, record: dict) -> None:
     if compiled:
         names = ("loss_weights", "metrics", "weighted_metrics")
         attributes["training_config"] = {
-            **{name: compiled.get(name) for name in names},
+            **{name: legacy_config.functions_by_name(compiled.get(name)) for name in names},
             "loss": legacy_config.full_names(compiled.get("loss")),
             "optimizer_config": compiled.get("optimizer"),
         }

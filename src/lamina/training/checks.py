@@ -231,7 +231,7 @@ def samples_in_input(model: Any, x: Any, y: Any) -> None:
     inputs = getattr(model, "inputs", ())
     if len(inputs) != 1 or len(given) != 1 or not targets:
         return
-    wanted = tuple(inputs[0].shape)[1:]
+    wanted = tuple(*(tensor.shape[1:] for tensor in inputs))
     shape, rows = np.shape(given[0]), np.shape(targets[0])[:1]
     if len(shape) > 1 and shape == wanted and rows == shape[:1]:
         raise ValueError(

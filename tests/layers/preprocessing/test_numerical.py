@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 from lamina.layers.preprocessing import numerical
 
@@ -147,7 +148,62 @@ def test_data_without_statistics_are_refused(data, message):
 def test_data_of_another_width_are_refused():
     layer = layers.Normalization()
     layer.adapt(np.zeros((4, 3)))
-    with pytest.raises(ValueError, match="built for inputs with 2 axes, size 3 on axis 1"):
+    with pytest.raises(ValueError, match="built for inputs with size 3 on axis -1"):
         layer.adapt(np.zeros((4, 2)))
     with pytest.raises(ValueError, match=r"received shape \(4, 2\)"):
         layer(np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("axis", [-1, (-2, -1)])
+@pytest.mark.parametrize("rank", [2, 3, 4])
+def test_normalization_takes_inputs_with_other_numbers_of_axes(axis, rank, rng):
+    data = rng.normal(size=(4, 5, 3)).astype("float32")
+    ours, theirs = lamina.layers.Normalization(axis), keras.layers.Normalization(axis)
+    ours.adapt(data), theirs.adapt(data)
+    x = rng.normal(size=(2, 2, 5, 3)[4 - rank :]).astype("float32")
+    expected = np.asarray(theirs(x)).reshape(x.shape)  # Keras adds axes to a smaller input
+    np.testing.assert_allclose(ours(x), expected, atol=1e-5)
+
+
+def test_normalization_by_an_axis_counted_from_the_front_keeps_its_rank(rng):
+    layer = lamina.layers.Normalization(axis=1)
+    layer.adapt(rng.normal(size=(4, 5, 3)))
+    with pytest.raises(ValueError, match="3 axes, size 5 on axis 1, and received .*\n.*from the"):
+        layer(np.ones((2, 5, 3, 3)))
+
+
+ANSWERS = {
+    "Discretization": (lambda: lamina.layers.Discretization([0.0, 1.0]), np.array([0.5])),
+    "Hashing": (lambda: lamina.layers.Hashing(3), np.array(["a"])),
+    "HashedCrossing": (lambda: lamina.layers.HashedCrossing(3), (np.array([1]), np.array([1]))),
+    "CategoryEncoding": (lambda: lamina.layers.CategoryEncoding(3), np.array([1])),
+    "StringLookup": (lambda: lamina.layers.StringLookup(vocabulary=["a"]), np.array(["a"])),
+    "a list": (lambda: lamina.layers.StringLookup(vocabulary=["a"]), ["a"]),
+    "IntegerLookup": (lambda: lamina.layers.IntegerLookup(vocabulary=[1]), np.array([1])),
+    "TextVectorization": (lambda: lamina.layers.TextVectorization(vocabulary=["a"]), ["a b"]),
+    "a model": (
+        lambda: lamina.Sequential([lamina.layers.StringLookup(vocabulary=["a"])]),
+        np.array(["a"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_layers_on_the_host_answer_with_tensors(name):
+    make, x = ANSWERS[name]
+    assert lamina.ops.is_tensor(make()(x))
+
+
+@pytest.mark.parametrize("name", set(ANSWERS) - {"a list", "TextVectorization"})
+def test_inside_a_dataset_they_stay_on_the_host(name):
+    make, x = ANSWERS[name]
+    layer, seen = make(), []
+    source = lamina.data.Dataset.from_tensor_slices(x).batch(1)
+    list(source.map(lambda *x: seen.append(layer(x[0] if len(x) == 1 else x)) or 0))
+    assert isinstance(seen[0], np.ndarray)
+
+
+def test_texts_stay_texts():
+    back = lamina.layers.StringLookup(vocabulary=["a"], invert=True)(np.array([1]))
+    assert isinstance(back, np.ndarray)
+    assert back.tolist() == ["a"]

@@ -222,7 +222,8 @@ class Normalization(Layer):
 
     def _over(self, x: Array, statistic: Array) -> Array:
         """A statistic for inputs with fewer axes than the layer was built for."""
-        return statistic.reshape(statistic.shape[-x.ndim :]) if statistic.ndim > x.ndim else statistic
+        too_many = statistic.ndim > x.ndim
+        return statistic.reshape(statistic.shape[-x.ndim :]) if too_many else statistic
 
     def _kept(self, shape: Shape) -> list[int]:
         outside = [axis for axis in self.axis if not -len(shape) <= axis < len(shape)]

@@ -44,12 +44,14 @@ class CellLayer(RNN):
         named |= arguments["kwargs"]
         takes = {*self.cell_class.settings, *self.cell_class.unwritten_settings}
         for_cell = {k: named.pop(k) for k in takes & set(named)}
+        has_use_cudnn = "use_cudnn" in named  # LSTM and GRU
         use_cudnn = named.pop("use_cudnn", "auto")
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"use_cudnn must be 'auto', True or False; received {use_cudnn!r}.")
         shared = {k: named[k] for k in ("dtype", "trainable") if k in named}
         super().__init__(self.make_cell(for_cell, name=self.cell_name, **shared), **named)
-        self.use_cudnn = use_cudnn
+        if has_use_cudnn:
+            self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=self.axes)
 
     def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
