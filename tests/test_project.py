@@ -310,3 +310,16 @@ def test_no_file_names_a_path_of_somebodys_machine():
             continue  # a picture
         found += [f"{name}:{n}" for n, line in enumerate(lines, 1) if MACHINE_PATHS.search(line)]
     assert not found
+
+
+def test_the_library_asks_a_model_for_inputs_that_it_may_not_have():
+    """A model that is not drawn has no `inputs`, as in Keras: getattr(model, "inputs", ())."""
+    asking = re.compile(r"\bmodel\.(inputs|outputs)\b")
+    found = {
+        f"{path.relative_to(SOURCE)}:{number}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.parent.name not in ("models", "distillation")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if asking.search(line)
+    }
+    assert found == set()

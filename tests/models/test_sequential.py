@@ -61,7 +61,7 @@ def test_before_it_is_built_nothing_is_known():
     model = lamina.Sequential([Dense(3)])
     assert not model.built
     assert model.weights == []
-    assert model.inputs is None
+    assert not hasattr(model, "inputs")
     with pytest.raises(AttributeError, match="has no output yet"):
         model.output_shape  # noqa: B018
     with pytest.raises(ValueError, match="no weights yet"):

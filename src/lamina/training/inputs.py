@@ -108,7 +108,7 @@ def make_feed(
 
 def default_batch_size(model: Any) -> int:
     """32, or what a model with stateful layers was made for, which takes no other size."""
-    sizes = {tensor.shape[0] for tensor in model.inputs or ()} - {None}
+    sizes = {tensor.shape[0] for tensor in getattr(model, "inputs", ())} - {None}
     stateful = sizes and any(getattr(layer, "stateful", 0) for layer in model._flatten_layers())
     return min(sizes) if stateful else 32
 
