@@ -7,6 +7,7 @@ what is sent to the device.
 
 import re
 import time
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -103,17 +104,23 @@ class Watched:
     def _watching(self, model, kind):
         program, variables = self._program(model, kind)
 
-        def call(*arguments, **options):
-            if kind == "train" and not self.texts:
-                self.texts.append(program.executable(*arguments, **options).as_text())
-            *_, start, stop = arguments
-            self.calls.append((kind, start, stop))
-            self.on_call(stop - start)
-            self._count(arguments)
+        def ready(read, *arguments, **options):
             with jax.transfer_guard_host_to_device("allow"):
-                return program(*arguments, **options)
+                run = program.ready(read, *arguments, **options)
+            *_, start, stop = arguments
 
-        return call, variables
+            def call(state):
+                if kind == "train" and not self.texts:
+                    self.texts.append(program.executable(state, *arguments, **options).as_text())
+                self.calls.append((kind, start, stop))
+                self.on_call(stop - start)
+                self._count((state, arguments))
+                with jax.transfer_guard_host_to_device("allow"):
+                    return run(state)
+
+            return call
+
+        return SimpleNamespace(ready=ready), variables
 
     def _counting(self, values, *arguments, **options):
         self._count(values)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
 from lamina.core.layer_state import LayerState, call_state
 from lamina.core.stateless import stateless
+from lamina.core.threads import building
 from lamina.core.tracebacks import strip
 from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
 
@@ -55,7 +57,7 @@ class Layer(LayerState):
 
     tracked_as = "layers"
     _tracked: dict[str, list]
-    _own_losses: list
+    _losses_by_thread: dict[int, list]
     _weightless = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -106,7 +108,7 @@ class Layer(LayerState):
         self._input_shape_argument = input_shape
         self._told_of_masks = False
         self._remat_scope = remat.current_scope()
-        object.__setattr__(self, "_own_losses", [])
+        object.__setattr__(self, "_losses_by_thread", {})
         if not self._trainable:
             for early in (*self._tracked["trainable"], *self._tracked["layers"]):
                 early.trainable = False
@@ -169,7 +171,9 @@ class Layer(LayerState):
             self._check_arrays(first)
             first_mask = self._fill_masks(signature, args, kwargs, first)
             try:
-                self._build_for(signature, args, kwargs)
+                if not self.built:
+                    with building:
+                        self._build_for(signature, args, kwargs)
                 if self.input_spec is not None:
                     check_inputs(self.input_spec, first, self._label)
                 call_state.training = training
@@ -464,6 +468,11 @@ class Layer(LayerState):
         """Where the layer stands, e.g. `model/block/dense`; None before it is built."""
         return self._path
 
+    @property
+    def _own_losses(self) -> list:
+        """What `add_loss` was given since the last call began, in this thread."""
+        return self._losses_by_thread.setdefault(threading.get_ident(), [])
+
     # -- losses ----------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
@@ -482,9 +491,9 @@ class Layer(LayerState):
     @property
     def losses(self) -> list:
         """Scalars of `add_loss` and activity regularizers in the last call, and the weights'."""
-        collected = []
+        collected: list = []
         for layer in self._flatten_layers():
-            collected.extend(layer._own_losses)
+            collected.extend(layer._losses_by_thread.get(threading.get_ident(), ()))
         for variable in self.trainable_weights:
             if variable.regularizer is not None:
                 collected.append(variable.regularizer(variable))
@@ -500,7 +509,7 @@ class Layer(LayerState):
 
     def _forget_losses(self) -> None:
         for layer in self._flatten_layers():
-            layer._own_losses.clear()
+            layer._losses_by_thread.pop(threading.get_ident(), None)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from lamina.core.init_arguments import arguments_as_config, has_automatic_config
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.stateless import still
+from lamina.core.threads import trained_by_another
 from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
@@ -166,7 +168,9 @@ class LayerState(Operation):
 
     def get_weights(self) -> list[np.ndarray]:
         """The weights' values as NumPy arrays, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
+        weights = self.weights
+        with still(weights) if trained_by_another() else contextlib.nullcontext():
+            return [v.numpy() for v in weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set all weights from a list in the order of `get_weights`."""
@@ -250,7 +254,7 @@ class LayerState(Operation):
         return f"{type(self).__name__} {self.name!r}"
 
     def _check_initialised(self) -> None:
-        if "_own_losses" not in self.__dict__:
+        if "_losses_by_thread" not in self.__dict__:
             raise RuntimeError(
                 f"{type(self).__name__}.__init__() does not call super().__init__().\n"
                 "  Fix: make `super().__init__(**kwargs)` its first line."

@@ -13,6 +13,7 @@ from lamina.core import naming, registry, runtime, structure  # noqa: F401 - run
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.threads import exchange
 
 
 class Bindings:
@@ -195,6 +196,8 @@ class Variable:
             self._value = _on_device(value, dtype)
         # Whether somebody else may hold the array: training must then not overwrite it in place.
         self._lent = False
+        # Number of threads that are reading it, likewise.
+        self._readers = 0
         structure.changed()
         if shape is not None and resolve_shape(shape) != self._value.shape:
             raise _wrong_first_shape(self.path, self._value.shape, resolve_shape(shape))
@@ -237,9 +240,22 @@ class Variable:
     @property
     def value(self) -> jax.Array:
         """The array itself; inside a compiled step, what the step has made of it so far."""
-        if context.bound is None:
+        if context.bound is not None:
+            return self._read()
+        with exchange:
             self._lent = True
-        return self._read()
+            return self._read()
+
+    def _on_host(self) -> np.ndarray:
+        """A copy as a NumPy array, of one moment whatever other threads do."""
+        with exchange:
+            value = self._read()
+            self._readers += 1
+        try:
+            return np.array(value)
+        finally:
+            with exchange:
+                self._readers -= 1
 
     def _read(self) -> jax.Array:
         value = self._uncast()
@@ -273,8 +289,9 @@ class Variable:
         elif isinstance(value, jax.core.Tracer):
             raise _assigned_unknown(self)
         else:
-            self._value, self._lent = value, lent
-            self._first_value = None
+            with exchange:
+                self._value, self._lent = value, lent
+                self._first_value = None
         return self
 
     def assign_add(self, value: Any) -> "Variable":
@@ -301,10 +318,10 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy as a NumPy array."""
-        return np.array(self._read())
+        return self._on_host()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._read(), dtype=dtype)
+        return np.asarray(self._on_host(), dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
@@ -316,16 +333,16 @@ class Variable:
         return len(self._value)
 
     def __float__(self) -> float:
-        return float(self._read())
+        return float(self._on_host())
 
     def __int__(self) -> int:
-        return int(self._read())
+        return int(self._on_host())
 
     def __bool__(self) -> bool:
-        return bool(self._read())
+        return bool(self._on_host())
 
     def __round__(self, ndigits: int | None = None) -> jax.Array:
-        return jnp.round(self._read(), ndigits or 0)
+        return jnp.round(self.value, ndigits or 0)
 
     def __hash__(self) -> int:
         return id(self)  # == compares numbers, as everywhere in array code

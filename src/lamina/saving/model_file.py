@@ -16,8 +16,11 @@ from typing import Any, BinaryIO
 from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core import config as settings, registry
 from lamina.core.errors import LaminaWarning, nearest, unknown_argument
+from lamina.core.layer_state import each_once
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.paths import refuse_endless
+from lamina.core.stateless import still
+from lamina.core.threads import trained_by_another
 from lamina.core.tracebacks import strip
 from lamina.core.variable import first_values_later
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
@@ -76,6 +79,11 @@ def save_model(
             LaminaWarning,
             stacklevel=3,
         )
+    with weights_of_one_moment(model):
+        _save_to(model, path, include_optimizer)
+
+
+def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
     record = registry.serialize_whole(model)
     if not include_optimizer:
         record.pop("compile_config", None)
@@ -87,9 +95,17 @@ def save_model(
         _write_parts(model, parts, file)
 
 
+def weights_of_one_moment(model: Any) -> contextlib.AbstractContextManager:
+    """Inside, another thread that trains changes nothing of what is written."""
+    if not trained_by_another():
+        return contextlib.nullcontext()
+    return still(each_once(v for group in model.state_variables().values() for v in group))
+
+
 def model_as_bytes(model: Any) -> bytes:
     """What `save_model` writes to a file; for copies of a model."""
-    parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
+    with weights_of_one_moment(model):
+        parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
@@ -207,10 +223,11 @@ def save_weights(
             "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
         )
     skipped = list(objects_to_skip or ())
-    if max_shard_size is not None or path.name.endswith(shards.SUFFIX):
-        shards.write_shards(model, path, max_shard_size, skipped)
-        return
-    content = as_bytes(lambda file: write_weights(model, file, objects_to_skip=skipped))
+    with weights_of_one_moment(model):
+        if max_shard_size is not None or path.name.endswith(shards.SUFFIX):
+            shards.write_shards(model, path, max_shard_size, skipped)
+            return
+        content = as_bytes(lambda file: write_weights(model, file, objects_to_skip=skipped))
     with atomic_write(path) as file:
         file.write(content)
 

@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import os
 import re
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from typing import Any
 
 import jax
 from jax.stages import Compiled, Lowered
+
+from lamina.core.stateless import own_values_of, values_of
+from lamina.core.threads import exchange
 
 # Programs that outlive their models: a few models' worth, some megabytes each.
 _KEPT = 16
@@ -39,6 +43,7 @@ _PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 # Keys are digests; a program goes when no model has it and it is not among the last few.
 _shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
 _recent: "collections.deque[Compiled]" = collections.deque(maxlen=_KEPT)
+_keeping = threading.Lock()
 
 
 class CompiledFunction:
@@ -55,30 +60,83 @@ class CompiledFunction:
             function, donate_argnums=0 if donate else (), static_argnames="batch_size"
         )
         self._programs: dict[Any, Compiled] = {}
+        self._compiling = threading.RLock()  # what several threads want is compiled once
         self.facts: dict[Any, Any] = {}  # what was found out about the function, by whoever asked
 
     def __call__(self, state: Any, *arguments: Any, batch_size: int) -> Any:
+        return self.ready(lambda: state, *arguments, batch_size=batch_size)(state)
+
+    def ready(
+        self, read: Callable[[], Any], *arguments: Any, batch_size: int
+    ) -> Callable[[Any], Any]:
+        """A function of the state alone, compiled already.
+
+        Args:
+            read: Gives a state to compile for, where that is to be done.
+            *arguments: As for a call.
+        """
         if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
-            return self._jit(state, *arguments, batch_size=batch_size)
-        program = self.executable(state, *arguments, batch_size=batch_size)
-        try:
-            return program(state, *arguments)
-        except (TypeError, ValueError):
-            # Arrays of another kind than before, such as on another device: JAX sees to it.
-            return self._jit(state, *arguments, batch_size=batch_size)
+            return lambda state: self._jit(state, *arguments, batch_size=batch_size)
+        program = self._compiled_for(read, arguments, batch_size)
+
+        def run(state: Any) -> Any:
+            try:
+                return program(state, *arguments)
+            except (TypeError, ValueError):
+                # Arrays of another kind than before, such as on another device: JAX sees to it.
+                return self._jit(state, *arguments, batch_size=batch_size)
+
+        return run
 
     def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
         """What a call with these arguments runs: to look at, or to call without further ado."""
+        return self._compiled_for(lambda: state, arguments, batch_size)
+
+    def _compiled_for(self, read: Callable, arguments: tuple, batch_size: int) -> Compiled:
         key = (_kind(arguments), batch_size, *_settings())
         program = self._programs.get(key)
-        if program is None:
-            with _no_collection():
-                lowered = self._jit.lower(state, *arguments, batch_size=batch_size)
-            # The trace is not needed again, and goes through the model in a circle: building and
-            # fitting 60 models took 28 MB more with it, 1 MB without.
-            self._jit.clear_cache()  # type: ignore[attr-defined]
-            program = self._programs[key] = _compiled(lowered, (state, arguments))
-        return program
+        if program is not None:
+            return program
+        with self._compiling:
+            if key not in self._programs:
+                state = read()
+                with _no_collection():
+                    lowered = self._jit.lower(state, *arguments, batch_size=batch_size)
+                # The trace is not needed again, and goes through the model in a circle: building
+                # and fitting 60 models took 28 MB more with it, 1 MB without.
+                self._jit.clear_cache()  # type: ignore[attr-defined]
+                self._programs[key] = _compiled(lowered, (state, arguments))
+        return self._programs[key]
+
+
+def run_on(
+    program: CompiledFunction,
+    variables: Any,
+    *arguments: Any,
+    batch_size: int,
+    overwrites: bool = False,
+    assign: Callable[[Any], None],
+) -> Any:
+    """Run a program on the values of Variables, with no other thread between.
+
+    What it gives may still be under way when this returns.
+
+    Args:
+        program: A CompiledFunction.
+        variables: Pytree of Variables that the state is read from.
+        overwrites: Whether the program overwrites the arrays of the state.
+        assign: Puts what the program gives into Variables.
+    """
+    # Compiling takes seconds, in which others may go on.
+    run = program.ready(lambda: values_of(variables), *arguments, batch_size=batch_size)
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+        result = run(values_of(variables))
+        assign(result)
+        return result
+    with exchange:
+        result = run((own_values_of if overwrites else values_of)(variables))
+        assign(result)
+    return result
 
 
 def forget_programs() -> None:
@@ -110,9 +168,10 @@ def _compiled(lowered: Lowered, arguments: Any) -> Compiled:
         program = _shared[digest] = _compiled_anew(lowered, text)
     elif next(_found_again) % _ROUNDS_TO_COLLECT == 0:
         gc.collect()
-    if program in _recent:
-        _recent.remove(program)
-    _recent.append(program)
+    with _keeping:
+        if program in _recent:
+            _recent.remove(program)
+        _recent.append(program)
     return program
 
 

@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from lamina.core import config, seed as seeds
-from lamina.core.stateless import assign_all, own_values_of, values_of
+from lamina.core.stateless import assign_all
+from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks
 from lamina.training.bookmark import Bookmark, before_looking
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
+from lamina.training.compiled import run_on
 from lamina.training.feed import Feed, ResidentFeed
 from lamina.training.inputs import (
     WHOLE,
@@ -256,15 +258,14 @@ class Loop:
 
     def _outcome(self, stretch: Stretch, start: int, stop: int) -> Outcome:
         program, variables = self.model.program("train")
-        state, outcome = program(
-            own_values_of(variables),
-            stretch.data,
-            stretch.order,
-            start,
-            stop,
+        _, outcome = run_on(
+            program,
+            variables,
+            *(stretch.data, stretch.order, start, stop),
             batch_size=stretch.batch_size,
+            overwrites=True,
+            assign=lambda result: assign_all(variables, result[0]),
         )
-        assign_all(variables, state)
         return outcome
 
     def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
@@ -390,15 +391,13 @@ class Loop:
                 model._forget_losses()
             return _to_floats(logs)
         program, variables = model.program("test")
-        state, logs = program(
-            values_of(variables),
-            stretch.data,
-            stretch.order,
-            start,
-            stop,
+        _, logs = run_on(
+            program,
+            variables,
+            *(stretch.data, stretch.order, start, stop),
             batch_size=stretch.batch_size,
+            assign=lambda result: assign_all(variables, result[0]),
         )
-        assign_all(variables, state)
         return _to_floats(jax.device_get(logs))
 
     # -- one batch -------------------------------------------------------------------------------
@@ -408,7 +407,8 @@ class Loop:
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
         (stretch,) = feed.once()
-        logs, bad_step, _ = self._train_call(stretch, 0, 1)
+        with training(self.model):
+            logs, bad_step, _ = self._train_call(stretch, 0, 1)
         if bad_step >= 0:
             self._not_finite(0, 0, CallbackList([], model=self.model))
         return logs

@@ -4,6 +4,7 @@ One sample should cost little more than the compiled function itself, so what is
 arrays of a shape and dtype is not looked up again until the model changes.
 """
 
+import contextlib
 import functools
 from typing import Any
 
@@ -11,7 +12,8 @@ import jax
 import numpy as np
 
 from lamina.core import config, structure
-from lamina.core.stateless import assign_all
+from lamina.core.stateless import assign_all, still
+from lamina.core.threads import building, trained_by_another
 from lamina.core.variable import Variable
 from lamina.training import checks
 from lamina.training.arrays import (
@@ -21,6 +23,7 @@ from lamina.training.arrays import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.callbacks import CallbackList
+from lamina.training.compiled import run_on
 from lamina.training.inputs import (
     WHOLE,
     default_batch_size,
@@ -125,12 +128,33 @@ def _predict_rows(
 ) -> None:
     """Outputs for host arrays, batch by batch as asked, or as if they were."""
     if not model.built:
-        one = jax.tree.map(lambda a: a[:1], arrays)
-        model.prepare(model.on_host(one), None, None, training=False)
+        with building:
+            if not model.built:
+                one = jax.tree.map(lambda a: a[:1], arrays)
+                model.prepare(model.on_host(one), None, None, training=False)
     by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
+    batch_size, pieces = _plan(model, arrays, total, batch_size, by_step)
+    scope: Any = contextlib.nullcontext()
+    if len(pieces) > 1 and trained_by_another(model):  # with the weights of one moment
+        scope = still(model.program("predict")[1])
+    with scope:
+        _compute(model, arrays, total, batch_size, pieces, by_step, hooks, collected, steps_before)
+
+
+def _compute(
+    model: Any,
+    arrays: Any,
+    total: int,
+    batch_size: int,
+    pieces: list[tuple[int, int]],
+    by_step: bool,
+    hooks: CallbackList,
+    collected: "_Collected",
+    steps_before: int,
+) -> None:
+    """Outputs of piece after piece."""
     waiting: tuple[Any, int, int] | None = None
     at = 0
-    batch_size, pieces = _plan(model, arrays, total, batch_size, by_step)
     for step, (rows, size) in enumerate(pieces, steps_before):
         if by_step:
             hooks.on_predict_batch_begin(step)
@@ -184,11 +208,14 @@ def _outputs(model: Any, piece: Any, batch_size: int) -> Any:
     if model.run_eagerly:
         return model.step("predict_step")(piece)
     program, variables = model.program("predict")
-    state = {kind: [box._read() for box in boxes] for kind, boxes in variables.items()}
-    outputs, changes = program(state, piece, batch_size=batch_size)
-    if changes:
-        boxes: list[Variable] = jax.tree.leaves(variables)
-        assign_all([boxes[i] for i in changes], list(changes.values()))
+
+    def assign(result: tuple[Any, dict]) -> None:
+        _, changes = result
+        if changes:
+            boxes: list[Variable] = jax.tree.leaves(variables)
+            assign_all([boxes[i] for i in changes], list(changes.values()))
+
+    outputs, _ = run_on(program, variables, piece, batch_size=batch_size, assign=assign)
     return outputs
 
 

@@ -3,6 +3,7 @@
 `Model` inherits from it. The loops themselves are in `loop.py`, the programs in `program.py`.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.layer_state import each_once
-from lamina.core.stateless import stateless, value_and_grad, values_of
+from lamina.core.stateless import stateless, still, value_and_grad, values_of
 from lamina.core.text import Prepared
+from lamina.core.threads import building, trained_by_another, training
 from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
 from lamina.metrics import Metric
@@ -423,24 +425,25 @@ class Trainer(Layer):
             The History: `history.history["loss"]` is the list of losses, one an epoch.
         """
         checks.compiled(self, "fit")
-        return Loop(self).fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
+        with training(self):
+            return Loop(self).fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=validation_batch_size,
+                validation_freq=validation_freq,
+            )
 
     @explain_arguments
     @without_jax_frames
@@ -462,15 +465,16 @@ class Trainer(Layer):
             `metrics_names`; a dict by name with `return_dict=True`.
         """
         checks.compiled(self, "evaluate")
-        logs = Loop(self).evaluate(
-            x,
-            y,
-            batch_size=batch_size,
-            verbose=verbose,
-            sample_weight=sample_weight,
-            steps=steps,
-            callbacks=callbacks,
-        )
+        with self._beside_training():
+            logs = Loop(self).evaluate(
+                x,
+                y,
+                batch_size=batch_size,
+                verbose=verbose,
+                sample_weight=sample_weight,
+                steps=steps,
+                callbacks=callbacks,
+            )
         return logs if return_dict else self._in_order(logs)
 
     @explain_arguments
@@ -486,6 +490,19 @@ class Trainer(Layer):
         """Outputs for inputs, as NumPy arrays.
 
         One sample without its batch axis is taken as a batch of one, and that is said once.
+
+        Each row is computed as `model(batch)` would, in batches of `batch_size` in their order and
+        a last one that may be shorter. An output that is a single number gives one a batch. May be
+        called by several threads, also while another one trains the model: the outputs of a call
+        are those of the weights of one moment.
+
+        Args:
+            x: Inputs, `(samples, …)`, as for `fit`.
+            batch_size: Samples in a batch; 32 if None, or the size that a model with stateful
+                layers was made for.
+            verbose: Accepted as in Keras.
+            steps: Number of batches, if not all.
+            callbacks: Callbacks.
         """
         return predict(self, x, batch_size, verbose, steps, callbacks)
 
@@ -511,7 +528,8 @@ class Trainer(Layer):
     ) -> Any:
         """Measure one batch; returns the loss and the metrics of that batch."""
         checks.compiled(self, "test_on_batch")
-        logs = Loop(self).test_on_batch(x, y, sample_weight)
+        with self._beside_training():
+            logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
 
     @explain_arguments
@@ -519,6 +537,12 @@ class Trainer(Layer):
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
         return predict(self, x, WHOLE)
+
+    def _beside_training(self) -> contextlib.AbstractContextManager:
+        """Where another thread trains the model: the weights of one moment, and own metrics."""
+        if not trained_by_another(self):
+            return contextlib.nullcontext()
+        return still(each_once(v for group in self.state_variables().values() for v in group))
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = []
@@ -636,8 +660,10 @@ class Trainer(Layer):
         held, found = self._found.get(kind, (None, None))
         if held is structure.version():
             return found
-        found = self._find_program(kind)
-        self._found[kind] = (structure.version(), found)
+        with building:
+            version = structure.version()
+            found = self._find_program(kind)
+            self._found[kind] = (version, found)
         return found
 
     def _find_program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
