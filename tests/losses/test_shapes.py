@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina import losses
+from lamina.core.errors import LaminaWarning
 from lamina.core.variable import Variable
 from lamina.losses.shapes import align, align_labels, check_labels, match_weight, to_array
 
@@ -89,7 +90,7 @@ def test_a_missing_last_axis_of_one_changes_nothing(loss, true_shape, pred_shape
 @every_function
 @pytest.mark.parametrize(
     ("true_shape", "pred_shape"),
-    [((5, 3), (5, 1)), ((5, 1), (5, 3)), ((5,), (5, 3)), ((3,), (5, 3)), ((5, 3), (3, 5))],
+    [((5, 3), (5, 1)), ((5,), (5, 3)), ((3,), (5, 3)), ((5, 3), (3, 5)), ((1, 3), (5, 3))],
 )
 def test_whatever_numpy_would_broadcast_is_refused(loss, true_shape, pred_shape):
     with pytest.raises(ValueError, match="shapes differ") as caught:
@@ -97,6 +98,25 @@ def test_whatever_numpy_would_broadcast_is_refused(loss, true_shape, pred_shape)
     assert str(true_shape) in str(caught.value)
     assert str(pred_shape) in str(caught.value)
     assert loss.__name__ in str(caught.value)
+
+
+DISTANCES = ELEMENTWISE[:6]
+
+
+@pytest.mark.parametrize("loss", DISTANCES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("shape", [(5, 3), (5, 4, 3)])
+def test_a_distance_compares_all_outputs_with_a_target_that_was_given_an_axis(loss, shape):
+    y_true, y_pred = np.ones((*shape[:-1], 1)), np.linspace(0, 2, np.prod(shape)).reshape(shape)
+    with pytest.warns(LaminaWarning, match="compares each of the 3 outputs") as said:
+        found = loss(y_true, y_pred)
+    np.testing.assert_allclose(found, loss(np.repeat(y_true, 3, axis=-1), y_pred), rtol=1e-6)
+    assert "y = numpy.repeat(y, 3, axis=-1)" in str(said[0].message)
+
+
+@pytest.mark.parametrize("loss", ELEMENTWISE[6:], ids=lambda f: f.__name__)
+def test_one_target_for_many_outputs_is_refused_where_it_means_a_class_or_a_direction(loss):
+    with pytest.raises(ValueError, match="shapes differ"):
+        loss(np.ones((5, 1)), np.ones((5, 3)))
 
 
 @pytest.mark.parametrize(

@@ -235,9 +235,6 @@ WRONG_Y = {
         "model = regressor(1)",
         "end the model with Dense(1)",
     ),
-    "a column for many outputs": Case(
-        "model = regressor(3); y = y[:, None]", ["y_true of shape (12, 1), y_pred of shape (12, 3)"]
-    ),
     "infinity": Case(
         "model = regressor(); y = with_nan(y, -numpy.inf)",
         ["y holds 1 number", "-inf"],

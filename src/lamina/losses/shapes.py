@@ -6,6 +6,7 @@ and whatever does not fit is refused with both shapes, the likely cause and the 
 """
 
 import math
+import warnings
 from typing import Any
 
 import jax
@@ -14,8 +15,14 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.dtypes import is_float
+from lamina.core.errors import LaminaWarning
 from lamina.core.variable import Variable
 
+# Losses and metrics for which one target for all outputs of a sample can be meant.
+_DISTANCES = (
+    *("huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error"),
+    *("mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error"),
+)
 # What to use instead when labels are whole numbers and the function wants one-hot, or the reverse.
 _SPARSE_TWIN = {
     "binary_crossentropy": "sparse_categorical_crossentropy",
@@ -96,12 +103,26 @@ def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
     """Targets and predictions as arrays of one shape, each in its own dtype.
 
+    A distance such as the mean squared error also takes targets with an axis of size 1 where the
+    predictions have several outputs: it compares each of them with the one target, and says so.
+
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
     """
     true = to_array(y_true, "y_true", caller)
     pred = to_array(y_pred, "y_pred", caller)
     aligned_true, aligned_pred = same_rank(true, pred)
+    if caller in _DISTANCES and pred.ndim > 1 and true.shape == (*pred.shape[:-1], 1):
+        if pred.shape[-1] > 1:
+            warnings.warn(
+                f"{caller} compares each of the {pred.shape[-1]} outputs of a sample with its one "
+                f"target: y_true has shape {true.shape}, y_pred {pred.shape}.\n"
+                "  Fix, if that is not meant: Dense(1) as the last layer. If it is: "
+                f"y = numpy.repeat(y, {pred.shape[-1]}, axis=-1).",
+                LaminaWarning,
+                stacklevel=2,
+            )
+        aligned_true = jnp.broadcast_to(true, pred.shape)
     if aligned_true.shape != aligned_pred.shape:
         raise _different_shapes(true.shape, pred.shape, caller)
     return aligned_true, aligned_pred
