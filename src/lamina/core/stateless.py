@@ -46,7 +46,7 @@ def stateless(function: Callable, variables: Any) -> Callable:
             for box, leaf in zip(boxes, structure.flatten_up_to(values), strict=True)
         ]
         with _bound(boxes, leaves) as inside:
-            result = function(*args, **kwargs)
+            result = _values_in(function(*args, **kwargs))
         return result, structure.unflatten([inside.values[id(box)] for box in boxes])
 
     return pure
@@ -169,7 +169,7 @@ def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callabl
 
         def loss_of(values: list) -> tuple[Any, Any]:
             with _bound(variables, values, open=True) as inside:
-                result = function(*args, **kwargs)
+                result = _values_in(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
             new = {k: v for k, v in inside.values.items() if k in inside.boxes}
@@ -185,6 +185,13 @@ def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callabl
         return result, grads
 
     return differentiated
+
+
+def _values_in(result: Any) -> Any:
+    """What a function returned, with the values of Variables among it: a metric's state, say."""
+    if not any(isinstance(leaf, Variable) for leaf in jax.tree.leaves(result)):
+        return result
+    return jax.tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, result)
 
 
 def _refuse_duplicates(boxes: Sequence[Variable]) -> None:
