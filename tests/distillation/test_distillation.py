@@ -183,3 +183,48 @@ def test_what_does_not_fit_is_refused():
         FeatureDistillation([None, None])
     with pytest.raises(ValueError, match="needs the student's loss"):
         Distiller(teacher, student, logits).compile("adam")
+
+
+class Student(lamina.Model):
+    """Its call takes neither a mask nor a training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = lamina.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_student_s_call_need_not_take_a_mask():
+    teacher = network(lamina, "teacher")
+    model = lamina.distillation.Distiller(
+        teacher, Student(), lamina.distillation.LogitsDistillation(), student_loss_weight=0.5
+    )
+    model.compile("sgd", loss="mse")
+    x, y = np.ones((4, 4), "float32"), np.ones((4, 3), "float32")
+    history = model.fit(x, y, verbose=0).history
+    assert history["total_loss"] == pytest.approx(history["loss"])
+    assert model.predict(x, verbose=0).shape == (4, 3)
+
+
+def test_labels_for_several_outputs_go_by_name():
+    class Nothing(lamina.distillation.DistillationLoss):
+        def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
+            return 0.0
+
+    def two_heads(name):
+        """1 and 0, whatever comes in."""
+        given = lamina.Input((2,))
+        heads = [
+            lamina.layers.Dense(1, name=head, kernel_initializer="zeros", bias_initializer=bias)
+            for head, bias in (("b", "ones"), ("a", "zeros"))
+        ]
+        return lamina.Model(given, [head(given) for head in heads], name=name)
+
+    model = lamina.distillation.Distiller(
+        two_heads("teacher"), two_heads("student"), Nothing(), student_loss_weight=1.0
+    )
+    model.compile("sgd", loss={"b": "mse", "a": "mse"}, run_eagerly=True)
+    targets = {"a": np.full((4, 1), 2.0), "b": np.full((4, 1), 4.0)}
+    assert model.test_on_batch(np.ones((4, 2)), targets, return_dict=True)["loss"] == 4 + 9

@@ -322,3 +322,55 @@ def test_masked_steps_count_in_no_loss_and_no_metric(loss):
         history = model.fit(steps, y, shuffle=False, verbose=0, sample_weight=np.arange(12) / 12)
         found.append([values[0] for values in history.history.values()])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+class LowAndHigh(lamina.metrics.Metric):
+    """Two numbers from one state."""
+
+    def __init__(self, name="low_and_high", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.batches = self.add_variable(shape=(), initializer="zeros", name="batches")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.batches.assign_add(1.0)
+
+    def result(self):
+        return {"z_low": self.batches * 1.0, "a_high": self.batches * 10.0}
+
+
+class Batches(LowAndHigh):
+    """A result that is the Variable itself, as in Keras's documentation."""
+
+    def result(self):
+        return self.batches
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["compiled", "eagerly"])
+def test_results_of_a_dict_and_of_a_variable_are_in_the_lists_in_the_order_of_keras(eager):
+    model = lamina.Sequential([lamina.Input((5,)), lamina.layers.Dense(2)])
+    parts = [LowAndHigh(), Batches(name="batches"), "mae"]
+    model.compile("sgd", "mse", metrics=parts, run_eagerly=eager)
+    # loss, batches, mae, then the parts of a dict by name.
+    assert model.evaluate(X, Y, batch_size=16, verbose=0)[1::2] == [3.0, 30.0]
+    assert model.test_on_batch(X, Y)[3:] == [10.0, 1.0]
+    assert model.train_on_batch(X, Y)[3:] == [10.0, 1.0]
+    assert model.fit(X, Y, verbose=0).history["batches"] == [2.0]
+
+
+def test_results_of_a_dict_are_told_apart_by_output():
+    given = lamina.Input((5,))
+    heads = [lamina.layers.Dense(2, name=name)(given) for name in "ab"]
+    model = lamina.Model(given, heads)
+    model.compile("sgd", "mse", metrics=[[LowAndHigh()], [LowAndHigh()]], run_eagerly=True)
+    logs = model.test_on_batch(X, [Y, Y], return_dict=True)
+    assert {"z_low", "b_low_and_high_z_low"} <= logs.keys()
+
+
+def test_what_a_test_step_logs_besides_is_in_the_list_after_the_metrics():
+    class Own(lamina.Sequential):
+        def test_step(self, data):
+            return {**super().test_step(data), "own": lamina.ops.convert_to_tensor(7.0)}
+
+    model = Own([lamina.Input((5,)), lamina.layers.Dense(2)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert model.test_on_batch(X, Y)[1] == 7.0

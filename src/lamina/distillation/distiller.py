@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core import registry
+from lamina.core import masking, registry
 from lamina.distillation.losses import DistillationLoss
 from lamina.metrics import Mean
 from lamina.models import Model
+from lamina.training.objectives import Objectives
 
 _OUTPUTS = "final_output"
 
@@ -108,6 +109,10 @@ class Distiller(Model):
         outputs = {name: model.get_layer(name=name).output for name in names}
         return Model(model.inputs, {_OUTPUTS: model.output, **outputs})
 
+    @property
+    def output_names(self) -> list[str]:
+        return self.student.output_names
+
     def compile(  # type: ignore[override]
         self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
     ) -> None:
@@ -126,12 +131,14 @@ class Distiller(Model):
         super().compile(optimizer=optimizer, loss=None, metrics=metrics, **kwargs)
         is_config = isinstance(loss, dict) and "class_name" in loss
         resolved = losses.get(loss) if is_config else jax.tree.map(losses.get, loss)
-        object.__setattr__(self, "_student_loss", resolved)
+        object.__setattr__(self, "_on_labels", Objectives(resolved, None, None, None))
         assert self._compile_config is not None
         self._compile_config["loss"] = loss
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return self.student(inputs, training=training, mask=mask)
+        # Masks travel with the tensors, so the student's own call need not take one.
+        masking.set_masks(inputs, mask)
+        return self.student(inputs, training=training)
 
     def compute_loss(
         self,
@@ -155,13 +162,11 @@ class Distiller(Model):
         return total
 
     def _loss_on_labels(self, y: Any, y_pred: Any) -> Any:
-        values = jax.tree.map(
-            lambda loss, true, predicted: jnp.mean(loss(true, predicted)),
-            self._student_loss,  # type: ignore[attr-defined]
-            y,
-            y_pred,
-        )
-        return jnp.sum(jnp.stack(jax.tree.leaves(values)))
+        objectives = self._on_labels  # type: ignore[attr-defined]
+        objectives.build(y, y_pred, getattr(self.student, "output_names", []))
+        targets, predictions = objectives.targets(y), jax.tree.leaves(y_pred)
+        values = [jnp.mean(loss(targets[i], predictions[i])) for i, loss in objectives.losses]
+        return jnp.sum(jnp.stack(values))
 
     def _loss_on_teacher(self, x: Any, y_pred: Any, training: bool) -> Any:
         extractors = self._extractors  # type: ignore[attr-defined]
@@ -217,7 +222,7 @@ def _refuse_unlike(teacher: Any, student: Any) -> None:
         if not isinstance(model, Model):
             raise ValueError(f"Distiller: the {role} must be a Model; received {model!r}.")
     for what in ("inputs", "outputs"):
-        one, other = getattr(teacher, what), getattr(student, what)
+        one, other = getattr(teacher, what, None), getattr(student, what, None)
         if not one or not other:
             continue  # a subclassed model is found out when it is called
         shapes = [[tuple(t.shape) for t in jax.tree.leaves(side)] for side in (one, other)]

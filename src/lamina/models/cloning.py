@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from lamina import tree
 from lamina.core import registry
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
@@ -123,6 +124,7 @@ def _clone_graph(
             f"Model {graph.name!r} has {len(graph.input_list)} inputs, and input_tensors has "
             f"{len(given)}."
         )
+    given = given and graph.arrange(input_tensors)
     starts = given or [copy(t.history.operation).output for t in graph.input_list]  # type: ignore[union-attr]
     values = {id(old): new for old, new in zip(graph.input_list, starts, strict=True)}
 
@@ -135,4 +137,4 @@ def _clone_graph(
         outputs = call_function(layer, *args, **kwargs) if call_function else layer(*args, **kwargs)
         for old, new in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[id(old)] = new
-    return jax.tree.map(fill, graph.inputs), jax.tree.map(fill, graph.outputs)
+    return tree.map_structure(fill, graph.inputs), tree.map_structure(fill, graph.outputs)

@@ -2,12 +2,13 @@
 
 import collections
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from lamina import tree
 from lamina.core import masking
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
@@ -16,6 +17,7 @@ from lamina.core.text import Prepared, is_text
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops import kernels
+from lamina.training.structures import Places, match
 
 
 class Graph:
@@ -29,8 +31,9 @@ class Graph:
 
     def __init__(self, inputs: Any, outputs: Any, name: str = "model"):
         self.name = name
-        self.inputs = jax.tree.map(_checked, inputs)
-        self.outputs = jax.tree.map(_checked, outputs)
+        # Not by jax.tree.map, which puts the keys of dicts in alphabetical order.
+        self.inputs = tree.map_structure(_checked, inputs, none_is_leaf=False)
+        self.outputs = tree.map_structure(_checked, outputs, none_is_leaf=False)
         if not jax.tree.leaves(self.inputs) or not jax.tree.leaves(self.outputs):
             raise ValueError(f"Model {name!r} needs at least one input and one output.")
         if any(_node_of(tensor).input_tensors for tensor in jax.tree.leaves(self.inputs)):
@@ -115,24 +118,32 @@ class Graph:
         flat, structure = jax.tree.flatten(inputs, is_leaf=_is_none)
         if structure == jax.tree.structure(self.inputs):
             return flat
-        if isinstance(inputs, dict):
-            by_key = isinstance(self.inputs, dict) and all(k in inputs for k in self.inputs)
-            names = sorted(self.inputs) if by_key else self.input_names
-            missing = [name for name in names if name not in inputs]
-            if missing:
-                raise ValueError(
-                    f"Model {self.name!r} takes the inputs {names} and received a dict without "
-                    f"{missing}; it has {sorted(inputs)}."
-                )
-            return jax.tree.leaves([inputs[name] for name in names], is_leaf=_is_none)
-        if len(flat) != len(self.input_list):
+        if isinstance(inputs, Mapping):
+            inputs = self._without_more(inputs)
+        elif len(flat) != len(self.input_list):
             raise ValueError(
                 f"Model {self.name!r} takes {len(self.input_list)} inputs "
                 f"({', '.join(self.input_names)}) and received {len(flat)}."
             )
-        if isinstance(self.inputs, dict) and isinstance(inputs, (list, tuple)):
-            return jax.tree.leaves(dict(zip(self.inputs, inputs, strict=True)), is_leaf=_is_none)
-        return flat
+        return match(self.places, inputs, "x", _is_tensor)
+
+    @functools.cached_property
+    def places(self) -> Places:
+        """Where each of several inputs is, by place and by name."""
+        return Places(self.inputs, self.input_names)
+
+    def _without_more(self, inputs: Mapping) -> dict:
+        """The named inputs; a table may have more columns than the model takes."""
+        known = [*self.places.children] if self.places.keyed else []
+        if not any(key in inputs for key in known):
+            known = self.input_names
+        missing = [key for key in known if key not in inputs]
+        if missing and len(self.input_list) > 1:
+            raise ValueError(
+                f"Model {self.name!r} takes the inputs {known} and received a dict without "
+                f"{missing}; it has {sorted(map(str, inputs))}."
+            )
+        return {key: inputs[key] for key in known if key in inputs} or dict(inputs)
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> Any:
         """An input in the declared shape and dtype; a trailing axis of 1 may come or go."""
@@ -194,6 +205,10 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
+def _is_tensor(value: Any) -> bool:
+    return not isinstance(value, (Mapping, list, tuple))
+
+
 def _is_text(value: Any) -> bool:
     return value.dtype == "string" if isinstance(value, KerasTensor) else is_text(value)
 
@@ -246,7 +261,7 @@ def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, 
         Node(node.operation, args, kwargs, copies)
         for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
             new[Graph.key(old)] = copy
-    return jax.tree.map(replaced, inputs), jax.tree.map(replaced, outputs)
+    return tree.map_structure(replaced, inputs), tree.map_structure(replaced, outputs)
 
 
 def _check_names(operations: list[Operation], name: str) -> None:

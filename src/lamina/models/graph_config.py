@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
-
+from lamina import tree
 from lamina.core import registry
 from lamina.core.call_signature import signature_of
 from lamina.core.keras_tensor import KerasTensor
@@ -67,8 +66,8 @@ def graph_config(model: Any) -> dict:
         "name": model.name,
         "trainable": model.trainable,
         "layers": layers,
-        "input_layers": jax.tree.map(endpoint, graph.inputs),
-        "output_layers": jax.tree.map(endpoint, graph.outputs),
+        "input_layers": tree.map_structure(endpoint, graph.inputs, none_is_leaf=False),
+        "output_layers": tree.map_structure(endpoint, graph.outputs, none_is_leaf=False),
     }
 
 

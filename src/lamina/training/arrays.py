@@ -101,23 +101,39 @@ def convert(structure: Any, what: str = "data", text: bool = False) -> Any:
 
     A list of numbers is one array; a list of arrays is several inputs, as in Keras.
     """
+    if structure is None:
+        return None
     if isinstance(structure, dict):
         return {key: convert(value, f"{what}[{key!r}]", text) for key, value in structure.items()}
     if text and isinstance(structure, tuple) and structure and isinstance(structure[0], str):
         return to_array(structure, what, text)
-    if isinstance(structure, tuple) or (
-        isinstance(structure, list)
-        and structure
-        and all(hasattr(v, "shape") or _is_dict_of_arrays(v) for v in structure)
-    ):
-        return tuple(convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure))
-    if structure is None:
-        return None
-    return to_array(structure, what, text)
+    if not _is_structure(structure):
+        return to_array(structure, what, text)
+    parts = [convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure)]
+    # A namedtuple's names say which part belongs where.
+    return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)
+
+
+def _is_structure(value: Any) -> bool:
+    """Whether a list or tuple is several arrays, and not the rows or numbers of one."""
+    if isinstance(value, tuple):
+        return not value or not all(_is_number(part) for part in value)
+    if not isinstance(value, list) or not value:
+        return False
+    given = [part for part in value if part is not None]
+    return bool(given) and all(
+        _is_dict_of_arrays(part) or bool(getattr(part, "shape", ())) or _is_structure(part)
+        for part in given
+    )
+
+
+def _is_number(part: Any) -> bool:
+    return np.isscalar(part) or getattr(part, "shape", None) == ()
 
 
 def _is_dict_of_arrays(value: Any) -> bool:
-    return isinstance(value, dict) and any(np.ndim(v) for v in value.values())
+    parts = value.values() if isinstance(value, dict) else ()
+    return any(part is not None and not _is_number(part) for part in parts)
 
 
 def number_of_samples(*structures: Any) -> int:

@@ -103,9 +103,10 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Prepared):
         return
-    if isinstance(x, dict) and len(expected) > 1:
-        return  # matched by names, and checked, when the model is called
-    if len(given) != len(expected) or (isinstance(x, dict) and [*x] != model.input_names):
+    several = len(expected) > 1
+    if several and (isinstance(x, dict) or len(given) == len(expected)):
+        given = model._graph.arrange(x)  # by names where there are any
+    elif len(given) != len(expected) or (isinstance(x, dict) and [*x] != model.input_names):
         names = ", ".join(repr(name) for name in model.input_names)
         shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
         kind = f"is a dict of {', '.join(map(repr, x))}" if isinstance(x, dict) else (
@@ -123,7 +124,8 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
     if any(leaf is None for leaf in given):
         return  # an optional input; another is refused when the model is called
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
-        name = "x" if len(given) == 1 else f"x[{i}]"
+        place = model.input_names[i] if isinstance(x, dict) else i
+        name = "x" if len(given) == 1 else f"x[{place!r}]"
         shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
         if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
             raise TypeError(
@@ -143,15 +145,17 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
 def rows_of_tables(model: Any, x: Any, where: str = "") -> None:
     """Refuse numbers for which an Embedding that looks them up has no row: JAX would give NaN."""
     graph = getattr(model, "_graph", None)
-    given = jax.tree.leaves(x)
-    if graph is None or isinstance(x, Prepared) or len(given) != len(graph.input_list):
+    if graph is None or isinstance(x, Prepared) or x is None:
         return
+    given = graph.arrange(x)
     place = {id(tensor): i for i, tensor in enumerate(graph.input_list)}
     for node in graph.nodes:
         table = node.operation
         if not isinstance(table, Embedding) or id(node.input_tensors[0]) not in place:
             continue
         i = place[id(node.input_tensors[0])]
+        if given[i] is None:
+            continue  # an optional input
         highest = np.max(given[i], initial=0)
         if highest >= table.input_dim:
             raise ValueError(
@@ -326,11 +330,13 @@ def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
         y_pred: What the model gives, as arrays or shapes.
         where: What comes before the message, e.g. `"validation_data: "`.
     """
-    given = jax.tree.leaves(y)
     outputs = jax.tree.leaves(y_pred)
-    if len(given) != len(outputs):
-        return  # said by the objectives, with the names of the outputs
-    for loss, target, output in zip(model._objectives._losses, given, outputs, strict=True):
+    try:
+        given = model._objectives.targets(y)
+    except ValueError:
+        return  # said where losses are computed, which a step of the user's own need not do
+    pairs = zip(given, outputs, strict=True)
+    for loss, (target, output) in model._objectives.losses_with(pairs):
         name = _loss_name(loss)
         if name == "sparse_categorical_crossentropy":
             label_checks.class_numbers(loss, target, output, where)
@@ -342,7 +348,7 @@ def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
 
 def targets_given(model: Any, y: Any, where: str = "") -> None:
     """Refuse data without targets where a loss compares with them."""
-    compared = [loss for loss in model._objectives._losses if loss is not None]
+    compared = [loss for _, loss in model._objectives.losses]
     if y is None and compared:
         name = _loss_name(compared[0]) or compared[0]
         raise ValueError(
@@ -403,7 +409,7 @@ def class_weight(model: Any, weights: Any) -> None:
 def logits(model: Any) -> None:
     """Refuse probabilities where a loss expects logits, and warn of the reverse."""
     final = zip(_final_activations(model), getattr(model, "outputs", ()), strict=True)
-    for loss, (activation, tensor) in zip(model._objectives._losses, final, strict=False):
+    for loss, (activation, tensor) in model._objectives.losses_with(final):
         name = _loss_name(loss)
         # A loss given by name has no such setting, and takes probabilities.
         from_logits = getattr(loss, "from_logits", False)
@@ -449,7 +455,7 @@ def _probabilities_for(loss: str | None) -> str:
 def without_probabilities(model: Any) -> str | None:
     """What to say of a crossentropy on outputs that are no probabilities; None if there is none."""
     final = _final_activations(model)
-    for loss, activation in zip(model._objectives._losses, final, strict=False):
+    for loss, activation in model._objectives.losses_with(final):
         name = _loss_name(loss)
         if activation in _NO_PROBABILITIES and "crossentropy" in str(name):
             if not getattr(loss, "from_logits", False):

@@ -138,7 +138,10 @@ def named_columns(model: Any, x: Any) -> Any:
     """A table as a dict of its columns, for a model with several inputs."""
     if not is_table(x) or len(getattr(model, "inputs", ())) < 2:
         return x
-    return {name: x[name] for name in model.input_names if name in x.columns}
+    places = model._graph.places
+    keys = list(places.children) if places.keyed else []
+    names = keys if keys and all(key in x.columns for key in keys) else model.input_names
+    return {name: x[name] for name in names if name in x.columns}
 
 
 def validation_feed(
@@ -204,6 +207,8 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
     leaves = jax.tree.leaves(x)
     if not inputs or len(inputs) != len(leaves) or isinstance(x, Prepared):
         return x
+    if len(inputs) > 1:
+        leaves = model._graph.arrange(x)
     for leaf, tensor in zip(leaves, inputs, strict=True):
         wanted = tensor.shape[1:]
         if len(leaf.shape) != len(wanted) or not wanted:

@@ -1,17 +1,43 @@
 """What training minimises and measures: `compile(loss=…, metrics=…)` matched to the outputs.
 
-A model may have one output or many, given names, and losses and metrics may be given as one, as a
-list or as a dict. Here they are flattened: one loss and one list of metrics for each output.
+A model may have one output or many, nested and named, and losses and metrics may be given as one,
+as a list, as a dict or in the form of the outputs. Here they are flattened: every loss with its
+output, every metric with its output. How what was given is matched is in `structures.py`.
 """
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 
 from lamina import losses as losses_module, metrics as metrics_module
-from lamina.core.errors import did_you_mean
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
+from lamina.training.structures import (
+    Places,
+    StructureError,
+    entry_of,
+    is_array,
+    leaves,
+    match,
+    parts,
+)
+
+
+class Term(NamedTuple):
+    """One summand of what is minimised."""
+
+    place: Places  # an output, or several that the loss takes together
+    loss: Loss
+    weight: float
+
+
+class Measured(NamedTuple):
+    """A metric and the output that it measures."""
+
+    output: int
+    metric: Metric
+    weighted: bool
 
 
 class Objectives:
@@ -32,78 +58,85 @@ class Objectives:
         self.loss_tracker = Mean(name="loss")
         self.built = False
         self.outputs: list = []  # their shapes
-        self._losses: list[Loss | None] = []
-        self._weights: list[float] = []
-        self._trackers: dict[int, Mean] = {}  # by output, in the order that evaluate gives
-        self._metrics: list[tuple[int, Metric, bool]] = []
+        self.places = Places(())
+        self._terms: list[Term] = []
+        self._trackers: dict[tuple, Mean] = {}  # by place, in the order that evaluate gives
+        self._measured: list[Measured] = []
         # Refused here, when the user writes it, and not at the first step.
-        for identifier in _leaves(loss):
+        for identifier in _identifiers(loss):
             if identifier not in _ASKS_FOR_SHAPES:
                 losses_module.get(identifier)
-        for identifier in (*_leaves(metrics), *_leaves(weighted_metrics)):
+        for identifier in (*_identifiers(metrics), *_identifiers(weighted_metrics)):
             if identifier not in _ASKS_FOR_SHAPES:
                 metrics_module.get(identifier)
 
-    def build(self, y: Any, y_pred: Any, output_names: list[str]) -> None:
+    def build(self, y: Any, y_pred: Any, output_names: list[str], written: Any = None) -> None:
         """Match losses and metrics to outputs, once their shapes are known.
 
         Args:
             y: Targets, or anything with their structure and `shape`s; None without targets.
             y_pred: What the model gives for a batch, as arrays or shapes.
             output_names: One name for each output.
+            written: The outputs with dicts in the order in which the user wrote them.
         """
         if self.built:
             return
-        self._metrics = []  # a try before this one may have failed half-way
-        names = _names_of(y_pred, output_names)
+        self._measured = []  # a try before this one may have failed half-way
         outputs = self.outputs = jax.tree.leaves(y_pred)
-        count = len(outputs)
-        losses = _spread(self.loss, names, count, "loss")
-        targets = jax.tree.leaves(y) if y is not None else [None] * count
+        self.places = Places(y_pred, output_names, written)
+        chosen = list(_losses(self.places, self.loss, self.loss_weights))
+        self._terms = [Term(place, loss, weight) for place, loss, weight in chosen]
+        try:
+            targets = self.targets(y)
+        except ValueError:
+            # Said when losses are computed, which a step of the user's own need not do.
+            targets = [None] * len(outputs)
         shapes = [
             (tuple(o.shape if t is None else t.shape), tuple(o.shape))
-            for t, o in zip(targets, outputs, strict=False)
+            for t, o in zip(targets, outputs, strict=True)
         ]
-        self._losses = [
-            None if loss is None else losses_module.resolve_loss(loss, *shape)
-            for loss, shape in zip(losses, shapes, strict=False)
+        self._terms = [
+            Term(place, losses_module.resolve_loss(loss, *shapes[place.number]), weight)
+            for place, loss, weight in chosen
         ]
-        weights = _spread(self.loss_weights, names, count, "loss_weights")
-        self._weights = [1.0 if w is None else float(w) for w in weights]
-        used = [index for index, loss in enumerate(self._losses) if loss is not None]
-        if len(used) > 1:
-            if isinstance(y_pred, dict) and isinstance(self.loss, dict):
-                used.sort(key=lambda index: list(self.loss).index(names[index]))
-            self._trackers = {index: Mean(name=f"{names[index]}_loss") for index in used}
+        self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
+        used: dict[int, str] = {}
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
-            for index, identifiers in enumerate(_spread_metrics(given, names, count)):
+            what = "weighted_metrics" if weighted else "metrics"
+            for place, identifiers in zip(
+                self.places.tensors, _metrics(self.places, given, what), strict=True
+            ):
                 for identifier in identifiers:
-                    self._add(identifier, index, names[index], targets, outputs, weighted)
+                    self._add(_unshared(identifier, used), place, targets, weighted)
         self.built = True
 
-    def _add(
-        self,
-        identifier: Any,
-        index: int,
-        name: str,
-        targets: list,
-        outputs: list,
-        weighted: bool,
-    ) -> None:
-        target = targets[index] if index < len(targets) else None
+    def _add(self, identifier: Any, place: Places, targets: list, weighted: bool) -> None:
+        index = place.number
+        output, target = self.outputs[index], targets[index]
         metric = metrics_module.resolve_metric(
             identifier,
-            tuple(outputs[index].shape if target is None else target.shape),
-            tuple(outputs[index].shape),
-            self._losses[index],
+            tuple(output.shape if target is None else target.shape),
+            tuple(output.shape),
+            next((loss for i, loss in self.losses if i == index), None),
         )
-        metric.build(tuple(target.shape) if target is not None else (), tuple(outputs[index].shape))
-        if len(outputs) > 1 and not metric.name.startswith(f"{name}_"):
-            metric.name = f"{name}_{metric.name}"
-        taken = {m.name for _, m, _ in self._metrics}
-        if metric.name in taken and weighted:
-            metric.name = f"weighted_{metric.name}"
-        self._metrics.append((index, metric, weighted))
+        metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
+        taken = {m.name for _, m, _ in self._measured}
+        # Keras has only the tensor's own name here, where the losses have its place among others.
+        flat = all(child.index is not None for child in self.places.children.values())
+        label = place.label if flat or place.name is None else place.name
+        prefix = f"{label}_" if len(self.outputs) > 1 else ""
+        metric.name = _free_name(metric.name.removeprefix(prefix), prefix, taken, weighted)
+        self._measured.append(Measured(index, metric, weighted))
+
+    @property
+    def losses(self) -> list[tuple[int, Loss]]:
+        """Every loss with the number of its output; with each, if it takes several together."""
+        return [(p.number, term.loss) for term in self._terms for p in term.place.tensors]
+
+    def losses_with(self, of_outputs: Iterable) -> list[tuple[Loss, Any]]:
+        """Every loss beside what is known of its output, given for one output after the other."""
+        known = list(of_outputs)
+        return [(loss, known[index]) for index, loss in self.losses if index < len(known)]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -112,7 +145,7 @@ class Objectives:
         Scripts unpack that list by place. Keras goes by the names when there are many outputs, and
         by the order in `compile` when there is one.
         """
-        metrics = [metric for _, metric, _ in self._metrics]
+        metrics = [metric for _, metric, _ in self._measured]
         if len(self.outputs) > 1:
             metrics.sort(key=lambda metric: metric.name)
         return [self.loss_tracker, *self._trackers.values(), *metrics]
@@ -125,47 +158,84 @@ class Objectives:
     @property
     def sums_over_samples(self) -> bool:
         """Whether every loss and metric is known to be a sum over samples."""
-        parts: list[Loss | Metric] = [loss for loss in self._losses if loss is not None]
-        parts += [metric for _, metric, _ in self._metrics]
+        parts: list[Loss | Metric] = [term.loss for term in self._terms]
+        parts += [metric for _, metric, _ in self._measured]
         return all(_is_a_sum(part) for part in parts)
 
     def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
         predictions = jax.tree.leaves(y_pred)
-        targets = self._targets(y, len(predictions))
-        weights = _per_output(sample_weight, len(predictions))
+        targets = self.targets(y)
+        weights = self.sample_weights(sample_weight)
         total = None
-        for index, loss in enumerate(self._losses):
-            if loss is None:
-                continue
-            value = loss(targets[index], predictions[index], sample_weight=weights[index])
-            if index in self._trackers:
-                count = predictions[index].shape[0] if predictions[index].ndim else 1
-                self._trackers[index].update_state(value, sample_weight=count)
-            value = value * self._weights[index] if self._weights[index] != 1.0 else value
+        by_place: dict[tuple, Any] = {}
+        rows: dict[tuple, int] = {}
+        for place, loss, weight in self._terms:
+            value = _loss_of(place, loss, targets, predictions, weights)
+            path, prediction = place.path, predictions[place.number]
+            by_place[path] = by_place[path] + value if path in by_place else value
+            rows[path] = prediction.shape[0] if prediction.ndim else 1
+            value = value * weight if weight != 1.0 else value
             total = value if total is None else total + value
+        for path, tracker in self._trackers.items():
+            tracker.update_state(by_place[path], sample_weight=rows[path])
         return total
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        if not self._measured or y is None:
+            return
         predictions = jax.tree.leaves(y_pred)
-        targets = self._targets(y, len(predictions))
-        weights = _per_output(sample_weight, len(predictions))
-        for index, metric, weighted in self._metrics:
+        targets = self.targets(y)
+        weights = self.sample_weights(sample_weight)
+        for index, metric, weighted in self._measured:
             if targets[index] is None:
-                continue
+                raise self._no_targets(index, f"the metric {metric.name!r}")
             weight = weights[index] if weighted else None
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
-    def _targets(self, y: Any, count: int) -> list:
-        if y is None:
-            return [None] * count
-        targets = jax.tree.leaves(y, is_leaf=lambda leaf: leaf is None)
-        if len(targets) != count:
-            raise ValueError(
-                f"The model has {count} output(s) and received targets for {len(targets)}.\n"
-                "  Fix: give one array of targets for each output."
-            )
-        return targets
+    def targets(self, y: Any) -> list:
+        """The targets of each output; None for one that needs none.
+
+        Args:
+            y: In the form of the outputs, a list, or a dict by their names; outputs without a loss
+                may be left out.
+
+        Raises:
+            ValueError: If it does not fit the outputs.
+        """
+        if y is None or not self.outputs:
+            return [None] * len(self.outputs)
+        found = self._matched(y, "y")
+        for index, loss in self.losses:
+            if found[index] is None:
+                raise self._no_targets(index, f"the loss {getattr(loss, 'name', loss)!r}")
+        return found
+
+    def sample_weights(self, sample_weight: Any) -> list:
+        """The sample weights of each output: one array counts for all, None where none is given."""
+        if not self.outputs or sample_weight is None or is_array(sample_weight):
+            return [sample_weight] * len(self.outputs)
+        return self._matched(sample_weight, "sample_weight")
+
+    def _matched(self, given: Any, what: str) -> list:
+        try:
+            return match(self.places, given, what, is_array)
+        except StructureError:
+            some = leaves(given)
+            with_loss = sorted({index for index, _ in self.losses})
+            if isinstance(given, Mapping) or len(some) != len(with_loss):
+                raise
+            if len(some) > 1 and not self.places.goes_by_place:
+                raise
+            found = dict(zip(with_loss, some, strict=True))
+            return [found.get(index) for index in range(len(self.outputs))]
+
+    def _no_targets(self, index: int, needed_by: str) -> ValueError:
+        label = self.places.tensors[index].label
+        return ValueError(
+            f"y has no targets for the output {label!r}, which {needed_by} compares with them.\n"
+            f"  Fix: y={{{label!r}: …, …}}, or leave the output out of compile()."
+        )
 
 
 _ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
@@ -175,83 +245,168 @@ _OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tve
 
 
 def _is_a_sum(part: Any) -> bool:
-    functions = [getattr(part, "fn", None), getattr(part, "_fn", None)]
-    owner = part if not isinstance(part, (Loss, Metric)) else type(part)
     # Along axis 0 the samples of a batch are compared with each other.
     whole = not getattr(part, "of_samples", True) or getattr(part, "axis", -1) == 0
     if isinstance(part, Loss):
         # A sum grows with the batch, and a mean by weights divides by those of one batch.
         whole = whole or part.reduction not in ("sum_over_batch_size", "mean")
-    if whole or any(f in _OF_WHOLE_BATCHES for f in functions):
+    if whole or any(f in _OF_WHOLE_BATCHES for f in _functions(part)):
         return False
+    return _is_ours(part)
+
+
+def _is_ours(part: Any) -> bool:
+    owner = part if not isinstance(part, (Loss, Metric)) else type(part)
     return all(
         f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
-        for f in (owner, *functions)
+        for f in (owner, *_functions(part))
     )
 
 
-def _leaves(given: Any) -> list:
-    if given is None:
+def _functions(part: Any) -> list:
+    return [getattr(part, "fn", None), getattr(part, "_fn", None)]
+
+
+def _is_identifier(given: Any) -> bool:
+    """Whether it is one loss or metric, or a factor, and no structure of them."""
+    if isinstance(given, Mapping):
+        return "class_name" in given
+    return not isinstance(given, (list, tuple))
+
+
+def _identifiers(given: Any) -> list:
+    return [one for one in leaves(given, _is_identifier) if one is not None]
+
+
+def _losses(places: Places, loss: Any, loss_weights: Any) -> Iterator[tuple[Places, Any, float]]:
+    """Every loss, with its output and its factor, in the order in which they were written."""
+    if _is_identifier(loss):
+        found = [] if loss is None else [(tensor, loss) for tensor in places.tensors]
+    else:
+        found = list(_placed(places, loss))
+    weights = _weights(places, found, loss, loss_weights)
+    for (place, one), weight in zip(found, weights, strict=True):
+        yield place, one, 1.0 if weight is None else float(weight)
+
+
+def _placed(place: Places, loss: Any) -> Iterator[tuple[Places, Any]]:
+    if loss is None:
+        return
+    if len(place.tensors) == 1 and place.index is None and not isinstance(loss, Mapping):
+        place = place.tensors[0]
+    if _is_identifier(loss):
+        yield place, loss
+    elif place.index is None:
+        for child, of_child in parts(place, loss, "loss", _is_identifier):
+            yield from _placed(child, of_child)
+    elif isinstance(loss, Mapping):
+        yield from _placed(place, entry_of(place, loss, "loss"))
+    else:
+        for one in loss:  # several losses of one output are added
+            yield from _placed(place, one)
+
+
+def _weights(places: Places, found: list[tuple], loss: Any, given: Any) -> list:
+    """A factor for each of the losses found: one for all, by output, or in the form of `loss`."""
+    if given is None or _is_identifier(given):
+        return [given] * len(found)
+    try:
+        by_output = match(places, given, "loss_weights", _is_identifier)
+        return [by_output[place.number] for place, _ in found]
+    except StructureError:
+        alike = _in_the_form_of(loss, given)
+        if len(alike) == len(found):
+            return alike
+        if isinstance(given, (list, tuple)) and len(given) == len(found) and places.goes_by_place:
+            # In the order of the outputs, whichever way the dict of losses was written.
+            order = sorted(range(len(found)), key=lambda i: found[i][0].number)
+            return [weight for _, weight in sorted(zip(order, given, strict=True))]
+        raise
+
+
+def _in_the_form_of(loss: Any, given: Any) -> list:
+    """The factors as they stand beside the losses, in the order of the losses."""
+    if loss is None:
         return []
-    if isinstance(given, dict):
-        if "class_name" in given:
-            return [given]
-        return [leaf for value in given.values() for leaf in _leaves(value)]
-    if isinstance(given, (list, tuple)):
-        return [leaf for value in given for leaf in _leaves(value)]
-    return [given]
+    if _is_identifier(given):
+        return [given] * len(_identifiers(loss))
+    if _is_identifier(loss):
+        return []
+    if isinstance(loss, Mapping) and isinstance(given, Mapping) and set(given) <= set(loss):
+        return [w for key, one in loss.items() for w in _in_the_form_of(one, given.get(key))]
+    if isinstance(loss, Mapping) or isinstance(given, Mapping) or len(loss) != len(given):
+        return []
+    return [w for pair in zip(loss, given, strict=True) for w in _in_the_form_of(*pair)]
 
 
-def _names_of(y_pred: Any, output_names: list[str]) -> list[str]:
-    if isinstance(y_pred, dict):
-        return sorted(y_pred)
-    count = len(jax.tree.leaves(y_pred))
-    if len(output_names) == count:
-        return list(output_names)
-    return ["output"] if count == 1 else [f"output_{i}" for i in range(count)]
+def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
+    """What the loss of each place is followed with; a tensor may be an output more than once."""
+    found: dict[tuple, Mean] = {}
+    for place in {term.place.path: term.place for term in terms}.values():
+        taken = {tracker.name.removesuffix("_loss") for tracker in found.values()}
+        found[place.path] = Mean(name=f"{_free_name(place.label, '', taken, False)}_loss")
+    return found
 
 
-def _spread(given: Any, names: list[str], count: int, what: str) -> list:
-    """One entry an output, from one for all, a list, or a dict by name."""
-    if isinstance(given, dict) and "class_name" not in given:
-        unknown = [key for key in given if key not in names]
-        if unknown:
-            raise ValueError(
-                f"{what} names an output {unknown[0]!r} that the model does not have."
-                f"{did_you_mean(unknown[0], names)}\n  Its outputs: {', '.join(names)}."
-            )
-        return [given.get(name) for name in names]
-    if isinstance(given, (list, tuple)):
-        if len(given) != count:
-            raise ValueError(
-                f"{what} is a list of {len(given)}, but the model has {count} output(s): "
-                f"{', '.join(names)}."
-            )
-        return list(given)
-    return [given] * count
+def _loss_of(
+    place: Places, loss: Loss, targets: list, predictions: list, weights: list
+) -> jax.Array:
+    """The loss of an output; of several together, what the user's function makes of them."""
+    if place.index is not None:
+        i = place.index
+        return loss(targets[i], predictions[i], sample_weight=weights[i])
+    inside = [tensor.number for tensor in place.tensors]
+    if _is_ours(loss):
+        each = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in inside]
+        return sum(each[1:], each[0]) / len(each)
+    return loss(place.filled(targets), place.filled(predictions), sample_weight=weights[inside[0]])
 
 
-def _spread_metrics(given: Any, names: list[str], count: int) -> list[list]:
+def _metrics(places: Places, given: Any, what: str) -> list[list]:
     """A list of metrics for each output."""
-    if given is None:
-        return [[] for _ in range(count)]
-    if isinstance(given, dict) and "class_name" not in given:
-        return [_as_list(entry) for entry in _spread(given, names, count, "metrics")]
-    given = _as_list(given)
-    nested = any(isinstance(entry, (list, tuple)) or entry is None for entry in given)
-    if count == 1:
-        return [[m for entry in given for m in _as_list(entry)]]
-    if nested or len(given) == count:
-        return [_as_list(entry) for entry in _spread(given, names, count, "metrics")]
-    return [list(given) for _ in range(count)]
+    found: list[list] = [[] for _ in places.tensors]
+
+    def put(place: Places, part: Any, for_all: bool = False) -> None:
+        if _is_identifier(part) or not _identifiers(part):
+            for tensor in place.tensors:
+                found[tensor.number] += _identifiers(part)
+        elif len(place.tensors) == 1 and not isinstance(part, Mapping):
+            found[place.number] += _identifiers(part)
+        elif place.index is not None:
+            put(place, entry_of(place, part, what))
+        else:
+            try:
+                for child, of_child in parts(place, part, what, _is_identifier):
+                    put(child, of_child)
+            except StructureError:
+                each = len(part) != len(place.tensors) and all(map(_is_identifier, part))
+                if not for_all or not each:
+                    raise
+                for one in part:
+                    put(place, one)
+
+    put(places, given, for_all=not isinstance(given, Mapping))
+    return found
 
 
-def _as_list(entry: Any) -> list:
-    if entry is None:
-        return []
-    return list(entry) if isinstance(entry, (list, tuple)) else [entry]
+def _unshared(identifier: Any, used: dict[int, str]) -> Any:
+    """The metric, or another like it where this one measures something already.
+
+    Args:
+        used: The names that metrics were given with, by their identity.
+    """
+    if not isinstance(identifier, Metric):
+        return identifier
+    if id(identifier) not in used:
+        used[id(identifier)] = identifier.name
+        return identifier
+    config = {**identifier.get_config(), "name": used[id(identifier)]}
+    return type(identifier).from_config(config)
 
 
-def _per_output(sample_weight: Any, count: int) -> list:
-    weights = jax.tree.leaves(sample_weight, is_leaf=lambda leaf: leaf is None)
-    return weights if len(weights) == count else [sample_weight] * count
+def _free_name(name: str, prefix: str, taken: set[str], weighted: bool) -> str:
+    """`mae`, or where that is taken `weighted_mae` or `mae_1`, after the name of the output."""
+    if weighted and f"{prefix}{name}" in taken:
+        name = f"weighted_{name}"
+    numbers = (f"{prefix}{name}_{i}" for i in range(1, len(taken) + 2))
+    return next(free for free in (f"{prefix}{name}", *numbers) if free not in taken)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import optimizers as optimizers_module
+from lamina import optimizers as optimizers_module, tree
 from lamina.core import masking, registry, structure
 from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
@@ -63,6 +63,7 @@ class Trainer(Layer):
     _found: dict[str, tuple]  # what `program` found, by kind, and the structure it holds for
     _kinds_of_inputs: tuple  # dtypes and shapes that `predict` need not look at again, likewise
     _adds_losses: bool | None  # None: not known before a step was traced
+    _written_outputs: Any  # of a subclass: its outputs in the order in which `call` wrote them
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -77,6 +78,7 @@ class Trainer(Layer):
         object.__setattr__(self, "_found", {})
         object.__setattr__(self, "_kinds_of_inputs", (None, frozenset()))
         object.__setattr__(self, "_adds_losses", None)
+        object.__setattr__(self, "_written_outputs", None)
         self.run_eagerly = False
         self.jit_compile = True
 
@@ -190,7 +192,11 @@ class Trainer(Layer):
         results: dict[str, Any] = {}
         for metric in self.metrics:
             value = metric.result()
-            results.update(value if isinstance(value, dict) else {metric.name: value})
+            parts = value if isinstance(value, Mapping) else {metric.name: value}
+            for name, part in parts.items():
+                # Of two outputs, a metric of several values may have the same names twice.
+                free = f"{metric.name}_{name}" if name in results else name
+                results[free] = part.value if isinstance(part, Variable) else part
         return results
 
     def get_compile_config(self) -> dict | None:
@@ -319,7 +325,7 @@ class Trainer(Layer):
         boxes = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
         if not self._objectives.built:
-            self._objectives.build(y, y_pred, getattr(self, "output_names", []))
+            self._build_objectives(y, y_pred)
         self._forget_losses()
         compute = self._without_leftovers(
             lambda _: computed_loss(self, x, y, y_pred, sample_weight, training)
@@ -462,7 +468,8 @@ class Trainer(Layer):
 
         Returns:
             The loss if there are no metrics, else a list `[loss, metric, …]` in the order of
-            `metrics_names`; a dict by name with `return_dict=True`.
+            `metrics_names`, then by name whatever else there is, such as the parts of a metric
+            whose result is a dict; a dict by name with `return_dict=True`.
         """
         checks.compiled(self, "evaluate")
         with self._beside_training():
@@ -545,10 +552,10 @@ class Trainer(Layer):
         return still(each_once(v for group in self.state_variables().values() for v in group))
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
-        names = []
-        for metric in self.metrics:
-            names += [metric.name] if metric.name in logs else []
-        values = [logs[name] for name in names] or list(logs.values())
+        names = [metric.name for metric in self.metrics if metric.name in logs]
+        # What a step of the user's own logs besides, and metrics of several values.
+        names += sorted(name for name in logs if name not in names)
+        values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
 
     # -- from object style to programs -----------------------------------------------------------
@@ -579,7 +586,7 @@ class Trainer(Layer):
         elif not self.built or (self.compiled and not self._objectives.built):
             y_pred = self._spec_of_outputs(x)
             if self.compiled:
-                self._objectives.build(y, y_pred, getattr(self, "output_names", []))
+                self._build_objectives(y, y_pred)
         if own_step:
             if training and takes_state(self.train_step):
                 self.optimizer.build(self.trainable_variables)
@@ -588,6 +595,11 @@ class Trainer(Layer):
             self.built = True
         if training:
             self.optimizer.build(self.trainable_variables)
+
+    def _build_objectives(self, y: Any, y_pred: Any) -> None:
+        graph = getattr(self, "_graph", None)
+        written = self._written_outputs if graph is None else graph.outputs
+        self._objectives.build(y, y_pred, getattr(self, "output_names", []), written)
 
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
@@ -598,7 +610,14 @@ class Trainer(Layer):
         return self._trace_forward(x)
 
     def _trace_forward(self, x: Any) -> Any:
-        outputs = trace_spec(lambda x: self(x, training=False), x)
+        def forward(x: Any) -> Any:
+            outputs = self(x, training=False)
+            # JAX gives dicts back in alphabetical order.
+            written = tree.map_structure(lambda _: None, outputs)
+            object.__setattr__(self, "_written_outputs", written)
+            return outputs
+
+        outputs = trace_spec(forward, x)
         self._note_added_losses()
         self._forget_losses()
         return outputs

@@ -1,0 +1,323 @@
+"""Where what a user gives meets the inputs or outputs of a model: names decide, then places.
+
+A model's inputs and outputs may be one tensor, a list, tuple, dict or namedtuple, nested at will;
+so may what belongs to them: arrays, targets, sample weights, losses, loss weights, metrics.
+`Places` is the model's side, a tree with a place for every tensor. `parts` says which part of what
+was given belongs to which place, one level at a time, and `match` follows it down to the tensors.
+
+The rules, in this order:
+
+1. A dict or namedtuple goes by its keys: those of the model's own dict, or the tensors' names.
+2. A list or tuple of the model's form goes by place.
+3. A list with one entry for every tensor goes by place, however deep the tensors lie.
+
+A list has no names, and a dict of tensors is gone through in alphabetical order. Where the model
+wrote its dict in another order, a list could mean either, and it is refused.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+
+from lamina.core.errors import did_you_mean
+
+
+class Places:
+    """A tensor of a model, or a structure of them, as a tree.
+
+    Args:
+        structure: Tensors, or anything with their structure.
+        names: What each tensor is called, in the order in which JAX goes through the structure;
+            None for tensors without names.
+        written: The same structure with dicts in the order in which the user wrote them.
+
+    Attributes:
+        path: Keys from the root to here.
+        children: By key, in the order in which JAX goes through them; empty for a tensor.
+        index: Number of the tensor; None for a structure.
+        name: Name of the tensor; None if it has none.
+    """
+
+    def __init__(self, structure: Any, names: list[str] | None = None, written: Any = None):
+        self.path: tuple = ()
+        self.children: dict[Any, Places] = {}
+        self.index: int | None = None
+        self.name: str | None = None
+        self.keyed = False  # whether the keys are names, and not places in a list
+        self.by_key = False  # whether it is the entry of a dict
+        self.in_order = True  # whether the user wrote the keys in the order of `children`
+        paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(structure)]
+        if names is None or len(names) != len(paths):
+            names = [None] * len(paths)  # type: ignore[list-item]
+        for index, (path, name) in enumerate(zip(paths, names, strict=True)):
+            here = self
+            for step in path:
+                here = here._child(step)
+            here.index, here.name = index, name
+        self._note_order(structure if written is None else written)
+
+    def _child(self, step: Any) -> "Places":
+        util = jax.tree_util
+        self.keyed = not isinstance(step, (util.SequenceKey, util.FlattenedIndexKey))
+        key = getattr(step, "name", None) or getattr(step, "key", getattr(step, "idx", None))
+        if key not in self.children:
+            child = Places(())
+            child.path = (*self.path, key)
+            child.by_key = isinstance(step, util.DictKey)
+            self.children[key] = child
+        return self.children[key]
+
+    def _note_order(self, written: Any) -> None:
+        if isinstance(written, dict):
+            self.in_order = [key for key in written if key in self.children] == [*self.children]
+        for key, child in self.children.items():
+            part = _entry(written, key)
+            if part is not None:
+                child._note_order(part)
+
+    @property
+    def tensors(self) -> list["Places"]:
+        """The tensors from here on down."""
+        if self.index is not None:
+            return [self]
+        return [tensor for child in self.children.values() for tensor in child.tensors]
+
+    @property
+    def number(self) -> int:
+        """The number of the tensor, or of the first one in a structure."""
+        first = self.tensors[0].index
+        assert first is not None
+        return first
+
+    @property
+    def named(self) -> dict[str, "Places"]:
+        """The tensors from here on down that no other has the name of, by name."""
+        tensors = self.tensors
+        names = [tensor.name for tensor in tensors]
+        return {t.name: t for t in tensors if t.name is not None and names.count(t.name) == 1}
+
+    @property
+    def goes_by_place(self) -> bool:
+        """Whether a list of everything from here on down can mean one order only."""
+        return self.in_order and all(child.goes_by_place for child in self.children.values())
+
+    @property
+    def label(self) -> str:
+        """What stands before `_loss` in the logs: `a`, or `n/a` within a dict's entry `n`."""
+        path = list(self.path)
+        if self.name is not None and not self.by_key:
+            path[-1:] = [self.name]
+        if not path or (len(path) == 1 and isinstance(path[0], int)):
+            return "_".join(["output", *map(str, path)])
+        return "/".join(map(str, path))
+
+    def filled(self, values: list) -> Any:
+        """The structure with a value for every tensor, found by its number."""
+        if self.index is not None:
+            return values[self.index]
+        if self.keyed:
+            return {key: child.filled(values) for key, child in self.children.items()}
+        return [child.filled(values) for child in self.children.values()]
+
+
+class StructureError(ValueError):
+    """What was given cannot belong to a structure of the model."""
+
+
+def parts(
+    places: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]
+) -> Iterator[tuple[Places, Any]]:
+    """Which part of what was given belongs to which place, in the order in which it was given.
+
+    Args:
+        places: A structure of tensors (no tensor).
+        given: A dict, namedtuple, list or tuple.
+        what: The argument's name, for messages.
+        is_leaf: Whether a part is one thing, e.g. one array, for one tensor.
+
+    Raises:
+        StructureError: If there is no way to tell, or names that the model does not have.
+    """
+    named = _by_name(given)
+    if named is not None:
+        known: dict[Any, Places] = dict(places.named)
+        known.update(places.children if places.keyed else {})
+        if all(key in known for key in named):
+            found = [(known[key], part) for key, part in named.items()]
+            meant = [tensor.index for place, _ in found for tensor in place.tensors]
+            if len(set(meant)) < len(meant):
+                raise unlike(places, given, what)
+            if not places.keyed:
+                found.sort(key=lambda pair: pair[0].number)
+            yield from found
+            return
+        if isinstance(given, Mapping):
+            if len(named) == len(places.tensors) == 1 and places.tensors[0].name is None:
+                yield places.tensors[0], next(iter(named.values()))
+                return
+            raise _unknown_name(places, named, what)
+        given = tuple(given)  # a namedtuple of other names is a tuple
+    if not isinstance(given, (list, tuple)):
+        raise unlike(places, given, what)
+    tensors, children = places.tensors, list(places.children.items())
+    flat = len(given) == len(tensors) and all(part is None or is_leaf(part) for part in given)
+    by_child = not places.keyed and len(given) == 1 + max(places.children, default=-1)
+    if flat or by_child or (places.keyed and len(given) == len(children)):
+        if not (places.goes_by_place if flat else places.in_order):
+            raise _either_order(places, given, what)
+        if flat:
+            yield from zip(tensors, given, strict=True)
+        elif by_child:
+            yield from ((child, given[key]) for key, child in children)
+        else:
+            yield from ((child, given[i]) for i, (_, child) in enumerate(children))
+        return
+    raise unlike(places, given, what)
+
+
+def match(places: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list:
+    """What was given for each tensor, in the order of `places.tensors`; None where nothing was.
+
+    A structure around a single tensor, or around a single part, may be there or not.
+
+    Example:
+        >>> places = Places([1.0, 2.0], names=["b", "a"])
+        >>> match(places, {"a": 10, "b": 20}, "y", lambda part: not isinstance(part, dict))
+        [20, 10]
+    """
+    found: list = [None] * len(places.tensors)
+
+    def put(here: Places, part: Any) -> None:
+        if part is None:
+            return
+        if here.index is None and not is_leaf(part):
+            for child, of_child in parts(here, part, what, is_leaf):
+                put(child, of_child)
+            return
+        if here.index is None and len(here.tensors) == 1:
+            here = here.tensors[0]
+        if here.index is not None and not is_leaf(part):
+            part = _only(here, part, what, is_leaf)
+        if here.index is None:
+            raise unlike(here, part, what)
+        found[here.index - places.number] = part
+
+    put(places, given)
+    return found
+
+
+def _only(place: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
+    """The one leaf in a structure that is given for a single tensor."""
+    while not is_leaf(given):
+        if isinstance(given, Mapping):
+            given = entry_of(place, given, what)
+        elif isinstance(given, (list, tuple)) and len(given) == 1:
+            (given,) = given
+        else:
+            raise unlike(place, given, what)
+    return given
+
+
+def entry_of(place: Places, given: Mapping, what: str) -> Any:
+    """What a dict holds for the one tensor that it is given for, by its name if it has one."""
+    names = [str(name) for name in (place.name, *place.path[-1:]) if name is not None]
+    unknown = [key for key in given if str(key) not in names and place.name is not None]
+    if unknown or len(given) != 1:
+        raise _unknown_name(place, dict(given), what, names)
+    return next(iter(given.values()))
+
+
+def is_array(part: Any) -> bool:
+    """Whether a part of the data is one array; lists of numbers are."""
+    if part is None or hasattr(part, "shape"):
+        return True
+    if isinstance(part, Mapping):
+        return False
+    if isinstance(part, (list, tuple)):
+        return bool(part) and not any(_is_part(leaf) for leaf in _flat(part))
+    return True
+
+
+def _flat(given: Any) -> Iterator[Any]:
+    if isinstance(given, Mapping):
+        for part in given.values():
+            yield from _flat(part)
+    elif isinstance(given, (list, tuple)):
+        for part in given:
+            yield from _flat(part)
+    else:
+        yield given
+
+
+def _is_part(leaf: Any) -> bool:
+    """Whether it stands for itself: an array with axes, or nothing for one of several tensors."""
+    return leaf is None or bool(getattr(leaf, "shape", ()))
+
+
+def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
+    """Everything in a structure that is one thing, in the order in which it was written."""
+    if given is None or is_leaf(given):
+        return [given]
+    inside = given.values() if isinstance(given, Mapping) else given
+    return [leaf for part in inside for leaf in leaves(part, is_leaf)]
+
+
+def _by_name(given: Any) -> dict | None:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, tuple) and hasattr(given, "_fields"):
+        return dict(zip(given._fields, given, strict=True))
+    return None
+
+
+def _entry(structure: Any, key: Any) -> Any:
+    try:
+        return getattr(structure, key) if hasattr(structure, "_fields") else structure[key]
+    except (TypeError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _unknown_name(
+    places: Places, named: Mapping, what: str, known: list[str] | None = None
+) -> StructureError:
+    known = known or [*map(str, places.children if places.keyed else ()), *places.named]
+    missing = next((key for key in named if str(key) not in known), next(iter(named)))
+    names = ", ".join(map(repr, dict.fromkeys(known))) or "none"
+    return StructureError(
+        f"{what} names {missing!r}, which the model does not have."
+        f"{did_you_mean(str(missing), known)}\n  Its names: {names}."
+    )
+
+
+def unlike(places: Places, given: Any, what: str) -> StructureError:
+    """The error for what is neither of the model's form nor one for every tensor."""
+    labels = [tensor.name or tensor.label for tensor in places.tensors]
+    came = "a single one"
+    if isinstance(given, (list, tuple, Mapping)):
+        came = f"a {type(given).__name__} of {len(given)}"
+    names = list(places.named)
+    if places.keyed and all(child.index is not None for child in places.children.values()):
+        names = list(places.children)
+    fixes = []
+    if len(names) == len(labels):
+        fixes.append(f"{what}={{{', '.join(f'{name!r}: …' for name in names)}}}")
+    if places.goes_by_place or not fixes:
+        fixes.append(f"a list of {len(labels)}")
+    return StructureError(
+        f"{what} must have a part for each of {len(labels)} tensors of the model "
+        f"({', '.join(map(repr, labels))}); received {came}.\n  Fix: {', or '.join(fixes)}."
+    )
+
+
+def _either_order(places: Places, given: Any, what: str) -> StructureError:
+    unordered = places
+    while unordered.in_order:
+        unordered = next(c for c in unordered.children.values() if not c.goes_by_place)
+    keys = [repr(key) for key in unordered.children]
+    example = ", ".join(f"{key}: …" for key in keys)
+    return StructureError(
+        f"{what} is a {type(given).__name__} without names, and the model has a dict there whose "
+        "keys were not written in alphabetical order, so that a list could mean either order.\n"
+        f"  Its keys: {', '.join(keys)}.\n  Fix: {what}={{{example}}}."
+    )
