@@ -32,7 +32,7 @@ def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
         # Only what is stored in chunks has checksums: one chunk, where that is possible.
         how = {"chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True, "fletcher32": True}
     dataset = group.create_dataset(key, data=value, **how)
-    dataset.attrs[CHECKSUM] = _checksum(value)
+    dataset.attrs[CHECKSUM] = checksum(value)
     if value.dtype.name == "bfloat16":
         # HDF5 has no bfloat16; Keras writes its raw bytes and says so.
         dataset.attrs["dtype"] = "bfloat16"
@@ -49,7 +49,7 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
         value = np.asarray(dataset)
         expected = _expected(dataset, CHECKSUM)
         says = dataset.attrs["dtype"] if value.dtype.kind == "V" else None
-    if expected is not None and _checksum(value) != expected:
+    if expected is not None and checksum(value) != expected:
         raise damaged(where)
     if value.dtype.kind == "V" and value.dtype.itemsize == 2:
         if says != "bfloat16":
@@ -110,7 +110,8 @@ def _expected(owner: Any, name: str) -> int | None:
     return int(owner.attrs[name])
 
 
-def _checksum(value: np.ndarray) -> np.uint32:
+def checksum(value: np.ndarray) -> np.uint32:
+    """The CRC-32 of an array's bytes."""
     flat = np.ascontiguousarray(value).reshape(-1)
     return np.uint32(zlib.crc32(flat.view(np.uint8).data))
 

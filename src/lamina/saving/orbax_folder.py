@@ -1,14 +1,23 @@
-"""Folders of checkpoints in the format of Orbax, as `OrbaxCheckpoint` writes them."""
+"""Folders of checkpoints in the format of Orbax, as `OrbaxCheckpoint` writes them.
 
+Orbax has checksums for its own lists, and not for large arrays: those of ours are beside them, as
+one more part of the checkpoint. Folders without them are read as well.
+"""
+
+import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
-from lamina.saving.weights_file import DamagedFileError, WeightsMismatchError
+from lamina.saving.hdf5 import DamagedFileError, checksum, damaged
+from lamina.saving.weights_file import WeightsMismatchError
 
+CHECKSUMS = "checksums"
 _SIGNS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "pytree")
 
 
@@ -46,20 +55,27 @@ def config_in(checkpoint: Path) -> str:
     ocp = orbax()
     try:
         found = ocp.load_checkpointables(checkpoint, {"model_config": None})
-        return str(found["model_config"]["config"])
+        config = str(found["model_config"]["config"])
     except Exception:
         raise DamagedFileError(
             f"{checkpoint} holds no architecture, only weights, or is damaged.\n"
             "  Fix: make the model and call model.load_weights(folder)."
         ) from None
+    known = _checksums_in(checkpoint)
+    if known is not None and known.get("") != zlib.crc32(config.encode()):
+        raise _damaged(checkpoint, "model_config")
+    return config
 
 
 def shapes_in(checkpoint: Path) -> dict[str, Any]:
     """Shape and type of every array, without reading one."""
     try:
-        return orbax().pytree_metadata(checkpoint, checkpointable_name="pytree").metadata
+        shapes = orbax().pytree_metadata(checkpoint, checkpointable_name="pytree").metadata
     except Exception:
-        raise DamagedFileError(f"{checkpoint} is no whole checkpoint of Orbax.") from None
+        shapes = None
+    if not isinstance(shapes, Mapping):
+        raise DamagedFileError(f"{checkpoint} is no whole checkpoint of Orbax.")
+    return dict(shapes)
 
 
 def size_of(shapes: Mapping[str, Any]) -> int:
@@ -72,6 +88,7 @@ def read_checkpoint(model: Any, checkpoint: Path) -> None:
 
     Raises:
         WeightsMismatchError: If they do not fit.
+        DamagedFileError: If one is damaged.
     """
     found = _by_path(shapes_in(checkpoint), model.name)
     groups = model.get_state_tree()
@@ -84,10 +101,61 @@ def read_checkpoint(model: Any, checkpoint: Path) -> None:
                 f"{checkpoint}: weight {'/'.join(path)} has shape {here} in the model and "
                 f"{'none' if there is None else tuple(there)} in the checkpoint."
             )
-    loaded = orbax().load_checkpointables(checkpoint, {"pytree": None})["pytree"]
+    try:
+        loaded = orbax().load_checkpointables(checkpoint, {"pytree": None})["pytree"]
+    except Exception:
+        raise _damaged(checkpoint, "pytree") from None
+    _compare(checkpoint, loaded)
     values = _by_path(loaded, model.name)
     model.set_state_tree({group: _taken(tree, values, model.name, group)
                           for group, tree in groups.items()})  # fmt: skip
+
+
+def checksums(tree: Mapping[str, Any], config: str | None = None) -> dict[str, str]:
+    """What is saved beside a checkpoint: the checksum of every array, and of the architecture.
+
+    Args:
+        tree: Nested dicts of arrays.
+        config: The architecture as JSON, if it is saved.
+    """
+    known = {path: int(checksum(value)) for path, value in _leaves(tree, "")}
+    if config is not None:
+        known[""] = zlib.crc32(config.encode())
+    return {"crc32": json.dumps(known)}
+
+
+def _checksums_in(checkpoint: Path) -> dict[str, int] | None:
+    if not (checkpoint / CHECKSUMS).is_dir():
+        return None
+    try:
+        found = orbax().load_checkpointables(checkpoint, {CHECKSUMS: None})
+        return dict(json.loads(found[CHECKSUMS]["crc32"]))
+    except Exception:
+        raise _damaged(checkpoint, CHECKSUMS) from None
+
+
+def _compare(checkpoint: Path, tree: Mapping[str, Any]) -> None:
+    known = _checksums_in(checkpoint)
+    if known is None:
+        return
+    known.pop("", None)
+    for path, value in _leaves(tree, ""):
+        if known.pop(path, None) != int(checksum(value)):
+            raise _damaged(checkpoint, path)
+    for path in known:
+        raise _damaged(checkpoint, path)
+
+
+def _leaves(tree: Any, path: str) -> Iterator[tuple[str, np.ndarray]]:
+    if not isinstance(tree, Mapping):
+        yield path, np.asarray(tree)
+        return
+    for key, value in tree.items():
+        yield from _leaves(value, f"{path}/{key}" if path else str(key))
+
+
+def _damaged(checkpoint: Path, where: str) -> DamagedFileError:
+    return DamagedFileError(f"{checkpoint}: {damaged(where)}")
 
 
 def _taken(tree: Any, values: Mapping, name: str, group: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core import registry
 from lamina.core.arguments import explain_arguments
-from lamina.saving.orbax_folder import orbax
+from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
 from lamina.training.callbacks.checkpoint import ModelCheckpoint
 
 
@@ -109,9 +109,11 @@ class OrbaxCheckpoint(ModelCheckpoint):
             state = {kind: state[kind] for kind in kinds}
         # Copies: the next step takes the memory of the arrays for its own.
         payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
+        config = None
         if not self.save_weights_only:
             config = json.dumps(registry.serialize_whole(self.model))
             payload["model_config"] = {"config": config}
+        payload[CHECKSUMS] = checksums(payload["pytree"], config)
         step = epoch if self.save_freq == "epoch" else int(self.model.optimizer.iterations)
         if self.save_on_background:
             self.checkpointer.save_checkpointables_async(step, payload)
