@@ -263,3 +263,54 @@ def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blo
     lamina.utils.set_random_seed(1)
     resident.fit(x, y, batch_size=20, epochs=2, verbose=0)
     assert same_weights(gathered, resident)
+
+
+def large(folder, kind, array):
+    """An array larger than what may stay on the device, in RAM or in a mapped file."""
+    if kind == "in memory":
+        return array
+    np.save(folder / "x.npy", array)
+    return np.load(folder / "x.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("kind", ["in memory", "mapped"])
+def test_a_missing_number_in_the_last_row_of_a_large_set_is_found(
+    blobs, tmp_path, no_room, kind, shuffle
+):
+    x, y = blobs
+    x = x.copy()
+    x[99, 1] = np.nan
+    model = classifier()
+    with pytest.raises(ValueError, match="x holds 1 number that is NaN") as caught:
+        model.fit(large(tmp_path, kind, x), y, shuffle=shuffle, verbose=0)
+    assert "In row 99 (from 0) of the data." in "".join(caught.value.__notes__)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_a_missing_number_in_large_validation_data_is_found(blobs, no_room):
+    x = np.concatenate([blobs[0], np.full((1, 4), np.inf, "float32")])
+    with pytest.raises(ValueError, match="validation_data: x holds 4 numbers that are NaN or inf"):
+        classifier().fit(*blobs, validation_data=(x, np.zeros(101)), verbose=0)
+
+
+def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_room, monkeypatch):
+    monkeypatch.setattr("lamina.training.host_feed._BYTES_LOOKED_THROUGH", 0)
+    y = blobs[1].copy()
+    y[77] = 3
+    with pytest.raises(ValueError, match="the labels run from 0 to 3") as caught:
+        classifier().fit(blobs[0], y, verbose=0)
+    assert "In row 77 (from 0) of the data." in "".join(caught.value.__notes__)
+
+
+def test_rows_are_looked_at_once(blobs, no_room, monkeypatch):
+    looked = []
+    check = lamina.training.loop.Loop._check_data
+
+    def counting(self, x, *others, **where):
+        looked.append(len(x))
+        check(self, x, *others, **where)
+
+    monkeypatch.setattr("lamina.training.loop.Loop._check_data", counting)
+    classifier().fit(*blobs, epochs=3, verbose=0)
+    assert sum(looked) == 32 + 100  # the example, and all

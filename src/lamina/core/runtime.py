@@ -75,4 +75,33 @@ def _forget_oldest_programs(folder: Path) -> None:
         return  # another process is at it
 
 
+_forked = {"after JAX began": False}
+
+
+def _note_fork() -> None:
+    from jax._src import xla_bridge  # has no public name
+
+    if xla_bridge.backends_are_initialized():
+        _forked["after JAX began"] = True
+
+
+def refuse_after_fork(what: str) -> None:
+    """Refuse to compute in a forked child of a process that has used JAX: it would hang.
+
+    JAX's threads are not copied by a fork, and the child would wait for them for ever.
+
+    Raises:
+        RuntimeError: If this process is such a child.
+    """
+    if _forked["after JAX began"]:
+        raise RuntimeError(
+            f"{what}() cannot work in this process: it was forked from one that had used JAX, "
+            "whose threads a fork does not copy.\n"
+            "  Fix: multiprocessing.get_context('spawn').Process(…), or fork before the first "
+            "model is made."
+        )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 _keep_compiled_programs()

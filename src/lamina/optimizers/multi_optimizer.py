@@ -100,10 +100,12 @@ class OptimizerMap(MutableMapping):
 class MultiOptimizer(Optimizer):
     """Hands each weight to an optimizer of its own.
 
-    Learning rates are set on `optimizer.optimizers`, one by one; each of them has its own.
+    Learning rates are set on `optimizer.optimizers`, one by one; each of them has its own. The
+    callbacks `LearningRateScheduler` and `ReduceLROnPlateau` change all by the same factor.
 
     Args:
-        optimizer_map: An `OptimizerMap`, or a function from a Variable to an optimizer.
+        optimizer_map: An `OptimizerMap`, a function from a Variable to an optimizer, or one
+            optimizer for all.
         loss_scale_factor: That of all its optimizers.
         name: Part of the names of its variables.
 
@@ -119,10 +121,12 @@ class MultiOptimizer(Optimizer):
 
     def __init__(
         self,
-        optimizer_map: OptimizerMap | Callable[[Variable], Optimizer],
+        optimizer_map: OptimizerMap | Optimizer | Callable[[Variable], Optimizer],
         loss_scale_factor: float | None = None,
         name: str | None = None,
     ):
+        if isinstance(optimizer_map, Optimizer):
+            optimizer_map = OptimizerMap(optimizer_map)
         if not callable(optimizer_map):
             raise TypeError(
                 "MultiOptimizer needs an OptimizerMap, or a function from a Variable to an "

@@ -2,7 +2,7 @@
 
 A stretch is a stack of batches of one size that lies on the device, and the order in which to
 take its rows. A data set that fits the budget is one stretch that stays there (resident); a
-larger one, or a generator, is streamed (`streaming.py`): cut into stretches that are prepared
+larger one, or a generator, is streamed (`stream_feed.py`): cut into stretches that are prepared
 while the one before runs.
 """
 
@@ -33,6 +33,7 @@ class Feed(Protocol):
     used_up: bool  # whether the source gave all that it can ever give
     states: RandomStates  # of the generators that the source may draw from
     interrupted: Callable[[], bool]  # whether to give up waiting for batches
+    check: Callable[[Any, Any, Any], None]  # looks at x, y and sample_weight before they are used
 
     def steps_in(self, epoch: int) -> int | None:
         """Number of steps that this epoch will have, if it is known."""
@@ -92,6 +93,8 @@ class ResidentFeed:
         self.used_up = False
         self.states = RandomStates()
         self.interrupted: Callable[[], bool] = lambda: False
+        # Set by the loop: looks at rows that the example did not have, before they are used.
+        self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self._data: Any = None
         self._skipped = 0
 

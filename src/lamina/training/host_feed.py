@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.training import checks
@@ -48,8 +49,40 @@ class HostFeed(ResidentFeed):
             y = head(y)
         return self.prepare(convert(head(x), text=True)), convert(y), sample_weight
 
+    # Whether all rows have been looked at; the same data need it once.
+    _looked_through = False
+
     def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
         yield from prefetched(self._gathered(order, first, last), lambda: self.interrupted())
+        self._looked_through = self._looked_through or last == self.steps_through
+
+    def _look(self, data: Any, rows: slice | np.ndarray) -> None:
+        """Check rows that are about to be used, once in a run.
+
+        Args:
+            data: The rows, with others behind them.
+            rows: Which ones of the user's arrays they are.
+        """
+        if self._looked_through:
+            return
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.samples))
+
+        def check(part: slice) -> None:
+            self.check(*unpack_x_y_sample_weight(jax.tree.map(lambda a: a[part], data)))
+
+        try:
+            check(slice(len(rows)))
+        except ValueError as error:
+            for i, row in enumerate(rows):
+                try:
+                    check(slice(i, i + 1))
+                except ValueError as of_one:
+                    # What is wrong with labels is seen in many, where a number is NaN in one.
+                    told = of_one if _is_not_finite(data, i) else error
+                    told.add_note(f"  In row {int(row)} (from 0) of the data.")
+                    raise told from None
+            raise
 
     def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
         size, whole = self.batch_size, self.samples // self.batch_size
@@ -92,11 +125,15 @@ class HostFeed(ResidentFeed):
             else:
                 # `clip` writes into the target itself; every number is in range anyway.
                 np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
-        return jax.tree.unflatten(structure, taken), places
+        data = jax.tree.unflatten(structure, taken)
+        self._look(data, rows if picked is None else picked)
+        return data, places
 
 
 class SmallRowsFeed(HostFeed):
     """The same for many small rows that could stay on the device, and are gathered sooner here."""
+
+    _looked_through = True  # in the example
 
     def example(self) -> tuple[Any, Any, Any]:
         return ResidentFeed.example(self)
@@ -123,9 +160,16 @@ class BatchwiseFeed(HostFeed):
             picked = rows if order is None else order[rows]
             one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
             x, y, sample_weight = unpack_x_y_sample_weight(one)
-            return pack_x_y_sample_weight(self.prepare(x), y, sample_weight)
+            data = pack_x_y_sample_weight(self.prepare(x), y, sample_weight)
+            self._look(data, picked)
+            return data
 
         return stacked(batch(step) for step in range(first, last))
+
+
+def _is_not_finite(data: Any, row: int) -> bool:
+    floats = [a for a in jax.tree.leaves(data) if jnp.issubdtype(a.dtype, jnp.floating)]
+    return not all(np.isfinite(array[row]).all() for array in floats)
 
 
 def _mapped_file(array: Any) -> mmap.mmap | None:

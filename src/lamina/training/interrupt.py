@@ -1,32 +1,61 @@
-"""Ctrl-C while a model trains."""
+"""Ctrl-C, and the SIGTERM of a scheduler, while a model trains."""
 
 import signal
 import threading
 from typing import Any
 
+# What a shell says of a process that SIGTERM ended.
+_EXIT_CODE = 128 + signal.SIGTERM
+
 
 class Interrupt:
-    """Ctrl-C during training asks it to stop at the next opportunity; a second one raises."""
+    """Ctrl-C or SIGTERM during training asks it to stop at the next opportunity; a second raises.
+
+    What the user has set for a signal himself is left alone.
+    """
+
+    _OURS_TO_SET = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self.terminated = False  # whether by SIGTERM: the process is to end
+        self._before: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            if self._before is signal.default_int_handler:
-                signal.signal(signal.SIGINT, self._ask)
+            for number, usual in self._OURS_TO_SET.items():
+                if signal.getsignal(number) is usual:
+                    self._before.append((number, usual))
+                    signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self._before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._before)
+        for number, usual in self._before:
+            signal.signal(number, usual)
 
     def is_asked(self) -> bool:
         return self.asked
 
-    def _ask(self, *args: Any) -> None:
-        if self.asked:
+    @property
+    def by(self) -> str:
+        """What asked."""
+        return "SIGTERM" if self.terminated else "Ctrl-C"
+
+    def end_process(self) -> None:
+        """After SIGTERM, when everything is in order: end with its exit code, 143.
+
+        Raises:
+            SystemExit: If it was SIGTERM that asked.
+        """
+        if self.terminated:
+            raise SystemExit(_EXIT_CODE)
+
+    def _ask(self, number: int, _: Any) -> None:
+        again, self.asked = self.asked, True
+        self.terminated = self.terminated or number == signal.SIGTERM
+        if again:
+            self.end_process()
             raise KeyboardInterrupt
-        self.asked = True

@@ -34,7 +34,6 @@ from lamina.training.interrupt import Interrupt
 from lamina.training.pending import PendingLogs, Reading
 from lamina.training.program import Outcome, batch_at
 from lamina.training.progress import Progress, choose_progress
-from lamina.training.stream_feed import StreamFeed
 from lamina.training.stretches import Stretch
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
@@ -171,9 +170,10 @@ class Loop:
             hooks.on_train_end(logs)
             if interrupt.asked:
                 progress.say(
-                    "Stopped by Ctrl-C. The model keeps what it has learned; "
+                    f"Stopped by {interrupt.by}. The model keeps what it has learned; "
                     "model.history has the finished epochs."
                 )
+        interrupt.end_process()
         return history
 
     def _train_epoch(
@@ -340,6 +340,7 @@ class Loop:
             progress.epoch_begins(None, None, feed.steps)
             logs = self._test(feed, hooks, progress, interrupt)
             progress.epoch_ends(logs)
+        interrupt.end_process()
         if interrupt.asked:
             raise KeyboardInterrupt
         return logs
@@ -463,8 +464,7 @@ class Loop:
         checks.class_weight(model, class_weight)
         if training:
             checks.something_learns(model)
-        if isinstance(feed, StreamFeed):
-            feed.check = partial(self._check_data, where=where)
+        feed.check = partial(self._check_data, where=where)
 
     def _widen(self, feed: Feed, batch_size: int | None, steps: int | None) -> None:
         """Measure in larger batches, where the user left the size to us and it cannot matter.

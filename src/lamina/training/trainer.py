@@ -17,6 +17,7 @@ from lamina.core.errors import unknown_argument
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.layer_state import each_once
+from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless, still, value_and_grad, values_of
 from lamina.core.text import Prepared
 from lamina.core.threads import building, trained_by_another, training
@@ -431,6 +432,7 @@ class Trainer(Layer):
             The History: `history.history["loss"]` is the list of losses, one an epoch.
         """
         checks.compiled(self, "fit")
+        refuse_after_fork("fit")
         with training(self):
             return Loop(self).fit(
                 x,
@@ -472,6 +474,7 @@ class Trainer(Layer):
             whose result is a dict; a dict by name with `return_dict=True`.
         """
         checks.compiled(self, "evaluate")
+        refuse_after_fork("evaluate")
         with self._beside_training():
             logs = Loop(self).evaluate(
                 x,
@@ -511,6 +514,7 @@ class Trainer(Layer):
             steps: Number of batches, if not all.
             callbacks: Callbacks.
         """
+        refuse_after_fork("predict")
         return predict(self, x, batch_size, verbose, steps, callbacks)
 
     @explain_arguments
@@ -525,6 +529,7 @@ class Trainer(Layer):
     ) -> Any:
         """Learn from one batch; returns the loss and the metrics of that batch."""
         checks.compiled(self, "train_on_batch")
+        refuse_after_fork("train_on_batch")
         logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
         return logs if return_dict else self._in_order(logs)
 
@@ -535,6 +540,7 @@ class Trainer(Layer):
     ) -> Any:
         """Measure one batch; returns the loss and the metrics of that batch."""
         checks.compiled(self, "test_on_batch")
+        refuse_after_fork("test_on_batch")
         with self._beside_training():
             logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
@@ -543,6 +549,7 @@ class Trainer(Layer):
     @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
+        refuse_after_fork("predict_on_batch")
         return predict(self, x, WHOLE)
 
     def _beside_training(self) -> contextlib.AbstractContextManager:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from lamina.callbacks import LearningRateScheduler, ReduceLROnPlateau
+from lamina import optimizers
+from lamina.callbacks import LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
 from lamina.optimizers import SGD, schedules
 
 values = st.integers(-40, 40).map(lambda eighths: eighths / 8)
@@ -146,3 +147,43 @@ def test_a_scheduler_cannot_overrule_a_schedule_of_the_optimizer(model):
 def test_a_scheduler_needs_a_function():
     with pytest.raises(TypeError, match="needs a function .* received 0.1"):
         LearningRateScheduler(0.1)
+
+
+# Several optimizers
+
+
+def several(*, scaled=False):
+    chosen = optimizers.OptimizerMap(optimizers.SGD(0.5), {"bias": optimizers.SGD(0.125)})
+    optimizer = optimizers.MultiOptimizer(chosen)
+    return optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+
+
+def rates_of(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return [float(one.learning_rate) for one in optimizer.optimizers]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_schedule_changes_the_rates_of_all_optimizers_by_one_factor(model, train, scaled):
+    model.optimizer = several(scaled=scaled)
+    seen = []
+    watch = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(rates_of(model.optimizer)))
+    values = [0.25, 0.0, 0.0, 1.0]
+    logs = [{} for _ in values]
+    scheduler = LearningRateScheduler(lambda epoch, rate: values[epoch])
+    train([scheduler, watch], model, logs)
+    assert seen == [[0.0625, 0.25], [0.0, 0.0], [0.0, 0.0], [0.25, 1.0]]
+
+
+def test_a_plateau_lowers_each_rate_to_its_least(model, train):
+    model.optimizer = several()
+    plateau = ReduceLROnPlateau("loss", factor=0.5, patience=1, min_lr=0.1)
+    train([plateau], model, [{"loss": 1.0}] * 3)
+    assert rates_of(model.optimizer) == pytest.approx([0.1, 0.125])
+
+
+def test_one_optimizer_for_all_weights_is_a_map_too():
+    optimizer = optimizers.MultiOptimizer(optimizers.SGD(0.5))
+    assert rates_of(optimizer) == [0.5]
+    again = optimizers.MultiOptimizer.from_config(optimizer.get_config())
+    assert rates_of(again) == [0.5]

@@ -9,7 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.callbacks import Callback, CallbackList, CSVLogger, History, LambdaCallback
+from lamina.callbacks import (
+    Callback,
+    CallbackList,
+    CSVLogger,
+    History,
+    LambdaCallback,
+    RemoteMonitor,
+)
 
 EPOCHS = [{"loss": 3.0, "accuracy": 0.25}, {"loss": 1.0, "accuracy": 0.5}]
 VALIDATED = [{**logs, "val_loss": 2.0} for logs in EPOCHS]
@@ -262,3 +269,42 @@ def test_functions_are_called_as_hooks(model, train):
 def test_an_unknown_hook_is_refused_with_the_nearest():
     with pytest.raises(TypeError, match="no argument 'on_epoch_ends'. Did you mean 'on_epoch_end'"):
         LambdaCallback(on_epoch_ends=print)
+
+
+def test_a_lambda_callback_keeps_what_is_no_hook_as_an_attribute():
+    assert LambdaCallback(my_own=len).my_own([1]) == 1
+    with pytest.raises(TypeError, match="no argument 'epoch_end'"):
+        LambdaCallback(epoch_end=print)
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [(0.5, 0.5), (np.float32(0.5), 0.5), (np.zeros(1), 0.0), (np.arange(2), [0, 1])],
+)
+def test_a_remote_monitor_sends_plain_numbers(monkeypatch, value, sent):
+    posted = []
+    monkeypatch.setattr("requests.post", lambda url, json, **_: posted.append(json))
+    RemoteMonitor(send_as_json=True).on_epoch_end(2, {"loss": value})
+    assert posted == [{"epoch": 2, "loss": sent}]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_log_that_is_gone_on_with_has_its_names_once(tmp_path, exists):
+    path = tmp_path / "log.csv"
+    if exists:
+        path.write_text("epoch,loss,val_loss\n0,1.0,NA\n")
+    logger = CSVLogger(path, append=True)
+    logger.on_train_begin()
+    logger.on_epoch_end(1, {"loss": 0.5})
+    logger.on_train_end()
+    assert path.read_text().count("epoch,loss") == 1
+
+
+def test_a_log_without_names_is_written_if_a_subclass_says_so(tmp_path):
+    logger = CSVLogger(tmp_path / "log.csv")
+    assert logger.append_header
+    logger.append_header = False
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 0.5, "val_loss": 1.0})
+    logger.on_train_end()
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["0,0.5,1.0"]

@@ -5,9 +5,11 @@ import math
 
 import hypothesis.strategies as st
 import keras
+import numpy as np
 import pytest
 from hypothesis import given
 
+import lamina
 from lamina.callbacks import CallbackList, EarlyStopping, TerminateOnNaN
 
 # Eighths: exact in float32, in which Keras compares.
@@ -173,3 +175,47 @@ def test_a_lost_loss_may_be_made_an_error(model, train):
     assert not CallbackList([callback]).stops_on_nan
     with pytest.raises(RuntimeError, match="The loss is nan in epoch 1"):
         train([callback], model, [{"loss": math.nan}])
+
+
+# What subclasses expect
+
+
+@pytest.mark.parametrize("mode", ["auto", "min", "max"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda library, mode: library.callbacks.EarlyStopping("loss", mode=mode, min_delta=0.5),
+        lambda library, mode: library.callbacks.ReduceLROnPlateau("loss", mode=mode, min_delta=0.5),
+        lambda library, mode: library.callbacks.ModelCheckpoint(
+            "never.keras", "loss", mode=mode, save_best_only=True, initial_value_threshold=0.0
+        ),
+    ],
+)
+def test_the_comparison_is_there_for_subclasses_as_in_keras(model, make, mode):
+    mine, theirs = make(lamina, mode), make(keras, mode)
+    mine.set_model(model)
+    mine.on_train_begin()
+    theirs.set_model(model)
+    theirs._set_monitor_op()
+    assert mine.monitor_op is (lamina.ops.greater if mode == "max" else lamina.ops.less)
+    assert theirs.monitor_op is (keras.ops.greater if mode == "max" else keras.ops.less)
+    assert mine.min_delta == theirs.min_delta
+    for value in (0.0, 0.4, 0.6, 1.0):
+        assert mine._is_improvement(value, 0.5) == bool(theirs._is_improvement(value, 0.5))
+
+
+def test_a_comparison_of_ones_own_decides(model, train):
+    stopping = EarlyStopping("loss", patience=2)
+    stopping.monitor_op = np.greater
+    train([stopping], model, [{"loss": n} for n in (1.0, 2.0, 3.0, 2.5)])
+    assert stopping.best == 3.0
+
+
+def test_an_improvement_may_be_defined_by_a_subclass(model, train):
+    class Close(EarlyStopping):
+        def _is_improvement(self, monitor_value, reference_value):
+            return reference_value is None or abs(monitor_value - 1) < abs(reference_value - 1)
+
+    stopping = Close("loss", patience=5)
+    train([stopping], model, [{"loss": n} for n in (3.0, 0.5, 1.2, 2.0)])
+    assert stopping.best == 1.2

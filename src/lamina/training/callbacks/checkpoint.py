@@ -7,10 +7,10 @@ from typing import Any
 
 from lamina.core.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, costs_nothing
-from lamina.training.callbacks.monitor import Watch
+from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
-class ModelCheckpoint(Callback):
+class ModelCheckpoint(Monitoring, Callback):
     """Saves the model after epochs, or after so many batches: always, or when it is the best yet.
 
     Args:
@@ -70,6 +70,7 @@ class ModelCheckpoint(Callback):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.mode = mode
+        self.min_delta = 0.0
         self.save_freq = save_freq
         self.best = initial_value_threshold
         self.batches_since_save = 0
@@ -82,7 +83,7 @@ class ModelCheckpoint(Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self.save_best_only:
-            self._watch.begin(self.model)
+            self._begin_watching()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
@@ -109,7 +110,7 @@ class ModelCheckpoint(Callback):
             current = self._watch.value(logs, self.params)
             if current is None:
                 return
-            if not self._watch.better(current, than=self.best):
+            if not self._is_improvement(current, self.best):
                 self._say(epoch, f"{self.monitor} is {current:.5g}, the best is {self.best:.5g}")
                 return
             before = "" if self.best is None else f", before {self.best:.5g}"

@@ -13,10 +13,11 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: Functions `(epoch, logs)`.
         on_train_begin, on_train_end: Functions `(logs)`.
         on_train_batch_begin, on_train_batch_end: Functions `(batch, logs)`.
-        **hooks: Functions for other hooks of `Callback`, by name.
+        **hooks: Functions for other hooks of `Callback`, by name. Anything else becomes an
+            attribute.
 
     Raises:
-        TypeError: If there is no hook of that name.
+        TypeError: If a name looks like a misspelt hook.
 
     Example:
         >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -44,7 +45,7 @@ class LambdaCallback(Callback):
         }
         known = [*LOOP_HOOKS, *EPOCH_HOOKS, *(n for names in BATCH_HOOKS.values() for n in names)]
         for name, function in hooks.items():
-            if name not in known:
+            if name not in known and (name.startswith("on_") or f"on_{name}" in known):
                 raise unknown_argument("LambdaCallback", name, known)
             if function is not None:
                 setattr(self, name, function)

@@ -2,17 +2,19 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from lamina.core.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback
-from lamina.training.callbacks.monitor import Watch
+from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
 class LearningRateScheduler(Callback):
     """Sets the learning rate before every epoch, by a function.
 
     Puts `"learning_rate"` into the logs. For a rate that changes at every step, see
-    `lamina.optimizers.schedules`.
+    `lamina.optimizers.schedules`. With a `MultiOptimizer` the function is given, and gives, the
+    rate of its default optimizer; those of the others change by the same factor.
 
     Args:
         schedule: Function of the epoch (from 0) and the learning rate so far, or of the epoch
@@ -36,13 +38,15 @@ class LearningRateScheduler(Callback):
             )
         self.schedule = schedule
         self.verbose = verbose
+        self._rates: LearningRates | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        optimizer = self.model.optimizer
-        known = (epoch, float(optimizer.learning_rate))
+        if self._rates is None or self._rates.optimizer is not self.model.optimizer:
+            self._rates = LearningRates(self.model.optimizer)
+        known = (epoch, self._rates.main)
         rate = self.schedule(*known[: _number_of_arguments(self.schedule)])
         try:
-            optimizer.learning_rate = float(rate)
+            self._rates.set_main(float(rate))
         except TypeError as error:
             if isinstance(rate, (int, float)):
                 raise  # the optimizer's own words
@@ -55,13 +59,14 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs["learning_rate"] = LearningRates(self.model.optimizer).main
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(Monitoring, Callback):
     """Lowers the learning rate when a number has stopped improving.
 
-    Puts `"learning_rate"` into the logs: the one the epoch was trained with.
+    Puts `"learning_rate"` into the logs: the one the epoch was trained with. With a
+    `MultiOptimizer` each of its rates is lowered, and the logs have that of its default optimizer.
 
     Args:
         monitor: Name of the number in the logs.
@@ -129,22 +134,22 @@ class ReduceLROnPlateau(Callback):
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._watch.begin(self.model)
+        self._begin_watching()
         self._forget()
         # A rate that cannot be set is better known now than after ten epochs.
-        optimizer = self.model.optimizer
-        optimizer.learning_rate = float(optimizer.learning_rate)
+        for optimizer in LearningRates(self.model.optimizer).optimizers:
+            optimizer.learning_rate = float(optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = LearningRates(self.model.optimizer).main
         current = self._watch.value(logs, self.params)
         if current is None:
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self._watch.better(current, than=self.best):
+        if self._is_improvement(current, self.best):
             self.best = current
             self.wait = 0
         elif not self.in_cooldown():
@@ -153,19 +158,64 @@ class ReduceLROnPlateau(Callback):
                 self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:
-        optimizer = self.model.optimizer
-        old = float(optimizer.learning_rate)
-        # The optimizer keeps its rate in float32, which may lie a little above or below min_lr.
-        if old <= self.min_lr * (1 + 1e-6):
+        rates = LearningRates(self.model.optimizer)
+        before = rates.main
+        # An optimizer keeps its rate in float32, which may lie a little above or below min_lr.
+        above = [o for o in rates.optimizers if float(o.learning_rate) > self.min_lr * (1 + 1e-6)]
+        if not above:
             return
-        optimizer.learning_rate = max(old * self.factor, self.min_lr)
+        for optimizer in above:
+            optimizer.learning_rate = max(float(optimizer.learning_rate) * self.factor, self.min_lr)
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose:
             print(
                 f"Epoch {epoch + 1}: {self.monitor} has not improved; the learning rate goes from "
-                f"{old:g} to {float(optimizer.learning_rate):g}."
+                f"{before:g} to {rates.main:g}."
             )
+
+
+class LearningRates:
+    """The learning rate of an optimizer, or those of the optimizers inside a `MultiOptimizer`.
+
+    Args:
+        optimizer: The model's.
+
+    Example:
+        >>> from lamina.optimizers import SGD, MultiOptimizer, OptimizerMap
+        >>> several = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": SGD(0.25)}))
+        >>> rates = LearningRates(several)
+        >>> rates.set_main(0.25)
+        >>> [float(one.learning_rate) for one in several.optimizers]
+        [0.125, 0.25]
+    """
+
+    def __init__(self, optimizer: Any):
+        self.optimizer = optimizer
+        self._before_zero: list[float] | None = None
+
+    @property
+    def optimizers(self) -> list[Any]:
+        """Those that have a rate, the default of a `MultiOptimizer` last."""
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return list(getattr(optimizer, "optimizers", [optimizer]))
+
+    @property
+    def main(self) -> float:
+        """The rate, or that of the default optimizer."""
+        return float(self.optimizers[-1].learning_rate)
+
+    def set_main(self, rate: float) -> None:
+        """Set it, and change the other rates by the same factor."""
+        *others, main = self.optimizers
+        before = [float(one.learning_rate) for one in (*others, main)]
+        if before[-1] == 0 and self._before_zero is not None:
+            before = self._before_zero  # nothing can be told from zeros
+        elif rate == 0:
+            self._before_zero = before
+        for one, value in zip(others, before, strict=False):
+            one.learning_rate = rate if before[-1] == 0 else value * rate / before[-1]
+        main.learning_rate = rate
 
 
 def _number_of_arguments(function: Callable) -> int:

@@ -2,8 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from lamina.ops import greater, less
 
 # What Keras's own metrics are called; other names need a `mode`.
 _HIGHER_IS_BETTER = {
@@ -47,6 +49,7 @@ class Watch:
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.rises = mode == "max" if mode != "auto" else higher_is_better(monitor)
+        self.operation: Callable | None = None  # a subclass's own comparison
 
     def begin(self, model: Any) -> None:
         """Ask the model's own metrics which way is better, where the name doesn't tell.
@@ -106,7 +109,50 @@ class Watch:
             return False
         if than is None:
             return True
+        if self.operation is not None:
+            delta = self.min_delta if self.operation(1.0, 0.0) else -self.min_delta
+            return bool(self.operation(current - delta, than))
         return current - self.min_delta > than if self.rises else current + self.min_delta < than
+
+
+class Monitoring:
+    """What a subclass of a callback that watches a number expects of it, as in Keras."""
+
+    _watch: Watch
+    min_delta: float
+    model: Any
+
+    @property
+    def monitor_op(self) -> Callable | None:
+        """`ops.greater` or `ops.less`, whichever is better; None while it is not known.
+
+        Another comparison of two numbers may be assigned.
+        """
+        if self._watch.operation is not None or self._watch.rises is None:
+            return self._watch.operation
+        return greater if self._watch.rises else less
+
+    @monitor_op.setter
+    def monitor_op(self, operation: Callable | None) -> None:
+        self._watch.operation = operation
+
+    def _begin_watching(self) -> None:
+        """Know which way is better, from here on.
+
+        `min_delta` gets the sign with which `monitor_op(value - min_delta, best)` holds.
+        """
+        own = self._watch.operation
+        if own is None:
+            self._watch.begin(self.model)
+        rises = self._watch.rises if own is None else own(1.0, 0.0)
+        self.min_delta = self._watch.min_delta if rises else -self._watch.min_delta
+
+    def _set_monitor_op(self) -> None:
+        self._begin_watching()
+
+    def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
+        """Whether a number is better than another, or than none; may be overridden."""
+        return self._watch.better(monitor_value, than=reference_value)
 
 
 def higher_is_better(monitor: str) -> bool | None:

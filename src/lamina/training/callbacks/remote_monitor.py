@@ -47,7 +47,7 @@ class RemoteMonitor(Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         import requests
 
-        values = {name: np.asarray(value).tolist() for name, value in (logs or {}).items()}
+        values = {name: _plain(value) for name, value in (logs or {}).items()}
         record = {"epoch": epoch, **values}
         content = (
             {"json": record} if self.send_as_json else {"data": {self.field: json.dumps(record)}}
@@ -61,3 +61,9 @@ class RemoteMonitor(Callback):
                 LaminaWarning,
                 stacklevel=2,
             )
+
+
+def _plain(value: object) -> object:
+    """A number where there is one, also in an array; else a list."""
+    array = np.asarray(value)
+    return array.item() if array.size == 1 else array.tolist()

@@ -5,10 +5,10 @@ from typing import Any
 
 from lamina.core.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, costs_nothing
-from lamina.training.callbacks.monitor import Watch
+from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Monitoring, Callback):
     """Ends training when a number has stopped improving.
 
     Args:
@@ -71,14 +71,14 @@ class EarlyStopping(Callback):
         self.best_weights: list | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._watch.begin(self.model)
+        self._begin_watching()
         self._forget()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         current = self._watch.value(logs or {}, self.params)
         if current is None or epoch < self.start_from_epoch:
             return
-        improved = self._watch.better(current, than=self.best)
+        improved = self._is_improvement(current, self.best)
         if self.restore_best_weights and (improved or self.best_weights is None):
             self.best_weights = self.model.get_weights()
             self.best_epoch = epoch
@@ -86,7 +86,7 @@ class EarlyStopping(Callback):
         if improved:
             self.best = current
             self.best_epoch = epoch
-            if self.baseline is None or self._watch.better(current, than=self.baseline):
+            if self.baseline is None or self._is_improvement(current, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
