@@ -91,7 +91,7 @@ class Watch(lamina.callbacks.Callback):
 @pytest.fixture(scope="module")
 def model():
     """Always gives 0, so the loss of batch 3 is 9."""
-    dense = lamina.layers.Dense(1, kernel_initializer="zeros", use_bias=False, trainable=False)
+    dense = lamina.layers.Dense(1, kernel_initializer="zeros", use_bias=False)
     model = lamina.Sequential([lamina.Input((1,)), dense])
     model.compile(lamina.optimizers.SGD(0.0), "mse")
     return model
