@@ -470,6 +470,21 @@ def test_a_name_with_control_characters_is_refused(place, write_file, good_confi
     assert "\x1b" not in message
 
 
+def test_a_name_of_an_output_with_control_characters_is_refused(tmp_path):
+    inputs = lamina.Input((2,))
+    path = tmp_path / "model.keras"
+    lamina.Model(inputs, {"plain": lamina.layers.Dense(1)(inputs)}).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = parts["config.json"].replace(b'{"plain":', b'{"\\u001b[2J":')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    message = refusal(load, path)
+    assert "without control characters" in message
+    assert "\x1b" not in message
+
+
 def test_a_name_in_the_weights_does_not_reach_the_terminal(
     write_file, changed_weights, tmp_path, capsys
 ):

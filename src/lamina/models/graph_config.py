@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lamina import tree
-from lamina.core import registry
+from lamina.core import naming, registry
 from lamina.core.call_signature import signature_of
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.operation import Node, Operation
@@ -103,7 +103,10 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
 
     def endpoints(references: Any) -> Any:
         if isinstance(references, dict):
-            return {key: endpoints(value) for key, value in references.items()}
+            return {
+                naming.printable(key, "An input or output"): endpoints(value)
+                for key, value in references.items()
+            }
         if len(references) == 3 and isinstance(references[0], str):
             name, node_index, tensor_index = references
             first = _first_call(operations[name]) if name in operations else 0
