@@ -468,6 +468,26 @@ def test_validation_data_and_single_batches_match_names(learners):
     assert net.train_on_batch(X, Y, return_dict=True)["b_loss"] == pytest.approx(9)
 
 
+def test_columns_of_a_table_go_by_the_names_of_outputs_and_inputs(learners):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [2.0] * 4, "other": [0.0] * 4, "b": [5.0] * 4}).iloc[::-1]
+    logs = learners[lamina.Model].evaluate(X, table, verbose=0, return_dict=True)
+    assert logs == approx({**BOTH, "a_mae": 1})
+    net = difference(lambda it, s: {"IT": it, "IS": s})
+    net.compile(lamina.optimizers.SGD(0.0), "mse")
+    inputs = pandas.DataFrame({"IS": [0.0] * 4, "IT": [1.0] * 4})
+    history = net.fit(inputs, np.ones((4, 1)), validation_split=0.5, verbose=0).history
+    assert history == {"loss": [0], "val_loss": [0]}
+
+
+def test_the_compiled_loss_can_be_asked_for_in_a_loop_of_ones_own():
+    net = model("[b, a]")
+    net.compile("sgd", "mse", metrics={"a": ["mae"]})
+    y_pred = net(X)
+    assert float(net.compute_loss(X, Y, y_pred)) == pytest.approx(10)
+    assert net.compute_metrics(X, Y, y_pred)["a_mae"] == pytest.approx(1)
+
+
 def test_class_weights_go_with_the_one_output_that_has_a_loss():
     net = model("[a, b, c]")
     net.compile(lamina.optimizers.SGD(0.0), [None, "mse", None], run_eagerly=True)

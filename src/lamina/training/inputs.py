@@ -144,6 +144,14 @@ def named_columns(model: Any, x: Any) -> Any:
     return {name: x[name] for name in names if name in x.columns}
 
 
+def named_targets(model: Any, y: Any) -> Any:
+    """A table as a dict of its columns, where they are named as the model's several outputs are."""
+    names = getattr(model, "output_names", [])
+    if not is_table(y) or len(names) < 2 or not all(name in y.columns for name in names):
+        return y
+    return {name: y[name] for name in names}
+
+
 def validation_feed(
     model: Any, data: Any, batch_size: int | None, steps: int | None, say: Callable[[str], None]
 ) -> Feed:
@@ -157,7 +165,7 @@ def validation_feed(
     x, y, sample_weight = data, None, None
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-    x = named_columns(model, x)
+    x, y = named_columns(model, x), named_targets(model, y)
     return make_feed(x, y, sample_weight, batch_size, False, 0, steps, prepare=model.on_host)
 
 

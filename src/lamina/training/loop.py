@@ -25,6 +25,7 @@ from lamina.training.inputs import (
     limited,
     make_feed,
     named_columns,
+    named_targets,
     split_off_tail,
     validation_feed,
     whole_number,
@@ -78,6 +79,7 @@ class Loop:
         whole_number("initial_epoch", initial_epoch, least=0)
         checks.validation_freq(validation_freq)
         if validation_split and validation_data is None:
+            x, y = named_columns(model, x), named_targets(model, y)
             x, y, sample_weight, validation_data = split_off_tail(
                 x, y, sample_weight, validation_split
             )
@@ -429,7 +431,7 @@ class Loop:
         if hasattr(x, "shape"):
             checks.samples_in_input(self.model, x, others[0])
             with_batch_axis(self.model, x, refuse=True)
-        x = named_columns(self.model, x)
+        x, y = named_columns(self.model, x), named_targets(self.model, y)
         if batch_size is None:
             batch_size = default_batch_size(self.model)
         prepare = self.model.on_host

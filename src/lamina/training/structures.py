@@ -108,7 +108,7 @@ class Places:
         path = list(self.path)
         if self.name is not None and not self.by_key:
             path[-1:] = [self.name]
-        if not path or (len(path) == 1 and isinstance(path[0], int)):
+        if not path or (len(path) == 1 and isinstance(path[0], int) and not self.by_key):
             return "_".join(["output", *map(str, path)])
         return "/".join(map(str, path))
 

@@ -277,6 +277,9 @@ class Trainer(Layer):
 
         May be overridden; call `super().compute_loss(…)` for the usual part.
         """
+        checks.compiled(self, "compute_loss")
+        if not self._objectives.built and y_pred is not None:  # called in a loop of the user's own
+            self._build_objectives(y, y_pred)
         total = self._objectives.compute(y, y_pred, sample_weight)
         self._note_added_losses()
         added = self.losses
@@ -295,6 +298,9 @@ class Trainer(Layer):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Update the metrics with a batch and return them; may be overridden."""
+        checks.compiled(self, "compute_metrics")
+        if not self._objectives.built and y_pred is not None:
+            self._build_objectives(y, y_pred)
         self._objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
