@@ -70,6 +70,19 @@ def test_links_between_pages_lead_somewhere(page):
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
+def test_every_test_that_a_page_names_exists():
+    files = (ROOT / "tests").rglob("test_*.py")
+    known = {
+        name for file in files for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))
+    }
+    named = {
+        (_name(page), name)
+        for page in (ROOT / "docs").glob("*.md")
+        for name in re.findall(r"`(test_\w+)`", page.read_text("utf-8"))
+    }
+    assert [pair for pair in sorted(named) if pair[1] not in known] == []
+
+
 PROMISE = re.compile(r"\bat\s+(least|most)\s+(\d[\d.]*\d|\d)")
 NEEDS_DATA = re.compile(r"get_file\(|mnist\.load_data")
 

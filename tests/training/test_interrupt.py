@@ -58,6 +58,20 @@ def test_sigterm_ends_the_process_after_the_step_with_a_backup(blobs, tmp_path, 
 
 
 @pytest.mark.usefixtures("_usual_handlers")
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_second_signal_ends_training_at_once(blobs, number, error):
+    model = classifier()
+    press = lamina.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: [signal.raise_signal(number) for _ in range(2)]
+    )
+    with pytest.raises(error):
+        model.fit(*blobs, verbose=0, callbacks=[press])
+    assert int(model.optimizer.iterations.value) == 0
+
+
+@pytest.mark.usefixtures("_usual_handlers")
 def test_sigterm_ends_evaluate(blobs):
     with pytest.raises(SystemExit) as ended:
         classifier().evaluate(*blobs, batch_size=20, verbose=0, callbacks=[Signal(signal.SIGTERM)])

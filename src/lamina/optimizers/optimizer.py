@@ -57,7 +57,7 @@ class Optimizer:
         loss_scale_factor: The loss is multiplied by it, and gradients are divided by it: keeps
             small float16 gradients from becoming zero.
         gradient_accumulation_steps: Change the weights only every so many steps, with the mean
-            gradient since the last change. Schedules count every step.
+            gradient since the last change. Schedules and moving averages count every step.
         name: Part of the names of its variables.
 
     Raises:

@@ -429,8 +429,9 @@ class Trainer(Layer):
             class_weight: From class number to weight in the loss.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
-            steps_per_epoch: Steps that make an epoch, where the data has no end of its own.
-            validation_steps: Steps of validation, likewise.
+            steps_per_epoch: Steps that make an epoch, at most. An epoch goes on in the data where
+                the one before stopped, and ends with them; that an epoch is shorter is said.
+            validation_steps: Steps of a validation, which begins with the first batch every time.
             validation_batch_size: `batch_size` if None.
             validation_freq: Validate every so many epochs, or a list of epochs (from 1).
 
