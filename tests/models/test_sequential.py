@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import layers
 from lamina.layers import Concatenate, Dense, Dropout, Flatten, Input, InputLayer
 
 X = np.ones((2, 4), "float32")
@@ -246,3 +247,103 @@ def test_an_input_layer_can_be_asked_for_its_shape():
 def test_an_input_that_makes_no_sense_is_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         Input(**arguments)
+
+
+# -- without an Input ------------------------------------------------------------------------------
+
+
+def steps(length):
+    return np.random.default_rng(seed=length).normal(size=(4, length, 1)).astype("float32")
+
+
+def of_any_length(K=lamina):
+    return K.Sequential(
+        [K.layers.Conv1D(2, 3), K.layers.GlobalAveragePooling1D(), K.layers.Dense(1)]
+    )
+
+
+def test_data_of_another_length_than_the_first_gives_what_keras_gives():
+    ours, theirs = of_any_length(), of_any_length(keras)
+    for length in (8, 20, 5):
+        outputs = ours(steps(length)), theirs(steps(length))
+        if length == 8:
+            theirs.set_weights(ours.get_weights())
+            continue
+        np.testing.assert_allclose(outputs[0], np.asarray(outputs[1]), atol=1e-5)
+    assert ours.input_shape == (None, None, 1)
+    assert ours.layers[0].output.shape == (None, None, 2)
+    features = lamina.Model(ours.inputs, ours.layers[0].output)
+    assert features.predict(steps(9), verbose=0).shape == (4, 7, 2)
+
+
+def test_a_generator_may_change_its_lengths():
+    def batches():
+        for length in (8, 20, 8, 5):
+            yield steps(length), np.zeros((4, 1), "float32")
+
+    model = of_any_length()
+    model.compile("sgd", "mse")
+    model.fit(batches(), verbose=0)
+    weights = model.get_weights()
+    assert [model.predict(steps(n), verbose=0).shape for n in (8, 13)] == [(4, 1)] * 2
+    assert all(map(np.array_equal, model.get_weights(), weights))
+
+
+def test_a_model_read_from_a_file_takes_other_lengths_too(tmp_path):
+    model = of_any_length()
+    model(steps(8))
+    model.save(tmp_path / "model.keras")
+    loaded = lamina.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        loaded.predict(steps(13), verbose=0), np.asarray(model(steps(13))), atol=1e-6
+    )
+
+
+def test_layers_that_need_the_first_size_refuse_another():
+    model = lamina.Sequential([layers.Flatten(), layers.Dense(2)])
+    model(np.zeros((2, 4, 3)))
+    with pytest.raises(ValueError, match=r"of shape \(None, 4, 3\) and received shape \(2, 5, 3\)"):
+        model(np.zeros((2, 5, 3)))
+    assert model(np.zeros((2, 6, 2))).shape == (2, 2)  # as many numbers
+
+
+def test_an_input_in_front_says_what_the_model_takes():
+    model = lamina.Sequential([lamina.Input((8, 1)), *of_any_length().layers])
+    with pytest.raises(ValueError, match="received shape"):
+        model(steps(20))
+
+
+class SumOfDict(layers.Layer):
+    def call(self, x):
+        return x["a"] + x.get("b", 0)
+
+
+@pytest.mark.parametrize("names", ["ab", "a"])
+def test_a_first_layer_that_takes_a_dict_gets_it(names):
+    model = lamina.Sequential([SumOfDict(), layers.Dense(1)])
+    x = {name: np.ones((4, 3), "float32") for name in names}
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros((4, 1)), verbose=0)
+    np.testing.assert_allclose(model.predict(x, verbose=0), np.asarray(model(x)), atol=1e-6)
+
+
+class Untold(layers.Layer):
+    """Knows its output only when it computes it."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight((input_shape[-1],))
+
+    def call(self, x):
+        return x * self.factor
+
+    def compute_output_spec(self, *args, **kwargs):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("entry", [[], [lamina.Input((3,))]], ids=["data", "Input"])
+def test_a_layer_that_cannot_tell_its_output_runs(entry):
+    model = lamina.Sequential([*entry, Untold(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 1)), verbose=0)
+    assert model.predict(np.ones((5, 3)), verbose=0).shape == (5, 1)
+    assert [weight.shape for weight in model.weights] == [(3,), (3, 1), (1,)]

@@ -196,6 +196,9 @@ class Model(Trainer):
         outputs = super().__call__(*args, **kwargs)
         return outputs if call_state.layers else answer(outputs)
 
+    def take_shapes(self, x: Any) -> None:
+        """Get ready for inputs of these shapes, if they may be others than before."""
+
     def on_host(self, x: Any) -> Any:
         """The inputs as a compiled program takes them: what concerns text is computed here.
 

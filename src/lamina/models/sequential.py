@@ -12,7 +12,9 @@ from lamina.core.call_signature import is_shape
 from lamina.core.init_arguments import example_of
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
+from lamina.core.remat import collected_losses
 from lamina.core.text import Prepared, has_text
+from lamina.core.threads import building
 from lamina.core.variable import name_scope, resolve_shape
 from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
@@ -23,7 +25,8 @@ class Sequential(Model):
     """A plain stack of layers.
 
     The shape of the input may be given by an `Input` in front; otherwise the weights are made
-    when the model first sees data.
+    when the model first sees data. Data of another length or size are welcome later, if the layers
+    can take them; no weight is made anew.
 
     Args:
         layers: The layers, in order.
@@ -43,6 +46,7 @@ class Sequential(Model):
     _names: set[str]
     _drawn: Graph | None
     _is_given_text = False
+    _shape_is_of_data = False  # what `Input` would say was taken from the first data
 
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
@@ -154,11 +158,8 @@ class Sequential(Model):
                 "  Fix: put lamina.Input(shape) first, or call model.build((None, …))."
             )
         if not is_shape(input_shape):
-            # Several inputs, for a first layer that takes them: there is no Input to draw from.
             tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            trace_spec(self.call, tensors)
-            self._forget_losses()
-            self.built = True
+            self._build_for_several(tensors)
             return
         # Another batch may have another number of samples.
         shape = (None, *resolve_shape(input_shape)[1:])
@@ -170,6 +171,63 @@ class Sequential(Model):
             del self._stack[0], self._tensors[:]
             raise
 
+    def _build_for_several(self, tensors: Any) -> None:
+        """Make the weights for a first layer that takes several inputs, which no Input stands for.
+
+        Args:
+            tensors: Structure of symbolic tensors.
+        """
+        trace_spec(self.call, tensors)
+        self._forget_losses()
+        self.built = True
+
+    def take_shapes(self, x: Any) -> None:
+        """Let axes that are as long as in the first data be of any length, if the layers can.
+
+        Args:
+            x: Inputs to come; only the shape is read.
+        """
+        x = _alone(x)
+        if not self._shape_is_of_data or not hasattr(x, "shape") or self._graph is None:
+            return
+        entry = self._graph.input_list[0]
+        shape, known = tuple(x.shape), entry.shape
+        if len(shape) != len(known) or _fits(shape, known):
+            return
+        with building:
+            try:
+                with collected_losses():
+                    trace_spec(self._run_layers, KerasTensor((None, *shape[1:]), entry.dtype))
+            except Exception:
+                return  # the layers were made for other data: the check that follows says so
+            pairs = zip(known[1:], shape[1:], strict=True)
+            opened = (None, *(k if k == s else None for k, s in pairs))
+            if not self._redraw(opened):
+                self._redraw((None, *shape[1:]))
+
+    def _redraw(self, batch_shape: tuple) -> bool:
+        """Draw the graph for another shape of the input; whether the layers can tell theirs."""
+        entry, graph, tensors = self._stack[0], self._graph, list(self._tensors)
+        assert graph is not None
+        own = set(map(id, graph.nodes))
+        calls = [(layer, list(layer._inbound_nodes)) for layer in self.layers]
+        for layer, nodes in calls:
+            if all(id(node) in own for node in nodes):
+                layer._inbound_nodes.clear()  # so that `layer.output` is that of the new graph
+        dtype = graph.input_list[0].dtype
+        self._stack[0] = InputLayer(batch_shape=batch_shape, dtype=dtype, name=entry.name)
+        self._tensors.clear()
+        try:
+            self._draw()
+            if self.built:
+                return True
+        except Exception:
+            pass
+        self._stack[0], self._tensors[:], self._graph, self.built = entry, tensors, graph, True
+        for layer, nodes in calls:
+            layer._inbound_nodes[:] = nodes
+        return False
+
     def _draw(self) -> None:
         """Call the layers on the symbolic input; calls that are drawn already are kept."""
         start = self._stack[0] if self._stack else None
@@ -177,8 +235,11 @@ class Sequential(Model):
             if not self._tensors:
                 self._tensors.append(start.output)
             with contextlib.nullcontext() if self._building else name_scope(self.name):
-                for place in range(len(self._tensors), len(self._stack)):
-                    self._tensors.append(self._stack[place](self._tensors[-1]))
+                try:
+                    for place in range(len(self._tensors), len(self._stack)):
+                        self._tensors.append(self._stack[place](self._tensors[-1]))
+                except NotImplementedError:
+                    del self._tensors[1:]  # a layer cannot tell its output: there is no graph
         self._graph = None
         self.built = len(self._tensors) > 1
         if self.built:
@@ -192,16 +253,36 @@ class Sequential(Model):
 
     def _build_from(self, inputs: Any) -> None:
         self._is_given_text = has_text(inputs)
-        self.build(jax.tree.map(lambda x: tuple(x.shape), _alone(inputs)))
+        inputs = self._as_first_layer_takes(inputs)
+        if hasattr(inputs, "shape"):
+            given = bool(self._stack) and isinstance(self._stack[0], InputLayer)
+            self.build(tuple(inputs.shape))
+            self._shape_is_of_data = not given and self._graph is not None
+        else:
+            self._build_for_several(
+                jax.tree.map(lambda x: KerasTensor((None, *x.shape[1:]), x.dtype), inputs)
+            )
+        self.built = True  # if not drawn, then by the call that follows
+
+    def _as_first_layer_takes(self, inputs: Any) -> Any:
+        """The array itself, where it came in a list or dict of one for a layer of arrays."""
+        users_own = self.layers and not type(self.layers[0]).__module__.startswith("lamina.")
+        if isinstance(inputs, dict) and (users_own or len(inputs) > 1) and self._graph is None:
+            return inputs
+        return _alone(inputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if isinstance(inputs, Prepared):
             return super().call(inputs)
-        x = _alone(inputs)
+        x = self._as_first_layer_takes(inputs)
         if mask is not None:
             masking.set_masks(x, mask)
         if self._graph is not None:
+            self.take_shapes(x)
             x = self._graph._fit_input(x, self._graph.input_list[0])
+        return self._run_layers(x)
+
+    def _run_layers(self, x: Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -220,6 +301,8 @@ class Sequential(Model):
         }
         if self._build_shapes is not None:
             config["build_input_shape"] = self._build_shapes["input_shape"]
+        if self._shape_is_of_data:
+            config["shape_is_of_data"] = True  # which Keras needs not: it looks at no Input's shape
         return config
 
     @classmethod
@@ -233,6 +316,7 @@ class Sequential(Model):
         shape = config.get("build_input_shape")
         if shape and not model.built and model.layers:
             model.build(tuple(shape))
+        model._shape_is_of_data |= bool(config.get("shape_is_of_data"))
         return model
 
     def get_build_config(self) -> dict | None:
@@ -261,7 +345,7 @@ def _as_layer(given: Any) -> str:
 
 def _alone(inputs: Any) -> Any:
     """The array itself, where it came in a list or a dict of one."""
-    if isinstance(inputs, dict):
+    if isinstance(inputs, dict) and len(inputs) == 1:
         inputs = list(inputs.values())
     return inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
 

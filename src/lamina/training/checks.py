@@ -99,6 +99,8 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         x: Arrays, or anything with their structure and `shape`s.
         where: What comes before `x` in the message, e.g. `"validation_data: "`.
     """
+    if hasattr(model, "take_shapes"):
+        model.take_shapes(x)
     expected = getattr(model, "inputs", None)
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Prepared):
