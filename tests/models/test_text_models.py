@@ -372,3 +372,45 @@ def test_spam_is_told_from_ham(real_data):
     model.compile(lamina.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
     model.fit(texts[:1500], y[:1500], epochs=5, verbose=0)
     assert model.evaluate(texts[1500:], y[1500:], verbose=0)[1] > 0.95
+
+
+# -- text inside the call of a model ---------------------------------------------------------------
+
+
+class InCall(lamina.Model):
+    """Makes numbers of text itself, which only a model that runs in Python can."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = lamina.layers.TextVectorization(
+            vocabulary=["a", "b", "c"], output_sequence_length=4
+        )
+        self.embed = lamina.layers.Embedding(5, 3)
+        self.pool = lamina.layers.GlobalAveragePooling1D()
+        self.dense = lamina.layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(self.pool(self.embed(self.words(x))))
+
+
+SENTENCES, SCORES = np.array(["a b", "c", "b b a", "a", "c c"]), np.ones((5, 1), "float32")
+
+
+def test_a_model_that_makes_numbers_of_text_in_its_call_runs_eagerly():
+    model = InCall()
+    model.compile("sgd", "mse", metrics=["mae"], run_eagerly=True)
+    data = {"validation_data": (SENTENCES, SCORES), "batch_size": 2, "verbose": 0}
+    history = model.fit(SENTENCES, SCORES, epochs=2, **data).history
+    assert history["loss"][1] < history["loss"][0]
+    assert model.evaluate(SENTENCES, SCORES, verbose=0)[0] == pytest.approx(history["val_loss"][1])
+    outputs = model.predict(SENTENCES, batch_size=2, verbose=0)
+    np.testing.assert_allclose(outputs, np.asarray(model(SENTENCES)), atol=1e-6)
+    model.fit(((SENTENCES, SCORES) for _ in range(2)), verbose=0)
+    assert np.isfinite(model.train_on_batch(SENTENCES, SCORES)[0])
+
+
+def test_compiled_it_is_told_that_it_can_run_eagerly():
+    model = InCall()
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match="run_eagerly=True"):
+        model.fit(SENTENCES, SCORES, verbose=0)

@@ -128,3 +128,35 @@ class Refusing(lamina.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         super().update_state(y_pred)
+
+
+class Recompiles(lamina.callbacks.Callback):
+    """Compiles the model anew after the first call of a hook."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self.done = False
+        setattr(self, hook, self._once)
+
+    def _once(self, *args, **kwargs):
+        if not self.done:
+            self.done = True
+            self.model.compile(lamina.optimizers.SGD(0.0), "mae", metrics=["mse"])
+            self.weights = self.model.get_weights()
+
+
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_train_batch_end", "on_test_end"])
+def test_a_callback_may_compile_the_model_anew(hook, rng):
+    model = lamina.Sequential([lamina.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(32, 4)).astype("float32"), rng.normal(size=(32, 1))
+    callback = Recompiles(hook)
+    history = model.fit(
+        x, y, batch_size=16, epochs=3, validation_data=(x, y), callbacks=[callback], verbose=0
+    ).history
+    assert len(history["loss"]) == 3
+    # The new optimizer stands still, and the new loss is what is shown.
+    assert all(map(np.array_equal, model.get_weights(), callback.weights))
+    measured = np.abs(y - np.asarray(model(x))).mean()
+    assert history["loss"][-1] == pytest.approx(measured, rel=1e-5)
+    assert {"mse", "val_mse"} <= history.keys()

@@ -211,13 +211,14 @@ class Model(Trainer):
         if part is not None:
             checks.inputs(self, x)
             return part.run(x)
-        if has_text(x):
+        if has_text(x) and not self.run_eagerly:
             if any(layer.compute_dtype == "string" for layer in self._flatten_layers()):
                 raise TypeError(
                     f"Model {self.name!r} makes numbers of text inside its own call(), which is "
                     "compiled, and text cannot go into a compiled program.\n"
                     "  Fix: call the layer on x before, or begin a Sequential or "
-                    "Model(inputs, outputs) with it."
+                    "Model(inputs, outputs) with it;\n"
+                    "  or model.compile(…, run_eagerly=True), which compiles nothing and is slow."
                 )
             convert(x, "x")  # which says what is wrong with text
         return x

@@ -50,6 +50,7 @@ class Loop:
 
     def __init__(self, model: Any):
         self.model = model
+        self._example: tuple = (None, None, None)  # x, y and weights that the model is prepared for
         self._said: set[str] = set()
 
     # -- fit -------------------------------------------------------------------------------------
@@ -236,6 +237,7 @@ class Loop:
         """Run steps `start` to `stop` of a stretch; the model's Variables have the new values."""
         model = self.model
         began = time.perf_counter()
+        self._prepare_again(training=True)
         if model.run_eagerly:
             for i in range(start, stop):
                 batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
@@ -258,7 +260,13 @@ class Loop:
         outcome = self._outcome(stretch, start, stop)
         return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
 
+    def _prepare_again(self, training: bool) -> None:
+        """A callback may have compiled the model: another optimizer, losses, metrics."""
+        if not self.model._objectives.built:
+            self.model.prepare(*self._example, training=training)
+
     def _outcome(self, stretch: Stretch, start: int, stop: int) -> Outcome:
+        self._prepare_again(training=True)
         program, variables = self.model.program("train")
         _, outcome = run_on(
             program,
@@ -387,6 +395,7 @@ class Loop:
 
     def _test_call(self, stretch: Stretch, start: int, stop: int) -> dict[str, Any]:
         model = self.model
+        self._prepare_again(training=False)
         if model.run_eagerly:
             for i in range(start, stop):
                 batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
@@ -448,6 +457,8 @@ class Loop:
         """
         x, y, sample_weight = feed.example()
         model = self.model
+        if self._example[0] is None:
+            self._example = x, y, sample_weight
         known_inputs = getattr(model, "inputs", None)
         try:
             with_batch_axis(model, x, refuse=True)

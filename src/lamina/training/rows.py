@@ -57,6 +57,8 @@ def placed(array: Any) -> Any:
 
     Nobody may write to a large array while it is in use; it is let go with the call of `fit`.
     """
+    if _is_text(array):
+        return array  # for a model that runs in Python: devices know no text
     if not isinstance(array, np.ndarray) or array.nbytes < _LEAST_BYTES:
         return jax.device_put(array)
     before = array.ctypes.data % _ALIGNMENT
@@ -74,6 +76,18 @@ def placed(array: Any) -> Any:
     return Rows(jax.device_put(numbers), first, array.shape[1:])
 
 
+def _is_text(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "OUS"
+
+
+def _taken(array: Any, order: Any, start: int, count: int) -> Any:
+    """Rows of one array, outside of any program."""
+    if not _is_text(array):
+        return rows_of(array, order, start, count)
+    wanted: Any = slice(start, start + count)
+    return array[wanted if order is None else np.asarray(order)[wanted]]
+
+
 def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
     """`count` rows of every array from place `start` of an order on, or as they lie.
 
@@ -84,6 +98,9 @@ def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
 
     def is_rows(leaf: Any) -> bool:
         return isinstance(leaf, Rows)
+
+    if any(_is_text(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
+        return jax.tree.map(lambda a: _taken(a, order, start, count), data, is_leaf=is_rows)
 
     if order is None:
         return jax.tree.map(

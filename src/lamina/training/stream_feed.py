@@ -291,7 +291,7 @@ class StreamFeed:
 
     def _finished(self, data: Any, rows: int) -> Any:
         """What is done to many batches at once: types, checks of every number, class weights."""
-        data = jax.tree.map(to_array, data)
+        data = jax.tree.map(lambda a: to_array(a, text=True), data)
         samples = number_of_samples(data)
         try:
             self.check(*unpack_x_y_sample_weight(data))

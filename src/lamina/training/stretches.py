@@ -139,7 +139,7 @@ def prefetched(
     def work() -> None:
         try:
             for stretch in stretches:
-                if not hand_over(stretch._replace(data=jax.device_put(stretch.data))):
+                if not hand_over(stretch._replace(data=_on_device(stretch.data))):
                     return
         except BaseException as error:  # handed over, to be raised where `fit` was called
             hand_over(error)
@@ -169,7 +169,14 @@ def prefetched(
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
+def _on_device(data: Any) -> Any:
+    text = any(getattr(a, "dtype", np.dtype(int)).kind in "OUS" for a in jax.tree.leaves(data))
+    return data if text else jax.device_put(data)
+
+
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    if dtype.kind in "OUS":  # text, which no device reads
+        return np.empty(shape, dtype)
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT

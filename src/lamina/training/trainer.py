@@ -19,7 +19,7 @@ from lamina.core.layer import Layer
 from lamina.core.layer_state import each_once
 from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless, still, value_and_grad, values_of
-from lamina.core.text import Prepared
+from lamina.core.text import Prepared, has_text
 from lamina.core.threads import building, trained_by_another, training
 from lamina.core.tracebacks import without_jax_frames
 from lamina.core.variable import Variable
@@ -582,12 +582,27 @@ class Trainer(Layer):
             training: Whether the optimizer is needed.
         """
         data = (x, y, sample_weight)
+        if self.run_eagerly and has_text(x):
+            self._prepare_by_calling(x, y, training)
+            return
         try:
             self._prepare(jax.tree.map(_batch_spec, data), training)
         except Exception:
             # The same once more, so that the message has the number of samples in it.
             self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
             raise
+
+    def _prepare_by_calling(self, x: Any, y: Any, training: bool) -> None:
+        """The same for a model that makes numbers of text in its call, which cannot be traced."""
+        if not self.built or (self.compiled and not self._objectives.built):
+            y_pred = self(jax.tree.map(lambda a: a[:1], x), training=False)
+            self._note_added_losses()
+            self._forget_losses()
+            if self.compiled:
+                given, outputs = jax.tree.map(_batch_spec, (y, y_pred))
+                self._objectives.build(given, outputs, getattr(self, "output_names", []))
+        if training:
+            self.optimizer.build(self.trainable_variables)
 
     def _prepare(self, specs: tuple, training: bool) -> None:
         x, y, _ = specs
