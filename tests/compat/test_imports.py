@@ -9,6 +9,7 @@ from packaging.version import Version
 
 import lamina
 from lamina.compat import missing
+from lamina.core.errors import LaminaWarning
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,61 @@ def test_modules_below_modules_are_served(served):
 
     assert mnist.load_data is lamina.datasets.mnist.load_data
     assert ExponentialDecay is lamina.optimizers.schedules.ExponentialDecay
+
+
+@pytest.mark.parametrize("start", ["keras.", "tensorflow.keras.", "keras.legacy.", "keras_",
+                                   "keras.src.legacy.", "tensorflow.keras._legacy."])  # fmt: skip
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("text", "Tokenizer"),
+        ("image", "ImageDataGenerator"),
+        ("sequence", "TimeseriesGenerator"),
+        ("sequence", "skipgrams"),
+        ("sequence", "pad_sequences"),
+    ],
+)
+def test_the_legacy_preprocessing_is_served(served, start, module, name):
+    found = importlib.import_module(f"{start}preprocessing.{module}")
+    assert getattr(found, name) is getattr(getattr(lamina.preprocessing, module), name)
+
+
+@pytest.mark.parametrize(("old", "new"), [("CuDNNLSTM", "LSTM"), ("CuDNNGRU", "GRU")])
+def test_recurrent_layers_for_one_library_are_the_general_ones_and_say_so(served, old, new):
+    from tensorflow.keras import layers
+
+    with pytest.warns(LaminaWarning, match=f"{old} is {new} here"):
+        assert getattr(layers, old) is getattr(lamina.layers, new)
+
+
+def test_short_names_of_losses_are_served(served):
+    from tensorflow.keras import losses
+
+    assert losses.mse is losses.MSE is losses.mean_squared_error
+    assert losses.mae is losses.MAE is losses.mean_absolute_error
+    loss = losses.MeanSquaredError(reduction=losses.Reduction.SUM)
+    assert float(loss([[1.0], [2.0]], [[0.0], [0.0]])) == 5
+    per_sample = losses.MeanSquaredError(reduction=losses.Reduction.NONE)
+    assert per_sample([[1.0], [2.0]], [[0.0], [0.0]]).tolist() == [1, 4]
+
+
+def test_functions_of_the_backend_are_served(served):
+    from keras import backend
+
+    x = backend.random_normal((200, 3), mean=5.0, stddev=0.1, seed=1)
+    assert backend.int_shape(x) == (200, 3)
+    assert float(backend.mean(x)) == pytest.approx(5, abs=0.05)
+    assert backend.int_shape(lamina.Input((3,))) == (None, 3)
+    assert backend.int_shape(None) is None
+    assert (backend.ndim(x), backend.dtype(x)) == (2, "float32")
+    assert 0 <= float(backend.min(backend.random_uniform((9,)))) < 1
+    assert set(backend.random_bernoulli((50,), 0.5, seed=0).tolist()) == {0, 1}
+    assert abs(float(backend.max(backend.truncated_normal((99,))))) <= 2
+    assert backend.permute_dimensions(backend.ones((2, 3)), (1, 0)).shape == (3, 2)
+    assert backend.zeros((2,)).tolist() == [0, 0]
+    assert bool(backend.any([0, 1])) is True
+    assert bool(backend.all([0, 1])) is False
+    assert backend.cumsum([1.0, 2.0]).tolist() == [1, 3]
 
 
 def test_laminas_own_modules_are_not_touched(served):
@@ -108,6 +164,9 @@ def test_a_name_that_lamina_lacks_says_so_and_what_to_use(served, expression, me
         ("from keras.activations import rel", "Did you mean 'relu'?"),
         ("from tensorflow.keras.nowhere import x", "tensorflow.keras.nowhere"),
         ("import keras.core", "keras.core"),
+        ("import keras.preprocessing.txt", "Did you mean 'text'?"),
+        ("from keras.layers.nothing import Dense", "Fix: what was in it may be in keras.layers"),
+        ("import keras.wrappers.scikit_learn", "SKLearnClassifier"),
     ],
 )
 def test_an_import_that_lamina_lacks_says_so_and_what_to_use(served, statement, message):

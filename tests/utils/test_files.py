@@ -150,3 +150,32 @@ def test_an_archive_in_the_users_folder_is_unpacked_in_the_cache(tmp_path, monke
     unpacked = get_file("a.zip", f"{server.address}a.zip", extract=True)
     assert unpacked.startswith(str(tmp_path / "datasets"))
     assert [p.name for p in folder.iterdir()] == ["a.zip"]
+
+
+def test_a_file_of_this_machine_is_copied(tmp_path, server):
+    source = tmp_path / "my data.bin"
+    source.write_bytes(BODY)
+    digest = hashlib.sha256(BODY).hexdigest()
+    path = get_file("x.bin", source.as_uri(), file_hash=digest)
+    assert path == str(tmp_path / "datasets/x.bin")
+    assert (tmp_path / "datasets/x.bin").read_bytes() == BODY
+    source.write_bytes(b"other")
+    with pytest.raises(DownloadError, match="another checksum"):
+        get_file("y.bin", source.as_uri(), file_hash=digest)
+    with pytest.raises(DownloadError, match="There is no file"):
+        get_file("z.bin", (tmp_path / "nowhere").as_uri())
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("cache_dir", [None, "."])
+def test_a_file_of_the_users_data_sets_is_taken_whatever_the_cache(
+    cache_dir, tmp_path, server, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "a.txt").write_bytes(b"the user's")
+    monkeypatch.setenv("LAMINA_DATASETS", str(given))
+    path = get_file("a.txt", f"{server.address}a.txt", cache_dir=cache_dir)
+    assert path == str(given / "a.txt")
+    assert server.requests == []

@@ -7,8 +7,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina import activations
+from lamina import activations, random
 from lamina.backend import *  # noqa: F403 - the settings, under the same names
+from lamina.backend import floatx
 from lamina.compat import tensor_functions as functions
 from lamina.compat.tensor_functions import Tensor, adapt
 
@@ -53,6 +54,73 @@ relu = activations.relu
 sigmoid = activations.sigmoid
 softmax = activations.softmax
 tanh = activations.tanh
+
+
+all = adapt(jnp.all, 1)
+any = adapt(jnp.any, 1)
+cos = adapt(jnp.cos, 1)
+cumprod = adapt(lambda x, axis=0: jnp.cumprod(x, axis), 1)
+cumsum = adapt(lambda x, axis=0: jnp.cumsum(x, axis), 1)
+greater_equal = adapt(jnp.greater_equal, 2)
+less_equal = adapt(jnp.less_equal, 2)
+permute_dimensions = adapt(lambda x, pattern: jnp.transpose(x, pattern), 1)
+reverse = adapt(lambda x, axes: jnp.flip(x, axes), 1)
+sin = adapt(jnp.sin, 1)
+tile = adapt(lambda x, n: jnp.tile(x, n), 1)
+
+
+def int_shape(x: Any) -> tuple | None:
+    """The shape, with None for what is not known yet; None for what has none."""
+    return tuple(x.shape) if hasattr(x, "shape") else None
+
+
+def ndim(x: Any) -> int:
+    """Number of axes."""
+    return len(x.shape)
+
+
+def dtype(x: Any) -> str:
+    """Name of the type, e.g. `"float32"`."""
+    return str(x.dtype)
+
+
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """An array of ones."""
+    return functions.constant(1, dtype or floatx(), tuple(shape))
+
+
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """An array of zeros."""
+    return functions.constant(0, dtype or floatx(), tuple(shape))
+
+
+def random_normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Numbers with a normal distribution."""
+    return functions.constant(random.normal(tuple(shape), mean, stddev, dtype, seed))
+
+
+def random_uniform(
+    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Numbers with a uniform distribution."""
+    return functions.constant(random.uniform(tuple(shape), minval, maxval, dtype, seed))
+
+
+def random_bernoulli(
+    shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Ones with probability `p`, else zeros."""
+    drawn = random.uniform(tuple(shape), seed=seed) < p
+    return functions.constant(drawn.astype(dtype or floatx()))
+
+
+def truncated_normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None
+) -> Tensor:
+    """Numbers with a normal distribution that is cut off at two deviations."""
+    return functions.constant(random.truncated_normal(tuple(shape), mean, stddev, dtype, seed))
 
 
 def get_value(x: Any) -> Any:

@@ -21,7 +21,7 @@ from lamina.version import __version__
 TENSORFLOW_VERSION = f"2.16.1+lamina.{__version__}"
 KERAS_VERSION = f"3.15.0+lamina.{__version__}"
 
-ROOTS = ("tensorflow", "keras", "tf_keras")
+ROOTS = ("tensorflow", "keras", "tf_keras", "keras_preprocessing")
 
 _TENSORFLOW = "lamina.compat.tensorflow"
 
@@ -40,6 +40,7 @@ _NAMESPACES = frozenset({
 
 # Where things were in older versions of Keras → where they are.
 _MOVED = {
+    "_legacy": "legacy",
     "engine": "",
     "engine.sequential": "models",
     "engine.training": "models",
@@ -56,8 +57,19 @@ _MOVED = {
     "layers.recurrent": "layers",
     "optimizers.experimental": "optimizers",
     "optimizers.legacy": "optimizers",
+    "utils.data_utils": "utils",
     "utils.generic_utils": "utils",
+    "utils.image_utils": "utils",
+    "utils.io_utils": "utils",
+    "utils.layer_utils": "utils",
     "utils.np_utils": "utils",
+    "utils.vis_utils": "utils",
+    # The legacy package, under the names that Keras 3 keeps it under.
+    **{
+        f"{legacy}.preprocessing{part}": f"preprocessing{part}"
+        for legacy in ("legacy", "_legacy")
+        for part in ("", ".image", ".sequence", ".text")
+    },
 }
 
 
@@ -81,7 +93,8 @@ class Finder(MetaPathFinder, Loader):
         if _target(fullname) is None:
             # Not ModuleNotFoundError: `from tensorflow import x` would put a message of its own
             # in the place of that one.
-            raise ImportError(missing.explain(fullname, _siblings(fullname)), name=fullname)
+            text = missing.explain_module(fullname, _siblings(fullname))
+            raise ImportError(text, name=fullname)
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -121,6 +134,10 @@ class Served(ModuleType):
         full = f"{self.__name__}.{name}"
         if _target(full) is not None:
             return import_module(full)
+        if self._target == "lamina.layers":
+            legacy = import_module("lamina.compat.legacy_layers").find(name)
+            if legacy is not None:
+                return legacy
         raise AttributeError(missing.explain(full, _public(target)), name=name, obj=self)
 
     def __dir__(self) -> list[str]:
@@ -129,6 +146,8 @@ class Served(ModuleType):
 
 def _target(fullname: str) -> str | None:
     """The module that answers for a name, or None if there is none."""
+    if fullname.split(".")[0] == "keras_preprocessing":  # for a while a package by itself
+        return _keras_target(fullname.removeprefix("keras_"))
     for prefix in _KERAS_PREFIXES:
         if fullname == prefix or fullname.startswith(f"{prefix}."):
             return _keras_target(fullname[len(prefix) + 1 :])

@@ -47,10 +47,6 @@ _TENSORFLOW = {
 }
 
 _KERAS = {
-    "preprocessing.image.ImageDataGenerator": (
-        "utils.image_dataset_from_directory, and layers such as RandomFlip in the model"
-    ),
-    "preprocessing.text.Tokenizer": "the layer TextVectorization, before an Embedding",
     "wrappers.scikit_learn": "lamina.wrappers.SKLearnClassifier and SKLearnRegressor",
     "wrappers.scikit_learn.KerasClassifier": "lamina.wrappers.SKLearnClassifier",
     "wrappers.scikit_learn.KerasRegressor": "lamina.wrappers.SKLearnRegressor",
@@ -75,6 +71,15 @@ def explain(fullname: str, known: Iterable[str] = ()) -> str:
         f"{text}\n  Use instead: jax.numpy, which has most functions of arrays under NumPy's "
         "names, or lamina.ops."
     )
+
+
+def explain_module(fullname: str, known: Iterable[str] = ()) -> str:
+    """The message for a module that is not served: that of a name, or where else to look."""
+    text = explain(fullname, known)
+    parent = fullname.rpartition(".")[0]
+    if known and "\n" not in text and "Did you mean" not in text:
+        text += f"\n  Fix: what was in it may be in {parent}, e.g. from {parent} import …"
+    return text
 
 
 def _hint(fullname: str) -> str | None:

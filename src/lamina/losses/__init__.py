@@ -27,7 +27,15 @@ from lamina.losses.hinges import (
     hinge,
     squared_hinge,
 )
-from lamina.losses.lookup import PUBLIC, deserialize, get, resolve_loss, serialize
+from lamina.losses.lookup import (
+    PUBLIC,
+    SHORT_NAMES,
+    Reduction,  # noqa: F401 - a name of `tf.keras`
+    deserialize,
+    get,
+    resolve_loss,
+    serialize,
+)
 from lamina.losses.loss import Loss, LossFunctionWrapper
 from lamina.losses.overlap import Dice, Tversky, dice, tversky
 from lamina.losses.regression import (
@@ -104,5 +112,8 @@ __all__ = [
 ]
 
 register_namespace("keras.losses", PUBLIC)
+
+# The short names of `tf.keras`, e.g. `losses.mse` and `losses.MSE`.
+globals().update(SHORT_NAMES)
 
 explain_missing_names(__name__)

@@ -66,11 +66,26 @@ _ALIASES: dict[str, Any] = {
     "msle": regression.mean_squared_logarithmic_error,
 }
 PUBLIC: dict[str, Any] = {symbol.__name__: symbol for symbol in (*_FUNCTIONS, *_CLASSES)}
-BY_NAME: dict[str, Any] = {
-    **PUBLIC,
-    **_ALIASES,
-    **{name.upper(): function for name, function in _ALIASES.items()},
-}
+SHORT_NAMES = {**_ALIASES, **{name.upper(): function for name, function in _ALIASES.items()}}
+BY_NAME: dict[str, Any] = {**PUBLIC, **SHORT_NAMES}
+
+
+class Reduction:
+    """How `tf.keras` spells what the argument `reduction` of a loss takes.
+
+    Example:
+        >>> Reduction.SUM, Reduction.NONE
+        ('sum', 'none')
+    """
+
+    AUTO = SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+    NONE = "none"
+    SUM = "sum"
+
+    @classmethod
+    def all(cls) -> tuple[str, ...]:
+        """Every one that a loss takes."""
+        return (cls.SUM_OVER_BATCH_SIZE, cls.SUM, cls.NONE)
 
 
 def get(identifier: Any) -> Any:

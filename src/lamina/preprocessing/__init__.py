@@ -1,4 +1,4 @@
-"""Older names of what `lamina.utils` has: folders, time series, pictures, sequences."""
+"""What `tf.keras` had for data before data sets and layers did it, and older names of `utils`."""
 
 from lamina.core.errors import explain_missing_names
 from lamina.data import (
@@ -6,12 +6,13 @@ from lamina.data import (
     text_dataset_from_directory,
     timeseries_dataset_from_array,
 )
-from lamina.preprocessing import image, sequence
+from lamina.preprocessing import image, sequence, text
 
 __all__ = [
     "image",
     "image_dataset_from_directory",
     "sequence",
+    "text",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]

@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lamina.core import config
 from lamina.utils import archives
@@ -36,7 +39,7 @@ def get_file(
 
     Args:
         fname: Its name in the cache; the last part of `origin` for None.
-        origin: Its address.
+        origin: Its address; `file:///…` is copied.
         untar: The older spelling of `extract=True, archive_format="tar"`.
         md5_hash: The older spelling of `file_hash` with `hash_algorithm="md5"`.
         file_hash: Hexadecimal digits that the file must have.
@@ -72,13 +75,16 @@ def get_file(
         target = folder / f"{name}_archive" if extract else folder / name
     known_hash = _known_hash(file_hash, hash_algorithm)
     given = config.datasets_folder()
-    if given is not None and (given / name).is_file() and not force_download and not cache_dir:
+    if given is not None and (given / name).is_file() and not force_download:
         target = _checked(given / name, known_hash)
         folder.mkdir(parents=True, exist_ok=True)
     else:
         if force_download:
             target.unlink(missing_ok=True)
-        download(origin, target, known_hash, title=name)
+        if urlsplit(origin).scheme == "file":
+            _copy(Path(url2pathname(urlsplit(origin).path)), target, known_hash)
+        else:
+            download(origin, target, known_hash, title=name)
     if not extract:
         return str(target)
     if not unpacked.exists() or unpacked.stat().st_mtime < target.stat().st_mtime:
@@ -86,7 +92,27 @@ def get_file(
     return str(unpacked)
 
 
-def _checked(path: Path, known_hash: str | None) -> Path:
+def _copy(source: Path, target: Path, known_hash: str | None) -> None:
+    """Bring a file of this machine into the cache, unless it is there as it should be."""
+    if not source.is_file():
+        raise DownloadError(f"There is no file {str(source)!r}.")
+    _checked(source, known_hash, "The file that origin names is another one, so it was not copied.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as written:
+        try:
+            with source.open("rb") as read:
+                shutil.copyfileobj(read, written)
+        except BaseException:
+            os.unlink(written.name)
+            raise
+    os.replace(written.name, target)  # whole, or not at all
+
+
+def _checked(
+    path: Path,
+    known_hash: str | None,
+    otherwise: str = "It lies in the folder of LAMINA_DATASETS, so it was not replaced.",
+) -> Path:
     """A file that the user put there, if it has the hash; nothing is fetched in its place."""
     if known_hash is not None:
         kind, _, expected = known_hash.partition(":")
@@ -95,7 +121,7 @@ def _checked(path: Path, known_hash: str | None) -> Path:
         if found != expected:
             raise DownloadError(
                 f"{path} has another checksum ({kind} {found[:12]}…, expected {expected[:12]}…).\n"
-                "  It lies in the folder of LAMINA_DATASETS, so it was not replaced."
+                f"  {otherwise}"
             )
     return path
 

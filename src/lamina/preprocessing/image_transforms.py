@@ -1,0 +1,204 @@
+"""Transforms of single pictures in NumPy, as `tf.keras` has them beside its generators.
+
+A picture has three axes; which of them are rows, columns and channels is an argument. Random ones
+draw from NumPy's global generator, as scripts that seed it expect.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from lamina.utils.image import array_to_img, img_to_array
+
+
+def apply_affine_transform(
+    x: np.ndarray,
+    theta: float = 0,
+    tx: float = 0,
+    ty: float = 0,
+    shear: float = 0,
+    zx: float = 1,
+    zy: float = 1,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    order: int = 1,
+) -> np.ndarray:
+    """A picture turned, moved, sheared and zoomed about its middle.
+
+    Args:
+        x: Picture with three axes.
+        theta: Angle in degrees.
+        tx, ty: Shift in pixels along columns and rows.
+        shear: Angle in degrees.
+        zx, zy: Zoom along columns and rows; above 1 shows more of the picture, smaller.
+        row_axis, col_axis, channel_axis: What the axes are.
+        fill_mode: What is beyond the border: `"nearest"`, `"constant"`, `"reflect"`, `"wrap"`.
+        cval: Value for `"constant"`.
+        order: Of the spline between pixels: 0 takes the nearest, 1 is linear.
+
+    Example:
+        >>> x = np.array([[[1.0, 2.0], [3.0, 4.0]]])
+        >>> apply_affine_transform(x, ty=1, fill_mode="constant").tolist()
+        [[[3.0, 4.0], [0.0, 0.0]]]
+    """
+    from scipy import ndimage  # type: ignore[import-untyped] # it takes long to import
+
+    if np.ndim(x) != 3 or {row_axis, col_axis, channel_axis} != {0, 1, 2} or channel_axis == 1:
+        raise ValueError(
+            "apply_affine_transform takes a picture with three axes, channels first or last; "
+            f"received shape {np.shape(x)}, row_axis={row_axis}, col_axis={col_axis}, "
+            f"channel_axis={channel_axis}."
+        )
+    turn, lean = np.deg2rad(theta), np.deg2rad(shear)
+    rotation = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    shift = [[1, 0, tx], [0, 1, ty], [0, 0, 1]]
+    shearing = [[1, -np.sin(lean), 0], [0, np.cos(lean), 0], [0, 0, 1]]
+    zoom = [[zx, 0, 0], [0, zy, 0], [0, 0, 1]]
+    matrix = np.linalg.multi_dot(
+        [np.array(m, "float64") for m in (rotation, shift, shearing, zoom)]
+    )
+    if np.array_equal(matrix, np.eye(3)):
+        return x
+    middle = np.array([x.shape[row_axis], x.shape[col_axis]]) / 2 - 0.5
+    linear = matrix[:2, :2]
+    offset = linear @ -middle + matrix[:2, 2] + middle
+    if col_axis > row_axis:
+        # Kept from Keras: the matrix is for (x, y), and its rows and columns change places.
+        linear, offset = linear[::-1, ::-1], offset[::-1]
+    settings: Any = {"order": order, "mode": fill_mode, "cval": cval}
+    channels = [
+        ndimage.affine_transform(channel, linear, offset, **settings)
+        for channel in np.moveaxis(x, channel_axis, 0)
+    ]
+    return np.moveaxis(np.stack(channels), 0, channel_axis)
+
+
+def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
+    """A picture made brighter or darker.
+
+    Args:
+        x: Picture, `(height, width, channels)`, values from 0 to 255.
+        brightness: Factor: 0 is black, 1 leaves it as it is.
+        scale: Whether the values are first spread over 0 to 255.
+
+    Example:
+        >>> apply_brightness_shift(np.full((1, 1, 3), 100.0), 0.5, scale=False).ravel().tolist()
+        [50.0, 50.0, 50.0]
+    """
+    from PIL import ImageEnhance  # not needed by most programs
+
+    low, high = np.min(x), np.max(x)
+    outside = bool(low < 0 or high > 255)
+    picture = ImageEnhance.Brightness(array_to_img(x, scale=scale or outside)).enhance(brightness)
+    shifted = img_to_array(picture)
+    return shifted / 255 * (high - low) + low if outside and not scale else shifted
+
+
+def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
+    """A picture with `intensity` added, within the values that it had.
+
+    Example:
+        >>> apply_channel_shift(np.array([[[0.0, 5.0, 9.0]]]), 3.0).tolist()
+        [[[3.0, 8.0, 9.0]]]
+    """
+    return np.clip(x + intensity, np.min(x), np.max(x))
+
+
+def random_rotation(
+    x: np.ndarray,
+    rg: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """A picture turned by up to `rg` degrees; the rest is that of `apply_affine_transform`."""
+    moved = {"theta": np.random.uniform(-rg, rg)}
+    axes = (row_axis, col_axis, channel_axis)
+    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+
+
+def random_shift(
+    x: np.ndarray,
+    wrg: float,
+    hrg: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """A picture moved by up to the fractions `wrg` of its width and `hrg` of its height."""
+    rows = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
+    moved = {"tx": rows, "ty": np.random.uniform(-wrg, wrg) * x.shape[col_axis]}
+    axes = (row_axis, col_axis, channel_axis)
+    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+
+
+def random_shear(
+    x: np.ndarray,
+    intensity: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """A picture sheared by up to `intensity` degrees."""
+    moved = {"shear": np.random.uniform(-intensity, intensity)}
+    axes = (row_axis, col_axis, channel_axis)
+    return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
+
+
+def random_zoom(
+    x: np.ndarray,
+    zoom_range: Any,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """A picture zoomed along rows and columns, by factors drawn from `zoom_range`, a pair."""
+    low, high = _pair("random_zoom", "zoom_range", zoom_range)
+    zx, zy = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
+    axes = (row_axis, col_axis, channel_axis)
+    return _affine(x, {"zx": zx, "zy": zy}, axes, fill_mode, cval, interpolation_order)
+
+
+def random_channel_shift(
+    x: np.ndarray, intensity_range: float, channel_axis: int = 0
+) -> np.ndarray:
+    """`apply_channel_shift` by up to `intensity_range` up or down."""
+    intensity = np.random.uniform(-intensity_range, intensity_range)
+    return apply_channel_shift(x, intensity, channel_axis)
+
+
+def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) -> np.ndarray:
+    """`apply_brightness_shift` by a factor drawn from `brightness_range`, a pair."""
+    low, high = _pair("random_brightness", "brightness_range", brightness_range)
+    return apply_brightness_shift(x, np.random.uniform(low, high), scale)
+
+
+def _affine(
+    x: np.ndarray, moved: dict, axes: tuple, fill_mode: str, cval: float, order: int
+) -> np.ndarray:
+    row, column, channel = axes
+    return apply_affine_transform(
+        x, **moved, row_axis=row, col_axis=column, channel_axis=channel, fill_mode=fill_mode,
+        cval=cval, order=order,
+    )  # fmt: skip
+
+
+def _pair(owner: str, name: str, value: Any) -> tuple[float, float]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{owner}: {name} must be a pair of numbers; received {value!r}.")
+    return value[0], value[1]

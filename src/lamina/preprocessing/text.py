@@ -1,0 +1,288 @@
+"""Words as numbers, as `tf.keras` did it before `TextVectorization`: `Tokenizer`, and hashing."""
+
+import hashlib
+import json
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.core.errors import explain_missing_names, unknown_argument, unknown_name
+
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+_MODES = ("binary", "count", "freq", "tfidf")
+# What a Tokenizer has learned; in its config each is a JSON text of its own.
+_LEARNED = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
+
+
+def text_to_word_sequence(
+    input_text: str, filters: str = FILTERS, lower: bool = True, split: str = " "
+) -> list[str]:
+    """The words of a text.
+
+    Args:
+        input_text: The text.
+        filters: Characters that separate words.
+        lower: Whether letters are made small first.
+        split: What words are separated by besides.
+
+    Example:
+        >>> text_to_word_sequence("Cogito, ergo sum!")
+        ['cogito', 'ergo', 'sum']
+    """
+    text = input_text.lower() if lower else input_text
+    text = text.translate({ord(character): split for character in filters})
+    return [word for word in text.split(split) if word]
+
+
+def hashing_trick(
+    text: str,
+    n: int,
+    hash_function: Callable[[str], int] | str | None = None,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable[[str], Sequence] | None = None,
+) -> list[int]:
+    """The words of a text as numbers from 1 to n - 1, by their hash; two words may share one.
+
+    Args:
+        text: The text.
+        n: One more than the largest number.
+        hash_function: `"md5"`, or a function from a word to a whole number. None is Python's
+            `hash`, which differs from one process to the next.
+        filters, lower, split: See `text_to_word_sequence`.
+        analyzer: Cuts the text into words in its place.
+
+    Example:
+        >>> hashing_trick("to be or not to be", 50, "md5")
+        [15, 5, 8, 36, 15, 5]
+    """
+    words = (
+        text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
+    )
+    function: Any = hash if hash_function is None else hash_function
+    if hash_function == "md5":
+        function = _md5
+    return [function(word) % (n - 1) + 1 for word in words]
+
+
+def one_hot(
+    input_text: str,
+    n: int,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable[[str], Sequence] | None = None,
+) -> list[int]:
+    """`hashing_trick` with Python's `hash`; the numbers are no one-hot vectors, whatever the name.
+
+    Args:
+        input_text: The text.
+        n: One more than the largest number.
+        filters, lower, split, analyzer: See `hashing_trick`.
+
+    Example:
+        >>> first, second = one_hot("word word", 10)
+        >>> first == second
+        True
+    """
+    return hashing_trick(input_text, n, hash, filters, lower, split, analyzer)
+
+
+class Tokenizer:
+    """Numbers for words, by how often they come: 1 is the most frequent, 0 stays free for padding.
+
+    New code does better with the layer `TextVectorization`, which a model file keeps.
+
+    Args:
+        num_words: Only words with numbers below this one count; None counts all.
+        filters, lower, split: See `text_to_word_sequence`.
+        char_level: Whether every character is a word.
+        oov_token: Stands for unknown words, as number 1; without it they are left out.
+        analyzer: Cuts a text into words in place of `text_to_word_sequence`.
+        **kwargs: `document_count`, as a config has it.
+
+    Example:
+        >>> tokenizer = Tokenizer(oov_token="?")
+        >>> tokenizer.fit_on_texts(["the cat", "the dog"])
+        >>> tokenizer.texts_to_sequences(["the bird"])
+        [[2, 1]]
+        >>> tokenizer.sequences_to_texts([[2, 1]])
+        ['the ?']
+    """
+
+    def __init__(
+        self,
+        num_words: int | None = None,
+        filters: str = FILTERS,
+        lower: bool = True,
+        split: str = " ",
+        char_level: bool = False,
+        oov_token: str | None = None,
+        analyzer: Callable[[str], Sequence] | None = None,
+        **kwargs: Any,
+    ):
+        num_words = kwargs.pop("nb_words", num_words)  # its name in Keras 1
+        self.document_count: int = kwargs.pop("document_count", 0)
+        if kwargs:
+            known = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+            raise unknown_argument("Tokenizer", next(iter(kwargs)), (*known, "analyzer"))
+        self.num_words = num_words
+        self.filters = filters
+        self.lower = lower
+        self.split = split
+        self.char_level = char_level
+        self.oov_token = oov_token
+        self.analyzer = analyzer
+        self.word_counts: Any = OrderedDict()
+        self.word_docs: Any = defaultdict(int)
+        self.index_docs: Any = defaultdict(int)
+        self.word_index: dict[str, int] = {}
+        self.index_word: dict[int, str] = {}
+
+    # -- learning --------------------------------------------------------------------------------
+
+    def fit_on_texts(self, texts: Iterable[Any]) -> None:
+        """Count the words of texts, or of lists of words, and number them."""
+        for text in texts:
+            self.document_count += 1
+            words = self._words(text)
+            for word in words:
+                self.word_counts[word] = self.word_counts.get(word, 0) + 1
+            for word in set(words):
+                self.word_docs[word] += 1
+        # Sorting keeps the order in which words of one frequency were first seen.
+        frequent = sorted(self.word_counts, key=self.word_counts.get, reverse=True)
+        special = [] if self.oov_token is None else [self.oov_token]
+        self.word_index = {word: i for i, word in enumerate([*special, *frequent], start=1)}
+        self.index_word = {number: word for word, number in self.word_index.items()}
+        for word, count in self.word_docs.items():
+            self.index_docs[self.word_index[word]] = count
+
+    def fit_on_sequences(self, sequences: Sequence[Sequence[int]]) -> None:
+        """Count in how many sequences each number comes; for `"tfidf"` without texts."""
+        self.document_count += len(sequences)
+        for sequence in sequences:
+            for number in set(sequence):
+                self.index_docs[number] += 1
+
+    # -- to numbers and back ---------------------------------------------------------------------
+
+    def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
+        """The numbers of the words of every text."""
+        return list(self.texts_to_sequences_generator(texts))
+
+    def texts_to_sequences_generator(self, texts: Iterable[Any]) -> Iterator[list[int]]:
+        """The same, one text at a time."""
+        unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
+        for text in texts:
+            numbers = (self._counting(self.word_index.get(w), unknown) for w in self._words(text))
+            yield [number for number in numbers if number is not None]
+
+    def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
+        """The words of every sequence of numbers, with spaces between them."""
+        return list(self.sequences_to_texts_generator(sequences))
+
+    def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
+        """The same, one sequence at a time."""
+        unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
+        for sequence in sequences:
+            known = (number if number in self.index_word else None for number in sequence)
+            kept = (self._counting(number, unknown) for number in known)
+            yield " ".join(self.index_word[number] for number in kept if number is not None)
+
+    def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
+        """One row a text and one column a number; see `sequences_to_matrix`."""
+        return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
+
+    def sequences_to_matrix(
+        self, sequences: Sequence[Sequence[int]], mode: str = "binary"
+    ) -> np.ndarray:
+        """One row a sequence and one column a number.
+
+        Args:
+            sequences: Lists of numbers.
+            mode: What the matrix holds: `"binary"` whether a number comes, `"count"` how often,
+                `"freq"` in which fraction of the words, `"tfidf"` how often, with numbers that
+                come in many documents weighing less.
+
+        Returns:
+            Array `(sequences, numbers)`, of float64.
+        """
+        if mode not in _MODES:
+            raise unknown_name("mode of sequences_to_matrix", mode, _MODES)
+        if not self.num_words and not self.word_index:
+            raise ValueError(
+                "Tokenizer: the number of columns is not known.\n"
+                "  Fix: fit_on_texts(texts) first, or Tokenizer(num_words=…)."
+            )
+        if mode == "tfidf" and not self.document_count:
+            raise ValueError("Tokenizer: mode 'tfidf' needs fit_on_texts(texts) first.")
+        width = self.num_words or len(self.word_index) + 1
+        matrix = np.zeros((len(sequences), width))
+        for row, sequence in zip(matrix, sequences, strict=True):
+            counts = Counter(number for number in sequence if number < width)
+            for number, count in counts.items():
+                row[number] = self._entry(mode, number, count, len(sequence))
+        return matrix
+
+    def _words(self, text: Any) -> Sequence:
+        if self.char_level or isinstance(text, list):
+            if not self.lower:
+                return text
+            return [part.lower() for part in text] if isinstance(text, list) else text.lower()
+        if self.analyzer is not None:
+            return self.analyzer(text)
+        return text_to_word_sequence(text, self.filters, self.lower, self.split)
+
+    def _counting(self, number: int | None, unknown: int | None) -> int | None:
+        """A number that counts, else that of unknown words, which may be None."""
+        too_rare = number is not None and bool(self.num_words) and number >= self.num_words
+        return unknown if number is None or too_rare else number
+
+    def _entry(self, mode: str, number: int, count: int, length: int) -> float:
+        if mode == "tfidf":
+            documents = self.index_docs.get(number, 0)
+            return (1 + np.log(count)) * np.log(1 + self.document_count / (1 + documents))
+        return {"binary": 1.0, "count": float(count), "freq": count / length}[mode]
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        """Settings and what was learned, as plain data."""
+        names = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+        settings = {name: getattr(self, name) for name in (*names, "document_count")}
+        return settings | {name: json.dumps(getattr(self, name)) for name in _LEARNED}
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The config as JSON, for `tokenizer_from_json`; `**kwargs` are those of `json.dumps`."""
+        return json.dumps({"class_name": "Tokenizer", "config": self.get_config()}, **kwargs)
+
+
+def tokenizer_from_json(json_string: str) -> Tokenizer:
+    """The Tokenizer that `to_json` wrote, here or in Keras.
+
+    Example:
+        >>> tokenizer = Tokenizer()
+        >>> tokenizer.fit_on_texts(["a b a"])
+        >>> tokenizer_from_json(tokenizer.to_json()).word_index
+        {'a': 1, 'b': 2}
+    """
+    config = json.loads(json_string)["config"]
+    learned = {name: json.loads(config.pop(name)) for name in _LEARNED}
+    tokenizer = Tokenizer(**config)
+    for name, table in learned.items():
+        by_number = name.startswith("index_")  # JSON has made texts of the numbers
+        setattr(tokenizer, name, {int(k): v for k, v in table.items()} if by_number else table)
+    return tokenizer
+
+
+def _md5(word: str) -> int:
+    return int(hashlib.md5(word.encode(), usedforsecurity=False).hexdigest(), 16)
+
+
+__all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
+
+explain_missing_names(__name__)
