@@ -57,3 +57,10 @@ def test_a_socket_is_called_one(tmp_path, monkeypatch):
 def test_files_folders_and_nothing_are_left_to_the_reader(tmp_path):
     for path in (tmp_path, tmp_path / "missing", tmp_path / "\0", "x" * 10_000):
         refuse_endless(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs Linux")
+def test_what_the_system_cannot_read_is_told_with_its_path():
+    with pytest.raises(OSError, match="/proc/self/mem cannot be opened") as caught:
+        lamina.saving.load_model("/proc/self/mem")
+    assert "faulty disk" in str(caught.value)

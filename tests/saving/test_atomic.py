@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -288,3 +289,18 @@ def test_a_link_keeps_pointing_where_it_did(model, tmp_path):
     model.save(link)
     assert link.is_symlink()
     assert zipfile.is_zipfile(tmp_path / "there" / "model.keras")
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_pipe_or_device_is_not_replaced_by_a_file(through_a_link, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path = pipe
+    if through_a_link:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    with pytest.raises(OSError, match="is a pipe, and a file cannot take its place"):
+        with atomic_write(path) as file:
+            file.write(b"x")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.endswith(".part")) == []

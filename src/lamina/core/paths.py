@@ -12,6 +12,15 @@ _KINDS = (
 )
 
 
+def special_kind(path: str | os.PathLike) -> str | None:
+    """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and what is not there."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), None)
+
+
 def refuse_endless(path: str | os.PathLike) -> None:
     """Refuse what may have no end, or keep its reader waiting for ever.
 
@@ -25,13 +34,9 @@ def refuse_endless(path: str | os.PathLike) -> None:
         ...
         ValueError: /dev/zero is a device and no file, so it is not read. ...
     """
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return
-    for is_kind, name in _KINDS:
-        if is_kind(mode):
-            raise ValueError(
-                f"{path} is {name} and no file, so it is not read.\n"
-                "  Fix: write what comes from there to a file, and name that."
-            )
+    kind = special_kind(path)
+    if kind is not None:
+        raise ValueError(
+            f"{path} is {kind} and no file, so it is not read.\n"
+            "  Fix: write what comes from there to a file, and name that."
+        )

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lamina.core.paths import special_kind
+
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be deleted anyway
@@ -48,6 +50,13 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             errno.EISDIR,
             f"{path} is a folder, and a model is saved as one file.\n"
             f"  Fix: save to '{path / 'model.keras'}'.",
+        )
+    kind = special_kind(path)
+    if kind is not None:
+        # The new file would take its place, for every program on the machine.
+        raise OSError(
+            errno.EINVAL,
+            f"{path} is {kind}, and a file cannot take its place.\n  Fix: another path.",
         )
     temporary = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.part")
     try:

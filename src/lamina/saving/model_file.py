@@ -174,7 +174,8 @@ def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) 
 
 
 def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
-    budget = settings.loading_budget(size_of(file))
+    with about(path):
+        budget = settings.loading_budget(size_of(file))
     with about(path), memory_limit(budget), first_values_later():
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
@@ -375,6 +376,14 @@ def about(path: Path) -> Iterator[None]:
             raise
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         raise type(error)(f"{path}: {error}{notes}") from error.__cause__
+    except OSError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(
+            error.errno,
+            f"{path} cannot be opened: {error.strerror or error}.\n"
+            "  Likely cause: a faulty disk, or a path that names no plain file.",
+        ) from None
 
 
 def _as_json(model: Any, record: Any) -> str:
