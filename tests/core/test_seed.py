@@ -224,3 +224,28 @@ def test_after_it_was_refused_others_learn_and_draw_as_if_nothing_had_been():
 def test_a_draw_without_a_seed_outside_of_compiled_steps_is_fine():
     first, second = Noisy()(np.zeros((2, 4))), Noisy()(np.zeros((2, 4)))
     assert np.abs(first - second).max() > 0
+
+
+def test_the_generators_that_all_code_shares_go_back_to_where_they_were():
+    def draw():
+        return np.random.rand(700).sum(), np.random.normal(), random.random(), random.gauss()
+
+    np.random.normal()  # the second number of a pair waits
+    random.gauss()
+    state = seed.shared_state()
+    drawn = draw()
+    seed.restore_shared_state(state)
+    assert draw() == drawn
+
+
+def test_another_generator_in_the_place_of_numpys_is_left_alone():
+    before = np.random.get_bit_generator()
+    np.random.set_bit_generator(np.random.PCG64(1))
+    try:
+        state = seed.shared_state()
+        first = np.random.rand()
+        seed.restore_shared_state(state)
+        assert np.random.rand() != first
+    finally:
+        np.random.set_bit_generator(before)
+    seed.restore_shared_state(state)

@@ -11,6 +11,9 @@ import numpy as np
 from lamina.core import naming
 from lamina.core.variable import Variable, context, name_scope, outside_of_names
 
+_NUMPYS_OWN = "MT19937"
+_ANOTHERS = 2**32 - 1  # in place of a position in NumPy's own generator
+
 _default = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
 
@@ -78,10 +81,13 @@ def shared_state() -> np.ndarray:
         >>> drawn == (np.random.normal(), python_random.gauss())
         True
     """
-    _, key, place, has_gauss, gauss = np.random.get_state()
+    numpy_state: Any = np.random.get_state(legacy=False)
+    if numpy_state["bit_generator"] != _NUMPYS_OWN:  # the user put another in its place
+        numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _ANOTHERS}}
+    key, place = numpy_state["state"]["key"], numpy_state["state"]["pos"]
     _, numbers, python_gauss = python_random.getstate()
-    waiting = [gauss, 0.0 if python_gauss is None else python_gauss]
-    counts = [place, has_gauss, python_gauss is not None, *numbers]
+    waiting = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
+    counts = [place, numpy_state.get("has_gauss", 0), python_gauss is not None, *numbers]
     bits = np.array(waiting, np.float64).view(np.uint32)
     return np.concatenate([key, np.array(counts, np.uint32), bits])
 
@@ -91,7 +97,9 @@ def restore_shared_state(state: np.ndarray) -> None:
     key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
     place, has_gauss, has_python_gauss, *numbers = counts.tolist()
     gauss, python_gauss = bits.copy().view(np.float64).tolist()
-    np.random.set_state(("MT19937", key, place, has_gauss, gauss))
+    ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPYS_OWN
+    if ours and place != _ANOTHERS:
+        np.random.set_state((_NUMPYS_OWN, key, place, has_gauss, gauss))
     version = python_random.getstate()[0]
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 
