@@ -38,7 +38,9 @@ def _instructions(offer):
     parts = [
         part
         for line in lines
-        for part in re.split(r",? (?:and|(?<!the model )with) (?=Dense|loss=|lamina|y = )", line)
+        for part in re.split(
+            r",? (?:and|(?<!the model )with) (?=Dense|loss=|lamina|y = |normalization)", line
+        )
     ]
     return [re.sub(r"^(with|and) ", "", part).strip().rstrip(".;,") for part in parts if part]
 
@@ -69,9 +71,11 @@ def _changed(model, instruction, scope):
         )
     elif found := re.match(r"lamina\.Input\((\(.*?\))\) as the input of the model", instruction):
         shape = eval(found[1])
-    elif found := re.match(r"activation=('\w+') on the last layer$", instruction):
+    elif found := re.match(r"activation=('\w+'|None) on the last layer$", instruction):
         layers[-1].activation = lamina.activations.get(eval(found[1]))
-    elif found := re.match(r"(loss|optimizer)=(.+)$", instruction):
+    elif found := re.match(r"(lamina\.layers\..*|\w+) as the first layer$", instruction):
+        layers.insert(0, eval(found[1], names))
+    elif found := re.match(r"(loss|optimizer|metrics)=(.+)$", instruction):
         arguments[found[1]] = eval(found[2], names)
     elif found := re.match(r"use ('\w+')$", instruction):
         name = eval(found[1])

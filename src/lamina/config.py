@@ -29,7 +29,7 @@ from lamina.core.config import (
     set_resident_budget,
 )
 from lamina.core.dtypes import dtype_policy, set_dtype_policy
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 
 __all__ = [
     "backend",
@@ -92,5 +92,5 @@ def enable_unsafe_deserialization() -> None:
         "there is no switch for it.\n  Fix: for a model with a lambda in it, write the lambda as "
         "a named function and save again, or give custom_objects= to load_model().",
         LaminaWarning,
-        stacklevel=2,
+        stacklevel=frames_to_user(),
     )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina.core import config, lookup, registry
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -41,6 +42,10 @@ class Constraint:
         >>> AtMostOne()(jnp.array([0.5, 2.0])).tolist()
         [0.5, 1.0]
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        filter_methods(cls, "__init__")
 
     def __call__(self, w: ArrayLike) -> Any:
         return w

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core import lookup, registry
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -36,6 +37,10 @@ class Regularizer:
         >>> float(Spread()(jnp.array([1.0, 3.0])))
         1.0
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        filter_methods(cls, "__init__")
 
     def __call__(self, x: Array) -> Any:
         return 0.0

@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.errors import explain_missing_names, frames_to_user
 
 __all__ = [
     "MAP_TO_NONE",
@@ -198,7 +198,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         warnings.warn(
             "check_types has no effect; assert_same_paths() is the looser check.",
             DeprecationWarning,
-            stacklevel=2,
+            stacklevel=frames_to_user(),
         )
     one, other = _node(a), _node(b)
     kinds = [None if node is None else node.kind for node in (one, other)]

@@ -165,28 +165,6 @@ def test_verbose_0_prints_nothing(blobs, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_gets_a_live_line_with_steps_speed_and_measures(blobs, monkeypatch):
-    import io
-
-    from rich.console import Console
-
-    from lamina.training import progress
-
-    model = classifier()
-    screen = io.StringIO()
-    live = progress.TerminalProgress(progress.labels_of(model))
-    live.bar.live.console = Console(file=screen, force_terminal=True, width=120)
-    with live:
-        live.epoch_begins(0, 3, 100)
-        live.steps_done(40, 32, {"loss": 0.5, "accuracy": 0.25}, 0.5)
-        live.epoch_ends({"loss": 0.4})
-    shown = screen.getvalue()
-    assert "Epoch 1/3" in shown
-    assert "40/100" in shown
-    assert "loss 0.5000, accuracy 0.2500" in shown
-    assert "2,560 samples/s" in shown
-
-
 @pytest.mark.parametrize("verbose", [3, "yes"])
 def test_an_unknown_verbose_is_refused(blobs, verbose):
     with pytest.raises(ValueError, match="verbose must be"):

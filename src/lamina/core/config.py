@@ -17,7 +17,7 @@ _settings: dict[str, Any] = {
     "max_epochs": None,
     "max_steps_per_epoch": None,
     "interactive_logging": True,
-    "traceback_filtering": True,
+    "traceback_filtering": os.environ.get("LAMINA_TRACEBACK_FILTERING") != "off",
     "flash_attention": None,
 }
 
@@ -181,17 +181,20 @@ def is_interactive_logging_enabled() -> bool:
 
 
 def enable_traceback_filtering() -> None:
-    """Leave JAX's own frames out of tracebacks, which is the default."""
+    """Leave the frames of Lamina and JAX out of tracebacks, which is the default."""
     _settings["traceback_filtering"] = True
 
 
 def disable_traceback_filtering() -> None:
-    """Show JAX's own frames in tracebacks."""
+    """Show all frames in tracebacks, for whoever looks for a mistake in Lamina itself.
+
+    `LAMINA_TRACEBACK_FILTERING=off` in the environment does it from the start.
+    """
     _settings["traceback_filtering"] = False
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Whether JAX's own frames are left out of tracebacks."""
+    """Whether the frames of Lamina and JAX are left out of tracebacks."""
     return bool(_settings["traceback_filtering"])
 
 

@@ -4,11 +4,20 @@ import difflib
 import sys
 import textwrap
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class LaminaWarning(UserWarning):
     """Something works, but probably not as meant; the text says what to do."""
+
+
+def frames_to_user() -> int:
+    """The `stacklevel` with which a warning points at the code that called Lamina."""
+    frame: Any = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("lamina."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -25,7 +34,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     found = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
     # In the order of likeness, which min() keeps among names of one distance.
     best = min(found, key=lambda k: _slips(_plain(name), k), default=None)
-    if best is None or (_slips(_plain(name), best) > max(2, len(best) // 3) and name not in best):
+    if best is None or (_slips(_plain(name), best) > max(1, len(best) // 3) and name not in best):
         return None
     # Of `MeanSquaredError` and `mean_squared_error` the one that is written like the name.
     return max(spellings[best], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())

@@ -34,7 +34,7 @@ def name_inherited_init(cls: Any) -> None:
 
     Only for Lamina's own classes, whose bases a user has not heard of.
     """
-    init = cls.__init__
+    init = inspect.unwrap(cls.__init__)
     own = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
     if own or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
         return

@@ -13,6 +13,7 @@ from lamina.core import naming
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import scratch
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import context, resolve_shape
 
 # Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
@@ -29,6 +30,7 @@ def _operation(name: str) -> Callable[..., Any]:
 
 
 def _operator(name: str) -> Callable[..., Any]:
+    @filter_traceback
     def method(self: Any, *others: Any) -> Any:
         return _operation(name)(self, *others)
 
@@ -36,6 +38,7 @@ def _operator(name: str) -> Callable[..., Any]:
 
 
 def _reflected(name: str) -> Callable[..., Any]:
+    @filter_traceback
     def method(self: Any, other: Any) -> Any:
         return _operation(name)(other, self)
 
@@ -111,6 +114,7 @@ class KerasTensor:
     def __round__(self, ndigits: int | None = None) -> Any:
         return _operation("round")(self, ndigits or 0)
 
+    @filter_traceback
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
@@ -119,6 +123,7 @@ class KerasTensor:
         )
 
     @property  # JAX looks for it and raises an error of its own where it finds a method
+    @filter_traceback
     def __jax_array__(self) -> Any:
         raise TypeError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
@@ -126,9 +131,11 @@ class KerasTensor:
             "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer that does it in call()."
         )
 
+    @filter_traceback
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} has no values yet, so it is neither true nor false.")
 
+    @filter_traceback
     def __iter__(self) -> Any:
         raise TypeError(f"{self!r} has no values yet and cannot be iterated over.")
 

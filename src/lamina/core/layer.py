@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.core import dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
-from lamina.core.errors import LaminaWarning, unknown_argument
+from lamina.core.errors import LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.init_arguments import (
     example_of,
     init_argument_names,
@@ -25,7 +25,7 @@ from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trac
 from lamina.core.layer_state import LayerState, call_state
 from lamina.core.stateless import stateless
 from lamina.core.threads import building
-from lamina.core.tracebacks import strip
+from lamina.core.tracebacks import filter_methods, filter_traceback, strip
 from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
 
 
@@ -63,6 +63,7 @@ class Layer(LayerState):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         name_inherited_init(cls)
+        filter_methods(cls, "__init__")
         if "build" in cls.__dict__:
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._weightless = _never_has_weights(cls)
@@ -159,6 +160,7 @@ class Layer(LayerState):
 
     # -- calling ---------------------------------------------------------------------------------
 
+    @filter_traceback
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_initialised()
         args, kwargs = self._as_tensors(args), {k: self._as_tensors(v) for k, v in kwargs.items()}
@@ -408,7 +410,7 @@ class Layer(LayerState):
             "  Fix: set self.supports_masking = True in its __init__ if its output has the same "
             "steps, or write compute_mask(self, inputs, mask).",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )
 
     def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
@@ -444,7 +446,7 @@ class Layer(LayerState):
             f"  Fix: make it once, in __init__, and keep it on self: self.{self.name} = "
             f"{type(self).__name__}(…).",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )
 
     def _explain(self, error: Exception, args: tuple) -> None:

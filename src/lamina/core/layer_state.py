@@ -17,6 +17,7 @@ from lamina.core.operation import Operation
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import still
 from lamina.core.threads import trained_by_another
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
@@ -172,6 +173,7 @@ class LayerState(Operation):
         with still(weights) if trained_by_another() else contextlib.nullcontext():
             return [v.numpy() for v in weights]
 
+    @filter_traceback
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set all weights from a list in the order of `get_weights`."""
         own = self.weights

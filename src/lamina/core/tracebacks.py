@@ -1,11 +1,16 @@
-"""Tracebacks without JAX's own frames: a mistake should point at the line that made it.
+"""Tracebacks without internal frames: a mistake should point at the line that made it.
 
-`JAX_TRACEBACK_FILTERING=off` or `config.disable_traceback_filtering()` shows everything.
+Frames of Lamina and JAX are left out of the errors that public functions raise; those of the
+user's own code stay, wherever they lie between. `config.disable_traceback_filtering()`, or
+`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all. A
+mistake of Lamina's own, that is, an error that it did not raise on purpose, keeps its frames.
 """
 
 import functools
+import opcode
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,11 +21,12 @@ from lamina.core.config import is_traceback_filtering_enabled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_HIDDEN = (
+_LAMINA = os.path.join(Path(__file__).parents[1], "")
+_JAX = (
     os.path.join(os.path.dirname(jax.__file__), ""),
     os.path.join(os.path.dirname(jaxlib.__file__), ""),
-    __file__,
 )
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 _NOTE_OF_JAX = "JAX has removed its internal frames"
 _ASKED_FOR_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 _NOTE_ON_VALUES = (
@@ -31,11 +37,11 @@ _NOTE_ON_VALUES = (
 )
 
 
-def without_jax_frames(function: F) -> F:
-    """Decorator: errors leave the function without JAX's frames and its note about them.
+def filter_traceback(function: F) -> F:
+    """Decorator: errors leave the function without internal frames and JAX's note about them.
 
     Example:
-        >>> @without_jax_frames
+        >>> @filter_traceback
         ... def add():
         ...     return jax.numpy.ones(2) + jax.numpy.ones(3)
         >>> try:
@@ -58,10 +64,17 @@ def without_jax_frames(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def filter_methods(cls: Any, *names: str) -> None:
+    """Let errors leave methods of one of Lamina's own classes without internal frames."""
+    if cls.__module__.startswith("lamina."):
+        for name in names:
+            if name in cls.__dict__:
+                setattr(cls, name, filter_traceback(cls.__dict__[name]))
+
+
 def strip(error: BaseException) -> None:
-    """Take JAX's frames and its note out of an error, and out of the errors that led to it."""
-    shows_all = jax.config.jax_traceback_filtering == "off"  # type: ignore[attr-defined]
-    if shows_all or not is_traceback_filtering_enabled():
+    """Take internal frames and JAX's note out of an error, and out of those that led to it."""
+    if _shows_all():
         return
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -71,10 +84,16 @@ def strip(error: BaseException) -> None:
             continue
         seen.add(id(one))
         waiting += [one.__cause__, one.__context__]
-        one.__traceback__ = _visible(one.__traceback__)
+        one.__traceback__ = _visible(one)
         notes = getattr(one, "__notes__", None)
         if notes:
             notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
+
+
+def _shows_all() -> bool:
+    return (
+        not is_traceback_filtering_enabled() or jax.config.jax_traceback_filtering == "off"  # type: ignore[attr-defined]
+    )
 
 
 def _explain_values(error: Exception) -> None:
@@ -82,13 +101,31 @@ def _explain_values(error: Exception) -> None:
         error.add_note(_NOTE_ON_VALUES)
 
 
-def _visible(traceback: TracebackType | None) -> TracebackType | None:
+def _visible(error: BaseException) -> TracebackType | None:
     entries = []
+    traceback = error.__traceback__
     while traceback is not None:
-        entries.append(traceback)
+        if traceback.tb_frame.f_code.co_filename != __file__:
+            entries.append(traceback)
         traceback = traceback.tb_next
+    hidden: tuple[str, ...] = _JAX if _is_our_mistake(error, entries) else (*_JAX, _LAMINA)
     kept = None
     for entry in reversed(entries):
-        if not entry.tb_frame.f_code.co_filename.startswith(_HIDDEN):
+        if not entry.tb_frame.f_code.co_filename.startswith(hidden):
             kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
+
+
+def _is_our_mistake(error: Any, entries: list[TracebackType]) -> bool:
+    """Whether the error arose in Lamina itself, at a line that does not say `raise`."""
+    known = getattr(error, "_lamina_mistake", None)
+    if known is None:  # later its first frames may be gone
+        known = error._lamina_mistake = _arose_in_lamina(error, entries)
+    return known
+
+
+def _arose_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
+    if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA):
+        return False
+    raised = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE
+    return not raised or isinstance(error, AssertionError)

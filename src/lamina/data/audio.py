@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from lamina.core.paths import refuse_endless
+from lamina.core.tracebacks import filter_traceback
 from lamina.data.dataset import padded
 from lamina.data.folders import Folder
 
 
+@filter_traceback
 def audio_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.data.folders import Folder, check_format
 from lamina.utils import resizing
 from lamina.utils.image import checked_size, load_img
@@ -13,6 +14,7 @@ from lamina.utils.image import checked_size, load_img
 FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 
+@filter_traceback
 def image_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.paths import refuse_endless
+from lamina.core.tracebacks import filter_traceback
 from lamina.data.folders import Folder, check_format
 
 
+@filter_traceback
 def text_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core import lookup, registry
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Variable
 from lamina.initializers import constants
 from lamina.initializers.constants import STFT, Constant, Identity, Ones, Zeros
@@ -86,6 +87,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
         return get(config)
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """The initializer that a name, config, class, function or array stands for; None for None.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.dtypes import is_float, standardize_dtype
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Array, resolve_shape
 
 
@@ -21,6 +22,10 @@ class Initializer:
         >>> Half()((2,)).tolist()
         [0.5, 0.5]
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        filter_methods(cls, "__init__")
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """An array of first values.

@@ -5,6 +5,7 @@ from typing import Any
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import resolve_shape
 
 
@@ -91,6 +92,7 @@ class InputLayer(Layer):
         }
 
 
+@filter_traceback
 def Input(
     shape: Any = None,
     batch_size: int | None = None,

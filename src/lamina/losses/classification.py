@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
 from lamina.ops import crossentropy
@@ -583,5 +583,5 @@ def _warn_if_one_class(y_pred: jax.Array, axis: int, caller: str) -> None:
             f"{caller} compares classes, and y_pred of shape {y_pred.shape} has one only, so the "
             "loss is always 0. For yes or no use 'binary_crossentropy'.",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )

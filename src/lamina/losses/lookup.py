@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, naming, registry
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses import classification, embeddings, hinges, overlap, regression, sequence
 from lamina.losses.loss import Loss, LossFunctionWrapper
 
@@ -88,6 +89,7 @@ class Reduction:
         return (cls.SUM_OVER_BATCH_SIZE, cls.SUM, cls.NONE)
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """A loss from its name, config, class, function or itself; None stays None.
 

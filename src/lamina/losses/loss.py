@@ -11,6 +11,7 @@ from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.errors import did_you_mean
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -54,6 +55,7 @@ class Loss:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
+            filter_methods(cls, "__init__")
 
     @explain_arguments
     def __init__(
@@ -71,6 +73,7 @@ class Loss:
         """The float type that the loss is computed in."""
         return self._dtype
 
+    @filter_traceback
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
         mask = masking.get_mask(y_pred)
         with jax.named_scope(self.name):

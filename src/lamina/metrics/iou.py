@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core import config, masking
 from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.losses.shapes import match_weight, same_rank, to_array
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import masked_weight
@@ -129,7 +129,7 @@ class IoU(Metric):
                 f"{self.name} counts in whole numbers, so fractions of weights are cut off.\n"
                 f"  Fix: {type(self).__name__}(…, dtype='float32').",
                 LaminaWarning,
-                stacklevel=4,
+                stacklevel=frames_to_user(),
             )
         weight = match_weight(weight.astype(self.dtype), shape, self.name)
         return jnp.broadcast_to(weight, shape)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import lookup, registry
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses import (
     classification as loss_functions,
     hinges as hinge_functions,
@@ -113,6 +114,7 @@ BY_NAME: dict[str, Any] = {
 }
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """A metric from its name, config, class, function or itself; None stays None.
 

@@ -12,6 +12,7 @@ from lamina.core.arguments import explain_arguments
 from lamina.core.dtypes import get_policy
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import stateless
+from lamina.core.tracebacks import filter_methods
 from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, name_scope, resolve_shape
 
@@ -53,6 +54,7 @@ class Metric:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
+        filter_methods(cls, "__init__", "update_state")
 
     @explain_arguments
     def __init__(self, dtype: Any = None, name: str | None = None):

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.losses import regression as losses
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
@@ -272,7 +272,7 @@ class R2Score(Metric):
                 f"{int(samples)} numbers, so this is the plain score. "
                 "It needs more samples than regressors + 1.",
                 LaminaWarning,
-                stacklevel=3,
+                stacklevel=frames_to_user(),
             )
         adjusted = 1.0 - (1.0 - scores) * (samples - 1.0) / jnp.where(freedom > 0, freedom, 1.0)
         return jnp.where(freedom > 0, adjusted, scores)

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.losses.lookup import kind_of_labels, object_name
 from lamina.metrics import accuracy, probabilistic
 from lamina.metrics.lookup import get
@@ -59,7 +59,7 @@ def resolve_metric(
                 "they are logits, which mean yes from 0 on.\n"
                 "  Fix: metrics=[lamina.metrics.BinaryAccuracy(threshold=0.0)].",
                 LaminaWarning,
-                stacklevel=2,
+                stacklevel=frames_to_user(),
             )
     elif word in ("crossentropy", "ce"):
         metric = _CROSSENTROPIES[kind](from_logits=from_logits)

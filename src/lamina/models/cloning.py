@@ -9,6 +9,7 @@ from lamina import tree
 from lamina.core import registry
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
+from lamina.core.tracebacks import filter_traceback
 from lamina.layers.input import InputLayer
 from lamina.models.functional import Functional
 from lamina.models.graph import Graph
@@ -16,6 +17,7 @@ from lamina.models.model import Model, takes_a_graph
 from lamina.models.sequential import Sequential
 
 
+@filter_traceback
 def clone_model(
     model: Model,
     input_tensors: Any = None,

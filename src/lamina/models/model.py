@@ -16,6 +16,7 @@ from lamina.core.layer import Layer
 from lamina.core.layer_state import call_state
 from lamina.core.operation import Operation
 from lamina.core.text import Prepared, answer, has_text, with_texts
+from lamina.core.tracebacks import filter_traceback
 from lamina.models.graph import Graph
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
@@ -119,6 +120,7 @@ class Model(Trainer):
         known = {id(layer) for layer in inside}
         return inside + [layer for layer in tracked if id(layer) not in known]
 
+    @filter_traceback
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of that name, or at that place in `layers`."""
         if (name is None) == (index is None):
@@ -190,6 +192,7 @@ class Model(Trainer):
 
     # -- building and calling --------------------------------------------------------------------
 
+    @filter_traceback
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and has_text(args[0]):
             args = (with_texts(args[0]), *args[1:])
@@ -256,6 +259,7 @@ class Model(Trainer):
 
     # -- saving ----------------------------------------------------------------------------------
 
+    @filter_traceback
     def save(
         self,
         filepath: str | Path,
@@ -275,6 +279,7 @@ class Model(Trainer):
 
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
+    @filter_traceback
     def save_weights(
         self,
         filepath: str | Path,
@@ -290,6 +295,7 @@ class Model(Trainer):
 
         save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
+    @filter_traceback
     def load_weights(
         self, filepath: str | Path, skip_mismatch: bool = False, **kwargs: Any
     ) -> None:
@@ -340,6 +346,7 @@ class Model(Trainer):
         """The shape of the input; None inside for a graph, whose layers know theirs."""
         return super().get_build_config() if self._graph is None else {"input_shape": None}
 
+    @filter_traceback
     def summary(
         self,
         line_length: int | None = None,
@@ -369,6 +376,12 @@ class Model(Trainer):
             show_trainable=show_trainable,
             layer_range=layer_range,
         )
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from lamina.models.summary import summary_as_html  # as above
+
+        return summary_as_html(self)
 
 
 def _model_from_bytes(content: bytes, custom_objects: dict) -> Model:

@@ -15,6 +15,7 @@ from lamina.core.layer import Layer
 from lamina.core.remat import collected_losses
 from lamina.core.text import Prepared, has_text
 from lamina.core.threads import building
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import name_scope, resolve_shape
 from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
@@ -84,6 +85,7 @@ class Sequential(Model):
     def _graph(self, graph: Graph | None) -> None:
         object.__setattr__(self, "_drawn", graph)
 
+    @filter_traceback
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top of the stack.
 
@@ -136,6 +138,7 @@ class Sequential(Model):
         self._draw()
         return layer
 
+    @filter_traceback
     def build(self, input_shape: Any = None) -> None:
         """Make all weights for inputs of this shape (with the batch axis, which may be None)."""
         if not self.layers:

@@ -1,5 +1,6 @@
-"""The table that `model.summary()` prints."""
+"""The table that `model.summary()` prints, and that a notebook shows for a model."""
 
+import html
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -72,6 +73,24 @@ def print_summary(
     if print_fn is not None:
         lines = console.export_text().rstrip("\n").split("\n")
         print_fn("\n".join(line.rstrip() for line in lines))
+
+
+def summary_as_html(model: Any) -> str:
+    """The same table for a notebook, which shows it for a model at the end of a cell."""
+    columns = ["Layer (type)", "Output shape", "Parameters"]
+    if _has_branches(model):
+        columns.append("Connected to")
+    rows = [row for part in _parts(model) for row in _rows(part, 0, False)]
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(row[name])}</td>' for name in columns)}</tr>"
+        for row in rows
+    )
+    title = html.escape(f'Model "{model.name}" ({type(model).__name__})')
+    return (
+        f"<div><b>{title}</b><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"{'<br>'.join(html.escape(line) for line in totals(model))}</div>"
+    )
 
 
 def _rows(part: Any, indent: int, expand_nested: bool) -> Iterator[dict[str, str]]:

@@ -8,7 +8,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.layer_state import call_state
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import Axes, as_array, as_axes, floats
@@ -321,7 +321,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
             f"softmax over axis {axis} of shape {x.shape}: a single value always becomes 1.\n"
             "  Likely meant: sigmoid, the probability of one class.",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )
     return jax.nn.softmax(x, as_axes(axis))
 

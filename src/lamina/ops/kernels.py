@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.variable import Array
 from lamina.ops import windows
 from lamina.ops.dense import dense_product
@@ -263,6 +263,6 @@ def _package() -> ModuleType | None:
             "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
             "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
             LaminaWarning,
-            stacklevel=2,
+            stacklevel=frames_to_user(),
         )
         return None

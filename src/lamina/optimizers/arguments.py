@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import LaminaWarning, unknown_argument
+from lamina.core.errors import LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.variable import Variable
 from lamina.optimizers.schedules import LearningRateSchedule
 
@@ -23,7 +23,7 @@ def refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:
                     f"{cls.__name__}(decay={value!r}) does nothing, as in Keras 3.\n  Fix: "
                     "learning_rate=lamina.optimizers.schedules.InverseTimeDecay(rate, 1, decay).",
                     LaminaWarning,
-                    stacklevel=4,
+                    stacklevel=frames_to_user(),
                 )
             continue
         if name == "lr":

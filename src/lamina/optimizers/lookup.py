@@ -7,6 +7,7 @@ import optax
 
 from lamina.core import registry
 from lamina.core.errors import unknown_name
+from lamina.core.tracebacks import filter_traceback
 from lamina.optimizers.adadelta import Adadelta
 from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adagrad import Adagrad
@@ -38,6 +39,7 @@ registry.register_namespace(
 )
 
 
+@filter_traceback
 def get(identifier: Any) -> Optimizer | None:
     """The optimizer that is meant.
 

@@ -18,9 +18,10 @@ import optax
 
 from lamina.core import naming, registry, structure
 from lamina.core.config import floatx
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import stateless, values_of
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Array, ArrayLike, Variable, name_scope
 from lamina.optimizers.arguments import (
     checked_rate,
@@ -84,6 +85,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        filter_methods(cls, "__init__")
         if "build" in cls.__dict__:
             cls.build = _once(cls.__dict__["build"])  # type: ignore[method-assign]
 
@@ -536,7 +538,7 @@ class Optimizer:
                 "  Likely cause: it was saved by another optimizer, or with other layers "
                 "trainable.",
                 LaminaWarning,
-                stacklevel=2,
+                stacklevel=frames_to_user(),
             )
             return
         for i, variable in enumerate(variables):

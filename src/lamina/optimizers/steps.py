@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.variable import Array, Variable
 
 
@@ -48,6 +48,6 @@ def with_gradient(
             f"No gradients for the weights {', '.join(missing)}; they stay as they are.\n"
             "  Likely cause: the loss doesn't depend on them.",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )
     return [(gradient, v) for gradient, v in pairs if gradient is not None]

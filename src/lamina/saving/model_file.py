@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 
 from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core import config as settings, registry
-from lamina.core.errors import LaminaWarning, nearest, unknown_argument
+from lamina.core.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
 from lamina.core.layer_state import each_once
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.paths import refuse_endless
 from lamina.core.stateless import still
 from lamina.core.threads import trained_by_another
-from lamina.core.tracebacks import strip
+from lamina.core.tracebacks import filter_traceback, strip
 from lamina.core.variable import first_values_later
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
@@ -45,6 +45,7 @@ _LAYOUT_OF_KERAS = "3.15.0"
 _SIZE_OF_JSON_IN_MEMORY = 8
 
 
+@filter_traceback
 def save_model(
     model: Any,
     filepath: str | Path,
@@ -135,6 +136,7 @@ def _write_parts(model: Any, parts: dict[str, Any], file: Any) -> None:
         write_assets(model, archive)
 
 
+@filter_traceback
 def load_model(
     filepath: str | Path, custom_objects: Mapping | None = None, compile: bool = True, **kwargs: Any
 ) -> Any:
@@ -196,6 +198,7 @@ def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, comp
     return model
 
 
+@filter_traceback
 def save_weights(
     model: Any,
     filepath: str | Path,
@@ -233,6 +236,7 @@ def save_weights(
         file.write(content)
 
 
+@filter_traceback
 def load_weights(
     model: Any,
     filepath: str | Path,
@@ -404,7 +408,7 @@ def _save_legacy(model: Any, path: Path, record: dict) -> None:
         f"  Fix: model.save({str(path.with_suffix('.keras'))!r}), unless something old must read "
         "it.",
         LaminaWarning,
-        stacklevel=4,
+        stacklevel=frames_to_user(),
     )
     compiled = record.get("compile_config")
     attributes: dict[str, Any] = {
@@ -614,7 +618,7 @@ def size_of(file: BinaryIO) -> int:
 
 def _warn(path: Path, remarks: list[str]) -> None:
     for remark in remarks:
-        warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=3)
+        warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=frames_to_user())
 
 
 def _know_all_classes() -> None:

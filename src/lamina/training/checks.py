@@ -1,7 +1,6 @@
 """What can be known to be wrong before the first step is said before the first step."""
 
 import inspect
-import sys
 import warnings
 from collections.abc import Collection
 from typing import Any
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config, structure
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
 from lamina.core.text import Prepared
@@ -22,7 +21,7 @@ from lamina.training.label_checks import readable
 
 def warn(message: str) -> None:
     """Say something that concerns this call, at the line of the user's that made it."""
-    warnings.warn(message, LaminaWarning, stacklevel=_frames_to_user())
+    warnings.warn(message, LaminaWarning, stacklevel=frames_to_user())
 
 
 def warn_once(key: str, message: str, model: Any) -> None:
@@ -30,16 +29,7 @@ def warn_once(key: str, message: str, model: Any) -> None:
     said = vars(model).setdefault("_said", set())
     if key not in said:
         said.add(key)
-        warnings.warn(message, LaminaWarning, stacklevel=_frames_to_user())
-
-
-def _frames_to_user() -> int:
-    """How many frames lie between here and the code that called Lamina."""
-    frame: Any = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("lamina."):
-        frame, level = frame.f_back, level + 1
-    return level
+        warnings.warn(message, LaminaWarning, stacklevel=frames_to_user())
 
 
 def compiled(model: Any, what: str) -> None:

@@ -12,7 +12,7 @@ from lamina.core import config, seed as seeds
 from lamina.core.stateless import assign_all
 from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import checks
+from lamina.training import checks, suspicions
 from lamina.training.bookmark import Bookmark, before_looking
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
@@ -107,6 +107,7 @@ class Loop:
             before_looking(stored, validation, validation=True)
             self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
+        suspicions.look_for(model, feed, validation)
 
         object.__setattr__(model, "history", history)
         hooks.set_params(
@@ -468,11 +469,11 @@ class Loop:
             if model.compares_targets(training):
                 checks.targets_given(model, y, where)
                 checks.objectives(model, y, sample_weight)
-        except ValueError as error:
+        except ValueError:
             changed = checks.changed_places(model, known_inputs, x, y)
             if changed is None:
                 raise
-            raise ValueError(f"{where}{changed}") from error
+            raise ValueError(f"{where}{changed}") from None
         checks.logits(model)
         checks.class_weight(model, class_weight)
         if training:

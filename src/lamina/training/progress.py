@@ -4,12 +4,18 @@ A terminal gets one line that is rewritten, a pipe or file one plain line an epo
 codes, a notebook one output that is updated.
 """
 
+import html
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lamina.core.config import is_interactive_logging_enabled
 from lamina.core.messages import show
+from lamina.training.progress_line import Status, folded, live_line, wrapped
+
+_NOTEBOOK_WIDTH = 100
 
 
 class Progress:
@@ -45,81 +51,114 @@ class PlainProgress(Progress):
         self.training_seconds = 0.0
         self.last_step = 0
         self.steps: int | None = None
+        self.seconds_per_step: float | None = None
 
     def epoch_begins(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
         self.title = "Evaluation" if epoch is None else f"Epoch {epoch + 1}/{epochs}"
         self.began = time.perf_counter()
         self.samples = self.last_step = 0
         self.training_seconds = 0.0
+        self.seconds_per_step = None
         self.steps = steps
 
     def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
-        self.samples += (step - self.last_step) * batch_size
+        count = step - self.last_step
+        self.samples += count * batch_size
         self.last_step = step
         self.training_seconds += seconds
+        latest = seconds / max(count, 1)
+        # The first call may have compiled, so it soon counts for little.
+        before = latest if self.seconds_per_step is None else self.seconds_per_step
+        self.seconds_per_step = (before + latest) / 2
 
     def epoch_ends(self, logs: dict) -> None:
-        self.say(self.summary(logs))
+        self.say(f"{self.title}: {', '.join(self.parts(logs))}")
+        self.labels = {}  # which accuracy it is has been said
 
     def say(self, text: str) -> None:
         show(text)
 
-    def summary(self, logs: dict) -> str:
-        parts = [measures(logs, self.labels)]
-        parts.append(f"{time.perf_counter() - self.began:.1f} s")
-        if self.samples and self.training_seconds > 0:
-            parts.append(f"{self.samples / self.training_seconds:,.0f} samples/s")
-        return f"{self.title}: {', '.join(p for p in parts if p)}"
+    def parts(self, logs: dict) -> list[str]:
+        """What the line of a finished epoch says: measures, time and speed."""
+        parts = [*measures(logs, self.labels), f"{time.perf_counter() - self.began:.1f} s"]
+        return [*parts, self.speed()] if self.speed() else parts
+
+    def speed(self) -> str:
+        if not self.samples or self.training_seconds <= 0:
+            return ""
+        return f"{self.samples / self.training_seconds:,.0f} samples/s"
+
+    def status(self, logs: dict) -> Status:
+        """Where the epoch stands."""
+        left = None
+        if self.steps is not None and self.seconds_per_step is not None:
+            left = (self.steps - self.last_step) * self.seconds_per_step
+        return Status(
+            title=self.title,
+            step=self.last_step,
+            steps=self.steps,
+            measures=measures(logs),
+            speed=self.speed(),
+            seconds_left=left,
+        )
 
 
 class TerminalProgress(PlainProgress):
-    """One live line in a terminal, drawn by rich when a call of the program returns."""
+    """One live line in a terminal, drawn by rich when a call of the program returns.
 
-    def __init__(self, labels: dict[str, str]):
+    Args:
+        labels: What `labels_of` gives.
+        console: Where to draw; standard output if None.
+    """
+
+    def __init__(self, labels: dict[str, str], console: Any = None):
         super().__init__(labels)
-        from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+        from rich.console import Console
+        from rich.live import Live
 
-        self.bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[done]}"),
-            TextColumn("{task.fields[measures]}", markup=False),
-            TextColumn("[dim]{task.fields[speed]}"),
-            TimeRemainingColumn(compact=True),
-            auto_refresh=False,  # it is drawn when there is news; no thread beside the training
-            transient=True,
-        )
-        self.task: Any = None
+        self.console = console or Console()
+        # It is drawn when there is news; no thread beside the training.
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> "TerminalProgress":
-        self.bar.start()
+        self.live.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.bar.stop()
+        self.live.update("", refresh=True)
+        self.live.stop()
 
     def epoch_begins(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
         super().epoch_begins(epoch, epochs, steps)
-        if self.task is not None:
-            self.bar.remove_task(self.task)
         waiting = "" if epoch is None else "compiling …"
-        self.task = self.bar.add_task(self.title, total=steps, done="", measures=waiting, speed="")
-        self.bar.refresh()
+        self._draw(Status(title=self.title, steps=steps, waiting=waiting))
 
     def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
         super().steps_done(step, batch_size, logs, seconds)
-        of = "" if self.steps is None else f"/{self.steps}"
-        self.bar.update(
-            self.task,
-            completed=step,
-            done=f"{step}{of}",
-            measures=measures(logs, self.labels),
-            speed=f"{self.samples / max(self.training_seconds, 1e-9):,.0f} samples/s",
-            refresh=True,
-        )
+        self._draw(self.status(logs))
+
+    def epoch_ends(self, logs: dict) -> None:
+        parts = self.parts(logs)
+        if len(f"{self.title}: {', '.join(parts)}") > self.console.width and self.speed():
+            parts = parts[:-1]  # the least of them
+        self._print(folded(self.title, parts, self.console.width))
+        self.labels = {}
 
     def say(self, text: str) -> None:
-        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._print(wrapped(text, self.console.width))
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _draw(self, status: Status) -> None:
+        from rich.text import Text
+
+        # One column less: some terminals begin a new line when the last one is filled.
+        ascii_only = self.console.options.ascii_only
+        text = Text(live_line(status, self.console.width - 1, ascii_only), no_wrap=True)
+        text.highlight_regex("━+|#+", "green")
+        text.highlight_regex("─+|[0-9,]+ samples/s", "dim")
+        self.live.update(text, refresh=True)
 
 
 class NotebookProgress(PlainProgress):
@@ -132,18 +171,27 @@ class NotebookProgress(PlainProgress):
 
     def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
         super().steps_done(step, batch_size, logs, seconds)
-        of = "" if self.steps is None else f"/{self.steps}"
-        self._show(f"{self.title}: step {step}{of}, {measures(logs, self.labels)}")
+        self._show(live_line(self.status(logs), _NOTEBOOK_WIDTH))
+
+    def epoch_ends(self, logs: dict) -> None:
+        self.lines.append(folded(self.title, self.parts(logs), _NOTEBOOK_WIDTH))
+        self.labels = {}
+        self._show("")
 
     def say(self, text: str) -> None:
-        self.lines.append(text)
+        self.lines.append(wrapped(text, _NOTEBOOK_WIDTH))
         self._show("")
 
     def _show(self, live: str) -> None:
         from IPython.display import display
 
         text = "\n".join([*self.lines, live]).rstrip()
-        content = {"text/plain": text}
+        # As HTML as well: a notebook breaks plain text inside words where its cells are narrow.
+        style = "white-space: pre-wrap; overflow-wrap: normal; word-break: normal"
+        content = {
+            "text/plain": text,
+            "text/html": f'<pre style="{style}">{html.escape(text)}</pre>',
+        }
         if self.handle is None:
             self.handle = display(content, raw=True, display_id=True)
         else:
@@ -166,7 +214,7 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
 
 
 def labels_of(model: Any) -> dict[str, str]:
-    """How metrics are shown: `"accuracy"` says which accuracy it was taken to be."""
+    """How metrics are first shown: `"accuracy"` says which accuracy it was taken to be."""
     labels = {}
     for metric in model.metrics:
         resolved = getattr(metric, "resolved_name", None)
@@ -177,8 +225,8 @@ def labels_of(model: Any) -> dict[str, str]:
     return labels
 
 
-def measures(logs: dict, labels: dict[str, str]) -> str:
-    """`loss 0.2631, accuracy (sparse_categorical) 0.9231`, the loss first."""
+def measures(logs: dict, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """`["loss 0.2631", "accuracy (sparse_categorical) 0.9231"]`, the loss first."""
     names = sorted(logs, key=lambda n: (n.startswith("val_"), n.removeprefix("val_") != "loss"))
     shown = []
     for name in names:
@@ -188,7 +236,7 @@ def measures(logs: dict, labels: dict[str, str]) -> str:
             label = name if name != bare else labels.get(bare, bare)
             shown.append(f"{label} {value:.4f}" if 1e-3 <= abs(value) < 1e5 or not value else
                          f"{label} {value:.3g}")  # fmt: skip
-    return ", ".join(shown)
+    return shown
 
 
 def _in_notebook() -> bool:

@@ -21,7 +21,7 @@ from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless, still, value_and_grad, values_of
 from lamina.core.text import Prepared, has_text
 from lamina.core.threads import building, trained_by_another, training
-from lamina.core.tracebacks import without_jax_frames
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
@@ -85,6 +85,7 @@ class Trainer(Layer):
 
     # -- compile ---------------------------------------------------------------------------------
 
+    @filter_traceback
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -391,8 +392,8 @@ class Trainer(Layer):
 
     # -- the loops -------------------------------------------------------------------------------
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def fit(
         self,
         x: Any = None,
@@ -460,8 +461,8 @@ class Trainer(Layer):
                 validation_freq=validation_freq,
             )
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def evaluate(
         self,
         x: Any = None,
@@ -494,8 +495,8 @@ class Trainer(Layer):
             )
         return logs if return_dict else self._in_order(logs)
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def predict(
         self,
         x: Any,
@@ -524,8 +525,8 @@ class Trainer(Layer):
         refuse_after_fork("predict")
         return predict(self, x, batch_size, verbose, steps, callbacks)
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def train_on_batch(
         self,
         x: Any,
@@ -540,8 +541,8 @@ class Trainer(Layer):
         logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -552,8 +553,8 @@ class Trainer(Layer):
             logs = Loop(self).test_on_batch(x, y, sample_weight)
         return logs if return_dict else self._in_order(logs)
 
+    @filter_traceback
     @explain_arguments
-    @without_jax_frames
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch, as NumPy arrays."""
         refuse_after_fork("predict_on_batch")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.paths import refuse_endless
 from lamina.utils import resizing
 
@@ -199,7 +199,7 @@ def save_img(
         warnings.warn(
             "JPEG keeps no transparency; the picture is saved without it.\n  To keep it: .png.",
             LaminaWarning,
-            stacklevel=2,
+            stacklevel=frames_to_user(),
         )
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)

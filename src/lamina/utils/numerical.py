@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.
 _BLOCK_BYTES = 1 << 19
@@ -45,6 +46,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
     return result
 
 
+@filter_traceback
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Class numbers as one-hot vectors.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.arguments import explain_arguments
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.saving.state_file import read_state, write_state
 from lamina.saving.weights_file import DamagedFileError
 from lamina.training.callbacks.callback import Callback
@@ -101,7 +101,7 @@ class BackupAndRestore(Callback):
                     warnings.warn(
                         f"{error}\n  Training goes on from the backup before it.",
                         LaminaWarning,
-                        stacklevel=2,
+                        stacklevel=frames_to_user(),
                     )
         if problems:
             raise DamagedFileError(

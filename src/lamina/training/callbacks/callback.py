@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lamina.core.tracebacks import filter_methods
+
 BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
     "test": ("on_test_batch_begin", "on_test_batch_end"),
@@ -51,6 +53,10 @@ class Callback:
 
     # Whether a loss that is not finite should end training quietly, and not as an error.
     stops_on_nan = False
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        filter_methods(cls, "__init__")
 
     def set_model(self, model: Any) -> None:
         """Called before training with the model."""

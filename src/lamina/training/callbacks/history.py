@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lamina.core.representation import shown_if_unfinished
+from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
 
 
@@ -9,7 +11,8 @@ class History(Callback):
     """What `fit` returns: everything measured, epoch by epoch.
 
     `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
-    the epochs, from 0; `history.params` has the settings of the run.
+    the epochs, from 0; `history.params` has the settings of the run. At a prompt it shows a table
+    of the epochs, in a notebook the learning curves as well.
 
     Example:
         >>> history = History()
@@ -41,3 +44,19 @@ class History(Callback):
             "history": {name: list(values) for name, values in self.history.items()},
             "epoch": list(self.epoch),
         }
+
+    @shown_if_unfinished
+    def __repr__(self) -> str:
+        if not self.epoch:
+            return "<History of no epoch>"
+        return history_view.as_text(self.history, self.epoch, self._validation_freq)
+
+    def _repr_html_(self) -> str | None:
+        """For notebooks."""
+        if not self.epoch:
+            return None
+        return history_view.as_html(self.history, self.epoch, self._validation_freq)
+
+    @property
+    def _validation_freq(self) -> Any:
+        return (self.params or {}).get("validation_freq", 1)

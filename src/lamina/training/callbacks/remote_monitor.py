@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lamina.core.arguments import explain_arguments
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.training.callbacks.callback import Callback
 
 
@@ -59,7 +59,7 @@ class RemoteMonitor(Callback):
                 f"RemoteMonitor could not reach {self.root}{self.path}: {type(error).__name__}.\n"
                 "  Training goes on; the logs of this epoch were not sent.",
                 LaminaWarning,
-                stacklevel=2,
+                stacklevel=frames_to_user(),
             )
 
 

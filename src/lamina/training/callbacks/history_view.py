@@ -1,0 +1,157 @@
+"""How a History is shown: a table of its epochs, and in a notebook the learning curves as well."""
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_ROWS = 12  # more epochs are shown by the first and the last half of these
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 300, 190, 52, 28, 26
+_COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
+
+
+def as_text(
+    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any = 1
+) -> str:
+    """The table in plain text, one line an epoch.
+
+    Args:
+        history: Lists of values by name.
+        epochs: Numbers of the epochs, from 0.
+        validation_freq: As `fit` was given it: which epochs the shorter lists belong to.
+
+    Example:
+        >>> print(as_text({"loss": [0.5, 0.25]}, [0, 1]))
+        epoch    loss
+            1  0.5000
+            2  0.2500
+    """
+    columns = _columns(history, epochs, validation_freq)
+    cells = [["epoch", *columns]]
+    for row in _rows(len(epochs)):
+        if row is None:
+            cells.append(["…"] * len(cells[0]))
+        else:
+            cells.append([str(epochs[row] + 1), *(_value(columns[name], row) for name in columns)])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    )
+
+
+def as_html(
+    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any = 1
+) -> str:
+    """Curves of each measure, and the table below them; needs nothing but a browser."""
+    columns = _columns(history, epochs, validation_freq)
+    names = [name for name in columns if not name.startswith("val_")]
+    curves = [
+        _curves(name, epochs, columns[name], columns.get(f"val_{name}"))
+        for name in names
+        if len(epochs) > 1
+    ]
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("epoch", *columns))
+    body = ""
+    for row in _rows(len(epochs)):
+        cells = ["…"] * (len(columns) + 1)
+        if row is not None:
+            cells = [str(epochs[row] + 1), *(_value(columns[name], row) for name in columns)]
+        body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return (
+        f'<div class="lamina-history">{"".join(curves)}'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _columns(
+    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any
+) -> dict[str, list]:
+    """What was measured in numbers, one an epoch or None; the loss first, the validation last."""
+    plain = [name for name in history if all(_is_number(value) for value in history[name])]
+    plain.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
+    every = isinstance(validation_freq, int)
+    validated = [
+        (epoch + 1) % validation_freq == 0 if every else epoch + 1 in validation_freq
+        for epoch in epochs
+    ]
+    columns = {}
+    for name in plain:
+        values = iter([float(value) for value in history[name]])
+        whole = len(history[name]) >= len(epochs)
+        columns[name] = [next(values, None) if whole or v else None for v in validated]
+    return columns
+
+
+def _is_number(value: Any) -> bool:
+    return getattr(value, "ndim", 0) == 0 and not isinstance(value, (str, bytes, list, dict))
+
+
+def _rows(count: int) -> list[int | None]:
+    if count <= _ROWS:
+        return list(range(count))
+    half = _ROWS // 2
+    return [*range(half), None, *range(count - half, count)]
+
+
+def _value(values: Sequence, row: int) -> str:
+    return "" if values[row] is None else _shown(values[row])
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or not value else f"{value:.3g}"
+
+
+def _curves(name: str, epochs: Sequence[int], values: Sequence, validation: Any) -> str:
+    """One picture: a measure over the epochs, of the training and of the validation."""
+    lines = [("training", values), ("validation", validation or [])]
+    lines = [(kind, _known(epochs, line)) for kind, line in lines if line]
+    known = [value for _, line in lines for _, value in line]
+    if not known:
+        return ""
+    low, high = _axis(min(known), max(known))
+    first, last = epochs[0], epochs[-1]
+
+    def place(epoch: float, value: float) -> str:
+        x = _LEFT + (epoch - first) / (last - first) * (_WIDTH - _LEFT - 12)
+        y = _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return f"{x:.1f},{y:.1f}"
+
+    drawn = []
+    for i, (kind, line) in enumerate(lines):
+        points = [place(epoch, value) for epoch, value in line]
+        drawn.append(
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="{_COLOURS[i]}" '
+            f'stroke-width="2"/><text x="{_LEFT + 4 + 76 * i}" y="{_HEIGHT - 4}" font-size="11" '
+            f'fill="{_COLOURS[i]}">{kind}</text>'
+        )
+    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - 12
+    title = html.escape(name)
+    return (
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{title} over the epochs" font-family="sans-serif">'
+        f'<text x="{_LEFT}" y="16" font-size="13" fill="currentColor">{title}</text>'
+        f'<path d="M{_LEFT},{_TOP}V{bottom}H{right}" fill="none" stroke="currentColor" '
+        'stroke-opacity="0.4"/>'
+        f'<text x="{_LEFT - 6}" y="{_TOP + 8}" {_TICK}>{_shown(high)}</text>'
+        f'<text x="{_LEFT - 6}" y="{bottom}" {_TICK}>{_shown(low)}</text>'
+        f'<text x="{right}" y="{bottom + 14}" {_TICK}>epoch {last + 1}</text>'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _known(epochs: Sequence[int], values: Sequence) -> list[tuple[int, float]]:
+    pairs = zip(epochs, values, strict=True)
+    return [(epoch, v) for epoch, v in pairs if v is not None and math.isfinite(v)]
+
+
+_TICK = 'font-size="10" text-anchor="end" fill="currentColor"'
+
+
+def _axis(low: float, high: float) -> tuple[float, float]:
+    """Ends of the axis: a curve that hardly moves should look like it."""
+    least = 0.1 * max(abs(low), abs(high)) or 1.0
+    if high - low < least:
+        middle = (low + high) / 2
+        low, high = middle - least / 2, middle + least / 2
+    return low, high
