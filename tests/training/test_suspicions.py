@@ -171,6 +171,7 @@ HEALTHY = {
     "a validation without a class": f"{CLASSIFIER}; "
     "more = {'validation_data': (x[y < 2], y[y < 2])}",
     "a few samples of one class": f"{CLASSIFIER}; x, y = x[:4], y[:4] * 0",
+    "nothing but zeros, to see whether it runs": f"{CLASSIFIER}; x, y = x * 0, y * 0",
     "soft labels": "model = net(dense(1, 'sigmoid'), loss=binary); y = y * 0 + 0.9",
     "unknown labels": "y = y * 0 - 1; y[0] = 1; model = net(dense(3, 'softmax'), "
     "loss=losses.SparseCategoricalCrossentropy(ignore_class=-1))",
