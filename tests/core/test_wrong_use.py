@@ -116,6 +116,19 @@ def test_a_saved_model_of_tensorflow_is_known_by_its_file(tmp_path):
         lamina.models.load_model(tmp_path)
 
 
+@pytest.mark.parametrize("symbolic", [False, True], ids=["arrays", "an Input"])
+def test_what_is_no_tensor_goes_by_name_as_in_keras(symbolic):
+    x = lamina.Input((3,)) if symbolic else np.zeros((2, 3), "float32")
+    layer = lamina.layers.Dropout(0.5)
+    with pytest.raises(ValueError, match="takes tensors by position") as caught:
+        layer(x, True)
+    setting = re.search(r"Fix: (.*)\.$", str(caught.value))[1]
+    assert setting == "training=True"
+    assert eval(f"layer(x, {setting})").shape[-1] == 3
+    with pytest.raises(ValueError, match="takes tensors by position"):
+        lamina.layers.Layer()(x, True)
+
+
 def test_one_epoch_is_not_called_epochs():
     model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
     model.compile("sgd", "mse")

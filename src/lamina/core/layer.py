@@ -164,9 +164,11 @@ class Layer(LayerState):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_initialised()
         args, kwargs = self._as_tensors(args), {k: self._as_tensors(v) for k, v in kwargs.items()}
+        signature = signature_of(type(self).call)
+        if len(args) > 1:
+            self._refuse_settings(signature, args)
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        signature = signature_of(type(self).call)
         with _entered(self) as outer_training:
             training = self._training_mode(signature, args, kwargs, outer_training)
             first = signature.first(args, kwargs)
@@ -365,6 +367,17 @@ class Layer(LayerState):
                 f"{self._label} received a list of Python numbers; a list means several inputs.\n"
                 "  Fix: make one array of it, e.g. np.array([[1.0, 2.0]])."
             )
+
+    def _refuse_settings(self, signature: CallSignature, args: tuple) -> None:
+        """Only tensors go by position: `layer(x, True)` could mean anything."""
+        for position, value in enumerate(args[1:], 1):
+            if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
+                name = signature.names[position : position + 1]
+                shown = f"{name[0]}={value!r}" if name else f"training={value!r}"
+                raise ValueError(
+                    f"{self._label} takes tensors by position, and all else by name; received "
+                    f"{value!r}.\n  Fix: {shown}."
+                )
 
     def _training_mode(
         self, signature: CallSignature, args: tuple, kwargs: dict, outer: bool | None
