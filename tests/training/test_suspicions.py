@@ -86,6 +86,7 @@ SUSPICIOUS = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("case", SUSPICIOUS.values(), ids=SUSPICIOUS)
 def test_what_looks_wrong_is_said_once_and_each_fix_ends_it(case):
     preparation, words = case
@@ -182,6 +183,7 @@ HEALTHY = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("preparation", HEALTHY.values(), ids=HEALTHY)
 def test_what_only_looks_odd_is_trained_in_silence(preparation):
     scope = names()
