@@ -9,7 +9,7 @@ from jax import lax
 
 from lamina import constraints, initializers, regularizers
 from lamina.core import config
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape, Variable
 from lamina.layers.settings import settings_of
@@ -257,7 +257,7 @@ class LayerNormalization(Layer):
                 "LayerNormalization(rms_scaling=True) divides by the deviation from the mean, "
                 "not by the root mean square.\n  Fix: lamina.layers.RMSNormalization().",
                 LaminaWarning,
-                stacklevel=2,
+                stacklevel=frames_to_user(),
             )
         self.axis = [one_axis(a) for a in axis] if isinstance(axis, Sequence) else one_axis(axis)
         self.epsilon = epsilon

@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaWarning
+from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.variable import Variable
 
 # Losses and metrics for which one target for all outputs of a sample can be meant.
@@ -120,7 +120,7 @@ def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Ar
                 "  Fix, if that is not meant: Dense(1) as the last layer. If it is: "
                 f"y = numpy.repeat(y, {pred.shape[-1]}, axis=-1).",
                 LaminaWarning,
-                stacklevel=2,
+                stacklevel=frames_to_user(),
             )
         aligned_true = jnp.broadcast_to(true, pred.shape)
     if aligned_true.shape != aligned_pred.shape:

@@ -78,7 +78,7 @@ def save_model(
             "  Fix: to save weights, too, first fit it, call it on data, or put "
             "lamina.Input(shape) in front.",
             LaminaWarning,
-            stacklevel=3,
+            stacklevel=frames_to_user(),
         )
     with weights_of_one_moment(model):
         _save_to(model, path, include_optimizer)

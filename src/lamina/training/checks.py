@@ -429,7 +429,6 @@ def logits(model: Any) -> None:
                 f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",
                 model,
             )
-
         elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
             warn_once("probabilities", without_probabilities(model) or "", model)
 

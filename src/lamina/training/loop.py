@@ -439,7 +439,7 @@ class Loop:
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, *others: Any
     ) -> Feed:
         if hasattr(x, "shape"):
-            checks.samples_in_input(self.model, x, others[0])
+            checks.samples_in_input(self.model, x, y)
             with_batch_axis(self.model, x, refuse=True)
         x, y = named_columns(self.model, x), named_targets(self.model, y)
         if batch_size is None:

@@ -52,23 +52,23 @@ def look_for(model: Any, feed: Any, validation: Any) -> None:
     _large_inputs(model, x)
     if y is None or not model.compares_targets(True) or not model._objectives.built:
         return
-    outputs = jax.tree.leaves(model._objectives.outputs)
-    given = jax.tree.leaves(y)
-    losses = model._objectives._losses
-    if len(given) != len(outputs) or len(losses) != len(outputs):
+    found = model._objectives
+    try:
+        given = found.targets(y)
+    except ValueError:
         return
-    final = checks._final_activations(model) or [None] * len(outputs)
-    names = [checks._loss_name(loss) for loss in losses]
-    for i, (name, output, activation) in enumerate(zip(names, outputs, final, strict=False)):
-        target = np.asarray(given[i])
+    known = checks._final_activations(model)
+    final = known if len(known) == len(found.outputs) else [None] * len(found.outputs)
+    for index, loss in found.losses:
+        name, target = checks._loss_name(loss), given[index]
+        if target is None:
+            continue
         if name in _REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
-            _out_of_range(model, target, activation)
-            _rounded(model, i, target, output)
-    if isinstance(feed, ResidentFeed) and not _is_dummy(x):
-        for i, loss in enumerate(losses):
-            name = names[i]
-            if name in _PROBABILITY_LOSSES and len(given[i]) == feed.samples:
-                _missing_classes(model, loss, str(name), given[i], _targets_of(validation, i))
+            _out_of_range(model, np.asarray(target), final[index])
+            _rounded(model, index, np.asarray(target), found.outputs[index])
+        whole = isinstance(feed, ResidentFeed) and len(target) == feed.samples
+        if name in _PROBABILITY_LOSSES and whole and not _is_dummy(x):
+            _missing_classes(model, loss, str(name), target, _targets_of(model, validation, index))
 
 
 def _is_dummy(x: Any) -> bool:
@@ -176,7 +176,7 @@ def _rounded(model: Any, index: int, y: np.ndarray, output: Any) -> None:
     """Accuracy of numbers that are no classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
         return  # which output is the largest may well matter
-    for place, metric, _ in model._objectives._metrics:
+    for place, metric, _ in model._objectives._measured:
         kind = getattr(metric, "resolved_name", None) or metric.name
         if place == index and kind in ("binary_accuracy", "accuracy"):
             other = (y != 0) & (y != 1)
@@ -190,11 +190,10 @@ def _rounded(model: Any, index: int, y: np.ndarray, output: Any) -> None:
                 )
 
 
-def _targets_of(validation: Any, index: int) -> Any:
+def _targets_of(model: Any, validation: Any, index: int) -> Any:
     if not isinstance(validation, ResidentFeed):
         return None
-    leaves = jax.tree.leaves(validation.example()[1])
-    return leaves[index] if index < len(leaves) else None
+    return model._objectives.targets(validation.example()[1])[index]
 
 
 def _missing_classes(model: Any, loss: Any, name: str, y: Any, y_val: Any) -> None:
