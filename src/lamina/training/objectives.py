@@ -2,10 +2,10 @@
 
 A model may have one output or many, nested and named, and losses and metrics may be given as one,
 as a list, as a dict or in the form of the outputs. Here they are flattened: every loss with its
-output, every metric with its output. How what was given is matched is in `structures.py`.
+output, every metric with its output. Which belongs where is said by `placing.py`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -13,15 +13,8 @@ import jax
 from lamina import losses as losses_module, metrics as metrics_module
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
-from lamina.training.structures import (
-    Places,
-    StructureError,
-    entry_of,
-    is_array,
-    leaves,
-    match,
-    parts,
-)
+from lamina.training.placing import identifiers, placed_losses, placed_metrics
+from lamina.training.structures import Places, StructureError, is_array, leaves, match
 
 
 class Term(NamedTuple):
@@ -63,10 +56,10 @@ class Objectives:
         self._trackers: dict[tuple, Mean] = {}  # by place, in the order that evaluate gives
         self._measured: list[Measured] = []
         # Refused here, when the user writes it, and not at the first step.
-        for identifier in _identifiers(loss):
+        for identifier in identifiers(loss):
             if identifier not in _ASKS_FOR_SHAPES:
                 losses_module.get(identifier)
-        for identifier in (*_identifiers(metrics), *_identifiers(weighted_metrics)):
+        for identifier in (*identifiers(metrics), *identifiers(weighted_metrics)):
             if identifier not in _ASKS_FOR_SHAPES:
                 metrics_module.get(identifier)
 
@@ -84,7 +77,7 @@ class Objectives:
         self._measured = []  # a try before this one may have failed half-way
         outputs = self.outputs = jax.tree.leaves(y_pred)
         self.places = Places(y_pred, output_names, written)
-        chosen = list(_losses(self.places, self.loss, self.loss_weights))
+        chosen = placed_losses(self.places, self.loss, self.loss_weights)
         self._terms = [Term(place, loss, weight) for place, loss, weight in chosen]
         try:
             targets = self.targets(y)
@@ -103,10 +96,9 @@ class Objectives:
         used: dict[int, str] = {}
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
             what = "weighted_metrics" if weighted else "metrics"
-            for place, identifiers in zip(
-                self.places.tensors, _metrics(self.places, given, what), strict=True
-            ):
-                for identifier in identifiers:
+            each = placed_metrics(self.places, given, what)
+            for place, of_place in zip(self.places.tensors, each, strict=True):
+                for identifier in of_place:
                     self._add(_unshared(identifier, used), place, targets, weighted)
         self.built = True
 
@@ -267,78 +259,6 @@ def _functions(part: Any) -> list:
     return [getattr(part, "fn", None), getattr(part, "_fn", None)]
 
 
-def _is_identifier(given: Any) -> bool:
-    """Whether it is one loss or metric, or a factor, and no structure of them."""
-    if isinstance(given, Mapping):
-        return "class_name" in given
-    return not isinstance(given, (list, tuple))
-
-
-def _identifiers(given: Any) -> list:
-    return [one for one in leaves(given, _is_identifier) if one is not None]
-
-
-def _losses(places: Places, loss: Any, loss_weights: Any) -> Iterator[tuple[Places, Any, float]]:
-    """Every loss, with its output and its factor, in the order in which they were written."""
-    if _is_identifier(loss):
-        found = [] if loss is None else [(tensor, loss) for tensor in places.tensors]
-    else:
-        found = list(_placed(places, loss))
-    weights = _weights(places, found, loss, loss_weights)
-    for (place, one), weight in zip(found, weights, strict=True):
-        yield place, one, 1.0 if weight is None else float(weight)
-
-
-def _placed(place: Places, loss: Any) -> Iterator[tuple[Places, Any]]:
-    if loss is None:
-        return
-    if len(place.tensors) == 1 and place.index is None and not isinstance(loss, Mapping):
-        place = place.tensors[0]
-    if _is_identifier(loss):
-        yield place, loss
-    elif place.index is None:
-        for child, of_child in parts(place, loss, "loss", _is_identifier):
-            yield from _placed(child, of_child)
-    elif isinstance(loss, Mapping):
-        yield from _placed(place, entry_of(place, loss, "loss"))
-    else:
-        for one in loss:  # several losses of one output are added
-            yield from _placed(place, one)
-
-
-def _weights(places: Places, found: list[tuple], loss: Any, given: Any) -> list:
-    """A factor for each of the losses found: one for all, by output, or in the form of `loss`."""
-    if given is None or _is_identifier(given):
-        return [given] * len(found)
-    try:
-        by_output = match(places, given, "loss_weights", _is_identifier)
-        return [by_output[place.number] for place, _ in found]
-    except StructureError:
-        alike = _in_the_form_of(loss, given)
-        if len(alike) == len(found):
-            return alike
-        if isinstance(given, (list, tuple)) and len(given) == len(found) and places.goes_by_place:
-            # In the order of the outputs, whichever way the dict of losses was written.
-            order = sorted(range(len(found)), key=lambda i: found[i][0].number)
-            return [weight for _, weight in sorted(zip(order, given, strict=True))]
-        raise
-
-
-def _in_the_form_of(loss: Any, given: Any) -> list:
-    """The factors as they stand beside the losses, in the order of the losses."""
-    if loss is None:
-        return []
-    if _is_identifier(given):
-        return [given] * len(_identifiers(loss))
-    if _is_identifier(loss):
-        return []
-    if isinstance(loss, Mapping) and isinstance(given, Mapping) and set(given) <= set(loss):
-        return [w for key, one in loss.items() for w in _in_the_form_of(one, given.get(key))]
-    if isinstance(loss, Mapping) or isinstance(given, Mapping) or len(loss) != len(given):
-        return []
-    return [w for pair in zip(loss, given, strict=True) for w in _in_the_form_of(*pair)]
-
-
 def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
     """What the loss of each place is followed with; a tensor may be an output more than once."""
     found: dict[tuple, Mean] = {}
@@ -360,33 +280,6 @@ def _loss_of(
         each = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in inside]
         return sum(each[1:], each[0]) / len(each)
     return loss(place.filled(targets), place.filled(predictions), sample_weight=weights[inside[0]])
-
-
-def _metrics(places: Places, given: Any, what: str) -> list[list]:
-    """A list of metrics for each output."""
-    found: list[list] = [[] for _ in places.tensors]
-
-    def put(place: Places, part: Any, for_all: bool = False) -> None:
-        if _is_identifier(part) or not _identifiers(part):
-            for tensor in place.tensors:
-                found[tensor.number] += _identifiers(part)
-        elif len(place.tensors) == 1 and not isinstance(part, Mapping):
-            found[place.number] += _identifiers(part)
-        elif place.index is not None:
-            put(place, entry_of(place, part, what))
-        else:
-            try:
-                for child, of_child in parts(place, part, what, _is_identifier):
-                    put(child, of_child)
-            except StructureError:
-                each = len(part) != len(place.tensors) and all(map(_is_identifier, part))
-                if not for_all or not each:
-                    raise
-                for one in part:
-                    put(place, one)
-
-    put(places, given, for_all=not isinstance(given, Mapping))
-    return found
 
 
 def _unshared(identifier: Any, used: dict[int, str]) -> Any:

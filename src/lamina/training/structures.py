@@ -139,7 +139,7 @@ def parts(
     Raises:
         StructureError: If there is no way to tell, or names that the model does not have.
     """
-    named = _by_name(given)
+    named = by_name(given)
     if named is not None:
         known: dict[Any, Places] = dict(places.named)
         known.update(places.children if places.keyed else {})
@@ -263,7 +263,8 @@ def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
     return [leaf for part in inside for leaf in leaves(part, is_leaf)]
 
 
-def _by_name(given: Any) -> dict | None:
+def by_name(given: Any) -> dict | None:
+    """A dict or namedtuple as a dict; None for what has no names."""
     if isinstance(given, Mapping):
         return dict(given)
     if isinstance(given, tuple) and hasattr(given, "_fields"):

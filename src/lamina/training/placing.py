@@ -1,0 +1,149 @@
+"""Losses, their weights and metrics, as `compile` takes them, placed at the outputs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lamina.training.structures import (
+    Places,
+    StructureError,
+    by_name,
+    entry_of,
+    leaves,
+    match,
+    parts,
+)
+
+
+def identifiers(given: Any) -> list:
+    """Every loss or metric in a structure of them: names, functions, objects, configs."""
+    return [one for one in leaves(given, _is_identifier) if one is not None]
+
+
+def placed_losses(places: Places, loss: Any, loss_weights: Any) -> list[tuple[Places, Any, float]]:
+    """Every loss with its place, an output or a group of outputs, and its factor.
+
+    Args:
+        places: The outputs.
+        loss: One for each output, or a structure of them; several for one output are added.
+        loss_weights: One for all, or for each output, or beside each loss.
+    """
+    found = list(_placed(places, loss, for_each=True))
+    if loss_weights is None or _is_identifier(loss_weights):
+        return [(place, one, _factor(loss_weights)) for place, one in found]
+    try:
+        of_output = match(places, loss_weights, "loss_weights", _is_identifier)
+        return [(place, one, _factor(of_output[place.number])) for place, one in found]
+    except StructureError:
+        beside = _beside(loss, loss_weights)
+        if beside is not None:
+            pairs = _placed(places, beside)
+            return [(place, pair.loss, _factor(pair.weight)) for place, pair in pairs]
+        flat = isinstance(loss_weights, (list, tuple)) and all(map(_is_identifier, loss_weights))
+        if not flat or len(loss_weights) != len(found) or not places.goes_by_place:
+            raise
+        # In the order of the outputs, whichever way the dict of losses was written.
+        order = sorted(range(len(found)), key=lambda i: found[i][0].number)
+        factor = dict(zip(order, map(_factor, loss_weights), strict=True))
+        return [(place, one, factor[i]) for i, (place, one) in enumerate(found)]
+
+
+def placed_metrics(places: Places, given: Any, what: str) -> list[list]:
+    """A list of metrics for each output.
+
+    Args:
+        places: The outputs.
+        given: One or several for all, a structure of them, or None.
+        what: The argument's name, for messages.
+    """
+    found: list[list] = [[] for _ in places.tensors]
+
+    def put(place: Places, part: Any) -> None:
+        if _is_identifier(part) or not identifiers(part):
+            for tensor in place.tensors:
+                found[tensor.number] += identifiers(part)
+        elif len(place.tensors) == 1 and not isinstance(part, Mapping):
+            found[place.number] += identifiers(part)
+        elif place.index is not None:
+            put(place, entry_of(place, part, what))
+        else:
+            for child, of_child in parts(place, part, what, _is_identifier):
+                put(child, of_child)
+
+    plain = isinstance(given, (list, tuple)) and all(map(_is_identifier, given))
+    try:
+        put(places, given)
+    except StructureError:
+        if not plain or len(given) == len(found):
+            raise
+        for one in given:  # several for every output
+            put(places, one)
+    return found
+
+
+@dataclass(frozen=True)
+class _Weighted:
+    loss: Any
+    weight: Any
+
+
+def _is_identifier(given: Any) -> bool:
+    """Whether it is one loss or metric, or a factor, and no structure of them."""
+    if isinstance(given, Mapping):
+        return "class_name" in given
+    return not isinstance(given, (list, tuple))
+
+
+def _factor(weight: Any) -> float:
+    return 1.0 if weight is None else float(weight)
+
+
+def _placed(place: Places, loss: Any, for_each: bool = False) -> Iterator[tuple[Places, Any]]:
+    """Every loss with its place.
+
+    Args:
+        for_each: Whether one loss for several outputs counts for each, and not for the group.
+    """
+    if loss is None:
+        return
+    if len(place.tensors) == 1 and place.index is None and not isinstance(loss, Mapping):
+        place = place.tensors[0]
+    if _is_identifier(loss):
+        yield from ((tensor, loss) for tensor in (place.tensors if for_each else [place]))
+    elif place.index is None:
+        for child, of_child in parts(place, loss, "loss", _is_identifier):
+            yield from _placed(child, of_child)
+    elif isinstance(loss, Mapping):
+        yield from _placed(place, entry_of(place, loss, "loss"))
+    else:
+        for one in loss:  # several losses of one output are added
+            yield from _placed(place, one)
+
+
+def _beside(loss: Any, weights: Any) -> Any:
+    """The losses with the factors that stand beside them; None where the forms differ."""
+    if loss is None or _is_identifier(weights):
+        return _each_with(loss, weights)
+    if _is_identifier(loss):
+        return None
+    names, of_names = by_name(loss), by_name(weights)
+    if names is not None and of_names is not None and set(of_names) <= set(names):
+        found = {key: _beside(one, of_names.get(key)) for key, one in names.items()}
+        missing = any(found[key] is None and names[key] is not None for key in names)
+        return None if missing else found if isinstance(loss, Mapping) else type(loss)(**found)
+    if isinstance(loss, Mapping) or isinstance(weights, Mapping) or len(loss) != len(weights):
+        return None
+    row = [_beside(one, weight) for one, weight in zip(loss, weights, strict=True)]
+    missing = any(a is None and b is not None for a, b in zip(row, loss, strict=True))
+    return None if missing else type(loss)(*row) if hasattr(loss, "_fields") else row
+
+
+def _each_with(loss: Any, weight: Any) -> Any:
+    if loss is None:
+        return None
+    if _is_identifier(loss):
+        return _Weighted(loss, weight)
+    if isinstance(loss, Mapping):
+        return {key: _each_with(one, weight) for key, one in loss.items()}
+    row = [_each_with(one, weight) for one in loss]
+    return type(loss)(*row) if hasattr(loss, "_fields") else row
