@@ -659,3 +659,9 @@ def test_a_build_that_fails_leaves_no_weights_behind():
 def test_the_name_of_a_weight_may_come_first_as_in_keras_2(add):
     weight = add(lamina.Layer())
     assert (weight.name, weight.shape, weight.dtype) == ("kernel", (3, 2), "float32")
+
+
+@pytest.mark.parametrize("value", [True, 2, 0.5, "fast"])
+def test_a_setting_without_its_name_is_refused_as_in_keras(value):
+    with pytest.raises(ValueError, match=rf"Fix: layer\(x, training={value!r}\)"):
+        lamina.layers.Dropout(0.5)(np.ones((1, 2)), value)

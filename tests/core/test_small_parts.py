@@ -81,7 +81,7 @@ def test_policies_say_what_those_of_keras_say(name):
 def test_the_global_policy_is_that_of_new_layers():
     lamina.config.set_dtype_policy("mixed_bfloat16")
     assert lamina.layers.Dense(1).compute_dtype == "bfloat16"
-    lamina.config.set_dtype_policy(None)
+    lamina.config.set_dtype_policy("float32")
     assert lamina.layers.Dense(1).compute_dtype == "float32"
     assert get_policy(np.float16) == DTypePolicy("float16")
     assert (
@@ -247,3 +247,8 @@ def test_unknown_names_and_arguments_list_what_is_known():
     assert str(unknown_argument("Dense", "unit", ["units", "name"])) == (
         "Dense has no argument 'unit'. Did you mean 'units'?\n  Its arguments: name, units."
     )
+
+
+def test_no_policy_is_no_policy():
+    with pytest.raises(ValueError, match=r"set_dtype_policy\('float32'\)"):
+        lamina.config.set_dtype_policy(None)

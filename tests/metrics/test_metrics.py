@@ -423,3 +423,18 @@ def test_too_few_samples_for_an_adjusted_score_are_reported():
 def test_before_any_batch_the_result_is_zero(name):
     settings = {"multi_label": True} if name == "AUC" else {}
     assert float(getattr(metrics, name)(**settings).result()) == 0.0
+
+
+def test_auc_with_thresholds_of_its_own_needs_no_number_of_them():
+    metric = lamina.metrics.AUC(num_thresholds=None, thresholds=[0.3, 0.5])
+    metric.update_state([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9])
+    assert metric.num_thresholds == 4
+    assert float(metric.result()) == 0.625  # as in Keras 3.15
+    assert metric.true_positives.numpy().tolist() == [2, 1, 1, 0]
+    assert metric.false_negatives.numpy().tolist() == [0, 1, 1, 2]
+
+
+def test_labels_with_an_axis_of_size_one_elsewhere_are_reshaped():
+    metric = lamina.metrics.SparseCategoricalAccuracy()
+    metric.update_state([[1], [0]], [[[0.1, 0.9], [0.2, 0.8]]])
+    assert float(metric.result()) == 0.5

@@ -197,3 +197,14 @@ def test_elastic_fields_are_smooth_reproducible_and_go_both_ways():
 def test_impossible_requests_say_what_is_possible(call, says):
     with pytest.raises(ValueError, match=says):
         call(ops.image)
+
+
+def test_sizes_of_a_blur_may_be_an_array():
+    sizes, sigma = np.array([3, 5]), np.array([1.0, 2.0])
+    expected = ops.image.gaussian_blur(PICTURES, (3, 5), (1.0, 2.0))
+    assert ops.image.gaussian_blur(PICTURES, sizes, sigma).tolist() == expected.tolist()
+
+
+def test_a_size_of_none_is_that_of_the_images():
+    given = [PICTURES, (None, 5, 5, None), [1.0, 1.0], [0.0, 0.0], (1, 2), "linear"]
+    assert ops.image.scale_and_translate(*given).shape == (len(PICTURES), 5, 5, PICTURES.shape[-1])

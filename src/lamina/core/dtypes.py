@@ -143,9 +143,23 @@ def dtype_policy() -> DTypePolicy:
     return _global_policy[0] if _global_policy else DTypePolicy(config.floatx())
 
 
-def set_dtype_policy(policy: "str | DTypePolicy | None") -> None:
-    """Set the policy of layers made from now on; None returns to `floatx()`."""
-    _global_policy[:] = [] if policy is None else [get_policy(policy)]
+def set_dtype_policy(policy: "str | DTypePolicy") -> None:
+    """Set the policy of layers made from now on.
+
+    Raises:
+        ValueError: If it is None.
+    """
+    if policy is None:
+        raise ValueError(
+            "set_dtype_policy needs a policy; received None.\n"
+            "  Fix: set_dtype_policy('float32'), or another name of a type."
+        )
+    _global_policy[:] = [get_policy(policy)]
+
+
+def reset_dtype_policy() -> None:
+    """Layers made from now on compute in `floatx()`, unless they are told otherwise."""
+    _global_policy.clear()
 
 
 def get_policy(identifier: Any) -> DTypePolicy:

@@ -183,6 +183,16 @@ class FunctionOperation(Operation):
     def get_config(self) -> dict:
         return {"name": self.name, **self.settings}
 
+    @classmethod
+    def from_config(cls, config: dict) -> "FunctionOperation":
+        # A function among the settings was written as a dict.
+        return cls(
+            **{
+                key: registry.deserialize(value) if isinstance(value, dict) else value
+                for key, value in config.items()
+            }
+        )
+
 
 def symbolic(
     function: Callable,
@@ -224,7 +234,7 @@ def symbolic(
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
-            _check_settings(function.__name__, settings)
+            traced = {k: settings.pop(k) for k in list(settings) if is_symbolic(settings[k])}
             for parameter in signature.parameters.values():
                 if parameter.kind is inspect.Parameter.VAR_KEYWORD:
                     settings.update(settings.pop(parameter.name))
@@ -232,7 +242,9 @@ def symbolic(
             for name in tensors:
                 value = bound.arguments[name]
                 call_args += value if name == starred else [value]
-            return operation(**settings).symbolic_call(*call_args)
+            if not traced:
+                return operation(**settings).symbolic_call(*call_args)
+            return _called_with(operation(**settings), call_args, traced)
         except (TypeError, ValueError) as error:
             _say_where(error, function.__name__, args, kwargs)
             raise
@@ -240,13 +252,16 @@ def symbolic(
     return wrapper, operation
 
 
-def _check_settings(name: str, settings: dict) -> None:
-    symbolic_ones = [k for k, value in settings.items() if is_symbolic(value)]
-    if symbolic_ones:
+def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
+    """An operation called on symbolic tensors where numbers or arrays are the rule."""
+    try:
+        return operation.symbolic_call(*args, **traced)
+    except Exception as error:
+        name = type(operation).function.__name__
         raise TypeError(
-            f"ops.{name} takes {symbolic_ones[0]} as a number or array; received a symbolic "
+            f"ops.{name} takes {next(iter(traced))} as a number or array; received a symbolic "
             "tensor.\n  Fix: write a layer that computes this in call()."
-        )
+        ) from error
 
 
 def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:

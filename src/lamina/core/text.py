@@ -5,6 +5,7 @@ begins with such layers is cut in two, so that its rest stays one compiled progr
 """
 
 import contextlib
+import multiprocessing
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ def answer(results: Any) -> Any:
     def is_on_host(a: Any) -> bool:
         return isinstance(a, np.ndarray) and a.dtype.kind in "biuf"
 
+    # JAX in a process of workers, forked from one with JAX, may wait for ever.
+    if _place.host or multiprocessing.parent_process() is not None:
+        return results
     # Most have none, and keep the order of their dicts, which JAX makes alphabetical.
-    if _place.host or not any(map(is_on_host, jax.tree.leaves(results))):
+    if not any(map(is_on_host, jax.tree.leaves(results))):
         return results
     return jax.tree.map(lambda a: jnp.asarray(a) if is_on_host(a) else a, results)
 

@@ -7,6 +7,7 @@ and whatever does not fit is refused with both shapes, the likely cause and the 
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -183,9 +184,15 @@ def align_labels(
         labels = jnp.squeeze(labels, axis)
     without_classes = list(scores.shape)
     classes = without_classes.pop(axis)
+    if _without_ones(labels.shape) == _without_ones(without_classes):
+        labels = labels.reshape(without_classes)  # (2, 1) for scores of (1, 2, classes)
     if labels.shape != tuple(without_classes):
         raise _unfit_labels(given, scores.shape, classes, tuple(without_classes), caller)
     return labels.astype("int32"), scores
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
 def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | None = None) -> None:

@@ -11,7 +11,7 @@ from lamina.core.errors import did_you_mean
 from lamina.core.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import to_array
-from lamina.metrics.confusion import Rates, add_counts
+from lamina.metrics.confusion import HoldsCounts, Rates, add_counts
 from lamina.metrics.confusion_counts import Counts, confusion_counts, even_thresholds
 from lamina.metrics.metric import Metric
 
@@ -19,13 +19,13 @@ CURVES = ("ROC", "PR", "PRGAIN")
 SUMMATIONS = ("interpolation", "minoring", "majoring")
 
 
-class AUC(Metric):
+class AUC(HoldsCounts, Metric):
     """Area under the ROC or the precision-recall curve, from counts at many thresholds.
 
     Of ROC: the probability that a random yes has a higher score than a random no; 0.5 is chance.
 
     Args:
-        num_thresholds: How finely the curve is drawn.
+        num_thresholds: How finely the curve is drawn; does not count where `thresholds` are given.
         curve: `"ROC"`, `"PR"` or `"PRGAIN"`.
         summation_method: `"interpolation"` between the points of the curve (for PR the non-linear
             one), `"minoring"` below or `"majoring"` above it.
@@ -49,7 +49,7 @@ class AUC(Metric):
 
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = 200,
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
@@ -63,15 +63,16 @@ class AUC(Metric):
         super().__init__(name=name, dtype=dtype)
         self.curve = _one_of(curve, CURVES, "curve")
         self.summation_method = _one_of(summation_method, SUMMATIONS, "summation_method")
-        if thresholds is None and num_thresholds <= 1:
+        if thresholds is None and (num_thresholds is None or num_thresholds <= 1):
             raise ValueError(f"AUC needs num_thresholds of 2 or more; received {num_thresholds}.")
         if num_labels and not multi_label:
             raise ValueError(
                 "AUC's num_labels counts curves of their own.\n  Fix: AUC(multi_label=True, …)."
             )
         self._init_thresholds = None if thresholds is None else sorted(map(float, thresholds))
-        inner = even_thresholds(num_thresholds)[1:-1]
-        inner = inner if self._init_thresholds is None else self._init_thresholds
+        inner = self._init_thresholds
+        if inner is None:
+            inner = even_thresholds(num_thresholds)[1:-1]  # type: ignore[arg-type]
         # All predictions exceed the first threshold and none the last.
         self._thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
         self.num_thresholds = len(self._thresholds)

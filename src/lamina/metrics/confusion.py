@@ -229,7 +229,41 @@ class Recall(Metric):
         }
 
 
-class _BestUnderCondition(Metric):
+class HoldsCounts:
+    """The four counts by their names, for a metric that keeps them in `counts`."""
+
+    counts: list[Variable]
+
+    @property
+    def true_positives(self) -> Variable:
+        """Weighted number of right yeses for each threshold."""
+        return self._count(0)
+
+    @property
+    def false_positives(self) -> Variable:
+        """Weighted number of wrong yeses for each threshold."""
+        return self._count(1)
+
+    @property
+    def true_negatives(self) -> Variable:
+        """Weighted number of right noes for each threshold."""
+        return self._count(2)
+
+    @property
+    def false_negatives(self) -> Variable:
+        """Weighted number of wrong noes for each threshold."""
+        return self._count(3)
+
+    def _count(self, place: int) -> Variable:
+        if not self.counts:
+            raise AttributeError(
+                f"{type(self).__name__} counts nothing before it knows how many labels there are.\n"
+                "  Fix: num_labels=…, or update_state() first."
+            )
+        return self.counts[place]
+
+
+class _BestUnderCondition(HoldsCounts, Metric):
     """Base of "the best A at which B is at least so much", over a range of thresholds."""
 
     direction = "up"

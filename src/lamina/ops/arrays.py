@@ -28,10 +28,37 @@ def as_arrays(xs: Any) -> list[Array]:
     return [as_array(x) for x in xs]
 
 
+def as_pair(x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
+    """Two arrays."""
+    return as_array(x1), as_array(x2)
+
+
 def floats(x: ArrayLike) -> Array:
     """The same, with whole numbers and truth values as `floatx()`."""
     x = as_array(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(config.floatx())
+
+
+def floats_together(*xs: ArrayLike) -> tuple[Array, ...]:
+    """The same for several: whole numbers follow the floats beside them, of whatever size."""
+    arrays = as_arrays(xs)
+    found = [x for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)]
+    if not found:
+        return tuple(map(floats, arrays))
+    common = jnp.result_type(*found)
+    return tuple(x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(common) for x in arrays)
+
+
+def whole_numbers(caller: str, *xs: ArrayLike) -> list[Array]:
+    """Arrays of whole numbers or truth values; others are refused."""
+    arrays = as_arrays(xs)
+    for x in arrays:
+        if jnp.issubdtype(x.dtype, jnp.inexact):
+            raise TypeError(
+                f"{caller} takes whole numbers; received {x.dtype}.\n"
+                "  Fix: lamina.ops.cast(x, 'int32')."
+            )
+    return arrays
 
 
 def at_least_float32(x: Array) -> Any:

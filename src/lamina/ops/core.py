@@ -158,7 +158,25 @@ def stop_gradient(variable: Any) -> Any:
 # ---- slices and scatters -----------------------------------------------------------------------
 
 
-@op("inputs", "start_indices")
+def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasTensor:
+    """A size of -1 is open where the start is not known."""
+    known = not isinstance(start_indices, KerasTensor)
+    if known:
+        starts = list(start_indices)
+    else:
+        starts = [start_indices] * len(shape)
+    sizes: list[int | None] = []
+    for size, whole, begin in zip(shape, inputs.shape, starts, strict=True):
+        if int(size) != -1:
+            sizes.append(int(size))
+        elif whole is None or isinstance(begin, KerasTensor):
+            sizes.append(None)
+        else:
+            sizes.append(whole - int(begin))
+    return KerasTensor(sizes, inputs.dtype)
+
+
+@op("inputs", "start_indices", spec=_slice_spec)
 def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> Array:
     """A block of an array; where it begins may be computed, how large it is may not.
 
@@ -184,7 +202,7 @@ def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> 
     return jax.lax.dynamic_slice(x, [as_array(b) for b in starts], sizes)
 
 
-@op("inputs", "start_indices", "updates")
+@op("inputs", "start_indices", "updates", places=("start_indices",))
 def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike) -> Array:
     """The array with a block of it replaced.
 
@@ -202,7 +220,7 @@ def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike
     return jax.lax.dynamic_update_slice(x, as_array(updates).astype(x.dtype), starts)
 
 
-@op("indices", "values")
+@op("indices", "values", places=("indices",))
 def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Array:
     """Zeros, with values added at the given places.
 
@@ -219,7 +237,7 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Arra
     return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
 
 
-@op("inputs", "indices", "updates")
+@op("inputs", "indices", "updates", places=("indices",))
 def scatter_update(
     inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None
 ) -> Array:
@@ -293,7 +311,7 @@ def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
     return jax.lax.cond(as_array(pred), true_fn, false_fn)
 
 
-@op()
+@op(places=("index",))
 def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> Any:
     """What one of several functions gives; a number out of range means the nearest.
 
@@ -309,7 +327,22 @@ def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> An
     return jax.lax.switch(as_array(index), list(branches), *operands)
 
 
-@op("loop_vars")
+def _while_loop_spec(
+    cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
+) -> Any:
+    """The loop variables as they came: a turn keeps their shapes and types."""
+
+    def spec(x: Any) -> KerasTensor:
+        if isinstance(x, KerasTensor):
+            return KerasTensor(x.shape, x.dtype)
+        array = as_array(x)
+        return KerasTensor(array.shape, array.dtype)
+
+    found = jax.tree.map(spec, loop_vars)
+    return tuple(found) if isinstance(loop_vars, list) else found
+
+
+@op("loop_vars", spec=_while_loop_spec)
 def while_loop(
     cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:

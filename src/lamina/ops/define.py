@@ -9,13 +9,14 @@ In a functional model the call becomes an operation named as in Keras, `Roll`, s
 read by either; the arguments named in `op(...)` are its tensors, the others its settings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from lamina.core import registry
 from lamina.core.operation import symbolic
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes
+from lamina.ops.arrays import as_array, as_axes, as_pair, whole_numbers
+from lamina.ops.specs import elementwise, of_whole_numbers, with_places
 
 F = TypeVar("F", bound=Callable)
 
@@ -31,7 +32,11 @@ class operations:
         self.namespace = f"keras.src.ops.{module}"
 
     def __call__(
-        self, *tensors: str, class_name: str | None = None, spec: Callable | None = None
+        self,
+        *tensors: str,
+        class_name: str | None = None,
+        spec: Callable | None = None,
+        places: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Decorator of one function.
 
@@ -39,20 +44,29 @@ class operations:
             *tensors: Arguments that Keras gives to the operation's call.
             class_name: Of the operation; the function's name in CamelCase if None.
             spec: What it gives for symbolic tensors, where tracing cannot tell.
+            places: Arguments that count places; a symbolic one may be declared as floats.
         """
 
         def decorate(function: F) -> F:
             name = class_name or camel_case(function.__name__)
-            wrapper, operation = symbolic(function, name, tensors or None, spec)
+            rule = with_places(function, *places) if places else spec
+            wrapper, operation = symbolic(function, name, tensors or None, rule)
             registry.register_namespace(self.namespace, {name: operation})
             return cast(F, wrapper)
 
         return decorate
 
     def _named(
-        self, function: Callable, name: str, summary: str, *tensors: str, class_name: str | None
+        self,
+        function: Callable,
+        name: str,
+        summary: str,
+        *tensors: str,
+        class_name: str | None,
+        spec: Callable | None = None,
     ) -> Callable[..., Any]:
-        return self(*tensors, class_name=class_name)(named(function, name, summary))
+        decorate = self(*tensors, class_name=class_name, spec=spec)
+        return decorate(named(function, name, summary))
 
     def unary(
         self,
@@ -74,15 +88,19 @@ class operations:
         name: str,
         compute: Callable,
         summary: str,
-        convert: Callable = as_array,
+        convert: Callable = as_pair,
         class_name: str | None = None,
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
-        """`f(x1, x2)`, value by value; shapes are broadcast against each other."""
+        """`f(x1, x2)`, value by value; shapes are broadcast against each other.
+
+        `convert=floats_together` where whole numbers must become floats.
+        """
 
         def function(x1: ArrayLike, x2: ArrayLike) -> Array:
-            return compute(convert(x1), convert(x2))
+            return compute(*convert(x1, x2))
 
-        return self._named(function, name, summary, "x1", "x2", class_name=class_name)
+        spec = elementwise(function)
+        return self._named(function, name, summary, "x1", "x2", class_name=class_name, spec=spec)
 
     def bitwise(
         self, name: str, compute: Callable, summary: str
@@ -90,9 +108,10 @@ class operations:
         """`f(x, y)` of whole numbers or truth values."""
 
         def function(x: ArrayLike, y: ArrayLike) -> Array:
-            return compute(as_array(x), as_array(y))
+            return compute(*whole_numbers(name, x, y))
 
-        return self._named(function, name, summary, "x", "y", class_name=None)
+        spec = of_whole_numbers(function)
+        return self._named(function, name, summary, "x", "y", class_name=None, spec=spec)
 
     def reduction(
         self, name: str, compute: Callable, summary: str, convert: Callable = as_array

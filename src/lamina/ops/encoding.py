@@ -58,7 +58,7 @@ def multi_hot(
     if num_classes is None:
         raise ValueError("multi_hot needs num_classes, the size of the new axis.")
     dense_only("multi_hot", sparse)
-    encoded = one_hot(inputs, num_classes, dtype=dtype)
+    encoded = one_hot(as_array(inputs).astype("int32"), num_classes, dtype=dtype)
     return jnp.moveaxis(jnp.max(encoded, axis=-2), -1, axis)
 
 

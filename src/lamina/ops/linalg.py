@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, floats
+from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import operations
 
 __all__ = [
@@ -187,7 +187,10 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).tolist()
         [1.0, 0.5]
     """
-    return jnp.linalg.solve(*_system("solve", a, b))
+    a, b = _system("solve", a, b)
+    if 1 < b.ndim == a.ndim - 1:  # one vector for each matrix, which JAX takes for a matrix
+        return jnp.linalg.solve(a, b[..., None])[..., 0]
+    return jnp.linalg.solve(a, b)
 
 
 @op("a", "b")
@@ -219,7 +222,8 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
         >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(3).tolist()
         [2.0]
     """
-    return jnp.linalg.lstsq(_matrix("lstsq", a), floats(b), rcond=rcond)[0]
+    a, b = floats_together(a, b)
+    return jnp.linalg.lstsq(_matrix("lstsq", a), b, rcond=rcond)[0]
 
 
 @op("x")
@@ -307,7 +311,8 @@ def _square(caller: str, x: ArrayLike) -> Array:
 
 
 def _system(caller: str, a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
-    a, b = _square(caller, a), floats(b)
+    a, b = floats_together(a, b)
+    a = _square(caller, a)
     vectors = b.ndim == a.ndim - 1
     if b.ndim < 1 or b.shape[-1 if vectors else -2] != a.shape[-1]:
         raise ValueError(

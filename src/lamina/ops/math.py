@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, floats
+from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import named, operations
 
 __all__ = [
@@ -112,7 +112,7 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return values, places
 
 
-@op("targets", "predictions", class_name="InTopK")
+@op("targets", "predictions", class_name="InTopK", places=("targets",))
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """True where the right class is among the `k` with the highest scores; ties count.
 
@@ -176,7 +176,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
         >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]]).tolist()
         [[5.0, 1.0]]
     """
-    x, y = floats(x), floats(y)
+    x, y = floats_together(x, y)
     if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-1]:
         raise ValueError(
             "cdist needs points (…, n, size) and (…, m, size) of one size; received shapes "
@@ -296,7 +296,7 @@ def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
         >>> polar([2.0], [0.0]).tolist()
         [(2+0j)]
     """
-    magnitude, turned = floats(abs_), floats(angle)
+    magnitude, turned = floats_together(abs_, angle)
     return jax.lax.complex(magnitude * jnp.cos(turned), magnitude * jnp.sin(turned))
 
 
@@ -314,7 +314,7 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
-    x1, x2 = floats(x1), floats(x2)
+    x1, x2 = floats_together(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")
     highest = as_array(max_val).astype(x2.dtype)

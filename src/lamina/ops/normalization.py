@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,15 @@ def _moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tu
     wide = x.astype(at_least_float32(x))
     mean = jnp.mean(wide, axes, keepdims=keepdims)
     variance = jnp.var(wide, axes, keepdims=keepdims)
-    return mean.astype(x.dtype), variance.astype(x.dtype)
+    return _narrowed(mean, x.dtype), _narrowed(variance, x.dtype)
+
+
+def _narrowed(x: Array, dtype: Any) -> Array:
+    """In a smaller type; what is beyond float16 becomes its largest number, not infinity."""
+    if dtype != jnp.float16:
+        return x.astype(dtype)
+    limits = jnp.finfo(dtype)
+    return jnp.clip(x, limits.min, limits.max).astype(dtype)
 
 
 @op("x", "mean", "variance", "offset", "scale", class_name="BatchNorm")

@@ -21,6 +21,7 @@ def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, .
         >>> per_axis(3, rank=2, name="kernel_size")
         (3, 3)
     """
+    value = value.tolist() if isinstance(value, (np.ndarray, np.integer)) else value
     values = (value,) * rank if isinstance(value, int) else value
     valid = isinstance(values, Sequence) and len(values) == rank
     if not valid or not all(isinstance(v, int) and v >= minimum for v in values):

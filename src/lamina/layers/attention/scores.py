@@ -94,10 +94,9 @@ class Attention(Layer):
                 seen, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
             )
         weights = jax.nn.softmax(scores, axis=-1)
-        kept = weights
         if training and self.dropout:
-            kept = random.dropout(weights, self.dropout, seed=self.seed_generator)
-        output = jnp.matmul(kept, value)
+            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        output = jnp.matmul(weights, value)
         if query_mask is not None:
             output = jnp.where(query_mask[..., None], output, 0)
         return (output, weights) if return_attention_scores else output

@@ -119,7 +119,7 @@ def scale_and_translate(
 
     Args:
         images: Any array.
-        output_shape: Shape of the result.
+        output_shape: Shape of the result; None for the size that the images have there.
         scale: Factor for each of `spatial_dims`.
         translation: Shift for each of `spatial_dims`, in pixels of the result.
         spatial_dims: The axes to scale and move along.
@@ -140,8 +140,10 @@ def scale_and_translate(
             f"scale_and_translate needs one scale and one translation for each of spatial_dims="
             f"{axes}; received shapes {scale.shape} and {translation.shape}."
         )
+    given = zip(output_shape, images.shape, strict=True)
+    shape = tuple(own if size is None else size for size, own in given)
     moved = jax.image.scale_and_translate(
-        images, tuple(output_shape), axes, scale, translation, method, antialias
+        images, shape, axes, scale, translation, method, antialias
     )
     return rounded_to(moved, images.dtype)
 

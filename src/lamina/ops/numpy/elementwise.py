@@ -9,8 +9,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, floats
-from lamina.ops.define import operations
+from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
+from lamina.ops.define import named, operations
+from lamina.ops.specs import elementwise, of_whole_numbers
 
 op = operations("numpy")
 unary, binary, bitwise = op.unary, op.binary, op.bitwise
@@ -26,8 +27,6 @@ floor_divide = binary("floor_divide", jnp.floor_divide, "`x1 // x2`: rounded dow
 mod = binary("mod", jnp.mod, "What is left of `x1 // x2`, with the sign of `x2`.")
 fmod = binary("fmod", jnp.fmod, "What is left of the division, with the sign of `x1`.")
 power = binary("power", jnp.power, "`x1 ** x2`.")
-gcd = binary("gcd", jnp.gcd, "The greatest common divisor of whole numbers.")
-lcm = binary("lcm", jnp.lcm, "The least common multiple of whole numbers.")
 negative = unary("negative", jnp.negative, "`-x`.")
 absolute = unary("absolute", jnp.abs, "The magnitude of every value.")
 abs = unary("abs", jnp.abs, "The magnitude of every value.", class_name="Absolute")
@@ -52,7 +51,7 @@ def fabs(x: ArrayLike) -> Array:
     return jnp.fabs(floats(x))
 
 
-@op("x1", "x2")
+@op("x1", "x2", spec=elementwise(lambda x1, x2: jnp.true_divide(as_array(x1), as_array(x2))))
 def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
     """`x1 / x2`, and 0 where `x2` is 0; the gradient is 0 there, too.
 
@@ -78,11 +77,22 @@ sqrt = unary("sqrt", jnp.sqrt, "The square root; NaN for negative values.", floa
 cbrt = unary("cbrt", jnp.cbrt, "The cube root.", floats)
 i0 = unary("i0", jnp.i0, "The modified Bessel function of the first kind, of order 0.", floats)
 hypot = binary("hypot", jnp.hypot, "`sqrt(x1² + x2²)`, without overflow.")
-logaddexp = binary("logaddexp", jnp.logaddexp, "`log(exp(x1) + exp(x2))`, stable.", floats)
-logaddexp2 = binary("logaddexp2", jnp.logaddexp2, "`log2(2**x1 + 2**x2)`, stable.", floats)
+logaddexp = binary("logaddexp", jnp.logaddexp, "`log(exp(x1) + exp(x2))`, stable.", floats_together)
+logaddexp2 = binary("logaddexp2", jnp.logaddexp2, "`log2(2**x1 + 2**x2)`, stable.", floats_together)
 
 
-@op("x1", "x2")
+def _whole(name: str, compute: Any, summary: str) -> Any:
+    def function(x1: ArrayLike, x2: ArrayLike) -> Array:
+        return compute(*whole_numbers(name, x1, x2))
+
+    return op("x1", "x2", spec=of_whole_numbers(function))(named(function, name, summary))
+
+
+gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of whole numbers.")
+lcm = _whole("lcm", jnp.lcm, "The least common multiple of whole numbers.")
+
+
+@op("x1", "x2", places=("x2",))
 def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """`x1 * 2 ** x2` for whole exponents `x2`.
 
@@ -104,7 +114,9 @@ tan = unary("tan", jnp.tan, "The tangent of an angle in radians.", floats)
 arcsin = unary("arcsin", jnp.arcsin, "The angle in radians with this sine.", floats)
 arccos = unary("arccos", jnp.arccos, "The angle in radians with this cosine.", floats)
 arctan = unary("arctan", jnp.arctan, "The angle in radians with this tangent.", floats)
-arctan2 = binary("arctan2", jnp.arctan2, "The angle of the point (x2, x1), -π to π.", floats)
+arctan2 = binary(
+    "arctan2", jnp.arctan2, "The angle of the point (x2, x1), -π to π.", floats_together
+)
 sinh = unary("sinh", jnp.sinh, "The hyperbolic sine.", floats)
 cosh = unary("cosh", jnp.cosh, "The hyperbolic cosine.", floats)
 tanh = unary("tanh", jnp.tanh, "The hyperbolic tangent: any number to -1 … 1.", floats)
@@ -240,8 +252,18 @@ def allclose(
 bitwise_and = bitwise("bitwise_and", jnp.bitwise_and, "Bits that are set in both.")
 bitwise_or = bitwise("bitwise_or", jnp.bitwise_or, "Bits that are set in one or both.")
 bitwise_xor = bitwise("bitwise_xor", jnp.bitwise_xor, "Bits that are set in exactly one.")
-bitwise_invert = unary("bitwise_invert", jnp.invert, "Every bit the other way round.")
-bitwise_not = unary("bitwise_not", jnp.invert, "Every bit the other way round.")
+
+
+def _inverted(name: str) -> Any:
+    def function(x: ArrayLike) -> Array:
+        return jnp.invert(*whole_numbers(name, x))
+
+    spec = of_whole_numbers(function)
+    return op("x", spec=spec)(named(function, name, "Every bit the other way round."))
+
+
+bitwise_invert = _inverted("bitwise_invert")
+bitwise_not = _inverted("bitwise_not")
 bitwise_left_shift = bitwise("bitwise_left_shift", jnp.left_shift, "`x << y`.")
 bitwise_right_shift = bitwise("bitwise_right_shift", jnp.right_shift, "`x >> y`.")
 left_shift = bitwise("left_shift", jnp.left_shift, "`x << y`.")

@@ -11,7 +11,15 @@ import jax.numpy as jnp
 
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, as_axes, as_dtype, at_least_float32, dense_only, floats
+from lamina.ops.arrays import (
+    as_array,
+    as_axes,
+    as_dtype,
+    at_least_float32,
+    dense_only,
+    floats,
+    floats_together,
+)
 from lamina.ops.define import named, operations
 
 op = operations("numpy")
@@ -63,7 +71,10 @@ def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) ->
         >>> float(average([1.0, 3.0], weights=[3.0, 1.0]))
         1.5
     """
-    return jnp.average(floats(x), as_axes(axis), None if weights is None else as_array(weights))
+    if weights is None:
+        return jnp.average(floats(x), as_axes(axis))
+    x, weights = floats_together(x, weights)
+    return jnp.average(x, as_axes(axis), weights)
 
 
 # ---- extremes and truth ------------------------------------------------------------------------
@@ -98,8 +109,41 @@ def min(
 amax = reduction("amax", jnp.max, "The largest value over axes.")
 amin = reduction("amin", jnp.min, "The smallest value over axes.")
 ptp = reduction("ptp", jnp.ptp, "The distance from the smallest value to the largest.")
-argmax = reduction("argmax", jnp.argmax, "The place of the largest value; of several the first.")
-argmin = reduction("argmin", jnp.argmin, "The place of the smallest value; of several the first.")
+
+
+def _place_of_extreme(find: Callable, nan: str) -> Callable[..., Array]:
+    """`argmax` or `argmin` that tells the smallest numbers apart on CPUs, too.
+
+    XLA takes numbers below the smallest normal one for 0 there, and -0.0 for less than 0.0.
+
+    Args:
+        find: JAX's own.
+        nan: What NaN, which wins, becomes among whole numbers: `"max"` or `"min"`.
+    """
+
+    def function(x: Array, axis: Any, keepdims: bool) -> Array:
+        if jax.default_backend() != "cpu" or not jnp.issubdtype(x.dtype, jnp.floating):
+            return find(x, axis=axis, keepdims=keepdims)
+        # The bits of a float, read as a whole number, rise with its magnitude.
+        whole = jnp.dtype(f"int{x.dtype.itemsize * 8}")
+        bits = jax.lax.bitcast_convert_type(x, whole)
+        limits = jnp.iinfo(whole)
+        order = jnp.where(bits < 0, -(bits & limits.max), bits)
+        return find(jnp.where(jnp.isnan(x), getattr(limits, nan), order), axis, keepdims=keepdims)
+
+    return function
+
+
+argmax = reduction(
+    "argmax",
+    _place_of_extreme(jnp.argmax, "max"),
+    "The place of the largest value; of several the first.",
+)
+argmin = reduction(
+    "argmin",
+    _place_of_extreme(jnp.argmin, "min"),
+    "The place of the smallest value; of several the first.",
+)
 all = reduction("all", jnp.all, "True if all values are true.")
 any = reduction("any", jnp.any, "True if one value is true.")
 
@@ -134,6 +178,8 @@ nanargmin = reduction("nanargmin", jnp.nanargmin, "The place of the smallest val
 
 def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, axis: int | None = None, dtype: Any = None) -> Array:
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:
+            (axis,) = axis
         return compute(as_array(x), axis, as_dtype(dtype))
 
     return op("x")(named(function, name, summary))
@@ -301,4 +347,5 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     """
     if mode not in ("valid", "same", "full"):
         raise ValueError(f"correlate needs mode 'valid', 'same' or 'full'; received {mode!r}.")
-    return jnp.correlate(floats(x1), floats(x2), mode)
+    x1, x2 = floats_together(x1, x2)
+    return jnp.correlate(x1, x2, mode)

@@ -10,6 +10,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
+from lamina.ops.specs import elementwise
 
 op = operations("numpy")
 
@@ -29,7 +30,7 @@ def get_item(x: ArrayLike, key: Any) -> Array:
     return as_array(x)[tuple(key) if isinstance(key, list) else key]
 
 
-@op("x", "indices")
+@op("x", "indices", places=("indices",))
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """The values at the given places along an axis; of the flattened array for None.
 
@@ -42,7 +43,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     return jnp.take(as_array(x), as_array(indices), axis)
 
 
-@op("x", "indices")
+@op("x", "indices", places=("indices",))
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """For every row of its own the values at its own places, e.g. those that `argsort` gives.
 
@@ -70,7 +71,10 @@ def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]
 def _where_spec(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None and x2 is None:
         return _nonzero_spec(condition)
-    return None
+    return _chosen_spec(condition, x1, x2)
+
+
+_chosen_spec = elementwise(lambda c, x1, x2: jnp.where(c, as_array(x1), as_array(x2)))
 
 
 def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.keras_tensor import KerasTensor
+from lamina.core.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays, as_axes
 from lamina.ops.define import named, operations
+from lamina.ops.specs import broadcast_shapes
 
 op = operations("numpy")
 
@@ -17,21 +19,44 @@ op = operations("numpy")
 # ---- one array ---------------------------------------------------------------------------------
 
 
-@op("x")
+def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
+    """A size that is itself a symbolic tensor is open."""
+    if isinstance(newshape, KerasTensor):
+        return KerasTensor([None] * (newshape.shape[0] or 0), x.dtype)
+    if isinstance(newshape, (list, tuple)) and is_symbolic(newshape):
+        return KerasTensor(
+            [None if isinstance(n, KerasTensor) or n == -1 else n for n in newshape], x.dtype
+        )
+    return None
+
+
+@op("x", spec=_reshape_spec)
 def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
     """The same values in another shape; one size may be -1 and is then worked out.
+
+    None, which `shape` gives for an open axis of a symbolic tensor, counts as -1; beside a -1 or
+    another None it is the size that the axis has at this place.
 
     Example:
         >>> reshape([[1, 2, 3], [4, 5, 6]], (3, -1)).tolist()
         [[1, 2], [3, 4], [5, 6]]
     """
+    x = as_array(x)
     shape = (newshape,) if isinstance(newshape, int) else tuple(newshape)
-    if None in shape:
-        raise ValueError(
-            f"reshape needs sizes that are numbers; received {shape}.\n"
-            "  Fix: -1 in place of None, which may stand once."
+    if any(isinstance(size, jax.core.Tracer) for size in shape):
+        raise TypeError(
+            "reshape needs sizes that are known when a step is compiled; received a computed one.\n"
+            "  Fix: -1 for one size, or ops.shape(x)[i], which is known."
         )
-    return jnp.reshape(as_array(x), shape)
+    several = sum(size is None for size in shape) > 1 or -1 in shape
+    if None in shape and several:
+        if any(size is None and place >= x.ndim for place, size in enumerate(shape)):
+            raise ValueError(
+                f"reshape cannot work out {shape} for an array of shape {x.shape}.\n"
+                "  Fix: -1 in place of None, which may stand once."
+            )
+        shape = tuple(x.shape[i] if size is None else size for i, size in enumerate(shape))
+    return jnp.reshape(x, tuple(-1 if size is None else size for size in shape))
 
 
 ravel = op.unary("ravel", jnp.ravel, "All values in one row.")
@@ -138,7 +163,12 @@ def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> A
     return jnp.roll(as_array(x), as_axes(shift), as_axes(axis))
 
 
-@op("x")
+def _broadcast_to_spec(x: Any, shape: Sequence[int]) -> KerasTensor | None:
+    fits = broadcast_shapes(x.shape, shape) == tuple(shape) and len(x.shape) <= len(shape)
+    return KerasTensor(shape, x.dtype) if fits else None
+
+
+@op("x", spec=_broadcast_to_spec)
 def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
     """Repeated along axes of size 1, and along new ones in front, until the shape is reached.
 

@@ -1,0 +1,110 @@
+"""What operations give for symbolic tensors where tracing cannot tell: shapes with open axes.
+
+Tracing tries numbers in place of an open axis. Where such an axis meets a known one, as in
+`(None, 4) + (7, 4)`, no number but that one fits, so the rule of broadcasting is applied itself.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.keras_tensor import KerasTensor, trace_spec
+from lamina.core.variable import Variable
+
+
+def broadcast_shapes(*shapes: Sequence[int | None]) -> tuple[int | None, ...] | None:
+    """The shape that all of these are broadcast to; None if two known sizes do not fit.
+
+    An open axis beside a known one is as long as that one.
+
+    Example:
+        >>> broadcast_shapes((None, None, 4), (1, 7, 4)), broadcast_shapes((2,), (3,))
+        ((None, 7, 4), None)
+    """
+    result: list[int | None] = []
+    for place in range(1, max(map(len, shapes), default=0) + 1):
+        sizes = {shape[-place] for shape in shapes if len(shape) >= place}
+        longer = sizes - {1, None}
+        if len(longer) > 1:
+            return None
+        result.append(longer.pop() if longer else None if None in sizes else 1)
+    return tuple(reversed(result))
+
+
+def elementwise(function: Callable) -> Callable[..., KerasTensor | None]:
+    """What a function gives that broadcasts all of its arguments and works value by value."""
+
+    def spec(*args: Any, **kwargs: Any) -> KerasTensor | None:
+        shapes = [_shape(value) for value in (*args, *kwargs.values())]
+        shape = broadcast_shapes(*shapes)
+        if shape is None or not any(None in one for one in shapes):
+            return None  # tracing tells, and says what is wrong
+        single = trace_spec(
+            function, *map(_single, args), **{k: _single(v) for k, v in kwargs.items()}
+        )
+        return KerasTensor(shape, single.dtype)
+
+    return spec
+
+
+def _shape(value: Any) -> tuple:
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+
+
+def _single(value: Any) -> Any:
+    """One value in place of an array, of the same type."""
+    if isinstance(value, KerasTensor):
+        return KerasTensor((), value.dtype)
+    if isinstance(value, (list, tuple)):
+        value = jnp.asarray(value)
+    if isinstance(value, (jax.Array, np.ndarray, Variable)):
+        return np.ones((), value.dtype)
+    return value
+
+
+def of_whole_numbers(function: Callable) -> Callable[..., Any]:
+    """What a function of whole numbers gives if one of its arguments is declared as floats.
+
+    The graph can be drawn, as in Keras; calling it on floats is refused.
+    """
+    by_shape, by_function = elementwise(_total), elementwise(function)
+
+    def spec(*args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        if any(isinstance(x, KerasTensor) and _is_float(x) for x in given):
+            found = by_shape(*given)
+            return trace_spec(_total, *given) if found is None else found
+        return by_function(*args, **kwargs)
+
+    return spec
+
+
+def _total(*xs: Any) -> jax.Array:
+    return sum(map(jnp.asarray, xs), jnp.zeros((), "bool"))
+
+
+def with_places(function: Callable, *names: str) -> Callable[..., Any]:
+    """What a function gives whose arguments of these names are places, declared as any numbers."""
+    signature = inspect.signature(function)
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, KerasTensor) and _is_float(value):
+            return KerasTensor(value.shape, "int32")
+        return value
+
+    def spec(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        for name in names:
+            if name in given.arguments:
+                given.arguments[name] = jax.tree.map(whole, given.arguments[name])
+        return trace_spec(function, *given.args, **given.kwargs)
+
+    return spec
+
+
+def _is_float(tensor: KerasTensor) -> bool:
+    return tensor.dtype != "string" and jnp.issubdtype(tensor.dtype, jnp.floating)
