@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina.compat import tensorflow as served
+from lamina.core.errors import LaminaWarning
 
 
 def namespace(name="tensorflow"):
@@ -29,7 +30,7 @@ X = np.array([[1.0, 5.0, 2.0], [7.0, 1.0, 3.0]], dtype="float32")
         (lambda: tf.reduce_max(input_tensor=X, axis=1, keepdims=True), [[5.0], [7.0]]),
         (lambda: tf.math.reduce_std(X, 0), X.std(0)),
         (lambda: tf.math.reduce_logsumexp(X), np.log(np.exp(X).sum())),
-        (lambda: tf.cast([1.7, -1.7], tf.int64), [1, -1]),
+        (lambda: tf.cast([1.7, -1.7], tf.int32), [1, -1]),
         (lambda: tf.constant([1, 2], dtype=tf.float32, name="c"), [1.0, 2.0]),
         (lambda: tf.constant(3, shape=(2,)), [3, 3]),
         (lambda: tf.zeros((2, 1)), [[0.0], [0.0]]),
@@ -123,10 +124,81 @@ def test_results_answer_numpy():
     assert str(tf.argmax([1, 5, 2])) == "1"
 
 
-def test_64_bit_types_become_what_jax_computes_in_without_a_warning():
-    assert tf.constant([1.0], dtype=tf.float64).dtype == "float32"
-    assert tf.cast([1], "int64").dtype == "int32"
+def test_64_bit_types_become_what_jax_computes_in_and_say_so_once():
+    with pytest.warns(LaminaWarning, match="float64 is computed in float32.*\n.*JAX_ENABLE_X64=1"):
+        assert tf.constant([1.0], dtype=tf.float64).dtype == "float32"
     assert tf.zeros((1,), tf.float64).dtype == "float32"
+    with pytest.warns(LaminaWarning, match="int64 is computed in int32"):
+        assert tf.cast([1], "int64").dtype == "int32"
+    assert tf.reduce_mean(np.array([1.0, 2.0])) == 1.5
+
+
+MEANS = {
+    "whole": ([1, 2], 1),
+    "cut towards 0": ([-1, 0, -2], -1),
+    "floats": ([1.0, 2.0], 1.5),
+}
+
+
+@pytest.mark.parametrize("kind", MEANS)
+def test_the_mean_of_whole_numbers_is_one(kind):
+    numbers, expected = MEANS[kind]
+    mean = tf.reduce_mean(tf.constant(numbers))
+    assert (mean.item(), mean.dtype) == (expected, tf.constant(numbers).dtype)
+    by_rows = tf.reduce_mean(tf.constant([numbers, numbers]), axis=1)
+    assert by_rows.tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize("name", ["reduce_std", "reduce_variance"])
+def test_whole_numbers_have_no_spread(name):
+    with pytest.raises(TypeError, match=r"received int32.*\n.*tf\.cast"):
+        getattr(tf.math, name)(tf.constant([1, 2]))
+
+
+MIXED = {
+    "add": lambda: tf.add(tf.constant([1]), tf.constant([1.0])),
+    "maximum": lambda: tf.maximum(tf.constant([1]), tf.constant([1.0])),
+    "matmul": lambda: tf.matmul(tf.constant([[1]]), tf.constant([[1.0]])),
+    "concat": lambda: tf.concat([tf.constant([1]), tf.constant([1.0])], 0),
+    "stack": lambda: tf.stack([tf.constant([1]), tf.constant([1.0])]),
+    "less": lambda: tf.less(tf.constant(1), tf.constant(1.0)),
+    "variable": lambda: tf.add(tf.Variable([1]), tf.Variable([1.0])),
+    "half": lambda: tf.multiply(tf.constant([1.0]), tf.constant([1.0], tf.float16)),
+}
+
+
+@pytest.mark.parametrize("compute", MIXED.values(), ids=MIXED)
+def test_types_are_not_mixed(compute):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"does not mix types.*\n.*tf\.cast"):
+        compute()
+
+
+def test_a_fraction_beside_whole_numbers_is_refused_and_the_other_way_round_is_not():
+    with pytest.raises(TypeError, match=r"Cannot convert 1\.5"):
+        tf.add(tf.constant([1]), 1.5)
+    assert tf.add(tf.constant([1.0]), 1).tolist() == [2.0]
+    assert tf.add([1], 2).tolist() == [3]
+
+
+@pytest.mark.parametrize("name", ["sqrt", "exp", "sin", "tanh"])
+def test_whole_numbers_have_no_roots(name):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} has no values of type int32"):
+        getattr(tf, name)(tf.constant([4]))
+
+
+def test_operators_follow_the_rules_in_the_script_and_nowhere_else():
+    scope = {"tf": tf, "__name__": "__main__"}
+    for line in ("a + b", "b * a", "a < b", "a @ b", "v - b"):
+        code = f"a, b, v = tf.constant([1]), tf.constant([1.0]), tf.Variable([1])\n{line}"
+        with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
+            exec(code, dict(scope))
+    exec("assert (tf.constant([1.0]) * 2 + tf.Variable([1.0])).item() == 3", dict(scope))
+    assert (tf.constant([1]) + tf.constant([1.0])).item() == 2  # JAX's rules, for a library
+
+
+def test_whole_numbers_that_do_not_fit_are_refused():
+    with pytest.raises(OverflowError, match="JAX_ENABLE_X64=1"):
+        tf.constant(np.array([2**40]))
 
 
 def test_dtypes_are_dtypes():

@@ -34,6 +34,16 @@ def test_first_value_and_dtype_equal_keras(given, dtype):
     assert ours.numpy().tolist() == theirs.numpy().tolist()
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")
+def test_a_type_of_64_bits_is_told_as_in_keras_and_held_in_32():
+    for K in (keras, lamina):
+        layer = K.layers.Dense(2, dtype="float64")
+        layer.build((None, 3))
+        assert layer.kernel.dtype == "float64"
+        assert layer.get_weights()[0].dtype == "float32"
+        assert K.Variable(np.ones(2)).dtype == "float32"
+
+
 def test_an_initializer_may_be_a_function_or_a_name():
     made = Variable(lambda shape, dtype: np.full(shape, 2, dtype), shape=(2,), dtype="int32")
     assert made.numpy().tolist() == [2, 2]

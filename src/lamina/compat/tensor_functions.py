@@ -11,8 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations, ops, random
+from lamina.compat.types import (
+    array,
+    checked_operators,
+    floats_only,
+    narrow,
+    same_types,
+    strong,
+)
 from lamina.core import seed as seeds
-from lamina.core.dtypes import standardize_dtype
 from lamina.core.operation import symbolic
 from lamina.core.text import as_values, is_text
 from lamina.core.variable import Variable as LaminaVariable
@@ -40,16 +47,33 @@ def adapt(function: Callable, arrays: int = 0) -> Callable:
     return symbolic(adapted, function.__name__.title().replace("_", ""))[0]
 
 
-def array(value: Any, dtype: Any = None) -> Any:
-    """A JAX array; float64 and int64 become the 32-bit types that JAX computes in."""
-    if isinstance(value, LaminaVariable):
-        value = value.value
-    return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
+def paired(function: Callable, name: str | None = None) -> Callable:
+    """A function of two tensors of one type.
+
+    Args:
+        function: Works on arrays.
+        name: TensorFlow's, for messages; the function's own if None.
+    """
+    label = name or function.__name__
+
+    def same(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+        same_types(label, x, y)
+        return function(array(x), array(y), *args, **kwargs)
+
+    same.__name__ = function.__name__
+    return adapt(same)
 
 
-def narrow(dtype: Any) -> Any:
-    """The type that JAX has for a type: float32 for float64, unless 64 bits are switched on."""
-    return jax.dtypes.canonicalize_dtype(np.dtype(standardize_dtype(dtype)))
+def floating(function: Callable) -> Callable:
+    """A function of one tensor that TensorFlow has for floats only."""
+
+    def checked(x: Any, *args: Any, **kwargs: Any) -> Any:
+        x = array(x)
+        floats_only(function.__name__, x)
+        return function(x, *args, **kwargs)
+
+    checked.__name__ = function.__name__
+    return adapt(checked)
 
 
 class Variable(LaminaVariable):
@@ -73,6 +97,9 @@ class Variable(LaminaVariable):
         )
 
 
+checked_operators(Variable)
+
+
 # Making arrays
 
 
@@ -82,7 +109,7 @@ def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) 
             HostArray
         )  # JAX has no arrays of text; layers for text take NumPy's
         return texts if shape is None else np.broadcast_to(texts, tuple(shape))
-    result = array(value, dtype)
+    result = strong(array(value, dtype))
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))
 
 
@@ -91,7 +118,10 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> 
 
 
 def cast(x: Any, dtype: Any) -> Tensor:
-    return array(x).astype(narrow(dtype))
+    wanted = narrow(dtype)
+    if isinstance(x, np.ndarray):
+        return jnp.asarray(x.astype(wanted))
+    return strong(array(x).astype(wanted))
 
 
 def zeros(shape: Sequence[int], dtype: Any = "float32") -> Tensor:
@@ -169,10 +199,14 @@ def squeeze(input: Any, axis: Any = None) -> Tensor:
 
 
 def concat(values: Sequence[Any], axis: int) -> Tensor:
+    for value in values[1:]:
+        same_types("ConcatV2", values[0], value)
     return jnp.concatenate([array(v) for v in values], axis)
 
 
 def stack(values: Sequence[Any], axis: int = 0) -> Tensor:
+    for value in values[1:]:
+        same_types("Pack", values[0], value)
     return jnp.stack([array(v) for v in values], axis)
 
 
@@ -287,6 +321,7 @@ def confusion_matrix(
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    same_types("MatMul", a, b)
     a, b = array(a), array(b)
     a = jnp.swapaxes(a, -1, -2) if transpose_a else a
     return jnp.matmul(a, jnp.swapaxes(b, -1, -2) if transpose_b else b)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.compat import imports, missing, tensor_functions as functions, text_functions
+from lamina.compat import imports, missing, tensor_functions as functions, text_functions, types
 from lamina.compat.tensor_functions import adapt
 from lamina.data import AUTOTUNE, Dataset
 
@@ -79,9 +79,11 @@ def module(name: str) -> Namespace:
     return Namespace(name, TABLES[name])
 
 
-def _let_arrays_answer_numpy() -> None:
-    """Give JAX's arrays the `.numpy()` that TensorFlow scripts call on their results."""
-    type(jnp.zeros(())).numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
+def _let_arrays_answer_as_tensors() -> None:
+    """Give JAX's arrays the `.numpy()` that scripts call, and the rules of `types`."""
+    tensor = type(jnp.zeros(()))
+    tensor.numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
+    types.checked_operators(tensor)
 
 
 def _numpy_alike(names: str, arrays: int) -> dict[str, Callable]:
@@ -107,7 +109,7 @@ _DTYPES |= {
 
 _REDUCTIONS = _adapted(
     reduce_sum=functions.reduction(jnp.sum),
-    reduce_mean=functions.reduction(jnp.mean),
+    reduce_mean=functions.reduction(types.mean),
     reduce_max=functions.reduction(jnp.max),
     reduce_min=functions.reduction(jnp.min),
     reduce_prod=functions.reduction(jnp.prod),
@@ -117,29 +119,39 @@ _REDUCTIONS = _adapted(
 
 _ELEMENTWISE = {
     **_numpy_alike(
-        "abs acos acosh asin asinh atan atanh ceil cos cosh exp floor round sign sin sinh sqrt "
-        "square tan tanh cumsum logical_not",
+        "abs ceil floor round sign square cumsum logical_not",
         arrays=1,
     ),
-    **_numpy_alike(
-        "add subtract multiply divide maximum minimum equal not_equal greater greater_equal less "
-        "less_equal logical_and logical_or",
-        arrays=2,
-    ),
-    "atan2": adapt(jnp.arctan2, 2),
-    "pow": adapt(jnp.power, 2),
+    **{
+        name: functions.floating(getattr(jnp, name))
+        for name in (
+            "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "sin", "sinh",
+            "sqrt", "tan", "tanh",
+        )
+    },
+    **{
+        name: functions.paired(getattr(jnp, name))
+        for name in (
+            "add", "subtract", "multiply", "divide", "maximum", "minimum", "equal", "not_equal",
+            "greater", "greater_equal", "less", "less_equal",
+        )
+    },
+    **_numpy_alike("logical_and logical_or", arrays=2),
+    "atan2": functions.paired(jnp.arctan2),
+    "pow": functions.paired(jnp.power),
     "sigmoid": activations.sigmoid,
     **_adapted(argmax=functions.argmax, argmin=functions.argmin),
-}
+}  # fmt: skip
 
 _MATH = {
     **_ELEMENTWISE,
     **_REDUCTIONS,
-    **_numpy_alike("log log1p expm1 isnan isinf isfinite real imag conj angle", arrays=1),
-    **_numpy_alike("floor_divide mod", arrays=2),
+    **_numpy_alike("isnan isinf isfinite real imag conj angle", arrays=1),
+    **{name: functions.floating(getattr(jnp, name)) for name in ("log", "log1p", "expm1")},
+    **{name: functions.paired(getattr(jnp, name)) for name in ("floor_divide", "mod")},
     **_adapted(
-        reduce_std=functions.reduction(jnp.std),
-        reduce_variance=functions.reduction(jnp.var),
+        reduce_std=functions.reduction(types.of_floats("reduce_std", jnp.std)),
+        reduce_variance=functions.reduction(types.of_floats("reduce_variance", jnp.var)),
         reduce_logsumexp=functions.reduction(jax.nn.logsumexp),
         count_nonzero=functions.reduction(jnp.count_nonzero),
         confusion_matrix=functions.confusion_matrix,
@@ -156,8 +168,10 @@ _MATH = {
     "rsqrt": adapt(jax.lax.rsqrt, 1),
     "softplus": activations.softplus,
     "negative": adapt(jnp.negative, 1),
-    "squared_difference": adapt(lambda x, y: (x - y) ** 2, 2),
-    "divide_no_nan": adapt(lambda x, y: jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y)), 2),
+    "squared_difference": functions.paired(lambda x, y: (x - y) ** 2, "SquaredDifference"),
+    "divide_no_nan": functions.paired(
+        lambda x, y: jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y)), "DivNoNan"
+    ),
 }
 
 _LINALG = {
@@ -292,6 +306,10 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.data": {"AUTOTUNE": AUTOTUNE, "Dataset": Dataset},
     "tensorflow.data.experimental": {"AUTOTUNE": AUTOTUNE, "cardinality": Dataset.cardinality},
     "tensorflow.dtypes": {**_DTYPES, "as_dtype": np.dtype, "cast": adapt(functions.cast)},
+    "tensorflow.errors": {
+        "InvalidArgumentError": types.InvalidArgumentError,
+        "OpError": types.OpError,
+    },
     "tensorflow.linalg": _LINALG,
     "tensorflow.math": _MATH,
     "tensorflow.nn": _NN,
@@ -312,4 +330,4 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.version": {"VERSION": imports.TENSORFLOW_VERSION},
 }
 
-_let_arrays_answer_numpy()
+_let_arrays_answer_as_tensors()

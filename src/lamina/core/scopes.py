@@ -78,7 +78,7 @@ class StatelessScope:
         if not isinstance(variable, Variable):
             raise ValueError(f"StatelessScope maps Variables to values; received {variable!r}.")
         raw = value.value if isinstance(value, Variable) else value
-        array = jnp.asarray(raw).astype(variable.dtype)
+        array = jnp.asarray(raw).astype(jax.dtypes.canonicalize_dtype(variable.dtype))
         if array.shape != variable.shape:
             raise ValueError(
                 f"StatelessScope: Variable {variable.path!r} has shape {variable.shape} and cannot "

@@ -139,7 +139,8 @@ class Variable:
     Args:
         initializer: An array, a function `(shape, dtype) → array`, or the name of one.
         shape: Needed when `initializer` is a function.
-        dtype: Defaults to the array's own, or `floatx()` for a function.
+        dtype: Defaults to the array's own, or `floatx()` for a function. JAX holds 64 bits only
+            with `JAX_ENABLE_X64=1`; otherwise `value` has 32, and `dtype` tells what was asked.
         trainable: Whether an optimizer may change it.
         autocast: Whether layers with a mixed policy read it in their compute dtype.
         aggregation, synchronization: Accepted as in Keras; devices agree without them.
@@ -194,6 +195,9 @@ class Variable:
             else:
                 value = initializer
             self._value = _on_device(value, dtype)
+        # As in Keras, the type that was asked for is told, though JAX may hold fewer bits.
+        asked = self._value.dtype.name if dtype is None else standardize_dtype(dtype)
+        self._narrowed_from = None if asked == self._value.dtype.name else asked
         # Whether somebody else may hold the array: training must then not overwrite it in place.
         self._lent = False
         # Number of threads that are reading it, likewise.
@@ -314,7 +318,7 @@ class Variable:
 
     @property
     def dtype(self) -> str:
-        return self._value.dtype.name
+        return self._narrowed_from or self._value.dtype.name
 
     def numpy(self) -> np.ndarray:
         """A copy as a NumPy array."""

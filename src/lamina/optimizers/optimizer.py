@@ -299,7 +299,7 @@ class Optimizer:
         pairs = with_gradient(grads, variables)
         given = [v for _, v in pairs]
         scale = self.loss_scale_factor
-        gradients = [jnp.asarray(g, v.dtype) for g, v in pairs]
+        gradients = [jnp.asarray(g, jax.dtypes.canonicalize_dtype(v.dtype)) for g, v in pairs]
         if scale is not None:
             gradients = [g / scale for g in gradients]
         if self.gradient_accumulation_steps:

@@ -1,0 +1,163 @@
+"""TensorFlow's rules for types: nothing is mixed, and nothing is narrowed without a word.
+
+Arrays here are JAX's, which would give int32 + float32 as float32, and have 32 bits where
+TensorFlow has 64. A script that relies on TensorFlow's rules is told where they matter.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.dtypes import standardize_dtype
+from lamina.core.variable import Variable
+from lamina.training.checks import warn_once
+
+_WIDE = ("float64", "int64", "uint64", "complex128")
+
+
+class OpError(Exception):
+    """`tf.errors.OpError`: something went wrong inside an operation."""
+
+
+class InvalidArgumentError(OpError):
+    """`tf.errors.InvalidArgumentError`: an operation cannot take these arguments."""
+
+
+def narrow(dtype: Any) -> Any:
+    """The type that JAX has for a type: float32 for float64, unless 64 bits are switched on."""
+    asked = standardize_dtype(dtype)
+    found = jax.dtypes.canonicalize_dtype(np.dtype(asked))
+    if asked in _WIDE and found != asked:
+        warn_once(
+            f"narrowed-{asked}",
+            f"{asked} is computed in {found.name} here, which has half of the digits.\n"
+            "  Fix: set JAX_ENABLE_X64=1 in the environment if the script needs 64 bits.",
+        )
+    return found
+
+
+def array(value: Any, dtype: Any = None) -> Any:
+    """A JAX array of a type that TensorFlow would give, as far as JAX has it."""
+    if isinstance(value, Variable):
+        value = value.value
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in _WIDE:
+        if dtype is None and value.dtype.kind in "fc":
+            narrow(value.dtype)  # whole numbers that fit lose nothing
+        _refuse_overflow(value, dtype)
+    return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
+
+
+def strong(value: jax.Array) -> jax.Array:
+    """The same with a type of its own, which a number in Python does not have for JAX."""
+    return jax.lax.convert_element_type(value, value.dtype) if value.weak_type else value
+
+
+def same_types(name: str, first: Any, second: Any) -> None:
+    """Refuse two tensors of different types, and a fraction beside whole numbers.
+
+    Raises:
+        InvalidArgumentError: If two tensors differ in type.
+        TypeError: If one is of whole numbers and the other a Python float.
+    """
+    one, other = _type_of(first), _type_of(second)
+    if one is not None and other is not None:
+        if one != other:
+            raise InvalidArgumentError(
+                f"cannot compute {name} of tensors of types {one} and {other}: TensorFlow does not "
+                f"mix types.\n  Fix: tf.cast(x, tf.{other if 'float' in str(other) else one})."
+            )
+        return
+    for whole, number in ((one, second), (other, first)):
+        if isinstance(number, float) and whole is not None and jnp.issubdtype(whole, jnp.integer):
+            raise TypeError(
+                f"Cannot convert {number} to a tensor of type {whole} in {name}: TensorFlow does "
+                "not mix types.\n  Fix: tf.cast(x, tf.float32)."
+            )
+
+
+def floats_only(name: str, x: Any) -> None:
+    """Refuse whole numbers where TensorFlow has no such operation for them."""
+    dtype = _type_of(x)
+    if dtype is not None and (dtype.kind in "biu"):
+        raise InvalidArgumentError(
+            f"{name} has no values of type {dtype}, only floats and complex numbers.\n"
+            "  Fix: tf.cast(x, tf.float32)."
+        )
+
+
+def mean(x: jax.Array, axis: Any = None, keepdims: bool = False) -> jax.Array:
+    """The mean; of whole numbers a whole number, cut towards 0, as TensorFlow has it."""
+    if not jnp.issubdtype(x.dtype, jnp.integer):
+        return jnp.mean(x, axis=axis, keepdims=keepdims)
+    total = jnp.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+    return jax.lax.div(total, jnp.full(total.shape, x.size // max(1, total.size), x.dtype))
+
+
+def of_floats(name: str, function: Callable) -> Callable:
+    """A reduction that TensorFlow has for floats only."""
+
+    def reduce(x: jax.Array, axis: Any = None, keepdims: bool = False) -> jax.Array:
+        if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
+            raise TypeError(
+                f"{name} takes real or complex numbers; received {x.dtype}.\n"
+                "  Fix: tf.cast(x, tf.float32)."
+            )
+        return function(x, axis=axis, keepdims=keepdims)
+
+    reduce.__name__ = function.__name__
+    return reduce
+
+
+_OPERATORS = {
+    "add": "AddV2", "sub": "Sub", "mul": "Mul", "truediv": "RealDiv", "floordiv": "FloorDiv",
+    "mod": "FloorMod", "pow": "Pow", "matmul": "MatMul", "lt": "Less", "le": "LessEqual",
+    "gt": "Greater", "ge": "GreaterEqual",
+}  # fmt: skip
+
+
+def checked_operators(tensor: type) -> None:
+    """Let `x + y` in a script's own lines follow the rules, too; elsewhere it stays as it is.
+
+    Args:
+        tensor: The class of arrays.
+    """
+    for plain, name in _OPERATORS.items():
+        for operator in (f"__{plain}__", f"__r{plain}__"):
+            own = getattr(tensor, operator, None)
+            if own is not None and not hasattr(own, "_lamina_checked"):
+                setattr(tensor, operator, _checked(own, name))
+
+
+def _checked(own: Callable, name: str) -> Callable:
+    def operator(self: Any, other: Any) -> Any:
+        # The script alone: libraries rely on JAX's rules.
+        if sys._getframe(1).f_globals.get("__name__") == "__main__":
+            same_types(name, self, other)
+        return own(self, other)
+
+    operator._lamina_checked = True  # type: ignore[attr-defined]
+    operator.__name__ = own.__name__
+    return operator
+
+
+def _type_of(value: Any) -> Any:
+    """The type of a tensor; None of numbers and lists, which take on that of their partner."""
+    if isinstance(value, jax.Array):
+        return None if value.weak_type else value.dtype
+    return jnp.dtype(value.dtype) if isinstance(value, Variable) else None
+
+
+def _refuse_overflow(value: Any, dtype: Any) -> None:
+    wanted = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else np.dtype(dtype))
+    if value.dtype.kind not in "iu" or wanted.kind not in "iu" or not value.size:
+        return
+    limits = np.iinfo(wanted)
+    if value.min() < limits.min or value.max() > limits.max:
+        raise OverflowError(
+            f"The numbers from {value.min()} to {value.max()} do not fit into {wanted.name}.\n"
+            "  Fix: set JAX_ENABLE_X64=1 in the environment for whole numbers of 64 bits."
+        )
