@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.compat import tensorflow as served
+from lamina.compat import tensorflow as served, types
 from lamina.core.errors import LaminaWarning
 
 
@@ -124,7 +124,8 @@ def test_results_answer_numpy():
     assert str(tf.argmax([1, 5, 2])) == "1"
 
 
-def test_64_bit_types_become_what_jax_computes_in_and_say_so_once():
+def test_64_bit_types_become_what_jax_computes_in_and_say_so_once(monkeypatch):
+    monkeypatch.setattr(types, "_told", set())
     with pytest.warns(LaminaWarning, match="float64 is computed in float32.*\n.*JAX_ENABLE_X64=1"):
         assert tf.constant([1.0], dtype=tf.float64).dtype == "float32"
     assert tf.zeros((1,), tf.float64).dtype == "float32"

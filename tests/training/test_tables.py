@@ -161,3 +161,32 @@ def test_a_sparse_matrix_beyond_the_budget_is_dense_a_batch_at_a_time(small_budg
     assert history == {"loss": [1.0], "val_loss": [1.0]}
     assert max(seen) <= 4
     assert model.predict(x, verbose=0).ravel().tolist() == expected.tolist()
+
+
+def objects(*rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [([1.0, 2.0], [3.0, 4.0]), (np.array([1, 2]), np.array([3, 4]))],
+    ids=["lists", "arrays"],
+)
+def test_an_array_of_rows_is_a_table(rows):
+    predicted = weighing(1.0, 10.0).predict(objects(*rows), verbose=0)
+    assert predicted.ravel().tolist() == [21, 43]
+
+
+@pytest.mark.parametrize(
+    "rows", [([1.0, 2.0], [3.0]), (np.ones(2), np.ones(3))], ids=["lists", "arrays"]
+)
+@pytest.mark.parametrize("use", ["predict", "fit"])
+def test_rows_of_an_array_that_differ_in_length_are_said_to(rows, use):
+    model, x = weighing(1.0), objects(*rows)
+    with pytest.raises(ValueError, match="x is a list whose rows differ in length") as caught:
+        model.predict(x, verbose=0) if use == "predict" else model.fit(x, [1.0, 2.0], verbose=0)
+    scope = {"x": x}
+    exec(str(caught.value).rpartition("\n")[2].strip(), scope)
+    np.stack(scope["x"])

@@ -14,9 +14,11 @@ import numpy as np
 
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.variable import Variable
-from lamina.training.checks import warn_once
+from lamina.training.checks import warn
 
 _WIDE = ("float64", "int64", "uint64", "complex128")
+# Types whose narrowing this script has been told of.
+_told: set[str] = set()
 
 
 class OpError(Exception):
@@ -31,9 +33,9 @@ def narrow(dtype: Any) -> Any:
     """The type that JAX has for a type: float32 for float64, unless 64 bits are switched on."""
     asked = standardize_dtype(dtype)
     found = jax.dtypes.canonicalize_dtype(np.dtype(asked))
-    if asked in _WIDE and found != asked:
-        warn_once(
-            f"narrowed-{asked}",
+    if asked in _WIDE and found != asked and asked not in _told:
+        _told.add(asked)
+        warn(
             f"{asked} is computed in {found.name} here, which has half of the digits.\n"
             "  Fix: set JAX_ENABLE_X64=1 in the environment if the script needs 64 bits.",
         )

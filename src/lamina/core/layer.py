@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, masking, registry, remat
+from lamina.core import config, dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.errors import LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.init_arguments import (
@@ -24,6 +24,7 @@ from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
 from lamina.core.layer_state import LayerState, call_state
 from lamina.core.stateless import stateless
+from lamina.core.text import is_text
 from lamina.core.threads import building
 from lamina.core.tracebacks import filter_methods, filter_traceback, strip
 from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
@@ -341,12 +342,24 @@ class Layer(LayerState):
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
             array = np.asarray(value)  # a data frame, another library's tensor
-            if array.dtype.kind in "OUS":
+            if array.dtype.kind == "O" and array.size and not is_text(array):
+                array = self._out_of_objects(array)
+            elif array.dtype.kind in "OUS":
                 return value  # text is for layers that work on the host
             if wanted is not None and dtypes.is_float(array.dtype):
                 array = array.astype(wanted)
             return jnp.asarray(array)
         return value
+
+    def _out_of_objects(self, array: np.ndarray) -> np.ndarray:
+        """Numbers, or lists of them, that are kept as objects."""
+        try:
+            return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self._label} received an array of objects, which are no numbers or lists that "
+                "differ in length.\n  Fix: x = numpy.stack(x), with rows of one length."
+            ) from None
 
     @property
     def _input_dtype(self) -> str | None:

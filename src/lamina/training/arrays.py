@@ -41,11 +41,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
         try:
             value = np.asarray(value)
         except ValueError as error:
-            raise ValueError(
-                f"{what} is a list whose rows differ in length, so it is not an array.\n"
-                f"  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
-                f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
-            ) from error
+            raise _ragged(what) from error
     kind = value.dtype.kind
     if kind == "O" and value.size and isinstance(value.flat[0], dict):
         raise TypeError(
@@ -68,7 +64,19 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     return value
 
 
+def _ragged(what: str) -> ValueError:
+    return ValueError(
+        f"{what} is a list whose rows differ in length, so it is not an array.\n"
+        f"  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
+        f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
+    )
+
+
 def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
+    if value.dtype.kind == "O" and value.ndim == 1 and _holds_rows(value):
+        if len({np.shape(row) for row in value}) > 1:
+            raise _ragged(what)
+        return to_array(np.stack(list(value)), what)
     if value.dtype.kind == "O" and not is_text(value):
         try:
             return value.astype(config.floatx())
@@ -81,6 +89,13 @@ def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
         "  Likely cause: class names instead of class numbers, or a column of words.\n"
         f"  Fix: names, {what} = numpy.unique({what}, return_inverse=True) turns names into "
         "numbers."
+    )
+
+
+def _holds_rows(value: np.ndarray) -> bool:
+    """Whether every object is itself a list or an array, so that together they are a table."""
+    return value.size > 0 and all(
+        isinstance(row, (list, tuple)) or getattr(row, "ndim", 0) > 0 for row in value
     )
 
 
