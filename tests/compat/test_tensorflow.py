@@ -197,6 +197,16 @@ def test_operators_follow_the_rules_in_the_script_and_nowhere_else():
     assert (tf.constant([1]) + tf.constant([1.0])).item() == 2  # JAX's rules, for a library
 
 
+def test_what_fit_compiles_may_mix_types():
+    model = lamina.Sequential([lamina.Input((1,)), lamina.layers.Dense(1)])
+
+    def error(y_true, y_pred):
+        return tf.reduce_mean(tf.abs(tf.subtract(y_true, y_pred)))
+
+    model.compile("sgd", "mse", metrics=[error])
+    model.fit(np.ones((4, 1)), np.ones((4, 1), "int32"), verbose=0)
+
+
 def test_whole_numbers_that_do_not_fit_are_refused():
     with pytest.raises(OverflowError, match="JAX_ENABLE_X64=1"):
         tf.constant(np.array([2**40]))

@@ -147,7 +147,12 @@ def _checked(own: Callable, name: str) -> Callable:
 
 
 def _type_of(value: Any) -> Any:
-    """The type of a tensor; None of numbers and lists, which take on that of their partner."""
+    """The type of a tensor; None of numbers and lists, which take on that of their partner.
+
+    None while JAX traces, too: there the library has chosen the types of data and predictions.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return None
     if isinstance(value, jax.Array):
         return None if value.weak_type else value.dtype
     return jnp.dtype(value.dtype) if isinstance(value, Variable) else None
