@@ -183,3 +183,12 @@ def test_a_registered_function_of_rows_comes_back_from_a_config():
     model = lamina.Model(x, lamina.ops.vectorized_map(doubled, x))
     again = lamina.Model.from_config(model.get_config())
     assert again(np.ones((2, 3))).tolist() == [[2.0] * 3] * 2
+
+
+@pytest.mark.parametrize("name", ["dot", "inner", "matmul"])
+def test_products_over_an_open_axis_keep_the_open_one(name):
+    shapes = ((None, 3), (3, 5)) if name != "inner" else ((None, 3), (5, 3))
+    found, wanted = (
+        getattr(K.ops, name)(*(KT(K, shape) for shape in shapes)) for K in (lamina, keras)
+    )
+    assert found.shape == wanted.shape == (None, 5)

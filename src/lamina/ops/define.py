@@ -90,8 +90,9 @@ class operations:
         summary: str,
         convert: Callable = as_pair,
         class_name: str | None = None,
+        broadcast: bool = True,
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
-        """`f(x1, x2)`, value by value; shapes are broadcast against each other.
+        """`f(x1, x2)`, value by value; shapes are broadcast against each other if `broadcast`.
 
         `convert=floats_together` where whole numbers must become floats.
         """
@@ -99,7 +100,7 @@ class operations:
         def function(x1: ArrayLike, x2: ArrayLike) -> Array:
             return compute(*convert(x1, x2))
 
-        spec = elementwise(function)
+        spec = elementwise(function) if broadcast else None
         return self._named(function, name, summary, "x1", "x2", class_name=class_name, spec=spec)
 
     def bitwise(

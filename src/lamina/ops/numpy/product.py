@@ -57,12 +57,29 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: int | Sequence = 2) -> Array:
 
 
 dot = op.binary(
-    "dot", jnp.dot, "The sum of products over the last axis of `x1` and the second last of `x2`."
+    "dot",
+    jnp.dot,
+    "The sum of products over the last axis of `x1` and the second last of `x2`.",
+    broadcast=False,
 )
-vdot = op.binary("vdot", jnp.vdot, "The sum of products of all values, `x1` conjugated.")
-inner = op.binary("inner", jnp.inner, "The sum of products over the last axis of both.")
-outer = op.binary("outer", jnp.outer, "The product of every value of one with every of the other.")
-kron = op.binary("kron", jnp.kron, "Kronecker's product: a copy of `x2` for every value of `x1`.")
+vdot = op.binary(
+    "vdot", jnp.vdot, "The sum of products of all values, `x1` conjugated.", broadcast=False
+)
+inner = op.binary(
+    "inner", jnp.inner, "The sum of products over the last axis of both.", broadcast=False
+)
+outer = op.binary(
+    "outer",
+    jnp.outer,
+    "The product of every value of one with every of the other.",
+    broadcast=False,
+)
+kron = op.binary(
+    "kron",
+    jnp.kron,
+    "Kronecker's product: a copy of `x2` for every value of `x1`.",
+    broadcast=False,
+)
 
 
 @op("x1", "x2")
