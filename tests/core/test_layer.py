@@ -404,7 +404,7 @@ def test_a_default_mode_of_its_own_holds_where_nothing_else_is_said():
     layer = Noisy()
     assert float(layer(np.float32(0))) == 1
     assert float(layer(np.float32(0), training=False)) == 0
-    with pytest.raises(ValueError, match=r"layer\(x, training=False\)"):
+    with pytest.raises(ValueError, match="Fix: training=False"):
         layer(np.float32(0), False)
     model = lamina.Sequential([lamina.Input(()), layer])
     assert float(model(np.zeros(1))[0]) == 1
@@ -664,5 +664,5 @@ def test_the_name_of_a_weight_may_come_first_as_in_keras_2(add):
 
 @pytest.mark.parametrize("value", [True, 2, 0.5, "fast"])
 def test_a_setting_without_its_name_is_refused_as_in_keras(value):
-    with pytest.raises(ValueError, match=rf"Fix: layer\(x, training={value!r}\)"):
+    with pytest.raises(ValueError, match=f"Fix: training={value!r}"):
         lamina.layers.Dropout(0.5)(np.ones((1, 2)), value)
