@@ -1,11 +1,14 @@
+import io
 import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import lamina
+from lamina.cli import console
 from lamina.cli.app import _take_debug
 
 COMMANDS = ["quickstart", "run", "train", "evaluate", "predict", "summary", "doctor"]
@@ -42,6 +45,52 @@ def test_what_is_typed_wrongly_leaves_with_2(run, arguments):
     assert code == 2
     assert out == ""
     assert "Usage: lamina" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("trian", "mnist"), "There is no command 'trian'. Did you mean 'train'?"),
+        (("train", "mnist", "--epochz", "3"), "no option --epochz. Did you mean '--epochs'?"),
+        (("train", "mnist", "--epochs", "x"), "--epochs: it must be a whole number. Received 'x'."),
+        (("train", "mnist", "--epochs=x"), "--epochs: it must be a whole number. Received 'x'."),
+        (("train", "mnist", "--lr", "x"), "--learning-rate: it must be a number. Received 'x'."),
+        (("train", "mnist", "--model", "resnet"), "--model: 'resnet' is not one of 'mlp', 'cnn'."),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_in_plain_words(run, arguments, message):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_a_network_in_the_place_of_the_data_set_is_put_right(run):
+    code, _, err = run("train", "cnn")
+    assert code == 1
+    assert "Fix: lamina train mnist --model cnn" in err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
+def test_every_character_finds_a_plain_one_where_an_encoding_lacks_it(monkeypatch, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+    monkeypatch.setattr("sys.stdout", stream)
+    console.print_anything()
+    console.say("[blue]█▌[/blue] ✓ → 95 % ± 3, naïve, 日")
+    assert "?" in stream.buffer.getvalue().decode(encoding)
+    assert stream.buffer.getvalue().decode(encoding).startswith("#= + -> 95 % ")
+
+
+def test_an_error_handler_that_the_user_chose_stays(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="xmlcharrefreplace")
+    monkeypatch.setattr("sys.stdout", stream)
+    console.print_anything()
+    assert stream.errors == "xmlcharrefreplace"
+
+
+def test_a_character_on_screen_is_missing_from_no_encoding():
+    source = "".join(p.read_text("utf-8") for p in Path(console.__file__).parent.glob("*.py"))
+    printed = {c for c in source if ord(c) > 255}
+    assert printed <= set(console._PLAIN) | set("▉▊▋")
 
 
 def test_an_error_is_its_message_on_stderr_and_1(run):

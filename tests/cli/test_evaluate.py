@@ -44,6 +44,20 @@ def test_a_model_without_a_loss_is_measured_all_the_same(run, save):
     assert "saved without a loss" in err
 
 
+def test_another_data_set_than_the_models_own_is_said(run, save):
+    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "softmax"),
+                name="fashion_mnist_mlp", compiled=True)  # fmt: skip
+    code, _, err = run("evaluate", path, "digits")
+    assert code == 0
+    assert "was trained on fashion_mnist" in err
+
+
+def test_arguments_in_the_wrong_order_are_put_right(run, model_file):
+    code, _, err = run("evaluate", "digits", "model.keras")
+    assert code == 1
+    assert "Fix: lamina evaluate model.keras digits" in err
+
+
 @pytest.mark.parametrize("arguments", [("nothing.keras", "digits"), ("model.keras", "digit")])
 def test_what_is_not_there_is_named(run, model_file, arguments):
     code, out, err = run("evaluate", *arguments)

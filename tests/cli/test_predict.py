@@ -8,7 +8,7 @@ from PIL import Image
 import lamina
 from lamina import layers
 from lamina.cli.inputs import InputForm, expected_range, input_form, looks_inverted, read_image
-from lamina.cli.predict import as_probabilities
+from lamina.diagnosis.measures import as_probabilities
 
 
 def test_images_are_read_and_named_with_their_confidence(run, model_file, picture, digits):
@@ -78,6 +78,106 @@ def test_what_is_no_image_is_named(run, model_file, content, message):
     assert (code, out) == (1, "")
     assert "a.png" in err
     assert message in err
+
+
+def _truncated(picture):
+    path = picture(0, name="photo.jpg")
+    path.write_bytes(path.read_bytes()[:700])
+    return path
+
+
+def test_one_bad_file_is_named_and_the_others_are_answered(run, model_file, picture):
+    good, bad = picture(0), _truncated(picture)
+    code, out, err = run("predict", model_file, bad, good, "nowhere.png")
+    assert code == 1
+    assert "digit.png: 6 (" in out
+    assert f"{bad} is damaged or incomplete" in err
+    assert "There is no file 'nowhere.png'" in err
+    code, out, _ = run("predict", model_file, bad, good, "--json")
+    assert code == 1
+    told = json.loads(out)
+    assert "damaged" in told[0]["error"]
+    assert told[1]["class"] == "6"
+
+
+def test_the_pictures_of_a_folder_are_read(run, model_file, picture):
+    Path("scans").mkdir()
+    picture(0, name="scans/b.png")
+    picture(1, name="scans/a.png")
+    Path("scans/notes.txt").write_text("not a picture")
+    _, out, _ = run("predict", model_file, "scans", "--json")
+    assert [r["image"] for r in json.loads(out)] == ["scans/a.png", "scans/b.png"]
+
+
+def test_a_folder_without_pictures_is_said(run, model_file):
+    Path("empty").mkdir()
+    code, _, err = run("predict", model_file, "empty")
+    assert (code, "empty has no pictures" in err) == (1, True)
+
+
+def test_the_folder_of_a_run_stands_for_its_model(run, model_file, picture, tmp_path):
+    code, out, _ = run("predict", tmp_path, picture(0))
+    assert code == 0
+    assert "6 (" in out
+    Path("none").mkdir()
+    code, _, err = run("predict", "none", picture(0))
+    assert (code, "no model.keras in it" in err) == (1, True)
+
+
+def test_arguments_in_the_wrong_order_are_put_right(run, model_file, picture):
+    code, _, err = run("predict", picture(0).name, "model.keras")
+    assert code == 1
+    assert "Fix: lamina predict model.keras digit.png" in err
+
+
+def test_a_blank_page_is_said_and_not_read(run, model_file):
+    Image.new("L", (50, 60), 255).save("page.png")
+    code, out, _ = run("predict", model_file, "page.png")
+    assert code == 0
+    assert out == "page.png: blank, there is nothing to read\n"
+    _, out, _ = run("predict", model_file, "page.png", "--json")
+    (told,) = json.loads(out)
+    assert (told["blank"], told["class"], told["confidence"]) == (True, None, None)
+
+
+def test_a_blank_page_for_a_model_of_unknown_images_is_a_remark(run, save):
+    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "softmax"))
+    Image.new("L", (50, 60), 255).save("page.png")
+    _, out, err = run("predict", path, "page.png")
+    assert "page.png is of one colour all over" in err
+    assert "page.png:" in out
+
+
+@pytest.mark.parametrize("top", [65_535, 4095])
+def test_sixteen_bits_are_scaled_and_said(run, model_file, digits, top):
+    pixels = (digits.test[0][0] / 16 * top).astype("uint16")
+    Image.fromarray(np.kron(pixels, np.ones((20, 20), "uint16"))).save("deep.png")
+    _, out, err = run("predict", model_file, "deep.png")
+    assert "deep.png: 6 (" in out
+    assert f"deep.png has grey values up to {top}" in err
+
+
+def test_show_draws_what_the_model_was_shown(run, model_file, picture):
+    _, out, _ = run("predict", model_file, picture(0), "--show")
+    drawn = out.splitlines()[4:]
+    assert len(drawn) == 8
+    assert set("".join(drawn)) <= set(" .:-=+*#%@")
+    assert "@@" in "".join(drawn)
+
+
+def test_what_the_model_was_shown_can_be_written(run, model_file, picture):
+    run("predict", model_file, picture(0), "--seen", "seen")
+    with Image.open("seen/digit.png") as image:
+        assert image.size == (280, 280)
+
+
+def test_another_form_is_taken_where_the_user_says_so(run, save, picture):
+    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "softmax"))
+    code, _, _ = run("predict", path, picture(0), "--like", "digits")
+    assert code == 0
+    code, _, err = run("predict", path, picture(0), "--like", "mnist")
+    assert code == 1
+    assert "takes images of 8×8 in 1 channel, and those of mnist are 28×28" in err
 
 
 def test_a_model_that_takes_no_images_says_what_it_takes(run, save, picture):

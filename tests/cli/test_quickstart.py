@@ -50,7 +50,7 @@ def test_without_mnist_it_says_so_in_one_line_and_takes_digits(printed):
     assert printed.splitlines()[0] == (
         "MNIST is not on this machine and cannot be fetched: taking the bundled digits instead."
     )
-    assert "Digits: 1,500 images to learn from, 297 to be judged by." in printed
+    assert "Digits: 1,350 images to learn from, 150 to watch it by, 297 to be judged by." in printed
 
 
 def test_the_story_is_told_in_order(printed):

@@ -12,14 +12,15 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def draw(outcome, theme):
-    data = outcome.dataset
+    names = outcome.class_names
     return {
-        "samples": pictures.sample_grid(*data.train, data.class_names, theme=theme),
+        "samples": pictures.sample_grid(*outcome.train_data, names, theme=theme),
         "curves": pictures.training_curves(outcome.history, outcome.test, theme=theme),
-        "confusion": pictures.confusion_matrix(outcome.confusion, data.class_names, theme=theme),
+        "confusion": pictures.confusion_matrix(outcome.confusion, names, theme=theme),
         "mistakes": pictures.confident_mistakes(
-            *data.test, outcome.probabilities, data.class_names, theme=theme
+            *outcome.test_data, outcome.probabilities, names, theme=theme
         ),
+        "predictions": pictures.predictions(np.arange(9.0), np.arange(9.0) ** 1.1, theme=theme),
     }
 
 
@@ -33,7 +34,7 @@ def texts(figure):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["samples", "curves", "confusion", "mistakes"])
+@pytest.mark.parametrize("name", ["samples", "curves", "confusion", "mistakes", "predictions"])
 def test_every_picture_is_drawn_in_both_themes(make_outcome, tmp_path, name, theme):
     figure = draw(make_outcome(), theme)[name]
     path = pictures.save(figure, tmp_path / "a.png")
@@ -74,10 +75,37 @@ def test_curves_name_their_ends_and_labels_do_not_overlap(make_outcome):
     figure.canvas.draw()
     loss, accuracy = figure.axes
     names = [t.get_text() for t in loss.texts]
-    assert names == ["training 1", "validation 1", "test 1"]
+    assert names == ["training 1", "validation 1"]
     boxes = sorted((t.get_window_extent() for t in loss.texts), key=lambda box: box.y0)
     assert all(low.y1 <= high.y0 + 1 for low, high in zip(boxes, boxes[1:], strict=False))
     assert [t.get_text() for t in accuracy.texts] == ["test 40.0 %", "training 50.0 %"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "least"),
+    [("accuracy", [0.971, 0.972, 0.9715], 0.1), ("loss", [0.2001, 0.2, 0.1999], 0.2)],
+)
+def test_what_hardly_changes_is_drawn_as_flat(name, values, least):
+    figure = pictures.training_curves({name: values}, only=name)
+    low, high = figure.axes[0].get_ylim()
+    assert high - low >= least - 1e-9
+    assert low <= min(values)
+    assert max(values) <= high
+
+
+def test_a_loss_below_zero_is_not_cut_off():
+    figure = pictures.training_curves({"loss": [-0.2, -0.8]}, only="loss")
+    assert figure.axes[0].get_ylim()[0] < -0.8
+
+
+def test_the_colours_of_a_matrix_tell_every_share_from_a_larger_one():
+    found = [
+        pictures.strengths(np.array([[100 - share, share], [0, 1]]))[0, 1]
+        for share in (1, 12, 20, 50, 100)
+    ]
+    assert found == sorted(set(found))
+    assert found[0] >= 0.08
+    assert found[-1] <= 1
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 60])

@@ -1,10 +1,12 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import lamina
-from lamina.diagnosis import write_report
+from lamina.diagnosis import write_page, write_report
 
 
 class Page(HTMLParser):
@@ -39,7 +41,7 @@ def model():
 @pytest.fixture
 def write(tmp_path, make_outcome, model):
     def write(**outcome):
-        path = write_report(
+        path = write_page(
             tmp_path / "report.html",
             make_outcome(**outcome),
             model,
@@ -57,7 +59,8 @@ def write(tmp_path, make_outcome, model):
 def test_the_page_needs_nothing_but_itself(write):
     path, page = write()
     assert page.addresses
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    inside = ("data:image/png;base64,", "#")
+    assert all(address.startswith(inside) for address in page.addresses)
     assert "script" not in page.tags
     without_pictures = re.sub(r"data:image/png;base64,[^\"]+", "", path.read_text())
     assert "http" not in without_pictures
@@ -97,9 +100,10 @@ def test_the_page_says_what_matters(write, make_outcome):
 
 def test_pictures_come_in_both_colour_schemes_with_words_for_those_who_cannot_see_them(write):
     path, page = write()
-    curves, samples, mistakes = 2, 16, 5
+    # Behind each of the three cells of hits twelve at most, behind the others the mistakes again.
+    curves, samples, mistakes, behind_cells = 2, 16, 5, 3 * 12 + 5
     assert page.tags.count("source") == curves
-    assert page.tags.count("img") == curves + samples + mistakes
+    assert page.tags.count("img") == curves + samples + mistakes + behind_cells
     words = re.findall(r'<img[^>]*alt="([^"]*)"', path.read_text())
     assert len(words) == page.tags.count("img")
     assert all(words)
@@ -107,9 +111,112 @@ def test_pictures_come_in_both_colour_schemes_with_words_for_those_who_cannot_se
 
 def test_the_matrix_has_every_count_of_the_confusions(write, make_outcome):
     cells = re.findall(
-        r"<td class=\"[^\"]*\" style=\"--s:[\d.]+\">(\d*)</td>", write()[0].read_text()
+        r"<td class=\"[^\"]*\" style=\"--s:[\d.]+\">(?:<a href=\"#[\w-]+\">)?(\d*)(?:</a>)?</td>",
+        write()[0].read_text(),
     )
     assert [int(n or 0) for n in cells] == make_outcome().confusion.ravel().tolist()
+
+
+def test_every_cell_with_samples_opens_them(write, make_outcome):
+    text = write()[0].read_text()
+    opened = re.findall(r'href="#(cell-\d+-\d+)"', text)
+    assert len(opened) == np.count_nonzero(make_outcome().confusion)
+    assert all(f'class="panel" id="{name}"' in text for name in opened)
+
+
+def test_errors_are_drawn_and_not_what_is_right(write, make_outcome):
+    bars = re.findall(r"<small>(\d+) \+ (\d+)</small>", write()[0].read_text())
+    told = [(c.missed, c.false_alarms) for c in make_outcome().per_class]
+    assert [(int(a), int(b)) for a, b in bars] == told
+    assert sum(a for a, _ in told) == sum(b for _, b in told) == 5
+
+
+def test_headings_are_in_plain_words(write):
+    headings = re.findall(r"<h2>(.*?)</h2>", write()[0].read_text())
+    assert headings == [
+        "Learning curves", "Confusion matrix", "Most confident mistakes", "Results per class",
+        "Data", "Layers", "How to repeat it",
+    ]  # fmt: skip
+
+
+def _classifier(outputs=2, **first):
+    model = lamina.Sequential([*first.values(), lamina.layers.Dense(outputs, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+LABELS = np.arange(24) % 2
+
+
+def _report(tmp_path, *arguments, **settings):
+    path = write_report(tmp_path / "report.html", *arguments, **settings)
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_a_table_gets_a_report_with_its_rows(tmp_path, rng):
+    x = pd.DataFrame({"height": rng.normal(size=24), "weight": rng.normal(size=24)})
+    model = _classifier()
+    history = model.fit(x, LABELS, epochs=2, validation_split=0.5, verbose=0)
+    page = _report(
+        tmp_path, model, x, LABELS, train=(x, LABELS), history=history, class_names=("no", "yes")
+    )
+    assert "height" in page.text
+    assert "Confusion matrix" in page.text
+    assert "no taken for yes" in page.text or "yes taken for no" in page.text
+
+
+def test_texts_get_a_report_with_the_texts(tmp_path):
+    texts = ["a fine film", "what a bore"] * 12
+    words = lamina.layers.TextVectorization(output_mode="multi_hot", max_tokens=10)
+    words.adapt(texts)
+    model = _classifier(start=lamina.Input((1,), dtype="string"), words=words)
+    page = _report(tmp_path, model, texts, LABELS)
+    assert "a fine film" in page.text
+    assert "it has never seen" in page.text
+
+
+def test_a_model_that_says_numbers_gets_its_errors_and_a_picture(tmp_path, rng):
+    x = rng.normal(size=(24, 3))
+    model = lamina.Sequential([lamina.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    page = _report(tmp_path, model, x, x[:, 0], history=model.fit(x, x[:, 0], verbose=0))
+    assert "Predictions and targets" in page.text
+    assert "Off by" in page.text
+    assert "Confusion matrix" not in page.text
+
+
+def test_batches_will_do_in_place_of_arrays(tmp_path, rng):
+    x = rng.normal(size=(24, 3))
+    data = lamina.data.Dataset.from_tensor_slices((x, LABELS)).batch(7)
+    page = _report(tmp_path, _classifier(), data)
+    assert "24 samples" in page.text
+
+
+def test_several_outputs_get_measures_and_layers(tmp_path, rng):
+    x = lamina.Input((3,))
+    model = lamina.Model(x, [lamina.layers.Dense(1)(x), lamina.layers.Dense(2)(x)])
+    model.compile("sgd", "mse")
+    y = [np.zeros((24, 1)), np.zeros((24, 2))]
+    page = _report(tmp_path, model, rng.normal(size=(24, 3)), y)
+    assert "Layers" in page.text
+    assert "On 24 samples" in page.text
+
+
+@pytest.mark.parametrize(("shape", "is_ink"), [((6, 6), True), ((6, 6, 3), False)])
+def test_photographs_are_never_shown_as_negatives(tmp_path, shape, is_ink):
+    x = np.zeros((24, *shape))
+    x[:, 2:4, 2:4] = LABELS.reshape(-1, *[1] * len(shape)) + 1
+    model = _classifier(flat=lamina.layers.Flatten())
+    write_report(tmp_path / "report.html", model, x, LABELS)
+    assert ('<img class="ink"' in (tmp_path / "report.html").read_text()) is is_ink
+
+
+def test_samples_without_targets_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="targets are missing"):
+        write_report(tmp_path / "report.html", _classifier(), np.zeros((3, 2)))
 
 
 def test_a_mistake_says_what_was_said_how_surely_and_what_it_is(write):

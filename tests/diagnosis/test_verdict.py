@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.stats import binomtest
 
-from lamina.diagnosis.verdict import _ADVICE, Verdict, interval_of_difference, judge, wilson
+from lamina.diagnosis.verdict import (
+    _ADVICE,
+    Verdict,
+    interval_of_difference,
+    judge,
+    judge_numbers,
+    wilson,
+)
 
 NAN = float("nan")
 
@@ -69,6 +76,8 @@ def test_good_news_is_told_from_bad():
     assert [kind for kind in _ADVICE if Verdict(kind, "").is_good] == [
         "generalises",
         "begins to memorise",
+        "measured",
+        "numbers",
     ]
 
 
@@ -101,3 +110,13 @@ def test_the_interval_of_a_difference_is_newcombes(first, second, expected):
 def test_no_samples_have_no_interval():
     with pytest.raises(ValueError, match="at least one sample"):
         wilson(0.5, 0)
+
+
+def test_a_model_that_says_numbers_is_judged_beside_the_mean():
+    y = np.arange(10.0)
+    good = judge_numbers(y, y + 0.5)
+    assert good.is_good
+    assert "Off by 0.5 on average on 10 samples" in good.sentence
+    assert "off by 2.5." in good.sentence
+    assert judge_numbers(y, y[::-1]).kind == "no better than the mean"
+    assert judge_numbers(y, y * NAN).kind == "diverged"

@@ -255,3 +255,12 @@ def test_a_stateful_model_is_asked_in_batches_of_its_own_size(rng):
     assert np.mean(outputs**2) == pytest.approx(expected)
     fitted = model.fit(x, y, shuffle=False, validation_data=(x, y), verbose=0)
     assert fitted.history["val_loss"][0] > 0
+
+
+def test_predicting_first_leaves_accuracy_to_be_told_from_the_targets():
+    model = lamina.Sequential([lamina.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = np.zeros((6, 3)), np.array([0, 1, 0, 1, 0, 1])
+    said = model.predict(x, verbose=0).argmax(axis=1)
+    _, accuracy = model.evaluate(x, y, verbose=0)
+    assert accuracy == np.mean(said == y)

@@ -1,6 +1,7 @@
 """Puts the commands together; turns the library's errors into messages and exit codes.
 
-Exit codes: 0 all is well, 1 an error (its message is on stderr), 2 the command was typed wrongly.
+Exit codes: 0 all is well, 1 an error (its message is on stderr), 2 the command was typed wrongly,
+130 stopped by Ctrl-C.
 """
 
 import inspect
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.cli import console
+from lamina.cli import console, usage
 from lamina.cli.doctor import doctor
 from lamina.cli.evaluate import evaluate
 from lamina.cli.predict import predict
@@ -65,8 +66,8 @@ _add(
 _add(
     predict,
     "lamina predict model.keras seven.png",
-    "lamina predict model.keras scans/*.png --top 1",
-    "lamina predict model.keras seven.png --json",
+    "lamina predict runs/mnist-mlp scans/ --top 1",
+    "lamina predict model.keras seven.png --show",
 )
 _add(summary, "lamina summary model.keras", "lamina summary model.keras --json")
 _add(doctor, "lamina doctor", "lamina doctor --json")
@@ -100,13 +101,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: As typed, without the program's name; the process's own for None.
     """
     debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    console.print_anything()
     try:
-        app(rest, prog_name="lamina")
+        code = app(rest, prog_name="lamina", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        if debug:
+            raise
+        console.remark("Stopped by Ctrl-C.")
+        raise SystemExit(130) from None
     except Exception as error:
+        if hasattr(error, "format_message"):  # what the parser raises
+            usage.show(error, rest)
+            raise SystemExit(getattr(error, "exit_code", 2)) from None
         if debug:
             raise
         console.print_error(error)
         raise SystemExit(1) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:

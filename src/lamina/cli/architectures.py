@@ -46,13 +46,12 @@ def build(dataset: Dataset, model: str) -> Any:
     return lamina.Sequential(stack, name=f"{dataset.name}_{model}")
 
 
-def script(dataset: Dataset, model: str, **settings: Any) -> str:
-    """A script of plain Lamina that does what the command did, with the same numbers.
+def script(job: Any, epochs: int) -> str:
+    """A script of plain Lamina that does what a command did, with the same numbers.
 
     Args:
-        dataset: What is trained on.
-        model: As for `build`.
-        **settings: `command`, `epochs`, `batch_size`, `learning_rate`, `seed`.
+        job: A `training.Job`.
+        epochs: How many it has trained; fewer than the job's where it was stopped.
     """
     import jinja2
 
@@ -65,7 +64,12 @@ def script(dataset: Dataset, model: str, **settings: Any) -> str:
         keep_trailing_newline=True,
     )
     return environment.get_template("script.py.jinja").render(
-        dataset=dataset, model=model, classes=len(dataset.class_names), **settings
+        job=job,
+        dataset=job.dataset,
+        classes=len(job.dataset.class_names),
+        epochs=max(epochs, 1),
+        stopped=epochs < job.epochs,
+        done=epochs,
     )
 
 
@@ -78,11 +82,11 @@ def class_names(model: Any, outputs: int) -> tuple[str, ...]:
     """
     from importlib import import_module
 
-    from lamina.datasets import NAMES
+    from lamina.cli.inputs import set_of
 
-    for name in NAMES:
-        if model.name.startswith(f"{name}_"):
-            names: tuple[str, ...] = import_module(f"lamina.datasets.{name}").CLASS_NAMES
-            if len(names) == outputs:
-                return names
+    name = set_of(model)
+    if name is not None:
+        names: tuple[str, ...] = import_module(f"lamina.datasets.{name}").CLASS_NAMES
+        if len(names) == outputs:
+            return names
     return tuple(map(str, range(outputs)))

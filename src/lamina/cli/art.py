@@ -30,3 +30,19 @@ def half_blocks(images: Sequence[np.ndarray], gap: int = 1) -> "Text":
             text.append("▀", style=f"rgb({above},{above},{above}) on rgb({below},{below},{below})")
         text.append("\n")
     return text
+
+
+def shades(image: np.ndarray) -> str:
+    """A grey image in characters that every terminal and file has; for where there are no colours.
+
+    Args:
+        image: Values from 0 (dark) to 1 (light), `(height, width)`.
+
+    Example:
+        >>> print(shades(np.array([[0.0, 0.5, 1.0]])))
+          ++@@
+    """
+    ramp = " .:-=+*#%@"
+    levels = np.round(np.clip(image, 0, 1) * (len(ramp) - 1) + 0.01).astype(int)
+    # A character is about twice as high as it is wide.
+    return "\n".join("".join(2 * ramp[level] for level in row).rstrip() for row in levels)

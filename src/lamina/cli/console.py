@@ -1,8 +1,32 @@
 """What commands print with: text to stdout, remarks and errors to stderr, JSON for machines."""
 
+import codecs
 import json
 import sys
 from typing import Any
+
+# What stands for a character that an encoding lacks.
+_PLAIN = {
+    "█": "#", "▉": "#", "▊": "#", "▋": "#", "▌": "=", "▍": "=", "▎": "-", "▏": "-", "▀": "#",
+    "✓": "+", "✗": "x", "→": "->", "–": "-", "—": "-", "…": "...", "±": "+/-", "×": "x",
+    "\N{NO-BREAK SPACE}": " ", "•": "*", "━": "-", "╸": "-", "╺": "-",
+}  # fmt: skip
+
+
+def print_anything() -> None:
+    """Let stdout and stderr take every character: where an encoding lacks one, a plain one."""
+    codecs.register_error("lamina.plain", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        # What a user chose by PYTHONIOENCODING stays; these are Python's own choices.
+        if getattr(stream, "errors", None) in ("strict", "surrogateescape", "backslashreplace"):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="lamina.plain")
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(c, "?") for c in missing), error.end
 
 
 def examples(*commands: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, DatasetName, ModelFile, PixelMax
+from lamina.cli.options import AsJson, DatasetName, ModelFile, PixelMax, load
 
 
 def evaluate(
@@ -16,12 +16,18 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Measure a saved model on the test samples of a data set."""
+    network = load(model, "evaluate", [dataset])
     import lamina
-    from lamina.cli.inputs import expected_range
+    from lamina.cli.inputs import expected_range, set_of
     from lamina.diagnosis.verdict import percent, wilson
 
-    network = lamina.models.load_model(model)
     data = lamina.datasets.load(dataset)
+    learnt = set_of(network)
+    if learnt is not None and learnt != data.name:
+        console.remark(
+            f"The model was trained on {learnt}, by its name {network.name!r}, and is measured on "
+            f"{data.name}: its classes mean other things there."
+        )
     images, labels = data.test
     pixels = expected_range(network, pixel_max)
     if pixels.pixel_max != data.pixel_max:

@@ -6,6 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lamina.data.alike import form_of, prepare
+from lamina.data.pictures import Picture, edge_of, read_picture
+from lamina.datasets import NAMES
+from lamina.datasets.form import ImageForm
+
+# Larger pictures are averaged down before anything is looked for in them.
+_LARGEST = 512
+
 
 class Range(NamedTuple):
     """The largest pixel value that a model expects, and how that is known."""
@@ -77,29 +85,128 @@ def input_form(model: Any) -> InputForm:
     )
 
 
+class Seen(NamedTuple):
+    """What the model is shown of a file.
+
+    Args:
+        path: The file.
+        image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.
+        inverted: Whether light and dark were swapped.
+        blank: Whether there is nothing on it.
+        note: What was unusual about the file, or None.
+    """
+
+    path: Path
+    image: np.ndarray
+    inverted: bool
+    blank: bool
+    note: str | None
+
+
+def set_of(model: Any) -> str | None:
+    """The named data set that a model was trained on, as far as is known: by the model's name.
+
+    `architectures.build` and the scripts give the set's name to the model.
+    """
+    return next((name for name in NAMES if model.name.startswith(f"{name}_")), None)
+
+
+def form_for(model: Any, like: str | None = None) -> ImageForm | None:
+    """How the images were made that a model was trained on; None where that is not known.
+
+    Args:
+        model: A loaded model.
+        like: What the user says: a data set's name, or `"none"`.
+
+    Raises:
+        ValueError: If the model takes other images than that set has.
+    """
+    name = None if like == "none" else (like or set_of(model))
+    if name is None:
+        return None
+    form, wanted = form_of(name), input_form(model)
+    if (form.height, form.width, 1) == (wanted.height, wanted.width, wanted.channels):
+        return form
+    if like is None:
+        return None
+    raise ValueError(
+        f"The model takes images of {wanted.height}×{wanted.width} in {wanted.channels} "
+        f"channel{'s' * (wanted.channels > 1)}, and those of {name} are "
+        f"{form.height}×{form.width} in grey.\n  Fix: leave --like out, or name another set."
+    )
+
+
+def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | None) -> Seen:
+    """Bring a picture file to what a model takes.
+
+    Args:
+        path: The file.
+        wanted: The model's input.
+        form: How the images of the model's training set were made, if that is known.
+        invert: Whether to swap light and dark; found out for None.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no picture.
+    """
+    if form is not None:
+        picture = read_picture(path, _LARGEST)
+        made = prepare(picture, form, is_dark=invert)
+        return Seen(path, made.image, made.inverted, made.is_blank, picture.note)
+    picture = read_picture(path)
+    image = fitted(picture, wanted)
+    swap = looks_inverted(image) if invert is None else invert
+    note = picture.note
+    if picture.is_blank:
+        note = f"{note}; and it is" if note else "is"
+        note += " of one colour all over: whatever the model says of it means nothing"
+    return Seen(path, 1 - image if swap else image, swap, False, note)
+
+
+def picture_files(paths: list[Path]) -> list[Path]:
+    """The files that were named, and those in the folders that were.
+
+    Raises:
+        ValueError: If a folder has no picture.
+    """
+    from PIL import Image
+
+    kinds = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    kinds -= {".h5", ".hdf", ".pdf", ".mpg", ".mpeg"}
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds and p.is_file())
+        if not inside:
+            raise ValueError(f"The folder {path} has no pictures in it.")
+        found += inside
+    return found
+
+
 def read_image(path: Path, form: InputForm) -> np.ndarray:
     """An image file as values from 0 to 1, `(height, width)` or `(height, width, 3)`.
 
-    Photographs are turned the right way up, transparent parts are white, and what is not as wide
-    as it is high is filled up at its edges rather than stretched.
-
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is no image.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    return fitted(read_picture(path), form)
 
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGBA")
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is no image, or of a kind that Pillow cannot read.") from None
-    except FileNotFoundError:
-        raise ValueError(f"There is no file {str(path)!r}.") from None
-    white = Image.new("RGBA", image.size, "white")
-    image = Image.alpha_composite(white, image).convert("RGB" if form.channels == 3 else "L")
-    edge = np.median(_border(np.asarray(image)), axis=0)
+
+def fitted(picture: Picture, form: InputForm) -> np.ndarray:
+    """A picture in the size and colours that a model takes.
+
+    What is not as wide as it is high is filled up at its edges rather than stretched.
+    """
+    from PIL import Image, ImageOps
+
+    values = picture.pixels if form.channels == 3 else picture.grey
+    pixels = np.round(255 * values).astype("uint8")
+    edge = np.median(edge_of(pixels), axis=0)
     image = ImageOps.pad(
-        image,
+        Image.fromarray(pixels),
         (form.width, form.height),
         Image.Resampling.LANCZOS,
         color=tuple(edge.astype(int).tolist()) if edge.ndim else int(edge),
@@ -119,9 +226,4 @@ def looks_inverted(image: np.ndarray) -> bool:
         >>> looks_inverted(page), looks_inverted(1 - page)
         (True, False)
     """
-    return image.ndim == 2 and float(np.median(_border(image))) > 0.5 > float(image.min())
-
-
-def _border(image: np.ndarray) -> np.ndarray:
-    """The pixels along the four edges, `(pixels,)` or `(pixels, 3)`."""
-    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return image.ndim == 2 and float(np.median(edge_of(image))) > 0.5 > float(image.min())

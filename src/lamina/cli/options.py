@@ -1,11 +1,17 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A saved model: model.keras.")]
+from lamina.core.errors import did_you_mean
+
+ModelFile = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A saved model, or the folder of a run that has one."),
+]
 DatasetName = Annotated[
     str, typer.Argument(metavar="DATASET", help="mnist, fashion_mnist or digits.")
 ]
@@ -18,3 +24,35 @@ PixelMax = Annotated[
         "own layers if left out.",
     ),
 ]
+
+
+def load(model: Path, command: str, others: Sequence[object] = ()) -> Any:
+    """Open the model that a command was given.
+
+    Args:
+        model: A file, or the folder that `train` or `quickstart` has written.
+        command: The command, for the message about arguments in the wrong order.
+        others: The command's other arguments.
+
+    Raises:
+        ValueError: If it is no model, or the arguments are in the wrong order.
+    """
+    import lamina
+
+    swapped = next((o for o in others if str(o).endswith((".keras", ".h5"))), None)
+    if swapped is not None and model.suffix not in (".keras", ".h5"):
+        raise ValueError(
+            f"The model comes first, then what it is to be given.\n"
+            f"  Fix: lamina {command} {swapped} {model}"
+        )
+    if model.is_dir():
+        inside = model / "model.keras"
+        if not inside.is_file():
+            found = sorted(p.name for p in model.glob("*.keras"))
+            fix = f"lamina {command} {model / found[0]} …" if found else "name a .keras file."
+            raise ValueError(f"The folder {model} has no model.keras in it.\n  Fix: {fix}")
+        model = inside
+    elif not model.exists():
+        near = did_you_mean(model.name, [p.name for p in model.absolute().parent.glob("*.keras")])
+        raise FileNotFoundError(f"There is no file {str(model)!r}.{near}")
+    return lamina.models.load_model(model)

@@ -1,18 +1,47 @@
 """`lamina predict`: what a saved model sees in image files."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, ModelFile, PixelMax
+from lamina.cli.options import AsJson, ModelFile, PixelMax, load
+
+if TYPE_CHECKING:
+    from lamina.cli.inputs import Seen
+
+
+class Like(StrEnum):
+    """Sets whose images pictures can be made like."""
+
+    mnist = "mnist"
+    fashion_mnist = "fashion_mnist"
+    digits = "digits"
+    none = "none"
 
 
 def predict(
     model: ModelFile,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, …")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, …, or folders of them.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show, likeliest first.")] = 3,
+    show: Annotated[
+        bool, typer.Option("--show", help="Draw what the model was shown of each image.")
+    ] = False,
+    seen: Annotated[
+        Path | None, typer.Option(help="Folder for PNG files of what the model was shown.")
+    ] = None,
+    like: Annotated[
+        Like | None,
+        typer.Option(
+            help="The set whose images the model has learnt from: strokes are found, cut out, "
+            "scaled and centred as that set's were. none: only the size is changed.",
+            show_default="by the model's name",
+        ),
+    ] = None,
     invert: Annotated[
         bool | None,
         typer.Option(
@@ -26,83 +55,127 @@ def predict(
 ) -> None:
     """Say what images show, and how sure the model is of it.
 
-    Any size and any colours: images are brought to what the model takes.
+    Any size and any colours: images are brought to what the model takes. A file that cannot be
+    read is named, the others are answered, and the exit code is 1.
     """
     import numpy as np
 
-    import lamina
-    from lamina.cli import architectures, inputs
+    network = load(model, "predict", images)
+    from lamina.cli import architectures, inputs  # after the cheap errors
+    from lamina.diagnosis.measures import as_probabilities
 
-    network = lamina.models.load_model(model)
-    form = inputs.input_form(network)
+    wanted = inputs.input_form(network)
     pixels = inputs.expected_range(network, pixel_max)
-    arrays = [inputs.read_image(path, form) for path in images]
-    inverted = [inputs.looks_inverted(a) if invert is None else invert for a in arrays]
-    arrays = [1 - a if swap else a for a, swap in zip(arrays, inverted, strict=True)]
-    batch = np.stack(arrays).reshape(-1, *form.shape) * pixels.pixel_max
-    probabilities = as_probabilities(np.asarray(network.predict(batch, verbose=0)))
-    names = architectures.class_names(network, probabilities.shape[1])
-    results = [
-        _result(path, names, row, swap)
-        for path, row, swap in zip(images, probabilities, inverted, strict=True)
+    form = inputs.form_for(network, None if like is None else str(like))
+    found: list[Seen | Exception] = []
+    paths = inputs.picture_files(images)
+    for path in paths:
+        try:
+            found.append(inputs.see(path, wanted, form, invert))
+        except (ValueError, OSError) as error:
+            found.append(error)
+    read = [one for one in found if not isinstance(one, Exception)]
+    results: list[dict] = []
+    if read:
+        batch = np.stack([s.image for s in read]).reshape(-1, *wanted.shape) * pixels.pixel_max
+        probabilities = as_probabilities(np.asarray(network.predict(batch, verbose=0)))
+        names = architectures.class_names(network, probabilities.shape[1])
+        results = [_result(s, names, row) for s, row in zip(read, probabilities, strict=True)]
+    if seen is not None and read:
+        _write_seen(seen, read)
+    answers = iter(results)
+    told = [
+        {"image": str(path), "error": str(one)} if isinstance(one, Exception) else next(answers)
+        for path, one in zip(paths, found, strict=True)
     ]
     if json:
-        console.print_json(results)
-        return
-    if pixels.remark:
-        console.remark(pixels.remark)
-    if invert is None and any(inverted):
-        console.remark(
-            f"{sum(inverted)} of {len(images)} images are dark on light and were inverted; "
-            "--no-invert leaves them as they are."
-        )
-    for result in results:
-        _show(result, top)
+        if read:
+            console.print_json(told)
+    else:
+        _remarks(read, pixels.remark, form is not None, invert)
+        for picture, result in zip(read, results, strict=True):
+            _show(result, top)
+            if show:
+                _draw(picture.image)
+    failures = [one for one in found if isinstance(one, Exception)]
+    for failure in failures:
+        console.print_error(failure)
+    if failures:
+        raise typer.Exit(1)
 
 
-def as_probabilities(outputs: Any) -> Any:
-    """A model's outputs as probabilities, `(samples, classes)`: softmax of logits, pairs of one.
-
-    Args:
-        outputs: `(samples, classes)`, or `(samples, 1)` for yes or no.
-    """
-    import numpy as np
-
-    if outputs.ndim != 2:
-        raise ValueError(
-            f"The model gives outputs of shape {outputs.shape[1:]} per image; predict shows "
-            "classes, one number each."
-        )
-    if outputs.shape[1] == 1:
-        inside = ((outputs >= 0) & (outputs <= 1)).all()
-        yes = outputs if inside else 1 / (1 + np.exp(-outputs))
-        return np.concatenate([1 - yes, yes], axis=1)
-    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _result(path: Path, names: tuple[str, ...], row: Any, inverted: bool) -> dict:
+def _result(seen: "Seen", names: tuple[str, ...], row: Any) -> dict:
     best = int(row.argmax())
     return {
-        "image": str(path),
-        "class": names[best],
-        "confidence": float(row[best]),
-        "inverted": bool(inverted),
-        "probabilities": {name: float(p) for name, p in zip(names, row, strict=True)},
+        "image": str(seen.path),
+        # Whatever a model says of an empty page means nothing.
+        "class": None if seen.blank else names[best],
+        "confidence": None if seen.blank else float(row[best]),
+        "inverted": bool(seen.inverted),
+        "blank": seen.blank,
+        "note": seen.note,
+        "probabilities": (
+            {} if seen.blank else {name: float(p) for name, p in zip(names, row, strict=True)}
+        ),
     }
 
 
+def _remarks(
+    read: "list[Seen]", about_pixels: str | None, prepared: bool, invert: bool | None
+) -> None:
+    """What was done to the images, to stderr."""
+    if about_pixels:
+        console.remark(about_pixels)
+    for picture in read:
+        if picture.note:
+            console.remark(f"{picture.path} {picture.note}.")
+    inverted = sum(picture.inverted for picture in read)
+    if invert is None and inverted:
+        console.remark(
+            f"{inverted} of {len(read)} images are dark on light and were inverted; "
+            "--no-invert leaves them as they are."
+        )
+
+
 def _show(result: dict, top: int) -> None:
+    from rich.markup import escape
+
     from lamina.diagnosis.verdict import percent
 
-    console.say(
-        f"{result['image']}: [bold]{result['class']}[/bold] ({percent(result['confidence'])})"
-    )
+    path = escape(result["image"])
+    if result["blank"]:
+        console.say(f"{path}: [bold]blank[/bold], there is nothing to read")
+        return
+    console.say(f"{path}: [bold]{result['class']}[/bold] ({percent(result['confidence'])})")
     likeliest = sorted(result["probabilities"].items(), key=lambda pair: -pair[1])[:top]
     width = max(len(name) for name, _ in likeliest)
     for name, probability in likeliest:
         console.say(
             f"  {name:{width}}  [blue]{console.bar(probability)}[/blue] {percent(probability):>7}"
         )
+
+
+def _draw(image: Any) -> None:
+    from lamina.cli import art
+
+    grey = image.mean(axis=2) if image.ndim == 3 else image
+    screen = console.console()
+    if screen.is_terminal and screen.color_system in ("256", "truecolor"):
+        screen.print(art.half_blocks([grey]))
+    else:
+        print(art.shades(grey))
+
+
+def _write_seen(folder: Path, read: "list[Seen]") -> None:
+    """Enlarged, so that its pixels can be seen."""
+    import numpy as np
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in read:
+        image = Image.fromarray(np.round(255 * picture.image).astype("uint8"))
+        factor = max(1, 280 // max(image.size))
+        large = image.resize(
+            (image.width * factor, image.height * factor), Image.Resampling.NEAREST
+        )
+        large.save(folder / f"{picture.path.stem}.png")

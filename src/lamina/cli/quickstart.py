@@ -26,7 +26,13 @@ def quickstart(
     data: Annotated[
         Data, typer.Option(help="auto: MNIST if it can be had, else the bundled digits.")
     ] = Data.auto,
-    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("quickstart"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write.", show_default="quickstart, or the next free"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+    ] = False,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the data.", show_default="3, or 20 for digits"),
@@ -40,41 +46,49 @@ def quickstart(
     """
     dataset = load(data)
 
-    from lamina.cli import architectures, training
+    from lamina.cli import architectures, folders, training
     from lamina.diagnosis import pictures
 
+    folder = folders.prepare(out, Path("quickstart"), overwrite)
     if epochs is None:
         epochs = architectures.EPOCHS.get(dataset.name, architectures.DEFAULT_EPOCHS)
-    out.mkdir(parents=True, exist_ok=True)
+    job = training.Job(
+        dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed),
+        file="quickstart.py",
+    )  # fmt: skip
+    held_out = len(dataset.train[0]) - job.samples
     console.say(
-        f"[bold]Data[/bold]     {dataset.title}: {len(dataset.train[0]):,} images to learn from, "
-        f"{len(dataset.test[0]):,} to be judged by."
+        f"[bold]Data[/bold]     {dataset.title}: {job.samples:,} images to learn from, "
+        f"{held_out:,} to watch it by, {len(dataset.test[0]):,} to be judged by."
     )
-    pictures.save(pictures.sample_grid(*dataset.train, dataset.class_names), out / "samples.png")
+    pictures.save(pictures.sample_grid(*dataset.train, dataset.class_names), folder / "samples.png")
     show_samples(dataset)
 
-    job = training.Job(dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed))
     model = training.build(job)
     console.say(
         f"[bold]Network[/bold]  {' – '.join(map(str, _widths(model)))}, "
         f"{model.count_params():,} parameters; it scales the pixels by itself."
     )
-    console.say(f"[bold]Training[/bold] {epochs} epochs, the whole set in each.")
-    outcome = training.fit(job, model)
-    console.say(f"[bold]Verdict[/bold]  {outcome.verdict.sentence}")
+    console.say(f"[bold]Training[/bold] {epochs} epoch{'s' * (epochs > 1)}, then it is measured.")
+    run = training.fit(job, model, folder)
+    names = ["model.keras", "history.csv", job.file]
+    outcome = training.measure(job, model, run, silent=True)
+    if outcome is not None:
+        console.say(f"[bold]Verdict[/bold]  {outcome.verdict.sentence}")
+        training.report(job, model, run, outcome, folder)
+        _write_pictures(outcome, folder)
+        names += ["report.html", "curves.png", "confusion.png", "mistakes.png"]
+    _ask_again(folder / "model.keras", dataset)
 
-    paths = training.write_files(job, model, outcome, out, "quickstart.py")
-    _write_pictures(outcome, out)
-    _ask_again(paths[0], dataset)
-
-    names = ("model.keras", "curves.png", "confusion.png", "mistakes.png", "samples.png",
-             "history.csv", "report.html", "quickstart.py")  # fmt: skip
-    console.say(f"[bold]Written[/bold]  {out}/  {', '.join(names)}")
+    console.say(f"[bold]Written[/bold]  {folder}/  {', '.join([*names, 'samples.png'])}")
+    if run.stopped or outcome is None:
+        console.say(f"Trained {training.told_epochs(job, run)}.")
+        raise typer.Exit(130)
     console.say()
     console.say("Next:")
-    console.say(f"  open {out / 'report.html'} in a browser: curves, confusions, mistakes")
-    console.say(f"  python {out / 'quickstart.py'}: the same job in twenty lines, to change")
-    console.say(f"  lamina predict {out / 'model.keras'} your-digit.png")
+    console.say(f"  open {folder / 'report.html'} in a browser: curves, confusions, mistakes")
+    console.say(f"  python {folder / 'quickstart.py'}: the same job in twenty lines, to change")
+    console.say(f"  lamina predict {folder / 'model.keras'} your-digit.png --show")
     console.say("  lamina train fashion_mnist --model cnn: clothes, and a better network")
 
 
@@ -123,13 +137,12 @@ def _widths(model: Any) -> list[int]:
 def _write_pictures(outcome: "Outcome", folder: Path) -> None:
     from lamina.diagnosis import pictures
 
-    data = outcome.dataset
-    pictures.save(pictures.training_curves(outcome.history, outcome.test), folder / "curves.png")
+    names = outcome.class_names
+    if outcome.history:
+        pictures.save(pictures.training_curves(outcome.history), folder / "curves.png")
+    pictures.save(pictures.confusion_matrix(outcome.confusion, names), folder / "confusion.png")
     pictures.save(
-        pictures.confusion_matrix(outcome.confusion, data.class_names), folder / "confusion.png"
-    )
-    pictures.save(
-        pictures.confident_mistakes(*data.test, outcome.probabilities, data.class_names),
+        pictures.confident_mistakes(*outcome.test_data, outcome.probabilities, names),
         folder / "mistakes.png",
     )
 

@@ -1,15 +1,14 @@
 """`lamina summary`: the layers of a saved model."""
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, ModelFile
+from lamina.cli.options import AsJson, ModelFile, load
 
 
 def summary(model: ModelFile, json: AsJson = False) -> None:
     """Show a saved model's layers, shapes, parameters and memory."""
-    import lamina
     from lamina.models.summary import shape_of_output
 
-    network = lamina.models.load_model(model)
+    network = load(model, "summary")
     if not json:
         network.summary()
         return

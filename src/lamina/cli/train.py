@@ -28,26 +28,45 @@ def train(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 32,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Adam's learning rate.", show_default="0.001")
+        float | None,
+        typer.Option("--learning-rate", "--lr", help="Adam's learning rate.", show_default="0.001"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the training reproducible.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write.", show_default="runs/DATASET-MODEL")
+        Path | None,
+        typer.Option(help="Folder to write.", show_default="runs/DATASET-MODEL, or the next free"),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure/--no-measure", help="Measure the trained model and write the report."
+        ),
+    ] = True,
     json: AsJson = False,
 ) -> None:
     """Train a network on a named data set.
 
-    Writes model.keras, history.csv, report.html and train.py, the same job as a plain script.
+    Writes model.keras, history.csv and train.py, the same job as a plain script; then measures the
+    model and writes report.html. Ctrl-C ends the training early and keeps what was learnt.
     """
-    from lamina import datasets
-    from lamina.cli import architectures, training
+    import math
 
-    if learning_rate is not None and learning_rate <= 0:
+    from lamina import datasets
+    from lamina.cli import architectures, folders, training
+
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter("it must be above 0.", param_hint="--learning-rate")
+    if dataset in architectures.MODELS:
+        raise ValueError(
+            f"{dataset} is a network, and the data set comes first.\n"
+            f"  Fix: lamina train mnist --model {dataset}"
+        )
     data = datasets.load(dataset)
     epochs = epochs or architectures.EPOCHS.get(data.name, architectures.DEFAULT_EPOCHS)
-    folder = out or Path("runs", f"{data.name}-{model}")
+    folder = folders.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
     given = {"--batch-size": batch_size if batch_size != 32 else None,
              "--learning-rate": learning_rate, "--seed": seed if seed != 1 else None}  # fmt: skip
     options = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
@@ -58,22 +77,36 @@ def train(
     network = training.build(job)
     if not json:
         console.say(
-            f"{data.title}: {len(data.train[0]):,} images to learn from, {len(data.test[0]):,} to "
+            f"{data.title}: {job.samples:,} images to learn from, "
+            f"{len(data.train[0]) - job.samples:,} held out, {len(data.test[0]):,} to "
             f"be judged by; {network.count_params():,} parameters."
         )
-    outcome = training.fit(job, network, verbose=0 if json else "auto")
-    paths = training.write_files(job, network, outcome, folder, "train.py")
+    run = training.fit(job, network, folder, verbose=0 if json else "auto")
+    paths = [folder / name for name in ("model.keras", "history.csv", job.file)]
+    if not json:
+        ended = f"Trained {training.told_epochs(job, run)}. " if run.stopped else ""
+        console.say(f"{ended}Saved in {folder}: {', '.join(path.name for path in paths)}")
+    outcome = None
+    if measure:
+        outcome = training.measure(job, network, run, silent=json)
+    if outcome is not None:
+        paths.append(training.report(job, network, run, outcome, folder))
     if json:
         console.print_json(
             {
-                "test": outcome.test,
-                "train": outcome.train,
-                "verdict": {"kind": outcome.verdict.kind, "sentence": outcome.verdict.sentence},
-                "seconds": round(outcome.seconds, 3),
+                "test": outcome and outcome.test,
+                "train": outcome and outcome.train,
+                "verdict": outcome
+                and {"kind": outcome.verdict.kind, "sentence": outcome.verdict.sentence},
+                "epochs": run.epochs,
+                "stopped": run.stopped,
+                "seconds": round(run.seconds, 3),
                 "files": [str(path) for path in paths],
             }
         )
-        return
-    console.say(f"[bold]{outcome.verdict.sentence}[/bold]")
-    console.say(outcome.verdict.advice)
-    console.say(f"Written to {folder}: {', '.join(path.name for path in paths)}")
+    elif outcome is not None:
+        console.say(f"[bold]{outcome.verdict.sentence}[/bold]")
+        console.say(outcome.verdict.advice)
+        console.say(f"Report: {paths[-1]}")
+    if run.stopped or (measure and outcome is None):
+        raise typer.Exit(130)

@@ -1,15 +1,20 @@
-"""What `quickstart` and `train` share: build, train, measure, write the files."""
+"""What `quickstart` and `train` share: build, train, save, measure, report."""
 
 import csv
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lamina.cli import architectures
+from lamina.cli import architectures, console
+from lamina.cli.stopping import Stopping
+from lamina.core import config
 from lamina.datasets import Dataset
 
 if TYPE_CHECKING:
     from lamina.diagnosis import Outcome
+
+# Of the training samples, what is held out to be measured after every epoch.
+HELD_OUT = 0.1
 
 
 class Job(NamedTuple):
@@ -23,6 +28,7 @@ class Job(NamedTuple):
         learning_rate: Adam's; its default, 0.001, for None.
         seed: Makes the training reproducible.
         command: As typed, for the report and the script.
+        file: The script's name.
     """
 
     dataset: Dataset
@@ -32,21 +38,30 @@ class Job(NamedTuple):
     learning_rate: float | None = None
     seed: int = 1
     command: str = "lamina train"
+    file: str = "train.py"
 
-    def script(self, file: str) -> str:
-        """A script of plain Lamina that does the same."""
-        return architectures.script(**self._asdict(), file=file)
+    @property
+    def samples(self) -> int:
+        """How many are learnt from; the rest of the training samples is held out."""
+        return int(len(self.dataset.train[0]) * (1 - HELD_OUT))
 
-    def settings(self) -> dict[str, Any]:
-        """What was chosen, for the report."""
-        return {
-            "Command": self.command,
-            "Data": self.dataset.title,
-            "Epochs": self.epochs,
-            "Batch size": f"{self.batch_size} samples per step",
-            "Optimizer": f"Adam, learning rate {self.learning_rate or 0.001:g}",
-            "Seed": self.seed,
-        }
+
+class Run(NamedTuple):
+    """What became of a job.
+
+    Args:
+        history: One value an epoch, of whole epochs.
+        epochs: How many epochs were trained in whole.
+        samples: How many samples were learnt from, counted anew in every epoch.
+        seconds: How long that took.
+        stopped: Whether by Ctrl-C before its end.
+    """
+
+    history: dict[str, list[float]]
+    epochs: int
+    samples: int
+    seconds: float
+    stopped: bool
 
 
 def build(job: Job) -> Any:
@@ -64,37 +79,126 @@ def build(job: Job) -> Any:
     return model
 
 
-def fit(job: Job, model: Any, verbose: str | int = "auto") -> "Outcome":
-    """Train a model and measure it."""
-    from lamina.diagnosis import measure
+def fit(job: Job, model: Any, folder: Path, verbose: str | int = "auto") -> Run:
+    """Train a model and write it at once, with its history and the script.
 
+    Ctrl-C ends the training early; what was learnt until then is written all the same.
+
+    Raises:
+        KeyboardInterrupt: After the third Ctrl-C.
+    """
+    stopping = Stopping()
     began = time.perf_counter()
-    history = model.fit(
-        *job.dataset.train, epochs=job.epochs, batch_size=job.batch_size, verbose=verbose
+    left: BaseException | None = None
+    try:
+        model.fit(
+            *job.dataset.train,
+            epochs=job.epochs,
+            batch_size=job.batch_size,
+            validation_split=HELD_OUT,
+            verbose=verbose,
+            callbacks=[stopping.callback()],
+        )
+    except (KeyboardInterrupt, SystemExit) as error:
+        left = error  # raised again when everything is written
+    seconds = time.perf_counter() - began
+    with stopping.held_back():
+        try:
+            run = _write(job, model, folder, seconds)
+        except Exception:
+            if left is None:
+                raise
+            console.remark("The model was left in the middle of a step and could not be saved.")
+            raise left from None
+    if left is not None:
+        console.remark(f"{folder / 'model.keras'} has what was learnt until then.")
+        raise left
+    return run._replace(stopped=stopping.heard > 0)
+
+
+def _write(job: Job, model: Any, folder: Path, seconds: float) -> Run:
+    run = _run(job, model, seconds)
+    model.save(folder / "model.keras")
+    write_history(run.history, folder / "history.csv")
+    (folder / job.file).write_text(architectures.script(job, run.epochs), encoding="utf-8")
+    return run
+
+
+def _run(job: Job, model: Any, seconds: float) -> Run:
+    """What the optimizer's count of steps says was done."""
+    an_epoch = -(-job.samples // job.batch_size)
+    if limit := config.max_steps_per_epoch():
+        an_epoch = min(an_epoch, limit)
+    epochs, steps = divmod(int(model.optimizer.iterations), an_epoch)
+    history = getattr(model, "history", None)
+    measured = {} if history is None else history.history
+    return Run(
+        {name: [float(v) for v in values[:epochs]] for name, values in measured.items() if epochs},
+        epochs,
+        epochs * min(job.samples, an_epoch * job.batch_size) + steps * job.batch_size,
+        seconds,
+        stopped=False,
     )
-    return measure(model, job.dataset, history, time.perf_counter() - began)
 
 
-def write_files(job: Job, model: Any, outcome: "Outcome", folder: Path, script: str) -> list[Path]:
-    """Write the model, its history, the report and the script; returns their paths."""
-    from lamina.diagnosis import write_report
+def measure(job: Job, model: Any, run: Run, silent: bool = False) -> "Outcome | None":
+    """Measure a trained model, which is announced; None if that was stopped by Ctrl-C."""
+    from lamina import diagnosis
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / name for name in ("model.keras", "history.csv", "report.html", script)]
-    code = job.script(script)
-    model.save(paths[0])
-    write_history(outcome.history, paths[1])
+    (x, y), data = job.dataset.train, job.dataset
+    if not silent:
+        console.say("Measuring it on training and test images (Ctrl-C leaves this out) …")
+    try:
+        return diagnosis.measure(
+            model,
+            *data.test,
+            train=(x[: job.samples], y[: job.samples]),
+            history=run.history,
+            class_names=data.class_names,
+            title=data.title,
+            noun="images",
+            seconds=run.seconds,
+            samples_trained=run.samples,
+        )
+    except KeyboardInterrupt:
+        console.remark("Measuring was stopped; the model is saved.")
+        return None
+
+
+def report(job: Job, model: Any, run: Run, outcome: "Outcome", folder: Path) -> Path:
+    """Write the report; returns its path."""
+    from lamina.diagnosis import write_page
+
     network = {"mlp": "dense network", "cnn": "convolutional network"}[job.model]
-    write_report(
-        paths[2],
+    return write_page(
+        folder / "report.html",
         outcome,
         model,
         title=f"{job.dataset.title} with a {network}",
-        settings=job.settings(),
-        code=code,
+        settings=settings(job, run),
+        code=architectures.script(job, run.epochs),
     )
-    paths[3].write_text(code, encoding="utf-8")
-    return paths
+
+
+def settings(job: Job, run: Run) -> dict[str, Any]:
+    """What was chosen and what became of it, for the report."""
+    return {
+        "Command": job.command,
+        "Data": job.dataset.title,
+        "Trained": told_epochs(job, run),
+        "Batch size": f"{job.batch_size} samples per step",
+        "Optimizer": f"Adam, learning rate {job.learning_rate or 0.001:g}",
+        "Held out": f"{HELD_OUT:.0%} of the training images, measured after every epoch",
+        "Seed": job.seed,
+    }
+
+
+def told_epochs(job: Job, run: Run) -> str:
+    """`5 epochs`, or `2 of 5 epochs, and part of the next: stopped by Ctrl-C`."""
+    if not run.stopped:
+        return f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
+    part = ", and part of the next" if run.samples > run.epochs * job.samples else ""
+    return f"{run.epochs} of {job.epochs} epochs{part}: stopped by Ctrl-C"
 
 
 def write_history(history: dict[str, list[float]], path: Path) -> None:

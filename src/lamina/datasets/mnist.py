@@ -6,8 +6,11 @@ import numpy as np
 
 from lamina.datasets import locate
 from lamina.datasets.arrays import Expected
+from lamina.datasets.form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
+# As its authors describe it.
+FORM = ImageForm(28, 28, longest=20, centred_by="mass", strokes=True)
 
 IDX_FILES = (
     "train-images-idx3-ubyte.gz",

@@ -1,11 +1,12 @@
 """What a training says: verdicts, pictures and the report page.
 
-`measure` takes the measures of a trained classifier, `judge` puts the verdict into one sentence,
-`pictures` draws, `write_report` writes the page.
+`write_report` measures a trained model and writes the page. Its parts: `measure` takes the
+measures, `judge` puts the verdict into one sentence, `pictures` draws, `write_page` writes.
 """
 
 from lamina.diagnosis.outcome import Outcome, measure
+from lamina.diagnosis.page import write_page
 from lamina.diagnosis.report import write_report
 from lamina.diagnosis.verdict import Verdict, judge
 
-__all__ = ["Outcome", "Verdict", "judge", "measure", "write_report"]
+__all__ = ["Outcome", "Verdict", "judge", "measure", "write_page", "write_report"]

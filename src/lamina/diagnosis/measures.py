@@ -13,12 +13,25 @@ class ClassMeasures(NamedTuple):
         samples: How many samples of it there are.
         precision: Of those called it, the fraction that are it.
         recall: Of those that are it, the fraction that is called it.
+        called: How many samples are called it.
     """
 
     name: str
     samples: int
     precision: float
     recall: float
+    called: int = 0
+
+    @property
+    def missed(self) -> int:
+        """How many of it were called something else."""
+        return round(self.samples * (1 - self.recall))
+
+    @property
+    def false_alarms(self) -> int:
+        """How many others were called it."""
+        hits = self.samples - self.missed
+        return self.called - hits
 
     @property
     def f1(self) -> float:
@@ -51,7 +64,7 @@ def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[Class
     right = np.diag(confusion)
     called, are = confusion.sum(axis=0), confusion.sum(axis=1)
     return [
-        ClassMeasures(name, int(n), _share(hit, c), _share(hit, n))
+        ClassMeasures(name, int(n), _share(hit, c), _share(hit, n), int(c))
         for name, hit, c, n in zip(class_names, right, called, are, strict=True)
     ]
 
@@ -88,6 +101,28 @@ def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int,
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
     cells = [divmod(int(cell), len(mistakes)) for cell in order]
     return [(i, j, int(mistakes[i, j])) for i, j in cells if mistakes[i, j]]
+
+
+def as_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """A model's outputs as probabilities, `(samples, classes)`: softmax of logits, pairs of one.
+
+    Args:
+        outputs: `(samples, classes)`, or `(samples, 1)` for yes or no.
+    """
+    if outputs.ndim != 2:
+        raise ValueError(
+            f"The model gives outputs of shape {outputs.shape[1:]} per sample, where a classifier "
+            "gives one number a class."
+        )
+    if outputs.shape[1] == 1:
+        inside = ((outputs >= 0) & (outputs <= 1)).all()
+        yes = outputs if inside else 1 / (1 + np.exp(-outputs))
+        return np.concatenate([1 - yes, yes], axis=1)
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _share(part: int, whole: int) -> float:

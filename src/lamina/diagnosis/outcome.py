@@ -1,96 +1,229 @@
-"""Everything that is to be said about a trained classifier, measured once.
+"""Everything that is to be said about a trained model, measured once.
 
-The command line makes an `Outcome` after training and hands it to `pictures` and `report`.
+The command line and `write_report` make an `Outcome` and hand it to `pictures` and `page`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from lamina.datasets import Dataset
-from lamina.diagnosis import measures
+from lamina.diagnosis import measures, samples
 from lamina.diagnosis.measures import ClassMeasures
-from lamina.diagnosis.verdict import Verdict, judge
+from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
+
+# So many training samples say how well a model knows them; measuring all takes as long as a good
+# part of an epoch.
+_MOST = 10_000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained classifier's measures on its training and test samples.
+    """A trained model's measures on samples that it has never seen, and on what it has learnt from.
 
     Args:
-        dataset: What it was trained and tested on.
+        kind: `"classes"`, `"numbers"`, or `"other"`: what the model says of a sample.
+        title: What the data are called.
+        class_names: What the class numbers mean; empty unless it says classes.
+        noun: What the samples are: `"images"`, `"samples"`.
         history: From measure to one value per epoch, as `History.history`.
-        train: Measures on the training samples, taken after training.
+        train: Measures on training samples, taken after training; None if there were none.
         test: Measures on the test samples.
-        probabilities: On the test samples, `(samples, classes)`.
-        seconds: How long `fit` took.
+        train_data: `(samples, class numbers)` that it has learnt from, or None.
+        train_measured: How many of those were measured.
+        samples_learnt_from: How many training samples there are.
+        test_data: `(samples, class numbers or targets)` that it has never seen.
+        probabilities: On the test samples, `(samples, classes)`; of a model that says numbers, its
+            predictions `(samples,)`.
+        seconds: How long training took, if known.
+        samples_trained: How many samples were learnt from, counted anew in every epoch, if known.
     """
 
-    dataset: Dataset
+    kind: str
+    title: str
+    class_names: tuple[str, ...]
+    noun: str
     history: dict[str, list[float]]
-    train: dict[str, float]
+    train: dict[str, float] | None
     test: dict[str, float]
+    train_data: tuple[Any, np.ndarray] | None
+    train_measured: int
+    test_data: tuple[Any, np.ndarray]
     probabilities: np.ndarray
-    seconds: float
+    seconds: float | None = None
+    samples_trained: int | None = None
+    samples_learnt_from: int | None = None
 
     @property
     def y_true(self) -> np.ndarray:
-        return self.dataset.test[1]
+        return self.test_data[1]
 
     @cached_property
     def confusion(self) -> np.ndarray:
         """Counts, `(true class, predicted class)`."""
         y_pred = self.probabilities.argmax(axis=1)
-        return measures.confusion_matrix(self.y_true, y_pred, len(self.dataset.class_names))
+        return measures.confusion_matrix(self.y_true, y_pred, len(self.class_names))
 
     @cached_property
     def per_class(self) -> list[ClassMeasures]:
-        return measures.per_class(self.confusion, self.dataset.class_names)
+        return measures.per_class(self.confusion, self.class_names)
 
     @cached_property
     def verdict(self) -> Verdict:
+        if self.kind == "numbers":
+            return judge_numbers(self.y_true, self.probabilities, self.noun)
+        if self.kind == "other":
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in self.test.items())
+            count = f"{samples.count_of(self.test_data[0]):,}"
+            return Verdict("measured", f"On {count} {self.noun} it has never seen: {shown}.")
+        if self.train is None:
+            return judge_classes(self.test["accuracy"], len(self.y_true), self.noun)
         counts = np.bincount(self.y_true)
         return judge(
             self.train["accuracy"],
             self.test["accuracy"],
-            len(self.dataset.train[1]),
+            self.train_measured,
             len(self.y_true),
             chance=float(counts.max() / counts.sum()),
-            loss=self.train["loss"] + self.test["loss"],
+            loss=self.train.get("loss", 0.0) + self.test.get("loss", 0.0),
+            noun=self.noun,
         )
 
     @property
-    def samples_per_second(self) -> float:
-        epochs = len(next(iter(self.history.values()), []))
-        return epochs * len(self.dataset.train[1]) / max(self.seconds, 1e-9)
+    def samples_per_second(self) -> float | None:
+        if self.seconds is None or self.samples_trained is None:
+            return None
+        return self.samples_trained / max(self.seconds, 1e-9)
 
 
-def measure(model: Any, dataset: Dataset, history: Any, seconds: float) -> Outcome:
-    """Measure a model that was just trained.
+def measure(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    train: tuple[Any, Any] | None = None,
+    history: Any = None,
+    class_names: Sequence[str] | None = None,
+    title: str = "",
+    noun: str | None = None,
+    seconds: float | None = None,
+    samples_trained: int | None = None,
+) -> Outcome:
+    """Measure a trained model.
 
     Args:
-        model: A compiled classifier whose last layer gives probabilities.
-        dataset: What it was trained on, and the samples to test it with.
-        history: What `fit` returned.
-        seconds: How long `fit` took.
+        model: A trained, compiled model.
+        x: Samples that it has never seen, or batches `(x, y)`.
+        y: Their targets.
+        train: `(x, y)` that it was trained on; at most 10,000 of them are measured.
+        history: What `fit` returned, or its dict.
+        class_names: What the class numbers mean.
+        title: What the data are called.
+        noun: What the samples are; found out for None.
+        seconds: How long training took.
+        samples_trained: How many samples it took, counted anew in every epoch.
+
+    Raises:
+        ValueError: If there are no targets, or more classes than names.
     """
-    options = {"batch_size": 256, "verbose": 0}
+    x, y = samples.gathered(x, y)
+    predictions = model.predict(x, verbose=0)
+    kind, y_true, outputs = _understood(predictions, y)
+    names = _names(class_names, outputs.shape[1]) if kind == "classes" else ()
+    test = _evaluated(model, x, y)
+    trained, train_data, count = None, None, 0
+    if train is not None:
+        some, targets = samples.first_of(train[0], _MOST), samples.first_of(train[1], _MOST)
+        count = samples.count_of(some)
+        trained = _evaluated(model, some, targets)
+        if kind == "classes":
+            said = measures.as_probabilities(np.asarray(model.predict(some, verbose=0)))
+            truth = _class_numbers(np.asarray(targets), outputs.shape[1])
+            trained["accuracy"] = float(np.mean(said.argmax(axis=1) == truth))
+            train_data = (some, truth)
+        else:
+            train_data = (some, np.asarray(targets))
+    if kind == "classes":
+        test["accuracy"] = float(np.mean(outputs.argmax(axis=1) == y_true))
+    told: Mapping[str, Any] = getattr(history, "history", history) or {}
     return Outcome(
-        dataset,
-        {name: [float(v) for v in values] for name, values in history.history.items()},
-        train=_plain(model.evaluate(*dataset.train, return_dict=True, **options)),
-        test=_plain(model.evaluate(*dataset.test, return_dict=True, **options)),
-        probabilities=np.asarray(model.predict(dataset.test[0], **options)),
-        seconds=seconds,
+        kind,
+        title,
+        names,
+        noun or ("samples" if samples.as_images(x) is None else "images"),
+        {name: [float(v) for v in values] for name, values in told.items() if _plain(values)},
+        trained,
+        test,
+        train_data,
+        count,
+        (x, y_true),
+        outputs,
+        seconds,
+        samples_trained,
+        None if train is None else samples.count_of(train[0]),
     )
 
 
-def _plain(logs: dict[str, Any]) -> dict[str, float]:
+def _understood(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
+    """What kind of model it is, with targets and predictions in the form for that kind."""
+    if (
+        isinstance(predictions, (list, tuple, dict))
+        or isinstance(y, (list, tuple, dict))
+        and (isinstance(y, dict) or (len(y) and hasattr(y[0], "shape") and np.ndim(y[0])))
+    ):
+        return "other", np.zeros(0), np.zeros((0, 0))
+    outputs, targets = np.asarray(predictions), np.asarray(y)
+    if outputs.ndim == 2 and targets.dtype.kind in "uifb" and len(outputs):
+        classes = outputs.shape[1]
+        numbers = _class_numbers(targets, classes)
+        if numbers is not None:
+            return "classes", numbers, measures.as_probabilities(outputs)
+        if classes == 1 and targets.size == len(targets):
+            return "numbers", targets.reshape(-1).astype("float64"), outputs.reshape(-1)
+    if outputs.ndim == 1 and targets.size == len(outputs) and targets.dtype.kind in "uif":
+        return "numbers", targets.reshape(-1).astype("float64"), outputs
+    return "other", targets, outputs
+
+
+def _class_numbers(targets: np.ndarray, classes: int) -> Any:
+    """Class numbers of targets for so many outputs; None if these are no classes."""
+    if classes == 1:
+        flat = targets.reshape(-1)
+        return flat.astype("int64") if np.isin(flat, (0, 1)).all() else None
+    if targets.ndim == 2 and targets.shape[1] == classes:
+        one_hot = np.isin(targets, (0, 1)).all() and (targets.sum(axis=1) == 1).all()
+        return targets.argmax(axis=1) if one_hot else None
+    if targets.size != len(targets):
+        return None
+    flat = targets.reshape(-1)
+    whole = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
+    return flat.astype("int64") if whole else None
+
+
+def _names(given: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    classes = max(classes, 2)
+    if given is None:
+        return tuple(map(str, range(classes)))
+    if len(given) != classes:
+        raise ValueError(
+            f"class_names has {len(given)} names, and the model tells {classes} classes apart."
+        )
+    return tuple(map(str, given))
+
+
+def _evaluated(model: Any, x: Any, y: Any) -> dict[str, float]:
     """Python numbers, and the accuracy under its plain name whichever kind it was."""
-    plain = {name: float(value) for name, value in logs.items()}
+    if not model.compiled:
+        return {}
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    plain = {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}
     accuracies = [name for name in plain if name.endswith("accuracy")]
     if "accuracy" not in plain and accuracies:
         plain["accuracy"] = plain[accuracies[0]]
     return plain
+
+
+def _plain(values: Any) -> bool:
+    return bool(len(values)) and all(np.ndim(v) == 0 for v in values)

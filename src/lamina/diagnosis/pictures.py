@@ -36,6 +36,8 @@ class Theme:
 LIGHT = Theme("#ffffff", "#1c2330", "#5f6b7e", "#e3e7ee", "#f4f6fa", "#2563c9", "#c94f0a")
 DARK = Theme("#161b24", "#e8ecf3", "#97a3b6", "#2b3342", "#202734", "#6ea8ff", "#ff9a55")
 
+# Pixels, at most, of an image in a page.
+_THUMBNAIL = 96
 # Inches: a small image, the gap around it, a line of caption below it.
 _IMAGE, _GAP, _CAPTION = 0.96, 0.17, 0.17
 
@@ -106,11 +108,14 @@ def training_curves(
     only: str | None = None,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Loss and accuracy over the epochs, and where the test samples came out.
+    """Loss and accuracy over the epochs, on training and validation samples.
+
+    The axes begin at 0 for losses and span 10 points of accuracy at least, so that what hardly
+    changes looks as if it hardly changed.
 
     Args:
         history: From measure to one value per epoch, as `History.history`.
-        test: Measures on the test samples after the last epoch.
+        test: Measures on the test samples after the last epoch; a point, for want of a curve.
         only: One measure to show; loss and accuracy side by side for None.
         theme: Colours.
     """
@@ -122,15 +127,18 @@ def training_curves(
         ends = [("training", history[name][-1], theme.first)]
         _curve(axes, epochs, history[name], theme.first)
         if f"val_{name}" in history:
-            ends.append(("validation", history[f"val_{name}"][-1], theme.muted))
-            _curve(axes, epochs, history[f"val_{name}"], theme.muted)
-        if test is not None and name in test:
+            # A callback or validation_freq may have left epochs out.
+            seen = history[f"val_{name}"]
+            ends.append(("validation", seen[-1], theme.second))
+            _curve(axes, epochs[len(epochs) - len(seen) :], seen, theme.second)
+        elif test is not None and name in test:
             ends.append(("test", test[name], theme.second))
             axes.plot(epochs[-1], test[name], "D", color=theme.second, markersize=7)
         axes.set_title(name.replace("_", " "), loc="left", color=theme.text, fontsize=11)
         axes.set_xlabel("epoch", color=theme.muted)
         axes.set_xticks(epochs[:: -(-len(epochs) // 8)])
         axes.margins(0.08, 0.15)
+        _calm(axes, name)
         if name.endswith("accuracy"):
             axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
         _name_ends(axes, epochs[-1], ends, name)
@@ -190,17 +198,38 @@ def confusion_matrix(
     return figure
 
 
+def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) -> "Figure":
+    """Predictions beside their targets; on the line they are equal.
+
+    Args:
+        y_true: Targets, `(samples,)`.
+        y_pred: Predictions, `(samples,)`.
+        theme: Colours.
+    """
+    figure = _figure(5.2, 4.2, theme)
+    axes = figure.subplots()
+    _plain_axes(axes, theme)
+    both = np.concatenate([y_true, y_pred])
+    ends = (float(both.min()), float(both.max()))
+    axes.plot(ends, ends, color=theme.muted, linewidth=1)
+    axes.scatter(y_true, y_pred, s=10, alpha=0.5, color=theme.first, linewidths=0)
+    axes.set_xlabel("target", color=theme.muted)
+    axes.set_ylabel("prediction", color=theme.muted)
+    return figure
+
+
 def strengths(confusion: np.ndarray) -> np.ndarray:
     """How strongly to colour each cell of a confusion matrix, 0 to 1.
 
-    Mistakes of one in a hundred shall be seen, although hits are near one: two scales.
+    Mistakes of one in a hundred shall be seen, and half of a class still be told from a fifth of
+    it: the square root of their share, which ends at the whole class.
 
     Args:
         confusion: Counts, `(true class, predicted class)`.
     """
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     right = np.eye(len(confusion), dtype=bool)
-    return np.where(right, 0.8 * shares, np.minimum(1.0, shares / 0.12) ** 0.6)
+    return np.where(right, 0.8 * shares, np.sqrt(shares))
 
 
 def thumbnail(image: np.ndarray, top: float) -> str:
@@ -212,9 +241,13 @@ def thumbnail(image: np.ndarray, top: float) -> str:
     """
     from PIL import Image
 
-    pixels = np.squeeze(np.clip(image / top * 255, 0, 255).astype("uint8"))
+    pixels = np.clip(np.asarray(image, dtype="float64") / top * 255, 0, 255).astype("uint8")
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    small = Image.fromarray(pixels)
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png")
+    small.save(buffer, format="png")
     return _as_uri(buffer)
 
 
@@ -253,6 +286,17 @@ def _plain_axes(axes: Any, theme: Theme) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(theme.line)
     axes.tick_params(colors=theme.muted, length=0, labelsize=9)
+
+
+def _calm(axes: Any, name: str) -> None:
+    """Limits of the value axis that make no drama of small changes."""
+    low, high = axes.get_ylim()
+    if name.endswith("accuracy"):
+        middle, half = (low + high) / 2, max((high - low) / 2, 0.05)
+        top = min(1.005, middle + half)
+        axes.set_ylim(max(-0.005, top - 2 * half), top)
+    elif low > -0.2 * high:  # most losses are never below 0
+        axes.set_ylim(0, high if high > 0 else 1)
 
 
 def _curve(axes: Any, epochs: np.ndarray, values: Any, colour: str) -> None:

@@ -6,6 +6,8 @@ Pure functions of six numbers; `outcome` feeds them, the command line and the re
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 # A gap in accuracy below the first is ordinary; beyond the second the model has learnt its
 # training samples by heart. Between them it begins to. Shares of all samples.
 SMALL_GAP, LARGE_GAP = 0.02, 0.05
@@ -21,6 +23,9 @@ _ADVICE = {
     "diverged": "Lower the learning rate, e.g. optimizers.Adam(1e-4), and scale the inputs.",
     "too few samples": "Keep more samples for the test, or average over several splits.",
     "easier test": "Check how the two sets were split: shuffle before splitting.",
+    "measured": "With the training samples, train=(x, y), the report says whether it generalises.",
+    "numbers": "Predictions far from the line below are worth a look: wrong targets, rare cases?",
+    "no better than the mean": "Check that the targets belong to the samples, and scale both.",
 }
 
 
@@ -30,7 +35,8 @@ class Verdict:
 
     Args:
         kind: `"generalises"`, `"begins to memorise"`, `"memorises"`, `"underfits"`, `"guesses"`,
-            `"diverged"`, `"too few samples"` or `"easier test"`.
+            `"diverged"`, `"too few samples"` or `"easier test"`; `"measured"` without training
+            samples; for numbers `"numbers"` or `"no better than the mean"`.
         sentence: One sentence with its numbers.
     """
 
@@ -44,7 +50,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return self.kind in ("generalises", "begins to memorise")
+        return self.kind in ("generalises", "begins to memorise", "numbers", "measured")
 
 
 def judge(
@@ -109,6 +115,39 @@ def judge(
             f"{100 * low:.1f} or {100 * high:.1f}.",
         )
     return Verdict("generalises", f"It generalises: {with_gap}.")
+
+
+def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdict:
+    """The verdict on a classifier where nothing is known of its training samples."""
+    margin = _margin(accuracy, samples)
+    return Verdict(
+        "measured",
+        f"{percent(accuracy)} right on {samples:,} {noun} it has never seen (± {margin}).",
+    )
+
+
+def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples") -> Verdict:
+    """The verdict on a model that says numbers: its mean error beside that of the mean.
+
+    Args:
+        y_true: Targets, `(samples,)`.
+        y_pred: Predictions, `(samples,)`.
+        noun: What the samples are.
+
+    Example:
+        >>> judge_numbers(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.3])).sentence
+        'Off by 0.1 on average on 3 samples it has never seen; always saying their mean would be
+        off by 0.667.'
+    """
+    error = float(np.abs(y_true - y_pred).mean())
+    if not math.isfinite(error):
+        return Verdict("diverged", "Training diverged: predictions are no longer finite numbers.")
+    of_mean = float(np.abs(y_true - y_true.mean()).mean())
+    return Verdict(
+        "numbers" if error < of_mean else "no better than the mean",
+        f"Off by {error:.3g} on average on {len(y_true):,} {noun} it has never seen; always saying "
+        f"their mean would be off by {of_mean:.3g}.",
+    )
 
 
 def wilson(fraction: float, samples: int, z: float = 1.96) -> tuple[float, float]:

@@ -131,7 +131,7 @@ def _predict_rows(
         with building:
             if not model.built:
                 one = jax.tree.map(lambda a: a[:1], arrays)
-                model.prepare(model.on_host(one), None, None, training=False)
+                model.prepare(model.on_host(one), None, None, training=None)
     by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
     batch_size, pieces = _plan(model, arrays, total, batch_size, by_step)
     scope: Any = contextlib.nullcontext()

@@ -575,12 +575,13 @@ class Trainer(Layer):
 
     # -- from object style to programs -----------------------------------------------------------
 
-    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool) -> None:
+    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
         """Make everything that a step needs – weights, metrics, optimizer state – by shapes alone.
 
         Args:
             x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
-            training: Whether the optimizer is needed.
+            training: Whether the optimizer is needed. None for predictions: losses and metrics are
+                left alone, since "accuracy" is told from the shape of the targets.
         """
         data = (x, y, sample_weight)
         if self.run_eagerly and has_text(x):
@@ -593,19 +594,19 @@ class Trainer(Layer):
             self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
             raise
 
-    def _prepare_by_calling(self, x: Any, y: Any, training: bool) -> None:
+    def _prepare_by_calling(self, x: Any, y: Any, training: bool | None) -> None:
         """The same for a model that makes numbers of text in its call, which cannot be traced."""
         if not self.built or (self.compiled and not self._objectives.built):
             y_pred = self(jax.tree.map(lambda a: a[:1], x), training=False)
             self._note_added_losses()
             self._forget_losses()
-            if self.compiled:
+            if self.compiled and training is not None:
                 given, outputs = jax.tree.map(_batch_spec, (y, y_pred))
                 self._objectives.build(given, outputs, getattr(self, "output_names", []))
         if training:
             self.optimizer.build(self.trainable_variables)
 
-    def _prepare(self, specs: tuple, training: bool) -> None:
+    def _prepare(self, specs: tuple, training: bool | None) -> None:
         x, y, _ = specs
         usual = Trainer.train_step if training else Trainer.test_step
         kind = usual.__name__
@@ -615,7 +616,7 @@ class Trainer(Layer):
             self._objectives.built = True
         elif not self.built or (self.compiled and not self._objectives.built):
             y_pred = self._spec_of_outputs(x)
-            if self.compiled:
+            if self.compiled and training is not None:
                 self._build_objectives(y, y_pred)
         if own_step:
             if training and takes_state(self.train_step):

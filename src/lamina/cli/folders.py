@@ -1,0 +1,60 @@
+"""The folder that a run writes to: found fit before anything is trained, and never overwritten."""
+
+import tempfile
+from pathlib import Path
+
+# A folder with one of these holds a run.
+_OF_A_RUN = ("model.keras", "history.csv", "report.html", "train.py", "quickstart.py")
+
+
+def prepare(chosen: Path | None, default: Path, overwrite: bool = False) -> Path:
+    """A folder that exists, can be written, and holds no earlier run.
+
+    Args:
+        chosen: What the user named, if anything.
+        default: Taken otherwise, with a number behind it where it holds an earlier run.
+        overwrite: Whether an earlier run's files may be replaced.
+
+    Raises:
+        ValueError: If it cannot be written, or if the chosen one holds a run; nothing was lost.
+    """
+    folder = chosen or default
+    if not overwrite and holds_a_run(folder):
+        if chosen is not None:
+            raise ValueError(
+                f"{folder} holds an earlier run, which would be overwritten.\n"
+                "  Fix: name another folder with --out, or add --overwrite."
+            )
+        folder = _next_free(default)
+    _make_writable(folder)
+    return folder
+
+
+def holds_a_run(folder: Path) -> bool:
+    """Whether there are files of an earlier run."""
+    return folder.is_dir() and any((folder / name).exists() for name in _OF_A_RUN)
+
+
+def _next_free(folder: Path) -> Path:
+    number = 2
+    while (found := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return found
+
+
+def _make_writable(folder: Path) -> None:
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise ValueError(
+                f"{folder} cannot be written to: {place} is a file.\n"
+                "  Fix: name a folder with --out."
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"can be written")
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written to: {error.strerror or error}.\n"
+            "  Fix: name another folder with --out. Nothing was trained."
+        ) from None

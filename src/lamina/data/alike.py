@@ -1,0 +1,150 @@
+"""Makes people's own pictures look like the images of the set that a model has learnt from."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from lamina.data.ink import Ink, as_chosen, find_ink, find_shades
+from lamina.data.pictures import Picture, edge_of, read_picture
+from lamina.datasets.form import ImageForm
+from lamina.datasets.named import NAMES
+
+# Finer than any image of a set is; larger pictures are averaged down first.
+_LARGEST = 512
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as an image of a set.
+
+    Args:
+        image: Values from 0 to 1, light on dark, `(height, width)`.
+        inverted: Whether the picture was dark on light.
+        is_blank: Whether nothing was found on it.
+    """
+
+    image: np.ndarray
+    inverted: bool
+    is_blank: bool
+
+
+def form_of(name: str) -> ImageForm:
+    """How the images of a named set were made: `"mnist"`, `"fashion_mnist"` or `"digits"`."""
+    from lamina.core.errors import unknown_name  # only where it is needed
+
+    if name not in NAMES:
+        raise unknown_name("data set", name, NAMES)
+    form: ImageForm = import_module(f"lamina.datasets.{name}").FORM
+    return form
+
+
+def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
+    """Picture files as images of a named set, for a model that was trained on it.
+
+    What is drawn is found on its ground, whatever the colours and the light; it is cut out, scaled
+    and centred as the set's own images were, light on dark, with the set's range of pixels.
+
+    Args:
+        name: `"mnist"`, `"fashion_mnist"` or `"digits"`.
+        paths: Picture files.
+
+    Returns:
+        `(pictures, height, width)`, float32 from 0 to the set's largest pixel value.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If a file is no picture, or nothing is drawn on it.
+
+    Example:
+        >>> from PIL import Image, ImageDraw
+        >>> page = Image.new("RGB", (300, 200), "white")
+        >>> ImageDraw.Draw(page).line([(150, 40), (140, 160)], fill="navy", width=14)
+        >>> page.save("one.png")
+        >>> pictures_like("mnist", ["one.png"]).shape
+        (1, 28, 28)
+    """
+    form = form_of(name)
+    largest = 16 if name == "digits" else 255
+    images = []
+    for path in paths:
+        made = prepare(read_picture(path, _LARGEST), form)
+        if made.is_blank:
+            raise ValueError(f"{path} is blank: nothing is drawn on it.")
+        images.append(made.image)
+    shape = (len(images), form.height, form.width)
+    return largest * np.asarray(images, dtype="float32").reshape(shape)
+
+
+def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> Prepared:
+    """A picture as an image of a set.
+
+    Args:
+        picture: What was read.
+        form: How the set's images were made.
+        is_dark: Whether the ink is darker than its ground, where the user knows; it is found out
+            for None.
+    """
+    if is_dark is None and _is_already(picture, form):
+        return Prepared(picture.grey, inverted=False, is_blank=False)
+    if is_dark is not None:
+        ink = as_chosen(picture, is_dark)
+    else:
+        ink = find_ink(picture) if form.strokes else find_shades(picture)
+    if ink is None or not (ink.strength > 0.25).any():
+        empty = np.zeros((form.height, form.width), dtype="float32")
+        return Prepared(empty, inverted=bool(is_dark), is_blank=True)
+    return Prepared(_placed(_scaled(ink, form), form), ink.is_dark, is_blank=False)
+
+
+def _is_already(picture: Picture, form: ImageForm) -> bool:
+    """Whether it is as the set's images are, one of them perhaps: then nothing is to be done."""
+    image = picture.grey
+    if image.shape != (form.height, form.width) or not picture.is_grey or image.max() < 0.5:
+        return False
+    if form.longest == max(image.shape):
+        return bool(np.median(edge_of(image)) < 0.25)
+    there = np.argwhere(image > 0.1)
+    sides = there.max(axis=0) - there.min(axis=0) + 1
+    off = np.abs(_centre(image) - np.array(image.shape) / 2 - 0.5).max()
+    return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and off < 1.5)
+
+
+def _scaled(ink: Ink, form: ImageForm) -> np.ndarray:
+    """What is drawn, its longer side as long as in the set."""
+    from PIL import Image
+
+    cut = ink.strength[ink.box()].astype("float32")
+    ratio = form.longest / max(cut.shape)
+    height, width = (max(1, round(side * ratio)) for side in cut.shape)
+    filter = Image.Resampling.BOX if ratio < 0.5 else Image.Resampling.BICUBIC
+    image = np.asarray(Image.fromarray(cut).resize((width, height), filter))
+    image = np.clip(image, 0, None)
+    if form.strokes:
+        # Averaging makes thin strokes faint; those of the set are white in their middle.
+        image = image / max(float(np.percentile(image[image > 0.05], 85)), 0.05)
+    return np.clip(image, 0, 1)
+
+
+def _placed(image: np.ndarray, form: ImageForm) -> np.ndarray:
+    """In the middle of an image of the set."""
+    whole = np.zeros((form.height, form.width), dtype="float32")
+    room = np.array(whole.shape) - image.shape
+    if form.centred_by == "mass":
+        # MNIST has the centre of mass in the middle of pixel 14 of 28.
+        corner = np.array(whole.shape) / 2 + 0.5 - _centre(image)
+    else:
+        corner = room / 2
+    top, left = np.clip(np.round(corner - 1e-6).astype(int), 0, room)
+    whole[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return whole
+
+
+def _centre(image: np.ndarray) -> np.ndarray:
+    """Centre of mass in pixels from the upper left corner: row, column."""
+    total: Any = image.sum()
+    rows, columns = (np.arange(n) + 0.5 for n in image.shape)
+    return np.array([image.sum(axis=1) @ rows, image.sum(axis=0) @ columns]) / total

@@ -1,0 +1,144 @@
+"""Picture files as people have them, read as colours from 0 to 1."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# The largest values that files with more than 8 bits are found to use.
+_FULL_SCALES = (1, 255, 1023, 4095, 16_383, 65_535)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Args:
+        pixels: Values from 0 (dark) to 1 (light), `(height, width, 3)`.
+        is_grey: Whether the file has no colours.
+        note: What was unusual about the file and how it was taken, for people; or None.
+    """
+
+    pixels: np.ndarray
+    is_grey: bool
+    note: str | None = None
+
+    @property
+    def grey(self) -> np.ndarray:
+        """Luminance (ITU-R BT.601), `(height, width)`."""
+        return self.pixels @ np.array([0.299, 0.587, 0.114], dtype="float32")
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is all of one colour."""
+        return bool(np.ptp(self.pixels, axis=(0, 1)).max() < 1 / 64)
+
+
+def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture:
+    """Read a picture file.
+
+    Photographs are turned the right way up. A transparent ground becomes paper: white, or black
+    where what is drawn is light. Files with 16 bits are brought to 0…1.
+
+    Args:
+        path: A file of any kind that Pillow reads.
+        largest: Larger pictures are made so many pixels high or wide; None leaves their size.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the file is no picture or is damaged; the text names it.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give the pictures in it.")
+    try:
+        with Image.open(path) as file:
+            file.load()
+            image = ImageOps.exif_transpose(file) or file
+    except UnidentifiedImageError:
+        raise ValueError(_no_picture(path)) from None
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no file {str(path)!r}.") from None
+    except PermissionError:
+        raise ValueError(f"{path} may not be read: permission denied.") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"{path} claims to be too large a picture to be opened.") from None
+    # Pillow's decoders raise whatever they stumble over in a damaged file.
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+        raise ValueError(
+            f"{path} is damaged or incomplete, and cannot be read as a picture: {error}.\n"
+            "  Likely cause: a download or copy that was broken off. Fix: fetch the file again."
+        ) from None
+    if 0 in image.size:
+        raise ValueError(f"{path} has no pixels.")
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        values, note = _deep(np.asarray(image, dtype="float64"))
+        image = Image.fromarray(values.astype("float32"))
+        image = _smaller(image, largest)
+        grey = np.clip(np.asarray(image), 0, 1)
+        return Picture(np.repeat(grey[..., None], 3, axis=2), True, note)
+    is_grey = image.mode in ("1", "L", "LA", "La")
+    colours = np.asarray(_smaller(_on_paper(image), largest), dtype="float32") / 255
+    return Picture(colours, is_grey or bool((colours == colours[..., :1]).all()))
+
+
+def _no_picture(path: Path) -> str:
+    if path.suffix in (".keras", ".h5", ".hdf5"):
+        return f"{path} is a model, not a picture. The model comes first, then the pictures."
+    if path.suffix in (".csv", ".tsv", ".parquet", ".xlsx", ".json", ".txt"):
+        return f"{path} is a table or text, not a picture."
+    if not path.stat().st_size:
+        return f"{path} is empty."
+    return f"{path} is no image, or of a kind that Pillow cannot read."
+
+
+def _deep(values: np.ndarray) -> tuple[np.ndarray, str]:
+    """Grey values of more than 8 bits as 0 to 1, and a note on how."""
+    values = np.nan_to_num(values, posinf=0, neginf=0)
+    low, high = float(values.min()), float(values.max())
+    if low < 0:
+        values, high = values - low, high - low
+    whole = bool((values == np.round(values)).all())
+    scale = next((s for s in _FULL_SCALES if high <= s and not (whole and s == 1)), high)
+    return values / scale, (
+        f"has grey values up to {high:g}, more than 8 bits; taken as 0…{scale:g}"
+    )
+
+
+def _smaller(image: Any, largest: int | None) -> Any:
+    """The image, reduced by averaging until no side is longer than `largest`."""
+    from PIL import Image
+
+    if largest is None or max(image.size) <= largest:
+        return image
+    ratio = largest / max(image.size)
+    size = tuple(max(1, round(side * ratio)) for side in image.size)
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _on_paper(image: Any) -> Any:
+    """The image in three colours; where it is transparent, on a ground that it can be seen on."""
+    from PIL import Image
+
+    if not (image.has_transparency_data or image.mode in ("RGBA", "LA", "PA")):
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    pixels = np.asarray(image)
+    border = edge_of(pixels)
+    opaque = border[border[:, 3] > 127]
+    if len(opaque) > len(border) / 2:  # a page with a few holes
+        ground = np.median(opaque[:, :3], axis=0)
+    else:
+        visible = pixels[pixels[..., 3] > 127][:, :3]
+        ground = np.full(3, 0 if len(visible) and visible.mean() > 127 else 255)
+    paper = Image.new("RGBA", image.size, (*(int(c) for c in ground), 255))
+    return Image.alpha_composite(paper, image).convert("RGB")
+
+
+def edge_of(image: np.ndarray) -> np.ndarray:
+    """The pixels along the four edges, `(pixels, ...)`."""
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

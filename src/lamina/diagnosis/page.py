@@ -1,0 +1,324 @@
+"""One HTML file that shows what a model can and cannot do: no network, no scripts, light and dark.
+
+The command line and `write_report` write it with `write_page`; the page itself is
+`report.html.jinja`.
+"""
+
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina.diagnosis import pictures, samples
+from lamina.diagnosis.measures import confident_mistakes, most_confused
+from lamina.diagnosis.outcome import Outcome
+from lamina.diagnosis.verdict import percent, wilson
+from lamina.models.summary import shape_of_output
+from lamina.version import __version__
+
+
+class Picture(NamedTuple):
+    """A picture in both colour schemes, as texts that stand for files."""
+
+    light: str
+    dark: str
+    alt: str
+
+
+class Shown(NamedTuple):
+    """One sample: its image or its text, what it is, and what the model said if that was wrong.
+
+    Light ink on a dark ground is shown as dark on light where the page is light.
+    """
+
+    uri: str
+    text: str
+    truth: str
+    said: str = ""
+    is_ink: bool = False
+
+
+class Cell(NamedTuple):
+    """One cell of the confusion matrix: its count, how strongly it is coloured, its samples."""
+
+    samples: int
+    strength: float
+    right: bool
+    panel: str
+
+
+class Panel(NamedTuple):
+    """The samples behind a cell of the matrix; opened by a link to its name."""
+
+    name: str
+    title: str
+    shown: list[Shown]
+    rest: int
+
+
+# A matrix with more classes cannot be read, and its most frequent confusions can.
+_MOST_CLASSES = 30
+# Samples behind a cell, and behind all of them, so that a page stays below some megabytes.
+_IN_A_CELL, _IN_ALL_CELLS = 12, 1500
+
+
+def write_page(
+    path: Path,
+    outcome: Outcome,
+    model: Any,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    code: str = "",
+) -> Path:
+    """Write the page.
+
+    Args:
+        path: The file to write.
+        outcome: What was measured.
+        model: The trained model; its layers are listed.
+        title: Headline.
+        settings: What was chosen for the training, in the order in which it is shown.
+        code: The script that does the same; shown at the end.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    show = _Showing(outcome)
+    classes = outcome.kind == "classes"
+    matrix, panels = (
+        _matrix(outcome, show)
+        if classes and len(outcome.class_names) <= _MOST_CLASSES
+        else ([], [])
+    )
+    page = environment.get_template("report.html.jinja").render(
+        title=title,
+        outcome=outcome,
+        verdict=outcome.verdict,
+        tiles=_tiles(outcome, model),
+        curves=_curves(outcome),
+        confusions=_confusions(outcome) if classes else [],
+        matrix=matrix,
+        panels=panels,
+        scatter=_scatter(outcome) if outcome.kind == "numbers" else None,
+        samples=_samples(outcome, show),
+        mistakes=_mistakes(outcome, show),
+        per_class=outcome.per_class if classes else [],
+        worst=max((c.missed + c.false_alarms for c in outcome.per_class), default=0)
+        if classes
+        else 0,
+        counts=_counts(outcome),
+        layers=_layers(model),
+        settings=settings,
+        code=code,
+        made=datetime.now().strftime("%d %B %Y, %H:%M"),
+        versions=_versions(),
+    )
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+class _Showing:
+    """Makes samples of test and training data something to look at."""
+
+    def __init__(self, outcome: Outcome):
+        self.outcome = outcome
+        self.test = samples.as_images(outcome.test_data[0])
+        train = outcome.train_data
+        self.train = None if train is None else samples.as_images(train[0])
+
+    def of_test(self, place: int, truth: str, said: str = "") -> Shown:
+        return self._shown(self.test, self.outcome.test_data[0], place, truth, said)
+
+    def of_train(self, place: int, truth: str) -> Shown:
+        assert self.outcome.train_data is not None
+        return self._shown(self.train, self.outcome.train_data[0], place, truth)
+
+    def _shown(
+        self, images: np.ndarray | None, x: Any, place: int, truth: str, said: str = ""
+    ) -> Shown:
+        if images is None:
+            return Shown("", samples.in_words(x, place), truth, said)
+        image = np.asarray(images[place], dtype="float64")
+        # One scale for all, or a dim image would look bright: the range of the first few.
+        some = np.asarray(images[:64], dtype="float64")
+        low = min(0.0, float(some.min()))
+        top = max(float(some.max()) - low, 1e-9)
+        edge = (some[:, 0] - low) / top
+        is_ink = some.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
+        return Shown(pictures.thumbnail(image - low, top), "", truth, said, is_ink)
+
+
+def _tiles(outcome: Outcome, model: Any) -> list[tuple[str, str, str]]:
+    tiles = []
+    if outcome.kind == "classes":
+        accuracy, count = outcome.test["accuracy"], len(outcome.y_true)
+        low, high = wilson(accuracy, count)
+        between = f"between {percent(low)} and {percent(high)}"
+        tiles.append(("Test accuracy", percent(accuracy), between))
+        if outcome.train is not None:
+            on = f"after training, on {outcome.train_measured:,} {outcome.noun}"
+            tiles.append(("Training accuracy", percent(outcome.train["accuracy"]), on))
+    for name, value in outcome.test.items():
+        if name == "accuracy" or (name.endswith("accuracy") and outcome.kind == "classes"):
+            continue
+        beside = "" if outcome.train is None else f"training {outcome.train.get(name, 0):.3g}"
+        tiles.append((f"Test {name.replace('_', ' ')}", f"{value:.3g}", beside))
+    if outcome.seconds is not None:
+        rate = outcome.samples_per_second
+        speed = "" if rate is None else f"{rate:,.0f} {outcome.noun}/s, compiling included"
+        tiles.append(("Training time", _duration(outcome.seconds), speed))
+    tiles.append(("Parameters", f"{model.count_params():,}", "numbers in the model"))
+    return tiles
+
+
+def _curves(outcome: Outcome) -> list[Picture]:
+    def draw(name: str, theme: pictures.Theme) -> str:
+        return pictures.data_uri(
+            pictures.training_curves(outcome.history, outcome.test, only=name, theme=theme)
+        )
+
+    return [
+        Picture(draw(name, pictures.LIGHT), draw(name, pictures.DARK), f"{name} over the epochs")
+        for name in pictures.measures_shown(outcome.history)
+        if outcome.history.get(name)
+    ]
+
+
+def _scatter(outcome: Outcome) -> Picture:
+    light, dark = (
+        pictures.data_uri(pictures.predictions(outcome.y_true, outcome.probabilities, theme))
+        for theme in (pictures.LIGHT, pictures.DARK)
+    )
+    return Picture(light, dark, "predictions beside their targets")
+
+
+def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Panel]]:
+    """The cells row by row, and the samples behind those that have any."""
+    confusion, names = outcome.confusion, outcome.class_names
+    strengths = pictures.strengths(confusion)
+    y_pred = outcome.probabilities.argmax(axis=1)
+    certainty = outcome.probabilities.max(axis=1)
+    right = np.eye(len(names), dtype=bool)
+    # Mistakes first, where the page cannot hold all.
+    order = sorted(np.ndindex(confusion.shape), key=lambda cell: (right[cell], cell))
+    panels, room, opened = [], _IN_ALL_CELLS, {}
+    for row, column in order:
+        there = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
+        if not len(there) or room <= 0:
+            continue
+        # The surest mistakes, and the least sure hits.
+        sign = 1 if row == column else -1
+        chosen = there[np.argsort(sign * certainty[there], kind="stable")][:_IN_A_CELL]
+        room -= len(chosen)
+        name = f"cell-{row}-{column}"
+        opened[row, column] = name
+        shown = [show.of_test(int(i), percent(float(certainty[i]))) for i in chosen]
+        title = (
+            f"{names[row]}, recognised; the least sure first"
+            if row == column
+            else f"{names[row]} taken for {names[column]}"
+        )
+        panels.append(Panel(name, title, shown, len(there) - len(chosen)))
+    cells = [
+        [
+            Cell(int(n), float(s), row == column, opened.get((row, column), ""))
+            for column, (n, s) in enumerate(zip(*pair, strict=True))
+        ]
+        for row, pair in enumerate(zip(confusion, strengths, strict=True))
+    ]
+    return cells, panels
+
+
+def _samples(outcome: Outcome, show: _Showing, count: int = 16) -> list[Shown]:
+    if outcome.train_data is None or outcome.kind == "other":
+        return []
+    labels = outcome.train_data[1][:count]
+    names = outcome.class_names
+    return [
+        show.of_train(i, names[int(label)] if names else f"{float(np.squeeze(label)):.4g}")
+        for i, label in enumerate(labels)
+    ]
+
+
+def _mistakes(outcome: Outcome, show: _Showing, count: int = 24) -> list[Shown]:
+    if outcome.kind == "numbers":
+        off = np.abs(outcome.y_true - outcome.probabilities)
+        return [
+            show.of_test(
+                int(i), f"is {outcome.y_true[i]:.4g}", f"{float(outcome.probabilities[i]):.4g}"
+            )
+            for i in np.argsort(-off, kind="stable")[: count // 2]
+        ]
+    if outcome.kind == "other":
+        return []
+    names = outcome.class_names
+    found = []
+    for number in confident_mistakes(outcome.y_true, outcome.probabilities, count):
+        row = outcome.probabilities[number]
+        # Not to be broken between number and sign.
+        certainty = percent(float(row.max())).replace(" ", "\N{NO-BREAK SPACE}")
+        said = f"{names[row.argmax()]}, {certainty}"
+        found.append(show.of_test(int(number), f"is {names[outcome.y_true[number]]}", said))
+    return found
+
+
+def _counts(outcome: Outcome) -> str:
+    """`Digits: 1,350 images to learn from, 297 to be judged by, 10 classes.`"""
+    parts = []
+    if outcome.train_data is not None:
+        learnt = outcome.samples_learnt_from or outcome.train_measured
+        parts.append(f"{learnt:,} {outcome.noun} to learn from")
+    judged = f"{samples.count_of(outcome.test_data[0]):,}"
+    parts.append(f"{judged} to be judged by" if parts else f"{judged} {outcome.noun}")
+    if outcome.class_names:
+        parts.append(f"{len(outcome.class_names)} classes")
+    return f"{outcome.title}{': ' if outcome.title else ''}{', '.join(parts)}."
+
+
+def _confusions(outcome: Outcome) -> list[str]:
+    names = outcome.class_names
+    return [
+        f"{names[true]} taken for {names[said]}: {count:,} of {outcome.confusion[true].sum():,}"
+        for true, said, count in most_confused(outcome.confusion, 5)
+    ]
+
+
+def _layers(model: Any) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            layer.name,
+            type(layer).__name__,
+            shape_of_output(layer),
+            f"{layer.count_params():,}" if layer.built else "",
+        )
+        for layer in model.layers
+    ]
+
+
+def _versions() -> str:
+    import jax
+
+    devices = jax.devices()
+    kind = devices[0].platform.upper()
+    return (
+        f"Lamina {__version__}, JAX {jax.__version__} on {len(devices)} {kind} "
+        f"device{'s' if len(devices) > 1 else ''}, Python {platform.python_version()}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,99 @@
+"""Samples of any kind, as something to look at."""
+
+from typing import Any
+
+import numpy as np
+
+
+def gathered(x: Any, y: Any) -> tuple[Any, Any]:
+    """Samples and targets; of batches `(x, y)`, all of them joined.
+
+    Raises:
+        ValueError: If there are no targets.
+    """
+    if y is not None:
+        return x, y
+    if hasattr(x, "shape") or isinstance(x, (dict, str)):
+        raise ValueError(
+            "The targets are missing: give x and y, or batches (x, y) in place of both."
+        )
+    batches = [x[i] for i in range(len(x))] if hasattr(x, "__getitem__") else list(x)
+    if not batches or any(not isinstance(b, (tuple, list)) or len(b) < 2 for b in batches):
+        raise ValueError("Give x and y, or batches (x, y) in place of both.")
+    first = batches[0][0]
+    if isinstance(first, dict):
+        joined: Any = {k: np.concatenate([np.asarray(b[0][k]) for b in batches]) for k in first}
+    elif isinstance(first, (tuple, list)):
+        joined = [np.concatenate([np.asarray(b[0][i]) for b in batches]) for i in range(len(first))]
+    else:
+        joined = np.concatenate([np.asarray(b[0]) for b in batches])
+    return joined, np.concatenate([np.asarray(b[1]) for b in batches])
+
+
+def first_of(x: Any, count: int) -> Any:
+    """At most so many samples, evenly spaced, for what is measured on some of many."""
+    total = count_of(x)
+    if total <= count:
+        return x
+    places = np.arange(count) * total // count
+    return taken(x, places)
+
+
+def count_of(x: Any) -> int:
+    """How many samples there are."""
+    if isinstance(x, dict):
+        return count_of(next(iter(x.values())))
+    if isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
+        return len(x[0])
+    return len(x)
+
+
+def taken(x: Any, places: Any) -> Any:
+    """The samples at these places."""
+    if isinstance(x, dict):
+        return {name: taken(part, places) for name, part in x.items()}
+    if hasattr(x, "iloc"):
+        return x.iloc[places]
+    if isinstance(x, (tuple, list)):
+        if x and hasattr(x[0], "shape"):
+            return [taken(part, places) for part in x]
+        return [x[i] for i in places]
+    return np.asarray(x)[places]
+
+
+def as_images(x: Any) -> np.ndarray | None:
+    """Samples as images, `(samples, height, width[, channels])`; None if they are none."""
+    if isinstance(x, (dict, list, tuple)) or hasattr(x, "iloc"):
+        return None
+    array = np.asarray(x)
+    if array.dtype.kind not in "uifb":
+        return None
+    if array.ndim == 3 and min(array.shape[1:]) > 3:
+        return array
+    if array.ndim == 4 and array.shape[-1] in (1, 3) and min(array.shape[1:3]) > 3:
+        return array
+    return None
+
+
+def in_words(x: Any, place: int, most: int = 120) -> str:
+    """One sample in a line of text."""
+    if hasattr(x, "iloc") and hasattr(x, "columns"):
+        x = {str(name): x[name].to_numpy() for name in x.columns}
+    if isinstance(x, dict):
+        text = ", ".join(f"{name} {_value(np.asarray(part)[place])}" for name, part in x.items())
+    elif isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
+        text = "; ".join(_value(np.asarray(part)[place]) for part in x)
+    else:
+        text = _value(x.iloc[place] if hasattr(x, "iloc") else x[place])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _value(value: Any) -> str:
+    array = np.asarray(value)
+    if array.dtype.kind in "USO" or array.ndim == 0:
+        if array.size == 1:
+            item = array.item()
+            return f"{item:.4g}" if isinstance(item, float) else str(item)
+        return " ".join(map(str, array.ravel()))
+    shown = array.ravel()[:12]
+    return " ".join(f"{v:.4g}" for v in shown) + (" …" if array.size > 12 else "")
