@@ -97,7 +97,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
     if ink is None or not (ink.strength > 0.25).any():
         empty = np.zeros((form.height, form.width), dtype="float32")
         return Prepared(empty, inverted=bool(is_dark), is_blank=True)
-    return Prepared(_placed(_scaled(ink, form), form), ink.is_dark, is_blank=False)
+    return Prepared(_placed(ink, form), ink.is_dark, is_blank=False)
 
 
 def _is_already(picture: Picture, form: ImageForm) -> bool:
@@ -113,34 +113,37 @@ def _is_already(picture: Picture, form: ImageForm) -> bool:
     return bool(edge_of(image).max() < 0.1 and sides.max() <= form.longest + 1 and off < 1.5)
 
 
-def _scaled(ink: Ink, form: ImageForm) -> np.ndarray:
-    """What is drawn, its longer side as long as in the set."""
+def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
+    """What is drawn, as long as in the set and where the set has it, to parts of a pixel."""
     from PIL import Image
 
-    cut = ink.strength[ink.box()].astype("float32")
-    ratio = form.longest / max(cut.shape)
-    height, width = (max(1, round(side * ratio)) for side in cut.shape)
-    filter = Image.Resampling.BOX if ratio < 0.5 else Image.Resampling.BICUBIC
-    image = np.asarray(Image.fromarray(cut).resize((width, height), filter))
+    rows, columns = ink.box()
+    cut = ink.strength[rows, columns]
+    sides = np.array(cut.shape)
+    scale = max(sides) / form.longest  # pixels of the picture in one of the image
+    middle = _centre(cut) if form.centred_by == "mass" else sides / 2
+    # MNIST has the centre of mass in the middle of pixel 14 of 28.
+    aim = np.array([form.height, form.width]) / 2 + (0.5 if form.centred_by == "mass" else 0)
+    corner = aim * scale - middle  # of what is cut out, in the image, in pixels of the picture
+    whole = np.array([form.height, form.width]) * scale
+    # All of it stays inside, however far its centre of mass lies from its middle.
+    corner = np.clip(corner, 0, np.maximum(whole - sides, 0))
+    margin = np.ceil(whole).astype(int) + 1
+    page = np.pad(cut, [(n, n) for n in margin]).astype("float32")
+    top, left = margin - corner
+    filter = Image.Resampling.BOX if scale > 2 else Image.Resampling.BICUBIC
+    image = np.asarray(
+        Image.fromarray(page).resize(
+            (form.width, form.height),
+            filter,
+            box=(left, top, left + whole[1], top + whole[0]),
+        )
+    )
     image = np.clip(image, 0, None)
     if form.strokes:
         # Averaging makes thin strokes faint; those of the set are white in their middle.
         image = image / max(float(np.percentile(image[image > 0.05], 85)), 0.05)
     return np.clip(image, 0, 1)
-
-
-def _placed(image: np.ndarray, form: ImageForm) -> np.ndarray:
-    """In the middle of an image of the set."""
-    whole = np.zeros((form.height, form.width), dtype="float32")
-    room = np.array(whole.shape) - image.shape
-    if form.centred_by == "mass":
-        # MNIST has the centre of mass in the middle of pixel 14 of 28.
-        corner = np.array(whole.shape) / 2 + 0.5 - _centre(image)
-    else:
-        corner = room / 2
-    top, left = np.clip(np.round(corner - 1e-6).astype(int), 0, room)
-    whole[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return whole
 
 
 def _centre(image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from lamina.data.pictures import Picture, edge_of
 _FAINTEST, _NOISE = 0.06, 5.0
 # Parts smaller than this share of the largest are specks.
 _SPECK = 0.03
+# Below this share of the full strength it is ground.
+_FLOOR = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def find_ink(picture: Picture) -> Ink | None:
     ground = _ground(picture.pixels)
     difference = picture.pixels - ground
     distance = np.sqrt((difference**2).mean(axis=2))
-    noise = float(np.median(distance))
+    noise = _noise(distance)
     mark = _two_groups(distance)
     drawn = distance > mark
     if not drawn.any():
@@ -49,7 +51,7 @@ def find_ink(picture: Picture) -> Ink | None:
     if full < max(_FAINTEST, _NOISE * noise):
         return None
     drawn = _without_specks(drawn)
-    floor = max(3 * noise, 0.2 * full)
+    floor = max(3 * noise, _FLOOR * full)
     strength = np.clip((distance - floor) / max(full - floor, 1e-6), 0, 1) * _grown(drawn)
     light = np.array([0.299, 0.587, 0.114])
     return Ink(strength, float((difference[drawn] @ light).mean()) < 0)
@@ -82,16 +84,25 @@ def _ground(pixels: np.ndarray) -> np.ndarray:
     plane = np.stack([np.ones_like(x), x, y], axis=2)
     surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
     edge = _robust_fit(edge_of(plane), edge_of(pixels))
-    near = _near(pixels - plane @ edge)
+    few = slice(None, None, max(1, max(height, width) // 100))  # are enough for six numbers
+    near = _near(pixels[few, few] - plane[few, few] @ edge)
     if near.mean() < 0.3:  # little ground is seen: a curved surface would follow the ink
         return plane @ edge
-    bent = _robust_fit(surface[near], pixels[near])
+    bent = _robust_fit(surface[few, few][near], pixels[few, few][near])
     return surface @ bent
 
 
 def _near(difference: np.ndarray) -> np.ndarray:
     distance = np.sqrt((difference**2).mean(axis=-1))
-    return distance < max(0.04, 3 * float(np.median(distance)))
+    return distance < max(0.04, 3 * _noise(distance))
+
+
+def _noise(distance: np.ndarray) -> float:
+    """How far the ground lies from its surface, where up to three quarters may be ink.
+
+    Twice the lower quartile: about the median of what is ground alone.
+    """
+    return 2 * float(np.percentile(distance, 25))
 
 
 def _robust_fit(at: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -101,8 +112,8 @@ def _robust_fit(at: np.ndarray, colours: np.ndarray) -> np.ndarray:
     off = np.abs(colours - np.median(colours, axis=0)).mean(axis=1)
     for _ in range(8):
         weight = 1 / (1 + (off / max(2 * float(np.median(off)), 0.01)) ** 2)
-        root = np.sqrt(weight)[:, None]
-        found = np.linalg.lstsq(at * root, colours * root, rcond=None)[0]
+        weighted = at.T * weight
+        found = np.linalg.lstsq(weighted @ at, weighted @ colours, rcond=None)[0]
         off = np.abs(colours - at @ found).mean(axis=1)
     return found
 
@@ -137,7 +148,7 @@ def _without_specks(drawn: np.ndarray) -> np.ndarray:
 
 
 def _grown(drawn: np.ndarray) -> np.ndarray:
-    """With the soft rim of the strokes."""
+    """With the soft rim of the strokes, which is wide where a small picture was enlarged."""
     from scipy import ndimage
 
-    return ndimage.binary_dilation(drawn, iterations=2)
+    return ndimage.binary_dilation(drawn, iterations=max(2, max(drawn.shape) // 20))
