@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina.core.errors import LaminaWarning
 from lamina.diagnosis import measure
 
 
@@ -81,6 +82,17 @@ def test_of_many_training_samples_some_are_measured(monkeypatch):
     model = _model(lamina.layers.Dense(2, "softmax"), loss="sparse_categorical_crossentropy")
     outcome = measure(model, X, LABELS, train=(X, LABELS))
     assert (outcome.train_measured, outcome.samples_learnt_from) == (5, 12)
+
+
+def test_what_is_left_out_by_a_limit_of_steps_is_left_out_of_the_measures():
+    model = _model(lamina.layers.Dense(1, "sigmoid"), loss="binary_crossentropy")
+    lamina.config.set_max_steps_per_epoch(1)
+    try:
+        with pytest.warns(LaminaWarning, match="Limited to 1 step"):
+            outcome = measure(model, np.tile(X, (4, 1)), np.tile(LABELS, 4), train=(X, LABELS))
+    finally:
+        lamina.config.set_max_steps_per_epoch(None)
+    assert len(outcome.y_true) == len(outcome.probabilities) == 32
 
 
 def test_names_that_do_not_fit_the_outputs_are_refused():

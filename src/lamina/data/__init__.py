@@ -1,6 +1,7 @@
 """Data on its way to the trainer: folders of images, texts and sounds, and time series."""
 
 from lamina.core.errors import explain_missing_names
+from lamina.data.alike import pictures_like
 from lamina.data.audio import audio_dataset_from_directory
 from lamina.data.dataset import Dataset
 from lamina.data.images import image_dataset_from_directory
@@ -13,6 +14,7 @@ __all__ = [
     "Dataset",
     "audio_dataset_from_directory",
     "image_dataset_from_directory",
+    "pictures_like",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]

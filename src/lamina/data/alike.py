@@ -60,11 +60,14 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
         ValueError: If a file is no picture, or nothing is drawn on it.
 
     Example:
+        >>> import tempfile
         >>> from PIL import Image, ImageDraw
         >>> page = Image.new("RGB", (300, 200), "white")
         >>> ImageDraw.Draw(page).line([(150, 40), (140, 160)], fill="navy", width=14)
-        >>> page.save("one.png")
-        >>> pictures_like("mnist", ["one.png"]).shape
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page.save(f"{folder}/one.png")
+        ...     x = pictures_like("mnist", [f"{folder}/one.png"])
+        >>> x.shape
         (1, 28, 28)
     """
     form = form_of(name)

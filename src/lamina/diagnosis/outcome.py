@@ -130,6 +130,7 @@ def measure(
     """
     x, y = samples.gathered(x, y)
     predictions = model.predict(x, verbose=0)
+    x, y = _answered(predictions, x, y)
     kind, y_true, outputs = _understood(predictions, y)
     names = _names(class_names, outputs.shape[1]) if kind == "classes" else ()
     test = _evaluated(model, x, y)
@@ -139,8 +140,10 @@ def measure(
         count = samples.count_of(some)
         trained = _evaluated(model, some, targets)
         if kind == "classes":
-            said = measures.as_probabilities(np.asarray(model.predict(some, verbose=0)))
-            truth = _class_numbers(np.asarray(targets), outputs.shape[1])
+            answers = model.predict(some, verbose=0)
+            some, targets = _answered(answers, some, targets)
+            said = measures.as_probabilities(np.asarray(answers))
+            truth = _class_numbers(np.asarray(targets), _width(predictions))
             trained["accuracy"] = float(np.mean(said.argmax(axis=1) == truth))
             train_data = (some, truth)
         else:
@@ -200,6 +203,19 @@ def _class_numbers(targets: np.ndarray, classes: int) -> Any:
     flat = targets.reshape(-1)
     whole = (flat == np.round(flat)).all() and flat.min() >= 0 and flat.max() < classes
     return flat.astype("int64") if whole else None
+
+
+def _answered(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """The samples that were predicted; `config.set_max_steps_per_epoch` may have left some out."""
+    if isinstance(predictions, (list, tuple, dict)) or len(predictions) == samples.count_of(x):
+        return x, y
+    places = np.arange(len(predictions))
+    return samples.taken(x, places), samples.taken(y, places)
+
+
+def _width(predictions: Any) -> int:
+    """How many numbers the model gives for a sample."""
+    return int(np.shape(predictions)[1])
 
 
 def _names(given: Sequence[str] | None, classes: int) -> tuple[str, ...]:

@@ -47,12 +47,16 @@ def write_report(
         The path.
 
     Example:
-        >>> import numpy as np
+        >>> import tempfile
+        >>> import lamina, numpy as np
         >>> model = lamina.Sequential([lamina.layers.Dense(2, activation="softmax")])
         >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         >>> x, y = np.random.normal(size=(64, 3)), np.arange(64) % 2
         >>> history = model.fit(x, y, validation_split=0.25, verbose=0)
-        >>> write_report("report.html", model, x[48:], y[48:], train=(x, y), history=history).name
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/report.html"
+        ...     written = write_report(path, model, x[48:], y[48:], train=(x, y), history=history)
+        >>> written.name
         'report.html'
     """
     outcome = measure(
