@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_another_data_set_than_the_models_own_is_said(run, save):
     code, _, err = run("evaluate", path, "digits")
     assert code == 0
     assert "was trained on fashion_mnist" in err
+
+
+def test_a_table_in_the_place_of_a_data_set_is_said_to_be_one(run, model_file):
+    Path("data.csv").write_text("a,b\n1,2\n")
+    code, _, err = run("evaluate", model_file, "data.csv")
+    assert code == 1
+    assert "data.csv is a file or folder, and evaluate measures on the named sets" in err
 
 
 def test_arguments_in_the_wrong_order_are_put_right(run, model_file):

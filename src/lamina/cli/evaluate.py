@@ -1,5 +1,6 @@
 """`lamina evaluate`: a saved model on the test part of a named data set."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,13 @@ def evaluate(
 ) -> None:
     """Measure a saved model on the test samples of a data set."""
     network = load(model, "evaluate", [dataset])
+    if Path(dataset).exists() and ("." in dataset or "/" in dataset):
+        raise ValueError(
+            f"{dataset} is a file or folder, and evaluate measures on the named sets mnist, "
+            "fashion_mnist and digits.\n"
+            f"  Fix: in Python, lamina.models.load_model({str(model)!r}).evaluate(x, y), with the "
+            "data read as you read them for training."
+        )
     import lamina
     from lamina.cli.inputs import expected_range, set_of
     from lamina.diagnosis.verdict import percent, wilson
