@@ -121,8 +121,8 @@ def test_an_earlier_run_is_overwritten_only_when_that_is_asked_for(run, monkeypa
 class PressesCtrlC(lamina.callbacks.Callback):
     """Sends what Ctrl-C sends, so many times, in the middle of an epoch."""
 
-    def __init__(self, epoch, times):
-        self.wanted, self.times = epoch, times
+    def __init__(self, epoch, times, signal):
+        self.wanted, self.times, self.signal = epoch, times, signal
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -130,18 +130,20 @@ class PressesCtrlC(lamina.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch) == (self.wanted, 3):
             for _ in range(self.times):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.signal)
 
 
 @pytest.fixture
 def pressed(monkeypatch):
     """Lets Ctrl-C be pressed while a command trains."""
 
-    def press(epoch, times):
+    def press(epoch, times, number=signal.SIGINT):
         fit = lamina.Sequential.fit
 
         def pressed_fit(self, *args, callbacks, **settings):
-            return fit(self, *args, callbacks=[*callbacks, PressesCtrlC(epoch, times)], **settings)
+            return fit(
+                self, *args, callbacks=[*callbacks, PressesCtrlC(epoch, times, number)], **settings
+            )
 
         monkeypatch.setattr(lamina.Sequential, "fit", pressed_fit)
 
@@ -183,6 +185,14 @@ def test_the_third_ctrl_c_leaves_at_once(run, pressed):
     assert code == 130
     assert lamina.models.load_model("job/model.keras")
     assert not Path("job/report.html").exists()
+
+
+def test_what_a_scheduler_sends_leaves_a_model_and_its_exit_code(run, pressed):
+    pressed(epoch=1, times=1, number=signal.SIGTERM)
+    code, _, _ = run("train", "digits", "--epochs", "5", "--out", "job")
+    assert code == 143
+    assert lamina.models.load_model("job/model.keras").optimizer.iterations == 43 + 4
+    assert "epochs=1," in Path("job/train.py").read_text()
 
 
 def test_measuring_is_announced_and_can_be_stopped(run, monkeypatch):

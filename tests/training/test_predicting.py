@@ -264,3 +264,23 @@ def test_predicting_first_leaves_accuracy_to_be_told_from_the_targets():
     said = model.predict(x, verbose=0).argmax(axis=1)
     _, accuracy = model.evaluate(x, y, verbose=0)
     assert accuracy == np.mean(said == y)
+
+
+def test_a_test_step_of_ones_own_is_no_business_of_predict():
+    class Own(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = lamina.layers.Dense(2, activation="softmax")
+
+        def call(self, x):
+            return self.dense(x)
+
+        def test_step(self, data):
+            x, y = data
+            return {"loss": self.compute_loss(x, y, self(x, training=False))}
+
+    model = Own()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = np.zeros((4, 3))
+    assert model.predict(x, verbose=0).shape == (4, 2)
+    assert model.evaluate(x, np.array([0, 1, 0, 1]), verbose=0) == pytest.approx(np.log(2))

@@ -580,8 +580,8 @@ class Trainer(Layer):
 
         Args:
             x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
-            training: Whether the optimizer is needed. None for predictions: losses and metrics are
-                left alone, since "accuracy" is told from the shape of the targets.
+            training: Whether the optimizer is needed. None for predictions, where only weights
+                are: "accuracy" is told from the shape of targets, and test steps need some.
         """
         data = (x, y, sample_weight)
         if self.run_eagerly and has_text(x):
@@ -608,6 +608,9 @@ class Trainer(Layer):
 
     def _prepare(self, specs: tuple, training: bool | None) -> None:
         x, y, _ = specs
+        if training is None:
+            self._spec_of_outputs(x)
+            return
         usual = Trainer.train_step if training else Trainer.test_step
         kind = usual.__name__
         own_step = self.compiled and getattr(type(self), kind) is not usual
@@ -616,7 +619,7 @@ class Trainer(Layer):
             self._objectives.built = True
         elif not self.built or (self.compiled and not self._objectives.built):
             y_pred = self._spec_of_outputs(x)
-            if self.compiled and training is not None:
+            if self.compiled:
                 self._build_objectives(y, y_pred)
         if own_step:
             if training and takes_state(self.train_step):
