@@ -8,6 +8,7 @@ import pytest
 import lamina
 from lamina.core.paths import refuse_endless
 from lamina.data import audio, texts
+from lamina.data.pictures import read_picture
 from lamina.datasets import imdb, mnist
 from lamina.utils import load_img
 
@@ -23,6 +24,7 @@ READERS = {
     "load_model": lamina.saving.load_model,
     "KerasFileEditor": lamina.saving.KerasFileEditor,
     "load_img": load_img,
+    "pictures for a model": read_picture,
     "sounds": audio.read_wav,
     "texts": texts._read,
     "mnist": mnist.load_data,

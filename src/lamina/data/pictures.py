@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.paths import refuse_endless
+
 # The largest values that files with more than 8 bits are found to use.
 _FULL_SCALES = (1, 255, 1023, 4095, 16_383, 65_535)
 
@@ -55,6 +57,7 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the pictures in it.")
+    refuse_endless(path)
     try:
         with Image.open(path) as file:
             file.load()
