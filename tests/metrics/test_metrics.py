@@ -315,7 +315,7 @@ def test_auc_is_the_chance_that_a_yes_scores_higher_than_a_no():
         ("TopKCategoricalAccuracy", (8,), "sparse_top_k_categorical_accuracy"),
         ("SparseTopKCategoricalAccuracy", (8, 10), "'top_k_categorical_accuracy'"),
         ("MeanSquaredError", (8,), r"Dense\(1\)"),
-        ("RootMeanSquaredError", (8, 1), r"Dense\(1\)"),
+        ("RootMeanSquaredError", (8,), r"Dense\(1\)"),
         ("Precision", (8,), r"y_true of shape \(8,\), y_pred of shape \(8, 10\)"),
         ("AUC", (8, 1), r"y_true of shape \(8, 1\), y_pred of shape \(8, 10\)"),
         ("F1Score", (8,), r"y_true of shape \(8,\), y_pred of shape \(8, 10\)"),
