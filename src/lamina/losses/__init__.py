@@ -28,9 +28,8 @@ from lamina.losses.hinges import (
     squared_hinge,
 )
 from lamina.losses.lookup import (
+    NAMES_OF_TF_KERAS,
     PUBLIC,
-    SHORT_NAMES,
-    Reduction,  # noqa: F401 - a name of `tf.keras`
     deserialize,
     get,
     resolve_loss,
@@ -113,7 +112,7 @@ __all__ = [
 
 register_namespace("keras.losses", PUBLIC)
 
-# The short names of `tf.keras`, e.g. `losses.mse` and `losses.MSE`.
-globals().update(SHORT_NAMES)
+# Names of `tf.keras`: `losses.mse`, `losses.MSE` and so on, and `losses.Reduction`.
+globals().update(NAMES_OF_TF_KERAS)
 
 explain_missing_names(__name__)

@@ -89,6 +89,9 @@ class Reduction:
         return (cls.SUM_OVER_BATCH_SIZE, cls.SUM, cls.NONE)
 
 
+NAMES_OF_TF_KERAS: dict[str, Any] = {**SHORT_NAMES, "Reduction": Reduction}
+
+
 @filter_traceback
 def get(identifier: Any) -> Any:
     """A loss from its name, config, class, function or itself; None stays None.
