@@ -28,7 +28,7 @@ def both(settings, texts=TEXTS):
 
 
 @pytest.mark.parametrize("texts", [TEXTS, LISTS], ids=["texts", "lists"])
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("settings", SETTINGS, ids=",".join)
 def test_words_have_the_numbers_of_keras(settings, texts):
     mine, other = both(settings, texts)
     for name in ("word_index", "index_word", "word_counts", "word_docs", "index_docs"):

@@ -202,6 +202,53 @@ def test_steps_in_the_style_of_keras_for_jax_train_and_measure_like_the_usual_on
     np.testing.assert_allclose(own.get_weights()[0], usual.get_weights()[0], atol=1e-6)
 
 
+class Counts(lamina.Model):
+    """Steps in the style of Keras for JAX that leave the usual part to the model."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.drop = layers.Dense(8), layers.Dropout(0.5)
+        self.normalize, self.scores = layers.BatchNormalization(), layers.Dense(3, "softmax")
+
+    def call(self, x, training=None):
+        return self.scores(self.normalize(self.drop(self.hidden(x)), training=training))
+
+    def train_step(self, state, data):
+        logs, state = super().train_step(state, data)
+        return {**logs, "twice": 2 * logs["loss"]}, state
+
+    def test_step(self, state, data):
+        logs, state = super().test_step(state=state, data=data)
+        return {**logs, "twice": 2 * logs["loss"]}, state
+
+    def predict_step(self, state, data):
+        outputs, state = super().predict_step(state, data)
+        return -outputs, state
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_step_in_that_style_may_call_the_usual_one(blobs, run_eagerly):
+    class Usual(Counts):
+        train_step, test_step = lamina.Model.train_step, lamina.Model.test_step
+        predict_step = lamina.Model.predict_step
+
+    found = []
+    for cls in (Counts, Usual):
+        lamina.utils.set_random_seed(3)
+        lamina.utils.clear_session()
+        model = cls()
+        model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=run_eagerly)
+        data = [values[:40] for values in blobs]
+        history = model.fit(*data, 20, epochs=2, verbose=0, validation_data=data).history
+        found.append((history, model.get_weights(), model.predict(data[0], verbose=0)))
+    (own, weights, outputs), (usual, expected, probabilities) = found
+    assert own["twice"] == pytest.approx([2 * loss for loss in usual["loss"]], rel=1e-5)
+    assert own["val_twice"] == pytest.approx([2 * loss for loss in usual["val_loss"]], rel=1e-5)
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(outputs, -probabilities, atol=1e-6)
+
+
 def test_a_step_in_that_style_that_forgets_a_part_of_the_state_is_told_which(blobs):
     class Forgets(JaxStyle):
         def train_step(self, state, data):

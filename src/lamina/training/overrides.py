@@ -8,14 +8,18 @@ of lists of values, as Keras's guides write them for JAX:
         ...
         return logs, (trainable, non_trainable, optimizer, metrics)
 
-The trainer asks `object_style` for every step and `computed_loss` for every loss.
+The trainer asks `object_style` for every step and `computed_loss` for every loss. Its own steps are
+`in_either_form`, so that an override of either form can call `super()`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import jax
+
+from lamina.core.stateless import stateless
 
 
 def takes_state(step: Callable) -> bool:
@@ -47,6 +51,29 @@ def object_style(model: Any, step: Callable) -> Callable:
         return logs
 
     return of_data
+
+
+def in_either_form(step: Callable) -> Callable:
+    """Decorator of a step `(data) → logs`, which may then be called as `(state, data)`, too.
+
+    With a state, it returns the logs and the new state, and assigns nothing.
+    """
+
+    @functools.wraps(step)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) + len(kwargs) < 2:
+            return step(self, *args, **kwargs)
+        state, data = inspect.signature(_of_state).bind(*args, **kwargs).args
+        groups = _groups(self, step.__name__)
+        pure = stateless(functools.partial(step, self), groups)
+        logs, new = pure([list(values) for values in state], data)
+        return logs, tuple(new)
+
+    return wrapped
+
+
+def _of_state(state: Any, data: Any) -> None:
+    """The arguments of a step that takes its state."""
 
 
 def computed_loss(

@@ -32,7 +32,7 @@ from lamina.training.compiled import CompiledFunction
 from lamina.training.inputs import WHOLE
 from lamina.training.loop import Loop
 from lamina.training.objectives import Objectives
-from lamina.training.overrides import computed_loss, object_style, takes_state
+from lamina.training.overrides import computed_loss, in_either_form, object_style, takes_state
 from lamina.training.precision import Precision
 from lamina.training.predicting import predict
 from lamina.training.program import (
@@ -227,6 +227,7 @@ class Trainer(Layer):
 
     # -- one step, in object style ---------------------------------------------------------------
 
+    @in_either_form
     def train_step(self, data: Any) -> dict[str, Any]:
         """Learn from one batch. May be overridden in plain object style.
 
@@ -253,6 +254,7 @@ class Trainer(Layer):
         self._objectives.loss_tracker.update_state(*counted)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
+    @in_either_form
     def test_step(self, data: Any) -> dict[str, Any]:
         """Measure one batch. May be overridden like `train_step`."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
@@ -261,6 +263,7 @@ class Trainer(Layer):
         self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
+    @in_either_form
     def predict_step(self, data: Any) -> Any:
         """Outputs for one batch. May be overridden."""
         x, _, _ = unpack_x_y_sample_weight(data)
