@@ -1,5 +1,7 @@
 """A layer of one's own: built when first called, told of training, answered when it errs."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import keras
@@ -666,3 +668,10 @@ def test_the_name_of_a_weight_may_come_first_as_in_keras_2(add):
 def test_a_setting_without_its_name_is_refused_as_in_keras(value):
     with pytest.raises(ValueError, match=f"Fix: training={value!r}"):
         lamina.layers.Dropout(0.5)(np.ones((1, 2)), value)
+
+
+@pytest.mark.parametrize("name", ["Layer", "Dense", "MaxPooling1D"])
+def test_a_signature_names_the_arguments_of_init(name):
+    cls = getattr(lamina.layers, name)
+    told, own = inspect.signature(cls), inspect.signature(cls.__init__)
+    assert list(told.parameters) == list(own.parameters)[1:]

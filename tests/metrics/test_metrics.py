@@ -343,7 +343,9 @@ def test_shapes_that_do_not_fit_are_refused(metric, y_true, fix):
         (lambda: metrics.R2Score().update_state([1.0], [1.0]), r"reshape\(-1, 1\)"),
         (lambda: metrics.FBetaScore(average="mean"), "received 'mean'"),
         (lambda: metrics.FBetaScore(beta=0.0), "above 0"),
+        (lambda: metrics.FBetaScore(beta=None), "above 0; received None"),
         (lambda: metrics.F1Score(threshold=0.0), "above 0"),
+        (lambda: metrics.F1Score(threshold="0.5"), "above 0; received '0.5'"),
         (lambda: metrics.F1Score().update_state([1.0], [1.0]), r"\(batch, classes\)"),
         (
             lambda: metrics.Precision(class_id=3).update_state(np.ones((2, 3)), np.ones((2, 3))),

@@ -10,6 +10,7 @@ import lamina
 from lamina import ops
 
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
+OPEN = lamina.KerasTensor((None, None, 4), "float32")
 
 
 # ---- control flow ------------------------------------------------------------------------------
@@ -231,6 +232,14 @@ def test_gradients_equal_keras(call, at):
         (lambda: ops.rearrange(X, "(a b) c -> a b c", a=4), "cannot split an axis of 2"),
         (lambda: ops.rearrange(X, "(a b) c -> a b c"), "all but one of a, b"),
         (lambda: ops.unstack(lamina.Input((3,))), r"unstack\(x, num=…\)"),
+        *[(lambda name=name: getattr(ops, name)(OPEN), f"{name} needs a known size on axis -2, -1")
+          for name in ("cholesky", "cholesky_inverse", "det", "inv", "eig", "eigh", "qr")],
+        (lambda: ops.solve(OPEN, lamina.Input((4, 2))), "solve needs a known size"),
+        (lambda: ops.solve(lamina.Input((4, 4)), OPEN), "solve needs a known size on axis -2"),
+        (lambda: ops.solve_triangular(OPEN, lamina.Input((4,))), "solve_triangular needs a known"),
+        (lambda: ops.fft((lamina.Input((None,)), lamina.Input((None,)))), "fft needs a known size"),
+        (lambda: ops.fft2((OPEN, OPEN)), "fft2 needs a known size on axis -2, -1"),
+        (lambda: ops.ifft2((OPEN, OPEN)), "ifft2 needs a known size"),
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_are_refused(call, message):
@@ -268,3 +277,33 @@ def test_shapes_that_do_not_fit_are_named_with_the_operation(call):
         assert f"called on shapes {tuple(a.shape)}, (4, 5)" in notes
         assert "In ops." in notes
         assert "JAX" not in notes
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    ("call", "types"),
+    [
+        (lambda ops, x, y: ops.binary_crossentropy(x, y), ("half", "int32")),
+        (lambda ops, x, y: ops.binary_crossentropy(x, y), ("half", "bool")),
+        (lambda ops, x, y: ops.binary_crossentropy(x, y), ("bool", "half")),
+        (lambda ops, x, y: ops.sparse_categorical_crossentropy(x[0], y), ("int32", "half")),
+        (lambda ops, x, y: ops.sparse_categorical_crossentropy(x[0], y, True), ("int32", "half")),
+        (lambda ops, x, y: ops.psnr(x, y, 1.0), ("half", "bool")),
+        (lambda ops, x, y: ops.psnr(x, y, 1.0), ("half", "int32")),
+        (lambda ops, x, y: ops.psnr(x, y, 1.0), ("int32", "half")),
+    ],
+)
+def test_half_floats_give_the_type_of_keras(call, types, half):
+    x, y = (
+        jnp.asarray(values).astype(half if kind == "half" else kind)
+        for values, kind in zip(([[0, 1], [1, 1]], [[1, 0], [1, 1]]), types, strict=True)
+    )
+    ours, theirs = call(ops, x, y), call(keras.ops, x, y)
+    assert ours.dtype == theirs.dtype
+    np.testing.assert_allclose(*(np.asarray(v, "float32") for v in (ours, theirs)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+def test_cast_knows_the_float8_types(dtype):
+    assert ops.cast(X, dtype).dtype == keras.ops.cast(X, dtype).dtype == dtype
+    assert ops.cast(lamina.Input((3,)), dtype).dtype == dtype

@@ -163,6 +163,17 @@ def test_changed_settings_act_at_the_next_step():
 # Weight decay
 
 
+def test_schedule_free_adamw_starts_from_weights_that_were_read_after_it_was_built():
+    late, early = weight(0.0, 0.0), weight(1.0, -2.0)
+    for v in (late, early):
+        optimizer = optimizers.ScheduleFreeAdamW(0.1, weight_decay=0.1)
+        optimizer.build([v])
+        v.assign([1.0, -2.0])
+        for _ in range(3):
+            optimizer.apply([jnp.array([0.5, 1.0])], [v])
+    np.testing.assert_array_equal(late.value, early.value)
+
+
 @pytest.mark.parametrize("how", [{"var_names": ["bias", "gamma"]}, {"var_list": "the bias"}])
 def test_excluded_weights_do_not_decay(how):
     kernel, bias = weight(1.0), weight(1.0, name="bias")

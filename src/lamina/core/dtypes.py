@@ -16,7 +16,8 @@ QUANTIZED_LATER = (
 )
 _KNOWN = (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float16", "bfloat16", "float32", "float64", "complex64", "complex128", "string",
+    "float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "float64",
+    "complex64", "complex128", "string",
 )  # fmt: skip
 _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
 

@@ -69,12 +69,11 @@ class Layer(LayerState):
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._weightless = _never_has_weights(cls)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        layer = super().__new__(cls, *args, **kwargs)
-        # Here, for those who assign layers to attributes before they call `super().__init__`.
+    def _before_init(self) -> None:
+        # Here, for those who assign layers to attributes before they call `super().__init__`. A
+        # `__new__` of Layer's own would hide the arguments of `__init__` from inspect.signature.
         kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
-        object.__setattr__(layer, "_tracked", {kind: [] for kind in kinds})
-        return layer
+        object.__setattr__(self, "_tracked", {kind: [] for kind in kinds})
 
     def __init__(
         self,

@@ -67,7 +67,11 @@ class Operation:
         operation = super().__new__(cls)
         if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
             object.__setattr__(operation, "_init_arguments", (args, kwargs))
+        operation._before_init()
         return operation
+
+    def _before_init(self) -> None:
+        """What an object has before the first line of its `__init__`."""
 
     def __init__(self, name: str | None = None):
         self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))

@@ -1,5 +1,6 @@
 """F-scores: precision and recall in one number."""
 
+import numbers
 from typing import Any
 
 import jax
@@ -50,9 +51,9 @@ class FBetaScore(Metric):
             raise ValueError(
                 f"{type(self).__name__}'s average must be one of {_AVERAGES}; received {average!r}."
             )
-        if isinstance(beta, str) or beta <= 0:
+        if not _is_number(beta) or beta <= 0:
             raise ValueError(f"{type(self).__name__} needs a beta above 0; received {beta!r}.")
-        if threshold is not None and not 0 < threshold <= 1:
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
             raise ValueError(
                 f"{type(self).__name__}'s threshold is a probability above 0; "
                 f"received {threshold!r}."
@@ -155,3 +156,7 @@ class F1Score(FBetaScore):
         config = super().get_config()
         del config["beta"]
         return config
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core import config
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops.arrays import as_array, floats
+from lamina.ops.arrays import as_array, at_least_float32, floats, floats_together
 from lamina.ops.define import operations
 
 op = operations("nn")
@@ -28,11 +28,15 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         [0.693..., 0.693...]
     """
     target, output = _same_shape(target, output, "binary_crossentropy")
+    kind = floats_together(target, output)[1].dtype
+    output = floats(output)  # whole numbers in float32: in half floats 1 - epsilon is 1
     if from_logits:
         # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact however far x is from 0.
-        return target * jax.nn.softplus(-output) + (1.0 - target) * jax.nn.softplus(output)
-    p = clipped(output)
-    return -(target * jnp.log(p) + (1.0 - target) * jnp.log(1.0 - p))
+        loss = target * jax.nn.softplus(-output) + (1.0 - target) * jax.nn.softplus(output)
+    else:
+        p = clipped(output)
+        loss = -(target * jnp.log(p) + (1.0 - target) * jnp.log(1.0 - p))
+    return loss.astype(jnp.result_type(target, kind))
 
 
 @op("target", "output")
@@ -52,6 +56,7 @@ def categorical_crossentropy(
         [0.693...]
     """
     target, output = _same_shape(target, output, "categorical_crossentropy")
+    output = floats(output)
     if output.ndim < 1:
         raise ValueError("categorical_crossentropy needs an axis of classes; received one number.")
     if from_logits:
@@ -92,9 +97,12 @@ def sparse_categorical_crossentropy(
     # half its time: one logarithm per sample instead of one per class.
     if from_logits:
         shifted = output - jax.lax.stop_gradient(jnp.max(output, axis, keepdims=True))
-        return jnp.log(jnp.sum(jnp.exp(shifted), axis)) - value_at_label(shifted, labels, axis)
-    p = value_at_label(output, labels, axis) / jnp.sum(output, axis)
-    return -jnp.log(clipped(p))
+        loss = jnp.log(jnp.sum(jnp.exp(shifted), axis)) - value_at_label(shifted, labels, axis)
+    else:
+        p = value_at_label(output, labels, axis) / jnp.sum(output, axis)
+        loss = -jnp.log(clipped(p))
+    # As in Keras, where the one-hot targets are float32.
+    return loss.astype(at_least_float32(loss))
 
 
 def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
@@ -123,7 +131,7 @@ def clipped(p: Array) -> Array:
 
 
 def _same_shape(target: ArrayLike, output: ArrayLike, caller: str) -> tuple[Array, Array]:
-    target, output = as_array(target), floats(output)
+    target, output = as_array(target), as_array(output)
     if target.shape != output.shape:
         raise ValueError(
             f"{caller} needs target and output of one shape; received {target.shape} and "

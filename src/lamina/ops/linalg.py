@@ -10,6 +10,7 @@ from lamina.core.errors import explain_missing_names
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import operations
+from lamina.ops.specs import refuse_open, with_sizes
 
 __all__ = [
     "cholesky",
@@ -33,7 +34,16 @@ __all__ = [
 op = operations("linalg")
 
 
-@op("x")
+def _with_known_system(caller: str) -> Callable[..., None]:
+    def spec(a: Any, b: Any, lower: bool = False) -> None:
+        refuse_open(caller, a, (-2, -1))
+        if len(b.shape) == len(a.shape):
+            refuse_open(caller, b, (-2,))
+
+    return spec
+
+
+@op("x", spec=with_sizes("cholesky", -2, -1))
 def cholesky(x: ArrayLike, upper: bool = False) -> Array:
     """The triangular matrix whose product with its own transpose is `x`.
 
@@ -56,7 +66,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
     return factor
 
 
-@op("x")
+@op("x", spec=with_sizes("cholesky_inverse", -2, -1))
 def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     """The inverse of the matrix whose Cholesky factor is `x`.
 
@@ -75,7 +85,7 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     return inverse @ turned if upper else turned @ inverse
 
 
-@op("x")
+@op("x", spec=with_sizes("det", -2, -1))
 def det(x: ArrayLike) -> Array:
     """The determinant of square matrices.
 
@@ -86,7 +96,7 @@ def det(x: ArrayLike) -> Array:
     return jnp.linalg.det(_square("det", x))
 
 
-@op("x")
+@op("x", spec=with_sizes("inv", -2, -1))
 def inv(x: ArrayLike) -> Array:
     """The inverse of square matrices.
 
@@ -97,7 +107,7 @@ def inv(x: ArrayLike) -> Array:
     return jnp.linalg.inv(_square("inv", x))
 
 
-@op("x")
+@op("x", spec=with_sizes("eig", -2, -1))
 def eig(x: ArrayLike) -> tuple[Array, Array]:
     """Eigenvalues, `(…, n)`, and eigenvectors as columns, of any square matrix; complex.
 
@@ -112,7 +122,7 @@ def eig(x: ArrayLike) -> tuple[Array, Array]:
     return values, vectors
 
 
-@op("x")
+@op("x", spec=with_sizes("eigh", -2, -1))
 def eigh(x: ArrayLike) -> tuple[Array, Array]:
     """Eigenvalues in rising order, and eigenvectors as columns, of symmetric matrices.
 
@@ -140,7 +150,7 @@ def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
     return tuple(factor(x))
 
 
-@op("x")
+@op("x", spec=with_sizes("qr", -2, -1))
 def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
     """Perpendicular columns of length 1, and the upper triangle that makes `x` of them.
 
@@ -175,7 +185,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
     return tuple(found) if compute_uv else found
 
 
-@op("a", "b")
+@op("a", "b", spec=_with_known_system("solve"))
 def solve(a: ArrayLike, b: ArrayLike) -> Array:
     """The `x` for which `a @ x` is `b`.
 
@@ -193,7 +203,7 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
     return jnp.linalg.solve(a, b)
 
 
-@op("a", "b")
+@op("a", "b", spec=_with_known_system("solve_triangular"))
 def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
     """The `x` for which `a @ x` is `b`, where `a` is a triangle.
 

@@ -13,6 +13,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import named, operations
+from lamina.ops.specs import with_sizes
 
 __all__ = [
     "cdist",
@@ -188,7 +189,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
 # ---- Fourier transforms and complex numbers ----------------------------------------------------
 
 
-@op("x", class_name="FFT")
+@op("x", class_name="FFT", spec=with_sizes("fft", -1))
 def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The Fourier transform along the last axis, of and to (real, imaginary).
 
@@ -200,13 +201,13 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     return _pair(jnp.fft.fft(_complex("fft", x)))
 
 
-@op("x", class_name="FFT2")
+@op("x", class_name="FFT2", spec=with_sizes("fft2", -2, -1))
 def fft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The Fourier transform over the last two axes, of and to (real, imaginary)."""
     return _pair(jnp.fft.fft2(_complex("fft2", x)))
 
 
-@op("x", class_name="IFFT2")
+@op("x", class_name="IFFT2", spec=with_sizes("ifft2", -2, -1))
 def ifft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The inverse of `fft2`."""
     return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
@@ -314,8 +315,9 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
+    kind = floats(x2).dtype  # of max_val: beside whole numbers in x2 the result is float32
     x1, x2 = floats_together(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")
-    highest = as_array(max_val).astype(x2.dtype)
+    highest = as_array(max_val).astype(kind)
     return 20 * jnp.log10(highest) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

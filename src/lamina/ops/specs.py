@@ -106,5 +106,29 @@ def with_places(function: Callable, *names: str) -> Callable[..., Any]:
     return spec
 
 
+def with_sizes(caller: str, *axes: int) -> Callable[..., None]:
+    """Refuses a first argument, or parts of it, whose sizes on these axes are open, as Keras does.
+
+    What is computed from whole matrices has no meaning for a size that is not settled.
+    """
+
+    def spec(x: Any, *args: Any, **kwargs: Any) -> None:
+        for part in jax.tree.leaves(x):
+            refuse_open(caller, part, axes)
+
+    return spec
+
+
+def refuse_open(caller: str, tensor: Any, axes: Sequence[int]) -> None:
+    """Raises a ValueError if a symbolic tensor has no size on one of these axes."""
+    shape = _shape(tensor)
+    if any(len(shape) >= -axis and shape[axis] is None for axis in axes):
+        known = ", ".join(map(str, axes))
+        raise ValueError(
+            f"{caller} needs a known size on axis {known}; received shape {shape}.\n"
+            "  Fix: give Input the sizes, e.g. lamina.Input((4, 4))."
+        )
+
+
 def _is_float(tensor: KerasTensor) -> bool:
     return tensor.dtype != "string" and jnp.issubdtype(tensor.dtype, jnp.floating)

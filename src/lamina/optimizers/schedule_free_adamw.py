@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from lamina.core.variable import Array, Variable
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.steps import zeros_like
 
@@ -96,6 +97,16 @@ class ScheduleFreeAdamW(Optimizer):
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return schedule_free_adamw(self.beta_1, self.beta_2, self.epsilon, self.warmup_steps)
+
+    def _transformed(
+        self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
+    ) -> list[Array]:
+        # Weights may be read or set between `build` and the first step, which starts from them.
+        first = jnp.asarray(self.iterations) == 0
+        for v in variables:
+            point = self._slots["momentum"][id(v)]
+            point.assign(jnp.where(first, v.value, point.value))
+        return super()._transformed(gradients, variables, values, rate)
 
     def get_config(self) -> dict:
         return {
