@@ -349,7 +349,9 @@ class StopAt(lamina.callbacks.Callback):
         self.model.stop_predicting = number == self.number
 
 
-@pytest.mark.parametrize("data", [{"x": X, "y": X, "batch_size": 2}, {"x": endless()}], ids=["arrays", "generator"])
+@pytest.mark.parametrize(
+    "data", [{"x": X, "y": X, "batch_size": 2}, {"x": endless()}], ids=["arrays", "generator"]
+)
 def test_stop_evaluating_ends_evaluate_after_that_batch(model, data):
     stop = StopAt(1)
     loss = model.evaluate(**data, verbose=0, callbacks=[stop])
@@ -367,7 +369,9 @@ def test_stop_evaluating_ends_a_validation_and_not_the_training(model):
     assert model.history.history["val_loss"] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("data", [{"x": X, "batch_size": 4}, {"x": endless()}], ids=["arrays", "generator"])
+@pytest.mark.parametrize(
+    "data", [{"x": X, "batch_size": 4}, {"x": endless()}], ids=["arrays", "generator"]
+)
 def test_stop_predicting_ends_predict_with_the_outputs_so_far(model, data):
     stop = StopAt(1)
     assert model.predict(**data, verbose=0, callbacks=[stop]).shape == (8, 1)
