@@ -238,3 +238,10 @@ def test_an_unknown_axis_may_have_to_be_as_long_as_a_known_one(call, shapes):
         for K in (lamina, keras)
     ]
     assert results[0] == results[1]
+
+
+def test_a_symbolic_tensor_is_dense_and_says_so():
+    tensor = lamina.KerasTensor((2, 3), "float32", False, False, name="x")
+    assert (tensor.sparse, tensor.ragged, tensor.name) == (False, False, "x")
+    with pytest.raises(ValueError, match="no sparse or ragged tensors"):
+        lamina.KerasTensor((2, 3), sparse=True)

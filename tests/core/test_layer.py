@@ -675,3 +675,20 @@ def test_a_signature_names_the_arguments_of_init(name):
     cls = getattr(lamina.layers, name)
     told, own = inspect.signature(cls), inspect.signature(cls.__init__)
     assert list(told.parameters) == list(own.parameters)[1:]
+
+
+def test_a_layer_without_a_call_can_be_built():
+    class Inner(lamina.Layer):
+        def __init__(self):
+            super().__init__()
+            self.factor = self.add_weight(shape=(1,), name="factor")
+
+    class Holder(lamina.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+    layer = Holder()
+    layer.build(None)
+    assert layer.built
+    assert len(layer.weights) == 1

@@ -191,3 +191,11 @@ def test_what_comes_later_says_so():
 
     with pytest.raises(NotImplementedError, match="Meanwhile"):
         preprocess_input(np.ones((1, 2, 2, 3)))
+
+
+def test_a_state_tree_has_no_place_for_two_variables_of_one_path():
+    model = lamina.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="b")], name="net")
+    model.build((None, 2))
+    model.layers[1].kernel.path = model.layers[0].kernel.path
+    with pytest.raises(ValueError, match="Two variables have the path 'net/a/kernel'"):
+        model.get_state_tree()

@@ -92,3 +92,10 @@ def test_deserialize_makes_layers_only():
     record = lamina.optimizers.serialize(lamina.optimizers.SGD())
     with pytest.raises(ValueError, match="needs the class and config of a layer"):
         layers.deserialize(record)
+
+
+@pytest.mark.parametrize("safe_mode", [None, True, False])
+def test_a_config_is_read_alike_in_every_safe_mode(safe_mode):
+    config = layers.Lambda(doubled).get_config()
+    layer = layers.Lambda.from_config(config, {"doubled": doubled}, safe_mode=safe_mode)
+    np.testing.assert_array_equal(layer(X), 2 * X)

@@ -83,3 +83,18 @@ def test_tensors_that_do_not_fit_are_refused(call, message):
 def test_dot_axes_must_be_numbers():
     with pytest.raises(TypeError, match="axes must be a whole number or two"):
         layers.Dot(axes=(1, 2, 3))
+
+
+@pytest.mark.parametrize("layer", [layers.Add(), layers.Concatenate()])
+@pytest.mark.parametrize(
+    ("inputs", "masks", "words"),
+    [
+        (2, "mask", "takes a list of masks"),
+        ("x", [None, None], "takes a list of inputs"),
+        (2, [None], "needs one mask, or None, for each of 2 inputs; received 1"),
+    ],
+)
+def test_masks_that_do_not_belong_to_the_inputs_are_refused(layer, inputs, masks, words):
+    x = jnp.ones((2, 3))
+    with pytest.raises(ValueError, match=words):
+        layer.compute_mask([x, x] if inputs == 2 else x, x > 0 if masks == "mask" else masks)

@@ -433,3 +433,25 @@ def test_a_graph_that_refers_to_nothing_is_refused(history):
     config["layers"][-1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = history
     with pytest.raises(ValueError, match="graph"):
         Model.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"shape": (2, 4)}, r"shape=\(2, 4\) contradicts the tensor, which has shape \(3,\)"),
+        ({"batch_shape": (2, 4)}, r"batch_shape=\(2, 4\) contradicts"),
+        ({"batch_size": 5}, "batch_size=5 contradicts the tensor, which has batch_size 2"),
+        ({"dtype": "float16"}, "dtype='float16' contradicts"),
+    ],
+)
+def test_an_input_that_contradicts_its_tensor_is_refused(given, words):
+    tensor = lamina.KerasTensor((2, 3))
+    same = lamina.layers.InputLayer((3,), batch_size=2, dtype="float32", input_tensor=tensor)
+    assert same.output is tensor
+    with pytest.raises(ValueError, match=words):
+        lamina.layers.InputLayer(**given, input_tensor=tensor)
+
+
+def test_an_input_takes_one_batch_size():
+    with pytest.raises(ValueError, match="either batch_size or batch_shape"):
+        lamina.Input(batch_size=4, batch_shape=(2, 3))

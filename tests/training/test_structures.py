@@ -7,7 +7,9 @@ The numbers and names are those of Keras 3.15, where Keras takes the form.
 
 import functools
 from collections import OrderedDict, namedtuple
+from operator import add
 
+import jax
 import numpy as np
 import pytest
 
@@ -219,6 +221,30 @@ def test_the_user_s_loss_for_a_group_gets_the_group():
 
     y = {"n": [A, B], "m": C}
     assert measured("{n: [a, b], m: c}", y, {"n": gap})["loss"] == pytest.approx(1)
+
+
+def gap_of_all(y_true, y_pred):
+    """Sum of the absolute errors of a whole group of outputs, given in the outputs' form."""
+    return jax.tree.reduce(add, jax.tree.map(lambda t, p: abs(t - p), y_true, y_pred))
+
+
+@pytest.mark.parametrize(
+    ("form", "loss", "weights", "expected"),
+    [
+        ("{a, b}", [gap_of_all, {"a": "mse", "b": "mse"}], None,
+         {"loss": 14, "a_b_loss": 4, "a_loss": 1, "b_loss": 9}),
+        ("{a, b}", [gap_of_all, {"b": "mse"}], [2.0, {"b": 3.0}],
+         {"loss": 35, "a_b_loss": 4, "b_loss": 9}),
+        ("[a, b]", (gap_of_all, ["mse", "mse"]), (2.0, [1.0, 3.0]),
+         {"loss": 36, "a_b_loss": 4, "a_loss": 1, "b_loss": 9}),
+        ("AB", [gap_of_all, AB("mse", None)], None, {"loss": 5, "a_b_loss": 4, "a_loss": 1}),
+        ("{n: [a, b], m: c}", {"n": (gap_of_all, [None, "mse"]), "m": "mse"}, None,
+         {"loss": 49, "m_loss": 36, "n_loss": 4, "n/b_loss": 9}),
+    ],
+)  # fmt: skip
+def test_a_list_of_another_kind_holds_losses_of_the_whole_group(form, loss, weights, expected):
+    y = {"a": A, "b": B, "c": C} if "c" in form else {"a": A, "b": B}
+    assert measured(form, y, loss, loss_weights=weights) == approx(expected)
 
 
 @pytest.mark.parametrize(

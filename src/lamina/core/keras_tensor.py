@@ -67,9 +67,20 @@ class KerasTensor:
     # Above NumPy's and JAX's, so that `array * tensor` asks the tensor.
     __array_priority__ = 10_000
 
+    sparse = ragged = False  # as in Keras; tensors are dense, and their rows have one length
+
     def __init__(
-        self, shape: Sequence[int | None], dtype: Any = "float32", name: str | None = None
+        self,
+        shape: Sequence[int | None],
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        name: str | None = None,
     ):
+        if sparse or ragged:
+            raise ValueError(
+                "Lamina has no sparse or ragged tensors.\n  Fix: leave sparse and ragged out."
+            )
         self.shape = resolve_shape(shape)
         self.dtype = standardize_dtype(dtype)
         self.name = name or naming.auto_name(type(self))

@@ -23,6 +23,7 @@ from lamina.core.init_arguments import (
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
 from lamina.core.layer_state import LayerState, call_state
+from lamina.core.operation import Operation
 from lamina.core.stateless import stateless
 from lamina.core.text import is_text
 from lamina.core.threads import building
@@ -127,7 +128,9 @@ class Layer(LayerState):
         """
         if not _has_own_build(self) and (self._unseen or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            called = type(self).call is not Operation.call  # else there is nothing to follow
+            inside = self._flatten_layers(include_self=False)
+            if called and any(not layer.built for layer in inside):
                 with contextlib.nullcontext() if self._building else name_scope(self.name):
                     trace_spec(self.call, inputs)
                 self._forget_losses()

@@ -92,7 +92,7 @@ class Operation:
         outputs = self.compute_output_spec(*args, **kwargs)
         # A node needs outputs of its own, even if the operation returns its input as it is.
         outputs = jax.tree.map(
-            lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, t.name)), outputs
+            lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, name=t.name)), outputs
         )
         Node(self, args, kwargs, outputs)
         return outputs

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node
@@ -52,7 +53,13 @@ class InputLayer(Layer):
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise TypeError(f"Input: tensor must be symbolic; received {input_tensor!r}.")
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+            _check_like(input_tensor, shape, batch_size, batch_shape, dtype)
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        elif batch_size is not None and batch_shape is not None:
+            raise ValueError(
+                "Input takes either batch_size or batch_shape, and received both.\n"
+                "  Fix: give the size as batch_shape[0] alone."
+            )
         elif shape is not None and batch_shape is not None:
             raise ValueError("Input takes either shape or batch_shape, and received both.")
         elif shape is not None:
@@ -75,8 +82,19 @@ class InputLayer(Layer):
     def dtype(self) -> str:
         return self._dtype
 
-    def call(self, *args: Any) -> Any:
-        raise TypeError("An input layer only describes the input; it cannot be called.")
+    @property
+    def sparse(self) -> bool:
+        """False: inputs are dense."""
+        return False
+
+    @property
+    def ragged(self) -> bool:
+        """False: rows have one length."""
+        return False
+
+    def call(self, *args: Any) -> None:
+        if args:
+            raise TypeError("An input layer only describes the input; it cannot be called.")
 
     def compute_output_shape(self) -> tuple:
         return self.batch_shape
@@ -129,3 +147,21 @@ def Input(
         optional=optional,
     )
     return layer.output
+
+
+def _check_like(
+    tensor: KerasTensor, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any
+) -> None:
+    """Refuse what was given beside a tensor and contradicts it."""
+    given = {
+        "shape": (None if shape is None else resolve_shape(shape), tensor.shape[1:]),
+        "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),
+        "batch_shape": (None if batch_shape is None else resolve_shape(batch_shape), tensor.shape),
+        "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
+    }
+    for name, (value, own) in given.items():
+        if value is not None and value != own:
+            raise ValueError(
+                f"Input: {name}={value!r} contradicts the tensor, which has {name} {own!r}.\n"
+                f"  Fix: leave {name} out; the tensor has it."
+            )

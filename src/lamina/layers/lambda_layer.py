@@ -94,7 +94,16 @@ class Lambda(Layer):
         return config
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Lambda":
+    def from_config(
+        cls, config: dict, custom_objects: Mapping | None = None, safe_mode: bool | None = None
+    ) -> "Lambda":
+        """The layer of a config.
+
+        Args:
+            config: What `get_config` gave.
+            custom_objects: The user's own functions by name.
+            safe_mode: Accepted as in Keras; a config never holds code here.
+        """
         config = {**config, "arguments": registry.deserialize(config.get("arguments"))}
         for name in ("function", "output_shape", "mask"):
             if name == "function" or isinstance(config.get(name), dict):

@@ -45,7 +45,10 @@ class Merge(Layer):
         return _broadcast(input_shape)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if previous_mask is None or any(mask is None for mask in previous_mask):
+        if previous_mask is None:
+            return None
+        _check_masks(self._label, inputs, previous_mask)
+        if any(mask is None for mask in previous_mask):
             return None
         return reduce(ops.logical_or, previous_mask)  # symbolic ones, too
 
@@ -220,7 +223,10 @@ class Concatenate(Merge):
         return tuple(output)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+        if previous_mask is None:
+            return None
+        _check_masks(self._label, inputs, previous_mask)
+        if all(mask is None for mask in previous_mask):
             return None
         spread = []
         for x, mask in zip(inputs, previous_mask, strict=True):
@@ -371,6 +377,21 @@ def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
+
+
+def _check_masks(label: str, inputs: Any, masks: Any) -> None:
+    """One mask for each input, or None in its place."""
+    for name, given in (("inputs", inputs), ("masks", masks)):
+        if not _is_list(given):
+            raise ValueError(
+                f"{label}.compute_mask takes a list of {name} and received {given!r}.\n"
+                "  Fix: compute_mask([x, y], [mask_of_x, mask_of_y]), None for one without a mask."
+            )
+    if len(inputs) != len(masks):
+        raise ValueError(
+            f"{label}.compute_mask needs one mask, or None, for each of {len(inputs)} inputs; "
+            f"received {len(masks)}."
+        )
 
 
 def _shapes(inputs: Any) -> Any:

@@ -257,7 +257,7 @@ def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, 
 
     for node in nodes:
         args, kwargs = jax.tree.map(replaced, (node.args, node.kwargs))
-        copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, t.name), node.outputs)
+        copies = jax.tree.map(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
         Node(node.operation, args, kwargs, copies)
         for old, copy in zip(node.output_tensors, jax.tree.leaves(copies), strict=True):
             new[Graph.key(old)] = copy

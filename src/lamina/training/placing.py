@@ -110,6 +110,9 @@ def _placed(place: Places, loss: Any, for_each: bool = False) -> Iterator[tuple[
         place = place.tensors[0]
     if _is_identifier(loss):
         yield from ((tensor, loss) for tensor in (place.tensors if for_each else [place]))
+    elif place.index is None and _of_the_whole(place, loss):
+        for one in loss:  # a plain one takes all outputs of the group together
+            yield from _placed(place, one)
     elif place.index is None:
         for child, of_child in parts(place, loss, "loss", _is_identifier):
             yield from _placed(child, of_child)
@@ -118,6 +121,25 @@ def _placed(place: Places, loss: Any, for_each: bool = False) -> Iterator[tuple[
     else:
         for one in loss:  # several losses of one output are added
             yield from _placed(place, one)
+
+
+def _of_the_whole(place: Places, loss: Any) -> bool:
+    """Whether a list holds losses of a whole group of outputs, and not one for each of them.
+
+    It does where the group is of another kind, e.g. a tuple or a dict, and a part has its form.
+    """
+    if by_name(loss) is not None or place.kind is None or isinstance(loss, place.kind):
+        return False
+    return any(
+        isinstance(part, place.kind) and not _is_identifier(part) and _fits(place, part)
+        for part in loss
+    )
+
+
+def _fits(place: Places, part: Any) -> bool:
+    if isinstance(part, Mapping):
+        return set(part) <= set(place.children)
+    return len(part) == len(place.children)
 
 
 def _beside(loss: Any, weights: Any) -> Any:
@@ -135,7 +157,7 @@ def _beside(loss: Any, weights: Any) -> Any:
         return None
     row = [_beside(one, weight) for one, weight in zip(loss, weights, strict=True)]
     missing = any(a is None and b is not None for a, b in zip(row, loss, strict=True))
-    return None if missing else type(loss)(*row) if hasattr(loss, "_fields") else row
+    return None if missing else _like(loss, row)
 
 
 def _each_with(loss: Any, weight: Any) -> Any:
@@ -145,5 +167,11 @@ def _each_with(loss: Any, weight: Any) -> Any:
         return _Weighted(loss, weight)
     if isinstance(loss, Mapping):
         return {key: _each_with(one, weight) for key, one in loss.items()}
-    row = [_each_with(one, weight) for one in loss]
-    return type(loss)(*row) if hasattr(loss, "_fields") else row
+    return _like(loss, [_each_with(one, weight) for one in loss])
+
+
+def _like(loss: Any, row: list) -> Any:
+    """The list as a list, tuple or namedtuple, whichever the losses are."""
+    if hasattr(loss, "_fields"):
+        return type(loss)(*row)
+    return tuple(row) if isinstance(loss, tuple) else row

@@ -21,6 +21,9 @@ def state_tree(groups: Mapping[str, list[Variable]], value_format: str = "backen
     Args:
         groups: Variables by the name of their group, e.g. `"trainable_variables"`.
         value_format: `"backend_tensor"` for JAX arrays, `"numpy_array"` for NumPy's.
+
+    Raises:
+        ValueError: If two variables of a group have one path: one of them would be lost.
     """
     if value_format not in _FORMATS:
         raise ValueError(
@@ -69,6 +72,12 @@ def _nested(variables: list[Variable], convert: Any) -> dict:
         inner = tree
         for folder in folders:
             inner = inner.setdefault(folder, {})
+        if leaf in inner:
+            raise ValueError(
+                f"Two variables have the path {variable.path!r}, and the tree has place for one.\n"
+                "  Likely cause: two layers have one name.\n"
+                "  Fix: give each a name of its own, such as Dense(8, name='hidden')."
+            )
         inner[leaf] = convert(variable.value)
     return tree
 

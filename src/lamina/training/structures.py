@@ -47,6 +47,7 @@ class Places:
         self.keyed = False  # whether the keys are names, and not places in a list
         self.by_key = False  # whether it is the entry of a dict
         self.in_order = True  # whether the user wrote the keys in the order of `children`
+        self.kind: type | None = None  # of a structure: list, tuple, dict …
         paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(structure)]
         if names is None or len(names) != len(paths):
             names = [None] * len(paths)  # type: ignore[list-item]
@@ -69,6 +70,7 @@ class Places:
         return self.children[key]
 
     def _note_order(self, written: Any) -> None:
+        self.kind = type(written) if self.children else None
         if isinstance(written, dict):
             self.in_order = [key for key in written if key in self.children] == [*self.children]
         for key, child in self.children.items():
@@ -105,6 +107,8 @@ class Places:
     @property
     def label(self) -> str:
         """What stands before `_loss` in the logs: `a`, or `n/a` within a dict's entry `n`."""
+        if not self.path and self.children:  # all outputs together
+            return "_".join(child.label for child in self.children.values())
         path = list(self.path)
         if self.name is not None and not self.by_key:
             path[-1:] = [self.name]

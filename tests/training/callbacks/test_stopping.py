@@ -219,3 +219,9 @@ def test_an_improvement_may_be_defined_by_a_subclass(model, train):
     stopping = Close("loss", patience=5)
     train([stopping], model, [{"loss": n} for n in (3.0, 0.5, 1.2, 2.0)])
     assert stopping.best == 1.2
+
+
+def test_a_number_in_an_array_of_one_is_a_number(model, train):
+    stopping = EarlyStopping("f1_score", mode="max")
+    train([stopping], model, [{"f1_score": np.array([0.25], "float32")}])
+    assert stopping.best == 0.25

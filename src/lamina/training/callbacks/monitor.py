@@ -83,7 +83,8 @@ class Watch:
                 return None
             raise ValueError(self._missing(logs, validated))
         try:
-            return float(found)
+            # F1Score of one class has an axis, of size 1.
+            return float(found.item() if getattr(found, "size", 0) == 1 else found)
         except (TypeError, ValueError):
             raise ValueError(
                 f"{self.owner} needs {self.monitor!r} to be one number; received {found!r}."
