@@ -6,6 +6,7 @@ and those are tried, too.
 
 import re
 import traceback
+import warnings
 from typing import NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import keras
 import numpy
 import numpy as np
+import pandas
 import pytest
 
 import lamina
@@ -78,7 +80,12 @@ def names():
         **{"lamina": lamina, "numpy": numpy, "x": X.copy(), "y": Y.copy(), "model": classifier()},
         **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
         **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs, "tokens": tokens},
-        **{"classifier": classifier, "compiled": compiled, "keep": np.arange(12) % 2 > 0},
+        **{
+            "pandas": pandas,
+            "classifier": classifier,
+            "compiled": compiled,
+            "keep": np.arange(12) % 2 > 0,
+        },
         **{"Dense": lamina.layers.Dense, "layers": lamina.layers, "losses": lamina.losses},
     }
 
@@ -99,6 +106,46 @@ class Case(NamedTuple):
 
 
 WRONG_X = {
+    "a function": Case("x, rows = lambda: rows, x", ["not what it returns"], "x = x()"),
+    "a path": Case("x = 'data.csv'", ["the name of a file", "x = pandas.read_csv(x)"]),
+    "a set": Case("x = {1, 2}", ["a set, which has no order"]),
+    "samples one by one": Case(
+        "x = map(list, x)", ["which gives batches"], "x = numpy.array(list(x))"
+    ),
+    "pairs": Case(
+        "x, y = list(zip(x, y)), None",
+        ["x is a list of 12 pairs"],
+        "x, y = map(numpy.stack, zip(*x))",
+    ),
+    "x and y in one argument": Case(
+        "model = compiled([Dense(3, 'softmax')], model.loss); x, y = (x, y), None",
+        ["x and y in one argument", "model.fit(*x)"],
+    ),
+    "masked values": Case(
+        "x = numpy.ma.masked_array(x, x == x[1, 2])",
+        ["1 masked value, the first at x[1, 2]"],
+        "x = x.filled(0)",
+    ),
+    "records": Case(
+        "x = numpy.array([(1, 2, 3, 4)] * 12, [(c, 'f4') for c in 'abcd'])",
+        ["records with the fields 'a', 'b', 'c', 'd'"],
+        "x = numpy.stack([x[name] for name in x.dtype.names], axis=-1)",
+    ),
+    "durations": Case(
+        "x = numpy.ones((12, 4), 'timedelta64[D]')",
+        ["x holds dates or times"],
+        "x = x.astype('timedelta64[s]').astype('float32')",
+    ),
+    "words among numbers": Case(
+        "x = numpy.array([[1, 'red'], [2, 'blue']] * 6, object); "
+        "model = compiled([Dense(3, 'softmax')], model.loss)",
+        ["for example 'red'", "columns of words"],
+        "x = pandas.get_dummies(pandas.DataFrame(x).infer_objects())",
+    ),
+    "a column of arrays": Case(
+        "x = pandas.Series(list(x))", ["each value is itself an array"], "x = numpy.stack(x)"
+    ),
+    "no columns": Case("x = x[:, :0]; model = compiled([Dense(3)], 'mse')", ["hold no numbers"]),
     "too few columns": Case(
         "x = x[:, :3]",
         ["takes arrays of shape (samples, 4)", "x of shape (12, 3)"],
@@ -244,6 +291,21 @@ WRONG_Y = {
     "beyond 32 bits": Case(
         "model = regressor(); y = y + 2**40", ["beyond the 32 bits"], "y = y.astype('float32')"
     ),
+    "masked values": Case(
+        "y = numpy.ma.masked_array(y, y == 2)",
+        ["y has 4 masked values, the first at y[2]"],
+        "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1); x, y = x[keep], y[keep]",
+        "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1)",
+    ),
+    "an iterator": Case("y = map(int, y)", ["y is a map"], "y = numpy.array(list(y))"),
+    "numbers as text": Case(
+        "y = y.astype(str)", ["read from a file as text"], "y = numpy.asarray(y, 'int32')"
+    ),
+    "words and numbers": Case(
+        "y = numpy.array([1, 'a', 'b'] * 4, object)",
+        ["y holds text", "'a'"],
+        "names, y = numpy.unique(numpy.asarray(y, str), return_inverse=True)",
+    ),
     "none": Case("y = None", ["sparse_categorical_crossentropy", "y is None"]),
     "fewer than samples": Case("y = y[:8]", ["(12, 4)", "(8,)", "one row per sample"]),
     "a metric for other labels": Case(
@@ -383,6 +445,54 @@ def assert_explained(case):
         assert (case.printed or case.fix) in message
         exec(case.fix, scope)
         exec(FIT, scope)
+
+
+@pytest.mark.parametrize(
+    ("loss", "swapped"),
+    [
+        ("sparse_categorical_crossentropy", "x, y = y, images"),
+        ("categorical_crossentropy", "x, y = numpy.eye(3)[y], images"),
+    ],
+)
+def test_x_and_y_that_changed_places_are_told_from_a_wrong_output_layer(loss, swapped):
+    scope = names()
+    make = f"model = compiled([layers.Flatten(), Dense(3, 'softmax')], {loss!r})"
+    exec(f"{make}; {swapped}", scope)
+    message = message_of(FIT, scope, harmless=False)
+    assert "x and y seem to have changed places: model 'net' ends in 3 outputs" in message
+    assert "Fix: x, y = y, x, with the model made anew." in message
+    exec(f"{make}; x, y = y, x; {FIT}", scope)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i4", "longdouble"])
+def test_numbers_of_any_size_and_byte_order_are_taken_as_they_are(dtype):
+    model = regressor()
+    rows = np.arange(48).reshape(12, 4)
+    expected = model.predict(rows.astype("float32"), verbose=0)
+    np.testing.assert_array_equal(model.predict(rows.astype(dtype), verbose=0), expected)
+
+
+def test_a_masked_array_without_masked_values_is_an_array():
+    model = regressor()
+    masked = np.ma.masked_array(X, np.zeros_like(X, bool))
+    np.testing.assert_array_equal(model.predict(masked, verbose=0), model.predict(X, verbose=0))
+
+
+def test_a_warning_from_inside_a_step_points_at_the_line_of_the_user():
+    model = regressor(3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, X[:, :1], verbose=0)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_warning_from_a_thread_that_reads_ahead_points_at_the_line_of_the_user():
+    model = regressor()
+    once = iter([(X, X[:, :1])])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.fit(X, X[:, :1], epochs=2, validation_data=once, validation_steps=1, verbose=0)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("argument", WRONG_ARGUMENT)

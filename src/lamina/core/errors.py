@@ -3,6 +3,8 @@
 import difflib
 import sys
 import textwrap
+import threading
+import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -11,13 +13,50 @@ class LaminaWarning(UserWarning):
     """Something works, but probably not as meant; the text says what to do."""
 
 
+# Modules whose frames lie between the user's line and Lamina's: JAX while it traces a step.
+_BETWEEN = {"lamina", "jax", "contextlib", "functools"}
+
+
 def frames_to_user() -> int:
     """The `stacklevel` with which a warning points at the code that called Lamina."""
     frame: Any = sys._getframe(1)
     level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("lamina."):
+    while frame is not None and _is_between(frame):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def warn_at_user(message: str) -> None:
+    """Warn at the line of the user's that led here, from a thread of Lamina's own, too."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _is_between(frame):
+        frame = frame.f_back
+    if frame is not None and frame.f_globals.get("__name__") == "threading":
+        # The data are read ahead, for a call that the main thread waits in.
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        while frame is not None and (_is_between(frame) or _module(frame) in _WAITING):
+            frame = frame.f_back
+    if frame is None:
+        warnings.warn(message, LaminaWarning, stacklevel=2)
+        return
+    warnings.warn_explicit(
+        message,
+        LaminaWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+_WAITING = {"threading", "queue", "concurrent"}
+
+
+def _module(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _is_between(frame: Any) -> bool:
+    return _module(frame) in _BETWEEN
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -205,7 +205,8 @@ def refuse_text(structure: Any) -> None:
         if isinstance(leaf, KerasTensor) and leaf.dtype == "string":
             raise TypeError(
                 f"The input {leaf.name!r} is text, and this computes with numbers.\n"
-                "  Fix: put a TextVectorization or StringLookup layer before it."
+                "  Fix: put a TextVectorization or StringLookup layer before it; or, if it is "
+                "numbers written as text, x = numpy.asarray(x, 'float32')."
             )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.text import as_values, is_text
+from lamina.training.no_data import plain, refuse_no_data, refuse_text
 from lamina.training.sparse import SparseRows, dense, is_sparse
 from lamina.training.tables import is_column, is_table, rows_of_table
 
@@ -27,6 +28,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
         return value
     if text and is_text(value):
         return np.atleast_1d(as_values(value, what))
+    refuse_no_data(value, what)
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu().numpy()
     elif is_table(value) or is_column(value):
@@ -42,6 +44,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
             value = np.asarray(value)
         except ValueError as error:
             raise _ragged(what) from error
+    value = plain(value, what)
     kind = value.dtype.kind
     if kind == "O" and value.size and isinstance(value.flat[0], dict):
         raise TypeError(
@@ -53,9 +56,10 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     if kind in "OUST":
         value = _from_objects(value, what)
     elif kind not in "biufcV":
+        steps, unit = ("timedelta64[s]", "seconds") if kind == "m" else ("datetime64[D]", "days")
         raise TypeError(
             f"{what} holds dates or times ({value.dtype}), and a network computes with numbers.\n"
-            f"  Fix: {what} = {what}.astype('datetime64[D]').astype('float32') counts days."
+            f"  Fix: {what} = {what}.astype({steps!r}).astype('float32') counts {unit}."
         )
     if value.dtype == np.float64:
         return value.astype(config.floatx())
@@ -82,14 +86,8 @@ def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
             return value.astype(config.floatx())
         except (TypeError, ValueError):
             pass
-    example = value.reshape(-1)[0] if value.size else ""
-    raise TypeError(
-        f"{what} holds text or objects (for example {str(example)[:40]!r}), and a network "
-        "computes with numbers.\n"
-        "  Likely cause: class names instead of class numbers, or a column of words.\n"
-        f"  Fix: names, {what} = numpy.unique({what}, return_inverse=True) turns names into "
-        "numbers."
-    )
+    refuse_text(value, what)
+    return value
 
 
 def _holds_rows(value: np.ndarray) -> bool:
@@ -164,6 +162,12 @@ def number_of_samples(*structures: Any) -> int:
                     f"  Fix: {name} = numpy.array([{name}]) makes it one sample."
                 )
             sizes.setdefault(leaf.shape[0], f"{name} of shape {tuple(leaf.shape)}")
+            if name == "x" and leaf.shape[0] and 0 in leaf.shape:
+                raise ValueError(
+                    f"x has shape {tuple(leaf.shape)}: its samples hold no numbers.\n"
+                    "  Likely cause: a table from which all columns were dropped.\n"
+                    "  Fix: look at x.shape after each step that makes it."
+                )
     x = structures[0]
     if len(sizes) > 1 and isinstance(x, tuple) and len(x) > 1 and len(x) in sizes:
         raise ValueError(

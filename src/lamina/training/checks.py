@@ -1,7 +1,6 @@
 """What can be known to be wrong before the first step is said before the first step."""
 
 import inspect
-import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config, structure
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.errors import warn_at_user
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
 from lamina.core.text import Prepared
@@ -21,7 +20,7 @@ from lamina.training.label_checks import readable
 
 def warn(message: str) -> None:
     """Say something that concerns this call, at the line of the user's that made it."""
-    warnings.warn(message, LaminaWarning, stacklevel=frames_to_user())
+    warn_at_user(message)
 
 
 def warn_once(key: str, message: str, model: Any) -> None:
@@ -29,7 +28,7 @@ def warn_once(key: str, message: str, model: Any) -> None:
     said = vars(model).setdefault("_said", set())
     if key not in said:
         said.add(key)
-        warnings.warn(message, LaminaWarning, stacklevel=frames_to_user())
+        warn_at_user(message)
 
 
 def compiled(model: Any, what: str) -> None:
@@ -254,10 +253,9 @@ def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
         fits = len(known_inputs) == 1 and _fits(other, wanted) and not _fits(shape, wanted)
         wants = f"takes inputs of shape {readable(wanted)}"
     else:
-        units = [getattr(layer, "units", None) for layer in model.layers[-1:]]
-        thin = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-        fits = thin and len(other) > 1 and other[1] > 1 and units == [1]
-        wants = "ends in one output"
+        units = next((getattr(layer, "units", None) for layer in model.layers[-1:]), None)
+        fits = _is_target(given[0], units) and len(other) > 1 and other[1:] not in ((1,), (units,))
+        wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
         fix += ", with the model made anew" if model.built else ""
     if not fits:
         return None
@@ -266,6 +264,29 @@ def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
         f"  Received: x of shape {shape}, y of shape {other}.\n"
         f"  Fix: {fix}."
     )
+
+
+def _is_target(array: Any, units: Any) -> bool:
+    """Whether an array could be the targets of so many outputs: numbers, classes or one-hot."""
+    shape = np.shape(array)
+    if not isinstance(units, int):
+        return False
+    if len(shape) == 2 and shape[1] == units > 1:
+        return bool(np.isin(np.asarray(array), (0, 1)).all())
+    thin = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return thin and (units == 1 or np.asarray(array).dtype.kind in "iub")
+
+
+def pair_of_arrays(model: Any, x: Any) -> None:
+    """Refuse (x, y) given as one argument, to a model of which no inputs are known."""
+    if not isinstance(x, tuple) or len(x) not in (2, 3) or hasattr(x, "_fields"):
+        return
+    if len({np.shape(part)[:1] for part in jax.tree.leaves(x)}) == 1:
+        raise ValueError(
+            f"x holds {len(x)} arrays, y is None, and model {model.name!r} has one input.\n"
+            "  Likely cause: x and y in one argument.\n"
+            "  Fix: model.fit(*x)."
+        ) from None
 
 
 def finite(structure: Any, what: str, where: str = "") -> None:
@@ -346,7 +367,8 @@ def targets_given(model: Any, y: Any, where: str = "") -> None:
         raise ValueError(
             f"{where}model {model.name!r} was compiled with the loss {name}, which compares the "
             "outputs with targets, and y is None.\n"
-            "  Fix: give x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val))."
+            "  Fix: give x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val)) or "
+            "model.evaluate(x, y)."
         )
 
 

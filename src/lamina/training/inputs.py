@@ -17,6 +17,7 @@ from lamina.training.arrays import (
 )
 from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
 from lamina.training.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
+from lamina.training.no_data import refuse_no_data
 from lamina.training.py_dataset import PyDataset
 from lamina.training.replayed import Replayed
 from lamina.training.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
@@ -64,9 +65,14 @@ def make_feed(
     if is_source(x):
         if y is not None or sample_weight is not None:
             what = "y" if y is not None else "sample_weight"
+            if isinstance(x, (set, frozenset)):
+                refuse_no_data(x, "x")
+            alone = ""
+            if not isinstance(x, PyDataset) and not hasattr(x, "batch"):
+                alone = "\n  If it gives single samples instead: x = numpy.array(list(x))."
             raise ValueError(
                 f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
-                "out.\n  Fix: model.fit(x), with batches that hold all of them."
+                f"out.\n  Fix: model.fit(x), with batches that hold all of them.{alone}"
             )
         if steps is None and getattr(x, "endless", False):
             raise ValueError(
@@ -78,6 +84,8 @@ def make_feed(
             stream.steps = limited(stream.steps, steps_limit, "steps an epoch")
         return stream
     x = first_of_one(x)
+    if y is None:
+        _refuse_pairs(x)
     for name, given in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         refuse_gaps(given, name)
     x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", text=True)
@@ -104,6 +112,17 @@ def make_feed(
     if steps_limit is not None:
         feed.steps = limited(feed.steps, steps_limit, "steps an epoch")
     return feed
+
+
+def _refuse_pairs(x: Any) -> None:
+    """Refuse a list of (sample, label), which other libraries take."""
+    if not isinstance(x, list) or not x or not all(type(part) is tuple for part in x):
+        return
+    if all(len(part) == 2 and np.ndim(part[0]) > 0 and np.ndim(part[1]) == 0 for part in x):
+        raise ValueError(
+            f"x is a list of {len(x)} pairs, and a model takes all samples together and all "
+            "labels together.\n  Fix: x, y = map(numpy.stack, zip(*x))."
+        )
 
 
 def default_batch_size(model: Any) -> int:
@@ -251,7 +270,7 @@ def is_source(x: Any) -> bool:
     """Whether x gives batches, rather than being the data itself."""
     if isinstance(x, PyDataset):
         return True
-    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str)) or x is None:
+    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str, range)) or x is None:
         return False
     if hasattr(x, "__array__") or hasattr(x, "to_numpy") or is_sparse(x):
         return False

@@ -32,6 +32,7 @@ from lamina.training.inputs import (
     with_batch_axis,
 )
 from lamina.training.interrupt import Interrupt
+from lamina.training.no_data import is_path, refuse_no_data
 from lamina.training.pending import PendingLogs, Reading
 from lamina.training.program import Outcome, batch_at
 from lamina.training.progress import Progress, choose_progress
@@ -438,6 +439,10 @@ class Loop:
     def _feed(
         self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, *others: Any
     ) -> Feed:
+        for given, what in ((y, "y"), (sample_weight, "sample_weight")):
+            refuse_no_data(given, what)
+        if is_path(x):
+            refuse_no_data(x, "x")
         if hasattr(x, "shape"):
             checks.samples_in_input(self.model, x, y)
             with_batch_axis(self.model, x, refuse=True)
@@ -469,7 +474,9 @@ class Loop:
             if model.compares_targets(training):
                 checks.targets_given(model, y, where)
                 checks.objectives(model, y, sample_weight)
-        except ValueError:
+        except (ValueError, TypeError):
+            if y is None and not known_inputs:
+                checks.pair_of_arrays(model, x)
             changed = checks.changed_places(model, known_inputs, x, y)
             if changed is None:
                 raise

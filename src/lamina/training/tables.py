@@ -91,7 +91,10 @@ def _numbers(column: Any, what: str) -> np.ndarray:
         f"{what} = {what}.astype('category').cat.codes numbers the values from 0; "
         "pandas.get_dummies makes a column of 0 and 1 for each."
     )
-    if any(_is_number(value) and value is not None for value in values):
+    if all(np.ndim(value) or isinstance(value, (list, tuple)) for value in values):
+        cause = "each value is itself an array"
+        fix = f"{what.partition('[')[0]} = numpy.stack({what})."
+    elif any(_is_number(value) and value is not None for value in values):
         cause = "a word among the numbers of a column"
         fix = (
             f"numbers = pandas.to_numeric({what}, errors='coerce')\n"

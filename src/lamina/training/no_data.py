@@ -1,0 +1,138 @@
+"""What is given in place of an array of numbers, and the line that makes one of it."""
+
+import os
+import types
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
+
+
+def refuse_no_data(value: Any, what: str) -> None:
+    """Refuse a function, a path or an iterator, each with the step that is missing.
+
+    Args:
+        value: What the user gave.
+        what: Name for messages: `"x"`, `"y"`.
+
+    Raises:
+        TypeError: If it is one of them.
+    """
+    if isinstance(value, _FUNCTIONS):
+        name = getattr(value, "__name__", "") or type(value).__name__
+        raise TypeError(
+            f"{what} is the function {name!r} itself, and not what it returns.\n"
+            f"  Fix: {what} = {what}()."
+        )
+    if is_path(value) or isinstance(value, str):
+        raise TypeError(
+            f"{what} is text or a path, {str(value)[:60]!r}, and no numbers.\n"
+            f"  Likely cause: the name of a file in place of what it holds.\n"
+            f"  Fix: read the file first, e.g. {what} = pandas.read_csv({what})."
+        )
+    if isinstance(value, (set, frozenset)):
+        raise TypeError(
+            f"{what} is a {type(value).__name__}, which has no order, so that no row of it has a "
+            f"place.\n  Fix: {what} = sorted({what})."
+        )
+    if isinstance(value, Iterable) and not hasattr(value, "__getitem__"):
+        if hasattr(value, "__array__") or hasattr(value, "to_numpy"):
+            return
+        raise TypeError(
+            f"{what} is a {type(value).__name__}, which gives one thing after another and is no "
+            f"array.\n  Fix: {what} = numpy.array(list({what}))."
+        )
+
+
+def is_path(value: Any) -> bool:
+    """Whether something is the path of a file; text may be one, if it ends like one."""
+    if isinstance(value, str):
+        return " " not in value and bool(os.path.splitext(value)[1])
+    return isinstance(value, os.PathLike)
+
+
+def plain(value: np.ndarray, what: str) -> np.ndarray:
+    """An array of a kind that JAX does not know, as one that it knows.
+
+    Raises:
+        TypeError: For records, whose fields are columns of one name each.
+        ValueError: For masked arrays with something behind the mask.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        hidden = int(np.ma.count_masked(value))
+        if hidden:
+            row = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0])
+            values = f"{hidden} masked {'value' if hidden == 1 else 'values'}"
+            keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
+            zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
+            raise ValueError(
+                f"{what} has {values}, the first at {what}{list(row)}, and a network needs a "
+                "number in each place.\n"
+                f"  Fix: leave those rows out:\n  {keep}\n  x, y = x[keep], y[keep]{zeros}"
+            )
+        value = value.data
+    if value.dtype.names:
+        raise TypeError(
+            f"{what} is an array of records with the fields "
+            f"{', '.join(map(repr, value.dtype.names))}, and a network takes a row of numbers.\n"
+            f"  Fix: {what} = numpy.stack([{what}[name] for name in {what}.dtype.names], axis=-1)."
+        )
+    if value.dtype.kind == "f" and value.dtype.itemsize > 8:
+        value = value.astype(np.float64)
+    if not value.dtype.isnative:
+        value = value.astype(value.dtype.newbyteorder("="))
+    return value
+
+
+def refuse_text(value: np.ndarray, what: str) -> None:
+    """Refuse an array of words, or of words among numbers."""
+    words = [part for part in value.reshape(-1) if not _is_number(part)]
+    if not words:
+        words = [*value.reshape(-1)[:1]]
+    first, fix = str(words[0])[:40] if words else "", _numbers_of(value, words, what)
+    raise TypeError(
+        f"{what} holds text or objects (for example {first!r}), and a network computes with "
+        f"numbers.\n{fix}"
+    )
+
+
+def _numbers_of(value: np.ndarray, words: list, what: str) -> str:
+    """The likely cause and the line to type."""
+    if value.ndim > 1 and value.dtype.kind == "O" and len(words) < value.size:
+        return (
+            "  Likely cause: a table with columns of words.\n"
+            f"  Fix: {what} = pandas.get_dummies(pandas.DataFrame({what}).infer_objects()) makes a "
+            "column of 0 and 1 for each word."
+        )
+    if words and all(isinstance(word, (str, bytes)) and _reads_as_number(word) for word in words):
+        kind = "int32" if all(str(_text(word)).strip("+- ").isdigit() for word in words) else (
+            "float32"
+        )  # fmt: skip
+        return (
+            "  Likely cause: numbers that were read from a file as text.\n"
+            f"  Fix: {what} = numpy.asarray({what}, {kind!r})."
+        )
+    text = f"{what}" if value.dtype.kind != "O" else f"numpy.asarray({what}, str)"
+    return (
+        "  Likely cause: class names instead of class numbers, or a column of words.\n"
+        f"  Fix: names, {what} = numpy.unique({text}, return_inverse=True) turns names into "
+        "numbers."
+    )
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, (bool, int, float, complex, np.number, np.bool_))
+
+
+def _text(word: Any) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+
+
+def _reads_as_number(word: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(_text(word))))
+    except ValueError:
+        return False
