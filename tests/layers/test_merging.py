@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 from lamina.core import masking
 
@@ -98,3 +99,10 @@ def test_masks_that_do_not_belong_to_the_inputs_are_refused(layer, inputs, masks
     x = jnp.ones((2, 3))
     with pytest.raises(ValueError, match=words):
         layer.compute_mask([x, x] if inputs == 2 else x, x > 0 if masks == "mask" else masks)
+
+
+def test_masks_with_values_may_belong_to_inputs_without():
+    x, y = lamina.Input((2,)), lamina.Input((2,))
+    masks = [lamina.Variable([[1.0, 0.0]]), lamina.Variable([[0.0, 0.0]])]
+    assert layers.Concatenate(axis=1).compute_mask([x, y], masks).tolist() == [True]
+    assert layers.Concatenate(axis=0).compute_mask([x, y], masks).tolist() == [True, False]

@@ -450,3 +450,43 @@ def test_any_stack_comes_back_as_it_was(tmp_path, makers, with_input):
 
 def same_shapes(one, other):
     return [w.shape for w in one.get_weights()] == [w.shape for w in other.get_weights()]
+
+
+class OwnArguments(lamina.Sequential):
+    def compile(self, optimizer, factor):
+        super().compile(optimizer, "mse")
+        self.factor = factor
+
+
+class FewerArguments(lamina.Sequential):
+    def compile(self, optimizer, loss):
+        super().compile(optimizer, loss, metrics=["mae"])
+
+
+class WithTheFix(OwnArguments):
+    def get_compile_config(self):
+        return {**super().get_compile_config(), "factor": self.factor}
+
+    def compile_from_config(self, config):
+        self.compile(config["optimizer"], config["factor"])
+
+
+def saved_and_opened(cls, path, *arguments):
+    model = cls([lamina.Input((3,)), lamina.layers.Dense(2)])
+    model.compile(*arguments)
+    model.save(path)
+    return load_model(path, custom_objects={cls.__name__: cls})
+
+
+def test_a_compile_with_arguments_of_its_own_is_left_to_the_user(tmp_path):
+    with pytest.warns(LaminaWarning, match=r"comes uncompiled: its compile\(optimizer, factor\)"):
+        model = saved_and_opened(OwnArguments, tmp_path / "model.keras", "sgd", 3)
+    assert not model.compiled
+    model = saved_and_opened(WithTheFix, tmp_path / "model.keras", "sgd", 3)
+    assert model.compiled
+    assert model.factor == 3
+
+
+def test_a_compile_with_fewer_arguments_is_called_with_those(tmp_path):
+    model = saved_and_opened(FewerArguments, tmp_path / "model.keras", "sgd", "mae")
+    assert (type(model.optimizer).__name__, model.loss) == ("SGD", "mae")

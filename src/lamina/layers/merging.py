@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
-from lamina.ops import nn, numpy as ops
+from lamina.ops import core, nn, numpy as ops
 
 
 class Merge(Layer):
@@ -230,6 +230,9 @@ class Concatenate(Merge):
             return None
         spread = []
         for x, mask in zip(inputs, previous_mask, strict=True):
+            if mask is not None and _covers(mask, x):
+                spread.append(core.cast(mask, "bool"))
+                continue
             everywhere = ops.ones_like(x, dtype="bool")
             if mask is not None:
                 while len(mask.shape) < len(x.shape):
@@ -377,6 +380,12 @@ def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
+
+
+def _covers(mask: Any, x: Any) -> bool:
+    """Whether a mask has an entry for every number of a tensor."""
+    sizes = zip(mask.shape, x.shape, strict=False)
+    return len(mask.shape) == len(x.shape) and all(n is None or m == n for m, n in sizes)
 
 
 def _check_masks(label: str, inputs: Any, masks: Any) -> None:

@@ -41,6 +41,18 @@ def compiled(model: Any, what: str) -> None:
         )
 
 
+def not_compiled(model: Any) -> None:
+    """Warn that a model from a file is not compiled, since its `compile` is one of its own."""
+    cls = type(model).__name__
+    arguments = ", ".join(list(inspect.signature(type(model).compile).parameters)[1:])
+    warn(
+        f"{cls} {model.name!r} comes uncompiled: its compile({arguments}) has arguments of its "
+        "own, and the file does not have them.\n"
+        f"  Fix: call compile after loading, or write {cls}.get_compile_config() and "
+        f"{cls}.compile_from_config(config)."
+    )
+
+
 def fits_in_budget(size: int, samples: int) -> None:
     """Warn that one batch alone takes more than may stay on the device.
 

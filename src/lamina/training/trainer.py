@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -219,8 +220,16 @@ class Trainer(Layer):
             return None
 
     def compile_from_config(self, config: dict) -> None:
-        """Compile with what `get_compile_config` gave, and make the optimizer's variables."""
-        known = {k: v for k, v in config.items() if k in _COMPILE_ARGUMENTS and v is not None}
+        """Compile with what `get_compile_config` gave, and make the optimizer's variables.
+
+        A class whose `compile` has arguments of its own overrides this as well: of what they were,
+        the config knows nothing.
+        """
+        taken = _taken_by(type(self).compile)
+        if taken is None:
+            checks.not_compiled(self)
+            return
+        known = {k: v for k, v in config.items() if k in taken and v is not None}
         self.compile(**registry.deserialize(known))
         if self.built and isinstance(self.optimizer, Optimizer):
             self.optimizer.build(self.trainable_variables)
@@ -805,3 +814,12 @@ def _are_metrics(given: Any) -> bool:
 
 def _batch_size(x: Any) -> int:
     return jax.tree.leaves(x)[0].shape[0]
+
+
+def _taken_by(compile: Callable) -> set[str] | None:
+    """The usual arguments that a `compile` takes; None where it has others beside them."""
+    _, *parameters = inspect.signature(compile).parameters.values()
+    named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    if not named <= set(_COMPILE_ARGUMENTS):
+        return None
+    return set(_COMPILE_ARGUMENTS) if any(p.kind is p.VAR_KEYWORD for p in parameters) else named
