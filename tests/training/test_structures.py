@@ -228,6 +228,20 @@ def gap_of_all(y_true, y_pred):
     return jax.tree.reduce(add, jax.tree.map(lambda t, p: abs(t - p), y_true, y_pred))
 
 
+@pytest.mark.parametrize("kind", [list, tuple, dict, AB])
+def test_a_loss_of_a_group_gets_targets_and_outputs_in_the_form_of_the_outputs(kind):
+    def form(y_true, y_pred):
+        assert (type(y_true), type(y_pred)) == (kind, kind)
+        return gap_of_all(y_true, y_pred)
+
+    given = lamina.Input((2,))
+    a, b = (layers.Dense(1, name=name)(given) for name in "ab")
+    group = {"a": a, "b": b} if kind is dict else kind(a, b) if kind is AB else kind([a, b])
+    net = lamina.Model(given, {"group": group})
+    net.compile("sgd", {"group": form}, run_eagerly=True)
+    net.test_on_batch(X, {"group": {"a": A, "b": B} if kind in (dict, AB) else [A, B]})
+
+
 @pytest.mark.parametrize(
     ("form", "loss", "weights", "expected"),
     [

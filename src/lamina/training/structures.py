@@ -120,9 +120,13 @@ class Places:
         """The structure with a value for every tensor, found by its number."""
         if self.index is not None:
             return values[self.index]
+        filled = {key: child.filled(values) for key, child in self.children.items()}
+        if self.kind is not None and hasattr(self.kind, "_fields"):
+            return self.kind(**filled)
         if self.keyed:
-            return {key: child.filled(values) for key, child in self.children.items()}
-        return [child.filled(values) for child in self.children.values()]
+            return filled
+        sequence = tuple if self.kind is tuple else list
+        return sequence(filled.values())
 
 
 class StructureError(ValueError):
