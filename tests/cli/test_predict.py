@@ -141,7 +141,7 @@ def test_a_blank_page_is_said_and_not_read(run, model_file):
 
 
 def test_a_blank_page_for_a_model_of_unknown_images_is_a_remark(run, save):
-    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "softmax"))
+    path = save(layers.Input((9, 9)), layers.Flatten(), layers.Dense(10, "softmax"))
     Image.new("L", (50, 60), 255).save("page.png")
     _, out, err = run("predict", path, "page.png")
     assert "page.png is of one colour all over" in err
@@ -178,6 +178,24 @@ def test_another_form_is_taken_where_the_user_says_so(run, save, picture):
     code, _, err = run("predict", path, picture(0), "--like", "mnist")
     assert code == 1
     assert "takes images of 8×8 in 1 channel, and those of mnist are 28×28" in err
+
+
+def test_a_model_of_any_name_sees_images_of_8_by_8_as_the_digits_are(run, save, picture):
+    path = save(layers.Input((8, 8)), layers.Flatten(), layers.Dense(10, "softmax"))
+    run("predict", path, picture(0), "--seen", "alone")
+    run("predict", path, picture(0), "--seen", "told", "--like", "digits")
+    assert Path("alone/digit.png").read_bytes() == Path("told/digit.png").read_bytes()
+
+
+def test_a_model_that_may_have_learnt_from_two_sets_asks_which(run, save, picture):
+    path = save(layers.Input((28, 28)), layers.Flatten(), layers.Dense(10, "softmax"))
+    _, _, err = run("predict", path, picture(0))
+    assert "does not say which images it has learnt from" in err
+    assert "--like mnist or --like fashion_mnist" in err
+    for choice in ("mnist", "fashion_mnist", "none"):
+        code, _, err = run("predict", path, picture(0), "--like", choice)
+        assert code == 0
+        assert "does not say" not in err
 
 
 def test_a_model_that_takes_no_images_says_what_it_takes(run, save, picture):

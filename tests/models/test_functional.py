@@ -455,3 +455,29 @@ def test_an_input_that_contradicts_its_tensor_is_refused(given, words):
 def test_an_input_takes_one_batch_size():
     with pytest.raises(ValueError, match="either batch_size or batch_shape"):
         lamina.Input(batch_size=4, batch_shape=(2, 3))
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with Input", "without"])
+@pytest.mark.parametrize("outer", ["functional", "sequential"])
+def test_the_output_of_a_model_inside_is_what_it_gives_in_the_model_around_it(declared, outer):
+    start = [Input((4,))] if declared else []
+    inner = lamina.Sequential([*start, Dense(3), Dense(2)])
+    if outer == "functional":
+        inputs = Input((4,))
+        around = lamina.Model(inputs, Dense(1)(inner(inputs * 2)))
+        seen = 2
+    else:
+        around = lamina.Sequential([Input((4,)), inner, Dense(1)])
+        seen = 1
+    both = lamina.Model(around.inputs, [inner.output, around.output])
+    x = np.arange(8.0).reshape(2, 4)
+    features, result = both(x)
+    np.testing.assert_allclose(features, inner(seen * x), rtol=1e-6)
+    np.testing.assert_allclose(result, around(x), rtol=1e-6)
+
+
+def test_the_output_of_a_model_is_still_that_of_its_own_graph():
+    inner = lamina.Sequential([Input((4,)), Dense(2)])
+    lamina.Sequential([Input((4,)), inner, Dense(1)])
+    x = np.ones((2, 4))
+    np.testing.assert_array_equal(lamina.Model(inner.inputs, inner.output)(x), inner(x))

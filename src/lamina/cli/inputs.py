@@ -111,6 +111,35 @@ def set_of(model: Any) -> str | None:
     return next((name for name in NAMES if model.name.startswith(f"{name}_")), None)
 
 
+def likely_set(model: Any) -> str | None:
+    """The set that a model whose name tells nothing has probably learnt from, by sizes.
+
+    Only where one set alone has images of that size: 28×28 may be digits or clothes.
+    """
+    alike = _sets_of_size(model)
+    return alike[0] if len(alike) == 1 else None
+
+
+def unknown_set(model: Any) -> str | None:
+    """What to say of a model that may have learnt from one of several sets, else None."""
+    alike = _sets_of_size(model)
+    if set_of(model) is not None or len(alike) < 2:
+        return None
+    return (
+        f"The model's name, {model.name!r}, does not say which images it has learnt from, so the "
+        f"pictures were only brought to its size; --like {alike[-1]} or --like {alike[0]} makes "
+        "them like that set's."
+    )
+
+
+def _sets_of_size(model: Any) -> list[str]:
+    wanted, outputs = input_form(model), getattr(model, "output_shape", None)
+    size = (wanted.height, wanted.width, wanted.channels)
+    forms = {name: form_of(name) for name in NAMES}
+    alike = [name for name, form in forms.items() if (form.height, form.width, 1) == size]
+    return alike if isinstance(outputs, tuple) and outputs[-1] == 10 else []
+
+
 def form_for(model: Any, like: str | None = None) -> ImageForm | None:
     """How the images were made that a model was trained on; None where that is not known.
 
@@ -121,7 +150,7 @@ def form_for(model: Any, like: str | None = None) -> ImageForm | None:
     Raises:
         ValueError: If the model takes other images than that set has.
     """
-    name = None if like == "none" else (like or set_of(model))
+    name = None if like == "none" else (like or set_of(model) or likely_set(model))
     if name is None:
         return None
     form, wanted = form_of(name), input_form(model)

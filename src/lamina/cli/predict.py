@@ -39,7 +39,7 @@ def predict(
         typer.Option(
             help="The set whose images the model has learnt from: strokes are found, cut out, "
             "scaled and centred as that set's were. none: only the size is changed.",
-            show_default="by the model's name",
+            show_default="by the model's name, or its size",
         ),
     ] = None,
     invert: Annotated[
@@ -93,6 +93,9 @@ def predict(
             console.print_json(told)
     else:
         _remarks(read, pixels.remark, form is not None, invert)
+        unknown = inputs.unknown_set(network) if like is None and read else None
+        if unknown:
+            console.remark(unknown)
         for picture, result in zip(read, results, strict=True):
             _show(result, top)
             if show:

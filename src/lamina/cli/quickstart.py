@@ -89,7 +89,10 @@ def quickstart(
     console.say(f"  open {folder / 'report.html'} in a browser: curves, confusions, mistakes")
     console.say(f"  python {folder / 'quickstart.py'}: the same job in twenty lines, to change")
     console.say(f"  lamina predict {folder / 'model.keras'} your-digit.png --show")
-    console.say("  lamina train fashion_mnist --model cnn: clothes, and a better network")
+    if dataset.name == "digits" and data == Data.auto:  # nothing else could be had
+        console.say("  lamina train digits --model cnn: the same digits, and a better network")
+    else:
+        console.say("  lamina train fashion_mnist --model cnn: clothes, and a better network")
 
 
 def load(data: Data) -> "Dataset":

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ class Graph:
             raise ValueError(f"Model {name!r} needs at least one input and one output.")
         if any(_node_of(tensor).input_tensors for tensor in jax.tree.leaves(self.inputs)):
             self.inputs, self.outputs = _with_inputs_of_its_own(self.inputs, self.outputs, name)
+        self.outputs = _seen_from(jax.tree.leaves(self.inputs), self.outputs, name)
         self.input_list: list[KerasTensor] = jax.tree.leaves(self.inputs)
         self.output_list: list[KerasTensor] = jax.tree.leaves(self.outputs)
         self.nodes, self.operations = _in_order(self.input_list, self.output_list, name)
@@ -230,6 +232,39 @@ def _checked(tensor: Any) -> KerasTensor:
             "  Fix: start from x = lamina.Input(shape=(…)) and call layers on it."
         )
     return tensor
+
+
+# Of which model a tensor was asked as its output. Weak on both sides.
+output_of: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _seen_from(inputs: list[KerasTensor], outputs: Any, name: str) -> Any:
+    """The outputs, those of a model inside replaced by what a call of it gives.
+
+    `inner.output` belongs to the inner model's own graph. In a model that begins at the inputs of
+    the outer one, what the inner model gives there is meant.
+    """
+
+    def connected(tensor: KerasTensor) -> bool:
+        try:
+            _in_order(inputs, [tensor], name)
+        except ValueError:
+            return False
+        return True
+
+    def seen(tensor: KerasTensor) -> KerasTensor:
+        model = output_of.get(tensor, _gone)()
+        if model is None or model._graph is None or connected(tensor):
+            return tensor
+        places = [i for i, own in enumerate(model._graph.output_list) if own is tensor]
+        calls = [node.output_tensors[places[0]] for node in model._inbound_nodes if places]
+        return next(filter(connected, calls), tensor)
+
+    return tree.map_structure(seen, outputs, none_is_leaf=False)
+
+
+def _gone() -> None:
+    """In place of a reference to a model."""
 
 
 def _node_of(tensor: KerasTensor) -> Node:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from lamina.core.layer_state import call_state
 from lamina.core.operation import Operation
 from lamina.core.text import Prepared, answer, has_text, with_texts
 from lamina.core.tracebacks import filter_traceback
-from lamina.models.graph import Graph
+from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
 from lamina.training.arrays import convert
@@ -153,7 +154,10 @@ class Model(Trainer):
     @property
     def outputs(self) -> list[KerasTensor]:
         """The symbolic outputs of the graph; a model without one has no such attribute."""
-        return self._drawn_graph("outputs").output_list
+        graph = self._drawn_graph("outputs")
+        for tensor in graph.output_list:
+            output_of[tensor] = weakref.ref(self)
+        return graph.output_list
 
     def _drawn_graph(self, what: str) -> Graph:
         if self._graph is None:
@@ -170,7 +174,11 @@ class Model(Trainer):
 
     @property
     def output(self) -> Any:
-        return self._graph.outputs if self._graph else super().output
+        if self._graph is None:
+            return super().output
+        for tensor in self._graph.output_list:
+            output_of[tensor] = weakref.ref(self)
+        return self._graph.outputs
 
     @property
     def input_shape(self) -> Any:
