@@ -99,7 +99,7 @@ class Adam(Optimizer):
         rate = jnp.asarray(self.learning_rate)
         new = kernels.adam(
             values_of(boxes),
-            self._clipped(gradients),
+            self._clip_gradients(gradients),
             learning_rate=rate,
             step_size=_corrected(rate, jnp.asarray(self.iterations), self.beta_1, self.beta_2),
             beta_1=self.beta_1,

@@ -70,7 +70,7 @@ class OptaxOptimizer(Optimizer):
 
     def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
         keys = [self._keys[id(v)] for v in variables]
-        given = dict(zip(keys, self._clipped(gradients), strict=True))
+        given = dict(zip(keys, self._clip_gradients(gradients), strict=True))
         weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
         # The transformation wants all weights it was made for; a frozen one doesn't move.
         everything = {key: given.get(key, jnp.zeros_like(w)) for key, w in weights.items()}

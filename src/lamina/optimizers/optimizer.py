@@ -384,7 +384,7 @@ class Optimizer:
 
     def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
         rate = jnp.asarray(self.learning_rate)
-        gradients = self._clipped(gradients)
+        gradients = self._clip_gradients(gradients)
         values = [self._decayed(v, rate) for v in variables]
         if self._has_own_update_step():
             scalars = list(self._scalars.values())
@@ -420,7 +420,7 @@ class Optimizer:
             box.assign(value)
         return changes
 
-    def _clipped(self, gradients: list[Array]) -> list[Array]:
+    def _clip_gradients(self, gradients: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
             return clip_by_norm(gradients, self.clipnorm)
         if self.global_clipnorm is not None:
