@@ -8,6 +8,7 @@ import pytest
 
 import lamina
 from lamina import ops
+from lamina.core import registry
 
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
 OPEN = lamina.KerasTensor((None, None, 4), "float32")
@@ -232,6 +233,8 @@ def test_gradients_equal_keras(call, at):
         (lambda: ops.rearrange(X, "(a b) c -> a b c", a=4), "cannot split an axis of 2"),
         (lambda: ops.rearrange(X, "(a b) c -> a b c"), "all but one of a, b"),
         (lambda: ops.unstack(lamina.Input((3,))), r"unstack\(x, num=…\)"),
+        *[(lambda x=x, to=to: ops.reshape(x, to), "at most one unknown dimension")
+          for x in (X, lamina.KerasTensor((2, 3))) for to in ((-2, 3), (-1, -1))],
         *[(lambda name=name: getattr(ops, name)(OPEN), f"{name} needs a known size on axis -2, -1")
           for name in ("cholesky", "cholesky_inverse", "det", "inv", "eig", "eigh", "qr")],
         (lambda: ops.solve(OPEN, lamina.Input((4, 2))), "solve needs a known size"),
@@ -301,6 +304,27 @@ def test_half_floats_give_the_type_of_keras(call, types, half):
     ours, theirs = call(ops, x, y), call(keras.ops, x, y)
     assert ours.dtype == theirs.dtype
     np.testing.assert_allclose(*(np.asarray(v, "float32") for v in (ours, theirs)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("x", [X, lamina.KerasTensor(X.shape)], ids=["array", "symbolic"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(lambda x, name=name: getattr(ops, name)(x, axis=9)
+          for name in ("mean", "argmax", "softmax", "std", "unstack", "glu", "rms_normalization")),
+        lambda x: ops.split(x, 2, axis=9),
+        lambda x: ops.moments(x, axes=[0, 9]),
+        lambda x: ops.swapaxes(x, 0, 9),
+    ],
+)  # fmt: skip
+def test_an_axis_that_is_not_there_is_a_value_error(call, x):
+    with pytest.raises(ValueError, match="out of bounds|out of range|rank"):
+        call(x)
+
+
+def test_an_operation_takes_its_settings_in_order():
+    pad = registry.find("keras.src.ops.numpy", "Pad")
+    np.testing.assert_array_equal(pad(((1, 0), (0, 2)))(X), np.pad(X, ((1, 0), (0, 2))))
 
 
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])

@@ -141,8 +141,10 @@ class FunctionOperation(Operation):
     signature: inspect.Signature
     tensors: tuple[str, ...] | None
 
-    def __init__(self, name: str | None = None, **settings: Any):
+    def __init__(self, *args: Any, name: str | None = None, **settings: Any):
         super().__init__(name=name)
+        names = [n for n in type(self).signature.parameters if n not in (type(self).tensors or ())]
+        settings = {**dict(zip(names, args, strict=False)), **settings}
         # Keras may write settings that the function here does not have, at their defaults.
         known = {k: v for k, v in settings.items() if k in type(self).signature.parameters}
         strange = next((k for k, v in settings.items() if k not in known and v), None)
@@ -249,6 +251,9 @@ def symbolic(
             if not traced:
                 return operation(**settings).symbolic_call(*call_args)
             return _called_with(operation(**settings), call_args, traced)
+        except IndexError as error:
+            _refuse_axis(error, function.__name__, signature, args, kwargs)
+            raise
         except (TypeError, ValueError) as error:
             _say_where(error, function.__name__, args, kwargs)
             raise
@@ -266,6 +271,24 @@ def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
             f"ops.{name} takes {next(iter(traced))} as a number or array; received a symbolic "
             "tensor.\n  Fix: write a layer that computes this in call()."
         ) from error
+
+
+def _refuse_axis(
+    error: IndexError, name: str, signature: inspect.Signature, args: tuple, kwargs: dict
+) -> None:
+    """Say in words that an axis does not exist, if one was given that does not."""
+    given = signature.bind(*args, **kwargs).arguments
+    ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
+    rank = max(ranks, default=0)
+    for argument in ("axis", "axes", "axis1", "axis2"):
+        axes = given.get(argument)
+        for axis in axes if isinstance(axes, (list, tuple)) else [axes]:
+            if isinstance(axis, int) and not -rank <= axis < rank:
+                refusal = ValueError(
+                    f"{name}: {argument} {axis} is out of bounds for an array of rank {rank}."
+                )
+                _say_where(refusal, name, args, kwargs)
+                raise refusal from None
 
 
 def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:

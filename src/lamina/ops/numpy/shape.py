@@ -48,6 +48,11 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
             "reshape needs sizes that are known when a step is compiled; received a computed one.\n"
             "  Fix: -1 for one size, or ops.shape(x)[i], which is known."
         )
+    if shape.count(-1) > 1 or any(size is not None and size < -1 for size in shape):
+        raise ValueError(
+            "reshape takes sizes of 0 or more and at most one unknown dimension, written -1; "
+            f"received newshape={shape}."
+        )
     several = sum(size is None for size in shape) > 1 or -1 in shape
     if None in shape and several:
         if any(size is None and place >= x.ndim for place, size in enumerate(shape)):
