@@ -264,16 +264,28 @@ def test_build_gets_the_structure_of_a_structured_input():
     assert layer.seen == {"a": (2, 3), "b": [(2, 3)]}
 
 
-def test_shapes_that_belong_to_no_argument_of_call_are_explained():
-    class Odd(lamina.Layer):
-        def build(self, query_shape, key_shape):
-            pass
+class NoSuchArgument(lamina.Layer):
+    def build(self, query_shape, key_shape):
+        pass
 
-        def call(self, query, value):
-            return query
+    def call(self, query, value):
+        return query
 
-    with pytest.raises(TypeError, match=r"'key_shape', which belongs to no argument of call\(\)"):
-        Odd()(X, X)
+
+class NoSuffix(lamina.Layer):
+    def build(self, query_shape, value):
+        pass
+
+    def call(self, query, value):
+        return query
+
+
+@pytest.mark.parametrize(("kind", "name"), [(NoSuchArgument, "key_shape"), (NoSuffix, "value")])
+def test_arguments_of_build_that_are_no_shapes_of_inputs_are_explained(kind, name):
+    words = rf"'{name}', which is not the shape of an argument of call\(\)"
+    with pytest.raises(TypeError, match=words) as caught:
+        kind()(X, X)
+    assert "e.g. query_shape, value_shape" in str(caught.value)
 
 
 def test_build_runs_once_and_may_call_the_build_of_its_parent():

@@ -99,3 +99,9 @@ def test_a_config_is_read_alike_in_every_safe_mode(safe_mode):
     config = layers.Lambda(doubled).get_config()
     layer = layers.Lambda.from_config(config, {"doubled": doubled}, safe_mode=safe_mode)
     np.testing.assert_array_equal(layer(X), 2 * X)
+
+
+@pytest.mark.parametrize("config", [{"name": "test"}, {"layers": None, "name": "test"}])
+def test_a_pipeline_s_config_without_layers_is_refused(config):
+    with pytest.raises(ValueError, match="holds a list of configs as 'layers'; received None"):
+        layers.Pipeline.from_config(config)

@@ -66,12 +66,13 @@ class CallSignature:
             first = next(iter(shapes.values())) if shapes else _shapes_of(args)
             return {wanted[0]: first}
         required = [p.name for p in parameters if p.default is p.empty]
-        unknown = [n for n in required if n.removesuffix("_shape") not in self.names]
+        known = [f"{name}_shape" for name in self.names]
+        unknown = [name for name in required if name not in known]
         if unknown:
             raise TypeError(
-                f"{function.__qualname__}() has the argument {unknown[0]!r}, which belongs to no "
-                f"argument of call().\n  Fix: for several shapes, name each after an argument of "
-                f"call(), e.g. {', '.join(f'{name}_shape' for name in self.names[:2])}."
+                f"{function.__qualname__}() has the argument {unknown[0]!r}, which is not the "
+                f"shape of an argument of call().\n  Fix: for several shapes, name each after an "
+                f"argument of call(), e.g. {', '.join(known[:2])}."
             )
         return {name: shapes[name] for name in wanted if name in shapes}
 

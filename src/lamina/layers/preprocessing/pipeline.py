@@ -65,4 +65,10 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Pipeline":
-        return cls(**{**config, "layers": registry.deserialize(config["layers"], custom_objects)})
+        layers = config.get("layers")
+        if not isinstance(layers, (list, tuple)):
+            raise ValueError(
+                "The config of a Pipeline holds a list of configs as 'layers'; "
+                f"received {layers!r}."
+            )
+        return cls(**{**config, "layers": registry.deserialize(layers, custom_objects)})
