@@ -68,6 +68,19 @@ def compiled(layers, loss, optimizer="adam", **arguments):
     return model
 
 
+class ByNumber:
+    """What data sets of other libraries look like."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, index):
+        return tuple(array[index] for array in self.arrays)
+
+
 def with_nan(array, value=np.nan):
     broken = np.array(array, dtype="float32")
     broken.reshape(-1)[5] = value
@@ -81,7 +94,7 @@ def names():
         **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
         **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs, "tokens": tokens},
         **{
-            "pandas": pandas,
+            "pandas": pandas, "by_number": ByNumber,
             "classifier": classifier,
             "compiled": compiled,
             "keep": np.arange(12) % 2 > 0,
@@ -107,6 +120,21 @@ class Case(NamedTuple):
 
 WRONG_X = {
     "a function": Case("x, rows = lambda: rows, x", ["not what it returns"], "x = x()"),
+    "a class": Case("x = lamina.utils.PyDataset", ["the class PyDataset itself"]),
+    "samples by number": Case(
+        "x, y = by_number(x, y), None",
+        ["gives one sample at a time"],
+        "x, y = map(numpy.stack, zip(*(x[i] for i in range(len(x)))))",
+    ),
+    "a data set without batches": Case(
+        "dataset = lamina.data.Dataset.from_tensor_slices((x, y)); x, y = dataset, None",
+        ["The Dataset gives single samples and not batches: x of shape (4,), y of shape ()"],
+        "dataset = dataset.batch(32); x = dataset",
+        "dataset = dataset.batch(32)",
+    ),
+    "a generator of single samples": Case(
+        "x, y = zip(x, y[:, None]), None", ["The zip gives single samples", "y of shape (1,)"]
+    ),
     "a path": Case("x = 'data.csv'", ["the name of a file", "x = pandas.read_csv(x)"]),
     "a set": Case("x = {1, 2}", ["a set, which has no order"]),
     "samples one by one": Case(
@@ -123,7 +151,7 @@ WRONG_X = {
     ),
     "masked values": Case(
         "x = numpy.ma.masked_array(x, x == x[1, 2])",
-        ["1 masked value, the first at x[1, 2]"],
+        ["x has 1 masked value, the first at place [1, 2]"],
         "x = x.filled(0)",
     ),
     "records": Case(
@@ -293,7 +321,7 @@ WRONG_Y = {
     ),
     "masked values": Case(
         "y = numpy.ma.masked_array(y, y == 2)",
-        ["y has 4 masked values, the first at y[2]"],
+        ["y has 4 masked values, the first at place [2]"],
         "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1); x, y = x[keep], y[keep]",
         "keep = ~numpy.ma.getmaskarray(y).reshape(len(y), -1).any(axis=1)",
     ),
@@ -470,6 +498,40 @@ def test_numbers_of_any_size_and_byte_order_are_taken_as_they_are(dtype):
     rows = np.arange(48).reshape(12, 4)
     expected = model.predict(rows.astype("float32"), verbose=0)
     np.testing.assert_array_equal(model.predict(rows.astype(dtype), verbose=0), expected)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "layers.Dense(1)(masked)",
+        "layers.Normalization().adapt(masked)",
+        "layers.Normalization().adapt([masked])",
+        "layers.Discretization(num_bins=2).adapt(masked)",
+        "lamina.data.Dataset.from_tensor_slices((masked, masked))",
+        "model.predict(masked)",
+        "model.evaluate(x, masked)",
+        "model.train_on_batch(masked, y)",
+    ],
+)
+def test_what_is_behind_a_mask_is_never_taken_for_a_number(line):
+    scope = names()
+    scope["masked"] = np.ma.masked_array(X, X == X[1, 2])
+    message = message_of(line, scope)
+    assert "1 masked value, the first at place [1, 2]" in message
+
+
+def test_a_source_that_does_not_call_super_has_the_usual_workers():
+    class Own(lamina.utils.PyDataset):
+        def __init__(self, x):
+            self.x = x
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return self.x
+
+    assert regressor().predict(Own(X), verbose=0).shape == (24, 1)
 
 
 def test_a_masked_array_without_masked_values_is_an_array():

@@ -23,6 +23,7 @@ from lamina.core.init_arguments import (
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
 from lamina.core.layer_state import LayerState, call_state
+from lamina.core.masked_arrays import unmasked
 from lamina.core.operation import Operation
 from lamina.core.stateless import stateless
 from lamina.core.text import is_text
@@ -343,7 +344,8 @@ class Layer(LayerState):
                 return masking.keeping_mask(value, value.astype(wanted))
             return value
         if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
-            array = np.asarray(value)  # a data frame, another library's tensor
+            # A data frame, another library's tensor.
+            array = np.asarray(unmasked(value, f"the input of {self._label}"))
             if array.dtype.kind == "O" and array.size and not is_text(array):
                 array = self._out_of_objects(array)
             elif array.dtype.kind in "OUS":

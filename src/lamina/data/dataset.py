@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.masked_arrays import unmasked
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.seed import make_default_seed
 from lamina.core.text import staying_on_host
@@ -483,6 +484,7 @@ def _rows(value: Any) -> Any:
             )
         value = array
     array = value if hasattr(value, "shape") else np.asarray(value)
+    array = unmasked(array, "an array of from_tensor_slices")
     if np.ndim(array) == 0:
         raise ValueError(f"from_tensor_slices needs arrays with rows; received {value!r}.")
     if isinstance(array, np.ndarray) and array.dtype.kind in "US":

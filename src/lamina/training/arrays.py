@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.text import as_values, is_text
-from lamina.training.no_data import plain, refuse_no_data, refuse_text
+from lamina.training.no_data import one_by_one, plain, refuse_no_data, refuse_text
 from lamina.training.sparse import SparseRows, dense, is_sparse
 from lamina.training.tables import is_column, is_table, rows_of_table
 
@@ -43,6 +43,8 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
         try:
             value = np.asarray(value)
         except ValueError as error:
+            if not isinstance(value, (list, tuple)):
+                raise one_by_one(value, what) from error
             raise _ragged(what) from error
     value = plain(value, what)
     kind = value.dtype.kind

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.masked_arrays import unmasked
+
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
 
 
@@ -26,6 +28,11 @@ def refuse_no_data(value: Any, what: str) -> None:
         raise TypeError(
             f"{what} is the function {name!r} itself, and not what it returns.\n"
             f"  Fix: {what} = {what}()."
+        )
+    if isinstance(value, type):
+        raise TypeError(
+            f"{what} is the class {value.__name__} itself, and not an object of it.\n"
+            f"  Fix: {what} = {value.__name__}(…)."
         )
     if is_path(value) or isinstance(value, str):
         raise TypeError(
@@ -47,6 +54,15 @@ def refuse_no_data(value: Any, what: str) -> None:
         )
 
 
+def one_by_one(value: Any, what: str) -> TypeError:
+    """What to say of an object that gives samples by number, as data sets of PyTorch do."""
+    return TypeError(
+        f"{what} is a {type(value).__name__}, which gives one sample at a time and is no array.\n"
+        "  Fix, if they are pairs of sample and label:\n"
+        f"  x, y = map(numpy.stack, zip(*({what}[i] for i in range(len({what})))))"
+    )
+
+
 def is_path(value: Any) -> bool:
     """Whether something is the path of a file; text may be one, if it ends like one."""
     if isinstance(value, str):
@@ -61,19 +77,10 @@ def plain(value: np.ndarray, what: str) -> np.ndarray:
         TypeError: For records, whose fields are columns of one name each.
         ValueError: For masked arrays with something behind the mask.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        hidden = int(np.ma.count_masked(value))
-        if hidden:
-            row = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0])
-            values = f"{hidden} masked {'value' if hidden == 1 else 'values'}"
-            keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
-            zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
-            raise ValueError(
-                f"{what} has {values}, the first at {what}{list(row)}, and a network needs a "
-                "number in each place.\n"
-                f"  Fix: leave those rows out:\n  {keep}\n  x, y = x[keep], y[keep]{zeros}"
-            )
-        value = value.data
+    keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
+    zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
+    rest = f"leave those rows out:\n  {keep}\n  x, y = x[keep], y[keep]{zeros}"
+    value = unmasked(value, what, rest)
     if value.dtype.names:
         raise TypeError(
             f"{what} is an array of records with the fields "

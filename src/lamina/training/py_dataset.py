@@ -24,6 +24,9 @@ class PyDataset:
         3
     """
 
+    # For a subclass that does not call super().__init__().
+    workers, use_multiprocessing, max_queue_size = 1, False, 10
+
     def __init__(
         self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
     ):

@@ -278,6 +278,8 @@ class StreamFeed:
         given, y = convert(given, "x", text=True), convert(y, "y")
         x = self.prepare(given)
         sample_weight = convert(sample_weight, "sample_weight")
+        if self._example is None:
+            _refuse_single_samples(self.source, x, y)
         rows = number_of_samples(x, y, sample_weight)
         if self._example is None:
             self._example = x, y, sample_weight
@@ -342,3 +344,19 @@ def _length(source: Any) -> int | None:
         return len(source)
     except TypeError:
         return None
+
+
+def _refuse_single_samples(source: Any, x: Any, y: Any) -> None:
+    """Refuse a source that gives one sample at a time, where batches are taken."""
+    given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
+        return
+    shape, label = tuple(given[0].shape), tuple(targets[0].shape)
+    if label == () or (label == (1,) and shape[0] != 1):
+        fix = "give batches, e.g. x[i : i + 32], y[i : i + 32]"
+        if hasattr(source, "batch"):
+            fix = "dataset = dataset.batch(32)"
+        raise ValueError(
+            f"The {type(source).__name__} gives single samples and not batches: x of shape "
+            f"{shape}, y of shape {label}.\n  Fix: {fix}."
+        )

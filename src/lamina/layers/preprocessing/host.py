@@ -11,6 +11,7 @@ from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.layer_state import call_state
+from lamina.core.masked_arrays import unmasked
 from lamina.core.memory_limit import take_bytes
 from lamina.core.text import answer, as_values, is_text
 
@@ -173,6 +174,7 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
     """
     if isinstance(data, (list, tuple)) and not any(map(_is_batch, data)):
         data = as_values(data, "the data of adapt()")  # rows, not a list of batches
+    data = unmasked(data, "the data of adapt()")
     if _is_batch(data):
         yield np.asarray(as_values(data, "the data of adapt()"))
         return
@@ -188,6 +190,7 @@ def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
             return
         if isinstance(batch, (tuple, list)) and batch and hasattr(batch[0], "shape"):
             batch = batch[0]
+        batch = unmasked(batch, f"batch {number} of the data of adapt()")
         yield np.asarray(as_values(batch, f"batch {number} of the data of adapt()"))
 
 
