@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import ops
 from lamina.core import registry
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
 
@@ -245,3 +246,19 @@ def test_a_symbolic_tensor_is_dense_and_says_so():
     assert (tensor.sparse, tensor.ragged, tensor.name) == (False, False, "x")
     with pytest.raises(ValueError, match="no sparse or ragged tensors"):
         lamina.KerasTensor((2, 3), sparse=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "shape"),
+    [
+        (lambda x: ops.diag(x), (None,)),
+        (lambda x: x[:5], (None, 3)),
+        (lambda x: ops.diagonal(KerasTensor((None, 4, 3))), (3, None)),
+        (lambda x: ops.dstack([x, KerasTensor((None, None))]), (None, 3, 2)),
+        (lambda x: ops.vstack([x, KerasTensor((None, None))]), (None, 3)),
+        (lambda x: ops.dot(x, KerasTensor((None, None, 2))), (None, None, 2)),
+        (lambda x: ops.top_k(KerasTensor((None, None)), 5)[0], (None, 5)),
+    ],
+)
+def test_only_the_axes_that_must_be_of_a_size_get_it(call, shape):
+    assert call(KerasTensor((None, 3))).shape == shape

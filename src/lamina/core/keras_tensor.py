@@ -210,6 +210,34 @@ def refuse_text(structure: Any) -> None:
             )
 
 
+def known_for_few(found: Any, function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+    """What `trace_spec` found, without sizes that hold for many rows and not for a few.
+
+    `x[:5]` of an open axis has five rows of many, and two of two.
+    """
+    few = 2
+    leaves = jax.tree.leaves((args, kwargs))
+    if not any(isinstance(leaf, KerasTensor) and None in leaf.shape for leaf in leaves):
+        return found
+
+    def closed(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        return KerasTensor([few if size is None else size for size in leaf.shape], leaf.dtype)
+
+    def open_where_smaller(many: KerasTensor, small: KerasTensor) -> KerasTensor:
+        pairs = zip(many.shape, small.shape, strict=True)
+        shape = [None if m is not None and n < m else m for m, n in pairs]
+        return KerasTensor(shape, many.dtype)
+
+    try:
+        small_args, small_kwargs = jax.tree.map(closed, (args, kwargs))
+        small = trace_spec(function, *small_args, **small_kwargs)
+        return jax.tree.map(open_where_smaller, found, small)
+    except Exception:  # it needs more than a few rows
+        return found
+
+
 def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
     """What a function gives for KerasTensors, found by tracing it without computing anything.
 
@@ -224,10 +252,15 @@ def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
     refuse_text(leaves)
 
-    def outputs_for(probe: int | None) -> Any:
+    def outputs_for(probe: int | None, settled: dict[tuple[int, int], int] | None = None) -> Any:
+        given = settled or {}
         specs = [
             jax.ShapeDtypeStruct(
-                tuple(probe if s is None else s for s in leaves[i].shape), leaves[i].dtype
+                tuple(
+                    given.get((i, axis), probe) if s is None else s
+                    for axis, s in enumerate(leaves[i].shape)
+                ),
+                leaves[i].dtype,
             )
             for i in symbolic
         ]
@@ -261,8 +294,19 @@ def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
-    # An unknown axis may have to be as long as a known one, as in (None, 4) + (3, 4).
-    for size in sorted(size for size in known if size is not None and size > 1):
+    # An unknown axis may have to be as long as a known one, as in (None, 4) + (3, 4): one of them
+    # alone, if that will do, so that the others stay open.
+    sizes = sorted(size for size in known if size is not None and size > 1)
+    unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
+    small, large = pairs[0]
+    for place in unknown if 1 < len(unknown) <= 6 else []:
+        for size in sizes:
+            try:
+                ends = [outputs_for(probe, {place: size}) for probe in (small, large)]
+                return jax.tree.map(merge, *ends)
+            except Exception:
+                continue
+    for size in sizes:
         try:
             return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(size))
         except Exception:

@@ -10,7 +10,13 @@ import jax
 from lamina.core import masking, naming, registry
 from lamina.core.errors import unknown_argument
 from lamina.core.init_arguments import arguments_as_config, example_of, has_automatic_config
-from lamina.core.keras_tensor import KerasHistory, KerasTensor, is_symbolic, trace_spec
+from lamina.core.keras_tensor import (
+    KerasHistory,
+    KerasTensor,
+    is_symbolic,
+    known_for_few,
+    trace_spec,
+)
 from lamina.core.tracebacks import strip
 from lamina.core.variable import Variable
 
@@ -170,7 +176,10 @@ class FunctionOperation(Operation):
         args, kwargs = self._with_settings(args, kwargs)
         spec = type(self).spec
         found = None if spec is None else spec(*args, **kwargs)
-        return found if found is not None else trace_spec(type(self).function, *args, **kwargs)
+        if found is not None:
+            return found
+        found = trace_spec(type(self).function, *args, **kwargs)
+        return known_for_few(found, type(self).function, *args, **kwargs)
 
     def _with_settings(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """The arguments of the function: those of the call, and the settings of the operation."""
