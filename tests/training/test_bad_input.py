@@ -94,7 +94,8 @@ def names():
         **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
         **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs, "tokens": tokens},
         **{
-            "pandas": pandas, "by_number": ByNumber,
+            "pandas": pandas,
+            "by_number": ByNumber,
             "classifier": classifier,
             "compiled": compiled,
             "keep": np.arange(12) % 2 > 0,
