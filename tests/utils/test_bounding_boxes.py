@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from lamina import layers
 from lamina.ops import boxes as ours_boxes
 from lamina.utils import bounding_boxes as ours
 
@@ -134,3 +135,11 @@ def test_lists_of_unequal_length_are_filled_up():
 def test_impossible_requests_say_what_is_possible(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_boxes_of_one_picture_may_have_their_labels_in_a_batch_of_one():
+    boxes = {"boxes": [[2, 1, 4, 3], [6, 4, 9, 9]], "labels": np.array([[1, 2]])}
+    crop = layers.CenterCrop(8, 8, bounding_box_format="xyxy")
+    cropped = crop({"images": np.zeros((10, 8, 3)), "bounding_boxes": boxes})["bounding_boxes"]
+    assert cropped["labels"].tolist() == [1, 2]
+    assert cropped["boxes"].tolist() == [[2, 0, 4, 2], [6, 3, 8, 8]]

@@ -130,6 +130,8 @@ def as_arrays(bounding_boxes: Any) -> dict:
             "Bounding boxes have the shape (batch, boxes, 4), or (boxes, 4) for one picture; "
             f"received {boxes.shape}."
         )
+    if boxes.ndim == 2 and labels.shape[:2] == (1, len(boxes)):
+        labels = labels[0]  # one picture's boxes, and its labels in a batch of one
     if labels.shape[: boxes.ndim - 1] != boxes.shape[:-1]:
         raise ValueError(
             f"Bounding boxes of shape {boxes.shape} need labels of shape {boxes.shape[:-1]}; "
