@@ -207,7 +207,7 @@ def test_building_again_for_a_shape_that_fits_changes_nothing():
     [
         ((2, 5), r"takes an input .* of shape \(None, 4\) and received shape \(2, 5\)"),
         ((4,), r"the batch axis is missing.*\n.*x\[None\]"),
-        ((2, 3, 4), r"reshape the data to \('n', 4\)"),
+        ((2, 3, 4), r"lamina.Input\(\(3, 4\)\) as the input of the model"),
     ],
 )
 def test_data_of_another_shape_is_explained(shape, message):

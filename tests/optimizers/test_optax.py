@@ -149,12 +149,13 @@ def test_an_injected_learning_rate_can_be_read_and_set_without_recompiling(
 def test_a_learning_rate_inside_the_transformation_is_not_settable(transformation, weights):
     optimizer = optimizers.get(transformation)
     optimizer.build(weights)
-    with pytest.raises(TypeError, match=r"Fix: make it known with optax\.inject_hyperparams"):
+    with pytest.raises(TypeError, match=r"Fix: compile with optax\.inject_hyperparams"):
         optimizer.learning_rate = 0.1
 
 
 def test_a_hidden_learning_rate_cannot_be_read(weights):
     optimizer = optimizers.get(optax.adam(1e-3))
+    optimizer.build(weights)
     with pytest.raises(AttributeError, match="inside the optax transformation"):
         _ = optimizer.learning_rate
     assert not hasattr(optimizer, "learning_rate")

@@ -360,9 +360,15 @@ class Layer(LayerState):
         try:
             return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
         except (TypeError, ValueError):
+            if all(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
+                raise ValueError(
+                    f"{self._label} received rows that differ in length, which make no array.\n"
+                    "  Fix: x = lamina.utils.pad_sequences(x, dtype='float32') fills them up "
+                    "with 0."
+                ) from None
             raise ValueError(
-                f"{self._label} received an array of objects, which are no numbers or lists that "
-                "differ in length.\n  Fix: x = numpy.stack(x), with rows of one length."
+                f"{self._label} received an array of objects, which are no numbers.\n"
+                "  Fix: put a number in place of each, then x = x.astype('float32')."
             ) from None
 
     @property

@@ -63,7 +63,12 @@ class Operation:
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if args and cls.__module__.startswith("lamina.layers") and is_symbolic(args[0]):
+        # No setting has two axes, so such an array is data.
+        if (
+            args
+            and cls.__module__.startswith("lamina.layers")
+            and (is_symbolic(args[0]) or getattr(args[0], "ndim", 0) >= 2)
+        ):
             made = example_of(cls)
             given = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
             raise TypeError(
@@ -134,7 +139,8 @@ class Operation:
         if not self._inbound_nodes:
             raise AttributeError(
                 f"{type(self).__name__} {self.name!r} has no {what} yet: it has not been called "
-                "on an Input.\n  Fix: build the model first, e.g. put lamina.Input(shape) in front."
+                "on an Input.\n  Fix: call it on lamina.Input(shape) first; a Sequential can begin "
+                "with one."
             )
         return self._inbound_nodes[0]
 

@@ -116,6 +116,7 @@ def as_values(value: Any, what: str = "the input") -> Any:
     """
     if isinstance(value, (jax.Array, KerasTensor)):
         return value
+    given = value
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu()
     if hasattr(value, "to_numpy"):  # pandas
@@ -123,7 +124,7 @@ def as_values(value: Any, what: str = "the input") -> Any:
     elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
         value = value.numpy()
     if is_text(value):
-        return _texts(value, what)
+        return _texts(value, what, given)
     try:
         array = np.asarray(value)
         return np.array(array.tolist()) if array.dtype.kind == "O" else array
@@ -131,7 +132,7 @@ def as_values(value: Any, what: str = "the input") -> Any:
         raise _ragged(what) from None
 
 
-def _texts(value: Any, what: str) -> np.ndarray:
+def _texts(value: Any, what: str, given: Any = None) -> np.ndarray:
     if isinstance(value, bytes):
         value = value.decode()
     # As objects: an array of fixed-width characters would make every text as long as the longest.
@@ -146,8 +147,11 @@ def _texts(value: Any, what: str) -> np.ndarray:
     if wrong is not None:
         if isinstance(texts[wrong], (list, tuple)):
             raise _ragged(what)
-        missing = texts[wrong] is None or texts[wrong] != texts[wrong]
-        fix = "fill in what is missing, e.g. x = x.fillna('')" if missing else "x = x.astype(str)"
+        fix = "x = numpy.asarray(x, str)"
+        if texts[wrong] is None or texts[wrong] != texts[wrong]:
+            fix = "x = numpy.vectorize(lambda text: text if isinstance(text, str) else '')(x)"
+            if hasattr(given, "fillna"):
+                fix = "x = x.fillna('')"
         raise TypeError(
             f"{what} holds texts, but element {wrong} is {texts[wrong]!r}.\n  Fix: {fix}."
         )

@@ -98,7 +98,10 @@ def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
         layout = _LAYOUTS[rank]
         if layer.data_format == "channels_first":
             layout = layout.replace(", channels", "").replace("batch, ", "batch, channels, ")
-        fix = "\n  Fix: x[..., None] adds a channel axis." if len(shape) == rank + 1 else ""
+        fix = ""
+        if len(shape) == rank + 1:
+            added = "x[:, None]" if layer.data_format == "channels_first" else "x[..., None]"
+            fix = f"\n  Fix: {added} adds a channel axis."
         raise ValueError(
             f"{layer._label} needs inputs {layout} and received shape {tuple(shape)}.{fix}"
         )

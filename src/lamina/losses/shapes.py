@@ -177,7 +177,7 @@ def align_labels(
     if not -scores.ndim <= axis < scores.ndim:
         raise ValueError(
             f"{caller} looks for the classes on axis {axis} of y_pred, which has shape "
-            f"{scores.shape}.\n  Fix: give the model one output per class, e.g. Dense(10)."
+            f"{scores.shape}.\n  Fix: axis=-1, with predictions of shape (samples, classes)."
         )
     given = labels.shape
     if labels.ndim == scores.ndim and labels.shape[axis] == 1:

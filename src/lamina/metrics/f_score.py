@@ -70,7 +70,7 @@ class FBetaScore(Metric):
             raise ValueError(
                 f"{type(self).__name__} needs labels and predictions of shape (batch, classes).\n"
                 f"  Received: y_true of shape {y_true_shape}, y_pred of shape {y_pred_shape}.\n"
-                "  Fix: one-hot labels, e.g. lamina.utils.to_categorical(y, classes)."
+                f"  Fix: reshape both, e.g. y.reshape(-1, {(*y_pred_shape, 1)[1:][-1]})."
             )
         shape = () if self.average == "micro" else (y_pred_shape[-1],)
         self.true_positives, self.false_positives, self.false_negatives, self.frequencies = (

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import math
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -187,7 +188,7 @@ class Graph:
         if text:
             return (
                 f"Model {self.name!r} takes text as its input {tensor.name!r} and received "
-                "numbers.\n  Fix: x = x.astype(str), or build the model for numbers."
+                "numbers.\n  Fix: x = numpy.asarray(x, str), or build the model for numbers."
             )
         return (
             f"Model {self.name!r} takes numbers as its input {tensor.name!r} and received text.\n"
@@ -216,13 +217,19 @@ def _is_text(value: Any) -> bool:
 
 
 def _shape_hint(shape: tuple, wanted: tuple) -> str:
-    if len(shape) == len(wanted) - 1:
-        if all(w is None or w == s for s, w in zip(shape, wanted[1:], strict=True)):
-            return (
-                "  Likely cause: the batch axis is missing.\n  Fix: x[None], or x[:1] of a batch."
+    sizes, asked = shape[1:], wanted[1:]
+    if len(shape) == len(asked) and all(w in (None, s) for s, w in zip(shape, asked, strict=True)):
+        return "  Likely cause: the batch axis is missing.\n  Fix: x[None], or x[:1] of a batch."
+    if len(sizes) == 2 and len(asked) == 3 and asked[0] in (None, sizes[0]):
+        if asked[1] in (None, sizes[1]):
+            gray = (
+                "x[..., None]" if asked[-1] is None else f"np.repeat(x[..., None], {asked[-1]}, -1)"
             )
-        return "  Likely cause: the channel axis is missing.\n  Fix: x[..., None]."
-    return f"  Fix: reshape the data to {('n', *wanted[1:])}, or build the model for this shape."
+            return f"  Likely cause: the pictures are gray, without a channel axis.\n  Fix: {gray}."
+    made = f"lamina.Input({sizes}) as the input of the model"
+    if None not in (*sizes, *asked) and math.prod(sizes) == math.prod(asked):
+        return f"  Fix: x.reshape({(-1, *asked)}), or {made}."
+    return f"  Fix: {made}, or data of the shape it takes."
 
 
 def _checked(tensor: Any) -> KerasTensor:

@@ -105,11 +105,13 @@ class OptaxOptimizer(Optimizer):
         """The rate made known by `optax.inject_hyperparams`, once the optimizer is built."""
         found = self._injected("hyperparams")
         if found is None:
-            raise AttributeError(_HIDDEN_RATE)
+            raise AttributeError(_HIDDEN_RATE if self.built else _UNKNOWN_RATE)
         return found
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        if not self.built:
+            raise TypeError(_UNKNOWN_RATE)
         found = self._injected("hyperparams")
         if found is None or self._injected("hyperparams_states") is not None:
             raise TypeError(_HIDDEN_RATE)
@@ -126,9 +128,13 @@ class OptaxOptimizer(Optimizer):
         )
 
 
+_UNKNOWN_RATE = (
+    "The learning rate of an optax transformation is known once it has made its state.\n"
+    "  Fix: optimizer.build(model.trainable_variables) first."
+)
 _HIDDEN_RATE = (
     "The learning rate is inside the optax transformation, as a number or a schedule, and cannot "
     "be read or set.\n"
-    "  Fix: make it known with optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), or use "
-    "lamina.optimizers.Adam(1e-3)."
+    "  Fix: compile with optax.inject_hyperparams(optax.adam)(learning_rate=1e-3), which makes it "
+    "known,\n  or with lamina.optimizers.Adam(1e-3)."
 )

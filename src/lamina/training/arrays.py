@@ -1,5 +1,6 @@
 """From whatever users hold their data in to NumPy arrays in a dtype the device can take."""
 
+import numbers
 from typing import Any
 
 import jax
@@ -26,8 +27,14 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     """
     if isinstance(value, (jax.Array, SparseRows)):
         return value
-    if text and is_text(value):
-        return np.atleast_1d(as_values(value, what))
+    if text and not is_table(value) and is_text(value):
+        try:
+            return np.atleast_1d(as_values(value, what))
+        except TypeError:
+            objects = np.array(value, object)
+            if objects.ndim == 2 and any(isinstance(v, numbers.Real) for v in objects.flat):
+                refuse_text(objects, what)
+            raise
     refuse_no_data(value, what)
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu().numpy()

@@ -39,7 +39,7 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
         array = value.to_numpy()
         # Numbers beside truth values are objects to pandas.
         return array.astype(config.floatx()) if array.dtype.kind == "O" else array
-    if text and is_text(value.to_numpy()):
+    if text and all(is_text(column.to_numpy()) for _, column in columns):
         return as_values(value.to_numpy(), what)
     return np.stack([_numbers(column, f"{what}[{name!r}]") for name, column in columns], axis=1)
 

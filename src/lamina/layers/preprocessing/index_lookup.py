@@ -399,11 +399,11 @@ class IndexLookup(HostLayer):
         if text:
             return (
                 f"{self._label} takes text and received {received}.\n"
-                "  Fix: IntegerLookup for whole numbers, or x = x.astype(str)."
+                "  Fix: IntegerLookup for whole numbers, or x = numpy.asarray(x, str)."
             )
         return (
             f"{self._label} takes whole numbers and received text.\n"
-            "  Fix: StringLookup for text, or x = x.astype(int)."
+            "  Fix: StringLookup for text, or x = numpy.asarray(x, int)."
         )
 
     def get_config(self) -> dict:

@@ -104,8 +104,9 @@ class BackupAndRestore(Callback):
                         stacklevel=frames_to_user(),
                     )
         if problems:
+            problem = problems[0].partition("\n")[0]
             raise DamagedFileError(
-                f"{problems[0]}\n  Fix: delete the folder {self.backup_dir} to start anew; "
+                f"{problem}\n  Fix: delete the folder {self.backup_dir} to start anew; "
                 "double_checkpoint=True keeps a second backup next time."
             )
         return None

@@ -1,0 +1,195 @@
+"""Fixes of the command line, of scripts for TensorFlow, and of tools around a model."""
+
+_TF = "from lamina.compat import tensorflow; tf = tensorflow.module('tensorflow')"
+_COMMAND = (
+    "import shlex; from lamina.cli.app import app\n"
+    "def command(line): app(shlex.split(line)[1:], standalone_mode=False)\n"
+    "net(layers.Flatten(), layers.Dense(10, 'softmax'), inputs=(8, 8, 1), "
+    "loss='sparse_categorical_crossentropy', metrics=['accuracy']).save('model.keras')\n"
+)
+_ARCHIVE = (
+    "import io, tarfile, zipfile\n"
+    "def get(name, **settings): return lamina.utils.get_file(name, "
+    "Path(name).absolute().as_uri(), cache_dir='cache', **settings)\n"
+)
+
+CASES = {
+    ("cli/evaluate.py", "is a file or folder, and evaluate measures"): (
+        "command('lamina evaluate model.keras data.csv')",
+        "x, y = np.zeros((4, 8, 8, 1)), np.zeros(4); "
+        "«lamina.models.load_model('model.keras').evaluate(x, y)»",
+        _COMMAND + "Path('data.csv').write_text('1')",
+    ),
+    ("cli/folders.py", "holds an earlier run, which"): (
+        "folders.prepare(Path('run'), Path('x'), overwrite=False)",
+        "folders.prepare(Path('run'), Path('x'), overwrite=True)  # «--overwrite»\n"
+        "folders.prepare(Path('other'), Path('x'), overwrite=False) "
+        " # «name another folder with --out»",
+        "from lamina.cli import folders; Path('run').mkdir(exist_ok=True); [Path('run', "
+        "name).write_text('') for name in folders._OF_A_RUN]",
+    ),
+    ("cli/folders.py", "is a file.\n"): (
+        "folders.prepare(Path('file/run'), Path('x'), overwrite=False)",
+        "folders.prepare(Path('folder'), Path('x'), overwrite=False)  # «name a folder with --out»",
+        "from lamina.cli import folders; Path('file').write_text('')",
+    ),
+    ("cli/folders.py", "Nothing was trained"): (
+        "folders.prepare(Path('/proc/run'), Path('x'), overwrite=False)",
+        "folders.prepare(Path('other'), Path('x'), overwrite=False) "
+        " # «name another folder with --out»",
+        "from lamina.cli import folders",
+    ),
+    ("cli/inputs.py", "and those of"): (
+        "command('lamina predict model.keras digit.png --like mnist')",
+        "command('lamina predict model.keras digit.png')  # «leave --like out»",
+        _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
+    ),
+    ("cli/options.py", "The model comes first, then what"): (
+        "command('lamina predict digit.png model.keras')",
+        "command('«lamina predict model.keras digit.png»')",
+        _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
+    ),
+    ("cli/options.py", "has no model.keras in it"): (
+        "command('lamina summary folder')",
+        "command('«lamina summary folder/other.keras»')",
+        _COMMAND
+        + "Path('folder').mkdir(exist_ok=True); Path('model.keras').rename('folder/other.keras')",
+    ),
+    ("cli/train.py", "is a network, and the data set"): (
+        "command('lamina train mlp')",
+        "from lamina.cli import architectures; "
+        "assert 'mlp' in architectures.MODELS  # «lamina train mnist --model mlp»",
+        _COMMAND,
+    ),
+    ("compat/legacy_layers.py", "the same layer on every device"): (
+        "from lamina.compat import legacy_layers; legacy_layers.find('CuDNNLSTM')",
+        "layers.LSTM(2)  # «from keras.layers import LSTM»",
+    ),
+    ("compat/missing.py", "what was in it may be in"): (
+        "raise ImportError(missing.explain_module('keras.layers.core', ['Dense']))",
+        "layers.Dense(2)  # «from keras.layers import»",
+        "from lamina.compat import missing",
+    ),
+    ("compat/types.py", "of tensors of types"): (
+        "tf.add(tf.constant([1]), tf.constant([1.0]))",
+        "x = tf.constant([1]); tf.add(«tf.cast(x, tf.float32)», tf.constant([1.0]))",
+        _TF,
+    ),
+    ("compat/types.py", "Cannot convert"): (
+        "tf.multiply(tf.constant([1]), 0.5)",
+        "x = tf.constant([1]); tf.multiply(«tf.cast(x, tf.float32)», 0.5)",
+        _TF,
+    ),
+    ("compat/types.py", "only floats and complex"): (
+        "tf.sqrt(tf.constant([1]))",
+        "x = tf.constant([1]); tf.sqrt(«tf.cast(x, tf.float32)»)",
+        _TF,
+    ),
+    ("compat/types.py", "takes real or complex numbers"): (
+        "math.reduce_std(tf.constant([1]))",
+        "x = tf.constant([1]); math.reduce_std(«tf.cast(x, tf.float32)»)",
+        _TF + "; math = tensorflow.module('tensorflow.math')",
+    ),
+    ("utils/archives.py", "it was made to fill a disk"): (
+        "get('bomb.zip', extract=True)",
+        "from lamina.utils import get_file; get('bomb.zip', «extract=False»)",
+        _ARCHIVE + "with zipfile.ZipFile('bomb.zip', 'w', zipfile.ZIP_DEFLATED) "
+        "as z: z.writestr('zeros', bytes(2**20))\n"
+        "from lamina.utils import archives; archives._ALWAYS_ALLOWED, "
+        "archives._LARGEST_EXPANSION = 0, 1\n",
+    ),
+    ("utils/archives.py", "is damaged or incomplete"): (
+        "get('d.zip', extract=True)",
+        "with zipfile.ZipFile('d.zip', 'w') as z: z.writestr('a', 'b')\n"
+        "get('d.zip', extract=True, «force_download=True»)",
+        _ARCHIVE + "with zipfile.ZipFile('d.zip', 'w') as z: z.writestr('a', b'b' * 500)\n"
+        "content = bytearray(Path('d.zip').read_bytes()); content[60] ^= 255; "
+        "Path('d.zip').write_bytes(content)\n",
+    ),
+    ("utils/archives.py", "it was made to do harm, or to"): (
+        "get('l.tar', extract=True)",
+        "get('l.tar', «extract=False»)",
+        _ARCHIVE + "with tarfile.open('l.tar', 'w') as t:\n"
+        "  i = tarfile.TarInfo('link'); i.type = tarfile.SYMTYPE; i.linkname = '/etc'; "
+        "t.addfile(i)\n",
+    ),
+    ("utils/config.py", "is a method of Config"): (
+        "config.update = 3",
+        "«config['update'] = »3",
+        "config = lamina.utils.Config()",
+    ),
+    ("utils/files.py", "fname must be a bare file name"): (
+        "lamina.utils.get_file('a/b.txt', Path('b.txt').absolute().as_uri())",
+        "lamina.utils.get_file('b.txt', Path('b.txt').absolute().as_uri(), «cache_dir»='c', "
+        "«cache_subdir»='a')",
+        "Path('b.txt').write_text('b')",
+    ),
+    ("utils/image.py", "is not a picture that Pillow can read"): (
+        "lamina.utils.load_img('a.png')",
+        "lamina.utils.save_img('a.png', images[0]); lamina.utils.load_img('a.png') "
+        " # «save it anew as PNG»",
+        "Path('a.png').write_text('no picture')",
+    ),
+    ("utils/image.py", "The picture … cannot be read"): (
+        "Path('a.png').write_bytes(content[: len(content) // 2]); lamina.utils.load_img('a.png')",
+        "lamina.utils.load_img('a.png')  # «fetch it again»",
+        "lamina.utils.save_img('a.png', np.random.default_rng(1).normal(size=(40, 40, 3))); "
+        "content = Path('a.png').read_bytes()",
+    ),
+    ("utils/image.py", "array_to_img needs one picture"): (
+        "lamina.utils.array_to_img(x)",
+        "lamina.utils.array_to_img(«x[0]»); x = images[0, ..., 0]; "
+        "lamina.utils.array_to_img(«x[..., None]»)",
+        "x = images",
+    ),
+    ("utils/image.py", "has no ending that says how"): (
+        "lamina.utils.save_img('a', images[0])",
+        "lamina.utils.save_img('a.png', images[0]); lamina.utils.save_img('a', images[0], "
+        "«file_format='png'»)",
+    ),
+    ("utils/model_diagram.py", "so nothing is known of its shapes"): (
+        "lamina.utils.model_to_dot(model)",
+        "«model.build((None, »3)); lamina.utils.model_to_dot(model)",
+        "model = lamina.Sequential([layers.Dense(1)])",
+    ),
+    ("utils/numerical.py", "needs whole class numbers"): (
+        "lamina.utils.to_categorical(x)",
+        "«names, x = numpy.unique(x, return_inverse=True)»; lamina.utils.to_categorical(x)",
+        "x = np.array([0.5, 1.5])",
+    ),
+    ("utils/sequences.py", "cannot fill an array of"): (
+        "lamina.utils.pad_sequences([['a', 'b'], ['a']], value='-')",
+        "lamina.utils.pad_sequences([['a', 'b'], ['a']], value='-', «dtype=object»)",
+    ),
+    ("utils/sequences.py", "takes a list of sequences; element"): (
+        "pad_sequences(sequence)",
+        "«pad_sequences([sequence])»",
+        "from lamina.utils import pad_sequences; sequence = [1, 2]",
+    ),
+    ("utils/split.py", "split_dataset needs an array, or"): (
+        "split._number_of_samples([1, 2])",
+        "split._number_of_samples(«numpy.array(»[1, 2]))",
+        "from lamina.utils import split",
+    ),
+    ("visualization/gallery.py", "need label_map, from class number"): (
+        "lamina.visualization.plot_image_gallery(images, y_true=[0, 1], path='g.png')",
+        "class_names = ['a', 'b']; lamina.visualization.plot_image_gallery(images, "
+        "y_true=[0, 1], path='g.png', «label_map=dict(enumerate(class_names))»)",
+    ),
+    ("visualization/pixels.py", "images must be a batch"): (
+        "lamina.visualization.plot_image_gallery(images, path='g.png')",
+        "lamina.visualization.plot_image_gallery(«images[None]», path='g.png')",
+        "images = images[0]",
+    ),
+    ("wrappers/estimators.py", "needs a compiled model, with"): (
+        "lamina.wrappers.SKLearnRegressor(net(compiled=False)).fit(x, y)",
+        "model = net(compiled=False); «model.compile(optimizer='adam', loss=»'mse'); "
+        "lamina.wrappers.SKLearnRegressor(model, fit_kwargs={'verbose': 0}).fit(x, y)",
+    ),
+    ("wrappers/estimators.py", "Metadata routing is not enabled"): (
+        "lamina.wrappers.SKLearnRegressor(net()).set_fit_request(sample_weight=True)",
+        "import sklearn\ntry:\n  «sklearn.set_config(enable_metadata_routing=True)»\n"
+        "  lamina.wrappers.SKLearnRegressor(net()).set_fit_request(sample_weight=True)\n"
+        "finally: sklearn.set_config(enable_metadata_routing=False)",
+    ),
+}
