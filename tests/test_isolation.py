@@ -15,7 +15,6 @@ import pytest
 import isolation
 import lamina
 from lamina.core import registry
-from lamina.training import checks
 
 
 def _register(library):
@@ -29,12 +28,6 @@ def _register(library):
 def _enter_a_scope():
     registry._scopes.stack.append({"left": 1})
     return lambda: list(registry._scopes.stack)
-
-
-def _say():
-    with pytest.warns(lamina.LaminaWarning):
-        checks.warn_once("left", "Something was left.")
-    return lambda: "left" in checks._said
 
 
 def _set(change, read):
@@ -59,7 +52,6 @@ LEFT_BEHIND = {
     "a class registered in Lamina": lambda: _register(lamina),
     "a class registered in Keras": lambda: _register(keras),
     "an open scope": _enter_a_scope,
-    "a warning that was said": _say,
     "an open figure": _draw,
     "the working folder": _go_away,
     "floatx": _set(lambda: lamina.config.set_floatx("float16"), lamina.config.floatx),

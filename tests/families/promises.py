@@ -50,7 +50,7 @@ class Case:
     in_model: bool = field(default=True, kw_only=True)
     # True for a layer that takes its inputs one by one, `layer(query, value)`, not as a list.
     spread: bool = field(default=False, kw_only=True)
-    # True where the output's shape is only known by tracing, as for a user's own function.
+    # True where the shape of the output, or of its mask, is only known by tracing.
     traced: bool = field(default=False, kw_only=True)
 
     def __post_init__(self):

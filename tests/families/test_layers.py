@@ -47,8 +47,9 @@ CASES = [
          "int32"),
     Case("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3, "tie_weights": False,
                                  "reverse_dtype": "float32", "logit_soft_cap": 2.0}, (2,), "int32"),
-    Case("Masking", {}, STEPS),
-    Case("Masking", {"mask_value": 1}, STEPS, "int32"),
+    # Its mask is drawn, so that a model may have it as an output.
+    Case("Masking", {}, STEPS, traced=True),
+    Case("Masking", {"mask_value": 1}, STEPS, "int32", traced=True),
     Case("Lambda", lambda _: {"function": halved, "arguments": {"again": True}}, STEPS,
          id="Lambda-function", traced=True),
     Case("Lambda", lambda _: {"function": halved, "output_shape": (5,), "mask": keep_mask}, ROWS,

@@ -23,7 +23,6 @@ _TENSORFLOW = {
         "and the usual steps after them; lamina.utils.PyDataset for batches made on the way"
     ),
     "distribute": "nothing yet: Lamina trains on one device so far",
-    "errors": "Python's own exceptions: ValueError, TypeError, OSError",
     "estimator": "model.fit, evaluate and predict",
     "feature_column": "lamina.utils.FeatureSpace",
     "global_variables_initializer": "nothing is needed: this is TensorFlow 1",

@@ -7,28 +7,28 @@ mistake of Lamina's own, that is, an error that it did not raise on purpose, kee
 """
 
 import functools
+import importlib.util
 import opcode
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-
-import jax
-import jaxlib
 
 from lamina.core.config import is_traceback_filtering_enabled
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LAMINA = os.path.join(Path(__file__).parents[1], "")
-_JAX = (
-    os.path.join(os.path.dirname(jax.__file__), ""),
-    os.path.join(os.path.dirname(jaxlib.__file__), ""),
+# Found, not imported: functions that need no JAX are quick to import, and have errors, too.
+_JAX = tuple(
+    os.path.join(os.path.dirname(spec.origin), "")
+    for name in ("jax", "jaxlib")
+    if (spec := importlib.util.find_spec(name)) is not None and spec.origin is not None
 )
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 _NOTE_OF_JAX = "JAX has removed its internal frames"
-_ASKED_FOR_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 _NOTE_ON_VALUES = (
     "Likely cause: NumPy, float() or an `if` on an array inside a layer, loss, metric or step. "
     "These are compiled, and have no values while that is done.\n"
@@ -41,6 +41,7 @@ def filter_traceback(function: F) -> F:
     """Decorator: errors leave the function without internal frames and JAX's note about them.
 
     Example:
+        >>> import jax
         >>> @filter_traceback
         ... def add():
         ...     return jax.numpy.ones(2) + jax.numpy.ones(3)
@@ -56,7 +57,7 @@ def filter_traceback(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            if isinstance(error, _ASKED_FOR_VALUES):
+            if _asked_for_values(error):
                 _explain_values(error)
             strip(error)
             raise
@@ -91,8 +92,16 @@ def strip(error: BaseException) -> None:
 
 
 def _shows_all() -> bool:
-    return (
-        not is_traceback_filtering_enabled() or jax.config.jax_traceback_filtering == "off"  # type: ignore[attr-defined]
+    jax: Any = sys.modules.get("jax")
+    off = jax is not None and jax.config.jax_traceback_filtering == "off"
+    return off or not is_traceback_filtering_enabled()
+
+
+def _asked_for_values(error: Exception) -> bool:
+    """Whether code that is compiled has asked for the values of an array."""
+    jax: Any = sys.modules.get("jax")
+    return jax is not None and isinstance(
+        error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
     )
 
 

@@ -35,9 +35,9 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
     Example:
         >>> status = Status("Epoch 3/10", 40, 100, ["loss 0.2631", "accuracy 0.91"], "", 12)
         >>> print(live_line(status, 40, ascii_only=True))
-        Epoch 3/10 ###----- 0:12 40/100
+        Epoch 3/10 #####------- 0:12 loss 0.2631
         >>> print(live_line(status, 62, ascii_only=True))
-        Epoch 3/10 ####------ 0:12 40/100 loss 0.2631, accuracy 0.91
+        Epoch 3/10 #####------- 0:12 40/100 loss 0.2631, accuracy 0.91
     """
     known = status.steps is not None
     done = f"{status.step}/{status.steps}" if known else f"step {status.step}"

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, the examples in docstrings included."""
 
 import atexit
 import os
@@ -38,11 +38,15 @@ os.environ.setdefault("KERAS_HOME", _own_folder("keras-home-"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 import isolation
+
+# How many tests have run since programs were let go.
+_RUN = pytest.StashKey[int]()
 
 # Not a test file itself, but its asserts are to be explained as in one.
 pytest.register_assert_rewrite("families.promises")
@@ -63,6 +67,15 @@ def _nothing_is_left_behind() -> Iterator[None]:
     with isolation.put_back():
         isolation.same_start()
         yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Let go of programs that no test will use again, before they fill the memory."""
+    item.session.stash[_RUN] = item.session.stash.get(_RUN, 0) + 1
+    if (nextitem is None or nextitem.path != item.path) and item.session.stash[_RUN] > 500:
+        item.session.stash[_RUN] = 0
+        jax.clear_caches()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -95,7 +108,7 @@ def rng() -> np.random.Generator:
 
 
 def _shared_data() -> Path | None:
-    for candidate in (os.environ.get("LAMINA_DATASETS"), Path(__file__).parents[2] / "shared/data"):
+    for candidate in (os.environ.get("LAMINA_DATASETS"), Path(__file__).parents[1] / "shared/data"):
         if candidate and Path(candidate, "mnist.npz").exists():
             return Path(candidate).resolve()
     return None
