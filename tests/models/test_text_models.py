@@ -339,7 +339,7 @@ def test_text_inside_a_call_of_the_users_own_is_refused_by_name():
 
 
 def test_missing_texts_are_refused_by_their_place():
-    with pytest.raises(TypeError, match=r"element 1 is None.*\n.*fillna"):
+    with pytest.raises(TypeError, match=r"element 1 is None.*\n.*Fix: x = numpy.vectorize"):
         classifier().predict(np.array(["a", None], dtype=object), verbose=0)
 
 
