@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ import lamina
 from lamina.core import tracebacks
 
 X = np.zeros((8, 3), "float32")
+LAMINA = Path(lamina.__file__).parent
 
 
 def net():
@@ -72,7 +74,7 @@ def inner_frames(error):
     found = []
     while error is not None:
         for frame in traceback.extract_tb(error.__traceback__):
-            if "/lamina/" in frame.filename or "/jax/" in frame.filename:
+            if Path(frame.filename).is_relative_to(LAMINA) or "/jax/" in frame.filename:
                 found.append(f"{frame.filename}:{frame.lineno}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return found
