@@ -1,8 +1,11 @@
 """Ambient state: what a test may change for the whole process, put back when it ends."""
 
 import contextlib
+import functools
+import importlib
 import logging
 import os
+import pkgutil
 import random
 import signal
 import sys
@@ -56,10 +59,14 @@ def same_start() -> None:
 
 
 def _lamina() -> Callable[[], None]:
-    containers = [(found, _copy(found)) for found in _containers("lamina")]
+    containers = [(found, _copy(found)) for found in _containers()]
     scalars = [(module, name, vars(module)[name]) for module, name in _scalars()]
+    constants = _constants()
 
     def put() -> None:
+        for module, name, value in constants:
+            if module[name] is not value:
+                module[name] = value
         for container, copy in containers:
             _restore(container, copy)
         for module, name, value in scalars:
@@ -160,25 +167,40 @@ _KEEPERS = (_process, _numpy_and_python, _jax, _matplotlib, _keras, _lamina)
 
 # -- containers of modules ----------------------------------------------------------------------
 
-_found: dict[str, tuple[int, list]] = {}
+
+@functools.cache
+def _modules() -> list[Any]:
+    """All of Lamina, loaded: of a module that a test loads first, no one knows the state before."""
+    import lamina
+
+    for found in pkgutil.walk_packages(lamina.__path__, "lamina."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    return [module for name, module in sys.modules.items() if name.split(".")[0] == "lamina"]
 
 
-def _containers(package: str) -> list:
-    """Dicts, lists, sets and thread-locals that the package's modules hold."""
-    modules = [name for name in sys.modules if name.split(".")[0] == package]
-    count, containers = _found.get(package, (0, []))
-    if count != len(modules):
-        containers = [
-            value
-            for name in modules
-            for attribute, value in vars(sys.modules[name]).items()
-            if not attribute.startswith("__") and attribute not in _CACHES.get(name, ())
-            if type(value) in (dict, list, set) or isinstance(value, threading.local)
-        ]
-        unique = {id(container): container for container in containers}
-        containers = list(unique.values())
-        _found[package] = len(modules), containers
-    return containers
+@functools.cache
+def _containers() -> list:
+    """Dicts, lists, sets and thread-locals that the modules hold."""
+    containers = {
+        id(value): value
+        for module in _modules()
+        for name, value in vars(module).items()
+        if not name.startswith("__") and name not in _CACHES.get(module.__name__, ())
+        if type(value) in (dict, list, set) or isinstance(value, threading.local)
+    }
+    return list(containers.values())
+
+
+@functools.cache
+def _constants() -> list:
+    """Limits and the like, known by how they are written: `_LARGEST`, not a class."""
+    return [
+        (vars(module), name, value)
+        for module in _modules()
+        for name, value in vars(module).items()
+        if name.isupper()
+    ]
 
 
 def _scalars() -> Iterator[tuple[Any, str]]:

@@ -15,6 +15,7 @@ import pytest
 import isolation
 import lamina
 from lamina.core import registry
+from lamina.utils import archives
 
 
 def _register(library):
@@ -38,6 +39,11 @@ def _set(change, read):
     return leave
 
 
+def _lower_a_limit():
+    archives._ALWAYS_ALLOWED = 0
+    return lambda: archives._ALWAYS_ALLOWED
+
+
 def _draw():
     plt.figure()
     return plt.get_fignums
@@ -52,6 +58,7 @@ LEFT_BEHIND = {
     "a class registered in Lamina": lambda: _register(lamina),
     "a class registered in Keras": lambda: _register(keras),
     "an open scope": _enter_a_scope,
+    "a limit": _lower_a_limit,
     "an open figure": _draw,
     "the working folder": _go_away,
     "floatx": _set(lambda: lamina.config.set_floatx("float16"), lamina.config.floatx),
