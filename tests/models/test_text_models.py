@@ -9,9 +9,9 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training.feed import ResidentFeed
-from lamina.training.host_feed import HostFeed
-from lamina.training.inputs import make_feed
+from lamina.training.feeds.host import HostFeed
+from lamina.training.feeds.make import make_feed
+from lamina.training.feeds.resident import ResidentFeed
 
 FILES = Path(__file__).parents[1] / "families" / "files"
 TEXTS = ["good great fine", "bad awful poor", "great good", "poor bad bad", "fine great good"] * 4

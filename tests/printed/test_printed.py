@@ -16,7 +16,7 @@ MESSAGES = messages.in_source()
 # Tested in other files, which read the fix out of the message and apply it.
 ELSEWHERE = {
     "training/test_printed_fixes.py": [
-        ("training/arrays.py", "dicts, one for each sample"),
+        ("training/feeds/conversion.py", "dicts, one for each sample"),
         ("training/checks.py", "  Likely cause: ….\n  Fix: …."),
         ("training/checks.py", "was given to Input"),
         ("training/checks.py", "x and y seem to have changed places"),
@@ -54,8 +54,8 @@ BY_HAND = {
     ("saving/orbax_folder.py", "need the orbax-checkpoint package"): "the network",
     ("saving/orbax_folder.py", "holds no architecture"): "Orbax, which is optional",
     ("training/callbacks/tensorboard.py", "needs the tensorboard package"): "the network",
-    ("training/host_feed.py", "was shortened while it was read"): "the other program",
-    ("training/workers.py", "ended by itself"): "whatever crashed there crashes here",
+    ("training/feeds/host.py", "was shortened while it was read"): "the other program",
+    ("training/feeds/workers.py", "ended by itself"): "whatever crashed there crashes here",
     ("utils/archives.py", "bytes, and … are free"): "a larger disk",
 }
 LISTED = [*CASES, *BY_HAND, *(key for keys in ELSEWHERE.values() for key in keys)]

@@ -33,59 +33,59 @@ _TWO = (
 _CALLBACKS = "from lamina.callbacks import *\n" + _FIT
 
 CASES = {
-    ("training/arrays.py", "holds dates or times ("): (
+    ("training/feeds/conversion.py", "holds dates or times ("): (
         "model.fit(x, y, verbose=0)",
         "«x = x.astype('datetime64[D]').astype('float32')»; x /= 1e5; model.fit(x, y, verbose=0)",
         _FIT + "x = np.full((4, 3), np.datetime64('2020-01-01'))",
     ),
-    ("training/arrays.py", "is a list whose rows differ in length"): (
+    ("training/feeds/conversion.py", "is a list whose rows differ in length"): (
         "model.fit(x, y, verbose=0)",
         "«x = [row[:min(map(len, x))] for row in x]»; model.fit(x, y, verbose=0)",
         _FIT + "x = [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]] * 2",
     ),
-    ("training/arrays.py", "beyond the 32 bits that devices"): (
+    ("training/feeds/conversion.py", "beyond the 32 bits that devices"): (
         "model.fit(x, y, verbose=0)",
         "«x = x.astype('float32')»; x /= x.max(); model.fit(x, y, verbose=0)",
         _FIT + "x = np.full((4, 3), 2**40)",
     ),
-    ("training/arrays.py", "There is no data: x is None"): (
+    ("training/feeds/conversion.py", "There is no data: x is None"): (
         "model.fit(None, y)",
         "«model.fit(x, y»)",
         _FIT,
     ),
-    ("training/arrays.py", "is a single number; expected one row"): (
+    ("training/feeds/conversion.py", "is a single number; expected one row"): (
         "model.fit(x, y, verbose=0)",
         "«y = numpy.array([y])»; model.fit(x[:1], y, verbose=0)",
         _FIT + "y = 3.0",
     ),
-    ("training/arrays.py", "which means a model with"): (
+    ("training/feeds/conversion.py", "which means a model with"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.stack(x)»; model.fit(x, y, verbose=0)",
         _FIT + "x = list(x)",
     ),
-    ("training/arrays.py", "must have one row per sample each"): (
+    ("training/feeds/conversion.py", "must have one row per sample each"): (
         "model.fit(x, y[:3], verbose=0)",
         "model.fit(x, y, verbose=0)  # «x[i] belongs to y[i]»",
         _FIT,
     ),
-    ("training/arrays.py", "x is empty: it has 0 samples"): (
+    ("training/feeds/conversion.py", "x is empty: it has 0 samples"): (
         "model.fit(x[x[:, 0] > 5], y[x[:, 0] > 5], verbose=0)",
         "x[x[:, 0] > 0].shape; model.fit(x[x[:, 0] > 0], y, verbose=0) "
         " # «look at x.shape after each step»",
         _FIT,
     ),
-    ("training/bookmark.py", "The backup is of another model"): (
+    ("training/checkpoint.py", "The backup is of another model"): (
         "fit(net(layers.Dense(2), layers.Dense(1)))",
         "fit(net(layers.Dense(2), layers.Dense(1)), folder='other'); fit() "
         " # «make the same model as before, or another backup_dir»",
         _BACKUP,
     ),
-    ("training/bookmark.py", "steps an epoch, and now there are"): (
+    ("training/checkpoint.py", "steps an epoch, and now there are"): (
         "fit(batch=4)",
         "import shutil; shutil.rmtree('backup'); fit(batch=4)  # «delete the backup to start anew»",
         _BACKUP,
     ),
-    ("training/bookmark.py", "or of other shapes"): (
+    ("training/checkpoint.py", "or of other shapes"): (
         "fit(net(optimizer='adam'))",
         "fit()  # «compile the model as before»",
         _BACKUP,
@@ -219,40 +219,40 @@ CASES = {
         "loss=lamina.losses.BinaryCrossentropy(from_logits=True)).fit(x, y, verbose=0) "
         " # «take the activation off»",
     ),
-    ("training/inputs.py", "takes either class_weight or"): (
+    ("training/feeds/make.py", "takes either class_weight or"): (
         "model.fit(x, y, sample_weight=sample_weight, class_weight=class_weight)",
         "model.fit(x, y, "
         "sample_weight=«sample_weight * [class_weight[label] for label in y]», verbose=0)",
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "sample_weight = np.ones(4); class_weight = {0: 1.0, 1: 2.0}",
     ),
-    ("training/inputs.py", "which gives batches of (x, y)"): (
+    ("training/feeds/make.py", "which gives batches of (x, y)"): (
         "model.fit(batches, y)",
         "x = batches; «model.fit(x», verbose=0)",
         _BATCHES,
     ),
-    ("training/inputs.py", "so an epoch of it would not end"): (
+    ("training/feeds/make.py", "so an epoch of it would not end"): (
         "model.fit(batches.repeat())",
         "model.fit(batches.repeat(), «steps_per_epoch=»2, verbose=0); model.fit(batches, "
         "verbose=0)  # «leave out .repeat()»",
         _BATCHES,
     ),
-    ("training/inputs.py", "validation_split is a fraction between"): (
+    ("training/feeds/make.py", "validation_split is a fraction between"): (
         "model.fit(x, y, validation_split=20)",
         "model.fit(x, y, «validation_split=0.2», verbose=0)",
         _FIT,
     ),
-    ("training/inputs.py", "validation_split needs arrays, and x is"): (
+    ("training/feeds/make.py", "validation_split needs arrays, and x is"): (
         "model.fit(batches, validation_split=0.2)",
         "model.fit(batches, «validation_data=»batches, verbose=0)",
         _BATCHES,
     ),
-    ("training/inputs.py", "to train on and"): (
+    ("training/feeds/make.py", "to train on and"): (
         "model.fit(x[:1], y[:1], validation_split=0.1)",
         "model.fit(x, y, validation_split=0.25, verbose=0)  # «another fraction, or more data»",
         _FIT,
     ),
-    ("training/inputs.py", "without its batch axis"): (
+    ("training/feeds/make.py", "without its batch axis"): (
         "model.fit(x, y[:1])",
         "«x = x[None]»; model.fit(x, y[:1], verbose=0)",
         _FIT + "x = x[0]",
@@ -263,25 +263,25 @@ CASES = {
         "from lamina.layers import Dense; net(«Dense(1)», "
         "«loss='mean_squared_error'»).fit(x, y + 0.5, verbose=0)",
     ),
-    ("training/loop.py", "No loss scale keeps the gradients finite"): (
+    ("training/engine.py", "No loss scale keeps the gradients finite"): (
         "made = net(optimizer=lamina.optimizers.LossScaleOptimizer(lamina.optimizers.SGD(), "
         "initial_scale=2.0, dynamic_growth_steps=1), layers_dtype=None) if False else None\n"
         "lamina.config.set_dtype_policy('mixed_float16'); net().fit(x * 1e30, y, epochs=60, "
         "batch_size=1, verbose=0)",
         "lamina.config.set_dtype_policy(«'mixed_bfloat16'»); net().fit(x, y, verbose=0)",
     ),
-    ("training/loop.py", "An epoch ends with the data"): (
+    ("training/engine.py", "An epoch ends with the data"): (
         "model.fit(batches, steps_per_epoch=3, verbose=0)",
         "model.fit(batches, verbose=0); model.fit(batches«.repeat()», steps_per_epoch=3, "
         "verbose=0)",
         _BATCHES,
     ),
-    ("training/loop.py", "which can be gone through only once"): (
+    ("training/engine.py", "which can be gone through only once"): (
         "model.fit(two(), epochs=3, steps_per_epoch=2, verbose=0)",
         "model.fit(x, y, epochs=3, verbose=0)  # «arrays»",
         _FIT + "def two():\n  for _ in range(3): yield x, y\n",
     ),
-    ("training/loop.py", "The data to measure on ended"): (
+    ("training/engine.py", "The data to measure on ended"): (
         "model.evaluate(batches, steps=5, verbose=0)",
         "model.evaluate(batches, steps=2, verbose=0); model.evaluate(batches, verbose=0) "
         " # «leave out the number of steps»",
@@ -321,44 +321,44 @@ CASES = {
         "x = np.ones((1, 2)); «model.predict_on_batch(x)»",
         _BATCHES + "x = Input((None,)); model = lamina.Model(x, layers.Identity()(x))",
     ),
-    ("training/replayed.py", "  Fix: validation_data as arrays"): (
+    ("training/feeds/replayed.py", "  Fix: validation_data as arrays"): (
         "model.fit(x, y, validation_data=three(), validation_steps=2, epochs=3, verbose=0)",
         "model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0) "
         " # «validation_data as arrays»",
         _FIT + "def three():\n  for _ in range(2): yield x, y\n",
     ),
-    ("training/stream_feed.py", "gave no batch at all"): (
+    ("training/feeds/stream.py", "gave no batch at all"): (
         "model.fit(iter([]))",
         "model.fit(iter([(x, y)]), verbose=0)  # «make a new one»",
         _FIT,
     ),
-    ("training/stream_feed.py", "and the first batch had"): (
+    ("training/feeds/stream.py", "and the first batch had"): (
         "model.fit(iter([(x, y), (x, y, np.ones(4))]), verbose=0)",
         "model.fit(iter([(x, y), (x, y)]), verbose=0)  # «the same for every batch»",
         _FIT,
     ),
-    ("training/structures.py", "must have a part for each of"): (
+    ("training/matching.py", "must have a part for each of"): (
         "model.fit([one, one], one)",
         "model.fit([one, one], «{'o': »one, 'u': one}, verbose=0)",
         _TWO,
     ),
-    ("training/structures.py", "so that a list could mean either order"): (
+    ("training/matching.py", "so that a list could mean either order"): (
         "model.fit([one, one], [one, one])",
         "model.fit([one, one], «{'o': »one, 'u': one}, verbose=0)",
         _TWO,
     ),
-    ("training/tables.py", "holds text or objects (for"): (
+    ("training/feeds/tables.py", "holds text or objects (for"): (
         "model.fit(x, y, verbose=0)",
         "«x['a'] = x['a'].astype('category').cat.codes»; model.fit(x, y, verbose=0)",
         _FIT + "import pandas; x = pandas.DataFrame({'a': ['u', 'v'] * 2, 'b': 1.0, 'c': 2.0})",
     ),
-    ("training/tables.py", "holds dates or times ("): (
+    ("training/feeds/tables.py", "holds dates or times ("): (
         "model.fit(x, y, verbose=0)",
         "«x['a'] = (x['a'] - x['a'].min()).dt.days»; model.fit(x, y, verbose=0)",
         _FIT + "import pandas; x = pandas.DataFrame({'a': pandas.date_range('2020', periods=4), "
         "'b': 1.0, 'c': 2.0})",
     ),
-    ("training/tables.py", "one is enough to make every weight NaN"): (
+    ("training/feeds/tables.py", "one is enough to make every weight NaN"): (
         "model.fit(x, y, verbose=0)",
         "«x['a'] = x['a'].fillna(x['a'].median())»; model.fit(x, y, verbose=0)",
         _FIT + "import pandas; x = pandas.DataFrame({'a': [1.0, None] * 2, 'b': 1.0, 'c': 2.0})",
@@ -368,29 +368,29 @@ CASES = {
         "model = net(layers.Dense(2, 'softmax'), compiled=False); "
         "«model.compile(loss='sparse_categorical_crossentropy')»; model.fit(x, y, verbose=0)",
     ),
-    ("training/weights.py", "class_weight needs one array of labels"): (
+    ("training/feeds/class_weights.py", "class_weight needs one array of labels"): (
         "model.fit([one, one], {'u': one, 'o': one}, class_weight={0: 1.0, 1: 1.0})",
         "model.fit([one, one], {'u': one, 'o': one}, «sample_weight=»{'u': np.ones(4), "
         "'o': np.ones(4)}, verbose=0)",
         _TWO,
     ),
-    ("training/weights.py", "to weights; received …."): (
+    ("training/feeds/class_weights.py", "to weights; received …."): (
         "model.fit(x, y, class_weight=class_weight)",
         "«class_weight = dict(enumerate(class_weight))»; model.fit(x, y, "
         "class_weight=class_weight, verbose=0)",
         _FIT + "class_weight = [1.0, 2.0]",
     ),
-    ("training/weights.py", "0 and up, to weights; received the key"): (
+    ("training/feeds/class_weights.py", "0 and up, to weights; received the key"): (
         "model.fit(x, y, class_weight={'cat': 1.0})",
         "model.fit(x, y, «class_weight={0: 1.0, 1: 2.0}», verbose=0)",
         _FIT,
     ),
-    ("training/weights.py", "a weight is a number, 0 or"): (
+    ("training/feeds/class_weights.py", "a weight is a number, 0 or"): (
         "model.fit(x, y, class_weight={1: -2.0})",
         "model.fit(x, y, «class_weight={1: 1.0}», verbose=0)",
         _FIT,
     ),
-    ("training/workers.py", "cannot be sent to other processes"): (
+    ("training/feeds/workers.py", "cannot be sent to other processes"): (
         "source = Source(workers=1, use_multiprocessing=True); import threading; "
         "source.lock = threading.Lock(); model.fit(source, verbose=0)",
         "source = Source(workers=1, «use_multiprocessing=False»); import threading; "
@@ -404,7 +404,7 @@ CASES = {
         "net(optimizer=lamina.optimizers.SGD(0.1)).fit(x, y, epochs=9, verbose=0) "
         " # «inputs between 0 and 1»",
     ),
-    ("training/loop.py", "so there are no val_ measures"): (
+    ("training/engine.py", "so there are no val_ measures"): (
         "model.fit(x, y, validation_data=Once(), epochs=2, verbose=0)",
         "model.fit(x, y, validation_data=(x, y), epochs=2, verbose=0) "
         " # «validation_data as arrays»",
@@ -432,7 +432,7 @@ CASES = {
         "loss='sparse_categorical_crossentropy'); x = np.arange(120).reshape(40, 3) / 120; "
         "y = np.repeat([0, 1], 20)",
     ),
-    ("training/bookmark.py", "optimizers, and this one has"): (
+    ("training/checkpoint.py", "optimizers, and this one has"): (
         "fit(two(1))",
         "fit(two(0))  # «compile the model as before»",
         "from lamina.callbacks import *\n"
@@ -448,22 +448,22 @@ CASES = {
         "try: fit(two(0), Stop())\nexcept KeyError: pass\n",
     ),
     # -- what is no data -------------------------------------------------------------------------
-    ("training/no_data.py", "itself, and not what it returns"): (
+    ("training/feeds/no_data.py", "itself, and not what it returns"): (
         "model.fit(x, y, verbose=0)",
         "«x = x()»; model.fit(x, y, verbose=0)",
         _FIT + "def x(): return np.ones((4, 3))",
     ),
-    ("training/no_data.py", "is text or a path"): (
+    ("training/feeds/no_data.py", "is text or a path"): (
         "model.fit(x, y, verbose=0)",
         "import pandas; «x = pandas.read_csv(x)»; model.fit(x, y, verbose=0)",
         _FIT + "x = 'x.csv'; Path(x).write_text('a,b,c\\n' + '1,2,3\\n' * 4)",
     ),
-    ("training/no_data.py", "which has no order"): (
+    ("training/feeds/no_data.py", "which has no order"): (
         "model.fit(x, y, verbose=0)",
         "«x = sorted(x)»; model.fit(x, y, verbose=0)",
         "model = net(inputs=(1,)); x = {1.0, 2.0, 3.0, 4.0}",
     ),
-    ("training/no_data.py", "one thing after another and is no"): (
+    ("training/feeds/no_data.py", "one thing after another and is no"): (
         "model.fit(x, y, verbose=0)",
         "«y = numpy.array(list(y))»; model.fit(x, y, verbose=0)",
         "model = net(); y = map(float, range(4))",
@@ -474,34 +474,34 @@ CASES = {
         "«x, y = x[keep], y[keep]»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.ma.masked_greater(np.arange(12.0).reshape(4, 3), 10)",
     ),
-    ("training/no_data.py", "is an array of records with the fields"): (
+    ("training/feeds/no_data.py", "is an array of records with the fields"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.stack([x[name] for name in x.dtype.names], axis=-1)»; model.fit(x, y, "
         "verbose=0)",
         _FIT + "x = np.ones(4, [('a', 'f4'), ('b', 'f4'), ('c', 'f4')])",
     ),
-    ("training/no_data.py", "a table with columns of words"): (
+    ("training/feeds/no_data.py", "a table with columns of words"): (
         "model.fit(x, y, verbose=0)",
         "import pandas; «x = pandas.get_dummies(pandas.DataFrame(x).infer_objects())»; "
         "net(inputs=(4,)).fit(x, y, verbose=0)",
         _FIT + "x = [['cat', 1.0, 2.0], ['dog', 2.0, 3.0]] * 2",
     ),
-    ("training/no_data.py", "numbers that were read from a file as text"): (
+    ("training/feeds/no_data.py", "numbers that were read from a file as text"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.asarray(x, 'int32')»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.array([['1', '2', '3']] * 4)",
     ),
-    ("training/no_data.py", "class names instead of class numbers"): (
+    ("training/feeds/no_data.py", "class names instead of class numbers"): (
         "model.fit(x, y, verbose=0)",
         "«names, y = numpy.unique(y, return_inverse=True)»; model.fit(x, y, verbose=0)",
         _FIT + "y = np.array(['cat', 'dog'] * 2)",
     ),
-    ("training/arrays.py", "its samples hold no numbers"): (
+    ("training/feeds/conversion.py", "its samples hold no numbers"): (
         "model.fit(x[:, 3:], y, verbose=0)",
         "model.fit(x, y, verbose=0)  # «look at x.»",
         _FIT,
     ),
-    ("training/inputs.py", "pairs, and a model takes all samples"): (
+    ("training/feeds/make.py", "pairs, and a model takes all samples"): (
         "model.fit(x)",
         "«x, y = map(numpy.stack, zip(*x))»; model.fit(x, y, verbose=0)",
         _FIT + "x = [(row, 1.0) for row in x]",
@@ -529,7 +529,7 @@ CASES = {
         "    self.a, self.b = self.add_weight((), name='w'), self.add_weight((), name='w')\n"
         "  def call(self, x): return x\n",
     ),
-    ("training/no_data.py", "and not an object of it"): (
+    ("training/feeds/no_data.py", "and not an object of it"): (
         "model.fit(x, y, verbose=0)",
         "«x = Rows(»2); model.fit(x, verbose=0)",
         "model = net()\n"
@@ -539,7 +539,7 @@ CASES = {
         "  def __getitem__(self, i): return np.ones((2, 3)), np.ones((2, 1))\n"
         "x = Rows",
     ),
-    ("training/stream_feed.py", "gives single samples and not batches"): (
+    ("training/feeds/stream.py", "gives single samples and not batches"): (
         "model.fit(dataset, verbose=0)",
         "«dataset = dataset.batch(32)»; model.fit(dataset, verbose=0)",
         _FIT + "dataset = lamina.data.Dataset.from_tensor_slices((x, y[:, 0]))",

@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs):
 
 
 def test_every_epoch_has_an_order_of_its_own_in_which_each_sample_comes_once():
-    from lamina.training.feed import epoch_order
+    from lamina.training.feeds.resident import epoch_order
 
     orders = [epoch_order(1000, 32, True, 7, epoch) for epoch in range(3)]
     for order in orders:
@@ -163,7 +163,7 @@ def test_frozen_layers_keep_their_weights_and_thawed_ones_learn(blobs):
 
 
 def test_data_of_whole_numbers_keeps_its_type_on_the_device(blobs):
-    from lamina.training.inputs import make_feed
+    from lamina.training.feeds.make import make_feed
 
     x = (blobs[0] * 10).clip(0, 255).astype("uint8")
     feed = make_feed(x, blobs[1], None, 32, True, 0, None)

@@ -9,7 +9,7 @@ import pytest
 
 import lamina
 from lamina import callbacks, layers, models
-from lamina.training.pending import PendingLogs
+from lamina.training.deferred_logs import PendingLogs
 
 
 def fitted(callback, x=None, **settings):

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 import lamina
-from lamina.training import progress
-from lamina.training.progress_line import Status, duration, folded, live_line, wrapped
+from lamina.training.progress import display as progress
+from lamina.training.progress.line import Status, duration, folded, live_line, wrapped
 from small_models import classifier
 
 WIDTHS = (20, 40, 80, 200)

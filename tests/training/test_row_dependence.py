@@ -9,7 +9,7 @@ from jax import lax
 import lamina
 from lamina import layers
 from lamina.core.stateless import stateless, values_of
-from lamina.training.row_dependence import rows_are_apart
+from lamina.training.row_dependence.analysis import rows_are_apart
 
 TABLE = np.arange(24, dtype="float32").reshape(4, 6)
 PLANE, STEPS, IMAGES = (5, 4), (5, 3, 4), (5, 3, 8, 8)

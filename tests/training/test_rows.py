@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training import rows
-from lamina.training.rows import Rows, placed, rows_of
+from lamina.training.feeds import in_place as rows
+from lamina.training.feeds.in_place import Rows, placed, rows_of
 from small_models import classifier, same_weights
 
 

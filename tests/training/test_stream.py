@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training.feed import ResidentFeed
-from lamina.training.host_feed import HostFeed, SmallRowsFeed
-from lamina.training.inputs import make_feed
-from lamina.training.stretches import prefetched, stacked
+from lamina.training.feeds.chunks import prefetched, stacked
+from lamina.training.feeds.host import HostFeed, SmallRowsFeed
+from lamina.training.feeds.make import make_feed
+from lamina.training.feeds.resident import ResidentFeed
 from small_models import classifier, same_weights
 
 
@@ -106,7 +106,7 @@ def test_a_large_file_of_wide_numbers_is_converted_by_the_stretch(blobs, tmp_pat
 
 
 def test_memory_of_stretches_is_used_again_only_when_they_are_done_with(monkeypatch):
-    monkeypatch.setattr("lamina.training.stretches._STEPS", 3)
+    monkeypatch.setattr("lamina.training.feeds.chunks._STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
     for stretch in prefetched(stacked(batches)):
@@ -247,7 +247,7 @@ def test_a_label_out_of_range_in_a_later_batch_is_found(blobs):
 
 
 def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blobs, monkeypatch):
-    monkeypatch.setattr("lamina.training.host_feed._BYTES_BEYOND_CACHE", 0)
+    monkeypatch.setattr("lamina.training.feeds.host._BYTES_BEYOND_CACHE", 0)
     x, y = blobs
     feed = make_feed(x, y, None, 20, True, 0, None)
     assert isinstance(feed, SmallRowsFeed)
@@ -259,7 +259,7 @@ def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blo
     gathered, resident = twins
     lamina.utils.set_random_seed(1)
     gathered.fit(x, y, batch_size=20, epochs=2, verbose=0)
-    monkeypatch.setattr("lamina.training.host_feed._BYTES_BEYOND_CACHE", 2**40)
+    monkeypatch.setattr("lamina.training.feeds.host._BYTES_BEYOND_CACHE", 2**40)
     lamina.utils.set_random_seed(1)
     resident.fit(x, y, batch_size=20, epochs=2, verbose=0)
     assert same_weights(gathered, resident)
@@ -295,7 +295,7 @@ def test_a_missing_number_in_large_validation_data_is_found(blobs, no_room):
 
 
 def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_room, monkeypatch):
-    monkeypatch.setattr("lamina.training.host_feed._BYTES_LOOKED_THROUGH", 0)
+    monkeypatch.setattr("lamina.training.feeds.host._BYTES_LOOKED_THROUGH", 0)
     y = blobs[1].copy()
     y[77] = 3
     with pytest.raises(ValueError, match="the labels run from 0 to 3") as caught:
@@ -305,12 +305,12 @@ def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_roo
 
 def test_rows_are_looked_at_once(blobs, no_room, monkeypatch):
     looked = []
-    check = lamina.training.loop.Loop._check_data
+    check = lamina.training.engine.Loop._check_data
 
     def counting(self, x, *others, **where):
         looked.append(len(x))
         check(self, x, *others, **where)
 
-    monkeypatch.setattr("lamina.training.loop.Loop._check_data", counting)
+    monkeypatch.setattr("lamina.training.engine.Loop._check_data", counting)
     classifier().fit(*blobs, epochs=3, verbose=0)
     assert sum(looked) == 32 + 100  # the example, and all

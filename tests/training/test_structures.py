@@ -15,8 +15,8 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training.arrays import convert
-from lamina.training.structures import Places, StructureError, is_array, match
+from lamina.training.feeds.conversion import convert
+from lamina.training.matching import Places, StructureError, is_array, match
 
 AB = namedtuple("AB", "a b")
 BA = namedtuple("BA", "b a")

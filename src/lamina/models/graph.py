@@ -19,7 +19,7 @@ from lamina.core.text import Prepared, is_text
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops import kernels
-from lamina.training.structures import Places, match
+from lamina.training.matching import Places, match
 
 
 class Graph:

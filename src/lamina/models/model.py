@@ -21,7 +21,7 @@ from lamina.core.tracebacks import filter_traceback
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
-from lamina.training.arrays import convert
+from lamina.training.feeds.conversion import convert
 from lamina.training.trainer import Trainer
 
 # Methods of Keras 2 that Keras 3 has no more → what does the same.

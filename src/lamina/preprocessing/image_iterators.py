@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina.core.config import floatx, image_data_format
 from lamina.core.errors import LaminaWarning, unknown_name
-from lamina.training.py_dataset import PyDataset
+from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.image import array_to_img, img_to_array, load_img
 
 _CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import explain_missing_names
-from lamina.training.py_dataset import PyDataset
+from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.sequences import pad_sequences
 
 

@@ -13,8 +13,8 @@ import jax
 from lamina import losses as losses_module, metrics as metrics_module
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
-from lamina.training.placing import identifiers, placed_losses, placed_metrics
-from lamina.training.structures import Places, StructureError, is_array, leaves, match
+from lamina.training.loss_matching import identifiers, placed_losses, placed_metrics
+from lamina.training.matching import Places, StructureError, is_array, leaves, match
 
 
 class Term(NamedTuple):

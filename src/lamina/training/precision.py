@@ -15,9 +15,9 @@ import numpy as np
 from lamina.core import structure
 from lamina.core.errors import did_you_mean
 from lamina.core.variable import computing_in
-from lamina.training.arrays import number_of_samples, pack_x_y_sample_weight
-from lamina.training.feed import Feed, ResidentFeed, Stretch, place
-from lamina.training.host_feed import SmallRowsFeed
+from lamina.training.feeds.conversion import number_of_samples, pack_x_y_sample_weight
+from lamina.training.feeds.host import SmallRowsFeed
+from lamina.training.feeds.resident import Feed, ResidentFeed, Stretch, place
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 

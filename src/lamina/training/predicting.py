@@ -16,15 +16,15 @@ from lamina.core.stateless import assign_all, still
 from lamina.core.threads import building, trained_by_another
 from lamina.core.variable import Variable
 from lamina.training import checks
-from lamina.training.arrays import (
+from lamina.training.callbacks import CallbackList
+from lamina.training.compiled import run_on
+from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.callbacks import CallbackList
-from lamina.training.compiled import run_on
-from lamina.training.inputs import (
+from lamina.training.feeds.make import (
     WHOLE,
     default_batch_size,
     first_of_one,
@@ -33,8 +33,8 @@ from lamina.training.inputs import (
     named_columns,
     with_batch_axis,
 )
-from lamina.training.sparse import has_sparse_rows, keep_large_sparse
-from lamina.training.stream_feed import StreamFeed
+from lamina.training.feeds.sparse import has_sparse_rows, keep_large_sparse
+from lamina.training.feeds.stream import StreamFeed
 
 # So many batches are computed by one call of a program.
 _BATCHES = 64

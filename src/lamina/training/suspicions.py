@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from lamina.training import checks
-from lamina.training.feed import ResidentFeed
+from lamina.training.feeds.resident import ResidentFeed
 
 # Networks learn poorly from inputs much beyond ±20; hours of the day are still good.
 _LARGE = 25

@@ -1,6 +1,6 @@
 """Trainer: the part of a model that learns – compile, fit, evaluate, predict.
 
-`Model` inherits from it. The loops themselves are in `loop.py`, the programs in `program.py`.
+`Model` inherits from it. The loops themselves are in `engine.py`, the programs in `programs.py`.
 """
 
 import contextlib
@@ -27,22 +27,22 @@ from lamina.core.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks
-from lamina.training.arrays import unpack_x_y_sample_weight
 from lamina.training.callbacks import Callback, History
 from lamina.training.compiled import CompiledFunction
-from lamina.training.inputs import WHOLE
-from lamina.training.loop import Loop
+from lamina.training.engine import Loop
+from lamina.training.feeds.conversion import unpack_x_y_sample_weight
+from lamina.training.feeds.make import WHOLE
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import computed_loss, in_either_form, object_style, takes_state
 from lamina.training.precision import Precision
 from lamina.training.predicting import predict
-from lamina.training.program import (
+from lamina.training.programs import (
     predicting_program,
     pure_step,
     testing_program,
     training_program,
 )
-from lamina.training.row_dependence import rows_are_apart
+from lamina.training.row_dependence.analysis import rows_are_apart
 from lamina.training.state_tree import assign_state_tree, state_tree
 
 _COMPILE_ARGUMENTS = (

@@ -43,16 +43,16 @@ from lamina.data.timeseries import (
 from lamina.layers.preprocessing.feature_space import (
     FeatureSpace,
 )
-from lamina.training.arrays import (
+from lamina.training.feeds.conversion import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.progbar import (
-    Progbar,
-)
-from lamina.training.py_dataset import (
+from lamina.training.feeds.py_dataset import (
     PyDataset,
     PyDataset as Sequence,
+)
+from lamina.training.progress.progbar import (
+    Progbar,
 )
 from lamina.utils import (
     bounding_boxes,

@@ -144,7 +144,7 @@ class Callback:
         batches it makes training no slower.
 
         Args:
-            bookmark: `lamina.training.bookmark.Bookmark`, whose `contents()` can be kept.
+            bookmark: `lamina.training.checkpoint.Bookmark`, whose `contents()` can be kept.
         """
 
     def get_state(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
-from lamina.training.pending import PendingLogs
+from lamina.training.deferred_logs import PendingLogs
 
 
 class CallbackList(Callback):

@@ -5,7 +5,7 @@ from typing import Any
 
 from lamina.core.messages import show
 from lamina.training.callbacks.callback import Callback
-from lamina.training.progbar import Progbar
+from lamina.training.progress.progbar import Progbar
 
 
 class ProgbarLogger(Callback):

@@ -9,14 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.training import checks
-from lamina.training.arrays import (
-    convert,
-    pack_x_y_sample_weight,
-    to_array,
-    unpack_x_y_sample_weight,
-)
-from lamina.training.feed import ResidentFeed, size_in_bytes
-from lamina.training.stretches import (
+from lamina.training.feeds.chunks import (
     Buffers,
     Stretch,
     lengthened,
@@ -24,6 +17,13 @@ from lamina.training.stretches import (
     stacked,
     steps_in_stretch,
 )
+from lamina.training.feeds.conversion import (
+    convert,
+    pack_x_y_sample_weight,
+    to_array,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.feeds.resident import ResidentFeed, size_in_bytes
 
 # Targets up to this size are looked through before the first step.
 _BYTES_LOOKED_THROUGH = 256 * 2**20

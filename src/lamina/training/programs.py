@@ -14,7 +14,7 @@ from jax import lax
 from lamina.core.stateless import stateless
 from lamina.ops import kernels
 from lamina.training.compiled import CompiledFunction
-from lamina.training.rows import rows_of
+from lamina.training.feeds.in_place import rows_of
 
 State = Any
 Step = Callable[[State, Any], tuple[State, Any]]

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lamina.training.py_dataset import PyDataset
+from lamina.training.feeds.py_dataset import PyDataset
 
 
 def prepared(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:

@@ -9,21 +9,21 @@ import numpy as np
 from lamina.core import config
 from lamina.core.text import Prepared, has_text
 from lamina.training import checks
-from lamina.training.arrays import (
+from lamina.training.feeds.class_weights import class_weights_as_sample_weights
+from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feed import Feed, ResidentFeed, fits_on_device, size_in_bytes
-from lamina.training.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
-from lamina.training.no_data import refuse_no_data
-from lamina.training.py_dataset import PyDataset
-from lamina.training.replayed import Replayed
-from lamina.training.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
-from lamina.training.stream_feed import StreamFeed
-from lamina.training.tables import is_table, refuse_gaps
-from lamina.training.weights import class_weights_as_sample_weights
+from lamina.training.feeds.host import BatchwiseFeed, HostFeed, SmallRowsFeed
+from lamina.training.feeds.no_data import refuse_no_data
+from lamina.training.feeds.py_dataset import PyDataset
+from lamina.training.feeds.replayed import Replayed
+from lamina.training.feeds.resident import Feed, ResidentFeed, fits_on_device, size_in_bytes
+from lamina.training.feeds.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
+from lamina.training.feeds.stream import StreamFeed
+from lamina.training.feeds.tables import is_table, refuse_gaps
 
 WHOLE = -1  # a batch size: everything in one batch
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import jax
 
-from lamina.training.row_flow import UnlikeProgramsError, flow
-from lamina.training.row_values import SAME, Rows
+from lamina.training.row_dependence.flow import UnlikeProgramsError, flow
+from lamina.training.row_dependence.values import SAME, Rows
 
 # Numbers of rows to trace a function with. Primes: an axis shows them, and nothing computed from
 # them is the same by chance. Some operations are put otherwise for few rows than for many, so that

@@ -13,11 +13,11 @@ import jax
 import numpy as np
 
 from lamina.core import config
-from lamina.training.arrays import number_of_samples, unpack_x_y_sample_weight
-from lamina.training.epochs import Part, part_of_epoch
-from lamina.training.random_states import RandomStates
-from lamina.training.rows import placed
-from lamina.training.stretches import Stretch
+from lamina.training.feeds.chunks import Stretch
+from lamina.training.feeds.conversion import number_of_samples, unpack_x_y_sample_weight
+from lamina.training.feeds.epochs import Part, part_of_epoch
+from lamina.training.feeds.in_place import placed
+from lamina.training.feeds.random_states import RandomStates
 
 
 class Feed(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.training.row_values import MIXED, SAME, Rows, Step, Value, meet
+from lamina.training.row_dependence.values import MIXED, SAME, Rows, Step, Value, meet
 
 Rule = Callable[[Step], Value | list[Value]]
 

@@ -10,8 +10,18 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from lamina.training.row_rules import RULES, grows
-from lamina.training.row_values import MIXED, OWN, SAME, Pair, Rows, Step, Value, equal, join
+from lamina.training.row_dependence.rules import RULES, grows
+from lamina.training.row_dependence.values import (
+    MIXED,
+    OWN,
+    SAME,
+    Pair,
+    Rows,
+    Step,
+    Value,
+    equal,
+    join,
+)
 
 
 class UnlikeProgramsError(Exception):

@@ -13,8 +13,8 @@ from lamina.core import seed as seeds
 from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training.callbacks import CallbackList
-from lamina.training.feed import Feed
-from lamina.training.stream_feed import StreamFeed
+from lamina.training.feeds.resident import Feed
+from lamina.training.feeds.stream import StreamFeed
 
 
 class Bookmark:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.core.config import is_interactive_logging_enabled
 from lamina.core.messages import show
-from lamina.training.progress_line import Status, folded, live_line, wrapped
+from lamina.training.progress.line import Status, folded, live_line, wrapped
 
 _NOTEBOOK_WIDTH = 100
 

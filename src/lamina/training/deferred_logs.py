@@ -53,7 +53,7 @@ class PendingLogs(dict):
         reading: Where the numbers come from.
 
     Example:
-        >>> from lamina.training.program import Outcome
+        >>> from lamina.training.programs import Outcome
         >>> outcome = Outcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
         >>> logs = PendingLogs(Reading(outcome, lambda logs: {"loss": float(logs["loss"])}, print))
         >>> len(logs), logs["loss"], dict(logs)

@@ -9,19 +9,19 @@ import numpy as np
 
 from lamina.core.seed import restore_shared_state, shared_state
 from lamina.training import checks
-from lamina.training.arrays import (
+from lamina.training.feeds.chunks import Stretch, prefetched, stacked
+from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     pack_x_y_sample_weight,
     to_array,
     unpack_x_y_sample_weight,
 )
-from lamina.training.epochs import Part, part_of_epoch
-from lamina.training.feed import permutation, size_in_bytes
-from lamina.training.py_dataset import PyDataset
-from lamina.training.random_states import RandomStates
-from lamina.training.stretches import Stretch, prefetched, stacked
-from lamina.training.workers import prepared
+from lamina.training.feeds.epochs import Part, part_of_epoch
+from lamina.training.feeds.py_dataset import PyDataset
+from lamina.training.feeds.random_states import RandomStates
+from lamina.training.feeds.resident import permutation, size_in_bytes
+from lamina.training.feeds.workers import prepared
 
 
 class StreamFeed:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.training.structures import (
+from lamina.training.matching import (
     Places,
     StructureError,
     by_name,

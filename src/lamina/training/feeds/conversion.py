@@ -8,9 +8,9 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.text import as_values, is_text
-from lamina.training.no_data import one_by_one, plain, refuse_no_data, refuse_text
-from lamina.training.sparse import SparseRows, dense, is_sparse
-from lamina.training.tables import is_column, is_table, rows_of_table
+from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
+from lamina.training.feeds.sparse import SparseRows, dense, is_sparse
+from lamina.training.feeds.tables import is_column, is_table, rows_of_table
 
 
 def to_array(value: Any, what: str = "data", text: bool = False) -> Any:

@@ -13,12 +13,13 @@ from lamina.core.stateless import assign_all
 from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks, suspicions
-from lamina.training.bookmark import Bookmark, before_looking
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
+from lamina.training.checkpoint import Bookmark, before_looking
 from lamina.training.compiled import run_on
-from lamina.training.feed import Feed, ResidentFeed
-from lamina.training.inputs import (
+from lamina.training.deferred_logs import PendingLogs, Reading
+from lamina.training.feeds.chunks import Stretch
+from lamina.training.feeds.make import (
     WHOLE,
     default_batch_size,
     dividing_batch_size,
@@ -31,12 +32,11 @@ from lamina.training.inputs import (
     whole_number,
     with_batch_axis,
 )
+from lamina.training.feeds.no_data import is_path, refuse_no_data
+from lamina.training.feeds.resident import Feed, ResidentFeed
 from lamina.training.interrupt import Interrupt
-from lamina.training.no_data import is_path, refuse_no_data
-from lamina.training.pending import PendingLogs, Reading
-from lamina.training.program import Outcome, batch_at
-from lamina.training.progress import Progress, choose_progress
-from lamina.training.stretches import Stretch
+from lamina.training.programs import Outcome, batch_at
+from lamina.training.progress.display import Progress, choose_progress
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
 # Ctrl-C, long enough that starting it costs nothing beside it.

@@ -1,0 +1,1 @@
+"""Whether the rows of a batch are computed apart from each other."""
