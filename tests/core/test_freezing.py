@@ -48,12 +48,12 @@ def freeze_inside(model):
     model.get_layer("block").dense.trainable = False
 
 
-def freeze_and_thaw_the_head(model):
+def freeze_and_unfreeze_the_head(model):
     model.trainable = False
     model.layers[-1].trainable = True
 
 
-def freeze_and_thaw(model):
+def freeze_and_unfreeze(model):
     model.trainable = False
     model.trainable = True
 
@@ -62,14 +62,14 @@ def freeze_a_variable(model):
     model.get_layer("block").dense.kernel.trainable = False
 
 
-def thaw_inside_a_frozen_block(model):
+def unfreeze_inside_a_frozen_block(model):
     model.get_layer("block").trainable = False
     model.get_layer("block").dense.trainable = True
 
 
 CHANGES = [
-    *(freeze_all, freeze_one, freeze_the_block, freeze_inside, freeze_and_thaw_the_head),
-    *(freeze_and_thaw, freeze_a_variable, thaw_inside_a_frozen_block),
+    *(freeze_all, freeze_one, freeze_the_block, freeze_inside, freeze_and_unfreeze_the_head),
+    *(freeze_and_unfreeze, freeze_a_variable, unfreeze_inside_a_frozen_block),
 ]
 
 
@@ -108,7 +108,7 @@ def test_only_trainable_weights_change_in_training(change):
     assert changed == {v.path for v in model.trainable_weights} | moving
 
 
-def test_thawing_between_two_fits_trains_what_was_frozen():
+def test_unfreezing_between_two_fits_trains_what_was_frozen():
     model = model_of(lamina)
     model.layers[0].trainable = False
     model.compile("sgd", "mse")

@@ -107,23 +107,23 @@ CASES = {
         "model.fit(x, y, verbose=0, «callbacks=[EarlyStopping(»'loss')])",
         _CALLBACKS,
     ),
-    ("training/callbacks/checkpoint.py", "cannot find the best"): (
+    ("training/callbacks/model_checkpoint.py", "cannot find the best"): (
         "ModelCheckpoint('m.keras', save_best_only=True, save_freq=2)",
         "ModelCheckpoint('m.keras', save_best_only=True, «save_freq='epoch'»); "
         "ModelCheckpoint('m.keras', save_best_only=True, save_freq=2, «monitor='loss'»)",
         _CALLBACKS,
     ),
-    ("training/callbacks/checkpoint.py", "has a brace that opens or closes"): (
+    ("training/callbacks/model_checkpoint.py", "has a brace that opens or closes"): (
         "ModelCheckpoint('{epoch.keras')",
         "ModelCheckpoint(«'{epoch:02d}.keras'»)",
         _CALLBACKS,
     ),
-    ("training/callbacks/checkpoint.py", "has an empty"): (
+    ("training/callbacks/model_checkpoint.py", "has an empty"): (
         "ModelCheckpoint('{}.keras')",
         "ModelCheckpoint('«{epoch:02d}».keras')",
         _CALLBACKS,
     ),
-    ("training/callbacks/checkpoint.py", "needs the name of a file; received"): (
+    ("training/callbacks/model_checkpoint.py", "needs the name of a file; received"): (
         "ModelCheckpoint('folder')",
         "ModelCheckpoint(«filepath='folder/{epoch:02d}.keras'»)",
         _CALLBACKS + "Path('folder').mkdir(exist_ok=True)",

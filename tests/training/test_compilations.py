@@ -88,7 +88,7 @@ def test_callbacks_with_batch_hooks_use_the_same_program(trained, blobs, compila
     assert compilations.names == []
 
 
-def test_freezing_a_layer_is_one_more_program_and_thawing_it_none(trained, blobs, compilations):
+def test_freezing_a_layer_is_one_more_program_and_unfreezing_it_none(trained, blobs, compilations):
     trained.layers[0].trainable = False
     trained.fit(*blobs, batch_size=25, verbose=0)
     assert compilations.count("train_program") == 1

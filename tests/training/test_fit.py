@@ -148,7 +148,7 @@ def test_any_optax_transformation_is_an_optimizer(blobs):
     assert model.evaluate(x, y, verbose=0)[0] < before / 2
 
 
-def test_frozen_layers_keep_their_weights_and_thawed_ones_learn(blobs):
+def test_frozen_layers_keep_their_weights_and_unfrozen_ones_learn(blobs):
     model = classifier()
     first, last = model.layers
     first.trainable = False

@@ -29,8 +29,8 @@ def half_takes(monkeypatch):
     """Sets how long a step in bfloat16 takes, in steps of float32, and what its loss is."""
 
     def choose(seconds):
-        def tried(programs, variables, stretch):
-            real(programs, variables, stretch)  # it must not change the model
+        def tried(programs, variables, chunk):
+            real(programs, variables, chunk)  # it must not change the model
             return {"float32": Trial(1.0, 1.0), "mixed_bfloat16": Trial(seconds, 1.0)}
 
         monkeypatch.setattr(precision, "_tried", tried)

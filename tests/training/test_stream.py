@@ -97,21 +97,21 @@ def test_a_shuffled_file_gives_the_weights_of_the_arrays(twins, blobs, tmp_path,
     assert same_weights(in_memory, from_file, 0)
 
 
-def test_a_large_file_of_wide_numbers_is_converted_by_the_stretch(blobs, tmp_path, no_room):
+def test_a_large_file_of_wide_numbers_is_converted_chunk_by_chunk(blobs, tmp_path, no_room):
     np.save(tmp_path / "x.npy", blobs[0].astype("float64"))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     feed = make_feed(mapped, blobs[1], None, 20, True, 0, None)
     assert feed.host[0] is mapped
-    assert {stretch.data[0].dtype for stretch in feed.stretches(0)} == {np.dtype("float32")}
+    assert {chunk.data[0].dtype for chunk in feed.chunks(0)} == {np.dtype("float32")}
 
 
-def test_memory_of_stretches_is_used_again_only_when_they_are_done_with(monkeypatch):
+def test_memory_of_chunks_is_used_again_only_when_they_are_done_with(monkeypatch):
     monkeypatch.setattr("lamina.training.feeds.chunks._STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
-    for stretch in prefetched(stacked(batches)):
-        lengths.append(stretch.stop)
-        values += np.asarray(stretch.data)[: stretch.stop * 2 : 2, 0].tolist()
+    for chunk in prefetched(stacked(batches)):
+        lengths.append(chunk.stop)
+        values += np.asarray(chunk.data)[: chunk.stop * 2 : 2, 0].tolist()
     assert sum(lengths) == 40
     assert values == list(range(40))
 

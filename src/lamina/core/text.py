@@ -55,12 +55,12 @@ def answer(results: Any) -> Any:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Prepared:
+class Preprocessed:
     """What the host made of a model's inputs; the model takes it in their place.
 
     Args:
-        values: Arrays of numbers, `(samples, …)` each, and the `Prepared` of models inside it, in
-            the order in which the model needs them.
+        values: Arrays of numbers, `(samples, …)` each, and the `Preprocessed` of models inside
+            it, in the order in which the model needs them.
     """
 
     values: tuple

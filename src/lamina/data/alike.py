@@ -18,7 +18,7 @@ _LARGEST = 512
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Preprocessed:
     """A picture as an image of a set.
 
     Args:
@@ -82,7 +82,7 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     return largest * np.asarray(images, dtype="float32").reshape(shape)
 
 
-def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> Prepared:
+def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> Preprocessed:
     """A picture as an image of a set.
 
     Args:
@@ -92,15 +92,15 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
             for None.
     """
     if is_dark is None and _is_already(picture, form):
-        return Prepared(picture.grey, inverted=False, is_blank=False)
+        return Preprocessed(picture.grey, inverted=False, is_blank=False)
     if is_dark is not None:
         ink = as_chosen(picture, is_dark)
     else:
         ink = find_ink(picture) if form.strokes else find_shades(picture)
     if ink is None or not (ink.strength > 0.25).any():
         empty = np.zeros((form.height, form.width), dtype="float32")
-        return Prepared(empty, inverted=bool(is_dark), is_blank=True)
-    return Prepared(_placed(ink, form), ink.is_dark, is_blank=False)
+        return Preprocessed(empty, inverted=bool(is_dark), is_blank=True)
+    return Preprocessed(_placed(ink, form), ink.is_dark, is_blank=False)
 
 
 def _is_already(picture: Picture, form: ImageForm) -> bool:

@@ -15,7 +15,7 @@ from lamina.core import masking
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node, Operation
-from lamina.core.text import Prepared, is_text
+from lamina.core.text import Preprocessed, is_text
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops import kernels
@@ -71,7 +71,7 @@ class Graph:
             inputs: The inputs, or what the host part made of them.
         """
         nodes, values = self.nodes, {}
-        if isinstance(inputs, Prepared) and self.host_part is not None:
+        if isinstance(inputs, Preprocessed) and self.host_part is not None:
             nodes, values = self.host_part.rest, self.host_part.resume(inputs)
         else:
             values = self.input_values(inputs)

@@ -2,13 +2,13 @@
 
 Text can't go into a compiled program. A graph with text among its inputs is cut in two: what text
 goes through, and what that needs, is the host's part; the rest is compiled as ever. What passes
-the border is a `Prepared`, which the model takes in place of its inputs.
+the border is a `Preprocessed`, which the model takes in place of its inputs.
 """
 
 from typing import Any
 
 from lamina.core.operation import Node
-from lamina.core.text import Prepared, staying_on_host
+from lamina.core.text import Preprocessed, staying_on_host
 
 
 class HostPart:
@@ -32,10 +32,10 @@ class HostPart:
         self._refuse_learning()
         self.border = self._tensors_over_the_border(here - set(self.begun))
 
-    def run(self, inputs: Any) -> Prepared:
+    def run(self, inputs: Any) -> Preprocessed:
         """Compute what the device needs of inputs that lie on the host."""
         values = self.graph.input_values(inputs)
-        begun: dict[int, Prepared] = {}
+        begun: dict[int, Preprocessed] = {}
         for node in self.nodes:
             args, kwargs = self.graph.fill(values, (node.args, node.kwargs))
             if id(node) in self.begun:
@@ -44,9 +44,9 @@ class HostPart:
                 with staying_on_host():
                     outputs = node.operation(*args, **kwargs)
                 self.graph.keep(values, node, outputs)
-        return Prepared((*(values[key] for key in self.border), *begun.values()))
+        return Preprocessed((*(values[key] for key in self.border), *begun.values()))
 
-    def resume(self, prepared: Prepared) -> dict:
+    def resume(self, prepared: Preprocessed) -> dict:
         """The values that the rest of the graph starts from, by tensor and by begun node."""
         begun = [n for n in self.nodes if id(n) in self.begun]
         keys = [*self.border, *((id(node),) for node in begun)]

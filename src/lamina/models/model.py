@@ -16,7 +16,7 @@ from lamina.core.later import later_function
 from lamina.core.layer import Layer
 from lamina.core.layer_state import call_state
 from lamina.core.operation import Operation
-from lamina.core.text import Prepared, answer, has_text, with_texts
+from lamina.core.text import Preprocessed, answer, has_text, with_texts
 from lamina.core.tracebacks import filter_traceback
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
@@ -216,7 +216,7 @@ class Model(Trainer):
         Args:
             x: Inputs on the host, as arrays; numbers alone are handed on as they are.
         """
-        if isinstance(x, Prepared):
+        if isinstance(x, Preprocessed):
             return x
         part = self._graph.host_part if self._graph is not None else None
         if part is not None:

@@ -13,7 +13,7 @@ from lamina.core.init_arguments import example_of
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
 from lamina.core.remat import collected_losses
-from lamina.core.text import Prepared, has_text
+from lamina.core.text import Preprocessed, has_text
 from lamina.core.threads import building
 from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import name_scope, resolve_shape
@@ -275,7 +275,7 @@ class Sequential(Model):
         return _alone(inputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if isinstance(inputs, Prepared):
+        if isinstance(inputs, Preprocessed):
             return super().call(inputs)
         x = self._as_first_layer_takes(inputs)
         if mask is not None:

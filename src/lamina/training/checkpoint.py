@@ -1,4 +1,4 @@
-"""Bookmark: where a run of `fit` stands, so that another process can go on from there exactly.
+"""Checkpoint: where a run of `fit` stands, so that another process can go on from there exactly.
 
 What is left to do is a function of the values of all Variables, of what the callbacks remember,
 of the global random generators, and of where in the data the run is. `contents` is all that.
@@ -17,10 +17,10 @@ from lamina.training.feeds.resident import Feed
 from lamina.training.feeds.stream import StreamFeed
 
 
-class Bookmark:
+class Checkpoint:
     """The place of one run of `fit`.
 
-    Callbacks are told whenever training could go on from here: `Callback.at_bookmark`.
+    Callbacks are told whenever training could go on from here: `Callback._at_checkpoint`.
 
     Args:
         model: The model that is trained, prepared for its first step.
@@ -47,7 +47,7 @@ class Bookmark:
         self._validates = validates
         self._feeds = [feed] if validation is None else [feed, validation]
         for one in self._feeds:
-            one.states.keeping = hooks.keeps_bookmarks
+            one.states.keeping = hooks.keeps_checkpoints
         self.first_epoch = epoch
         self.epoch = epoch  # the epoch, from 0, that is next or under way
         self.step = 0  # how many of its steps are done
@@ -62,15 +62,15 @@ class Bookmark:
         self.steps += step - self.step if epoch == self.epoch else 0
         self.epoch, self.step, self.logs = epoch, step, logs
         self.stopped = bool(self._model.stop_training)
-        self._hooks.at_bookmark(self)
+        self._hooks._at_checkpoint(self)
 
     def begin(self) -> None:
         """Training begins with the first step."""
-        self._hooks.at_bookmark(self)
+        self._hooks._at_checkpoint(self)
 
     def steps_allowed(self) -> int | None:
         """How many steps may be done before a callback wants to hear of it; None: any number."""
-        return self._hooks.steps_to_bookmark()
+        return self._hooks._steps_to_checkpoint()
 
     # -- to a file and back ----------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class Bookmark:
 
     def _restore_variables(self, contents: Mapping[str, Any]) -> None:
         model, variables = self._model, self._model.variables
-        # What a callback froze or thawed on the way here.
+        # What a callback froze or unfrozen on the way here.
         flags = contents["layers_trainable"]
         for layer, flag in zip(model._flatten_layers(), flags, strict=True):
             layer._trainable = flag
@@ -190,7 +190,7 @@ def before_looking(
     """Let a source of batches begin as it began in the run to go on with.
 
     Args:
-        contents: What `Bookmark.contents` gave there, if there is such a run.
+        contents: What `Checkpoint.contents` gave there, if there is such a run.
         feed: A feed of which nothing has been looked at.
         validation: Whether it is that of the validation data.
     """

@@ -12,7 +12,7 @@ from lamina.core import config, structure
 from lamina.core.errors import warn_at_user
 from lamina.core.naming import to_snake_case
 from lamina.core.stateless import scratch
-from lamina.core.text import Prepared
+from lamina.core.text import Preprocessed
 from lamina.layers import Embedding
 from lamina.training import label_checks
 from lamina.training.label_checks import readable
@@ -76,7 +76,7 @@ def something_learns(model: Any) -> None:
     """Say once that training a model changes nothing, because all of its weights are frozen."""
     version = structure.version()
     if vars(model).get("_looked_at") is version:
-        return  # nothing was frozen or thawed since
+        return  # nothing was frozen or unfrozen since
     vars(model)["_looked_at"] = version
     # A step of the user's own may assign what it likes.
     own_step = not str(getattr(model.train_step, "__module__", "")).startswith("lamina.")
@@ -104,7 +104,7 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         model.take_shapes(x)
     expected = getattr(model, "inputs", None)
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
-    if not expected or x is None or isinstance(x, Prepared):
+    if not expected or x is None or isinstance(x, Preprocessed):
         return
     several = len(expected) > 1
     if several and (isinstance(x, dict) or len(given) == len(expected)):
@@ -148,7 +148,7 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
 def rows_of_tables(model: Any, x: Any, where: str = "") -> None:
     """Refuse numbers for which an Embedding that looks them up has no row: JAX would give NaN."""
     graph = getattr(model, "_graph", None)
-    if graph is None or isinstance(x, Prepared) or x is None:
+    if graph is None or isinstance(x, Preprocessed) or x is None:
         return
     given = graph.arrange(x)
     place = {id(tensor): i for i, tensor in enumerate(graph.input_list)}
@@ -256,7 +256,7 @@ def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
         known_inputs: The inputs of the model as it was before it saw x.
     """
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
-    if len(given) != 1 or len(targets) != 1 or isinstance(x, Prepared):
+    if len(given) != 1 or len(targets) != 1 or isinstance(x, Preprocessed):
         return None
     shape, other = np.shape(given[0]), np.shape(targets[0])
     fix = "x, y = y, x"

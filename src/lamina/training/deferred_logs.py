@@ -46,7 +46,7 @@ class Reading:
         return self._values
 
 
-class PendingLogs(dict):
+class DeferredLogs(dict):
     """A dict of Python numbers that is filled when it is first looked at.
 
     Args:
@@ -55,7 +55,7 @@ class PendingLogs(dict):
     Example:
         >>> from lamina.training.programs import Outcome
         >>> outcome = Outcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
-        >>> logs = PendingLogs(Reading(outcome, lambda logs: {"loss": float(logs["loss"])}, print))
+        >>> logs = DeferredLogs(Reading(outcome, lambda logs: {"loss": float(logs["loss"])}, print))
         >>> len(logs), logs["loss"], dict(logs)
         (1, 0.5, {'loss': 0.5})
     """
@@ -74,7 +74,7 @@ class PendingLogs(dict):
 
     def another(self) -> dict[str, Any]:
         """The same: what is added to one is not in the other. Waits for nothing."""
-        return dict(self) if self._reading is None else PendingLogs(self._reading)
+        return dict(self) if self._reading is None else DeferredLogs(self._reading)
 
     def __reduce__(self) -> tuple:
         return dict, (dict(self),)
@@ -91,9 +91,9 @@ def _names(logs: Mapping[str, Any]) -> Iterator[str]:
 def _after_reading(name: str) -> Callable:
     method = getattr(dict, name)
 
-    def wrapped(self: PendingLogs, *args: Any, **kwargs: Any) -> Any:
+    def wrapped(self: DeferredLogs, *args: Any, **kwargs: Any) -> Any:
         self.read()
-        if args and isinstance(args[0], PendingLogs):
+        if args and isinstance(args[0], DeferredLogs):
             args[0].read()
         return method(self, *args, **kwargs)
 
@@ -106,4 +106,4 @@ for _name in (
     *("__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__", "__reversed__"),
     *("keys", "values", "items", "get", "pop", "popitem", "setdefault", "update", "clear", "copy"),
 ):
-    setattr(PendingLogs, _name, _after_reading(_name))
+    setattr(DeferredLogs, _name, _after_reading(_name))

@@ -15,10 +15,10 @@ from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks, suspicions
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
-from lamina.training.checkpoint import Bookmark, before_looking
+from lamina.training.checkpoint import Checkpoint, before_looking
 from lamina.training.compiled import run_on
-from lamina.training.deferred_logs import PendingLogs, Reading
-from lamina.training.feeds.chunks import Stretch
+from lamina.training.deferred_logs import DeferredLogs, Reading
+from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.make import (
     WHOLE,
     default_batch_size,
@@ -89,7 +89,7 @@ class Loop:
         seed = seeds.make_default_seed()
         history = History()
         hooks = CallbackList([callbacks, history], model=model)
-        stored = hooks.stored_run()
+        stored = hooks._stored_run()
         feed = self._feed(
             x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
         )
@@ -121,24 +121,24 @@ class Loop:
         progress = choose_progress(0 if own_bar else verbose, model)
         model.stop_training = False
         validates = partial(_validates, frequency=validation_freq)
-        bookmark = Bookmark(model, feed, hooks, initial_epoch, validation, validates)
+        checkpoint = Checkpoint(model, feed, hooks, initial_epoch, validation, validates)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_asked
         if validation is not None:
             validation.interrupted = interrupt.is_asked
         with interrupt, progress:
             hooks.on_train_begin()
-            bookmark.begin() if stored is None else bookmark.resume(stored)
+            checkpoint.begin() if stored is None else checkpoint.resume(stored)
             model._precision.settle(model, feed, progress.say)
-            for epoch in range(bookmark.epoch, epochs):
-                if bookmark.stopped and bookmark.step == 0:
+            for epoch in range(checkpoint.epoch, epochs):
+                if checkpoint.stopped and checkpoint.step == 0:
                     progress.say(_STOPPED_BEFORE.format(epoch + 1))
                     break
-                if bookmark.step == 0:
+                if checkpoint.step == 0:
                     hooks.on_epoch_begin(epoch)
                 steps = feed.steps_in(epoch)
                 progress.epoch_begins(epoch, epochs, steps)
-                done = self._train_epoch(feed, bookmark, hooks, progress, interrupt)
+                done = self._train_epoch(feed, checkpoint, hooks, progress, interrupt)
                 whole = not interrupt.asked or done == steps
                 if whole and done == 0:
                     self._say_once("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
@@ -151,16 +151,16 @@ class Loop:
                     if whole and not measured:
                         self._say_once("validation ended", _NOTHING_MEASURED.format(epoch + 1))
                 if not whole:  # the epoch is not told as one, and is gone on with by another run
-                    if not bookmark.interrupted:  # while it was validated
-                        bookmark.interrupted = True
-                        bookmark.move(epoch, bookmark.step, bookmark.logs)
+                    if not checkpoint.interrupted:  # while it was validated
+                        checkpoint.interrupted = True
+                        checkpoint.move(epoch, checkpoint.step, checkpoint.logs)
                     break
-                logs = {**bookmark.logs, **{f"val_{k}": v for k, v in measured.items()}}
+                logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in measured.items()}}
                 progress.epoch_ends(logs)
                 hooks.on_epoch_end(epoch, logs)
-                bookmark.interrupted = interrupt.asked
-                bookmark.last = logs
-                bookmark.move(epoch + 1, 0, {})
+                checkpoint.interrupted = interrupt.asked
+                checkpoint.last = logs
+                checkpoint.move(epoch + 1, 0, {})
                 if model.stop_training or interrupt.asked:
                     break
                 if feed.used_up and (epoch + 1 < epochs or _short(done, feed)):
@@ -169,7 +169,7 @@ class Loop:
                         where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
                     self._say_once("ended", _ENDED.format(where, "training"))
                     break
-            logs = bookmark.last
+            logs = checkpoint.last
             optimizer = model.optimizer
             optimizer.finalize_variable_values(model.trainable_variables)
             hooks.on_train_end(logs)
@@ -184,45 +184,45 @@ class Loop:
     def _train_epoch(
         self,
         feed: Feed,
-        bookmark: Bookmark,
+        checkpoint: Checkpoint,
         hooks: CallbackList,
         progress: Progress,
         interrupt: "Interrupt",
     ) -> int:
-        """Run the steps of an epoch; the bookmark moves along. Returns how many are done."""
+        """Run the steps of an epoch; the checkpoint moves along. Returns how many are done."""
         model = self.model
-        epoch, step, logs = bookmark.epoch, bookmark.step, bookmark.logs
+        epoch, step, logs = checkpoint.epoch, checkpoint.step, checkpoint.logs
         if step == 0:
             model.reset_metrics()
-        elif bookmark.stopped:
+        elif checkpoint.stopped:
             return step
         by_step = hooks.has_batch_hooks("train")
         late = by_step and hooks.may_hear_late and not model.run_eagerly
         before: Reading | None = None  # of the last step, which may still be under way
         shown = time.perf_counter()
-        for stretch in feed.stretches(epoch):
-            for start, stop in self._calls(stretch, by_step, bookmark.steps_allowed):
+        for chunk in feed.chunks(epoch):
+            for start, stop in self._calls(chunk, by_step, checkpoint.steps_allowed):
                 if by_step:
                     hooks.on_train_batch_begin(step)
                 if late:
-                    reading = self._started(stretch, start, stop, (epoch, step - start, hooks))
+                    reading = self._started(chunk, start, stop, (epoch, step - start, hooks))
                     if before is not None:
                         before.values()  # one step ahead of the device is enough
-                    before, logs = reading, PendingLogs(reading)
+                    before, logs = reading, DeferredLogs(reading)
                 else:
-                    logs, bad_step, seconds = self._train_call(stretch, start, stop)
+                    logs, bad_step, seconds = self._train_call(chunk, start, stop)
                     if bad_step >= 0:
                         self._not_finite(step + bad_step - start, epoch, hooks)
                 step += stop - start
                 if not late:
-                    progress.steps_done(step, stretch.batch_size, logs, seconds)
-                elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == stretch.stop:
-                    progress.steps_done(step, stretch.batch_size, logs, now - shown)
+                    progress.steps_done(step, chunk.batch_size, logs, seconds)
+                elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == chunk.stop:
+                    progress.steps_done(step, chunk.batch_size, logs, now - shown)
                     shown = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
-                bookmark.interrupted = interrupt.asked
-                bookmark.move(epoch, step, logs)
+                checkpoint.interrupted = interrupt.asked
+                checkpoint.move(epoch, step, logs)
                 if interrupt.asked or model.stop_training:
                     return step
         if not interrupt.asked and not feed.used_up and _short(step, feed):
@@ -235,31 +235,31 @@ class Loop:
             self._said.add(key)
             checks.warn(message)
 
-    def _train_call(self, stretch: Stretch, start: int, stop: int) -> tuple[dict, int, float]:
-        """Run steps `start` to `stop` of a stretch; the model's Variables have the new values."""
+    def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict, int, float]:
+        """Run steps `start` to `stop` of a chunk; the model's Variables have the new values."""
         model = self.model
         began = time.perf_counter()
         self._prepare_again(training=True)
         if model.run_eagerly:
             for i in range(start, stop):
-                batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
+                batch = batch_at(chunk.data, chunk.order, i, chunk.batch_size)
                 logs = model.step("train_step")(batch)
                 model._forget_losses()
                 if not np.isfinite(logs.get("loss", 0.0)):
                     return _to_floats(logs), i, time.perf_counter() - began
             return _to_floats(logs), -1, time.perf_counter() - began
-        outcome = jax.device_get(self._outcome(stretch, start, stop))
+        outcome = jax.device_get(self._outcome(chunk, start, stop))
         seconds = time.perf_counter() - began
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
-    def _started(self, stretch: Stretch, start: int, stop: int, place: tuple) -> Reading:
+    def _started(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
         """The same, without waiting for the device; a loss that is not finite is found later."""
         epoch, offset, hooks = place
 
         def refuse(bad_step: int) -> None:
             self._not_finite(offset + bad_step, epoch, hooks)
 
-        outcome = self._outcome(stretch, start, stop)
+        outcome = self._outcome(chunk, start, stop)
         return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
 
     def _prepare_again(self, training: bool) -> None:
@@ -267,14 +267,14 @@ class Loop:
         if not self.model._objectives.built:
             self.model.prepare(*self._example, training=training)
 
-    def _outcome(self, stretch: Stretch, start: int, stop: int) -> Outcome:
+    def _outcome(self, chunk: Chunk, start: int, stop: int) -> Outcome:
         self._prepare_again(training=True)
         program, variables = self.model.program("train")
         _, outcome = run_on(
             program,
             variables,
-            *(stretch.data, stretch.order, start, stop),
-            batch_size=stretch.batch_size,
+            *(chunk.data, chunk.order, start, stop),
+            batch_size=chunk.batch_size,
             overwrites=True,
             assign=lambda result: assign_all(variables, result[0]),
         )
@@ -302,13 +302,13 @@ class Loop:
         )
 
     def _calls(
-        self, stretch: Stretch, by_step: bool, allowed: Callable[[], int | None]
+        self, chunk: Chunk, by_step: bool, allowed: Callable[[], int | None]
     ) -> Iterator[tuple[int, int]]:
-        """Cut a stretch into calls of a program that last about `_CALL_SECONDS` each."""
-        at = stretch.start
-        while at < stretch.stop:
+        """Cut a chunk into calls of a program that last about `_CALL_SECONDS` each."""
+        at = chunk.start
+        while at < chunk.stop:
             count = 1 if by_step else self._steps_per_call
-            stop = min(stretch.stop, at + count, at + (allowed() or count))
+            stop = min(chunk.stop, at + count, at + (allowed() or count))
             began = time.perf_counter()
             yield at, stop
             seconds = time.perf_counter() - began
@@ -367,11 +367,11 @@ class Loop:
         hooks.on_test_begin()
         by_step = hooks.has_batch_hooks("test")
         step, logs, goes_on = 0, {}, True
-        for stretch in feed.once():
-            for start, stop in self._calls_of_test(stretch, by_step):
+        for chunk in feed.once():
+            for start, stop in self._calls_of_test(chunk, by_step):
                 if by_step:
                     hooks.on_test_batch_begin(step)
-                logs = self._test_call(stretch, start, stop)
+                logs = self._test_call(chunk, start, stop)
                 step += stop - start
                 if by_step:
                     hooks.on_test_batch_end(step - 1, logs)
@@ -389,18 +389,18 @@ class Loop:
         hooks.on_test_end(logs)
         return logs
 
-    def _calls_of_test(self, stretch: Stretch, by_step: bool) -> Iterator[tuple[int, int]]:
+    def _calls_of_test(self, chunk: Chunk, by_step: bool) -> Iterator[tuple[int, int]]:
         # Measuring has no step to watch: calls are cut only so that Ctrl-C is heard.
-        count = 1 if by_step else max(1, 65_536 // stretch.batch_size)
-        for start in range(stretch.start, stretch.stop, count):
-            yield start, min(stretch.stop, start + count)
+        count = 1 if by_step else max(1, 65_536 // chunk.batch_size)
+        for start in range(chunk.start, chunk.stop, count):
+            yield start, min(chunk.stop, start + count)
 
-    def _test_call(self, stretch: Stretch, start: int, stop: int) -> dict[str, Any]:
+    def _test_call(self, chunk: Chunk, start: int, stop: int) -> dict[str, Any]:
         model = self.model
         self._prepare_again(training=False)
         if model.run_eagerly:
             for i in range(start, stop):
-                batch = batch_at(stretch.data, stretch.order, i, stretch.batch_size)
+                batch = batch_at(chunk.data, chunk.order, i, chunk.batch_size)
                 logs = model.step("test_step")(batch)
                 model._forget_losses()
             return _to_floats(logs)
@@ -408,8 +408,8 @@ class Loop:
         _, logs = run_on(
             program,
             variables,
-            *(stretch.data, stretch.order, start, stop),
-            batch_size=stretch.batch_size,
+            *(chunk.data, chunk.order, start, stop),
+            batch_size=chunk.batch_size,
             assign=lambda result: assign_all(variables, result[0]),
         )
         return _to_floats(jax.device_get(logs))
@@ -420,9 +420,9 @@ class Loop:
         feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
-        (stretch,) = feed.once()
+        (chunk,) = feed.once()
         with training(self.model):
-            logs, bad_step, _ = self._train_call(stretch, 0, 1)
+            logs, bad_step, _ = self._train_call(chunk, 0, 1)
         if bad_step >= 0:
             self._not_finite(0, 0, CallbackList([], model=self.model))
         return logs
@@ -431,8 +431,8 @@ class Loop:
         feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None)
         self._check(feed, training=False)
         self.model.reset_metrics()
-        (stretch,) = feed.once()
-        return self._test_call(stretch, 0, 1)
+        (chunk,) = feed.once()
+        return self._test_call(chunk, 0, 1)
 
     # -- checks ----------------------------------------------------------------------------------
 

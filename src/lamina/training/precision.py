@@ -17,7 +17,7 @@ from lamina.core.errors import did_you_mean
 from lamina.core.variable import computing_in
 from lamina.training.feeds.conversion import number_of_samples, pack_x_y_sample_weight
 from lamina.training.feeds.host import SmallRowsFeed
-from lamina.training.feeds.resident import Feed, ResidentFeed, Stretch, place
+from lamina.training.feeds.resident import Chunk, Feed, ResidentFeed, place
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
@@ -90,7 +90,7 @@ class Precision:
         """Choose for `auto`, once: a few steps of the first data both ways, on copies.
 
         Args:
-            model: Prepared for its first step; nothing of it is changed.
+            model: Preprocessed for its first step; nothing of it is changed.
             feed: What it is to be trained on; nothing of it is used up.
             say: Is told what was chosen and why, in one line.
         """
@@ -99,14 +99,14 @@ class Precision:
         if model.run_eagerly:
             self.chosen = "float32"
             return
-        stretch = _first_stretch(feed)
+        chunk = _first_chunk(feed)
         programs, trials = {}, {}
         try:
             for name in ("float32", "mixed_bfloat16"):
                 self.chosen = name
                 variables = model.state_variables()
                 programs[name] = model._make_program("train", variables)
-            trials = _tried(programs, variables, stretch)
+            trials = _tried(programs, variables, chunk)
         except (TypeError, ValueError) as error:  # an operation that bfloat16 does not have
             failed = str(error).partition("\n")[0]
         if trials:
@@ -140,17 +140,17 @@ def verdict(full: Trial, half: Trial) -> tuple[str, str]:
     return "mixed_bfloat16", f"{faster}, and the loss is the same within {_AGREEMENT:.0%}"
 
 
-def _tried(programs: dict[str, Any], variables: Any, stretch: Stretch) -> dict[str, Trial]:
+def _tried(programs: dict[str, Any], variables: Any, chunk: Chunk) -> dict[str, Trial]:
     """Every program on copies of the same state, alternately, so that a busy spell hits both."""
 
     def run(program: Any, steps: int) -> Trial:
         state = jax.tree.map(lambda v: jax.device_put(v._value, may_alias=False), variables)
-        stop = stretch.start + steps
+        stop = chunk.start + steps
         began = time.perf_counter()
         _, outcome = program(
             jax.block_until_ready(state),
-            *(stretch.data, stretch.order, stretch.start, stop),
-            batch_size=stretch.batch_size,
+            *(chunk.data, chunk.order, chunk.start, stop),
+            batch_size=chunk.batch_size,
         )
         logs = jax.device_get(outcome).logs
         seconds = (time.perf_counter() - began) / steps
@@ -159,7 +159,7 @@ def _tried(programs: dict[str, Any], variables: Any, stretch: Stretch) -> dict[s
     first = {name: (run(program, 1), run(program, 1)) for name, program in programs.items()}
     longest = max(again.seconds for _, again in first.values())
     wanted = int(_ROUND_SECONDS / max(longest, 1e-6))
-    steps = max(1, min(wanted, _MOST_STEPS, stretch.stop - stretch.start))
+    steps = max(1, min(wanted, _MOST_STEPS, chunk.stop - chunk.start))
     trials: dict[str, list[Trial]] = {name: [] for name in programs}
     for _ in range(_ROUNDS):
         for name, program in programs.items():
@@ -167,12 +167,12 @@ def _tried(programs: dict[str, Any], variables: Any, stretch: Stretch) -> dict[s
     return {name: min(found) for name, found in trials.items()}
 
 
-def _first_stretch(feed: Feed) -> Stretch:
+def _first_chunk(feed: Feed) -> Chunk:
     """The first steps of the data, without using any of it up."""
     if type(feed) in (ResidentFeed, SmallRowsFeed):
-        return next(iter(feed.stretches(0)))
+        return next(iter(feed.chunks(0)))
     example = pack_x_y_sample_weight(*feed.example())
     rows = min(a.shape[0] for a in jax.tree.leaves(example))
     batch_size = min(rows, getattr(feed, "batch_size", rows))
     some = jax.tree.map(lambda a: np.asarray(a[:batch_size]), example)
-    return Stretch(place(some), None, number_of_samples(some), 0, 1)
+    return Chunk(place(some), None, number_of_samples(some), 0, 1)

@@ -101,12 +101,12 @@ def _from_source(model: Any, x: Any, steps: int | None, hooks: CallbackList) -> 
     feed.example()
     outputs = _Collected()
     done = 0
-    for stretch in feed.once():
-        total = stretch.stop * stretch.batch_size
-        batch, _, _ = unpack_x_y_sample_weight(stretch.data)
+    for chunk in feed.once():
+        total = chunk.stop * chunk.batch_size
+        batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
-        _predict_rows(model, batch, total, stretch.batch_size, hooks, outputs, done)
-        done += stretch.stop
+        _predict_rows(model, batch, total, chunk.batch_size, hooks, outputs, done)
+        done += chunk.stop
         if model.stop_predicting:
             break
     if feed.steps is not None and done < feed.steps and not model.stop_predicting:

@@ -20,7 +20,7 @@ from lamina.core.layer import Layer
 from lamina.core.layer_state import each_once
 from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless, still, value_and_grad, values_of
-from lamina.core.text import Prepared, has_text
+from lamina.core.text import Preprocessed, has_text
 from lamina.core.threads import building, trained_by_another, training
 from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Variable
@@ -650,7 +650,7 @@ class Trainer(Layer):
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
         graph = getattr(self, "_graph", None)
-        known = isinstance(x, Prepared) or (graph is not None and _like(graph.inputs, x))
+        known = isinstance(x, Preprocessed) or (graph is not None and _like(graph.inputs, x))
         if graph is not None and self.built and known:
             return graph.outputs  # known since the graph was drawn
         return self._trace_forward(x)
@@ -717,7 +717,7 @@ class Trainer(Layer):
         """The compiled program (`"train"`, `"test"` or `"predict"`) and the state it works on.
 
         A program is made anew only if the model has changed: compiled again, other layers, or
-        layers frozen, thawed or adapted. Not for other numbers of epochs or another learning rate.
+        layers frozen, unfrozen or adapted. Not for another number of epochs or learning rate.
         """
         return self._held_program(kind)
 
@@ -734,7 +734,7 @@ class Trainer(Layer):
     def _find_program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
         key, variables = self._key_of_program(kind)
         if key not in self._programs and kind == "train" and isinstance(self.optimizer, Optimizer):
-            # A callback may have thawed a layer, whose weights have no slots yet.
+            # A callback may have unfrozen a layer, whose weights have no slots yet.
             self.optimizer.build(self.trainable_variables)
             key, variables = self._key_of_program(kind)
         if key not in self._programs:

@@ -266,8 +266,8 @@ def test_after_ctrl_c_the_same_lines_go_on_with_nothing_lost(tmp_path, undisturb
 
 
 def test_what_callbacks_changed_on_the_way_comes_back(tmp_path):
-    class Thaw(Callback):
-        """Freezes a layer at first, and thaws it in the second epoch."""
+    class Unfreeze(Callback):
+        """Freezes a layer at first, and unfreezes it in the second epoch."""
 
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
@@ -282,7 +282,7 @@ def test_what_callbacks_changed_on_the_way_comes_back(tmp_path):
         model.compile("adam", "mse")
         rate = LearningRateScheduler(lambda epoch, rate: rate * 0.9)
         keep = [BackupAndRestore(folder)] if folder else []
-        callbacks = [*keep, Thaw(), rate, *more]
+        callbacks = [*keep, Unfreeze(), rate, *more]
         return model, model.fit(X, Y, 4, EPOCHS, 0, callbacks)
 
     expected = run(None)

@@ -237,7 +237,7 @@ def test_a_callback_may_set_the_learning_rate_and_weights_and_end_training(compi
     assert compilations.count("train_program") == 0
 
 
-def test_a_callback_may_freeze_and_thaw_layers():
+def test_a_callback_may_freeze_and_unfreeze_layers():
     seen = []
 
     class Freeze(Callback):

@@ -9,9 +9,6 @@ from lamina.training.callbacks.callback import (
 from lamina.training.callbacks.callback_list import (
     CallbackList,
 )
-from lamina.training.callbacks.checkpoint import (
-    ModelCheckpoint,
-)
 from lamina.training.callbacks.csv_logger import (
     CSVLogger,
 )
@@ -24,6 +21,9 @@ from lamina.training.callbacks.lambda_callback import (
 from lamina.training.callbacks.learning_rate import (
     LearningRateScheduler,
     ReduceLROnPlateau,
+)
+from lamina.training.callbacks.model_checkpoint import (
+    ModelCheckpoint,
 )
 from lamina.training.callbacks.orbax_checkpoint import (
     OrbaxCheckpoint,

@@ -83,7 +83,7 @@ class BackupAndRestore(Callback):
         self._interrupted = False
         self._only_begun = False  # the file says no more than what there was at the beginning
 
-    def stored_run(self) -> Mapping[str, Any] | None:
+    def _stored_run(self) -> Mapping[str, Any] | None:
         self._steps_at_save = self._steps = 0
         self._interrupted = self._only_begun = False
         problems = []
@@ -111,16 +111,16 @@ class BackupAndRestore(Callback):
             )
         return None
 
-    def steps_to_bookmark(self) -> int | None:
+    def _steps_to_checkpoint(self) -> int | None:
         if not self._counts_batches:
             return None
         return max(1, int(self.save_freq) - (self._steps - self._steps_at_save))
 
-    def at_bookmark(self, bookmark: Any) -> None:
-        self._steps = bookmark.steps
-        self._interrupted = bookmark.interrupted
-        if bookmark.steps == 0 and not bookmark.interrupted:
-            beginning = bookmark.beginning()
+    def _at_checkpoint(self, checkpoint: Any) -> None:
+        self._steps = checkpoint.steps
+        self._interrupted = checkpoint.interrupted
+        if checkpoint.steps == 0 and not checkpoint.interrupted:
+            beginning = checkpoint.beginning()
             if beginning is not None and self.save_freq is not False:
                 self._only_begun = True
                 write_state(self._path, beginning)
@@ -128,11 +128,11 @@ class BackupAndRestore(Callback):
         if self._counts_batches:
             due = self._steps - self._steps_at_save >= int(self.save_freq)
         else:
-            due = self.save_freq == "epoch" and bookmark.step == 0
-        ended = bookmark.stopped and bookmark.step == 0 and self.save_freq is not False
+            due = self.save_freq == "epoch" and checkpoint.step == 0
+        ended = checkpoint.stopped and checkpoint.step == 0 and self.save_freq is not False
         if due or ended or self._interrupted:
             self._steps_at_save = self._steps
-            self._save(bookmark.contents())
+            self._save(checkpoint.contents())
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if not self.delete_checkpoint or self._interrupted:

@@ -129,22 +129,22 @@ class Callback:
         hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
-    def stored_run(self) -> Mapping[str, Any] | None:
-        """A run of `fit` to go on with (`Bookmark.contents`); asked first of all."""
+    def _stored_run(self) -> Mapping[str, Any] | None:
+        """A run of `fit` to go on with (`Checkpoint.contents`); asked first of all."""
         return None
 
-    def steps_to_bookmark(self) -> int | None:
-        """After how many steps, at the latest, it wants `at_bookmark` to be called; None: any."""
+    def _steps_to_checkpoint(self) -> int | None:
+        """After how many steps, at most, it wants `_at_checkpoint` to be called; None: any."""
         return None
 
-    def at_bookmark(self, bookmark: Any) -> None:
+    def _at_checkpoint(self, checkpoint: Any) -> None:
         """Called where training could go on from, once all callbacks know of it.
 
         That is at the beginning, after every epoch, and now and then within one; unlike a hook of
         batches it makes training no slower.
 
         Args:
-            bookmark: `lamina.training.checkpoint.Bookmark`, whose `contents()` can be kept.
+            checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be kept.
         """
 
     def get_state(self) -> dict[str, Any]:

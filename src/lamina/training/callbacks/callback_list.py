@@ -6,7 +6,7 @@ from typing import Any
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
-from lamina.training.deferred_logs import PendingLogs
+from lamina.training.deferred_logs import DeferredLogs
 
 
 class CallbackList(Callback):
@@ -80,13 +80,13 @@ class CallbackList(Callback):
 
         Not those that keep the state after a step, or end training at a loss that is not finite.
         """
-        return not self.stops_on_nan and not self.keeps_bookmarks
+        return not self.stops_on_nan and not self.keeps_checkpoints
 
     @property
-    def keeps_bookmarks(self) -> bool:
+    def keeps_checkpoints(self) -> bool:
         """Whether one of them may keep the state of the run."""
-        keeping = (getattr(type(c), "at_bookmark", None) for c in self._bookmarking())
-        return not all(f is Callback.at_bookmark for f in keeping)
+        keeping = (getattr(type(c), "_at_checkpoint", None) for c in self._checkpointing())
+        return not all(f is Callback._at_checkpoint for f in keeping)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether one of them must be called at every batch of this mode."""
@@ -134,25 +134,25 @@ class CallbackList(Callback):
                 _, state = waiting.pop(names.index(type(callback).__name__))
                 callback.set_state(state)
 
-    def stored_run(self) -> Mapping[str, Any] | None:
+    def _stored_run(self) -> Mapping[str, Any] | None:
         """The first run that one of them has kept."""
-        for callback in self._bookmarking():
-            found = callback.stored_run()
+        for callback in self._checkpointing():
+            found = callback._stored_run()
             if found is not None:
                 return found
         return None
 
-    def steps_to_bookmark(self) -> int | None:
+    def _steps_to_checkpoint(self) -> int | None:
         """The fewest steps that one of them wants to wait."""
-        wanted = [callback.steps_to_bookmark() for callback in self._bookmarking()]
+        wanted = [callback._steps_to_checkpoint() for callback in self._checkpointing()]
         return min((steps for steps in wanted if steps is not None), default=None)
 
-    def at_bookmark(self, bookmark: Any) -> None:
-        for callback in self._bookmarking():
-            callback.at_bookmark(bookmark)
+    def _at_checkpoint(self, checkpoint: Any) -> None:
+        for callback in self._checkpointing():
+            callback._at_checkpoint(checkpoint)
 
-    def _bookmarking(self) -> list[Any]:
-        return [callback for callback in self.callbacks if hasattr(callback, "at_bookmark")]
+    def _checkpointing(self) -> list[Any]:
+        return [callback for callback in self.callbacks if hasattr(callback, "_at_checkpoint")]
 
 
 def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
         >>> plain_logs({"loss": np.float32(0.5), "accuracy": np.array(1.0)})
         {'accuracy': 1.0, 'loss': 0.5}
     """
-    if isinstance(logs, PendingLogs):
+    if isinstance(logs, DeferredLogs):
         return logs.another()
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):

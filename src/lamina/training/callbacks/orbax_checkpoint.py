@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core import registry
 from lamina.core.arguments import explain_arguments
 from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
-from lamina.training.callbacks.checkpoint import ModelCheckpoint
+from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 
 
 class OrbaxCheckpoint(ModelCheckpoint):

@@ -100,7 +100,7 @@ class TensorBoard(Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch_began = (self._steps, time.perf_counter())
 
-    def steps_to_bookmark(self) -> int | None:
+    def _steps_to_checkpoint(self) -> int | None:
         wanted = []
         if self.update_freq != "epoch":
             wanted.append(self.update_freq - self._steps % self.update_freq)
@@ -108,11 +108,11 @@ class TensorBoard(Callback):
         wanted += [at - self._steps for at in (first - 1, last) if at > self._steps]
         return min(wanted, default=None)
 
-    def at_bookmark(self, bookmark: Any) -> None:
+    def _at_checkpoint(self, checkpoint: Any) -> None:
         """After batches: the measures so far, and the profiler."""
-        self._steps = bookmark.steps
-        if bookmark.step and self.update_freq != "epoch" and self._steps % self.update_freq == 0:
-            logs = dict(bookmark.logs)
+        self._steps = checkpoint.steps
+        if checkpoint.step and self.update_freq != "epoch" and self._steps % self.update_freq == 0:
+            logs = dict(checkpoint.logs)
             if self.write_steps_per_second:
                 logs["steps_per_second"] = self._pace(*self._written_at)
             self._written_at = (self._steps, time.perf_counter())

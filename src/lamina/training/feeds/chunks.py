@@ -1,7 +1,7 @@
-"""Stretches: batches of one size on the device, made by a thread while those before are used.
+"""Chunks: batches of one size on the device, made by a thread while those before are used.
 
 Everything that is streamed passes here: `stacked` puts batches behind one another, `prefetched`
-makes a stretch while the device works on the one before.
+makes a chunk while the device works on the one before.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-# A stretch is large enough that starting a program costs little beside it, and small enough that
+# A chunk is large enough that starting a program costs little beside it, and small enough that
 # three of them never matter in memory. An epoch of 1,875 steps from a generator, resident 0.47 s:
-# 0.50 s in stretches of 64 or 128 steps, 0.48 s of 512, 0.49 s of 1,024.
+# 0.50 s in chunks of 64 or 128 steps, 0.48 s of 512, 0.49 s of 1,024.
 _BYTES = 16 * 2**20
 _STEPS = 512
 _SECONDS = 0.25
@@ -25,7 +25,7 @@ _SECONDS = 0.25
 _ALIGNMENT = 64
 
 
-class Stretch(NamedTuple):
+class Chunk(NamedTuple):
     """Batches on the device: row `order[i * batch_size]` and on are batch `i`."""
 
     data: Any
@@ -36,9 +36,9 @@ class Stretch(NamedTuple):
 
 
 class Buffers:
-    """Host memory for stretches, used again and again: fresh pages would have to be cleared.
+    """Host memory for chunks, used again and again: fresh pages would have to be cleared.
 
-    The device may read this very memory, so a buffer comes back only when its stretch is done
+    The device may read this very memory, so a buffer comes back only when its chunk is done
     with: one is in use, one waits, one is being filled.
     """
 
@@ -56,22 +56,22 @@ class Buffers:
         return self._held[place]
 
 
-def steps_in_stretch(bytes_of_batch: int) -> int:
-    """How many batches of that size make a stretch."""
+def steps_in_chunk(bytes_of_batch: int) -> int:
+    """How many batches of that size make a chunk."""
     return max(1, min(_STEPS, _BYTES // max(1, bytes_of_batch)))
 
 
 def stacked(
     batches: Iterable[Any], finish: Callable[[Any, int], Any] = lambda data, rows: data
-) -> Iterator[Stretch]:
-    """Stack batches of one size into stretches whose arrays have one shape, so one program.
+) -> Iterator[Chunk]:
+    """Stack batches of one size into chunks whose arrays have one shape, so one program.
 
-    What a stretch costs should not be paid for every batch: what is to be done to all of them is
+    What a chunk costs should not be paid for every batch: what is to be done to all of them is
     done to the stack, if it works row by row.
 
     Args:
         batches: Structures of NumPy arrays.
-        finish: Applied to the filled rows of a stretch and the number of rows in a batch; may
+        finish: Applied to the filled rows of a chunk and the number of rows in a batch; may
             change dtypes.
     """
     buffers = Buffers()
@@ -80,14 +80,14 @@ def stacked(
     kind: Any = None
     began = 0.0
 
-    def whole() -> Stretch:
+    def whole() -> Chunk:
         parts = [array[: filled * rows] for array in buffer]
         longer = {id(part): array for part, array in zip(parts, buffer, strict=True)}
         data = finish(jax.tree.unflatten(kind[0], parts), rows)
         data = jax.tree.map(
             lambda a: longer[id(a)] if id(a) in longer else lengthened(a, capacity * rows), data
         )
-        return Stretch(data, None, rows, 0, filled)
+        return Chunk(data, None, rows, 0, filled)
 
     try:
         for batch in batches:
@@ -100,7 +100,7 @@ def stacked(
             if not filled:
                 kind, began = this, time.monotonic()
                 rows = leaves[0].shape[0]
-                capacity = steps_in_stretch(sum(leaf.nbytes for leaf in leaves))
+                capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
                 buffer = buffers.take([((capacity * rows, *s[1:]), d) for d, s in kind[1]])
             start = filled * rows
             for target, source in zip(buffer, leaves, strict=True):
@@ -115,12 +115,12 @@ def stacked(
 
 
 def prefetched(
-    stretches: Iterator[Stretch], interrupted: Callable[[], bool] = lambda: False
-) -> Iterator[Stretch]:
-    """Prepare the next stretch in a thread while the device works on this one.
+    chunks: Iterator[Chunk], interrupted: Callable[[], bool] = lambda: False
+) -> Iterator[Chunk]:
+    """Prepare the next chunk in a thread while the device works on this one.
 
     Args:
-        stretches: Stretches with their data on the host.
+        chunks: Chunks with their data on the host.
         interrupted: Whether to give up waiting; asked a few times a second.
     """
     ready: queue.Queue = queue.Queue(maxsize=1)
@@ -138,8 +138,8 @@ def prefetched(
 
     def work() -> None:
         try:
-            for stretch in stretches:
-                if not hand_over(stretch._replace(data=_on_device(stretch.data))):
+            for chunk in chunks:
+                if not hand_over(chunk._replace(data=_on_device(chunk.data))):
                     return
         except BaseException as error:  # handed over, to be raised where `fit` was called
             hand_over(error)
@@ -184,7 +184,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def lengthened(array: np.ndarray, rows: int) -> np.ndarray:
-    """With rows of any content at the end, so that every stretch has the same shape."""
+    """With rows of any content at the end, so that every chunk has the same shape."""
     if len(array) == rows:
         return array
     longer = aligned((rows, *array.shape[1:]), array.dtype)

@@ -11,11 +11,11 @@ import numpy as np
 from lamina.training import checks
 from lamina.training.feeds.chunks import (
     Buffers,
-    Stretch,
+    Chunk,
     lengthened,
     prefetched,
     stacked,
-    steps_in_stretch,
+    steps_in_chunk,
 )
 from lamina.training.feeds.conversion import (
     convert,
@@ -36,7 +36,7 @@ _BYTES_BEYOND_CACHE = 48 * 2**20
 
 
 class HostFeed(ResidentFeed):
-    """The same batches in the same order as from a `ResidentFeed`, sent in stretches."""
+    """The same batches in the same order as from a `ResidentFeed`, sent in chunks."""
 
     def example(self) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(self.host)
@@ -52,7 +52,7 @@ class HostFeed(ResidentFeed):
     # Whether all rows have been looked at; the same data need it once.
     _looked_through = False
 
-    def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+    def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         yield from prefetched(self._gathered(order, first, last), lambda: self.interrupted())
         self._looked_through = self._looked_through or last == self.steps_through
 
@@ -84,20 +84,20 @@ class HostFeed(ResidentFeed):
                     raise told from None
             raise
 
-    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         size, whole = self.batch_size, self.samples // self.batch_size
         one = jax.tree.map(lambda a: to_array(a[:1]), self.host)
-        count = steps_in_stretch(size_in_bytes(one) * size)
+        count = steps_in_chunk(size_in_bytes(one) * size)
         buffers = Buffers()
         for start in range(first, min(last, whole), count):
             stop = min(last, whole, start + count)
             rows = slice(start * size, stop * size)
             data, places = self._rows(order, rows, count * size, buffers)
-            yield Stretch(data, places, size, 0, stop - start)
+            yield Chunk(data, places, size, 0, stop - start)
         if last > whole:
             rest = self.samples - whole * size
             data, places = self._rows(order, slice(whole * size, None), rest, Buffers())
-            yield Stretch(data, places, rest, 0, 1)
+            yield Chunk(data, places, rest, 0, 1)
 
     def _rows(self, order: Any, rows: slice, capacity: int, buffers: Buffers) -> tuple[Any, Any]:
         """Rows of all arrays in buffers for `capacity` of them, and where each lies there."""
@@ -154,7 +154,7 @@ class SmallRowsFeed(HostFeed):
 class BatchwiseFeed(HostFeed):
     """The same for text and sparse matrices, of which every batch becomes numbers by itself."""
 
-    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         def batch(step: int) -> Any:
             rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
             picked = rows if order is None else order[rows]

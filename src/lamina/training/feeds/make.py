@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lamina.core import config
-from lamina.core.text import Prepared, has_text
+from lamina.core.text import Preprocessed, has_text
 from lamina.training import checks
 from lamina.training.feeds.class_weights import class_weights_as_sample_weights
 from lamina.training.feeds.conversion import (
@@ -232,7 +232,7 @@ def with_batch_axis(model: Any, x: Any, refuse: bool = False) -> Any:
     """
     inputs = getattr(model, "inputs", None)
     leaves = jax.tree.leaves(x)
-    if not inputs or len(inputs) != len(leaves) or isinstance(x, Prepared):
+    if not inputs or len(inputs) != len(leaves) or isinstance(x, Preprocessed):
         return x
     if len(inputs) > 1:
         leaves = model._graph.arrange(x)

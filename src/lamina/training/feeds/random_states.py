@@ -21,7 +21,7 @@ class RandomStates:
     """
 
     def __init__(self) -> None:
-        self.keeping = False  # whether somebody keeps bookmarks
+        self.keeping = False  # whether somebody keeps checkpoints
         self._known: list[np.ndarray] = []
         self._places: dict[str, int] = {}
         self._after_batch: dict[int, np.ndarray] = {}

@@ -1,8 +1,8 @@
-"""Feeds: bring batches to the device, in stretches that one program can run through.
+"""Feeds: bring batches to the device, in chunks that one program can run through.
 
-A stretch is a stack of batches of one size that lies on the device, and the order in which to
-take its rows. A data set that fits the budget is one stretch that stays there (resident); a
-larger one, or a generator, is streamed (`stream_feed.py`): cut into stretches that are prepared
+A chunk is a stack of batches of one size that lies on the device, and the order in which to
+take its rows. A data set that fits the budget is one chunk that stays there (resident); a
+larger one, or a generator, is streamed (`stream_feed.py`): cut into chunks that are prepared
 while the one before runs.
 """
 
@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from lamina.core import config
-from lamina.training.feeds.chunks import Stretch
+from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.conversion import number_of_samples, unpack_x_y_sample_weight
 from lamina.training.feeds.epochs import Part, part_of_epoch
 from lamina.training.feeds.in_place import placed
@@ -39,12 +39,12 @@ class Feed(Protocol):
         """Number of steps that this epoch will have, if it is known."""
         ...
 
-    def stretches(self, epoch: int) -> Iterator[Stretch]:
-        """The stretches of one epoch of training; epochs come one after another."""
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
+        """The chunks of one epoch of training; epochs come one after another."""
         ...
 
-    def once(self) -> Iterator[Stretch]:
-        """The stretches of one measurement, which begins with the first batch."""
+    def once(self) -> Iterator[Chunk]:
+        """The chunks of one measurement, which begins with the first batch."""
         ...
 
     def skip(self, epochs: int, steps: int) -> None:
@@ -125,29 +125,29 @@ class ResidentFeed:
         _, first, last = self._part(epoch)
         return last - first
 
-    def stretches(self, epoch: int) -> Iterator[Stretch]:
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
         skipped, self._skipped = self._skipped, 0
         passage, first, last = self._part(epoch)
         if first + skipped < last:
             order = epoch_order(self.samples, self.batch_size, self.shuffle, self.seed, passage)
-            yield from self._stretches_of(order, first + skipped, last)
+            yield from self._chunks_of(order, first + skipped, last)
 
-    def once(self) -> Iterator[Stretch]:
-        return self.stretches(self.first_epoch)
+    def once(self) -> Iterator[Chunk]:
+        return self.chunks(self.first_epoch)
 
-    def _stretches_of(self, order: Any, first: int, last: int) -> Iterator[Stretch]:
+    def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         whole = self.samples // self.batch_size
         on_device = None if order is None else jax.device_put(order)
         if first < min(last, whole):
-            yield Stretch(self.data, on_device, self.batch_size, first, min(last, whole))
+            yield Chunk(self.data, on_device, self.batch_size, first, min(last, whole))
         if last > whole:
             rest = self.samples - whole * self.batch_size
             rows = slice(whole * self.batch_size, None)
             if order is None:
                 tail = place(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
-                yield Stretch(tail, None, rest, 0, 1)
+                yield Chunk(tail, None, rest, 0, 1)
             else:
-                yield Stretch(self.data, jax.device_put(order[rows]), rest, 0, 1)
+                yield Chunk(self.data, jax.device_put(order[rows]), rest, 0, 1)
 
 
 def place(arrays: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.seed import restore_shared_state, shared_state
 from lamina.training import checks
-from lamina.training.feeds.chunks import Stretch, prefetched, stacked
+from lamina.training.feeds.chunks import Chunk, prefetched, stacked
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -177,16 +177,16 @@ class StreamFeed:
         self._peeked.clear()
         self._iterator = None
 
-    def stretches(self, epoch: int) -> Iterator[Stretch]:
+    def chunks(self, epoch: int) -> Iterator[Chunk]:
         self._looked_through = self._at if isinstance(self.source, PyDataset) else self._skipped
         batches = stacked(self._batches(epoch), self._finished)
         yield from prefetched(batches, lambda: self.interrupted())
 
-    def once(self) -> Iterator[Stretch]:
+    def once(self) -> Iterator[Chunk]:
         if self._at and not self._once:
             self._begin_passage()
         self._measured += 1
-        return self.stretches(self.first_epoch + self._measured - 1)
+        return self.chunks(self.first_epoch + self._measured - 1)
 
     def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         """Where the global generators stand for a run that goes on after so many steps.

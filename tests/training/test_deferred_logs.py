@@ -9,7 +9,7 @@ import pytest
 
 import lamina
 from lamina import callbacks, layers, models
-from lamina.training.deferred_logs import PendingLogs
+from lamina.training.deferred_logs import DeferredLogs
 
 
 def fitted(callback, x=None, **settings):
@@ -38,7 +38,7 @@ def test_logs_read_after_training_are_those_of_their_steps():
     fitted(early, epochs=2)
     fitted(late, epochs=2)
 
-    assert all(isinstance(logs, PendingLogs) for logs in late.kept)
+    assert all(isinstance(logs, DeferredLogs) for logs in late.kept)
     assert late.kept == early.kept
     assert [sorted(logs) for logs in late.kept] == [["loss", "mae"]] * 8
     assert len({logs["loss"] for logs in late.kept}) == 8
