@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format bench bench-peers kernels clean
+.PHONY: help quickstart test lint format docs bench bench-peers kernels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: $(VENV)/installed-dev ## style and types
 format: $(VENV)/installed-dev ## mend what style can be mended by a tool
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(VENV)/installed-docs ## the site of guides and reference, searchable, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/installed ## Lamina and its installed peers on every workload: docs/performance.md
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
@@ -47,6 +50,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(LAMINA_PEERS)/keras-jax/installed: PACKAGES = keras jax

@@ -1,6 +1,7 @@
 """Every operation against Keras: values, types, symbolic shapes, and what is written in files."""
 
 import inspect
+import pickle
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -369,6 +370,12 @@ def test_arguments_have_the_names_and_defaults_of_keras(name):
     assert described(ours)[: len(expected) if takes_more else None] == expected
     assert ours.__name__ == name or name in ("hard_swish", "swish")
     assert ours.__doc__
+
+
+@pytest.mark.parametrize("name", ["exp", "bitwise_and", "sum", "hstack", "segment_sum", "erf"])
+def test_an_operation_can_be_sent_to_another_process(name):
+    operation = getattr(ops, name)
+    assert pickle.loads(pickle.dumps(operation)) is operation
 
 
 def arrays_in(tree: Any) -> list[np.ndarray]:

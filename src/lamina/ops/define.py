@@ -9,6 +9,7 @@ In a functional model the call becomes an operation named as in Keras, `Roll`, s
 read by either; the arguments named in `op(...)` are its tensors, the others its settings.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -30,6 +31,8 @@ class operations:
 
     def __init__(self, module: str):
         self.namespace = f"keras.src.ops.{module}"
+        # What is made inside a function here belongs to the module that asks, as in namedtuple.
+        self.home = sys._getframe(1).f_globals["__name__"]
 
     def __call__(
         self,
@@ -49,6 +52,7 @@ class operations:
 
         def decorate(function: F) -> F:
             name = class_name or camel_case(function.__name__)
+            function.__module__ = self.home
             rule = with_places(function, *places) if places else spec
             wrapper, operation = symbolic(function, name, tensors or None, rule)
             registry.register_namespace(self.namespace, {name: operation})

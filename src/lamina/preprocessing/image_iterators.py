@@ -391,9 +391,9 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         class_mode: As for a `DirectoryIterator`; besides, `"raw"` takes the columns as they are
             and `"multi_output"` makes one target of each.
         validate_filenames: Whether names without a picture are left out.
-        target_size, color_mode, classes, batch_size, shuffle, seed, data_format, save_to_dir,
-            save_prefix, save_format, subset, interpolation, keep_aspect_ratio, dtype: See
-            `DirectoryIterator`.
+        target_size, color_mode, classes, batch_size, shuffle, seed: See `DirectoryIterator`.
+        data_format, save_to_dir, save_prefix, save_format, subset: See `DirectoryIterator`.
+        interpolation, keep_aspect_ratio, dtype: See `DirectoryIterator`.
     """
 
     allowed_class_modes = (
