@@ -151,4 +151,7 @@ def _is_own(cls: type) -> bool:
 
 def _is_member(value: Any) -> bool:
     kinds = (property, functools.cached_property, classmethod, staticmethod)
-    return isinstance(value, kinds) or inspect.isfunction(value)
+    if not isinstance(value, kinds):
+        return inspect.isfunction(value)
+    function = getattr(value, "fget", getattr(value, "func", getattr(value, "__func__", value)))
+    return str(function.__module__).startswith("lamina.")  # not one of JAX's kept in a class

@@ -51,10 +51,23 @@ class Constraint:
         return w
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> "Constraint":
+        """A constraint with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The constraint.
+        """
         return cls(**config)
 
 

@@ -58,14 +58,17 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def name(self) -> str:
+        """`"map_"` and the name of the default policy."""
         return f"map_{self.default_policy.name}"
 
     @property
     def compute_dtype(self) -> str:
+        """Name of the dtype in which a layer computes that no key fits."""
         return self.default_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
+        """Name of the dtype of the weights of a layer that no key fits."""
         return self.default_policy.variable_dtype
 
     def of(self, path: str | None) -> DTypePolicy:

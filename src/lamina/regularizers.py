@@ -46,6 +46,11 @@ class Regularizer:
         return 0.0
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} cannot be saved: it has no get_config() method.\n"
             "  Fix: return its arguments from get_config(), or {} if it has none."
@@ -53,6 +58,14 @@ class Regularizer:
 
     @classmethod
     def from_config(cls, config: dict) -> "Regularizer":
+        """A regularizer with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The regularizer.
+        """
         return cls(**config)
 
 

@@ -88,14 +88,17 @@ class DTypePolicy:
 
     @property
     def name(self) -> str:
+        """The policy's name, e.g. `"float32"` or `"mixed_bfloat16"`."""
         return self._name
 
     @property
     def compute_dtype(self) -> str:
+        """Name of the dtype that a layer computes in; float inputs are cast to it."""
         return self._compute
 
     @property
     def variable_dtype(self) -> str:
+        """Name of the dtype that a layer keeps its weights in."""
         return self._variable
 
     @property
@@ -104,25 +107,62 @@ class DTypePolicy:
         return None
 
     def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
-        """An array, in `dtype` if it holds floats and `autocast` is set; all else as it came."""
+        """An array, in `dtype` if it holds floats and `autocast` is set; all else as it came.
+
+        Args:
+            x: An array, or anything else.
+            autocast: Whether arrays of floats are cast.
+            dtype: What they are cast to.
+
+        Returns:
+            A JAX array for an array; anything else as it came.
+        """
         if not hasattr(x, "__array__"):
             return x
         x = jnp.asarray(x)
         return x.astype(standardize_dtype(dtype)) if autocast and is_float(x.dtype) else x
 
     def of(self, path: str | None) -> "DTypePolicy":
-        """The policy of the layer at a path; a `DTypePolicyMap` may have another for each."""
+        """The policy of the layer at a path; a `DTypePolicyMap` may have another for each.
+
+        Args:
+            path: Path of a layer, e.g. `"encoder/dense"`; None before it has one.
+
+        Returns:
+            The policy; for a plain `DTypePolicy`, this one.
+        """
         return self
 
     def replaced(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
-        """What a layer at a path has after a policy was assigned; a map takes it for that path."""
+        """What a layer at a path has after a policy was assigned; a map takes it for that path.
+
+        Args:
+            path: Path of the layer; None before it has one.
+            policy: The policy that was assigned to its `dtype_policy`.
+
+        Returns:
+            The policy that the layer keeps.
+        """
         return policy
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {"name": self._name}
 
     @classmethod
     def from_config(cls, config: dict) -> "DTypePolicy":
+        """The inverse of `get_config`.
+
+        Args:
+            config: What `get_config` gave.
+
+        Returns:
+            An equal policy.
+        """
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:

@@ -51,7 +51,16 @@ class InputSpec:
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
     def problem(self, shape: tuple, dtype: str | None = None) -> str | None:
-        """What is wrong with a shape (and dtype, where it is known), in words, or None."""
+        """What is wrong with a shape (and dtype, where it is known), in words, or None.
+
+        Args:
+            shape: Shape of an input, None for axes of unknown size.
+            dtype: Name of its dtype; None if it is not known, and then it is not checked.
+
+        Returns:
+            A phrase for an error message, e.g. `"expected size 4 on axis -1 and received shape (2,
+            3)"`; None if the input fits.
+        """
         if self.dtype is not None and dtype is not None and dtype != self.dtype:
             return f"expected dtype {self.dtype} and received {dtype}"
         received = f"and received shape {shape}"
@@ -78,6 +87,12 @@ class InputSpec:
         return None
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of arguments of the constructor; `name` and `allow_last_axis_squeeze` are left
+            out, as in Keras.
+        """
         return {
             "dtype": self.dtype,
             "shape": self.shape,
@@ -90,6 +105,14 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: dict) -> "InputSpec":
+        """An InputSpec with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The InputSpec.
+        """
         return cls(**config)
 
     def _checked_axes(self, axes: dict) -> dict[int, int | None]:

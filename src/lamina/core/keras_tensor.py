@@ -92,6 +92,7 @@ class KerasTensor:
 
     @property
     def ndim(self) -> int:
+        """Number of axes, that of the batch included."""
         return len(self.shape)
 
     @shown_if_unfinished
@@ -115,11 +116,25 @@ class KerasTensor:
     __invert__, __getitem__ = _operator("logical_not"), _operator("get_item")
 
     def reshape(self, newshape: Any) -> Any:
-        """The same values in another shape, see `lamina.ops.reshape`."""
+        """The same values in another shape, see `lamina.ops.reshape`.
+
+        Args:
+            newshape: The shape; one size may be -1 and follows from the others.
+
+        Returns:
+            A KerasTensor.
+        """
         return _operation("reshape")(self, newshape)
 
     def squeeze(self, axis: Any = None) -> Any:
-        """Without axes of size 1, see `lamina.ops.squeeze`."""
+        """Without axes of size 1, see `lamina.ops.squeeze`.
+
+        Args:
+            axis: Axis, or several, of size 1; all of them for None.
+
+        Returns:
+            A KerasTensor.
+        """
         return _operation("squeeze")(self, axis)
 
     def __round__(self, ndigits: int | None = None) -> Any:

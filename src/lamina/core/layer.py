@@ -263,6 +263,20 @@ class Layer(LayerState):
         return (outputs, new, losses) if return_losses else (outputs, new)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer on symbolic tensors: builds it, if needed, and adds a node to the graph.
+
+        `layer(x)` does this where `x` is a `KerasTensor`.
+
+        Args:
+            *args: Arguments of `call`.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            KerasTensors in the structure of the output.
+
+        Raises:
+            ValueError: If an input does not fit `input_spec`.
+        """
         signature = signature_of(type(self).call)
         try:
             self._build_for(signature, args, kwargs)
@@ -279,7 +293,16 @@ class Layer(LayerState):
             raise
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """Shape of the output for a shape of the input (None for axes of unknown size)."""
+        """Shape of the output for a shape of the input (None for axes of unknown size).
+
+        Args:
+            *args: Shape of each input, as tuples, e.g. `(None, 28, 28)`; a subclass names them as
+                its `build` does.
+            **kwargs: Further shapes, by name.
+
+        Returns:
+            A shape in a tuple, or the structure of shapes of several outputs.
+        """
         shapes = jax.tree.map(
             lambda s: KerasTensor(s, self.compute_dtype), (args, kwargs), is_leaf=is_shape
         )
@@ -287,7 +310,15 @@ class Layer(LayerState):
         return jax.tree.map(lambda t: t.shape, spec)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing."""
+        """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            A KerasTensor, or a structure of them, for each output.
+        """
         refuse_text((args, kwargs))
         if _knows_its_output_shape(self):
             signature = signature_of(type(self).call)
@@ -326,7 +357,15 @@ class Layer(LayerState):
             return trace_spec(self.compute_mask, first, previous)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Mask of the output; a layer that supports masking hands its input's mask on."""
+        """Mask of the output; a layer that supports masking hands its input's mask on.
+
+        Args:
+            inputs: The tensors that the layer is called on.
+            previous_mask: Mask of the inputs, True for values that count; None if there is none.
+
+        Returns:
+            Mask of the output, or None.
+        """
         return previous_mask
 
     def _as_tensors(self, values: Any) -> Any:
@@ -514,7 +553,14 @@ class Layer(LayerState):
     # -- losses ----------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar, computed inside `call`, to what training minimises."""
+        """Add a scalar, computed inside `call`, to what training minimises.
+
+        Args:
+            loss: A scalar computed from arrays, or a list of them.
+
+        Raises:
+            TypeError: If it is a function or a symbolic tensor.
+        """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if isinstance(value, KerasTensor) or callable(value):
                 raise TypeError(
@@ -538,7 +584,15 @@ class Layer(LayerState):
         return collected
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
-        """Keras 2 had it; Keras 3 and Lamina take a metric that is kept on the layer."""
+        """Keras 2 had it; Keras 3 and Lamina take a metric that is kept on the layer.
+
+        Args:
+            *args: As in Keras 2.
+            **kwargs: As in Keras 2.
+
+        Raises:
+            NotImplementedError: Always, with the lines to write instead.
+        """
         raise NotImplementedError(
             f"{self._label}: add_metric() is gone since Keras 3.\n"
             "  Fix: in __init__, self.my_metric = lamina.metrics.Mean(name='my_metric'); in "

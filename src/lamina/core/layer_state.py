@@ -117,7 +117,17 @@ class LayerState(Operation):
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, **kwargs: Any
     ) -> Variable:
-        """The same as `add_weight` with shape and initializer required."""
+        """The same as `add_weight` with shape and initializer required.
+
+        Args:
+            shape: Shape of the variable.
+            initializer: Name of an initializer, an initializer, or a function of shape and dtype.
+            dtype: Its type; the policy's `variable_dtype` for None.
+            **kwargs: Further arguments of `add_weight`.
+
+        Returns:
+            The Variable.
+        """
         return self.add_weight(shape=shape, initializer=initializer, dtype=dtype, **kwargs)
 
     @property
@@ -135,19 +145,29 @@ class LayerState(Operation):
 
     @property
     def trainable_variables(self) -> list[Variable]:
+        """Variables that training changes, those of inner layers included; none if the layer is
+        frozen.
+        """
         return self._trainable_of("variables")
 
     @property
     def trainable_weights(self) -> list[Variable]:
+        """Weights that training changes, those of inner layers included; none if the layer is
+        frozen.
+        """
         return self._trainable_of("weights")
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
+        """All other variables: frozen weights, moving statistics, states of seed generators and
+        metrics.
+        """
         trainable = {id(v) for v in self.trainable_variables}
         return [v for v in self.variables if id(v) not in trainable]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
+        """All other weights: frozen ones and moving statistics."""
         trainable = {id(v) for v in self.trainable_weights}
         return [v for v in self.weights if id(v) not in trainable]
 
@@ -175,7 +195,14 @@ class LayerState(Operation):
 
     @filter_traceback
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights from a list in the order of `get_weights`."""
+        """Set all weights from a list in the order of `get_weights`.
+
+        Args:
+            weights: Arrays, one for each of `weights`, of the same shapes.
+
+        Raises:
+            ValueError: If their number or a shape is another.
+        """
         own = self.weights
         if len(weights) != len(own):
             hint = "" if self.built else "\n  The layer is not built yet, so it has no weights."
@@ -215,14 +242,17 @@ class LayerState(Operation):
 
     @property
     def dtype(self) -> str:
+        """Name of the dtype of the weights; the same as `variable_dtype`."""
         return self.variable_dtype
 
     @property
     def variable_dtype(self) -> str:
+        """Name of the dtype of the weights, from the dtype policy."""
         return self.dtype_policy.of(self._path).variable_dtype
 
     @property
     def compute_dtype(self) -> str:
+        """Name of the dtype in which the layer computes, from the dtype policy."""
         dtype = self.dtype_policy.of(self._path).compute_dtype
         if context.computing_in is not None and dtype == "float32":
             other, but = context.computing_in
@@ -360,6 +390,18 @@ class LayerState(Operation):
 
     @classmethod
     def from_config(cls, config: dict) -> "Layer":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; settings that are objects may be in serialized
+                form.
+
+        Returns:
+            A layer of this class, with fresh weights.
+
+        Raises:
+            TypeError: If the constructor does not take one of them.
+        """
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
             config["dtype"] = registry.deserialize(config["dtype"])
@@ -376,6 +418,13 @@ class LayerState(Operation):
         return {"shapes_dict": self._build_shapes}
 
     def build_from_config(self, config: dict) -> None:
+        """Build a layer for the shapes that `get_build_config` gave, when a model is read from a
+        file.
+
+        Args:
+            config: A dict with the entry `"input_shape"`, or `"shapes_dict"` for a `build` with
+                several arguments; without either, nothing happens.
+        """
         if "input_shape" in config:
             if config["input_shape"] is not None and not self.built:
                 shape = _to_tuples(config["input_shape"])
@@ -389,12 +438,23 @@ class LayerState(Operation):
             self._build_parts(shapes)
 
     def save_own_variables(self, store: Any) -> None:
-        """Put the layer's own weights into a mapping, under "0", "1" …"""
+        """Put the layer's own weights into a mapping, under "0", "1" …
+
+        Args:
+            store: A mapping from names to arrays, to be filled.
+        """
         for index, variable in enumerate(self._own_weights()):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the layer's own weights from a mapping made by `save_own_variables`."""
+        """Take the layer's own weights from a mapping made by `save_own_variables`.
+
+        Args:
+            store: A mapping from names to arrays.
+
+        Raises:
+            ValueError: If the number or a shape of the arrays is not that of the layer's weights.
+        """
         own = self._own_weights()
         if len(store.keys()) != len(own):
             if own or not self.built:

@@ -89,6 +89,18 @@ class Operation:
         self._inbound_nodes: list[Node] = []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operation computes; to be written by subclasses.
+
+        Args:
+            *args: Arrays.
+            **kwargs: Settings of the call.
+
+        Returns:
+            An array, or a structure of them.
+
+        Raises:
+            NotImplementedError: If a subclass has no `call`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no call() method.\n"
             "  Fix: write `def call(self, x):` that returns the output."
@@ -100,6 +112,15 @@ class Operation:
         return self.call(*args, **kwargs)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the operation on symbolic tensors and add a node to the graph.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            KerasTensors in the structure of the output.
+        """
         outputs = self.compute_output_spec(*args, **kwargs)
         # A node needs outputs of its own, even if the operation returns its input as it is.
         outputs = jax.tree.map(
@@ -109,6 +130,15 @@ class Operation:
         return outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the outputs, found by tracing `call`.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            A KerasTensor, or a structure of them.
+        """
         return trace_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> dict:
@@ -122,6 +152,14 @@ class Operation:
 
     @classmethod
     def from_config(cls, config: dict) -> "Operation":
+        """A new operation with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            An operation of this class.
+        """
         return cls(**(registry.deserialize(config) if has_automatic_config(cls) else config))
 
     @property

@@ -61,16 +61,34 @@ class StatelessScope:
             self.losses += [value for _, value in self._pairs]
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to `losses`."""
+        """Add a scalar to `losses`.
+
+        Args:
+            loss: The scalar.
+        """
         self.losses.append(loss)
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
-        """Give a Variable another value: a pair `(variable, value)`."""
+        """Give a Variable another value: a pair `(variable, value)`.
+
+        Args:
+            update: The pair; the value is cast to the Variable's dtype.
+
+        Raises:
+            ValueError: If the shapes differ, or the first is no Variable.
+        """
         variable, value = update
         self._bindings.assign(variable, self._fitted(variable, value))
 
     def get_current_value(self, variable: Variable) -> Any:
-        """The value in the scope, or None if the scope has none."""
+        """The value in the scope, or None if the scope has none.
+
+        Args:
+            variable: A Variable.
+
+        Returns:
+            An array of its shape, or None.
+        """
         return self._bindings.values.get(id(variable))
 
     @staticmethod

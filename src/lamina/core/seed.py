@@ -141,10 +141,23 @@ class SeedGenerator:
         return key
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`; the counter is not among them.
+
+        Returns:
+            A dict with `"seed"`, as it was given, and `"name"`.
+        """
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict) -> "SeedGenerator":
+        """A generator with the settings that `get_config` gave, at its first key.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The generator.
+        """
         return cls(**config)
 
 

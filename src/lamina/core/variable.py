@@ -276,7 +276,17 @@ class Variable:
         return bound.values.get(id(self), self._value)
 
     def assign(self, value: Any) -> "Variable":
-        """Put another array of the same shape in the box."""
+        """Put another array of the same shape in the box.
+
+        Args:
+            value: Array or number of that shape; it is cast to the Variable's dtype.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the shape is another.
+        """
         lent = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):
             value = _on_device(value, self._value.dtype)
@@ -299,25 +309,51 @@ class Variable:
         return self
 
     def assign_add(self, value: Any) -> "Variable":
+        """Add an array or number to the value.
+
+        Args:
+            value: What is added; it broadcasts to the Variable's shape.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the sum has another shape than the Variable.
+        """
         return self.assign(self._uncast() + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> "Variable":
+        """Subtract an array or number from the value.
+
+        Args:
+            value: What is subtracted; it broadcasts to the Variable's shape.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the difference has another shape than the Variable.
+        """
         return self.assign(self._uncast() - jnp.asarray(value))
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes, as a tuple."""
         return tuple(self._value.shape)
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return self._value.ndim
 
     @property
     def size(self) -> int:
+        """Number of values."""
         return int(self._value.size)
 
     @property
     def dtype(self) -> str:
+        """Name of the dtype, e.g. `"float32"`."""
         return self._narrowed_from or self._value.dtype.name
 
     def numpy(self) -> np.ndarray:

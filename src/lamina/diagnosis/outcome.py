@@ -58,6 +58,7 @@ class Outcome:
 
     @property
     def y_true(self) -> np.ndarray:
+        """Targets of the test data, `(samples, ...)`."""
         return self.test_data[1]
 
     @cached_property
@@ -68,10 +69,12 @@ class Outcome:
 
     @cached_property
     def per_class(self) -> list[ClassMeasures]:
+        """Precision, recall and number of samples of every class, from the confusion matrix."""
         return measures.per_class(self.confusion, self.class_names)
 
     @cached_property
     def verdict(self) -> Verdict:
+        """What the figures say of the model: a kind, and a sentence for people."""
         if self.kind == "numbers":
             return judge_numbers(self.y_true, self.probabilities, self.noun)
         if self.kind == "other":
@@ -93,6 +96,7 @@ class Outcome:
 
     @property
     def samples_per_second(self) -> float | None:
+        """Speed of training, in samples per second; None if it was not timed."""
         if self.seconds is None or self.samples_trained is None:
             return None
         return self.samples_trained / max(self.seconds, 1e-9)

@@ -50,6 +50,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
+        """Whether the model is of use as it is: it generalises, or was only measured."""
         return self.kind in ("generalises", "begins to memorise", "numbers", "measured")
 
 

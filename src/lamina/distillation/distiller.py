@@ -111,6 +111,7 @@ class Distiller(Model):
 
     @property
     def output_names(self) -> list[str]:
+        """Names of the student's outputs."""
         return self.student.output_names
 
     def compile(  # type: ignore[override]
@@ -136,6 +137,16 @@ class Distiller(Model):
         self._compile_config["loss"] = loss
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The student's outputs; the teacher is asked in training alone.
+
+        Args:
+            inputs: Array or structure of arrays, as the student takes them.
+            training: Whether layers such as Dropout behave as in training.
+            mask: Mask of the inputs, or None.
+
+        Returns:
+            What the student gives for the inputs.
+        """
         # Masks travel with the tensors, so the student's own call need not take one.
         masking.set_masks(inputs, mask)
         return self.student(inputs, training=training)

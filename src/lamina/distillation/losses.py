@@ -25,14 +25,34 @@ class DistillationLoss:
     """
 
     def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
-        """One number; the outputs are arrays, or structures of them for several outputs."""
+        """One number; the outputs are arrays, or structures of them for several outputs.
+
+        Args:
+            teacher_outputs: What the teacher gave, `(batch, ...)`.
+            student_outputs: What the student gave, in the same structure.
+            **kwargs: For subclasses that take more.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            NotImplementedError: If a subclass has no `compute_loss`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} needs a method compute_loss(self, teacher_outputs, "
             "student_outputs)."
         )
 
     def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
-        """Refuse outputs of different structures with a ValueError."""
+        """Refuse outputs of different structures with a ValueError.
+
+        Args:
+            teacher_outputs: Array, or structure of arrays.
+            student_outputs: Array, or structure of arrays.
+
+        Raises:
+            ValueError: If the structures differ.
+        """
         if _structure(teacher_outputs) != _structure(student_outputs):
             raise ValueError(
                 f"{type(self).__name__} cannot compare outputs of different structures: the "
@@ -41,7 +61,12 @@ class DistillationLoss:
             )
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Refuse models that the loss cannot compare, before training."""
+        """Refuse models that the loss cannot compare, before training.
+
+        Args:
+            teacher: The teacher, a model.
+            student: The student, a model.
+        """
 
 
 class FeatureDistillation(DistillationLoss):
@@ -104,6 +129,11 @@ class FeatureDistillation(DistillationLoss):
         )
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor; the loss is serialized.
+        """
         return {
             "loss": registry.serialize(self.loss),
             "teacher_layer_name": self.teacher_layer_name,
@@ -112,6 +142,14 @@ class FeatureDistillation(DistillationLoss):
 
     @classmethod
     def from_config(cls, config: dict) -> "FeatureDistillation":
+        """A distillation loss with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor; the loss is serialized.
+
+        Returns:
+            The distillation loss.
+        """
         return cls(**{**config, "loss": registry.deserialize(config["loss"])})
 
 
@@ -165,10 +203,23 @@ class LogitsDistillation(DistillationLoss):
         return jnp.mean(loss(teacher, student))
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor; the loss is serialized.
+        """
         return {"temperature": self.temperature, "loss": registry.serialize(self.loss)}
 
     @classmethod
     def from_config(cls, config: dict) -> "LogitsDistillation":
+        """A distillation loss with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor; the loss is serialized.
+
+        Returns:
+            The distillation loss.
+        """
         return cls(**{**config, "loss": registry.deserialize(config["loss"])})
 
 

@@ -37,10 +37,23 @@ class Initializer:
         raise NotImplementedError(f"{type(self).__name__} has no __call__(shape, dtype) method.")
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> "Initializer":
+        """An initializer with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The initializer.
+        """
         return cls(**config)
 
     def clone(self) -> "Initializer":

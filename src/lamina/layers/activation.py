@@ -34,6 +34,14 @@ class Activation(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Apply the function to every value.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         return activations.get(self.activation)(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -74,6 +82,14 @@ class ReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Apply the activation to every value.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -108,6 +124,14 @@ class LeakyReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Apply the activation to every value.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         return activations.leaky_relu(inputs, self.negative_slope)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -178,6 +202,14 @@ class PReLU(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=fixed)
 
     def call(self, inputs: Array) -> Array:
+        """Apply the activation to every value.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         return jax.nn.relu(inputs) - self.alpha.value * jax.nn.relu(-inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -215,6 +247,14 @@ class ELU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Apply the activation to every value.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         return activations.elu(inputs, self.alpha)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -246,6 +286,19 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
+        """Weigh the values along the axis so that they are positive and their sum is 1.
+
+        Args:
+            inputs: Array of any shape.
+            mask: True (or above 0.5) for the values that take part, of a shape that broadcasts to
+                the inputs; None for all.
+
+        Returns:
+            Array of the same shape.
+
+        Raises:
+            ValueError: If the mask does not fit.
+        """
         axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
         if mask is None:
             return activations.softmax(inputs, axis)

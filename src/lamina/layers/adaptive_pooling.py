@@ -33,6 +33,17 @@ class BaseAdaptivePooling(Layer):
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
+        """Pool windows of as equal a size as gives the output size.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array `(batch, *output_size, channels)`, or channels first.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         needs_rank(self, self.rank, inputs.shape)
         return type(self).pool(inputs, self.output_size, self.data_format)
 

@@ -29,6 +29,17 @@ class BaseBorder(Layer):
         setattr(self, self.amounts, borders[0] if self.rank == 1 else borders)
 
     def call(self, inputs: Array) -> Array:
+        """Cut the edges off, or put zeros around.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array of the same number of axes.
+
+        Raises:
+            ValueError: If the inputs have another number of axes, or more is cut than there is.
+        """
         self._check(inputs.shape)
         widths = [(0, 0, 0)] * inputs.ndim
         for axis, (before, after) in self._by_axis.items():

@@ -82,18 +82,47 @@ class BaseWindowed(Layer):
             self.bias = make_weight(self, "bias", (self.filters_of(self._channels),))
 
     def make_kernels(self, channels: int) -> None:
-        """Make the weights for inputs with so many channels, the bias excepted."""
+        """Make the weights for inputs with so many channels, the bias excepted.
+
+        Args:
+            channels: Number of channels of the inputs.
+        """
         raise NotImplementedError
 
     def convolve(self, inputs: Array) -> Array:
-        """The convolution itself, without bias and activation."""
+        """The convolution itself, without bias and activation.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array `(batch, ..., filters)`, or channels first.
+        """
         raise NotImplementedError
 
     def filters_of(self, channels: int) -> int:
-        """How many channels come out."""
+        """How many channels come out.
+
+        Args:
+            channels: Number of channels of the inputs.
+
+        Returns:
+            Number of channels of the outputs.
+        """
         raise NotImplementedError
 
     def call(self, inputs: Array) -> Array:
+        """Convolve, add the bias and apply the activation.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array `(batch, ..., filters)`, or channels first.
+
+        Raises:
+            ValueError: If the inputs have another number of axes or of channels.
+        """
         self._check(inputs.shape)
         x = self.convolve(inputs)
         if self.bias is not None:
@@ -261,6 +290,17 @@ class BaseConv(BaseWindowed):
         )
 
     def call(self, inputs: Array) -> Array:
+        """Convolve, add the bias and apply the activation.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array `(batch, ..., filters)`, or channels first.
+
+        Raises:
+            ValueError: If the inputs have another number of axes or of channels.
+        """
         y = super().call(inputs)
         rectified = self.activation is activations.relu
         if (

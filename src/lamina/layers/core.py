@@ -87,6 +87,17 @@ class Dense(Layer):
         self.bias = make_weight(self, "bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: Array) -> Array:
+        """Multiply by the kernel, add the bias and apply the activation.
+
+        Args:
+            inputs: Array `(batch, ..., features)`.
+
+        Returns:
+            Array `(batch, ..., units)`.
+
+        Raises:
+            ValueError: If the number of features is not the one that the layer was built for.
+        """
         self._check(inputs.shape)
         x = kernels.matmul(inputs, self.kernel.value)
         if self.bias is not None:
@@ -200,6 +211,14 @@ class Embedding(Layer):
         self.embeddings = make_weight(self, "embeddings", (self.input_dim, self.output_dim))
 
     def call(self, inputs: Array) -> Array:
+        """Look up a row of the table for every number.
+
+        Args:
+            inputs: Whole numbers from 0 to `input_dim - 1`, `(batch, ...)`.
+
+        Returns:
+            Array `(batch, ..., output_dim)`.
+        """
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = inputs.astype("int32")
         # The whole table would be cast, if it were cast before its rows are looked up.
@@ -238,6 +257,14 @@ class Identity(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Return the inputs.
+
+        Args:
+            inputs: Array, or structure of arrays.
+
+        Returns:
+            The same.
+        """
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -114,6 +114,17 @@ class EinsumDense(Layer):
         self.bias = None if bias_shape is None else make_weight(self, "bias", bias_shape)
 
     def call(self, inputs: Array) -> Array:
+        """Multiply by the kernel as the equation says, add the bias and apply the activation.
+
+        Args:
+            inputs: Array whose axes are those of the equation's first term.
+
+        Returns:
+            Array whose axes are those of the equation's last term.
+
+        Raises:
+            ValueError: If the shape does not fit the equation or the kernel.
+        """
         self._shapes(inputs.shape)
         x = self._product(inputs, self.kernel.value)
         if self.bias is not None:

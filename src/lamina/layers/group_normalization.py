@@ -87,6 +87,14 @@ class GroupNormalization(Layer):
         self.gamma, self.beta = affine_weights(self, (channels,))
 
     def call(self, inputs: Array) -> Array:
+        """Normalise every group of channels of every sample, then scale and shift.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`; `axis` says where the channels are.
+
+        Returns:
+            Array of the same shape.
+        """
         self._check(inputs.shape)
         axis = self.axis % inputs.ndim
         channels = inputs.shape[axis]

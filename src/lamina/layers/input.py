@@ -93,6 +93,14 @@ class InputLayer(Layer):
         return False
 
     def call(self, *args: Any) -> None:
+        """Nothing to compute; a model puts its input in place of this layer.
+
+        Args:
+            *args: None may be given.
+
+        Raises:
+            TypeError: If it is called on something.
+        """
         if args:
             raise TypeError("An input layer only describes the input; it cannot be called.")
 

@@ -91,6 +91,19 @@ class JaxLayer(Layer):
         self._keep(*(made if "state" in self._call_takes else (made, None)))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Call the function with the arguments it takes, among params, state, rng, inputs and
+        training.
+
+        Args:
+            inputs: Array, or structure of arrays.
+            training: Handed on, if the function takes it.
+
+        Returns:
+            What the function gives, its state excepted, which the layer keeps.
+
+        Raises:
+            ValueError: If the function gives back a state of another structure.
+        """
         given = {"inputs": inputs, "training": training}
         for name in self._call_takes:
             if name == "rng":

@@ -60,6 +60,16 @@ class Lambda(Layer):
         self._takes = [name for name in ("mask", "training") if name in taken]
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """Call the function.
+
+        Args:
+            inputs: Array, or structure of arrays.
+            mask: Handed on, if the function takes it.
+            training: Handed on, if the function takes it.
+
+        Returns:
+            What the function gives.
+        """
         given = {"mask": mask, "training": training}
         own = {name: given[name] for name in self._takes}
         return self.function(inputs, **{**self.arguments, **own})

@@ -44,6 +44,14 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
     def call(self, inputs: Array) -> Array:
+        """Divide by the root of the mean square along the axis, then scale.
+
+        Args:
+            inputs: Array `(batch, ..., features)`.
+
+        Returns:
+            Array of the same shape.
+        """
         self._check(inputs.shape)
         axes = _as_list(self.axis)
         return nn.rms_normalization(inputs, self.scale.value, axes, self.epsilon)
@@ -88,6 +96,14 @@ class UnitNormalization(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Divide by the length of the vectors along the axis.
+
+        Args:
+            inputs: Array `(batch, ..., features)`.
+
+        Returns:
+            Array of the same shape.
+        """
         check_axes(self, _as_list(self.axis), inputs.shape)
         return nn.normalize(inputs, _as_list(self.axis), order=2, epsilon=1e-12)
 

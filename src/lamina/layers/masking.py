@@ -38,6 +38,14 @@ class Masking(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Set steps whose features all equal the mask value to 0, and mask them for later layers.
+
+        Args:
+            inputs: Array `(batch, steps, ..., features)`.
+
+        Returns:
+            Array of the same shape.
+        """
         self._check(inputs.shape)
         steps = self._steps(inputs)
         outputs = jnp.where(steps[..., None], inputs, jnp.zeros((), inputs.dtype))

@@ -30,13 +30,31 @@ class Merge(Layer):
     builds_nothing = True
 
     def merge(self, inputs: Sequence[Array]) -> Array:
-        """Combine arrays with the same number of axes."""
+        """Combine arrays with the same number of axes.
+
+        Args:
+            inputs: Arrays whose shapes broadcast against each other.
+
+        Returns:
+            One array.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no merge(inputs) method.")
 
     def build(self, input_shape: Any) -> None:
         self._check(input_shape)
 
     def call(self, inputs: Sequence[Array]) -> Array:
+        """Combine the arrays, value by value.
+
+        Args:
+            inputs: A list of arrays whose shapes broadcast against each other.
+
+        Returns:
+            One array.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         self._check(_shapes(inputs))
         return self.merge(_with_equal_ranks(inputs))
 
@@ -121,6 +139,18 @@ class Multiply(Merge):
         return reduce(jnp.multiply, inputs)
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+        """Combine the arrays, value by value; what is masked does not take part.
+
+        Args:
+            inputs: A list of arrays whose shapes broadcast against each other.
+            mask: A list of their masks, each may be None.
+
+        Returns:
+            One array.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         if mask is None or all(m is None for m in mask):
             return super().call(inputs)
         self._check(_shapes(inputs))
@@ -149,6 +179,18 @@ class _Extreme(Merge):
     """Base of Maximum and Minimum: of a step that some inputs mask, only the others count."""
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+        """Combine the arrays, value by value; what is masked does not take part.
+
+        Args:
+            inputs: A list of arrays whose shapes broadcast against each other.
+            mask: A list of their masks, each may be None.
+
+        Returns:
+            One array.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         if mask is None or all(m is None for m in mask):
             return super().call(inputs)
         self._check(_shapes(inputs))
@@ -212,6 +254,17 @@ class Concatenate(Merge):
         self.axis = axis
 
     def call(self, inputs: Sequence[Array]) -> Array:
+        """Put the arrays one after another along the axis.
+
+        Args:
+            inputs: A list of arrays that differ in size on that axis alone.
+
+        Returns:
+            One array.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         self._check(_shapes(inputs))
         return jnp.concatenate(inputs, self.axis)
 
@@ -289,6 +342,18 @@ class Dot(Merge):
         self.normalize = normalize
 
     def call(self, inputs: Sequence[Array]) -> Array:
+        """Multiply two arrays along their axes, sample by sample.
+
+        Args:
+            inputs: A list of two arrays, `(batch, ...)`.
+
+        Returns:
+            Array `(batch, ...)` without the axis that was summed over, `(batch, 1)` for two
+            vectors.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         self._check(_shapes(inputs))
         x, y = inputs
         a, b = self._axes_of(x.shape, y.shape)

@@ -50,6 +50,15 @@ class GaussianNoise(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Disturb the inputs in training.
+
+        Args:
+            inputs: Array of any shape.
+            training: Whether there is noise; otherwise the inputs come back as they are.
+
+        Returns:
+            Array of the same shape.
+        """
         if not training or self.stddev == 0:
             return inputs
         noise = random.normal(inputs.shape, 0, self.stddev, self.compute_dtype, self.seed_generator)
@@ -93,6 +102,15 @@ class GaussianDropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Disturb the inputs in training.
+
+        Args:
+            inputs: Array of any shape.
+            training: Whether there is noise; otherwise the inputs come back as they are.
+
+        Returns:
+            Array of the same shape.
+        """
         if not training or self.rate == 0:
             return inputs
         stddev = math.sqrt(self.rate / (1 - self.rate))
@@ -146,6 +164,16 @@ class AlphaDropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Put the lowest value of SELU in place of some values, and keep mean and variance, in
+        training.
+
+        Args:
+            inputs: Array of any shape.
+            training: Whether values are dropped; otherwise the inputs come back as they are.
+
+        Returns:
+            Array of the same shape.
+        """
         if not training or self.rate == 0:
             return inputs
         check_noise_axes(self, inputs.shape)

@@ -117,6 +117,20 @@ class BatchNormalization(Layer):
             self.renorm_stddev = self._average("renorm_stddev", shape, self._first_stddev)
 
     def call(self, inputs: Array, training: bool = False, mask: Any = None) -> Array:
+        """Normalise every channel, by the batch in training and by the moving statistics otherwise.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`; `axis` says where the channels are.
+            training: Whether the statistics are the batch's, and the moving ones follow; a frozen
+                layer takes the moving ones all the same.
+            mask: True for the steps that count in the statistics, or None.
+
+        Returns:
+            Array of the same shape.
+
+        Raises:
+            ValueError: If the number of channels is not the one that the layer was built for.
+        """
         self._check(inputs.shape)
         # Sums over a batch overflow half-size floats.
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
@@ -282,6 +296,17 @@ class LayerNormalization(Layer):
         self.gamma, self.beta = affine_weights(self, shape, **only_gamma)
 
     def call(self, inputs: Array) -> Array:
+        """Normalise every sample along the axes, then scale and shift.
+
+        Args:
+            inputs: Array `(batch, ..., features)`.
+
+        Returns:
+            Array of the same shape.
+
+        Raises:
+            ValueError: If the shape is not the one that the layer was built for.
+        """
         self._check(inputs.shape)
         y = nn.layer_normalization(
             inputs, self.gamma, self.beta, self._axes, self.epsilon, rms_scaling=self.rms_scaling

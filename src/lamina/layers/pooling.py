@@ -43,6 +43,17 @@ class BasePooling(Layer):
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
+        """Reduce every window to one value.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array of the same number of axes, `(batch, ..., channels)`, or channels first.
+
+        Raises:
+            ValueError: If the inputs have another number of axes, or are smaller than the window.
+        """
         self._check(inputs.shape)
         pool = type(self).pool
         return pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
@@ -190,6 +201,17 @@ class BaseGlobalPooling(Layer):
         self.keepdims = keepdims
 
     def call(self, inputs: Array) -> Array:
+        """Reduce all axes between batch and channels.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array `(batch, channels)`; with `keepdims` the axes stay, of size 1.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         needs_rank(self, self.rank, inputs.shape)
         return type(self).reduce(inputs, axis=self._axes, keepdims=self.keepdims)
 
@@ -228,6 +250,18 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         self.supports_masking = True
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
+        """Average over the steps; masked ones don't count.
+
+        Args:
+            inputs: Array `(batch, steps, features)`, or features first.
+            mask: True for the steps that count, `(batch, steps)`, or None.
+
+        Returns:
+            Array `(batch, features)`; with `keepdims` the axis of steps stays, of size 1.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         if mask is None:
             return super().call(inputs)
         needs_rank(self, self.rank, inputs.shape)

@@ -56,6 +56,15 @@ class Dropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Set values to 0 in training, and scale the others up.
+
+        Args:
+            inputs: Array of any shape.
+            training: Whether values are dropped; otherwise the inputs come back as they are.
+
+        Returns:
+            Array of the same shape.
+        """
         if not training or self.rate == 0:
             return inputs
         check_noise_axes(self, inputs.shape)
@@ -95,6 +104,18 @@ class BaseSpatialDropout(Dropout):
         self.noise_shape = tuple(1 if a in axes else None for a in range(self.rank + 2))
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Set whole channels to 0 in training, and scale the others up.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+            training: Whether channels are dropped; otherwise the inputs come back as they are.
+
+        Returns:
+            Array of the same shape.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         needs_rank(self, self.rank, inputs.shape)
         return super().call(inputs, training)
 
@@ -214,6 +235,14 @@ class ActivityRegularization(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Return the inputs; their penalty is added to the loss.
+
+        Args:
+            inputs: Array of any shape.
+
+        Returns:
+            The same array.
+        """
         return inputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

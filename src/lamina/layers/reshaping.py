@@ -36,6 +36,14 @@ class Flatten(Layer):
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
+        """Make one vector of every sample.
+
+        Args:
+            inputs: Array `(batch, ...)`.
+
+        Returns:
+            Array `(batch, values)`.
+        """
         self._check(inputs.shape)
         if self.data_format == "channels_first" and inputs.ndim > 2:
             inputs = jnp.moveaxis(inputs, 1, -1)
@@ -87,6 +95,17 @@ class Reshape(Layer):
         self.target_shape = tuple(int(size) for size in sizes)
 
     def call(self, inputs: Array) -> Array:
+        """Give every sample the target shape.
+
+        Args:
+            inputs: Array `(batch, ...)`.
+
+        Returns:
+            Array `(batch, *target_shape)`.
+
+        Raises:
+            ValueError: If the number of values is another.
+        """
         return inputs.reshape(inputs.shape[0], *self._resolved(inputs.shape))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -141,6 +160,14 @@ class Permute(Layer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Array) -> Array:
+        """Reorder the axes of every sample.
+
+        Args:
+            inputs: Array `(batch, ...)`.
+
+        Returns:
+            Array of the same values.
+        """
         return inputs.transpose(0, *self.dims)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -174,6 +201,14 @@ class RepeatVector(Layer):
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Array) -> Array:
+        """Repeat every vector `n` times.
+
+        Args:
+            inputs: Array `(batch, features)`.
+
+        Returns:
+            Array `(batch, n, features)`.
+        """
         return jnp.repeat(inputs[:, None], self.n, axis=1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -94,6 +94,16 @@ class ReversibleEmbedding(Embedding):
             self.reverse_embeddings = make_weight(self, "embeddings", shape, **changes)
 
     def call(self, inputs: Array, reverse: bool = False) -> Array:
+        """Look up a row of the table for every number, or score every number for a vector.
+
+        Args:
+            inputs: Whole numbers, `(batch, ...)`; with `reverse` vectors, `(batch, ...,
+                output_dim)`.
+            reverse: Whether vectors become scores.
+
+        Returns:
+            Vectors, `(batch, ..., output_dim)`; with `reverse` logits, `(batch, ..., input_dim)`.
+        """
         if not reverse:
             vectors = super().call(inputs)
             return self._masked(inputs, vectors)

@@ -66,6 +66,16 @@ class SpectralNormalization(Wrapper):
         )
 
     def call(self, inputs: Array, training: bool = False) -> Array:
+        """Call the inner layer; in training its kernel is divided by its largest singular value
+        before.
+
+        Args:
+            inputs: What the inner layer takes.
+            training: Whether the kernel is normalised.
+
+        Returns:
+            What the inner layer gives.
+        """
         if training:
             u, kernel = self.normalized_weights()
             self.vector_u.assign(u)

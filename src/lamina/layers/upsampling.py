@@ -32,6 +32,17 @@ class BaseUpSampling(Layer):
         self.size: Any = windows.per_axis(size, self.rank, f"{type(self).__name__}: size")
 
     def call(self, inputs: Array) -> Array:
+        """Repeat rows, columns or steps.
+
+        Args:
+            inputs: Array `(batch, ..., channels)`, or channels first.
+
+        Returns:
+            Array of the same number of axes.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         needs_rank(self, self.rank, inputs.shape)
         for axis, times in self._times.items():
             inputs = jnp.repeat(inputs, times, axis=axis)
@@ -114,6 +125,17 @@ class UpSampling2D(BaseUpSampling):
             raise unknown_name("interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: Array) -> Array:
+        """Enlarge pictures by whole numbers.
+
+        Args:
+            inputs: Array `(batch, height, width, channels)`, or channels first.
+
+        Returns:
+            Array of the same number of axes.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         if self.interpolation == "nearest":
             return super().call(inputs)
         needs_rank(self, self.rank, inputs.shape)

@@ -85,6 +85,20 @@ class TimeDistributed(Wrapper):
         super().build(self._shape_of_step(input_shape))
 
     def call(self, inputs: Array, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the inner layer to every step.
+
+        Args:
+            inputs: Array `(batch, steps, ...)`.
+            training: Handed on to the inner layer.
+            mask: True for the steps that count, `(batch, steps)`, or None; handed on to the inner
+                layer.
+
+        Returns:
+            Array `(batch, steps, ...)`.
+
+        Raises:
+            ValueError: If the inputs have no axis of steps.
+        """
         self._shape_of_step(inputs.shape)
         signature = signature_of(type(self.layer).call)
         arguments: dict[str, Any] = {"training": training} if signature.has_training else {}

@@ -91,21 +91,53 @@ class Loss:
             )
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
-        """One value per sample; to be written by subclasses."""
+        """One value per sample, before weights and reduction.
+
+        Args:
+            y_true: Targets, `(batch, ...)`.
+            y_pred: Predictions, `(batch, ...)`.
+
+        Returns:
+            One loss per sample, `(batch, ...)`; weights and reduction come after.
+
+        Raises:
+            NotImplementedError: If a subclass has no `call`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no call() method.\n"
             "  Fix: write `def call(self, y_true, y_pred):` that returns one value per sample."
         )
 
     def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
-        """True for each value that counts, None if all do; for losses that skip some labels."""
+        """True for each value that counts, None if all do; for losses that skip some labels.
+
+        Args:
+            y_true: Targets, `(batch, ...)`.
+            y_pred: Predictions, `(batch, ...)`.
+
+        Returns:
+            Mask of the shape of the losses, or None.
+        """
         return None
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of arguments of the constructor.
+        """
         return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
     def from_config(cls, config: dict) -> "Loss":
+        """A loss with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The loss.
+        """
         return cls(**config)
 
     @shown_if_unfinished

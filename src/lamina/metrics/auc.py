@@ -90,6 +90,7 @@ class AUC(HoldsCounts, Metric):
 
     @property
     def thresholds(self) -> list[float]:
+        """The thresholds, rising from just below 0 to just above 1."""
         return list(self._thresholds)
 
     def build(self, y_true_shape: tuple, y_pred_shape: tuple) -> None:

@@ -304,11 +304,20 @@ class _BestUnderCondition(HoldsCounts, Metric):
             variable.assign_add(count)
 
     def best(self, dependent: jax.Array, constrained: jax.Array) -> jax.Array:
-        """The highest `dependent` among thresholds where `constrained` is high enough, else 0."""
+        """The highest `dependent` among thresholds where `constrained` is high enough, else 0.
+
+        Args:
+            dependent: The rate that is wanted, one value per threshold.
+            constrained: The rate that must reach `value`, one per threshold.
+
+        Returns:
+            A scalar.
+        """
         return jnp.max(jnp.where(constrained >= self.value, dependent, 0), initial=0)
 
     @property
     def rates(self) -> "Rates":
+        """The rates at every threshold, from what was counted so far."""
         return Rates(Counts(*(v.value for v in self.counts)))
 
 

@@ -111,17 +111,39 @@ class Metric:
         dtype: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """The same as `add_variable`."""
+        """The same as `add_variable`.
+
+        Args:
+            shape: Shape of the variable; a scalar by default.
+            initializer: Name of an initializer, an initializer, or a function of shape and dtype.
+            dtype: Its type; the metric's own for None.
+            name: Name in `variables`.
+
+        Returns:
+            The Variable.
+        """
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     def build(self, y_true_shape: tuple, y_pred_shape: tuple) -> None:
         """Make the Variables whose shape depends on the data; once, and most metrics have none.
 
         `update_state` calls it at the first batch. Who compiles `update_state` calls it before.
+
+        Args:
+            y_true_shape: Shape of the targets, with the batch axis.
+            y_pred_shape: Shape of the predictions, with the batch axis.
         """
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take in one batch, usually `(y_true, y_pred, sample_weight=None)`; for subclasses."""
+        """Take in one batch, usually `(y_true, y_pred, sample_weight=None)`; for subclasses.
+
+        Args:
+            *args: Arrays of one batch.
+            **kwargs: Further ones, by name.
+
+        Raises:
+            NotImplementedError: If a subclass has no `update_state`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no update_state() method.\n"
             "  Fix: write `def update_state(self, y_true, y_pred, sample_weight=None):`."
@@ -151,12 +173,34 @@ class Metric:
     def stateless_update_state(
         self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
-        """The state after one more batch, as arrays in the order of `variables`."""
+        """The state after one more batch, as arrays in the order of `variables`.
+
+        Args:
+            metric_variables: Arrays, one for each of `variables`.
+            *args: Arguments of `update_state`.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            A list of arrays; the metric's own state is left alone.
+
+        Raises:
+            ValueError: If the number of arrays is not that of `variables`.
+        """
         update = stateless(self.update_state, self.variables)
         return update(self._checked(metric_variables), *args, **kwargs)[1]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """The value that a state, given as arrays, stands for."""
+        """The value that a state, given as arrays, stands for.
+
+        Args:
+            metric_variables: Arrays, one for each of `variables`.
+
+        Returns:
+            What `result` gives for them.
+
+        Raises:
+            ValueError: If the number of arrays is not that of `variables`.
+        """
         return stateless(self.result, self.variables)(self._checked(metric_variables))[0]
 
     def stateless_reset_state(self) -> list[Any]:
@@ -165,10 +209,23 @@ class Metric:
         return reset([v.value for v in self.variables])[1]
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`; the state is not among them.
+
+        Returns:
+            A dict of arguments of the constructor.
+        """
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict) -> "Metric":
+        """A metric with the settings that `get_config` gave, and no sample yet.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The metric.
+        """
         return cls(**config)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -51,7 +51,12 @@ class Averaging(Metric):
         self.count = self.add_variable(shape=(), dtype=self.dtype, name="count")
 
     def add(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in one value per sample, or per step of each sample."""
+        """Take in one value per sample, or per step of each sample.
+
+        Args:
+            values: One number per sample, `(batch, ...)`.
+            sample_weight: Weights that broadcast to them; None for 1 each.
+        """
         values, weight = one_per_sample(values, sample_weight, jnp.mean, self.dtype, self.name)
         self.total.assign_add(jnp.sum(values))
         self.count.assign_add(values.size if weight is None else jnp.sum(weight))
@@ -90,7 +95,15 @@ class MeanOfPairs(Averaging):
     """
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        """One value per sample, or per step of each sample."""
+        """One value per sample, or per step of each sample.
+
+        Args:
+            y_true: Targets, `(batch, ...)`.
+            y_pred: Predictions, `(batch, ...)`.
+
+        Returns:
+            The values, `(batch, ...)`.
+        """
         raise NotImplementedError
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -36,12 +36,27 @@ class Function(Operation):
         self._graph = Graph(inputs, outputs, name=self.name)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Shapes of the outputs for shapes of the inputs, in their structure."""
+        """Shapes of the outputs for shapes of the inputs, in their structure.
+
+        Args:
+            input_shape: Shape of the input, or a structure of shapes, with the batch axis.
+
+        Returns:
+            Shape of the output, or a structure of shapes.
+        """
         kinds = iter([tensor.dtype for tensor in self._graph.input_list])
         tensors = tree.map_shape_structure(lambda s: KerasTensor(s, next(kinds)), input_shape)
         return jax.tree.map(lambda t: t.shape, self.compute_output_spec(tensors))
 
     def call(self, inputs: Any) -> Any:
+        """Compute the outputs of the graph.
+
+        Args:
+            inputs: Arrays in the structure of the inputs.
+
+        Returns:
+            Arrays in the structure of the outputs.
+        """
         return self._graph.run(inputs)
 
     def __call__(self, inputs: Any) -> Any:

@@ -123,7 +123,18 @@ class Model(Trainer):
 
     @filter_traceback
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name, or at that place in `layers`."""
+        """The layer of that name, or at that place in `layers`.
+
+        Args:
+            name: Name of the layer.
+            index: Its place in `layers`, from 0; negative ones count from the end.
+
+        Returns:
+            The layer.
+
+        Raises:
+            ValueError: If neither or both are given, or there is no such layer.
+        """
         if (name is None) == (index is None):
             raise ValueError("get_layer takes either a name or an index.")
         if index is not None:
@@ -192,10 +203,12 @@ class Model(Trainer):
 
     @property
     def input_names(self) -> list[str]:
+        """Names of the inputs of a functional model, in order; empty for others."""
         return self._graph.input_names if self._graph else []
 
     @property
     def output_names(self) -> list[str]:
+        """Names of the outputs of a functional model, in order; empty for others."""
         return self._graph.output_names if self._graph else []
 
     # -- building and calling --------------------------------------------------------------------
@@ -208,7 +221,11 @@ class Model(Trainer):
         return outputs if call_state.layers else answer(outputs)
 
     def take_shapes(self, x: Any) -> None:
-        """Get ready for inputs of these shapes, if they may be others than before."""
+        """Get ready for inputs of these shapes, if they may be others than before.
+
+        Args:
+            x: Array or structure of arrays, or shapes and dtypes in their place.
+        """
 
     def on_host(self, x: Any) -> Any:
         """The inputs as a compiled program takes them: what concerns text is computed here.
@@ -235,6 +252,19 @@ class Model(Trainer):
         return x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs for a batch of inputs; a subclass without a graph writes its own.
+
+        Args:
+            inputs: Array `(batch, ...)`, or a structure of arrays.
+            training: Whether layers such as Dropout behave as in training.
+            mask: Mask of the inputs, or None.
+
+        Returns:
+            Array `(batch, ...)`, or a structure of arrays.
+
+        Raises:
+            NotImplementedError: If a subclass has no `call`.
+        """
         if self._graph is None:
             raise NotImplementedError(
                 f"{type(self).__name__} has no call() method.\n"
@@ -298,6 +328,15 @@ class Model(Trainer):
         """Write the weights alone (`.weights.h5` is customary).
 
         With `max_shard_size` (in GiB), into several files that a `.weights.json` lists.
+
+        Args:
+            filepath: File to write.
+            overwrite: Whether a file that is there may be replaced.
+            max_shard_size: Size of each file in GiB; None for one file.
+            **kwargs: Further arguments of `lamina.saving.save_weights`.
+
+        Raises:
+            FileExistsError: If the file is there and `overwrite` is False.
         """
         from lamina.saving import save_weights  # as above
 
@@ -307,7 +346,17 @@ class Model(Trainer):
     def load_weights(
         self, filepath: str | Path, skip_mismatch: bool = False, **kwargs: Any
     ) -> None:
-        """Read the weights from a weights file or a saved model of the same architecture."""
+        """Read the weights from a weights file or a saved model of the same architecture.
+
+        Args:
+            filepath: File to read.
+            skip_mismatch: Whether layers whose weights do not fit are left as they are, with a
+                warning.
+            **kwargs: Further arguments of `lamina.saving.load_weights`.
+
+        Raises:
+            ValueError: If the weights do not fit the model.
+        """
         from lamina.saving import load_weights  # as above
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
@@ -331,7 +380,14 @@ class Model(Trainer):
         return _model_from_bytes, (model_as_bytes(self), users_own)
 
     def to_json(self, **kwargs: Any) -> str:
-        """The architecture (no weights) as a JSON string; read by `model_from_json`."""
+        """The architecture (no weights) as a JSON string; read by `model_from_json`.
+
+        Args:
+            **kwargs: For `json.dumps`, e.g. `indent=2`.
+
+        Returns:
+            The JSON text.
+        """
         return json.dumps(registry.serialize(self), **kwargs)
 
     def get_config(self) -> dict:
@@ -344,7 +400,15 @@ class Model(Trainer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Model":
-        """The model that a config describes, with fresh weights."""
+        """The model that a config describes, with fresh weights.
+
+        Args:
+            config: What `get_config` gave.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            The model, not compiled.
+        """
         if "input_layers" in config:
             return model_from_graph_config(cls, config, custom_objects)
         with registry.custom_object_scope(custom_objects or {}):

@@ -130,7 +130,17 @@ class Sequential(Model):
         self._names.update(added.name for added in self._stack[before:])
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the top layer off the stack and return it."""
+        """Take the top layer off the stack and return it.
+
+        Args:
+            rebuild: Accepted as in Keras; the graph is always drawn anew.
+
+        Returns:
+            The layer.
+
+        Raises:
+            ValueError: If there is none.
+        """
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
         layer = self._stack.pop()
@@ -140,7 +150,16 @@ class Sequential(Model):
 
     @filter_traceback
     def build(self, input_shape: Any = None) -> None:
-        """Make all weights for inputs of this shape (with the batch axis, which may be None)."""
+        """Make all weights for inputs of this shape (with the batch axis, which may be None).
+
+        Args:
+            input_shape: Shape of the input, e.g. `(None, 28, 28)`; may be left out after an
+                `Input`.
+
+        Raises:
+            ValueError: If it is missing and needed, is not that of the `Input`, or there are no
+                layers.
+        """
         if not self.layers:
             raise ValueError(
                 f"Sequential {self.name!r} has no layers.\n"
@@ -275,6 +294,17 @@ class Sequential(Model):
         return _alone(inputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The output of the stack for a batch of inputs: every layer takes what the one before
+        gave.
+
+        Args:
+            inputs: Array `(batch, ...)`.
+            training: Whether layers such as Dropout behave as in training.
+            mask: Mask of the inputs, or None.
+
+        Returns:
+            Array `(batch, ...)`.
+        """
         if isinstance(inputs, Preprocessed):
             return super().call(inputs)
         x = self._as_first_layer_takes(inputs)
@@ -326,6 +356,11 @@ class Sequential(Model):
         return Layer.get_build_config(self)
 
     def build_from_config(self, config: dict) -> None:
+        """Build the stack for the input shape that a file holds, when a model is read.
+
+        Args:
+            config: A dict with the entry `"input_shape"`; without it, nothing happens.
+        """
         if not self.built and config.get("input_shape") and self.layers:
             self.build(tuple(config["input_shape"]))
 

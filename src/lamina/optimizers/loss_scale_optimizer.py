@@ -96,7 +96,12 @@ class LossScaleOptimizer(Optimizer):
         grads: Sequence[ArrayLike | None],
         trainable_variables: Iterable[Variable] | None = None,
     ) -> None:
-        """`Optimizer.apply` with gradients of the scaled loss; left out if one is not finite."""
+        """`Optimizer.apply` with gradients of the scaled loss; left out if one is not finite.
+
+        Args:
+            grads: Gradients of the scaled loss, in the order of the weights.
+            trainable_variables: The weights; those that it was built for, if None.
+        """
         grads = list(grads)
         if not grads:
             return
@@ -113,12 +118,26 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_scale.assign(scale * jnp.where(grows, 2.0, jnp.where(finite, 1.0, 0.5)))
 
     def check_finite(self, grads: Sequence[ArrayLike | None]) -> Array:
-        """Whether no gradient holds NaN or infinity."""
+        """Whether no gradient holds NaN or infinity.
+
+        Args:
+            grads: Gradients; None among them is passed over.
+
+        Returns:
+            A scalar truth value.
+        """
         found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
 
     def scale_loss(self, loss: ArrayLike) -> ArrayLike:
-        """The loss to differentiate: times the scale of the moment."""
+        """The loss to differentiate: times the scale of the moment.
+
+        Args:
+            loss: The loss, a scalar.
+
+        Returns:
+            The loss times the scale.
+        """
         return loss * (self.dynamic_scale.value if self.built else self.initial_scale)
 
     def counted(self, loss: Any, samples: Any) -> tuple[Any, Any]:
@@ -167,7 +186,11 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def load_own_variables(self, store: Mapping) -> None:
-        """`Optimizer.load_own_variables`; also the state of one that was not wrapped."""
+        """`Optimizer.load_own_variables`; also the state of one that was not wrapped.
+
+        Args:
+            store: What `save_own_variables` filled.
+        """
         inner = self.inner_optimizer
         alone = len(store.keys()) == len(inner.variables)
         if alone:

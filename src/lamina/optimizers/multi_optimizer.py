@@ -87,6 +87,11 @@ class OptimizerMap(MutableMapping):
         return self[variable.path]
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict with the serialized `default_optimizer` and `optimizer_map`.
+        """
         return {
             "default_optimizer": registry.serialize(self._default_optimizer),
             "optimizer_map": registry.serialize(self._optimizer_map),
@@ -94,6 +99,15 @@ class OptimizerMap(MutableMapping):
 
     @classmethod
     def from_config(cls, config: Mapping, custom_objects: Mapping | None = None) -> "OptimizerMap":
+        """A map with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor, serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            The map, with new optimizers.
+        """
         return cls(**registry.deserialize(dict(config), custom_objects))
 
 
@@ -180,7 +194,12 @@ class MultiOptimizer(Optimizer):
         grads: Sequence[ArrayLike | None],
         trainable_variables: Iterable[Variable] | None = None,
     ) -> None:
-        """`Optimizer.apply`, by the optimizer of each weight."""
+        """`Optimizer.apply`, by the optimizer of each weight.
+
+        Args:
+            grads: Gradients, in the order of the weights.
+            trainable_variables: The weights; those that it was built for, if None.
+        """
         grads = list(grads)
         if not grads:
             return

@@ -122,6 +122,11 @@ class OptaxOptimizer(Optimizer):
         return next((box for name, box in self._scalars.items() if inside in name), None)
 
     def get_config(self) -> dict:
+        """Refuse: an optax transformation is code, and a model file holds data.
+
+        Raises:
+            ValueError: Always.
+        """
         raise ValueError(
             "An optax transformation cannot be saved: it is code, and a model file holds data.\n"
             "  Fix: use an optimizer of lamina.optimizers, or compile again after loading."

@@ -162,6 +162,11 @@ class Optimizer:
         """Keras's way to write one's own optimizer: assign `variable` and its slots.
 
         `super().update_step(…)` in a subclass of an optimizer is that one's rule for one weight.
+
+        Args:
+            gradient: Gradient of the loss by the weight, of its shape.
+            variable: The weight.
+            learning_rate: Learning rate of the moment, a scalar.
         """
         rate = jnp.asarray(learning_rate)
         (change,) = self._transformed([gradient], [variable], [variable.value], rate)
@@ -173,6 +178,9 @@ class Optimizer:
         """Make the slots (arrays beside each weight, such as its momentum) for a list of weights.
 
         Weights that have theirs keep them.
+
+        Args:
+            variables: The weights that are to be trained.
         """
         variables = list({id(v): v for v in variables}.values())
         new = [v for v in variables if id(v) not in self._index_of]
@@ -316,7 +324,17 @@ class Optimizer:
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[ArrayLike | None, Variable]]
     ) -> Variable:
-        """`apply` for pairs of gradient and weight; returns the count of steps."""
+        """`apply` for pairs of gradient and weight; returns the count of steps.
+
+        Args:
+            grads_and_vars: Pairs `(gradient, weight)`; a gradient of None leaves its weight alone.
+
+        Returns:
+            The Variable that counts the steps.
+
+        Raises:
+            ValueError: If a gradient does not fit its weight, or there is none at all.
+        """
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
@@ -470,7 +488,11 @@ class Optimizer:
         self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """Put the moving averages in place of the weights, at the end of training."""
+        """Put the moving averages in place of the weights, at the end of training.
+
+        Args:
+            var_list: The weights.
+        """
         if self.use_ema and self.built:
             averages = self._slots["average"]
             for v in var_list:
@@ -483,11 +505,21 @@ class Optimizer:
         return [(v, averages[id(v)]) for v in self._trainable_variables if id(v) in averages]
 
     def scale_loss(self, loss: ArrayLike) -> ArrayLike:
-        """The loss to differentiate: times `loss_scale_factor`, if there is one."""
+        """The loss to differentiate: times `loss_scale_factor`, if there is one.
+
+        Args:
+            loss: The loss, a scalar.
+
+        Returns:
+            The loss times the factor.
+        """
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set its state, in the order of `variables`.
+
+        Args:
+            weights: Arrays, one for each of `variables`, of the same shapes.
 
         Raises:
             ValueError: If it was not built, or the arrays don't fit.
@@ -507,7 +539,11 @@ class Optimizer:
     # Files.
 
     def save_own_variables(self, store: MutableMapping) -> None:
-        """Put the state in a mapping from "0", "1", … to arrays."""
+        """Put the state in a mapping from "0", "1", … to arrays.
+
+        Args:
+            store: The mapping to fill.
+        """
         for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
@@ -516,6 +552,9 @@ class Optimizer:
 
         One that doesn't fit is left alone with a warning, as in Keras: the weights of the model
         are still good, only the slots start afresh.
+
+        Args:
+            store: What `save_own_variables` filled.
         """
         variables = self.variables
         saved = {int(key): np.asarray(store[key]) for key in store.keys()}
@@ -545,6 +584,12 @@ class Optimizer:
             variable.assign(saved[i])
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`; a learning rate that was changed is the
+        current one.
+
+        Returns:
+            A dict of arguments of the constructor; a schedule is serialized.
+        """
         rate = self._learning_rate
         if isinstance(rate, Variable):
             rate = float(rate)
@@ -564,6 +609,15 @@ class Optimizer:
 
     @classmethod
     def from_config(cls, config: Mapping, custom_objects: Mapping | None = None) -> "Optimizer":
+        """An optimizer with the settings that `get_config` gave, at step 0.
+
+        Args:
+            config: Arguments of the constructor.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            The optimizer.
+        """
         config = dict(config)
         if isinstance(config.get("learning_rate"), Mapping):
             config["learning_rate"] = registry.deserialize(config["learning_rate"], custom_objects)
@@ -596,7 +650,16 @@ class Optimizer:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A slot: a variable of the shape and type of a weight, named after it."""
+        """A slot: a variable of the shape and type of a weight, named after it.
+
+        Args:
+            reference_variable: The weight.
+            name: What the slot is, e.g. `"momentum"`; `"var"` for None.
+            initializer: Name of an initializer, an initializer, or a function of shape and dtype.
+
+        Returns:
+            The new Variable.
+        """
         weight = reference_variable
         return self.add_variable(
             weight.shape, initializer, weight.dtype, name=self._slot_name(weight, name or "var")
@@ -605,7 +668,16 @@ class Optimizer:
     def add_optimizer_variables(
         self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """Slots for many weights: a list, or a tuple of lists for a list of names."""
+        """Slots for many weights: a list, or a tuple of lists for a list of names.
+
+        Args:
+            trainable_variables: The weights.
+            name: What the slots are, e.g. `"momentum"`, or several such names.
+            initializer: One for all names, or a list with one for each.
+
+        Returns:
+            A list of Variables in the order of the weights, or a tuple of such lists.
+        """
         names = [name] if isinstance(name, str) else list(name)
         one = isinstance(initializer, str) or callable(initializer)
         initializers = [initializer] * len(names) if one else list(initializer)
@@ -620,12 +692,30 @@ class Optimizer:
         return columns[0] if isinstance(name, str) else columns
 
     def assign(self, variable: Variable, value: ArrayLike) -> None:
+        """Give a variable another value; for an `update_step` of one's own.
+
+        Args:
+            variable: A weight or a slot.
+            value: Array of its shape.
+        """
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: ArrayLike) -> None:
+        """Add to the value of a variable; for an `update_step` of one's own.
+
+        Args:
+            variable: A weight or a slot.
+            value: What is added, of its shape.
+        """
         variable.assign_add(value)
 
     def assign_sub(self, variable: Variable, value: ArrayLike) -> None:
+        """Subtract from the value of a variable; for an `update_step` of one's own.
+
+        Args:
+            variable: A weight or a slot.
+            value: What is subtracted, of its shape.
+        """
         variable.assign_sub(value)
 
     def _get_variable_index(self, variable: Variable) -> int:

@@ -35,6 +35,14 @@ class LearningRateSchedule:
         )
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`; to be written by subclasses.
+
+        Returns:
+            A dict of the arguments of the constructor.
+
+        Raises:
+            NotImplementedError: If a subclass has no `get_config`.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} cannot be saved: write get_config(self), a dictionary of "
             "the arguments of __init__."
@@ -42,6 +50,14 @@ class LearningRateSchedule:
 
     @classmethod
     def from_config(cls, config: Mapping) -> "LearningRateSchedule":
+        """A schedule with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The schedule.
+        """
         return cls(**config)
 
 
@@ -83,6 +99,11 @@ class ExponentialDecay(LearningRateSchedule):
         return self.initial_learning_rate * jnp.power(self.decay_rate, periods)
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -130,6 +151,11 @@ class InverseTimeDecay(LearningRateSchedule):
         return self.initial_learning_rate / (1 + self.decay_rate * periods)
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -179,6 +205,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return jnp.asarray(self.values, dtype="float32")[piece]
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
 
 
@@ -229,6 +260,11 @@ class PolynomialDecay(LearningRateSchedule):
         return span * jnp.power(1 - fraction, self.power) + self.end_learning_rate
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -295,6 +331,11 @@ class CosineDecay(LearningRateSchedule):
         return highest * ((1 - self.alpha) * cosine + self.alpha)
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -357,6 +398,11 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
 
     def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "first_decay_steps": self.first_decay_steps,

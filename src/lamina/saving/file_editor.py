@@ -171,7 +171,14 @@ class KerasFileEditor:
                 self.object_metadata[moved + known.removeprefix(path)] = metadata
 
     def delete_object(self, object_name: str) -> None:
-        """Remove an object, named as for `rename_object`, and all in it."""
+        """Remove an object, named as for `rename_object`, and all in it.
+
+        Args:
+            object_name: Its name, or its path with `/` between the parts.
+
+        Raises:
+            ValueError: If there is none of that name.
+        """
         parent, name, _ = self._place(object_name)
         del parent[name]
 
@@ -192,7 +199,15 @@ class KerasFileEditor:
         target[name] = dict(weights)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Remove one weight of an object."""
+        """Remove one weight of an object.
+
+        Args:
+            object_name: Name or path of the object.
+            weight_name: Name of the weight in it, e.g. `"0"`.
+
+        Raises:
+            ValueError: If there is no such object or weight.
+        """
         weights = self._object(object_name)
         if weight_name not in weights:
             raise ValueError(
@@ -201,7 +216,15 @@ class KerasFileEditor:
         del weights[weight_name]
 
     def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
-        """Add weights to an object, or replace them: `{"0": kernel}`."""
+        """Add weights to an object, or replace them: `{"0": kernel}`.
+
+        Args:
+            object_name: Name or path of the object.
+            weights: From names to arrays.
+
+        Raises:
+            ValueError: If there is no such object, or `weights` is no dict.
+        """
         _check_weights(weights)
         self._object(object_name).update(weights)
 
@@ -228,7 +251,14 @@ class KerasFileEditor:
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, filepath: str | Path) -> None:
-        """Write the weights to a `.weights.h5` file."""
+        """Write the weights to a `.weights.h5` file.
+
+        Args:
+            filepath: The file to write; a file that is there is replaced.
+
+        Raises:
+            ValueError: If the name does not end in `.weights.h5`.
+        """
         if not str(filepath).endswith(".weights.h5"):
             raise ValueError(f"The name must end in '.weights.h5'; received {str(filepath)!r}.")
 
@@ -240,7 +270,11 @@ class KerasFileEditor:
             file.write(as_bytes(write))
 
     def resave_weights(self, filepath: str | Path) -> None:
-        """The same as `save`."""
+        """The same as `save`.
+
+        Args:
+            filepath: The file to write.
+        """
         self.save(filepath)
 
     def _write(self, h5: h5py.File, tree: _Tree, path: str) -> None:

@@ -62,7 +62,14 @@ class _Estimator(BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the model says of every sample, in the shape in which `fit` was given targets."""
+        """What the model says of every sample, in the shape in which `fit` was given targets.
+
+        Args:
+            X: Samples, `(samples, features)`.
+
+        Returns:
+            Array `(samples,)` or `(samples, outputs)`.
+        """
         return self._decoded(self._outputs(X))
 
     def set_fit_request(self, **kwargs: bool | None | str) -> Any:
@@ -164,7 +171,14 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     """
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """What the model gives for every class, `(samples, classes)`."""
+        """What the model gives for every class, `(samples, classes)`.
+
+        Args:
+            X: Samples, `(samples, features)`.
+
+        Returns:
+            Array `(samples, classes)`.
+        """
         return self._outputs(X)
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
@@ -246,7 +260,14 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
     """
 
     def transform(self, X: Any) -> np.ndarray:
-        """The outputs of the model, `(samples, outputs)`."""
+        """The outputs of the model, `(samples, outputs)`.
+
+        Args:
+            X: Samples, `(samples, features)`.
+
+        Returns:
+            Array `(samples, outputs)`.
+        """
         return self._outputs(X)
 
     def __sklearn_tags__(self) -> Any:

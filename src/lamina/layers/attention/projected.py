@@ -106,6 +106,28 @@ class ProjectedAttention(Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
+        """For every step of the query, the mean of the values, weighted by how well their keys fit.
+
+        Args:
+            query: Array `(batch, query steps, features)`.
+            value: Array `(batch, value steps, features)`.
+            key: Array `(batch, value steps, features)`; the values themselves for None.
+            query_mask: True for the query steps that count, `(batch, query steps)`, or None.
+            value_mask: True for the value steps that count, `(batch, value steps)`, or None.
+            key_mask: True for the key steps that count, `(batch, value steps)`, or None.
+            attention_mask: True where a query step may look, `(batch, query steps, value steps)`,
+                or with an axis of heads before the last two, or None.
+            return_attention_scores: Whether the weights are returned as well.
+            training: Whether dropout is applied to the weights.
+            use_causal_mask: Whether a step sees itself and those before it alone.
+
+        Returns:
+            Array `(batch, query steps, features)`; with `return_attention_scores` a tuple of it and
+            the weights `(batch, heads, query steps, value steps)`.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         key = value if key is None else key
         self._check(query.shape, value.shape, key.shape)
         masks = [_as_bool(m) for m in (query_mask, value_mask, key_mask, attention_mask)]

@@ -80,6 +80,23 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
+        """For every step of the query, the mean of the values, weighted by how well their keys fit.
+
+        Args:
+            inputs: A list of query `(batch, query steps, features)`, value `(batch, value steps,
+                features)` and, if it is not the value, key `(batch, value steps, features)`.
+            mask: A list of the masks of query and value, `(batch, steps)`, each may be None.
+            training: Whether dropout is applied to the weights.
+            return_attention_scores: Whether the weights are returned as well.
+            use_causal_mask: Whether a step sees itself and those before it alone.
+
+        Returns:
+            Array `(batch, query steps, features)`; with `return_attention_scores` a tuple of it and
+            the weights `(batch, query steps, value steps)`.
+
+        Raises:
+            ValueError: If the inputs are no such list, or don't fit.
+        """
         self._check([x.shape for x in inputs] if isinstance(inputs, (list, tuple)) else inputs)
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = self._masks(mask)

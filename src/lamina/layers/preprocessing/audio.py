@@ -103,6 +103,17 @@ class STFTSpectrogram(Layer):
             self.imag_kernel = self.add_weight(shape, self._kernels["imag"], name="imag_kernel")
 
     def call(self, inputs: Array) -> Array:
+        """Compute the spectrograms.
+
+        Args:
+            inputs: Sounds, `(batch, time, channels)`, or channels first.
+
+        Returns:
+            Array `(batch, pieces, channels * frequencies)`; for other settings see the class.
+
+        Raises:
+            ValueError: If the sounds are shorter than a piece.
+        """
         sound = jnp.asarray(inputs, self.compute_dtype)
         if self.data_format == "channels_last":
             sound = jnp.swapaxes(sound, 1, 2)
@@ -248,6 +259,17 @@ class MelSpectrogram(Layer):
         self.ref_power = ref_power
 
     def call(self, inputs: Array) -> Array:
+        """Compute the spectrograms.
+
+        Args:
+            inputs: Sounds, `(batch, time)`, or one, `(time,)`.
+
+        Returns:
+            Array `(batch, num_mel_bins, pieces)`, or `(num_mel_bins, pieces)`.
+
+        Raises:
+            ValueError: If the inputs have another number of axes.
+        """
         if inputs.ndim not in (1, 2):
             raise ValueError(
                 f"{self._label} takes sounds (time,) or (batch, time); received shape "

@@ -68,6 +68,19 @@ class CategoryEncoding(HostLayer):
         self.sparse = False
 
     def call(self, inputs: Array, count_weights: Any = None) -> Array:
+        """Encode category numbers.
+
+        Args:
+            inputs: Whole numbers from 0 to `num_tokens - 1`, `(batch, ...)`.
+            count_weights: In the mode `"count"`, what each counts, of the shape of the inputs; or
+                None.
+
+        Returns:
+            Array in the output mode; see the class.
+
+        Raises:
+            ValueError: If a number lies outside, or the weights don't fit.
+        """
         self._check(inputs, count_weights)
         inputs = whole_numbers(inputs, self._label)
         if not isinstance(inputs, jax.core.Tracer):
@@ -190,6 +203,18 @@ class Discretization(HostLayer):
         self.adaptations += 1
 
     def call(self, inputs: Array) -> Array:
+        """Find the range that every number lies in.
+
+        Args:
+            inputs: Numbers, `(batch, ...)`.
+
+        Returns:
+            Number of the range, from 0, in the output mode; see the class.
+
+        Raises:
+            ValueError: If the boundaries are not known yet.
+            TypeError: If the inputs are text.
+        """
         self._refuse_text(inputs, "a StringLookup")
         if self.bin_boundaries is None:
             raise ValueError(

@@ -160,17 +160,42 @@ class FeatureSpace(Layer):
     def cross(
         cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"
     ) -> Cross:
-        """Columns that count together, by the bucket of their combination."""
+        """Columns that count together, by the bucket of their combination.
+
+        Args:
+            feature_names: Names of the columns.
+            crossing_dim: Number of buckets.
+            output_mode: `"one_hot"` or `"int"`.
+
+        Returns:
+            A `Cross` for the argument `crosses`.
+        """
         return Cross(feature_names, crossing_dim, output_mode=output_mode)
 
     @classmethod
     def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """A column with any layer of your own; see `Feature`."""
+        """A column with any layer of your own; see `Feature`.
+
+        Args:
+            dtype: Type of the column, e.g. `"float32"` or `"string"`.
+            preprocessor: The layer that makes numbers of it.
+            output_mode: `"float"`, `"int"` or `"one_hot"`: what the layer gives.
+
+        Returns:
+            A `Feature`.
+        """
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are."""
+        """Numbers as they are.
+
+        Args:
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "float")
         layer = TFDIdentity(dtype="float32", name=name)
         return Feature("float32", layer, "float")
@@ -179,13 +204,29 @@ class FeatureSpace(Layer):
     def float_rescaled(
         cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None
     ) -> Feature:
-        """Numbers as `x * scale + offset`."""
+        """Numbers as `x * scale + offset`.
+
+        Args:
+            scale: What the numbers are multiplied by.
+            offset: What is added then.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "float_rescaled")
         return Feature("float32", Rescaling(scale, offset, name=name), "float")
 
     @classmethod
     def float_normalized(cls, name: str | None = None) -> Feature:
-        """Numbers less their mean, in standard deviations."""
+        """Numbers less their mean, in standard deviations.
+
+        Args:
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`; mean and variance are learned by `adapt`.
+        """
         name = _layer_name(name, "float_normalized")
         return Feature("float32", Normalization(axis=-1, name=name), "float")
 
@@ -197,7 +238,17 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Numbers by the range they fall into; give either `num_bins` or `bin_boundaries`."""
+        """Numbers by the range they fall into; give either `num_bins` or `bin_boundaries`.
+
+        Args:
+            num_bins: How many ranges `adapt` learns, with as many rows in each.
+            bin_boundaries: Where one range ends and the next begins, rising.
+            output_mode: `"one_hot"` or `"int"`.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "float_discretized")
         layer = Discretization(bin_boundaries, num_bins, name=name)
         return Feature("float32", layer, output_mode)
@@ -210,7 +261,17 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Whole numbers that name categories."""
+        """Whole numbers that name categories.
+
+        Args:
+            max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
+            num_oov_indices: How many numbers there are for categories outside the vocabulary.
+            output_mode: `"one_hot"` or `"int"`.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "integer_categorical")
         layer = IntegerLookup(max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=name)
         return Feature("int32", layer, output_mode)
@@ -223,7 +284,17 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Texts that name categories."""
+        """Texts that name categories.
+
+        Args:
+            max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
+            num_oov_indices: How many numbers there are for categories outside the vocabulary.
+            output_mode: `"one_hot"` or `"int"`.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "string_categorical")
         layer = StringLookup(max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=name)
         return Feature("string", layer, output_mode)
@@ -232,7 +303,16 @@ class FeatureSpace(Layer):
     def string_hashed(
         cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Texts by the bucket of their hash."""
+        """Texts by the bucket of their hash.
+
+        Args:
+            num_bins: Number of buckets.
+            output_mode: `"one_hot"` or `"int"`.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "string_hashed")
         return Feature("string", Hashing(num_bins, name=name), output_mode)
 
@@ -240,7 +320,16 @@ class FeatureSpace(Layer):
     def integer_hashed(
         cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Whole numbers by the bucket of their hash."""
+        """Whole numbers by the bucket of their hash.
+
+        Args:
+            num_bins: Number of buckets.
+            output_mode: `"one_hot"` or `"int"`.
+            name: Name of the layer; made up if None.
+
+        Returns:
+            A `Feature`.
+        """
         name = _layer_name(name, "integer_hashed")
         return Feature("int32", Hashing(num_bins, name=name), output_mode)
 
@@ -409,7 +498,14 @@ class FeatureSpace(Layer):
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, filepath: str | Path) -> None:
-        """Write it with all that it has learned to one file; `load_model` reads it."""
+        """Write it with all that it has learned to one file; `load_model` reads it.
+
+        Args:
+            filepath: The file to write, which ends in `.keras`.
+
+        Raises:
+            ValueError: If it has something to learn and was not adapted.
+        """
         from lamina.saving import save_model  # saving knows layers only by their methods
 
         self.get_encoded_features()

@@ -75,6 +75,14 @@ class Hashing(HostLayer):
         self.sparse = False
 
     def call(self, inputs: Array) -> Array:
+        """Find the bucket of every value.
+
+        Args:
+            inputs: Texts or whole numbers, `(batch, ...)`.
+
+        Returns:
+            Number of the bucket, from 0 to `num_bins - 1`, in the output mode; see the class.
+        """
         if inputs.dtype.kind == "f":
             inputs = inputs.astype("int32" if isinstance(inputs, jax.Array) else "int64")
         masked = self.mask_value is not None and self.num_bins > 1
@@ -140,6 +148,18 @@ class HashedCrossing(HostLayer):
         return [as_values(column, f"{self._label}: column {i}") for i, column in enumerate(given)]
 
     def call(self, inputs: Any) -> Array:
+        """Find the bucket of every combination.
+
+        Args:
+            inputs: A list of columns of texts or whole numbers, of equal shape, `(batch,)` or
+                `(batch, 1)`.
+
+        Returns:
+            Number of the bucket, from 0 to `num_bins - 1`, in the output mode; see the class.
+
+        Raises:
+            ValueError: If the inputs are no such list.
+        """
         self._check(inputs)
         columns = [x if is_text_like(x) else whole_numbers(x, self._label) for x in inputs]
         shape = columns[0].shape

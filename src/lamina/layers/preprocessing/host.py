@@ -36,7 +36,11 @@ class HostLayer(Layer):
     builds_nothing = True
 
     def build(self, input_shape: Any = None) -> None:
-        """Nothing to make: there are no weights."""
+        """Nothing to make: there are no weights.
+
+        Args:
+            input_shape: Shape of the inputs.
+        """
 
     def _values(self, given: Any) -> Any:
         return given if given is None or isinstance(given, bool) else as_values(given, self._label)

@@ -128,7 +128,14 @@ class IndexLookup(HostLayer):
         self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
 
     def adapt_to_documents(self, documents: Iterable[list]) -> None:
-        """Learn the vocabulary of documents, each given as its tokens."""
+        """Learn the vocabulary of documents, each given as its tokens.
+
+        Args:
+            documents: Lists of tokens.
+
+        Raises:
+            ValueError: If the layer was given its vocabulary.
+        """
         if self._has_input_vocabulary:
             raise ValueError(
                 f"{self._label} was given its vocabulary, so there is nothing to adapt.\n"
@@ -204,7 +211,11 @@ class IndexLookup(HostLayer):
         return self._first_token + (0 if self._tokens is None else len(self._tokens))
 
     def copy_vocabulary(self, other: "IndexLookup") -> None:
-        """Know what a layer with the same settings has learned."""
+        """Know what a layer with the same settings has learned.
+
+        Args:
+            other: A layer of the same class.
+        """
         if other._tokens is not None:
             self._keep(other._tokens.tolist())
             self.idf_weights = other.idf_weights
@@ -296,6 +307,17 @@ class IndexLookup(HostLayer):
     # -- looking up ------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> Any:
+        """Look up the number of every token, or the token of every number if `invert` is set.
+
+        Args:
+            inputs: Tokens, `(batch, ...)`; numbers if `invert` is set.
+
+        Returns:
+            Numbers in the output mode, see the class; tokens if `invert` is set.
+
+        Raises:
+            ValueError: If there is no vocabulary yet, or an unknown token has no number.
+        """
         if self._tokens is None:
             raise ValueError(
                 f"{self._label} has no vocabulary yet.\n"
@@ -306,13 +328,27 @@ class IndexLookup(HostLayer):
         return self.encoded(self.numbers_of(self._checked(inputs)))
 
     def encoded(self, numbers: Any) -> Any:
-        """The tokens' numbers in the output mode."""
+        """The tokens' numbers in the output mode.
+
+        Args:
+            numbers: What `numbers_of` gave.
+
+        Returns:
+            Array in the output mode; see the class.
+        """
         mode = "count" if self.output_mode == "tf_idf" else self.output_mode
         output = encode(numbers, mode, self._depth, config.floatx())
         return output * self.idf_weights if self.output_mode == "tf_idf" else output
 
     def numbers_of(self, tokens: Any) -> Any:
-        """The number of each token; for what is masked -1, unless the output is `"int"`."""
+        """The number of each token; for what is masked -1, unless the output is `"int"`.
+
+        Args:
+            tokens: Array of tokens.
+
+        Returns:
+            Whole numbers of the same shape.
+        """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
         found = self._places(tokens)
         known = found >= 0
@@ -453,13 +489,21 @@ class IndexLookup(HostLayer):
             self.idf_weights = np.asarray(store["idf_weights"], config.floatx())
 
     def save_assets(self, dir_path: str) -> None:
-        """Write the vocabulary into a folder, unless it stands in the config."""
+        """Write the vocabulary into a folder, unless it stands in the config.
+
+        Args:
+            dir_path: The folder.
+        """
         if self.vocabulary_of_config()[0] is None:
             lines = "\n".join(map(str, self.get_vocabulary()))
             Path(dir_path, _VOCABULARY).write_bytes(lines.encode())
 
     def load_assets(self, dir_path: str) -> None:
-        """Take the vocabulary from the folder that `save_assets` wrote to."""
+        """Take the vocabulary from the folder that `save_assets` wrote to.
+
+        Args:
+            dir_path: The folder.
+        """
         if self.input_vocabulary is not None:
             return
         path = Path(dir_path, _VOCABULARY)

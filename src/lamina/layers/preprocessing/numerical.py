@@ -42,6 +42,14 @@ class Rescaling(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array) -> Array:
+        """Compute `inputs * scale + offset`.
+
+        Args:
+            inputs: Numbers of any shape.
+
+        Returns:
+            Array of the same shape.
+        """
         scale = jnp.asarray(self.scale, self.compute_dtype)
         if scale.ndim and image_data_format() == "channels_first":
             scale = scale.reshape(*scale.shape, *(1,) * (3 - scale.ndim))
@@ -186,6 +194,14 @@ class Normalization(Layer):
         return self._statistic("variance")
 
     def call(self, inputs: Array) -> Array:
+        """Subtract the mean and divide by the standard deviation; the reverse if `invert` is set.
+
+        Args:
+            inputs: Numbers, `(batch, ...)`.
+
+        Returns:
+            Array of the same shape.
+        """
         self._check_shape(inputs.shape)
         x = inputs.astype(self.compute_dtype)
         mean, variance = (self._over(x, self._statistic(n)) for n in ("mean", "variance"))

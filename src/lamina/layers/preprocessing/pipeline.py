@@ -51,6 +51,16 @@ class Pipeline(Layer):
         return self._pipeline_layers
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
+        """Call the layers one after another.
+
+        Args:
+            inputs: What the first layer takes.
+            training: Whether layers behave as in training.
+            mask: Mask of the inputs, or None.
+
+        Returns:
+            What the last layer gives.
+        """
         for layer in self._pipeline_layers:
             signature = signature_of(type(layer).call)
             own: dict[str, Any] = {"training": training} if signature.has_training else {}

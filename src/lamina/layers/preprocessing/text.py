@@ -154,17 +154,37 @@ class TextVectorization(HostLayer):
         return self._lookup_layer.vocabulary_size()
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Use a known vocabulary; see `StringLookup.set_vocabulary`."""
+        """Use a known vocabulary; see `StringLookup.set_vocabulary`.
+
+        Args:
+            vocabulary: Tokens in the order of their numbers, or the path of a file with one a line.
+            idf_weights: Inverse document frequency of each; for the output mode `"tf_idf"` alone.
+        """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
         self.adaptations += 1
 
     def copy_vocabulary(self, other: "TextVectorization") -> None:
-        """Know what a layer with the same settings has learned."""
+        """Know what a layer with the same settings has learned.
+
+        Args:
+            other: Another TextVectorization.
+        """
         self._lookup_layer.copy_vocabulary(other._lookup_layer)
 
     # -- looking up ------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> np.ndarray:
+        """Turn every text into numbers.
+
+        Args:
+            inputs: Texts, `(batch,)` or `(batch, 1)`; lists of tokens if `split` is None.
+
+        Returns:
+            NumPy array in the output mode; see the class.
+
+        Raises:
+            ValueError: If there is no vocabulary yet.
+        """
         lookup = self._lookup_layer
         if lookup._tokens is None:
             raise ValueError(
@@ -278,9 +298,19 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_own_variables(store)
 
     def save_assets(self, dir_path: str) -> None:
+        """Write the vocabulary into a folder, unless it stands in the config.
+
+        Args:
+            dir_path: The folder.
+        """
         self._lookup_layer.save_assets(dir_path)
 
     def load_assets(self, dir_path: str) -> None:
+        """Take the vocabulary from the folder that `save_assets` wrote to.
+
+        Args:
+            dir_path: The folder.
+        """
         self._lookup_layer.load_assets(dir_path)
 
 

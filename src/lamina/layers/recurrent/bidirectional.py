@@ -105,6 +105,20 @@ class Bidirectional(Layer):
         mask: Any = None,
         training: bool | None = None,
     ) -> Any:
+        """Run one layer over the sequence from the front and one from the back, and merge what they
+        give.
+
+        Args:
+            sequences: Array `(batch, steps, features)`.
+            initial_state: States of the forward layer, then those of the backward one; None for
+                theirs.
+            mask: True for the steps that count, `(batch, steps)`, or None.
+            training: Whether dropout is applied.
+
+        Returns:
+            The merged outputs, or a list of two without a `merge_mode`; with `return_state` the
+            states follow.
+        """
         forward_state = backward_state = None
         if initial_state is not None:
             half = len(initial_state) // 2

@@ -82,7 +82,13 @@ class KernelCell(Layer):
             self.implementation = 1  # every gate drops values of its own
 
     def add_weights(self, kernel: Shape, recurrent: Shape, bias: Shape) -> None:
-        """Make the three weights; `self.bias` is None without one."""
+        """Make the three weights; `self.bias` is None without one.
+
+        Args:
+            kernel: Shape of the kernel.
+            recurrent: Shape of the recurrent kernel.
+            bias: Shape of the bias.
+        """
         self.kernel = make_weight(self, "kernel", kernel)
         self.recurrent_kernel = make_weight(self, "recurrent", recurrent, name="recurrent_kernel")
         self.bias = None
@@ -96,6 +102,17 @@ class KernelCell(Layer):
     # -- one step --------------------------------------------------------------------------------
 
     def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, Any]:
+        """Take one step.
+
+        Args:
+            inputs: Array `(batch, features)`.
+            states: The states after the step before, a list, or one array for a cell with one
+                state.
+            training: Whether dropout is applied.
+
+        Returns:
+            The output `(batch, units)`, and the new states in the same form.
+        """
         nested = isinstance(states, (list, tuple))
         states = list(states) if nested else [states]
         input_masks, recurrent_masks = self.draw_masks(inputs, states[0], training)
@@ -114,7 +131,15 @@ class KernelCell(Layer):
         return projected if self.bias is None else projected + self._bias_of_inputs()
 
     def stepper(self, masks: Masks = None) -> Step:
-        """A function `(projected inputs, [states]) → (output, [new states])`, weights in it."""
+        """A function `(projected inputs, [states]) → (output, [new states])`, weights in it.
+
+        Args:
+            masks: What the state is multiplied by, one array for each gate or one for all; None for
+                nothing.
+
+        Returns:
+            The function.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no stepper().")
 
     def every_step(
@@ -135,7 +160,18 @@ class KernelCell(Layer):
         return None
 
     def weighted(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
-        """`product(x, kernel)` with values of `x` dropped, for every gate its own or all alike."""
+        """`product(x, kernel)` with values of `x` dropped, for every gate its own or all alike.
+
+        Args:
+            x: Inputs or state, `(batch, ...)`.
+            kernel: The kernel, with the gates along its last axis.
+            masks: What `x` is multiplied by, one array for each gate or one for all; None for
+                nothing.
+            product: Function of `x` and a kernel.
+
+        Returns:
+            The product.
+        """
         if masks is None:
             return product(x, kernel)
         if len(masks) == 1:
@@ -145,6 +181,15 @@ class KernelCell(Layer):
         return jnp.concatenate(sums, axis=self.channel_axis)
 
     def recurrent_product(self, state: Array, kernel: Array) -> Array:
+        """Multiply a state by the recurrent kernel.
+
+        Args:
+            state: Array `(batch, units)`.
+            kernel: Array `(units, gates * units)`.
+
+        Returns:
+            Array `(batch, gates * units)`.
+        """
         return jnp.matmul(state, kernel)
 
     def _input_product(self, inputs: Array, kernel: Array) -> Array:
@@ -181,7 +226,13 @@ class KernelCell(Layer):
 
     @contextlib.contextmanager
     def same_masks(self, inputs: Array, state: Array, training: bool) -> Iterator[None]:
-        """Draw masks once for every step that is taken inside."""
+        """Draw masks once for every step that is taken inside.
+
+        Args:
+            inputs: Inputs of one step.
+            state: The first state.
+            training: Whether anything is dropped.
+        """
         held = self.draw_masks(inputs, state, training)
         object.__setattr__(self, "_held", held)
         try:
@@ -194,12 +245,25 @@ class KernelCell(Layer):
 
         The same at every step of a sequence; a list with a mask for each gate if
         `implementation` is 1.
+
+        Args:
+            step_input: Inputs of one step, whose shape the mask gets.
+
+        Returns:
+            Array, list of arrays, or None.
         """
         masks = self._drawn(self.dropout, step_input.shape) if self._held is None else self._held[0]
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     def get_recurrent_dropout_mask(self, step_input: Array) -> Any:
-        """The same for the state."""
+        """The same for the state.
+
+        Args:
+            step_input: A state, whose shape the mask gets.
+
+        Returns:
+            Array, list of arrays, or None.
+        """
         rate, held = self.recurrent_dropout, self._held
         masks = self._drawn(rate, step_input.shape) if held is None else held[1]
         return masks if masks is None or self.implementation == 1 else masks[0]
@@ -207,12 +271,27 @@ class KernelCell(Layer):
     # -- states and shapes -----------------------------------------------------------------------
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
-        """Zeros, `(batch, units)` for each state."""
+        """Zeros, `(batch, units)` for each state.
+
+        Args:
+            batch_size: Number of samples.
+
+        Returns:
+            A list of arrays.
+        """
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
 
     def compute_output_shape(self, inputs_shape: Shape, states_shape: Any = None) -> tuple:
-        """Shapes of the output and of the states after a step."""
+        """Shapes of the output and of the states after a step.
+
+        Args:
+            inputs_shape: Shape of the inputs of a step, `(batch, features)`.
+            states_shape: Shape of the state, or a list of shapes, which the result is like.
+
+        Returns:
+            Shape of the output, and a shape or list of shapes for the states.
+        """
         output = (inputs_shape[0], self.output_size)
         if isinstance(states_shape, tuple) and states_shape and not _holds_shapes(states_shape):
             return output, output

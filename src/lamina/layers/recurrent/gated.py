@@ -55,7 +55,15 @@ class CellLayer(RNN):
         self.input_spec = InputSpec(ndim=self.axes)
 
     def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
-        """The layer's cell, from the settings that concern one step."""
+        """The layer's cell, from the settings that concern one step.
+
+        Args:
+            settings: Arguments of the cell.
+            **kwargs: Further ones, e.g. `name` and `dtype`.
+
+        Returns:
+            The cell.
+        """
         return self.cell_class(**settings, **kwargs)
 
     def get_config(self) -> dict:

@@ -118,6 +118,23 @@ class RNN(Layer):
         mask: Array | None = None,
         training: bool = False,
     ) -> Any:
+        """Run the cell over the steps of every sequence.
+
+        Args:
+            sequences: Array `(batch, steps, ...)`, mostly `(batch, steps, features)`.
+            initial_state: List of the states to begin with; the cell's own for None, or those that
+                the last batch ended with in a stateful layer.
+            mask: True for the steps that count, `(batch, steps)`, or None; a masked step changes
+                nothing.
+            training: Whether dropout is applied.
+
+        Returns:
+            The last output `(batch, units)`, or all of them `(batch, steps, units)` with
+            `return_sequences`; with `return_state` a tuple of it and the last states.
+
+        Raises:
+            ValueError: If the sequences have no step, or the states don't fit.
+        """
         self._check(getattr(sequences, "shape", None))
         if sequences.shape[1] == 0:
             raise ValueError(
@@ -211,7 +228,14 @@ class RNN(Layer):
     # -- states ----------------------------------------------------------------------------------
 
     def get_initial_state(self, batch_size: int) -> list:
-        """What the cell starts from, a list with one entry for each of its states."""
+        """What the cell starts from, a list with one entry for each of its states.
+
+        Args:
+            batch_size: Number of samples.
+
+        Returns:
+            The list.
+        """
         return as_list(initial_state_of(self.cell, batch_size))
 
     def reset_state(self) -> None:

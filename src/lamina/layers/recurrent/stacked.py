@@ -52,6 +52,7 @@ class StackedRNNCells(Layer):
 
     @property
     def output_size(self) -> Any:
+        """Size of the output of the last cell."""
         return output_size_of(self.cells[-1])
 
     def build(self, input_shape: Shape) -> None:
@@ -60,6 +61,16 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size_of(cell))
 
     def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list]:
+        """Take one step with every cell; each takes what the one before gave.
+
+        Args:
+            inputs: Array `(batch, features)`.
+            states: The states after the step before, one entry a cell.
+            training: Whether dropout is applied.
+
+        Returns:
+            The last cell's output `(batch, units)`, and the new states, one entry a cell.
+        """
         new_states = []
         for cell, before in zip(self.cells, states, strict=True):
             nested = isinstance(before, (list, tuple))
@@ -68,7 +79,14 @@ class StackedRNNCells(Layer):
         return inputs, new_states
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """The initial states of all cells, one entry a cell."""
+        """The initial states of all cells, one entry a cell.
+
+        Args:
+            batch_size: Number of samples.
+
+        Returns:
+            The list.
+        """
         return [initial_state_of(cell, batch_size) for cell in self.cells]
 
     def get_config(self) -> dict:

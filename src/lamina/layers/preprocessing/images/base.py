@@ -54,23 +54,64 @@ class BaseImagePreprocessingLayer(Layer):
     # -- what subclasses write -------------------------------------------------------------------
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """What to do to this batch: arrays with one entry a picture, or None for nothing."""
+        """What to do to this batch: arrays with one entry a picture, or None for nothing.
+
+        Args:
+            data: Pictures `(batch, height, width, channels)`, or the dict that the layer is called
+                on.
+            training: Whether anything is to be changed.
+            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+
+        Returns:
+            What the `transform_…` methods receive as `transformation`.
+        """
         return None
 
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
-        """The pictures, changed; without training usually as they are."""
+        """The pictures, changed; without training usually as they are.
+
+        Args:
+            images: Pictures, `(batch, height, width, channels)`.
+            transformation: What `get_random_transformation` gave.
+            training: Whether anything is to be changed.
+
+        Returns:
+            Pictures; a layer that changes their size gives another height and width.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no transform_images(images, transformation, training)."
         )
 
     def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
-        """The labels of the pictures; most changes leave them as they are."""
+        """The labels of the pictures; most changes leave them as they are.
+
+        Args:
+            labels: One label per picture, `(batch, ...)`.
+            transformation: What `get_random_transformation` gave.
+            training: Whether anything is to be changed.
+
+        Returns:
+            Labels, `(batch, ...)`.
+        """
         return labels
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: Any, training: bool = True
     ) -> dict:
-        """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, changed."""
+        """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, changed.
+
+        Args:
+            bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
+                `"labels"`.
+            transformation: What `get_random_transformation` gave.
+            training: Whether anything is to be changed.
+
+        Returns:
+            A dict of the same entries.
+
+        Raises:
+            NotImplementedError: If the layer cannot change boxes.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} cannot change bounding boxes along with the pictures.\n"
             '  Fix: leave "bounding_boxes" out of what it is called on.'
@@ -79,7 +120,16 @@ class BaseImagePreprocessingLayer(Layer):
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: Any, training: bool = True
     ) -> Array:
-        """The masks, changed like the pictures; their values are class numbers, never mixed."""
+        """The masks, changed like the pictures; their values are class numbers, never mixed.
+
+        Args:
+            segmentation_masks: Class numbers, `(batch, height, width, 1)`.
+            transformation: What `get_random_transformation` gave.
+            training: Whether anything is to be changed.
+
+        Returns:
+            Class numbers, of the height and width of the changed pictures.
+        """
         return segmentation_masks
 
     def output_size(self) -> tuple[int, int] | None:
@@ -89,6 +139,20 @@ class BaseImagePreprocessingLayer(Layer):
     # -- the call --------------------------------------------------------------------------------
 
     def call(self, data: Any, training: bool = True) -> Any:
+        """Change pictures, and what belongs to them in the same way.
+
+        Args:
+            data: Pictures `(batch, height, width, channels)`, or one without the batch axis, or a
+                dict with `"images"` and, as needed, `"labels"`, `"bounding_boxes"` and
+                `"segmentation_masks"`.
+            training: Whether random layers change anything.
+
+        Returns:
+            The same structure, changed.
+
+        Raises:
+            ValueError: If a dict has no `"images"`, or has boxes without a format.
+        """
         if not isinstance(data, dict):
             single = self._is_single(data.shape)
             images = data[None] if single else data
@@ -179,11 +243,25 @@ class BaseImagePreprocessingLayer(Layer):
         return boxes.convert_format(found, "xyxy", written, *after)
 
     def images_of(self, data: Any) -> Array:
-        """The pictures in what `get_random_transformation` receives."""
+        """The pictures in what `get_random_transformation` receives.
+
+        Args:
+            data: Pictures, or a dict with `"images"`.
+
+        Returns:
+            The pictures.
+        """
         return data["images"] if isinstance(data, dict) else data
 
     def images_shape(self, data: Any) -> tuple[int, int, int]:
-        """Number, height and width of the pictures in what `get_random_transformation` gets."""
+        """Number, height and width of the pictures in what `get_random_transformation` gets.
+
+        Args:
+            data: Pictures, or a dict with `"images"`.
+
+        Returns:
+            Three whole numbers.
+        """
         shape = self.images_of(data).shape
         batch = 1 if self._is_single(shape) else shape[0]
         return batch, shape[self._height_axis], shape[self._width_axis]

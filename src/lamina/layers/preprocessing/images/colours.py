@@ -38,7 +38,15 @@ class ColourLayer(BaseImagePreprocessingLayer):
         self.value_range = checked_value_range(type(self).__name__, value_range)
 
     def recoloured(self, images: Array, transformation: Any) -> Array:
-        """The pictures in other colours."""
+        """The pictures in other colours.
+
+        Args:
+            images: Pictures, `(batch, height, width, channels)`, from 0 to 255 or in `value_range`.
+            transformation: What `get_random_transformation` gave.
+
+        Returns:
+            Pictures of the same shape.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no recoloured(images, …).")
 
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
@@ -583,7 +591,11 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
     builds_nothing = True
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is made: the four layers have no weights."""
+        """Nothing is made: the four layers have no weights.
+
+        Args:
+            input_shape: Shape of the pictures.
+        """
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training:

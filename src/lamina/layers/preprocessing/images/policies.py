@@ -75,7 +75,11 @@ class PolicyLayer(RandomImageLayer):
     builds_nothing = True
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is made: augmentations have no weights."""
+        """Nothing is made: augmentations have no weights.
+
+        Args:
+            input_shape: Shape of the pictures.
+        """
 
     def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
         """One augmentation after the other, of pictures, masks or boxes.

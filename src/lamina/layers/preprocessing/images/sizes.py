@@ -38,18 +38,44 @@ class SizedLayer(BaseImagePreprocessingLayer):
         return {**super().get_config(), **settings_of(self, "height", "width")}
 
     def fits(self, height: int, width: int) -> bool:
-        """Whether the size can be cut out of pictures of another size."""
+        """Whether the size can be cut out of pictures of another size.
+
+        Args:
+            height: Height of the pictures, in pixels.
+            width: Their width, in pixels.
+
+        Returns:
+            True if neither is less than the layer's.
+        """
         return height >= self.height and width >= self.width
 
     def whole_window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of the largest middle part with the right proportions."""
+        """Top, left, height and width of the largest middle part with the right proportions.
+
+        Args:
+            height: Height of the pictures, in pixels.
+            width: Their width, in pixels.
+
+        Returns:
+            Four whole numbers, in pixels.
+        """
         (top, high), (left, wide) = resizing.aspect_crop((height, width), self.output_size())
         return top, left, high, wide
 
     def boxes_in_window(
         self, bounding_boxes: dict, size: tuple[int, int], window: tuple[Any, Any, int, int]
     ) -> dict:
-        """Boxes as they lie in a window (top, left, height, width) that is brought to the size."""
+        """Boxes as they lie in a window (top, left, height, width) that is brought to the size.
+
+        Args:
+            bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
+                `"labels"`.
+            size: Height and width of the pictures, in pixels.
+            window: Top, left, height and width of the window, in pixels.
+
+        Returns:
+            A dict of the same entries.
+        """
         top, left, high, wide = window
 
         def moved(corners: Array) -> Array:
@@ -123,7 +149,13 @@ class Resizing(SizedLayer):
         self.antialias = bool(antialias)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: height and width of the pictures, for the boxes."""
+        """Nothing is random: height and width of the pictures, for the boxes.
+
+        Args:
+            data: Pictures, or the dict that the layer is called on.
+            training: Whether anything is to be random.
+            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+        """
         return self.images_shape(data)[1:]
 
     def transform_images(
@@ -198,7 +230,13 @@ class CenterCrop(SizedLayer):
         super().__init__(height, width, data_format=data_format, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: the pictures' shape, for the boxes."""
+        """Nothing is random: the pictures' shape, for the boxes.
+
+        Args:
+            data: Pictures, or the dict that the layer is called on.
+            training: Whether anything is to be random.
+            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+        """
         return {"input_shape": self.images_of(data).shape}
 
     def transform_images(
@@ -269,7 +307,13 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Top and left of the part of each picture, and the pictures' height and width."""
+        """Top and left of the part of each picture, and the pictures' height and width.
+
+        Args:
+            data: Pictures, or the dict that the layer is called on.
+            training: Whether anything is to be random.
+            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+        """
         _, height, width = self.images_shape(data)
         if not training or not self.fits(height, width):
             top, left, _, _ = self.whole_window(height, width)

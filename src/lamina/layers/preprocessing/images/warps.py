@@ -127,11 +127,27 @@ class RandomWarp(RandomImageLayer):
         self.fill_value = fill_value
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
-        """Eight numbers a picture, `(batch, 8)`; see `ops.image.affine_transform`."""
+        """Eight numbers a picture, `(batch, 8)`; see `ops.image.affine_transform`.
+
+        Args:
+            transformation: What `get_random_transformation` gave.
+            height: Height of the pictures, in pixels.
+            width: Their width, in pixels.
+
+        Returns:
+            Array `(batch, 8)`.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no maps(transformation, …).")
 
     def size_before(self, transformation: dict) -> tuple[int, int]:
-        """Height and width of the pictures that a transformation was drawn for."""
+        """Height and width of the pictures that a transformation was drawn for.
+
+        Args:
+            transformation: What `get_random_transformation` gave.
+
+        Returns:
+            Height and width, in pixels.
+        """
         shape = transformation["input_shape"]
         return shape[self._height_axis], shape[self._width_axis]
 
