@@ -59,6 +59,55 @@ def test_compute_loss_may_be_overridden(blobs):
     assert model.fit(*blobs, verbose=0).history["loss"][0] > 10
 
 
+class Halves(lamina.Model):
+    """One output, of which a loss sees the first half and another the second."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4, kernel_initializer="zeros")
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, [y_pred[:, :2], y_pred[:, 2:]], sample_weight)
+
+
+class NamedPart(lamina.Model):
+    """Two outputs, of which losses and metrics see one."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1, kernel_initializer="zeros")
+
+    def call(self, x):
+        return {"features": x, "answer": self.dense(x)}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, y_pred["answer"], sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred["answer"], sample_weight)
+
+
+def test_losses_are_matched_to_what_compute_loss_passes_on():
+    model = Halves()
+    model.compile(lamina.optimizers.SGD(0.1), loss=["mse", "mae"])
+    x, y = np.zeros((8, 4)), [np.ones((8, 2)), 3 * np.ones((8, 2))]
+    history = model.fit(x, y, epochs=2, verbose=0).history
+    assert history["loss"] == pytest.approx([4.0, 0.81 + 2.95])
+    assert model.evaluate(x, y, verbose=0) == pytest.approx([3.5561, 0.6561, 2.9])
+
+
+def test_metrics_are_matched_to_what_compute_metrics_passes_on():
+    model = NamedPart()
+    model.compile("sgd", loss="mse", metrics=["mae"])
+    x, y = np.zeros((8, 4)), 2 * np.ones((8, 1))
+    history = model.fit(x, y, validation_data=(x, y), verbose=0).history
+    assert (history["loss"], history["mae"]) == ([4.0], [2.0])
+    assert history["val_mae"] == pytest.approx([1.96])
+
+
 def test_two_optimizers_take_turns_as_in_a_gan(rng):
     class Gan(lamina.Model):
         def __init__(self):

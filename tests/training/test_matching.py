@@ -10,6 +10,7 @@ from collections import OrderedDict, namedtuple
 from operator import add
 
 import jax
+import keras
 import numpy as np
 import pytest
 
@@ -421,6 +422,17 @@ def test_models_with_a_call_of_their_own_are_matched_alike(form, y, expected):
     net = Called(form)
     net.compile("sgd", "mse", run_eagerly=True)
     assert net.test_on_batch(X, y, return_dict=True) == approx(expected)
+
+
+def test_outputs_without_names_are_logged_as_in_keras():
+    ours, theirs = (
+        type("Pair", (K.Model,), {"call": lambda self, x: [x[:, :1], x[:, 1:]]})()
+        for K in (lamina, keras)
+    )
+    for net in (ours, theirs):
+        net.compile("sgd", ["mse", "mae"], metrics=[["mae"], ["mae"]], jit_compile=False)
+    logs = [net.test_on_batch(X, [A, B], return_dict=True) for net in (ours, theirs)]
+    assert logs[0] == approx(logs[1])
 
 
 def test_a_list_for_a_dict_that_call_wrote_in_another_order_is_refused():

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lamina.training.matching import (
     Places,
     StructureError,
@@ -95,6 +97,12 @@ def _is_identifier(given: Any) -> bool:
 
 
 def _factor(weight: Any) -> float:
+    if np.ndim(weight):
+        raise ValueError(
+            "loss_weights has one number for each output; received an array of shape "
+            f"{np.shape(weight)}.\n"
+            "  Likely cause: weights of samples. They belong in fit(…, sample_weight=…)."
+        )
     return 1.0 if weight is None else float(weight)
 
 

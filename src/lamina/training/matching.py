@@ -105,6 +105,11 @@ class Places:
         return self.in_order and all(child.goes_by_place for child in self.children.values())
 
     @property
+    def has_no_name(self) -> bool:
+        """Whether it is one of a list of tensors that nobody has named."""
+        return self.name is None and [*map(type, self.path)] == [int] and not self.by_key
+
+    @property
     def label(self) -> str:
         """What stands before `_loss` in the logs: `a`, or `n/a` within a dict's entry `n`."""
         if not self.path and self.children:  # all outputs together
@@ -112,7 +117,7 @@ class Places:
         path = list(self.path)
         if self.name is not None and not self.by_key:
             path[-1:] = [self.name]
-        if not path or (len(path) == 1 and isinstance(path[0], int) and not self.by_key):
+        if not path or self.has_no_name:
             return "_".join(["output", *map(str, path)])
         return "/".join(map(str, path))
 

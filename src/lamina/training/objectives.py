@@ -33,6 +33,21 @@ class Measured(NamedTuple):
     weighted: bool
 
 
+class Predictions:
+    """What losses or metrics compare with targets: the outputs of the model, as a rule.
+
+    Args:
+        y_pred: Arrays or shapes.
+        names: One name for each tensor.
+        written: The same with dicts in the order in which the user wrote them.
+    """
+
+    def __init__(self, y_pred: Any = (), names: list[str] | None = None, written: Any = None):
+        self.tensors: list = jax.tree.leaves(y_pred)
+        self.form: Any = jax.tree.structure(y_pred)
+        self.places = Places(y_pred, names, written)
+
+
 class Objectives:
     """The losses and metrics of a compiled model.
 
@@ -51,7 +66,8 @@ class Objectives:
         self.loss_tracker = Mean(name="loss")
         self.built = False
         self.outputs: list = []  # their shapes
-        self.places = Places(())
+        self._measures = Predictions()  # what metrics are of
+        self._compares: Predictions | None = None  # what losses are of
         self._terms: list[Term] = []
         self._trackers: dict[tuple, Mean] = {}  # by place, in the order that evaluate gives
         self._measured: list[Measured] = []
@@ -75,32 +91,48 @@ class Objectives:
         if self.built:
             return
         self._measured = []  # a try before this one may have failed half-way
-        outputs = self.outputs = jax.tree.leaves(y_pred)
-        self.places = Places(y_pred, output_names, written)
-        chosen = placed_losses(self.places, self.loss, self.loss_weights)
+        if self._compares is None:
+            self.build_losses(y, y_pred, output_names, written)
+        self._measures = Predictions(y_pred, output_names, written)
+        self.outputs = self._measures.tensors
+        targets = self._targets_there(self._measures, y)
+        used: dict[int, str] = {}
+        for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
+            what = "weighted_metrics" if weighted else "metrics"
+            each = placed_metrics(self._measures.places, given, what)
+            for place, of_place in zip(self._measures.places.tensors, each, strict=True):
+                for identifier in of_place:
+                    self._add(_unshared(identifier, used), place, targets, weighted)
+        self.built = True
+
+    def build_losses(
+        self, y: Any, y_pred: Any, output_names: list[str], written: Any = None
+    ) -> None:
+        """Match the losses alone, to what an override of `compute_loss` compares with targets.
+
+        Args:
+            y, y_pred, output_names, written: As for `build`.
+        """
+        found = Predictions(y_pred, output_names, written)
+        chosen = placed_losses(found.places, self.loss, self.loss_weights)
         self._terms = [Term(place, loss, weight) for place, loss, weight in chosen]
-        try:
-            targets = self.targets(y)
-        except ValueError:
-            # Said when losses are computed, which a step of the user's own need not do.
-            targets = [None] * len(outputs)
         shapes = [
             (tuple(o.shape if t is None else t.shape), tuple(o.shape))
-            for t, o in zip(targets, outputs, strict=True)
+            for t, o in zip(self._targets_there(found, y), found.tensors, strict=True)
         ]
         self._terms = [
             Term(place, losses_module.resolve_loss(loss, *shapes[place.number]), weight)
             for place, loss, weight in chosen
         ]
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
-        used: dict[int, str] = {}
-        for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
-            what = "weighted_metrics" if weighted else "metrics"
-            each = placed_metrics(self.places, given, what)
-            for place, of_place in zip(self.places.tensors, each, strict=True):
-                for identifier in of_place:
-                    self._add(_unshared(identifier, used), place, targets, weighted)
-        self.built = True
+        self._compares = found
+
+    def _targets_there(self, predictions: Predictions, y: Any) -> list:
+        try:
+            return self._targets(predictions, y)
+        except ValueError:
+            # Said when losses are computed, which a step of the user's own need not do.
+            return [None] * len(predictions.tensors)
 
     def _add(self, identifier: Any, place: Places, targets: list, weighted: bool) -> None:
         index = place.number
@@ -109,14 +141,15 @@ class Objectives:
             identifier,
             tuple(output.shape if target is None else target.shape),
             tuple(output.shape),
-            next((loss for i, loss in self.losses if i == index), None),
+            next((loss for i, loss in self.losses if i == index and self.of_outputs), None),
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
         taken = {m.name for _, m, _ in self._measured}
         # Keras has only the tensor's own name here, where the losses have its place among others.
-        flat = all(child.index is not None for child in self.places.children.values())
+        children = self._measures.places.children.values()
+        flat = all(child.index is not None for child in children)
         label = place.label if flat or place.name is None else place.name
-        prefix = f"{label}_" if len(self.outputs) > 1 else ""
+        prefix = f"{label}_" if len(self.outputs) > 1 and not place.has_no_name else ""
         metric.name = _free_name(metric.name.removeprefix(prefix), prefix, taken, weighted)
         self._measured.append(Measured(index, metric, weighted))
 
@@ -127,8 +160,18 @@ class Objectives:
 
     def losses_with(self, of_outputs: Iterable) -> list[tuple[Loss, Any]]:
         """Every loss beside what is known of its output, given for one output after the other."""
-        known = list(of_outputs)
+        known = list(of_outputs) if self.of_outputs else []
         return [(loss, known[index]) for index, loss in self.losses if index < len(known)]
+
+    @property
+    def losses_built(self) -> bool:
+        """Whether it is known what the losses compare with targets."""
+        return self._compares is not None
+
+    @property
+    def of_outputs(self) -> bool:
+        """Whether losses compare the model's outputs, not what a `compute_loss` made of them."""
+        return self._compares is None or self._compares.form == self._measures.form
 
     @property
     def metrics(self) -> list[Metric]:
@@ -156,9 +199,10 @@ class Objectives:
 
     def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
+        compared = self._compares or self._measures
         predictions = jax.tree.leaves(y_pred)
-        targets = self.targets(y)
-        weights = self.sample_weights(sample_weight)
+        targets = self._targets(compared, y)
+        weights = self._sample_weights(compared, sample_weight)
         total = None
         by_place: dict[tuple, Any] = {}
         rows: dict[tuple, int] = {}
@@ -177,11 +221,11 @@ class Objectives:
         if not self._measured or y is None:
             return
         predictions = jax.tree.leaves(y_pred)
-        targets = self.targets(y)
-        weights = self.sample_weights(sample_weight)
+        targets = self._targets(self._measures, y)
+        weights = self._sample_weights(self._measures, sample_weight)
         for index, metric, weighted in self._measured:
             if targets[index] is None:
-                raise self._no_targets(index, f"the metric {metric.name!r}")
+                raise _no_targets(self._measures, index, f"the metric {metric.name!r}")
             weight = weights[index] if weighted else None
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
@@ -195,45 +239,56 @@ class Objectives:
         Raises:
             ValueError: If it does not fit the outputs.
         """
-        if y is None or not self.outputs:
-            return [None] * len(self.outputs)
-        found = self._matched(y, "y")
-        for index, loss in self.losses:
+        return self._targets(self._measures, y)
+
+    def _targets(self, predictions: Predictions, y: Any) -> list:
+        if y is None or not predictions.tensors:
+            return [None] * len(predictions.tensors)
+        with_loss = self._with_loss(predictions)
+        found = _matched(predictions, y, "y", with_loss)
+        for index, loss in with_loss:
             if found[index] is None:
-                raise self._no_targets(index, f"the loss {getattr(loss, 'name', loss)!r}")
+                name = getattr(loss, "name", loss)
+                raise _no_targets(predictions, index, f"the loss {name!r}")
         return found
 
-    def sample_weights(self, sample_weight: Any) -> list:
-        """The sample weights of each output: one array counts for all, None where none is given."""
-        if not self.outputs or sample_weight is None or is_array(sample_weight):
-            return [sample_weight] * len(self.outputs)
-        return self._matched(sample_weight, "sample_weight")
+    def _sample_weights(self, predictions: Predictions, given: Any) -> list:
+        """The weights of each tensor: one array counts for all, None where none is given."""
+        if not predictions.tensors or given is None or is_array(given):
+            return [given] * len(predictions.tensors)
+        return _matched(predictions, given, "sample_weight", self._with_loss(predictions))
 
-    def _matched(self, given: Any, what: str) -> list:
-        try:
-            return match(self.places, given, what, is_array)
-        except StructureError:
-            some = leaves(given)
-            with_loss = sorted({index for index, _ in self.losses})
-            if isinstance(given, Mapping) or len(some) != len(with_loss):
-                raise
-            if len(some) > 1 and not self.places.goes_by_place:
-                raise
-            found = dict(zip(with_loss, some, strict=True))
-            return [found.get(index) for index in range(len(self.outputs))]
-
-    def _no_targets(self, index: int, needed_by: str) -> ValueError:
-        label = self.places.tensors[index].label
-        return ValueError(
-            f"y has no targets for the output {label!r}, which {needed_by} compares with them.\n"
-            f"  Fix: y={{{label!r}: …, …}}, or leave the output out of compile()."
-        )
+    def _with_loss(self, predictions: Predictions) -> list[tuple[int, Loss]]:
+        compared = self._compares
+        return self.losses if compared is None or compared.form == predictions.form else []
 
 
 _ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
 
 
 _OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tversky)
+
+
+def _matched(predictions: Predictions, given: Any, what: str, losses: list) -> list:
+    try:
+        return match(predictions.places, given, what, is_array)
+    except StructureError:
+        some = leaves(given)
+        with_loss = sorted({index for index, _ in losses})
+        if isinstance(given, Mapping) or len(some) != len(with_loss):
+            raise
+        if len(some) > 1 and not predictions.places.goes_by_place:
+            raise
+        found = dict(zip(with_loss, some, strict=True))
+        return [found.get(index) for index in range(len(predictions.tensors))]
+
+
+def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueError:
+    label = predictions.places.tensors[index].label
+    return ValueError(
+        f"y has no targets for the output {label!r}, which {needed_by} compares with them.\n"
+        f"  Fix: y={{{label!r}: …, …}}, or leave the output out of compile()."
+    )
 
 
 def _is_a_sum(part: Any) -> bool:
@@ -260,11 +315,17 @@ def _functions(part: Any) -> list:
 
 
 def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
-    """What the loss of each place is followed with; a tensor may be an output more than once."""
+    """What the loss of each place is followed with; a tensor may be an output more than once.
+
+    Outputs without names have those of their losses, as in Keras, where these differ.
+    """
     found: dict[tuple, Mean] = {}
-    for place in {term.place.path: term.place for term in terms}.values():
+    losses = [term.loss.name for term in terms]
+    by_loss = len(set(losses)) == len(losses)
+    for term in {term.place.path: term for term in terms}.values():
+        label = term.loss.name if by_loss and term.place.has_no_name else term.place.label
         taken = {tracker.name.removesuffix("_loss") for tracker in found.values()}
-        found[place.path] = Mean(name=f"{_free_name(place.label, '', taken, False)}_loss")
+        found[term.place.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
     return found
 
 

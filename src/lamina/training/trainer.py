@@ -291,8 +291,8 @@ class Trainer(Layer):
         May be overridden; call `super().compute_loss(…)` for the usual part.
         """
         checks.compiled(self, "compute_loss")
-        if not self._objectives.built and y_pred is not None:  # called in a loop of the user's own
-            self._build_objectives(y, y_pred)
+        if not self._objectives.losses_built and y_pred is not None:
+            self._build_objectives(y, y_pred, losses_alone=True)
         total = self._objectives.compute(y, y_pred, sample_weight)
         self._note_added_losses()
         added = self.losses
@@ -344,8 +344,6 @@ class Trainer(Layer):
         checks.compiled(self, "stateless_compute_loss")
         boxes = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
-        if not self._objectives.built:
-            self._build_objectives(y, y_pred)
         self._forget_losses()
         compute = self._without_leftovers(
             lambda _: computed_loss(self, x, y, y_pred, sample_weight, training)
@@ -632,6 +630,8 @@ class Trainer(Layer):
         elif not self.built or (self.compiled and not self._objectives.built):
             y_pred = self._spec_of_outputs(x)
             if self.compiled:
+                if not own_step:
+                    self._trace_comparisons(specs, training)
                 self._build_objectives(y, y_pred)
         if own_step:
             if training and takes_state(self.train_step):
@@ -642,10 +642,39 @@ class Trainer(Layer):
         if training:
             self.optimizer.build(self.trainable_variables)
 
-    def _build_objectives(self, y: Any, y_pred: Any) -> None:
+    def _build_objectives(self, y: Any, y_pred: Any, losses_alone: bool = False) -> None:
         graph = getattr(self, "_graph", None)
         written = self._written_outputs if graph is None else graph.outputs
-        self._objectives.build(y, y_pred, getattr(self, "output_names", []), written)
+
+        def form(part: Any) -> Any:
+            return jax.tree.structure(part, is_leaf=lambda leaf: leaf is None)
+
+        if form(written) != form(y_pred):
+            written = None  # a compute_loss of the user's own passes on something else
+        build = self._objectives.build_losses if losses_alone else self._objectives.build
+        build(y, y_pred, getattr(self, "output_names", []), written)
+
+    def _trace_comparisons(self, specs: tuple, training: bool) -> None:
+        """Find out what overrides of `compute_loss` and `compute_metrics` pass on.
+
+        Losses and metrics are matched to that, which need not have the form of the outputs.
+        """
+        own_loss = type(self).compute_loss is not Trainer.compute_loss
+        own_metrics = type(self).compute_metrics is not Trainer.compute_metrics
+        if not own_loss and not own_metrics:
+            return
+
+        def compare(x: Any, y: Any, sample_weight: Any) -> None:
+            y_pred = self(x, training=False)
+            if own_loss:
+                computed_loss(self, x, y, y_pred, sample_weight, training)
+            if not self._objectives.losses_built:
+                self._build_objectives(y, y_pred, losses_alone=True)
+            if own_metrics:
+                self.compute_metrics(x, y, y_pred, sample_weight)
+
+        trace_spec(compare, *specs)
+        self._forget_losses()
 
     def _spec_of_outputs(self, x: Any) -> Any:
         """Shapes of the outputs; builds the model on the way."""
