@@ -90,6 +90,17 @@ def test_state_is_saved_and_loaded(make, weights, rng):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+def test_copies_of_the_weights_are_made_of_those_of_the_first_step():
+    late, early = Variable([0.0, 0.0]), Variable([1.0, -2.0])
+    for v in (late, early):
+        optimizer = optimizers.OptaxOptimizer(optax.contrib.schedule_free_sgd(0.1))
+        optimizer.build([v])
+        v.assign([1.0, -2.0])
+        for _ in range(3):
+            optimizer.apply([jnp.array([0.5, 1.0])], [v])
+    np.testing.assert_array_equal(late.value, early.value)
+
+
 def test_a_weight_left_out_keeps_its_value_and_its_slots(weights, rng):
     optimizer = optimizers.get(optax.adamw(0.1))
     optimizer.apply(gradients_of(weights, rng), weights)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.tree_util import DictKey, keystr, tree_flatten_with_path
 
@@ -52,6 +53,7 @@ class OptaxOptimizer(Optimizer):
         self._keys: dict[int, str] = {}  # id of a weight → its key in the dictionary
         self._structure: Any = None
         self._random: dict[str, Any] = {}  # which leaves are random keys, and of which kind
+        self._from_weights: set[str] = set()  # leaves that begin as something made of the weights
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
@@ -60,12 +62,16 @@ class OptaxOptimizer(Optimizer):
         with jax.ensure_compile_time_eval():
             weights = {self._keys[id(v)]: v._value for v in self._trainable_variables}
             leaves, self._structure = tree_flatten_with_path(self._optax.init(weights))
+            others = {key: np.asarray(w) + 1 for key, w in weights.items()}
+            of_others = jax.tree.leaves(self._optax.init(others))
         known, self._scalars = self._scalars, {}
-        for path, leaf in leaves:
+        for (path, leaf), of_other in zip(leaves, of_others, strict=True):
             name = keystr(path)
             if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
                 self._random[name] = jax.random.key_impl(leaf)
                 leaf = jax.random.key_data(leaf)
+            elif not np.array_equal(leaf, of_other):
+                self._from_weights.add(name)
             self._scalars[name] = known[name] if name in known else self._variable(leaf, name)
 
     def _change(self, gradients: list[Array], variables: list[Variable]) -> None:
@@ -74,6 +80,7 @@ class OptaxOptimizer(Optimizer):
         weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
         # The transformation wants all weights it was made for; a frozen one doesn't move.
         everything = {key: given.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
+        self._start_from(weights)
         state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
         try:
             changes, state = self._optax.update(everything, state, weights)
@@ -94,6 +101,15 @@ class OptaxOptimizer(Optimizer):
                 )
         for key, v in zip(keys, variables, strict=True):
             v.assign(weights[key] + changes[key])
+
+    def _start_from(self, weights: dict[str, Array]) -> None:
+        """Weights may be read or set between `build` and the first step, which starts from them."""
+        if self._from_weights:
+            first = jnp.asarray(self.iterations) == 0
+            for path, leaf in tree_flatten_with_path(self._optax.init(weights))[0]:
+                if keystr(path) in self._from_weights:
+                    box = self._scalars[keystr(path)]
+                    box.assign(jnp.where(first, leaf, box.value))
 
     def _leaf(self, name: str) -> Array:
         value = self._scalars[name].value
