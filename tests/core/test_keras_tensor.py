@@ -158,10 +158,40 @@ def test_a_variable_in_a_graph_is_refused_as_it_would_not_train():
         (bool, "neither true nor false"),
         (list, "cannot be iterated over"),
         (len, "no known length"),
+        (float, "no number"),
+        (int, "no number"),
     ],
 )
 def test_what_needs_values_is_refused(use, message):
     with pytest.raises(TypeError, match=message):
+        use(lamina.Input((4,)))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda K, x: K.ops.dot(x, x),
+        lambda K, x: K.ops.transpose(x, (0, 0)),
+        lambda K, x: K.ops.matmul(x, x),
+        lambda K, x: K.ops.add(x, K.KerasTensor((4, 3))),
+        lambda K, x: K.ops.cross(x, K.KerasTensor((4, 3))),
+        lambda K, x: K.ops.concatenate([x, K.KerasTensor((4, 4))]),
+        lambda K, x: x[2],
+        lambda K, x: x[..., -4],
+        lambda K, x: x[:, None, 3],
+    ],
+)
+def test_shapes_and_places_that_do_not_fit_are_a_value_error_as_in_keras(call):
+    for K in (keras, lamina):
+        with pytest.raises(ValueError):
+            call(K, K.KerasTensor((2, 3)))
+
+
+@pytest.mark.parametrize("use", [np.asarray, jnp.asarray, float, int, list, bool])
+def test_what_needs_values_is_refused_with_the_error_of_keras(use):
+    with pytest.raises((ValueError, TypeError, NotImplementedError)) as theirs:
+        use(keras.Input((4,)))
+    with pytest.raises(theirs.type):
         use(lamina.Input((4,)))
 
 
@@ -231,6 +261,8 @@ def test_an_error_while_tracing_is_that_of_the_first_try():
         ("multiply", [(5, 4), (None, 1)]),
         ("matmul", [(2, None), (7, 5)]),
         ("where", [(None, 4), (3, 4), (4,)]),
+        ("isclose", [(None, 3), (2, None)]),
+        ("allclose", [(None, 3), (2, None)]),
     ],
 )
 def test_an_unknown_axis_may_have_to_be_as_long_as_a_known_one(call, shapes):
@@ -252,6 +284,12 @@ def test_a_symbolic_tensor_is_dense_and_says_so():
     ("call", "shape"),
     [
         (lambda x: ops.diag(x), (None,)),
+        (lambda x: ops.reshape(x, (3, 2)), (3, 2)),
+        (lambda x: ops.reshape(x, (3, -1)), (3, None)),
+        (lambda x: ops.repeat(x, [1, 2], axis=0), (None, 3)),
+        (lambda x: ops.repeat(x, [1, 2, 3], axis=1), (None, 6)),
+        (lambda x: ops.repeat(x, [1, 2, 3]), (None,)),
+        (lambda x: ops.nancumsum(x, axis=(1,)), (None, 3)),
         (lambda x: x[:5], (None, 3)),
         (lambda x: ops.diagonal(KerasTensor((None, 4, 3))), (3, None)),
         (lambda x: ops.dstack([x, KerasTensor((None, None))]), (None, 3, 2)),

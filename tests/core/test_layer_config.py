@@ -129,6 +129,7 @@ def with_file():
 def test_arguments_that_are_no_data_ask_for_a_get_config(make, message):
     with pytest.raises(TypeError, match=message) as caught:
         make().get_config()
+    assert isinstance(caught.value, NotImplementedError)  # as in Keras
     assert "give" in str(caught.value)
     assert "get_config(self)" in str(caught.value)
 

@@ -326,3 +326,28 @@ def test_grouped_attention_has_the_names_of_keras_in_files():
     record = lamina.core.registry.serialize(layers.GroupQueryAttention(2, 4, 2))
     assert record["class_name"] == "GroupQueryAttention"
     assert record["config"]["name"] == "grouped_query_attention"
+
+
+@pytest.mark.parametrize("given", [None, np.array([[[True, True, False]] * 3])])
+def test_an_override_without_the_causal_argument_gets_the_causal_mask(given):
+    masks = []
+
+    class Own(layers.MultiHeadAttention):
+        def _compute_attention(
+            self, query, key, value, attention_mask=None, training=None, return_scores=False
+        ):
+            masks.append(attention_mask)
+            return super()._compute_attention(
+                query, key, value, attention_mask, training, return_scores
+            )
+
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    own, usual = Own(2, 2, name="same"), layers.MultiHeadAttention(2, 2, name="same")
+    own(x, x)
+    usual(x, x)
+    usual.set_weights(own.get_weights())
+    close(
+        own(x, x, attention_mask=given, use_causal_mask=True),
+        usual(x, x, attention_mask=given, use_causal_mask=True),
+    )
+    assert masks[0] is None

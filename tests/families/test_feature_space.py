@@ -156,6 +156,8 @@ def test_its_parts_have_the_names_of_keras_in_the_config():
         (lambda: FeatureSpace({"a": "flaot"}), ValueError, "Did you mean 'float'"),
         (lambda: FeatureSpace({"a": "float"}, output_mode="list"), ValueError, "output_mode"),
         (lambda: FeatureSpace({"a": "float"}, crosses=[("a", "b")]), ValueError, "'b'"),
+        (lambda: FeatureSpace({"a": "float"}, crosses=[("a", "a")], crossing_dim=None),
+         ValueError, "crosses need a crossing_dim"),
         (lambda: FeatureSpace.cross(("a", "b"), 8, "float"), ValueError, "output_mode of Cross"),
         (lambda: FeatureSpace.feature("int32", None, "hot"), ValueError, "output_mode of Feature"),
         (lambda: space()(TABLE), ValueError, "has not seen data yet"),
@@ -168,7 +170,7 @@ def test_its_parts_have_the_names_of_keras_in_the_config():
         (lambda: FeatureSpace({"a": FeatureSpace.integer_hashed(3, "int")}).get_inputs(),
          ValueError, "cannot be joined"),
     ],
-    ids=range(14),
+    ids=range(15),
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_words(call, error, words):
     with pytest.raises(error, match=words):

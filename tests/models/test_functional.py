@@ -151,6 +151,12 @@ def test_output_and_input_of_a_layer_are_those_of_its_first_call():
         Dense(2).output  # noqa: B018
 
 
+def test_several_outputs_of_a_layer_are_a_list():
+    lstm = lamina.layers.LSTM(2, return_state=True)
+    outputs = lstm(Input((3, 4)))
+    assert lstm.output == list(outputs)
+
+
 # Modes and freezing
 
 

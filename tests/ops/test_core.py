@@ -232,6 +232,8 @@ def test_gradients_equal_keras(call, at):
         (lambda: ops.rearrange(X, "a -> a"), "names 1 axes"),
         (lambda: ops.rearrange(X, "(a b) c -> a b c", a=4), "cannot split an axis of 2"),
         (lambda: ops.rearrange(X, "(a b) c -> a b c"), "all but one of a, b"),
+        (lambda: ops.cond(True, lambda: X, lambda: X[0]), r"same shapes(?s:.*)float32\[3\]"),
+        (lambda: ops.cond(True, lambda: X, lambda: (X,)), r"same shapes(?s:.*)tuple"),
         (lambda: ops.unstack(lamina.Input((3,))), r"unstack\(x, num=…\)"),
         *[(lambda x=x, to=to: ops.reshape(x, to), "at most one unknown dimension")
           for x in (X, lamina.KerasTensor((2, 3))) for to in ((-2, 3), (-1, -1))],

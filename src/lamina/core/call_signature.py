@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.errors import ArgumentError
 from lamina.core.variable import context
 
 
@@ -69,7 +70,7 @@ class CallSignature:
         known = [f"{name}_shape" for name in self.names]
         unknown = [name for name in required if name not in known]
         if unknown:
-            raise TypeError(
+            raise ArgumentError(
                 f"{function.__qualname__}() has the argument {unknown[0]!r}, which is not the "
                 f"shape of an argument of call().\n  Fix: for several shapes, name each after an "
                 f"argument of call(), e.g. {', '.join(known[:2])}."

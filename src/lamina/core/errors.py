@@ -120,10 +120,14 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
 
 
-def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:
+class ArgumentError(TypeError, ValueError):
+    """An argument of the wrong kind or name: Python's error for it, and Keras's."""
+
+
+def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ArgumentError:
     """The error for a misspelt keyword argument of a layer, loss, metric or optimizer."""
     known = sorted(set(known))
-    return TypeError(
+    return ArgumentError(
         f"{owner} has no argument {name!r}.{did_you_mean(name, known)}\n"
         f"  Its arguments: {', '.join(known)}."
     )

@@ -86,7 +86,7 @@ def arguments_as_config(
         standard: Names that are written elsewhere.
 
     Raises:
-        TypeError: If an argument has no name, or cannot be written as data.
+        ConfigError: If an argument has no name, or cannot be written as data.
     """
     signature = inspect.signature(type(obj).__init__)
     bound = signature.bind(obj, *args, **kwargs)
@@ -129,9 +129,13 @@ def make_from_config(cls: type, config: dict) -> Any:
     return obj
 
 
-def _needs_get_config(obj: Any, why: str) -> TypeError:
+class ConfigError(TypeError, NotImplementedError):
+    """An object that does not say how it is written as a config; Keras's is the second of these."""
+
+
+def _needs_get_config(obj: Any, why: str) -> ConfigError:
     cls = type(obj).__name__
-    return TypeError(
+    return ConfigError(
         f"{cls} {obj.name!r} cannot be written as a config: {why}\n"
         f"  Fix: give {cls} a method get_config(self) that returns the arguments of __init__ as "
         "plain data,\n       e.g. return {**super().get_config(), 'units': self.units}."

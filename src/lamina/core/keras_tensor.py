@@ -53,6 +53,10 @@ class KerasHistory(NamedTuple):
     tensor_index: int
 
 
+class NoValuesError(ValueError, NotImplementedError, TypeError):
+    """A symbolic tensor was used as an array: an error of the kinds that Keras and Python raise."""
+
+
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
 
@@ -142,7 +146,7 @@ class KerasTensor:
 
     @filter_traceback
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(
+        raise NoValuesError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
             "  Likely cause: a NumPy function was applied to it.\n"
             "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer."
@@ -151,7 +155,7 @@ class KerasTensor:
     @property  # JAX looks for it and raises an error of its own where it finds a method
     @filter_traceback
     def __jax_array__(self) -> Any:
-        raise TypeError(
+        raise NoValuesError(
             f"{self!r} has no values yet: it only describes an input of a model.\n"
             "  Likely cause: a jax.numpy function was applied to it.\n"
             "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer that does it in call()."
@@ -159,11 +163,19 @@ class KerasTensor:
 
     @filter_traceback
     def __bool__(self) -> bool:
-        raise TypeError(f"{self!r} has no values yet, so it is neither true nor false.")
+        raise NoValuesError(f"{self!r} has no values yet, so it is neither true nor false.")
+
+    @filter_traceback
+    def __float__(self) -> float:
+        raise NoValuesError(f"{self!r} has no values yet and is no number.")
+
+    @filter_traceback
+    def __int__(self) -> int:
+        raise NoValuesError(f"{self!r} has no values yet and is no number.")
 
     @filter_traceback
     def __iter__(self) -> Any:
-        raise TypeError(f"{self!r} has no values yet and cannot be iterated over.")
+        raise NoValuesError(f"{self!r} has no values yet and cannot be iterated over.")
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:

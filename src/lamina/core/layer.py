@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.core import config, dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
-from lamina.core.errors import LaminaWarning, frames_to_user, unknown_argument
+from lamina.core.errors import ArgumentError, LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.init_arguments import (
     example_of,
     init_argument_names,
@@ -92,7 +92,7 @@ class Layer(LayerState):
             known = init_argument_names(type(self))
             raise unknown_argument(type(self).__name__, next(iter(kwargs)), known)
         if not isinstance(trainable, (bool, np.bool_)):
-            raise TypeError(
+            raise ArgumentError(
                 f"{type(self).__name__}: trainable must be True or False; received {trainable!r}."
             )
         super().__init__(name=name)

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -170,8 +171,12 @@ class Operation:
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the first call, for building another model on it."""
-        return self._first_node("output").outputs
+        """The symbolic output of the first call, for building another model on it.
+
+        Several are a list, whatever structure they were given in.
+        """
+        tensors = jax.tree.leaves(self._first_node("output").outputs)
+        return tensors[0] if len(tensors) == 1 else tensors
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:
@@ -309,9 +314,31 @@ def symbolic(
             raise
         except (TypeError, ValueError) as error:
             _say_where(error, function.__name__, args, kwargs)
+            if is_symbolic(args, kwargs) and _speaks_of_shapes(error):
+                raise _as_shape_error(error) from None
             raise
 
     return wrapper, operation
+
+
+class ShapeError(ValueError, TypeError):
+    """Shapes that do not fit, found while a graph is drawn.
+
+    JAX raises a TypeError for them, Keras a ValueError; this is both.
+    """
+
+
+def _speaks_of_shapes(error: Exception) -> bool:
+    return type(error) is TypeError and _SHAPES.search(str(error)) is not None
+
+
+_SHAPES = re.compile(r"shape|dimension|permutation")
+
+
+def _as_shape_error(error: Exception) -> ShapeError:
+    found = ShapeError(str(error))
+    found.__dict__.update(error.__dict__)  # notes among them
+    return found
 
 
 def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:

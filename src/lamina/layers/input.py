@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lamina.core.errors import ArgumentError
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
@@ -52,7 +53,7 @@ class InputLayer(Layer):
             )
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
-                raise TypeError(f"Input: tensor must be symbolic; received {input_tensor!r}.")
+                raise ArgumentError(f"Input: tensor must be symbolic; received {input_tensor!r}.")
             _check_like(input_tensor, shape, batch_size, batch_shape, dtype)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif batch_size is not None and batch_shape is not None:

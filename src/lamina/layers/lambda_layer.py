@@ -8,6 +8,7 @@ import jax
 
 from lamina.core import registry
 from lamina.core.call_signature import is_shape
+from lamina.core.errors import ArgumentError
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 
@@ -50,7 +51,7 @@ class Lambda(Layer):
     ):
         super().__init__(**kwargs)
         if not callable(function):
-            raise TypeError(f"Lambda needs a function; received {function!r}.")
+            raise ArgumentError(f"Lambda needs a function; received {function!r}.")
         self.function = function
         self.arguments = dict(arguments or {})
         self.mask = mask

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.errors import ArgumentError
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
@@ -337,7 +338,7 @@ class Dot(Merge):
         super().__init__(**kwargs)
         several = [type(axis) for axis in axes] if isinstance(axes, (list, tuple)) else None
         if not isinstance(axes, int) and several != [int, int]:
-            raise TypeError(f"Dot: axes must be a whole number or two; received {axes!r}.")
+            raise ArgumentError(f"Dot: axes must be a whole number or two; received {axes!r}.")
         self.axes: Any = axes
         self.normalize = normalize
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import random
+from lamina.core.errors import ArgumentError
 from lamina.core.layer import Layer
 from lamina.core.seed import SeedGenerator
 from lamina.core.variable import Array, Shape
@@ -40,7 +41,7 @@ class GaussianNoise(Layer):
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if isinstance(stddev, bool) or not isinstance(stddev, (int, float, np.number)):
-            raise TypeError(f"GaussianNoise: stddev must be a number; received {stddev!r}.")
+            raise ArgumentError(f"GaussianNoise: stddev must be a number; received {stddev!r}.")
         if not 0 <= stddev < math.inf:
             raise ValueError(f"GaussianNoise: stddev must be 0 or more; received {stddev}.")
         self.stddev = stddev

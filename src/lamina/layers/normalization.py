@@ -9,7 +9,7 @@ from jax import lax
 
 from lamina import constraints, initializers, regularizers
 from lamina.core import config
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.errors import ArgumentError, LaminaWarning, frames_to_user
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape, Variable
 from lamina.layers.settings import settings_of
@@ -387,7 +387,7 @@ def _checked_clipping(limits: dict | None) -> dict:
 def one_axis(axis: Any) -> int:
     """`axis`, if it is a whole number."""
     if isinstance(axis, bool) or not isinstance(axis, int):
-        raise TypeError(f"An axis must be a whole number; received {axis!r}.")
+        raise ArgumentError(f"An axis must be a whole number; received {axis!r}.")
     return axis
 
 

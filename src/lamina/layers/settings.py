@@ -6,6 +6,7 @@ import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core import dtypes
+from lamina.core.errors import ArgumentError
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
@@ -52,7 +53,7 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
 def whole_number(layer: str, name: str, value: Any) -> int:
     """A count of 1 or more: units, filters, rows of a table."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{layer}: {name} must be a whole number; received {value!r}.")
+        raise ArgumentError(f"{layer}: {name} must be a whole number; received {value!r}.")
     if value < 1:
         raise ValueError(f"{layer}: {name} must be 1 or more; received {value}.")
     return int(value)
@@ -61,7 +62,7 @@ def whole_number(layer: str, name: str, value: Any) -> int:
 def fraction(layer: str, name: str, value: Any) -> Any:
     """A share from 0 to 1, e.g. of values to drop."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{layer}: {name} must be a number; received {value!r}.")
+        raise ArgumentError(f"{layer}: {name} must be a number; received {value!r}.")
     if not 0 <= value <= 1:
         percent = f"\n  Fix: {name}={value / 100}" if 1 < value <= 100 else ""
         raise ValueError(f"{layer}: {name} must be between 0 and 1; received {value}.{percent}")

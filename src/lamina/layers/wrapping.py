@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core import dtypes, registry
 from lamina.core.call_signature import is_shape, signature_of
+from lamina.core.errors import ArgumentError
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.stateless import assign_all, stateless, values_of
@@ -169,5 +170,5 @@ def checked_layer(owner: str, name: str, layer: Any) -> Layer:
     """The layer, unless it is none."""
     if not isinstance(layer, Layer):
         hint = f"\n  Fix: {layer.__name__}(…), an object." if isinstance(layer, type) else ""
-        raise TypeError(f"{owner}: {name} must be a layer; received {layer!r}.{hint}")
+        raise ArgumentError(f"{owner}: {name} must be a layer; received {layer!r}.{hint}")
     return layer

@@ -62,8 +62,21 @@ class Function(Operation):
     def __call__(self, inputs: Any) -> Any:
         # One tensor may be written as nested lists of numbers; several come in their structure.
         if isinstance(self._graph.inputs, KerasTensor) and not is_symbolic(inputs):
-            return super().__call__(as_array(inputs))
-        return super().__call__(jax.tree.map(_tensor, inputs))
+            inputs = as_array(inputs)
+        inputs = jax.tree.map(_tensor, inputs)
+        tensors = jax.tree.leaves(inputs)
+        if len(tensors) == len(self.inputs):
+            for given, drawn in zip(tensors, self.inputs, strict=True):
+                self._check_shape(given, drawn)
+        return super().__call__(inputs)
+
+    def _check_shape(self, given: Any, drawn: KerasTensor) -> None:
+        sizes = zip(given.shape, drawn.shape, strict=False)
+        if given.ndim != drawn.ndim or any(s is not None and n not in (s, None) for n, s in sizes):
+            raise ValueError(
+                f"Function {self.name!r} was drawn for an input of shape {drawn.shape}; received "
+                f"{tuple(given.shape)}."
+            )
 
     @property
     def inputs(self) -> list:

@@ -9,6 +9,7 @@ import jax
 from lamina import activations
 from lamina.core import masking, registry, structure
 from lamina.core.call_signature import is_shape
+from lamina.core.errors import ArgumentError
 from lamina.core.init_arguments import example_of
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
@@ -97,7 +98,7 @@ class Sequential(Model):
             layer = layer.history.operation  # `model.add(lamina.Input(shape=(4,)))`
         if not isinstance(layer, Layer):
             kind = "the class itself" if isinstance(layer, type) else f"a {type(layer).__name__}"
-            raise TypeError(
+            raise ArgumentError(
                 f"Sequential {self.name!r} is made of layers and received {kind}: {layer!r}.\n"
                 f"  Fix: {_as_layer(layer)}."
             )

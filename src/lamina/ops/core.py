@@ -308,7 +308,15 @@ def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
         >>> int(cond(jnp.array(3) > 2, lambda: 1, lambda: 0))
         1
     """
-    return jax.lax.cond(as_array(pred), true_fn, false_fn)
+    try:
+        return jax.lax.cond(as_array(pred), true_fn, false_fn)
+    except TypeError as error:
+        said = str(error).split("\n\n")
+        if not said[0].startswith("cond branch"):
+            raise
+        raise ValueError(
+            f"cond: both functions must give arrays of the same shapes and types.\n  {said[2]}"
+        ) from None
 
 
 @op(places=("index",))

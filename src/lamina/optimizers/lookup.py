@@ -6,7 +6,7 @@ from typing import Any
 import optax
 
 from lamina.core import registry
-from lamina.core.errors import unknown_name
+from lamina.core.errors import ArgumentError, unknown_name
 from lamina.core.tracebacks import filter_traceback
 from lamina.optimizers.adadelta import Adadelta
 from lamina.optimizers.adafactor import Adafactor
@@ -65,10 +65,10 @@ def get(identifier: Any) -> Optimizer | None:
         return OptaxOptimizer(identifier)
     if callable(identifier):
         name = getattr(identifier, "__name__", "it")
-        raise TypeError(
+        raise ArgumentError(
             f"optimizer received {name!r} itself, not what it returns.\n  Fix: {name}(…)."
         )
-    raise TypeError(
+    raise ArgumentError(
         "optimizer must be a name such as 'adam', an object such as lamina.optimizers.Adam(1e-3), "
         f"or an optax transformation; received {identifier!r}."
     )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import registry
+from lamina.core.errors import ArgumentError
 from lamina.core.stateless import values_of
 from lamina.core.variable import Array, ArrayLike, Variable
 from lamina.optimizers.arguments import refuse_unknown, whole_number
@@ -61,7 +62,7 @@ class LossScaleOptimizer(Optimizer):
         **kwargs: Any,
     ):
         if not isinstance(inner_optimizer, Optimizer):
-            raise TypeError(
+            raise ArgumentError(
                 "LossScaleOptimizer needs an optimizer to wrap, such as lamina.optimizers.Adam(); "
                 f"received {inner_optimizer!r}."
             )

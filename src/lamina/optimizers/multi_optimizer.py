@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any
 
 from lamina.core import registry
+from lamina.core.errors import ArgumentError
 from lamina.core.variable import ArrayLike, Variable
 from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
@@ -36,7 +37,7 @@ class OptimizerMap(MutableMapping):
         self, default_optimizer: Optimizer, optimizer_map: dict[str, Optimizer] | None = None
     ):
         if optimizer_map is not None and not isinstance(optimizer_map, dict):
-            raise TypeError(
+            raise ArgumentError(
                 f"optimizer_map must be a dict from paths to optimizers; received {optimizer_map!r}"
             )
         self._default_optimizer = _plain(default_optimizer)
@@ -142,7 +143,7 @@ class MultiOptimizer(Optimizer):
         if isinstance(optimizer_map, Optimizer):
             optimizer_map = OptimizerMap(optimizer_map)
         if not callable(optimizer_map):
-            raise TypeError(
+            raise ArgumentError(
                 "MultiOptimizer needs an OptimizerMap, or a function from a Variable to an "
                 f"optimizer; received {optimizer_map!r}."
             )
@@ -265,7 +266,7 @@ _NO_RATE = (
 def _plain(optimizer: Any) -> Optimizer:
     """An optimizer that may be one of several for a model."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(
+        raise ArgumentError(
             "An OptimizerMap holds optimizers, such as lamina.optimizers.Adam(); "
             f"received {optimizer!r}."
         )

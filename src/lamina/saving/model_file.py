@@ -328,7 +328,11 @@ def existing(filepath: str | Path) -> Path:
         neighbours = [p.name for p in path.parent.iterdir()]
     close = nearest(path.name, neighbours)
     hint = f" Did you mean {str(path.parent / close)!r}?" if close else ""
-    raise FileNotFoundError(f"There is no file {str(path)!r}.{hint}")
+    raise NoFileError(f"There is no file {str(path)!r}.{hint}")
+
+
+class NoFileError(FileNotFoundError, ValueError):
+    """There is no file of this name: Python's error for it, and Keras's."""
 
 
 def _in_folder(path: Path) -> str:

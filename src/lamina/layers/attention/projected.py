@@ -1,5 +1,6 @@
 """What attention with learned projections has in common: masks, weights, the fused way."""
 
+import inspect
 import math
 from typing import Any, NamedTuple
 
@@ -133,6 +134,9 @@ class ProjectedAttention(Layer):
         masks = [_as_bool(m) for m in (query_mask, value_mask, key_mask, attention_mask)]
         mask = self._joint_mask(query, value, *masks)
         gate = self._gate_dense(query) if self.use_gate else None
+        causal = {}
+        if use_causal_mask:
+            mask, causal = self._with_causal_mask(query, key, mask)
         output, scores = self._compute_attention(
             self._query_dense(query),
             self._key_dense(key),
@@ -140,7 +144,7 @@ class ProjectedAttention(Layer):
             mask,
             training,
             return_attention_scores,
-            use_causal_mask,
+            **causal,
         )
         output = self._output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
@@ -165,6 +169,15 @@ class ProjectedAttention(Layer):
         for mask in found:
             joint = mask if joint is None or mask is None else joint & mask
         return joint
+
+    def _with_causal_mask(self, query: Array, key: Array, mask: Any) -> tuple[Any, dict]:
+        """The mask, and the argument for `_compute_attention`; an override may not have that."""
+        taken = inspect.signature(type(self)._compute_attention).parameters.values()
+        if any(p.name == "use_causal_mask" or p.kind is p.VAR_KEYWORD for p in taken):
+            return mask, {"use_causal_mask": True}
+        axis = self._axes_of(query.ndim + 1)[0]
+        seen = causal_mask(query.shape[axis], key.shape[axis])[None]
+        return seen if mask is None else mask & seen, {}
 
     def _compute_attention(
         self,

@@ -489,7 +489,13 @@ class FeatureSpace(Layer):
 
     def _cross(self, cross: Any) -> Cross:
         cross = registry.deserialize(cross) if isinstance(cross, dict) else cross
-        cross = cross if isinstance(cross, Cross) else Cross(cross, self.crossing_dim)
+        if not isinstance(cross, Cross):
+            if self.crossing_dim is None:
+                raise ValueError(
+                    "FeatureSpace: crosses need a crossing_dim, the number of buckets; received "
+                    "None.\n  Fix: crossing_dim=32."
+                )
+            cross = Cross(cross, self.crossing_dim)
         for name in cross.feature_names:
             if name not in self.features:
                 raise unknown_name("feature in crosses", name, self.features)

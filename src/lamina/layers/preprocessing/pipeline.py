@@ -7,6 +7,7 @@ import jax
 
 from lamina.core import masking, registry
 from lamina.core.call_signature import signature_of
+from lamina.core.errors import ArgumentError
 from lamina.core.layer import Layer
 
 
@@ -39,7 +40,7 @@ class Pipeline(Layer):
     def __init__(self, layers: Sequence[Layer], name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         if not isinstance(layers, (list, tuple)):
-            raise TypeError(f"Pipeline needs a list of layers; received {layers!r}.")
+            raise ArgumentError(f"Pipeline needs a list of layers; received {layers!r}.")
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Pipeline needs a list of layers; {layer!r} in it is none.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
 from lamina.ops.define import named, operations
@@ -220,8 +221,18 @@ isposinf = unary("isposinf", jnp.isposinf, "True for positive infinity.")
 isneginf = unary("isneginf", jnp.isneginf, "True for negative infinity.")
 
 
+def _truths(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
+    """What `isclose` gives, whatever its tolerances."""
+    return elementwise(jnp.isclose)(x1, x2)
+
+
+def _one_truth(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
+    """What `allclose` gives."""
+    return None if _truths(x1, x2) is None else KerasTensor((), "bool")
+
+
 # Keras gives the tolerances of `isclose` to the call of its operation, those of `allclose` not.
-@op("x1", "x2", "rtol", "atol")
+@op("x1", "x2", "rtol", "atol", spec=_truths)
 def isclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:
@@ -234,7 +245,7 @@ def isclose(
     return jnp.isclose(as_array(x1), as_array(x2), rtol, atol, equal_nan)
 
 
-@op("x1", "x2", class_name="AllClose")
+@op("x1", "x2", class_name="AllClose", spec=_one_truth)
 def allclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:

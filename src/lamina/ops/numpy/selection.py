@@ -18,7 +18,24 @@ op = operations("numpy")
 # ---- by place ----------------------------------------------------------------------------------
 
 
-@op("x", "key")
+def _item_spec(x: Any, key: Any) -> None:
+    """Refuses places that are not there; JAX would take the nearest."""
+    keys = list(key) if isinstance(key, (list, tuple)) else [key]
+    if not all(k is None or k is ... or isinstance(k, (int, slice)) for k in keys):
+        return
+    places = [k for k in keys if k is not None]
+    if ... in places:
+        after = places.index(...)
+        rest = len(x.shape) - (len(places) - 1)
+        places[after : after + 1] = [slice(None)] * rest
+    for axis, (place, size) in enumerate(zip(places, x.shape, strict=False)):
+        if isinstance(place, int) and size is not None and not -size <= place < size:
+            raise ValueError(
+                f"get_item: there is no place {place} on axis {axis}, which has size {size}."
+            )
+
+
+@op("x", "key", spec=_item_spec)
 def get_item(x: ArrayLike, key: Any) -> Array:
     """`x[key]`.
 

@@ -1,5 +1,6 @@
 """Functions that move values about and compute nothing: reshaping, joining, splitting, flipping."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,13 +21,18 @@ op = operations("numpy")
 
 
 def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
-    """A size that is itself a symbolic tensor is open."""
+    """A size that is a symbolic tensor is open; a whole target needs no known input."""
     if isinstance(newshape, KerasTensor):
         return KerasTensor([None] * (newshape.shape[0] or 0), x.dtype)
     if isinstance(newshape, (list, tuple)) and is_symbolic(newshape):
         return KerasTensor(
             [None if isinstance(n, KerasTensor) or n == -1 else n for n in newshape], x.dtype
         )
+    sizes = [newshape] if isinstance(newshape, int) else list(newshape)
+    if None in x.shape and all(isinstance(n, int) and n >= 0 for n in sizes):
+        known = math.prod(size for size in x.shape if size is not None)
+        if known and math.prod(sizes) % known == 0:  # the open axes make up for the rest
+            return KerasTensor(sizes, x.dtype)
     return None
 
 
@@ -195,7 +201,19 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
     return jnp.tile(as_array(x), as_axes(repeats))
 
 
-@op("x")
+def _repeat_spec(x: Any, repeats: Any, axis: int | None = None) -> KerasTensor | None:
+    if not isinstance(repeats, (list, tuple)) or len(repeats) == 1 or None not in x.shape:
+        return None  # tracing tells
+    if axis is None:
+        return KerasTensor((None,), x.dtype)
+    shape = list(x.shape)
+    if shape[axis] is not None:
+        return None
+    shape[axis] = None
+    return KerasTensor(shape, x.dtype)
+
+
+@op("x", spec=_repeat_spec)
 def repeat(x: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) -> Array:
     """Every value so many times in a row.
 
