@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lamina.core.errors import ArgumentError
 from lamina.core.dtypes import standardize_dtype
+from lamina.core.errors import ArgumentError
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node

@@ -134,7 +134,7 @@ class ProjectedAttention(Layer):
         masks = [_as_bool(m) for m in (query_mask, value_mask, key_mask, attention_mask)]
         mask = self._joint_mask(query, value, *masks)
         gate = self._gate_dense(query) if self.use_gate else None
-        causal = {}
+        causal: dict = {}
         if use_causal_mask:
             mask, causal = self._with_causal_mask(query, key, mask)
         output, scores = self._compute_attention(
