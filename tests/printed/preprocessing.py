@@ -58,6 +58,11 @@ CASES = {
         "«FeatureSpace({'age': 'float_normalized', 'sex': 'string_categorical'})»",
         _NAMES,
     ),
+    ("layers/preprocessing/feature_space.py", "crossing_dim=32"): (
+        "FeatureSpace({'a': 'float'}, crosses=[('a', 'a')], crossing_dim=None)",
+        "FeatureSpace({'a': 'float'}, crosses=[('a', 'a')], «crossing_dim=32»)",
+        _NAMES,
+    ),
     ("layers/preprocessing/feature_space.py", "should hold"): (
         "FeatureSpace({'a': 'float'})(data)",
         "data['a'] = «data['a'].astype(»'float32'); FeatureSpace({'a': 'float'})(data)",
