@@ -81,6 +81,12 @@ __all__ = [
 def linear(x: ArrayLike) -> ArrayLike:
     """`x` as it is.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        `x` itself.
+
     Example:
         >>> linear(3.0)
         3.0
@@ -137,6 +143,12 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
 def tanh(x: ArrayLike) -> Array:
     """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: any number to one between -1 and 1.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> float(tanh(0.0))
         0.0
@@ -147,6 +159,12 @@ def tanh(x: ArrayLike) -> Array:
 def exponential(x: ArrayLike) -> Array:
     """`exp(x)`.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> float(exponential(0.0))
         1.0
@@ -156,6 +174,12 @@ def exponential(x: ArrayLike) -> Array:
 
 def mish(x: ArrayLike) -> Array:
     """`x * tanh(softplus(x))`.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Misra, 2019, "Mish: A Self Regularized Non-Monotonic Activation Function",
     arXiv:1908.08681.
@@ -170,6 +194,12 @@ def mish(x: ArrayLike) -> Array:
 def serialize(activation: Any) -> Any:
     """An activation as plain data: the name of a known one, a config of any other.
 
+    Args:
+        activation: A function.
+
+    Returns:
+        A name, or a dict of class and config.
+
     Example:
         >>> serialize(relu)
         'relu'
@@ -181,13 +211,30 @@ def serialize(activation: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`."""
+    """The inverse of `serialize`.
+
+    Args:
+        config: Name, config or function.
+        custom_objects: From names to functions that are not Lamina's own.
+
+    Returns:
+        The activation.
+    """
     with registry.custom_object_scope(custom_objects or {}):
         return get(config)
 
 
 def get(identifier: Any) -> Any:
     """The activation that a name, config, function or layer stands for; `linear` for None.
+
+    Args:
+        identifier: Name such as `"relu"`, config, function, layer or None.
+
+    Returns:
+        The activation, a function of an array.
+
+    Raises:
+        ValueError: If there is none of that name.
 
     Example:
         >>> get("relu").__name__, get(None).__name__

@@ -43,6 +43,12 @@ def backend() -> str:
 def get_uid(prefix: str = "") -> int:
     """1 at the first call with a prefix, then 2, 3 …
 
+    Args:
+        prefix: Any text.
+
+    Returns:
+        A whole number.
+
     Example:
         >>> get_uid("block"), get_uid("block"), get_uid("head")
         (1, 2, 1)
@@ -52,6 +58,12 @@ def get_uid(prefix: str = "") -> int:
 
 def is_float_dtype(dtype: Any) -> bool:
     """True for float16, bfloat16, float32 and float64.
+
+    Args:
+        dtype: Name of a dtype, or what else `standardize_dtype` takes.
+
+    Returns:
+        True or False.
 
     Example:
         >>> is_float_dtype("bfloat16"), is_float_dtype("int32")
@@ -63,6 +75,12 @@ def is_float_dtype(dtype: Any) -> bool:
 def is_int_dtype(dtype: Any) -> bool:
     """True for whole numbers, with a sign or without.
 
+    Args:
+        dtype: Name of a dtype, or what else `standardize_dtype` takes.
+
+    Returns:
+        True or False.
+
     Example:
         >>> is_int_dtype("uint8"), is_int_dtype("bool")
         (True, False)
@@ -72,6 +90,12 @@ def is_int_dtype(dtype: Any) -> bool:
 
 def result_type(*dtypes: Any) -> str:
     """The type of what is computed from these types; Python's `int` and `float` give way.
+
+    Args:
+        *dtypes: Names of dtypes, NumPy's or JAX's dtypes, or Python's `int` and `float`.
+
+    Returns:
+        Name of a dtype; `floatx()` for none.
 
     Example:
         >>> result_type("int32", "bfloat16"), result_type("bfloat16", float)

@@ -67,6 +67,9 @@ __all__ = [
 def set_backend(backend: str) -> None:
     """Accepts `"jax"`, on which Lamina is built.
 
+    Args:
+        backend: `"jax"`.
+
     Raises:
         ValueError: For any other name.
     """

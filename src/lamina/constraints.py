@@ -170,18 +170,42 @@ class MinMaxNorm(Constraint):
 
 
 def serialize(constraint: Any) -> Any:
-    """A constraint as plain data."""
+    """A constraint as plain data.
+
+    Args:
+        constraint: A constraint.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(constraint)
 
 
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`."""
+    """The inverse of `serialize`.
+
+    Args:
+        config: Name, config, class or function.
+        custom_objects: From names to classes and functions that are not Lamina's own.
+
+    Returns:
+        The constraint; None for None.
+    """
     with registry.custom_object_scope(custom_objects or {}):
         return get(config)
 
 
 def get(identifier: Any) -> Any:
     """The constraint that a name, config, class or function stands for; None for None.
+
+    Args:
+        identifier: Name such as `"non_neg"`, config, class, function, constraint or None.
+
+    Returns:
+        The constraint.
+
+    Raises:
+        ValueError: If there is none of that name.
 
     Example:
         >>> get("max_norm").max_value

@@ -41,7 +41,15 @@ def list_devices(device_type: str | None = None) -> list[str]:
 
 
 def get_device_count(device_type: str | None = None) -> int:
-    """Number of devices of a kind; the arguments are those of `list_devices`."""
+    """Number of devices of a kind.
+
+    Args:
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None takes the kind that programs run on by
+            default.
+
+    Returns:
+        A whole number.
+    """
     return len(_devices(device_type))
 
 
@@ -51,7 +59,14 @@ def distribution() -> None:
 
 
 def set_distribution(value: Any) -> None:
-    """Set how work is spread over devices; None, one device, is all there is yet."""
+    """Set how work is spread over devices; None, one device, is all there is yet.
+
+    Args:
+        value: None.
+
+    Raises:
+        NotImplementedError: For anything else.
+    """
     if value is not None:
         later_function("set_distribution", __name__, _INSTEAD)()
 

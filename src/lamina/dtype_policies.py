@@ -149,12 +149,26 @@ def get(identifier: Any) -> DTypePolicy:
 
 
 def serialize(dtype_policy: DTypePolicy) -> dict:
-    """A policy as plain data."""
+    """A policy as plain data.
+
+    Args:
+        dtype_policy: A policy.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(dtype_policy)
 
 
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DTypePolicy:
     """The inverse of `serialize`.
+
+    Args:
+        config: What `serialize` gave.
+        custom_objects: From names to classes that are not Lamina's own.
+
+    Returns:
+        The policy.
 
     Example:
         >>> deserialize(serialize(DTypePolicy("float16")))

@@ -171,18 +171,42 @@ class OrthogonalRegularizer(Regularizer):
 
 
 def serialize(regularizer: Any) -> Any:
-    """A regularizer as plain data."""
+    """A regularizer as plain data.
+
+    Args:
+        regularizer: A regularizer.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(regularizer)
 
 
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`."""
+    """The inverse of `serialize`.
+
+    Args:
+        config: Name, config, class or function.
+        custom_objects: From names to classes and functions that are not Lamina's own.
+
+    Returns:
+        The regularizer; None for None.
+    """
     with registry.custom_object_scope(custom_objects or {}):
         return get(config)
 
 
 def get(identifier: Any) -> Any:
     """The regularizer that a name, config, class or function stands for; None for None.
+
+    Args:
+        identifier: Name such as `"l2"`, config, class, function, regularizer or None.
+
+    Returns:
+        The regularizer.
+
+    Raises:
+        ValueError: If there is none of that name.
 
     Example:
         >>> get("l2").l2

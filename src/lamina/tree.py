@@ -34,6 +34,12 @@ class MAP_TO_NONE:
 def is_nested(structure: Any) -> bool:
     """True for a list, tuple, named tuple, deque or dict.
 
+    Args:
+        structure: Anything.
+
+    Returns:
+        True or False.
+
     Example:
         >>> is_nested([1]), is_nested(1), is_nested(None)
         (True, False, False)
@@ -44,6 +50,12 @@ def is_nested(structure: Any) -> bool:
 def flatten(structure: Any) -> list:
     """The leaves as a list.
 
+    Args:
+        structure: Lists, tuples and dicts, in any depth; keys of a dict go in sorted order.
+
+    Returns:
+        A list.
+
     Example:
         >>> flatten({"b": [1, (2, None)], "a": 3})
         [3, 1, 2, None]
@@ -53,6 +65,12 @@ def flatten(structure: Any) -> list:
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     """The leaves with the indices and keys that lead to them.
+
+    Args:
+        structure: Lists, tuples and dicts, in any depth.
+
+    Returns:
+        Pairs of a path, a tuple of indices and keys, and a leaf.
 
     Example:
         >>> flatten_with_path([{"a": 1}, (2,)])
@@ -70,6 +88,13 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
 
 def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     """The inverse of `flatten`: a list of leaves in the form of a structure.
+
+    Args:
+        structure: The structure; what its leaves are does not matter.
+        flat_sequence: The new leaves, in the order of `flatten`.
+
+    Returns:
+        The structure with the new leaves.
 
     Raises:
         ValueError: If there are too few leaves or too many.
@@ -116,7 +141,18 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
-    """The same, down to the leaves of a shallower structure; what is below them stays whole.
+    """A function of what stands at the leaves of a shallower structure.
+
+    Args:
+        shallow_structure: The structure that says where to stop.
+        func: Function of one argument for each structure.
+        *structures: Structures that are alike down to there.
+
+    Returns:
+        What `func` gives, in the form of the shallow structure.
+
+    Raises:
+        ValueError: If a structure is not like the shallow one.
 
     Example:
         >>> map_structure_up_to([None, None], len, [[1, 2], [3]])
@@ -128,6 +164,13 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 
 def map_shape_structure(func: Callable, structure: Any) -> Any:
     """A function of every shape: a tuple or list of whole numbers and None counts as one leaf.
+
+    Args:
+        func: Function of a shape.
+        structure: A shape, or a structure of shapes.
+
+    Returns:
+        A structure of what `func` gives.
 
     Example:
         >>> map_shape_structure(len, {"x": (None, 3), "y": (2,)})
@@ -170,7 +213,13 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """The same with a tuple for every list.
+    """A structure with a tuple in place of every list.
+
+    Args:
+        structure: Lists, tuples and dicts, in any depth.
+
+    Returns:
+        The structure.
 
     Example:
         >>> lists_to_tuples([1, [2]])
@@ -221,6 +270,10 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
 
 def assert_same_paths(a: Any, b: Any) -> None:
     """Refuses two structures whose leaves are not at the same places, whatever holds them.
+
+    Args:
+        a: A structure.
+        b: Another.
 
     Raises:
         ValueError: If they differ; the message lists the places that only one has.

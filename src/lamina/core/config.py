@@ -33,7 +33,14 @@ def floatx() -> str:
 
 
 def set_floatx(value: str) -> None:
-    """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`."""
+    """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Args:
+        value: Name of the type.
+
+    Raises:
+        ValueError: If it is none of the four.
+    """
     if value not in _FLOAT_TYPES:
         raise ValueError(f"floatx must be one of {', '.join(_FLOAT_TYPES)}; received {value!r}.")
     _settings["floatx"] = value
@@ -45,7 +52,11 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number that keeps logarithms and divisions finite."""
+    """Set the small number that keeps logarithms and divisions finite.
+
+    Args:
+        value: The number, without a unit.
+    """
     _settings["epsilon"] = float(value)
 
 
@@ -55,7 +66,14 @@ def image_data_format() -> str:
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set the default place of the channel axis for layers made from now on."""
+    """Set the default place of the channel axis for layers made from now on.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     _settings["image_data_format"] = standardize_data_format(data_format)
 
 
@@ -83,7 +101,14 @@ def resident_budget() -> int:
 
 
 def set_resident_budget(size: int | None) -> None:
-    """Set how many bytes of training data may stay on the device; None: half of what is free."""
+    """Set how many bytes of training data may stay on the device; None: half of what is free.
+
+    Args:
+        size: Number of bytes, or None.
+
+    Raises:
+        ValueError: If it is negative.
+    """
     if size is not None and size < 0:
         raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
     _settings["resident_budget"] = size
@@ -135,7 +160,11 @@ def max_epochs() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit."""
+    """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit.
+
+    Args:
+        max_epochs: Number of epochs, or None.
+    """
     _set_limit("max_epochs", max_epochs)
 
 
@@ -148,7 +177,11 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit."""
+    """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit.
+
+    Args:
+        max_steps_per_epoch: Number of steps, or None.
+    """
     _set_limit("max_steps_per_epoch", max_steps_per_epoch)
 
 

@@ -25,6 +25,15 @@ _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
 def standardize_dtype(dtype: Any) -> str:
     """The name of a dtype given as a name, a NumPy or JAX dtype, a Python type or None.
 
+    Args:
+        dtype: A name, a NumPy or JAX dtype, a Python type, or None for `floatx()`.
+
+    Returns:
+        The name, e.g. `"float32"`; `"string"` for text.
+
+    Raises:
+        ValueError: If there is no such dtype.
+
     Example:
         >>> standardize_dtype(np.float32), standardize_dtype(None)
         ('float32', 'float32')
@@ -186,6 +195,9 @@ def dtype_policy() -> DTypePolicy:
 
 def set_dtype_policy(policy: "str | DTypePolicy") -> None:
     """Set the policy of layers made from now on.
+
+    Args:
+        policy: A policy or its name, e.g. `"mixed_bfloat16"`.
 
     Raises:
         ValueError: If it is None.

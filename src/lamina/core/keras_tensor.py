@@ -63,6 +63,12 @@ class KerasTensor:
     Arithmetic, comparison and indexing make further ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
     `==` asks whether two are the same object.
 
+    Args:
+        shape: Sizes of the axes, None for one that is not known.
+        dtype: Type of the values.
+        sparse, ragged: Only False: there are no sparse or ragged tensors.
+        name: Name of the tensor; made up if None.
+
     Example:
         >>> KerasTensor((None, 28, 28)).shape
         (None, 28, 28)
@@ -190,6 +196,12 @@ def is_symbolic(*structures: Any) -> bool:
 
 def is_keras_tensor(x: Any) -> bool:
     """Whether something is a symbolic tensor of a functional model, rather than an array.
+
+    Args:
+        x: Anything.
+
+    Returns:
+        True or False.
 
     Example:
         >>> is_keras_tensor(KerasTensor((None, 3))), is_keras_tensor([1.0])

@@ -45,6 +45,8 @@ class Layer(LayerState):
         dtype: Type or policy: `"float32"`, `"mixed_bfloat16"` …
         autocast: Whether float inputs are cast to the compute dtype.
         name: Unique in a model; made from the class's name if None.
+        **kwargs: `input_shape`, `batch_input_shape` and `input_dim` of Keras 2, for the first layer
+            of a Sequential model.
 
     Example:
         >>> class Scale(Layer):

@@ -122,7 +122,14 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name a class or function was registered under, else its own."""
+    """The name a class or function was registered under, else its own.
+
+    Args:
+        obj: A class or function.
+
+    Returns:
+        The name, with its package, e.g. `"my_package>MyLayer"`.
+    """
     return _custom_names.get(obj, getattr(obj, "__name__", str(obj)))
 
 
@@ -189,7 +196,15 @@ def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
 
 
 def serialize(obj: Any) -> Any:
-    """An object as plain JSON-able data, in the layout of Keras 3."""
+    """An object as plain JSON-able data, in the layout of Keras 3.
+
+    Args:
+        obj: A layer, loss, metric or the like, a function, an array, a plain value, or a structure
+            of them.
+
+    Returns:
+        Dicts, lists, text, numbers and None.
+    """
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
     if isinstance(obj, (list, tuple)):

@@ -72,6 +72,16 @@ class Dataset:
 
         Tables and their columns go by position. A row of a table is a vector; `dict(table)` gives
         a dictionary with a number or text for every column.
+
+        Args:
+            tensors: Array, table or column, or a tuple or dict of them, with rows on the first
+                axis.
+
+        Returns:
+            A data set of as many elements as there are rows.
+
+        Raises:
+            ValueError: If the numbers of rows differ.
         """
         tensors = _each(_rows, tensors)
         lengths = {len(array) for array in _leaves(tensors)}
@@ -85,7 +95,18 @@ class Dataset:
 
     @staticmethod
     def from_generator(generator: Callable[[], Iterable], *_: Any, **__: Any) -> "Dataset":
-        """The elements that `generator()` gives; types and shapes need not be declared."""
+        """The elements that `generator()` gives; types and shapes need not be declared.
+
+        Args:
+            generator: Function without arguments that returns something to iterate over; it is
+                called anew for every pass.
+
+        Returns:
+            A data set whose length is not known.
+
+        Raises:
+            TypeError: If it is a generator rather than a function that makes one.
+        """
         if not callable(generator):
             raise TypeError(
                 "from_generator needs a function that makes a generator, so that every epoch can "
@@ -95,13 +116,27 @@ class Dataset:
 
     @staticmethod
     def range(*args: int) -> "Dataset":
-        """Whole numbers, as Python's own `range(stop)` or `range(start, stop, step)` gives them."""
+        """Whole numbers, as Python's own `range(stop)` or `range(start, stop, step)` gives them.
+
+        Args:
+            *args: `stop`; or `start` and `stop`; or `start`, `stop` and `step`.
+
+        Returns:
+            A data set of int64 numbers.
+        """
         numbers = range(*args)
         return Dataset(lambda: map(np.int64, numbers), len(numbers))
 
     @staticmethod
     def zip(*datasets: Any) -> "Dataset":
-        """Elements of several data sets side by side, as tuples; ends with the shortest."""
+        """Elements of several data sets side by side, as tuples; ends with the shortest.
+
+        Args:
+            *datasets: The data sets, or one tuple of them.
+
+        Returns:
+            A data set of tuples.
+        """
         parts = datasets[0] if len(datasets) == 1 else datasets
         lengths = [part._length for part in parts]
         known = None if None in lengths else min(lengths)
@@ -138,7 +173,14 @@ class Dataset:
         return self._then(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
 
     def filter(self, predicate: Callable) -> "Dataset":
-        """Only the elements for which a function says yes."""
+        """Only the elements for which a function says yes.
+
+        Args:
+            predicate: Function of an element; of its parts, if it is a tuple.
+
+        Returns:
+            A data set whose length is not known.
+        """
 
         def keep(element: Any) -> bool:
             return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
@@ -279,7 +321,17 @@ class Dataset:
         return self._then(start, self._length)
 
     def take(self, count: int) -> "Dataset":
-        """The first `count` elements; all of them for -1."""
+        """The first `count` elements; all of them for -1.
+
+        Args:
+            count: Number of elements.
+
+        Returns:
+            A data set.
+
+        Raises:
+            ValueError: If `count` is less than -1.
+        """
         if count == -1:
             return self._then(self._start, self._length)
         count = _at_least("count", count, 0)
@@ -287,13 +339,30 @@ class Dataset:
         return self._then(lambda: itertools.islice(self._start(), count), length)
 
     def skip(self, count: int) -> "Dataset":
-        """All but the first `count` elements."""
+        """All but the first `count` elements.
+
+        Args:
+            count: Number of elements.
+
+        Returns:
+            A data set.
+
+        Raises:
+            ValueError: If `count` is negative.
+        """
         count = _at_least("count", count, 0)
         length = None if self._length is None else max(0, self._length - count)
         return self._then(lambda: itertools.islice(self._start(), count, None), length)
 
     def repeat(self, count: int | None = None) -> "Dataset":
-        """The elements `count` times over; without end for None or -1."""
+        """The elements `count` times over; without end for None or -1.
+
+        Args:
+            count: Number of passes.
+
+        Returns:
+            A data set.
+        """
         times = None if count in (None, -1) else _at_least("count", count, 0)
 
         def start() -> Iterator:
@@ -313,7 +382,14 @@ class Dataset:
         return self._then(start, length)
 
     def concatenate(self, dataset: "Dataset") -> "Dataset":
-        """The elements of this data set, then those of another."""
+        """The elements of this data set, then those of another.
+
+        Args:
+            dataset: The other data set.
+
+        Returns:
+            A data set.
+        """
         lengths = (self._length, dataset._length)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
         joined = self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
@@ -321,7 +397,14 @@ class Dataset:
         return joined
 
     def enumerate(self, start: int = 0) -> "Dataset":
-        """Pairs of a number and an element."""
+        """Pairs of a number and an element.
+
+        Args:
+            start: The first number.
+
+        Returns:
+            A data set of tuples `(number, element)`.
+        """
         return self._then(lambda: enumerate(self._start(), start), self._length)
 
     def cache(self, filename: str = "") -> "Dataset":
@@ -368,7 +451,14 @@ class Dataset:
         return self._then(lambda: ahead(self._start(), count), self._length)
 
     def with_options(self, options: Any) -> "Dataset":
-        """Accepted for scripts' sake; there is nothing to set."""
+        """Accepted for scripts' sake; there is nothing to set.
+
+        Args:
+            options: Anything.
+
+        Returns:
+            This data set.
+        """
         return self
 
     def as_numpy_iterator(self) -> Iterator:

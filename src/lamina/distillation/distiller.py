@@ -159,6 +159,18 @@ class Distiller(Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
+        """The weighted sum of the student's own loss and the distillation losses.
+
+        Args:
+            x: Inputs, as the models take them.
+            y: Targets, in the structure of the student's outputs.
+            y_pred: The student's outputs.
+            sample_weight: Weights of the samples, `(batch,)`, or None.
+            training: Whether the losses are those of training.
+
+        Returns:
+            A scalar.
+        """
         if y_pred is None:
             y_pred = self(x, training=training)
         own = self.student_loss_weight

@@ -77,12 +77,27 @@ __all__ = [
 
 
 def serialize(initializer: Any) -> Any:
-    """An initializer as plain data."""
+    """An initializer as plain data.
+
+    Args:
+        initializer: An initializer.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`."""
+    """The inverse of `serialize`.
+
+    Args:
+        config: Name, config, class or function.
+        custom_objects: From names to classes and functions that are not Lamina's own.
+
+    Returns:
+        The initializer; None for None.
+    """
     with registry.custom_object_scope(custom_objects or {}):
         return get(config)
 
@@ -90,6 +105,15 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 @filter_traceback
 def get(identifier: Any) -> Any:
     """The initializer that a name, config, class, function or array stands for; None for None.
+
+    Args:
+        identifier: Name such as `"he_normal"`, config, class, function, initializer, array or None.
+
+    Returns:
+        The initializer.
+
+    Raises:
+        ValueError: If there is none of that name.
 
     Example:
         >>> type(get("he_normal")).__name__

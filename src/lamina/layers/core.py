@@ -242,10 +242,15 @@ class Embedding(Layer):
 
 
 class Identity(Layer):
-    """Returns its input: a placeholder where a layer is expected.
+    """
+
+    Args:
+        **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
     Output shape: Same as the input.
+
+    Returns its input: a placeholder where a layer is expected.
 
     Example:
         >>> Identity()(np.array([1, 2])).tolist()

@@ -10,6 +10,7 @@ class TorchModuleWrapper(Layer):
 
     Args:
         module, name, output_shape: As in Keras.
+        **kwargs: As in Keras.
 
     Raises:
         NotImplementedError: Always; the message says how to bring the weights over.

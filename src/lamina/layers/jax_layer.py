@@ -162,6 +162,15 @@ class JaxLayer(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "JaxLayer":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; functions and modules are serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A layer with fresh weights.
+        """
         config = dict(config)
         for name in ("call_fn", "init_fn"):
             config[name] = registry.deserialize_function(config[name], custom_objects)
@@ -251,6 +260,15 @@ class FlaxLayer(JaxLayer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "FlaxLayer":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; functions and modules are serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A layer with fresh weights.
+        """
         config = {**config, "module": registry.deserialize(config["module"], custom_objects)}
         if not isinstance(config["method"], str):
             config["method"] = registry.deserialize_function(config["method"], custom_objects)

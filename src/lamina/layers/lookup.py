@@ -10,6 +10,12 @@ from lamina.core.layer import Layer
 def serialize(layer: Layer) -> dict:
     """A layer as plain data: its class and config.
 
+    Args:
+        layer: A layer.
+
+    Returns:
+        A dict of class and config; weights are not in it.
+
     Example:
         >>> from lamina.layers import ReLU
         >>> serialize(ReLU(max_value=6.0))["config"]["max_value"]

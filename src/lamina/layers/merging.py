@@ -22,6 +22,9 @@ class Merge(Layer):
 
     Inputs with fewer axes get axes of size 1 behind the batch axis; sizes of 1 are repeated. A
     step of the output is masked where it is masked in all inputs.
+
+    Args:
+        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
     def __init__(self, **kwargs: Any):
@@ -402,6 +405,13 @@ class Dot(Merge):
 def add(inputs: Any, **kwargs: Any) -> Any:
     """`Add(**kwargs)(inputs)`.
 
+    Args:
+        inputs: A list of arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+
     Example:
         >>> add([jnp.array([[1.0]]), jnp.array([[2.0]])]).tolist()
         [[3.0]]
@@ -410,37 +420,95 @@ def add(inputs: Any, **kwargs: Any) -> Any:
 
 
 def subtract(inputs: Any, **kwargs: Any) -> Any:
-    """`Subtract(**kwargs)(inputs)`."""
+    """`Subtract(**kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of two arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Subtract(**kwargs)(inputs)
 
 
 def multiply(inputs: Any, **kwargs: Any) -> Any:
-    """`Multiply(**kwargs)(inputs)`."""
+    """`Multiply(**kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Multiply(**kwargs)(inputs)
 
 
 def average(inputs: Any, **kwargs: Any) -> Any:
-    """`Average(**kwargs)(inputs)`."""
+    """`Average(**kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Average(**kwargs)(inputs)
 
 
 def maximum(inputs: Any, **kwargs: Any) -> Any:
-    """`Maximum(**kwargs)(inputs)`."""
+    """`Maximum(**kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Any, **kwargs: Any) -> Any:
-    """`Minimum(**kwargs)(inputs)`."""
+    """`Minimum(**kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of arrays whose shapes broadcast against each other.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """`Concatenate(axis, **kwargs)(inputs)`."""
+    """`Concatenate(axis, **kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of arrays that differ in size on that axis alone.
+        axis: The axis along which they are put together.
+        **kwargs: `name`, `dtype`; see `Layer`.
+
+    Returns:
+        One array.
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
-    """`Dot(axes, **kwargs)(inputs)`."""
+    """`Dot(axes, **kwargs)(inputs)`.
+
+    Args:
+        inputs: A list of two arrays, `(batch, ...)`.
+        axes: The axis that is summed over, or one for each array.
+        **kwargs: `normalize`; `name`, `dtype`; see `Dot`.
+
+    Returns:
+        One array.
+    """
     return Dot(axes=axes, **kwargs)(inputs)
 
 

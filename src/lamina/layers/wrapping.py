@@ -48,6 +48,15 @@ class Wrapper(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Wrapper":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; the inner layer is serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A layer with fresh weights.
+        """
         layer = registry.deserialize(config["layer"], custom_objects)
         return super().from_config({**config, "layer": layer})  # type: ignore[return-value]
 

@@ -32,6 +32,16 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
 def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """The square of each term of `hinge`, mean over the last axis.
 
+    Args:
+        y_true: Targets -1 or 1, or 0 or 1, `(batch, ..., outputs)`.
+        y_pred: Predictions, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
     Example:
         >>> squared_hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
         [0.25, 0.0]

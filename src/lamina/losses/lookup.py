@@ -119,6 +119,12 @@ def get(identifier: Any) -> Any:
 def serialize(loss: Any) -> Any:
     """A loss as plain data: the name of a function, or class and config of a `Loss`.
 
+    Args:
+        loss: A `Loss` or a function.
+
+    Returns:
+        A name, or a dict of class and config.
+
     Example:
         >>> serialize(regression.Huber())["class_name"]
         'Huber'

@@ -41,7 +41,17 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
 def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean of absolute differences, in the units of the targets.
 
-    `mean(|y_true - y_pred|)` over the last axis. Arguments as for `mean_squared_error`.
+    `mean(|y_true - y_pred|)` over the last axis.
+
+    Args:
+        y_true: Targets, `(batch, ..., outputs)`.
+        y_pred: Predictions, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Example:
         >>> mean_absolute_error([[0.0, 2.0]], [[1.0, 4.0]]).tolist()
@@ -54,8 +64,18 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean of absolute differences in percent of the targets.
 
-    `100 · mean(|y_true - y_pred| / |y_true|)` over the last axis; targets nearer to 0 than
-    epsilon count as epsilon. Arguments as for `mean_squared_error`.
+    `100 · mean(|y_true - y_pred| / |y_true|)` over the last axis; targets nearer to 0 than epsilon
+    count as epsilon.
+
+    Args:
+        y_true: Targets, `(batch, ..., outputs)`.
+        y_pred: Predictions, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`, in percent.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Example:
         >>> mean_absolute_percentage_error([[4.0, 2.0]], [[5.0, 3.0]]).tolist()
@@ -69,8 +89,18 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean squared difference of logarithms: errors are seen as ratios.
 
-    `mean((log(y_true + 1) - log(y_pred + 1))²)` over the last axis; what is below epsilon counts
-    as epsilon. Arguments as for `mean_squared_error`.
+    `mean((log(y_true + 1) - log(y_pred + 1))²)` over the last axis; what is below epsilon counts as
+    epsilon.
+
+    Args:
+        y_true: Targets, 0 or more, `(batch, ..., outputs)`.
+        y_pred: Predictions, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Example:
         >>> round(float(mean_squared_logarithmic_error([[0.0]], [[1.0]])[0]), 4)
@@ -108,7 +138,17 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
     """Logarithm of the hyperbolic cosine of the error: `e²/2` near 0, `|e| - log 2` far away.
 
-    Mean over the last axis. Arguments as for `mean_squared_error`.
+    Mean over the last axis.
+
+    Args:
+        y_true: Targets, `(batch, ..., outputs)`.
+        y_pred: Predictions, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Example:
         >>> round(float(log_cosh([[0.0]], [[1.0]])[0]), 4)
@@ -141,8 +181,18 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 def poisson(y_true: Any, y_pred: Any) -> jax.Array:
     """Negative log-likelihood of counts whose expected values are predicted.
 
-    `mean(y_pred - y_true · log(y_pred + epsilon))` over the last axis; the term that depends on
-    the targets alone is left out. Arguments as for `mean_squared_error`.
+    `mean(y_pred - y_true · log(y_pred + epsilon))` over the last axis; the term that depends on the
+    targets alone is left out.
+
+    Args:
+        y_true: Counts, `(batch, ..., outputs)`.
+        y_pred: Predicted expected values, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`, in nats.
+
+    Raises:
+        ValueError: If the shapes do not fit.
 
     Example:
         >>> poisson([[2.0]], [[1.0]]).tolist()

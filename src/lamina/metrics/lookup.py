@@ -139,6 +139,12 @@ def get(identifier: Any) -> Any:
 def serialize(metric: Any) -> Any:
     """A metric as plain data: class and config, or the name of a function.
 
+    Args:
+        metric: A `Metric` or a function.
+
+    Returns:
+        A dict of class and config, or a name.
+
     Example:
         >>> serialize(regression.MeanSquaredError())["config"]
         {'name': 'mean_squared_error', 'dtype': 'float32'}

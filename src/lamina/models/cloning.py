@@ -37,6 +37,10 @@ def clone_model(
         clone_function: Makes the copy of each layer; by default from its config.
         call_function: `(layer, *args, **kwargs)`; called instead of the layer.
         recursive: Also apply `clone_function` inside nested models.
+        **kwargs: None may be given.
+
+    Raises:
+        TypeError: If there is an argument that it does not have.
 
     Example:
         >>> from lamina.layers import Dense, Input

@@ -41,6 +41,7 @@ class Model(Trainer):
     graph of layers, and a subclass with its own `__init__` and `call`.
 
     Args:
+        **kwargs: `trainable`, `dtype`; see `Layer`.
         inputs: Symbolic tensor(s) made by `Input`, alone or in a list, tuple or dict.
         outputs: What the layers made of them.
         name: Of the model.
@@ -482,7 +483,15 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
 
 
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
-    """A model with fresh weights from what `to_json` gave."""
+    """A model with fresh weights from what `to_json` gave.
+
+    Args:
+        json_string: The JSON text.
+        custom_objects: From names to classes and functions that are not Lamina's own.
+
+    Returns:
+        The model, not compiled.
+    """
     return registry.deserialize(json.loads(json_string), custom_objects)
 
 

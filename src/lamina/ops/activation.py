@@ -21,6 +21,12 @@ op = operations("nn")
 def relu(x: ArrayLike) -> Array:
     """`max(x, 0)`.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> relu(jnp.array([-1.0, 2.0])).tolist()
         [0.0, 2.0]
@@ -31,6 +37,12 @@ def relu(x: ArrayLike) -> Array:
 @op("x")
 def relu6(x: ArrayLike) -> Array:
     """`min(max(x, 0), 6)`.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> relu6(jnp.array([-1.0, 2.0, 8.0])).tolist()
@@ -43,6 +55,13 @@ def relu6(x: ArrayLike) -> Array:
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
     """`x` where it is positive, `negative_slope * x` elsewhere.
 
+    Args:
+        x: Array of any shape.
+        negative_slope: Slope for negative values.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> leaky_relu(jnp.array([-1.0, 2.0]), negative_slope=0.5).tolist()
         [-0.5, 2.0]
@@ -53,6 +72,13 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2) -> Array:
 @op("x")
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere.
+
+    Args:
+        x: Array of any shape.
+        alpha: What large negative values come near to, negated.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Clevert et al., 2015, "Fast and Accurate Deep Network Learning by Exponential Linear
     Units", arXiv:1511.07289.
@@ -68,6 +94,13 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
 def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """`max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))`: an ELU with a continuous slope.
 
+    Args:
+        x: Array of any shape.
+        alpha: What large negative values come near to, negated.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Source: Barron, 2017, "Continuously Differentiable Exponential Linear Units", arXiv:1704.07483.
 
     Example:
@@ -80,6 +113,12 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 @op("x")
 def selu(x: ArrayLike) -> Array:
     """A scaled ELU that keeps mean 0 and variance 1 through deep networks.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Klambauer et al., 2017, "Self-Normalizing Neural Networks", arXiv:1706.02515.
 
@@ -111,6 +150,12 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 def silu(x: ArrayLike) -> Array:
     """`x * sigmoid(x)`, also called swish.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Source: Ramachandran et al., 2017, "Searching for Activation Functions", arXiv:1710.05941.
 
     Example:
@@ -126,6 +171,13 @@ swish = silu
 @op("x")
 def glu(x: ArrayLike, axis: int = -1) -> Array:
     """The first half of the values along an axis, each times the sigmoid of its partner.
+
+    Args:
+        x: Array with an even size along the axis.
+        axis: The axis that is halved.
+
+    Returns:
+        Array of half that size.
 
     Source: Dauphin et al., 2016, "Language Modeling with Gated Convolutional Networks",
     arXiv:1612.08083.
@@ -144,6 +196,12 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
 def sigmoid(x: ArrayLike) -> Array:
     """`1 / (1 + exp(-x))`: any number to a probability.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> float(sigmoid(jnp.array(0.0)))
         0.5
@@ -154,6 +212,12 @@ def sigmoid(x: ArrayLike) -> Array:
 @op("x")
 def hard_sigmoid(x: ArrayLike) -> Array:
     """`relu6(x + 3) / 6`: a sigmoid of three straight lines.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Example:
         >>> hard_sigmoid(jnp.array([-3.0, 0.0, 3.0])).tolist()
@@ -166,6 +230,12 @@ def hard_sigmoid(x: ArrayLike) -> Array:
 def sparse_sigmoid(x: ArrayLike) -> Array:
     """`(x + 1) / 2`, cut off at 0 and 1.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> sparse_sigmoid(jnp.array([-2.0, 0.0, 2.0])).tolist()
         [0.0, 0.5, 1.0]
@@ -177,6 +247,12 @@ def sparse_sigmoid(x: ArrayLike) -> Array:
 def log_sigmoid(x: ArrayLike) -> Array:
     """`log(sigmoid(x))`, without overflow.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> float(log_sigmoid(jnp.array(-1000.0)))
         -1000.0
@@ -187,6 +263,12 @@ def log_sigmoid(x: ArrayLike) -> Array:
 @op("x")
 def hard_silu(x: ArrayLike) -> Array:
     """`x * hard_sigmoid(x)`, also called hard swish.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Howard et al., 2019, "Searching for MobileNetV3", arXiv:1905.02244.
 
@@ -204,6 +286,12 @@ hard_swish = hard_silu
 def softplus(x: ArrayLike) -> Array:
     """`log(1 + exp(x))`, without overflow: a smooth ReLU.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> round(float(softplus(jnp.array(0.0))), 4)
         0.6931
@@ -215,6 +303,12 @@ def softplus(x: ArrayLike) -> Array:
 def sparse_plus(x: ArrayLike) -> Array:
     """0 up to -1, `(x + 1)² / 4` up to 1, `x` beyond.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> sparse_plus(jnp.array([-1.0, 0.0, 2.0])).tolist()
         [0.0, 0.25, 2.0]
@@ -225,6 +319,13 @@ def sparse_plus(x: ArrayLike) -> Array:
 @op("x")
 def squareplus(x: ArrayLike, b: float = 4) -> Array:
     """`(x + sqrt(x² + b)) / 2`: a smooth ReLU without exponentials.
+
+    Args:
+        x: Array of any shape.
+        b: How smooth the corner is; 0 makes it a ReLU.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Barron, 2021, "Squareplus", arXiv:2112.11687.
 
@@ -239,6 +340,12 @@ def squareplus(x: ArrayLike, b: float = 4) -> Array:
 def softsign(x: ArrayLike) -> Array:
     """`x / (1 + |x|)`.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> softsign(jnp.array([-1.0, 1.0])).tolist()
         [-0.5, 0.5]
@@ -249,6 +356,13 @@ def softsign(x: ArrayLike) -> Array:
 @op("x")
 def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     """Moves values towards zero by `threshold`; smaller ones become zero.
+
+    Args:
+        x: Array of any shape.
+        threshold: Distance from zero, 0 or more.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Example:
         >>> soft_shrink(jnp.array([-1.0, 0.2, 1.0])).tolist()
@@ -262,6 +376,13 @@ def soft_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
     """Keeps values further than `threshold` from zero; others become zero.
 
+    Args:
+        x: Array of any shape.
+        threshold: Distance from zero, 0 or more.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> hard_shrink(jnp.array([-1.0, 0.2, 1.0])).tolist()
         [-1.0, 0.0, 1.0]
@@ -273,6 +394,12 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> Array:
 @op("x")
 def tanh_shrink(x: ArrayLike) -> Array:
     """`x - tanh(x)`.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Example:
         >>> float(tanh_shrink(jnp.array(0.0)))
@@ -286,6 +413,12 @@ def tanh_shrink(x: ArrayLike) -> Array:
 def hard_tanh(x: ArrayLike) -> Array:
     """`x`, cut off at -1 and 1.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> hard_tanh(jnp.array([-2.0, 0.5, 2.0])).tolist()
         [-1.0, 0.5, 1.0]
@@ -296,6 +429,14 @@ def hard_tanh(x: ArrayLike) -> Array:
 @op("x")
 def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
     """`x` where it is above `threshold`, `default_value` elsewhere.
+
+    Args:
+        x: Array of any shape.
+        threshold: The limit.
+        default_value: What takes the place of values at or below the limit.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> threshold(jnp.array([-1.0, 2.0]), threshold=0.0, default_value=9.0).tolist()
@@ -308,6 +449,13 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
 @op("x")
 def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """`exp(x) / sum(exp(x))` along one or several axes: any numbers to probabilities.
+
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes along which the probabilities add up to 1.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Example:
         >>> softmax(jnp.array([0.0, 0.0])).tolist()
@@ -330,6 +478,13 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """`log(softmax(x))`, without overflow.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes along which the probabilities add up to 1.
+
+    Returns:
+        Array of the same shape, of floats.
+
     Example:
         >>> log_softmax(jnp.array([0.0, -1000.0])).tolist()
         [0.0, -1000.0]
@@ -340,6 +495,13 @@ def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 @op("x")
 def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
     """The nearest point to `x` whose values are probabilities: many of them exactly 0.
+
+    Args:
+        x: Array of any shape.
+        axis: Axis along which the probabilities add up to 1.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Source: Martins and Astudillo, 2016, "From Softmax to Sparsemax", arXiv:1602.02068.
 

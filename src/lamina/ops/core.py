@@ -67,6 +67,12 @@ def convert_to_tensor(
 def convert_to_numpy(x: ArrayLike) -> np.ndarray:
     """The values as a NumPy array, a copy.
 
+    Args:
+        x: Array, Variable or nested list of numbers.
+
+    Returns:
+        NumPy array of the same shape.
+
     Example:
         >>> convert_to_numpy(jnp.arange(2))
         array([0, 1], dtype=int32)
@@ -76,6 +82,12 @@ def convert_to_numpy(x: ArrayLike) -> np.ndarray:
 
 def is_tensor(x: Any) -> bool:
     """True for an array on a device; False for NumPy arrays, Variables and symbolic tensors.
+
+    Args:
+        x: Anything.
+
+    Returns:
+        True or False.
 
     Example:
         >>> is_tensor(jnp.ones(2)), is_tensor(np.ones(2))
@@ -87,6 +99,12 @@ def is_tensor(x: Any) -> bool:
 def shape(x: Any) -> tuple[int | None, ...]:
     """The sizes of the axes; None for those of a symbolic tensor that are not known.
 
+    Args:
+        x: Array, symbolic tensor or nested list of numbers.
+
+    Returns:
+        A tuple with one entry for each axis.
+
     Example:
         >>> shape(jnp.ones((2, 3)))
         (2, 3)
@@ -97,6 +115,12 @@ def shape(x: Any) -> tuple[int | None, ...]:
 def dtype(x: Any) -> str:
     """The name of the type of the values.
 
+    Args:
+        x: Array, Variable, symbolic tensor or numbers.
+
+    Returns:
+        The name, e.g. `"float32"`.
+
     Example:
         >>> dtype(jnp.ones(2))
         'float32'
@@ -106,7 +130,14 @@ def dtype(x: Any) -> str:
 
 @op("x")
 def cast(x: ArrayLike, dtype: Any) -> Array:
-    """The same values as another type; floats lose their fraction when they become whole.
+    """Values as another type; floats lose their fraction when they become whole.
+
+    Args:
+        x: Array of any shape.
+        dtype: The type, e.g. `"int32"`.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> cast([1.7, -1.7], "int32").tolist()
@@ -117,7 +148,14 @@ def cast(x: ArrayLike, dtype: Any) -> Array:
 
 @op("x")
 def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
-    """The same as another type; what does not fit becomes the smallest or largest number.
+    """Values as another type; what does not fit becomes the smallest or largest number.
+
+    Args:
+        x: Array of any shape.
+        dtype: The type, e.g. `"uint8"`.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> saturate_cast([-1.0, 3.0, 300.0], "uint8").tolist()
@@ -146,7 +184,13 @@ def _limits(dtype: Any) -> tuple[float, float]:
 
 @op("variable")
 def stop_gradient(variable: Any) -> Any:
-    """The same values, through which no gradient passes.
+    """Values through which no gradient passes.
+
+    Args:
+        variable: Array of any shape.
+
+    Returns:
+        Array of the same shape and values.
 
     Example:
         >>> float(jax.grad(lambda x: x * stop_gradient(x))(3.0))
@@ -387,6 +431,15 @@ def while_loop(
 def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     """`x = body_fun(i, x)` for every `i` from `lower` to `upper - 1`.
 
+    Args:
+        lower: The first `i`.
+        upper: One more than the last `i`.
+        body_fun: Function of `i` and `x`, which returns something of the shape and type of `x`.
+        init_val: The first `x`, an array or a structure of arrays.
+
+    Returns:
+        The last `x`.
+
     Example:
         >>> int(fori_loop(0, 4, lambda i, total: total + i, 0))
         6
@@ -454,6 +507,13 @@ def _map_spec(f: Callable, xs: Any) -> Any:
 def map(f: Callable, xs: Any) -> Any:
     """A function of every row of `xs`, one after the other. See `vectorized_map`.
 
+    Args:
+        f: Function of one row, an array or a structure of arrays.
+        xs: Array `(rows, ...)`, or a structure of such arrays.
+
+    Returns:
+        What `f` gives, stacked along a new first axis.
+
     Example:
         >>> map(lambda x: x * x, jnp.arange(3)).tolist()
         [0, 1, 4]
@@ -464,6 +524,13 @@ def map(f: Callable, xs: Any) -> Any:
 @op("elements")
 def vectorized_map(function: Callable, elements: Any) -> Any:
     """A function of every row of `elements`, all at once.
+
+    Args:
+        function: Function of one row, an array or a structure of arrays.
+        elements: Array `(rows, ...)`, or a structure of such arrays.
+
+    Returns:
+        What the function gives, stacked along a new first axis.
 
     Example:
         >>> vectorized_map(lambda row: row.sum(), jnp.ones((2, 3))).tolist()

@@ -10,7 +10,7 @@ read by either; the arguments named in `op(...)` are its tensors, the others its
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from lamina.core import registry
@@ -64,13 +64,13 @@ class operations:
         self,
         function: Callable,
         name: str,
-        summary: str,
+        docstring: str,
         *tensors: str,
         class_name: str | None,
         spec: Callable | None = None,
     ) -> Callable[..., Any]:
         decorate = self(*tensors, class_name=class_name, spec=spec)
-        return decorate(named(function, name, summary))
+        return decorate(named(function, name, docstring))
 
     def unary(
         self,
@@ -79,13 +79,15 @@ class operations:
         summary: str,
         convert: Callable = as_array,
         class_name: str | None = None,
+        returns: str = "Array of the same shape.",
     ) -> Callable[[ArrayLike], Array]:
         """`f(x)`, value by value; `convert=floats` where whole numbers must become floats."""
 
         def function(x: ArrayLike) -> Array:
             return compute(convert(x))
 
-        return self._named(function, name, summary, "x", class_name=class_name)
+        docstring = described(summary, {"x": "Array of any shape."}, returns)
+        return self._named(function, name, docstring, "x", class_name=class_name)
 
     def binary(
         self,
@@ -95,17 +97,22 @@ class operations:
         convert: Callable = as_pair,
         class_name: str | None = None,
         broadcast: bool = True,
+        returns: str = "Array of the shape that both broadcast to.",
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
         """`f(x1, x2)`, value by value; shapes are broadcast against each other if `broadcast`.
 
-        `convert=floats_together` where whole numbers must become floats.
+        `convert=floats_together` where whole numbers must become floats; `returns` describes the
+        result where it is not the arguments' shape.
         """
 
         def function(x1: ArrayLike, x2: ArrayLike) -> Array:
             return compute(*convert(x1, x2))
 
         spec = elementwise(function) if broadcast else None
-        return self._named(function, name, summary, "x1", "x2", class_name=class_name, spec=spec)
+        fits = ", whose shape broadcasts against that of `x1`" if broadcast else ""
+        arguments = {"x1": "Array or number.", "x2": f"Array or number{fits}."}
+        docstring = described(summary, arguments, returns)
+        return self._named(function, name, docstring, "x1", "x2", class_name=class_name, spec=spec)
 
     def bitwise(
         self, name: str, compute: Callable, summary: str
@@ -116,17 +123,50 @@ class operations:
             return compute(*whole_numbers(name, x, y))
 
         spec = of_whole_numbers(function)
-        return self._named(function, name, summary, "x", "y", class_name=None, spec=spec)
+        arguments = {
+            "x": "Whole numbers or truth values.",
+            "y": "The same, of a shape that broadcasts against that of `x`.",
+        }
+        docstring = described(summary, arguments, "Array of the shape that both broadcast to.")
+        return self._named(function, name, docstring, "x", "y", class_name=None, spec=spec)
 
     def reduction(
-        self, name: str, compute: Callable, summary: str, convert: Callable = as_array
+        self,
+        name: str,
+        compute: Callable,
+        summary: str,
+        convert: Callable = as_array,
+        axis: str = "Axis or axes to go over; None for all.",
     ) -> Callable[..., Array]:
-        """`f(x, axis=None, keepdims=False)`: over one axis, several, or all for None."""
+        """`f(x, axis=None, keepdims=False)`: over one axis, several, or all for None.
+
+        `axis` describes that argument, where it is one axis alone.
+        """
 
         def function(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
             return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
-        return self._named(function, name, summary, "x", class_name=None)
+        keeps = "Whether what was gone over stays, as an axis of size 1."
+        arguments = {"x": "Array of any shape.", "axis": axis, "keepdims": keeps}
+        docstring = described(summary, arguments, "Array without that axis, or those axes.")
+        return self._named(function, name, docstring, "x", class_name=None)
+
+
+def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
+    """The docstring of a function that is made from parts, like many others.
+
+    Example:
+        >>> print(described("Twice `x`.", {"x": "A number."}, "A number."))
+        Twice `x`.
+        <BLANKLINE>
+        Args:
+            x: A number.
+        <BLANKLINE>
+        Returns:
+            A number.
+    """
+    entries = "\n".join(f"    {name}: {text}" for name, text in arguments.items())
+    return f"{summary}\n\nArgs:\n{entries}\n\nReturns:\n    {returns}"
 
 
 def named(function: F, name: str, docstring: str) -> F:

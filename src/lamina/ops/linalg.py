@@ -89,6 +89,15 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
 def det(x: ArrayLike) -> Array:
     """The determinant of square matrices.
 
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Array `(...)`.
+
+    Raises:
+        ValueError: If the last two sizes differ.
+
     Example:
         >>> float(det([[2.0, 0.0], [0.0, 3.0]]))
         6.0
@@ -99,6 +108,15 @@ def det(x: ArrayLike) -> Array:
 @op("x", spec=with_sizes("inv", -2, -1))
 def inv(x: ArrayLike) -> Array:
     """The inverse of square matrices.
+
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Array `(..., n, n)`.
+
+    Raises:
+        ValueError: If the last two sizes differ.
 
     Example:
         >>> inv([[2.0, 0.0], [0.0, 4.0]]).tolist()
@@ -113,6 +131,15 @@ def eig(x: ArrayLike) -> tuple[Array, Array]:
 
     JAX computes them on CPUs only.
 
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Eigenvalues `(..., n)` and eigenvectors `(..., n, n)`.
+
+    Raises:
+        ValueError: If the last two sizes differ.
+
     Example:
         >>> values, vectors = eig([[2.0, 0.0], [0.0, 3.0]])
         >>> values.real.tolist()
@@ -126,6 +153,15 @@ def eig(x: ArrayLike) -> tuple[Array, Array]:
 def eigh(x: ArrayLike) -> tuple[Array, Array]:
     """Eigenvalues in rising order, and eigenvectors as columns, of symmetric matrices.
 
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Eigenvalues `(..., n)` and eigenvectors `(..., n, n)`.
+
+    Raises:
+        ValueError: If the last two sizes differ.
+
     Example:
         >>> values, vectors = eigh([[3.0, 0.0], [0.0, 2.0]])
         >>> values.tolist()
@@ -137,6 +173,12 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
 @op("x")
 def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
     """Lower and upper triangle in one matrix, and the rows that were exchanged.
+
+    Args:
+        x: Array `(..., m, n)`.
+
+    Returns:
+        Array `(..., m, n)`, and the rows, `(..., min(m, n))`.
 
     Example:
         >>> factors, rows = lu_factor([[2.0, 1.0], [4.0, 4.0]])

@@ -69,13 +69,13 @@ def _segment(name: str, compute: Callable, summary: str) -> Callable[..., Array]
     docstring = f"""{summary}
 
     Args:
-        data: `(values, …)`.
+        data: Array `(values, ...)`.
         segment_ids: For every row the number of its segment, `(values,)`.
         num_segments: How many there are; one more than the largest id for None.
         sorted: Whether the ids are in rising order, which may be quicker.
 
     Returns:
-        `(num_segments, …)`.
+        Array `(num_segments, ...)`.
     """
     return op("data", "segment_ids", spec=spec)(named(function, name, docstring))
 
@@ -144,6 +144,14 @@ erfinv = op.unary("erfinv", jax.scipy.special.erfinv, "The inverse of `erf`.", f
 def logsumexp(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
     """`log(sum(exp(x)))` over axes, without overflow.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes to go over; None for all.
+        keepdims: Whether these axes stay, of size 1.
+
+    Returns:
+        Array without these axes.
+
     Example:
         >>> round(float(logsumexp([1000.0, 1000.0])), 2)
         1000.69
@@ -154,6 +162,12 @@ def logsumexp(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
 @op("x")
 def logdet(x: ArrayLike) -> Array:
     """The logarithm of the magnitude of the determinant of square matrices.
+
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Array `(...)`.
 
     Example:
         >>> float(logdet([[1.0, 0.0], [0.0, 1.0]]))
@@ -193,6 +207,12 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
 def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The Fourier transform along the last axis, of and to (real, imaginary).
 
+    Args:
+        x: Real and imaginary part, arrays `(..., n)`.
+
+    Returns:
+        Real and imaginary part, arrays `(..., n)`.
+
     Example:
         >>> real, imaginary = fft((jnp.array([1.0, 1.0]), jnp.array([0.0, 0.0])))
         >>> real.tolist()
@@ -203,13 +223,27 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
 
 @op("x", class_name="FFT2", spec=with_sizes("fft2", -2, -1))
 def fft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
-    """The Fourier transform over the last two axes, of and to (real, imaginary)."""
+    """The Fourier transform over the last two axes, of and to (real, imaginary).
+
+    Args:
+        x: Real and imaginary part, arrays `(..., m, n)`.
+
+    Returns:
+        Real and imaginary part, arrays `(..., m, n)`.
+    """
     return _pair(jnp.fft.fft2(_complex("fft2", x)))
 
 
 @op("x", class_name="IFFT2", spec=with_sizes("ifft2", -2, -1))
 def ifft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
-    """The inverse of `fft2`."""
+    """The inverse of `fft2`.
+
+    Args:
+        x: Real and imaginary part, arrays `(..., m, n)`.
+
+    Returns:
+        Real and imaginary part, arrays `(..., m, n)`.
+    """
     return _pair(jnp.fft.ifft2(_complex("ifft2", x)))
 
 
@@ -236,6 +270,13 @@ def rfft(x: ArrayLike, fft_length: int | None = None) -> tuple[Array, Array]:
 def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Array:
     """The inverse of `rfft`.
 
+    Args:
+        x: Real and imaginary part, arrays `(..., frequencies)`.
+        fft_length: Size of the result's last axis; `2 * (frequencies - 1)` for None.
+
+    Returns:
+        Array `(..., fft_length)`.
+
     Example:
         >>> irfft(rfft([1.0, 2.0, 3.0, 2.0])).tolist()
         [1.0, 2.0, 3.0, 2.0]
@@ -246,6 +287,15 @@ def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Arra
 @op("x")
 def view_as_complex(x: ArrayLike) -> Array:
     """Complex numbers out of pairs, `(…, 2)` to `(…)`.
+
+    Args:
+        x: Array `(..., 2)`: real and imaginary parts.
+
+    Returns:
+        Array `(...)` of complex numbers.
+
+    Raises:
+        ValueError: If the last axis has another size.
 
     Example:
         >>> view_as_complex([[1.0, 2.0]]).tolist()
@@ -260,6 +310,12 @@ def view_as_complex(x: ArrayLike) -> Array:
 @op("x")
 def view_as_real(x: ArrayLike) -> Array:
     """Pairs (real part, imaginary part), `(…)` to `(…, 2)`.
+
+    Args:
+        x: Array `(...)` of complex numbers.
+
+    Returns:
+        Array `(..., 2)` of floats.
 
     Example:
         >>> view_as_real([1 + 2j]).tolist()
@@ -292,6 +348,13 @@ nn_op = operations("nn")
 @nn_op("abs_", "angle")
 def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
     """Complex numbers out of magnitude and angle (radians).
+
+    Args:
+        abs_: Magnitudes, an array of any shape.
+        angle: Angles in radians, of a shape that broadcasts against it.
+
+    Returns:
+        Array of complex numbers.
 
     Example:
         >>> polar([2.0], [0.0]).tolist()

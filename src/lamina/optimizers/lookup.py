@@ -75,12 +75,29 @@ def get(identifier: Any) -> Optimizer | None:
 
 
 def serialize(optimizer: Optimizer) -> dict:
-    """An optimizer's settings, not its state, as plain JSON-able data."""
+    """An optimizer's settings, not its state, as plain JSON-able data.
+
+    Args:
+        optimizer: An optimizer.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(optimizer)
 
 
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optimizer:
     """The optimizer that `serialize` described.
+
+    Args:
+        config: What `serialize` gave.
+        custom_objects: From names to classes and functions that are not Lamina's own.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: If there is none of that name.
 
     Example:
         >>> deserialize({"class_name": "SGD", "config": {"learning_rate": 0.5}}).get_config()[

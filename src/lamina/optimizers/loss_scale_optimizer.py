@@ -34,6 +34,7 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: First scale. Too large is soon halved; too small takes long to grow.
         dynamic_growth_steps: Steps without overflow after which the scale doubles.
         name: Part of the names of its variables.
+        **kwargs: None may be given; the others belong to `inner_optimizer`.
 
     Raises:
         TypeError: If `inner_optimizer` is no optimizer, or an argument belongs to it instead.

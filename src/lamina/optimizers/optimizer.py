@@ -60,6 +60,7 @@ class Optimizer:
         gradient_accumulation_steps: Change the weights only every so many steps, with the mean
             gradient since the last change. Schedules and moving averages count every step.
         name: Part of the names of its variables.
+        **unknown: None may be given; it is there for an error that names the nearest argument.
 
     Raises:
         TypeError: If an argument is unknown; the message names the nearest one.

@@ -414,12 +414,26 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
-    """A schedule as plain JSON-able data."""
+    """A schedule as plain JSON-able data.
+
+    Args:
+        learning_rate_schedule: A schedule.
+
+    Returns:
+        A dict of class and config.
+    """
     return registry.serialize(learning_rate_schedule)
 
 
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     """The schedule that `serialize` described.
+
+    Args:
+        config: What `serialize` gave.
+        custom_objects: From names to classes that are not Lamina's own.
+
+    Returns:
+        The schedule.
 
     Example:
         >>> deserialize({"class_name": "CosineDecay", "config": {

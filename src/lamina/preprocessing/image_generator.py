@@ -161,7 +161,24 @@ class ImageDataGenerator:
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Batches of pictures that lie in an array; see `NumpyArrayIterator`."""
+        """Batches of pictures that lie in an array; see `NumpyArrayIterator`.
+
+        Args:
+            x: Pictures `(samples, height, width, channels)`, or a tuple of them and further arrays.
+            y: Targets, `(samples, ...)`, or None.
+            batch_size: Pictures in a batch.
+            shuffle: Whether their order is drawn anew for every pass.
+            sample_weight: Weights, `(samples,)`, or None.
+            seed: Seed of the order and the transforms, or None.
+            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_prefix: What their names begin with.
+            save_format: Their format, e.g. `"png"`.
+            ignore_class_split: Whether training and validation part may have different classes.
+            subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
+
+        Returns:
+            An iterator without end over batches.
+        """
         return NumpyArrayIterator(
             x, y, self, batch_size, shuffle, sample_weight, seed, self.data_format, save_to_dir,
             save_prefix, save_format, subset, ignore_class_split, self.dtype,
@@ -185,7 +202,28 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
     ) -> DirectoryIterator:
-        """Batches of pictures from a folder with a folder for each class."""
+        """Batches of pictures from a folder with a folder for each class.
+
+        Args:
+            directory: The folder.
+            target_size: Height and width that every picture gets, in pixels.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            classes: Names of the folders, in the order of their numbers; all, sorted, for None.
+            class_mode: What targets are; see `DirectoryIterator`.
+            batch_size: Pictures in a batch.
+            shuffle: Whether their order is drawn anew for every pass.
+            seed: Seed of the order and the transforms, or None.
+            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_prefix: What their names begin with.
+            save_format: Their format, e.g. `"png"`.
+            follow_links: Whether links to folders are followed.
+            subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
+            interpolation: How pictures are resized, e.g. `"nearest"`.
+            keep_aspect_ratio: Whether they are cropped rather than squeezed.
+
+        Returns:
+            An iterator without end over batches.
+        """
         return DirectoryIterator(
             directory, self, target_size, color_mode, classes, class_mode, batch_size, shuffle,
             seed, self.data_format, save_to_dir, save_prefix, save_format, follow_links, subset,
@@ -214,7 +252,35 @@ class ImageDataGenerator:
         validate_filenames: bool = True,
         **kwargs: Any,
     ) -> DataFrameIterator:
-        """Batches of pictures whose names and targets are columns of a table."""
+        """Batches of pictures whose names and targets are columns of a table.
+
+        Args:
+            dataframe: A pandas DataFrame.
+            directory: Folder that the names begin in; None if they are whole paths.
+            x_col: Column of the names.
+            y_col: Column, or list of columns, of the targets.
+            weight_col: Column of sample weights, or None.
+            target_size: Height and width that every picture gets, in pixels.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            classes: Names of the classes, in the order of their numbers; all, sorted, for None.
+            class_mode: What targets are; see `DataFrameIterator`.
+            batch_size: Pictures in a batch.
+            shuffle: Whether their order is drawn anew for every pass.
+            seed: Seed of the order and the transforms, or None.
+            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_prefix: What their names begin with.
+            save_format: Their format, e.g. `"png"`.
+            subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
+            interpolation: How pictures are resized, e.g. `"nearest"`.
+            validate_filenames: Whether names without a picture are left out.
+            **kwargs: `has_ext`, `sort` and `drop_duplicates` of Keras 2, without effect.
+
+        Returns:
+            An iterator without end over batches.
+
+        Raises:
+            TypeError: If there is any other argument.
+        """
         old = {"has_ext", "sort", "drop_duplicates"}  # of Keras 2, and without effect
         strange = next((name for name in kwargs if name not in old), None)
         if strange is not None:
@@ -229,7 +295,15 @@ class ImageDataGenerator:
     # -- one picture -----------------------------------------------------------------------------
 
     def get_random_transform(self, img_shape: tuple, seed: int | None = None) -> dict[str, Any]:
-        """What is to be done to a picture of this shape, drawn at random."""
+        """What is to be done to a picture of this shape, drawn at random.
+
+        Args:
+            img_shape: Shape of the picture.
+            seed: Seed that NumPy's generator is set to before, or None.
+
+        Returns:
+            A dict for `apply_transform`.
+        """
         if seed is not None:
             np.random.seed(seed)
         drawn: dict[str, Any] = {"theta": _up_to(self.rotation_range)}
@@ -272,11 +346,26 @@ class ImageDataGenerator:
         return x
 
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """A picture with a random transform done to it."""
+        """A picture with a random transform done to it.
+
+        Args:
+            x: A picture, `(height, width, channels)`, or channels first.
+            seed: Seed that NumPy's generator is set to before, or None.
+
+        Returns:
+            A picture of the same shape.
+        """
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
-        """A picture, or a batch, rescaled and normalised as the settings say; `x` may change."""
+        """A picture, or a batch, rescaled and normalised as the settings say; `x` may change.
+
+        Args:
+            x: A picture or a batch, of floats.
+
+        Returns:
+            The picture or batch.
+        """
         if self.preprocessing_function:
             x = self.preprocessing_function(x)
         if self.rescale:

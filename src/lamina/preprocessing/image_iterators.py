@@ -62,6 +62,7 @@ class Iterator(PyDataset):
         return self
 
     def __next__(self) -> Any:
+        """The next batch; after the last one of a pass, the first one of the next."""
         with self.lock:
             self._begin_batch(counting=False)
             if self.batch_index == 0:
@@ -206,7 +207,20 @@ class BatchFromFilesMixin:
         interpolation: str,
         keep_aspect_ratio: bool,
     ) -> None:
-        """Keep how files are read; see `DirectoryIterator`."""
+        """Keep how files are read; see `DirectoryIterator`.
+
+        Args:
+            image_data_generator: What transforms the pictures, or None.
+            target_size: Height and width that every picture gets, in pixels.
+            color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+            data_format: `"channels_last"` or `"channels_first"`.
+            save_to_dir: Folder that pictures are written to, or None.
+            save_prefix: What their names begin with.
+            save_format: Their format, e.g. `"png"`.
+            subset: `"training"`, `"validation"` or None for all.
+            interpolation: How pictures are resized.
+            keep_aspect_ratio: Whether they are cropped rather than squeezed.
+        """
         if color_mode not in _CHANNELS:
             raise unknown_name("color_mode", color_mode, _CHANNELS)
         self.image_data_generator = image_data_generator
@@ -230,14 +244,17 @@ class BatchFromFilesMixin:
 
     @property
     def filepaths(self) -> list[str]:
+        """Paths of all pictures; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define filepaths.")
 
     @property
     def labels(self) -> Any:
+        """Targets of all pictures, `(samples, ...)`; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define labels.")
 
     @property
     def sample_weight(self) -> Any:
+        """Weights of all pictures, `(samples,)`, or None; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define sample_weight.")
 
     def _part(self, items: Any) -> Any:
@@ -367,14 +384,17 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def filepaths(self) -> list[str]:
+        """Paths of all pictures."""
         return self._filepaths
 
     @property
     def labels(self) -> Any:
+        """Class numbers of all pictures, `(samples,)`."""
         return self.classes
 
     @property
     def sample_weight(self) -> Any:
+        """None: a folder has no weights."""
         return None
 
 
@@ -468,14 +488,17 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def filepaths(self) -> list[str]:
+        """Paths of all pictures."""
         return self._filepaths
 
     @property
     def labels(self) -> Any:
+        """Targets of all pictures, `(samples, ...)`: class numbers, or the columns as they are."""
         return self._targets if self.class_mode in ("multi_output", "raw") else self.classes
 
     @property
     def sample_weight(self) -> Any:
+        """Weights of all pictures, `(samples,)`, or None."""
         return self._sample_weight
 
     def _known(self, label: Any) -> list:

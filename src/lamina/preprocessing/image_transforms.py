@@ -100,6 +100,14 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
 def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
     """A picture with `intensity` added, within the values that it had.
 
+    Args:
+        x: A picture.
+        intensity: What is added to every value.
+        channel_axis: Accepted as in Keras; all channels are treated alike.
+
+    Returns:
+        A picture of the same shape.
+
     Example:
         >>> apply_channel_shift(np.array([[[0.0, 5.0, 9.0]]]), 3.0).tolist()
         [[[3.0, 8.0, 9.0]]]
@@ -117,7 +125,19 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture turned by up to `rg` degrees; the rest is that of `apply_affine_transform`."""
+    """A picture turned by up to `rg` degrees; the rest is that of `apply_affine_transform`.
+
+    Args:
+        x: A picture.
+        rg: The largest angle to either side, in degrees.
+        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
+        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
+        cval: Value of what comes in for `"constant"`.
+        interpolation_order: Order of the spline between pixels, 0 to 5.
+
+    Returns:
+        A picture of the same shape.
+    """
     moved = {"theta": np.random.uniform(-rg, rg)}
     axes = (row_axis, col_axis, channel_axis)
     return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
@@ -134,7 +154,20 @@ def random_shift(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture moved by up to the fractions `wrg` of its width and `hrg` of its height."""
+    """A picture moved by up to the fractions `wrg` of its width and `hrg` of its height.
+
+    Args:
+        x: A picture.
+        wrg: The furthest shift to the side, as a fraction of the width.
+        hrg: The furthest shift up or down, as a fraction of the height.
+        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
+        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
+        cval: Value of what comes in for `"constant"`.
+        interpolation_order: Order of the spline between pixels, 0 to 5.
+
+    Returns:
+        A picture of the same shape.
+    """
     rows = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     moved = {"tx": rows, "ty": np.random.uniform(-wrg, wrg) * x.shape[col_axis]}
     axes = (row_axis, col_axis, channel_axis)
@@ -151,7 +184,19 @@ def random_shear(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture sheared by up to `intensity` degrees."""
+    """A picture sheared by up to `intensity` degrees.
+
+    Args:
+        x: A picture.
+        intensity: The largest angle to either side, in degrees.
+        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
+        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
+        cval: Value of what comes in for `"constant"`.
+        interpolation_order: Order of the spline between pixels, 0 to 5.
+
+    Returns:
+        A picture of the same shape.
+    """
     moved = {"shear": np.random.uniform(-intensity, intensity)}
     axes = (row_axis, col_axis, channel_axis)
     return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
@@ -167,7 +212,22 @@ def random_zoom(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture zoomed along rows and columns, by factors drawn from `zoom_range`, a pair."""
+    """A picture zoomed along rows and columns, by factors drawn from `zoom_range`, a pair.
+
+    Args:
+        x: A picture.
+        zoom_range: The lowest and the highest factor.
+        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
+        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
+        cval: Value of what comes in for `"constant"`.
+        interpolation_order: Order of the spline between pixels, 0 to 5.
+
+    Returns:
+        A picture of the same shape.
+
+    Raises:
+        ValueError: If the range is no pair.
+    """
     low, high = _pair("random_zoom", "zoom_range", zoom_range)
     zx, zy = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
     axes = (row_axis, col_axis, channel_axis)
@@ -177,13 +237,34 @@ def random_zoom(
 def random_channel_shift(
     x: np.ndarray, intensity_range: float, channel_axis: int = 0
 ) -> np.ndarray:
-    """`apply_channel_shift` by up to `intensity_range` up or down."""
+    """`apply_channel_shift` by up to `intensity_range` up or down.
+
+    Args:
+        x: A picture.
+        intensity_range: The most that is added or taken away.
+        channel_axis: Accepted as in Keras; all channels are treated alike.
+
+    Returns:
+        A picture of the same shape.
+    """
     intensity = np.random.uniform(-intensity_range, intensity_range)
     return apply_channel_shift(x, intensity, channel_axis)
 
 
 def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) -> np.ndarray:
-    """`apply_brightness_shift` by a factor drawn from `brightness_range`, a pair."""
+    """`apply_brightness_shift` by a factor drawn from `brightness_range`, a pair.
+
+    Args:
+        x: A picture.
+        brightness_range: The lowest and the highest factor.
+        scale: Whether the values are first spread over 0 to 255.
+
+    Returns:
+        A picture of the same shape.
+
+    Raises:
+        ValueError: If the range is no pair.
+    """
     low, high = _pair("random_brightness", "brightness_range", brightness_range)
     return apply_brightness_shift(x, np.random.uniform(low, high), scale)
 

@@ -96,7 +96,14 @@ class TimeseriesGenerator(PyDataset):
         return {"data": _json(self.data), "targets": _json(self.targets), **config}
 
     def to_json(self, **kwargs: Any) -> str:
-        """The config as JSON; `**kwargs` are those of `json.dumps`."""
+        """The config as JSON.
+
+        Args:
+            **kwargs: For `json.dumps`, e.g. `indent=2`.
+
+        Returns:
+            The JSON text.
+        """
         record = {"class_name": "TimeseriesGenerator", "config": self.get_config()}
         return json.dumps(record, **kwargs)
 

@@ -145,7 +145,11 @@ class Tokenizer:
     # -- learning --------------------------------------------------------------------------------
 
     def fit_on_texts(self, texts: Iterable[Any]) -> None:
-        """Count the words of texts, or of lists of words, and number them."""
+        """Count the words of texts, or of lists of words, and number them.
+
+        Args:
+            texts: Texts, or lists of words.
+        """
         for text in texts:
             self.document_count += 1
             words = self._words(text)
@@ -162,7 +166,11 @@ class Tokenizer:
             self.index_docs[self.word_index[word]] = count
 
     def fit_on_sequences(self, sequences: Sequence[Sequence[int]]) -> None:
-        """Count in how many sequences each number comes; for `"tfidf"` without texts."""
+        """Count in how many sequences each number comes; for `"tfidf"` without texts.
+
+        Args:
+            sequences: Lists of numbers, as `texts_to_sequences` gives them.
+        """
         self.document_count += len(sequences)
         for sequence in sequences:
             for number in set(sequence):
@@ -171,22 +179,50 @@ class Tokenizer:
     # -- to numbers and back ---------------------------------------------------------------------
 
     def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
-        """The numbers of the words of every text."""
+        """The numbers of the words of every text.
+
+        Args:
+            texts: Texts, or lists of words.
+
+        Returns:
+            A list of numbers for every text.
+        """
         return list(self.texts_to_sequences_generator(texts))
 
     def texts_to_sequences_generator(self, texts: Iterable[Any]) -> Iterator[list[int]]:
-        """The same, one text at a time."""
+        """The numbers of the words, one text at a time.
+
+        Args:
+            texts: Texts, or lists of words.
+
+        Yields:
+            A list of numbers for every text.
+        """
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
             numbers = (self._counting(self.word_index.get(w), unknown) for w in self._words(text))
             yield [number for number in numbers if number is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
-        """The words of every sequence of numbers, with spaces between them."""
+        """The words of every sequence of numbers, with spaces between them.
+
+        Args:
+            sequences: Lists of numbers.
+
+        Returns:
+            A text for every sequence.
+        """
         return list(self.sequences_to_texts_generator(sequences))
 
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
-        """The same, one sequence at a time."""
+        """The words of sequences of numbers, one sequence at a time.
+
+        Args:
+            sequences: Lists of numbers.
+
+        Yields:
+            A text for every sequence.
+        """
         unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for sequence in sequences:
             known = (number if number in self.index_word else None for number in sequence)
@@ -194,7 +230,15 @@ class Tokenizer:
             yield " ".join(self.index_word[number] for number in kept if number is not None)
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
-        """One row a text and one column a number; see `sequences_to_matrix`."""
+        """One row a text and one column a number; see `sequences_to_matrix`.
+
+        Args:
+            texts: Texts, or lists of words.
+            mode: `"binary"`, `"count"`, `"freq"` or `"tfidf"`: what the values are.
+
+        Returns:
+            Array `(texts, numbers)`.
+        """
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
     def sequences_to_matrix(
@@ -257,12 +301,25 @@ class Tokenizer:
         return settings | {name: json.dumps(getattr(self, name)) for name in _LEARNED}
 
     def to_json(self, **kwargs: Any) -> str:
-        """The config as JSON, for `tokenizer_from_json`; `**kwargs` are those of `json.dumps`."""
+        """The config as JSON, for `tokenizer_from_json`.
+
+        Args:
+            **kwargs: For `json.dumps`, e.g. `indent=2`.
+
+        Returns:
+            The JSON text.
+        """
         return json.dumps({"class_name": "Tokenizer", "config": self.get_config()}, **kwargs)
 
 
 def tokenizer_from_json(json_string: str) -> Tokenizer:
     """The Tokenizer that `to_json` wrote, here or in Keras.
+
+    Args:
+        json_string: The JSON text.
+
+    Returns:
+        The Tokenizer.
 
     Example:
         >>> tokenizer = Tokenizer()

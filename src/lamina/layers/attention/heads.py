@@ -92,6 +92,16 @@ class MultiHeadAttention(ProjectedAttention):
         value_shape: Shape | None = None,
         key_shape: Shape | None = None,
     ) -> None:
+        """Make the kernels and biases.
+
+        Args:
+            query_shape: Shape of the query, `(batch, query steps, features)`.
+            value_shape: Shape of the value, `(batch, value steps, features)`.
+            key_shape: Shape of the key; that of the value for None.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         value_shape = self._given(value_shape)
         key_shape = key_shape or value_shape
         self._check(query_shape, value_shape, key_shape)
@@ -237,6 +247,16 @@ class GroupedQueryAttention(ProjectedAttention):
         value_shape: Shape | None = None,
         key_shape: Shape | None = None,
     ) -> None:
+        """Make the kernels and biases.
+
+        Args:
+            query_shape: Shape of the query, `(batch, query steps, features)`.
+            value_shape: Shape of the value, `(batch, value steps, features)`.
+            key_shape: Shape of the key; that of the value for None.
+
+        Raises:
+            ValueError: If the shapes don't fit.
+        """
         value_shape = self._given(value_shape)
         key_shape = key_shape or value_shape
         self._check(query_shape, value_shape, key_shape)

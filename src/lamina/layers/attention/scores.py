@@ -127,6 +127,15 @@ class Attention(Layer):
         return sums * self.concat_score_weight.value  # type: ignore[union-attr]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the query, which the output has.
+
+        Args:
+            inputs: The list that the layer is called on.
+            mask: A list of the masks of query and value, each may be None.
+
+        Returns:
+            Mask `(batch, query steps)`, or None.
+        """
         return None if mask is None else mask[0]
 
     def compute_output_shape(self, input_shape: Any) -> Shape:

@@ -134,6 +134,7 @@ class Discretization(HostLayer):
         sparse: Only False: there are no sparse arrays.
         dtype: Of the output, if it is not `"int"`.
         name: Of the layer.
+        **kwargs: `trainable`; see `Layer`.
 
     Input shape: Any.
     Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.

@@ -112,6 +112,7 @@ class HashedCrossing(HostLayer):
         sparse: Only False: there are no sparse arrays.
         name: Of the layer.
         dtype: Of the output.
+        **kwargs: `trainable`; see `Layer`.
 
     Call arguments:
         inputs: List of two or more columns, texts or whole numbers, `(samples, 1)` or

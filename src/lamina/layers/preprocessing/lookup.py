@@ -143,6 +143,8 @@ class StringLookup(IndexLookup):
         encoding: Accepted as in Keras; bytes are read as UTF-8.
         name: Of the layer.
         salt: One or two whole numbers, key of the hash; see `Hashing`.
+        oov_method: How unknown texts share several places: `"floormod"` or `"farmhash"`, which give
+            the same for texts.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -197,6 +199,7 @@ class StringLookup(IndexLookup):
 
     @property
     def compute_dtype(self) -> str:
+        """`"string"`: inputs are texts, and no layer casts them."""
         return "string"
 
     def get_config(self) -> dict:

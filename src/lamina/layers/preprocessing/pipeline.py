@@ -19,6 +19,7 @@ class Pipeline(Layer):
     Args:
         layers: The layers, first to last.
         name: See `Layer`.
+        **kwargs: `dtype`, `trainable`; see `Layer`.
 
     Call arguments: `training`, which is True unless it is given.
 
@@ -76,6 +77,18 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Pipeline":
+        """A new pipeline with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor; the layers are serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A pipeline of new layers.
+
+        Raises:
+            ValueError: If there are no layers in the config.
+        """
         layers = config.get("layers")
         if not isinstance(layers, (list, tuple)):
             raise ValueError(

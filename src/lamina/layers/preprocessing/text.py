@@ -66,6 +66,8 @@ class TextVectorization(HostLayer):
         sparse, ragged: Only False: there are no sparse or ragged arrays.
         encoding: Accepted as in Keras; bytes are read as UTF-8.
         name: Of the layer.
+        vocabulary_size: Size of the vocabulary, where `vocabulary` is read later from a file; set
+            by `get_config`.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: `(samples,)` or `(samples, 1)`.
@@ -125,6 +127,7 @@ class TextVectorization(HostLayer):
 
     @property
     def compute_dtype(self) -> str:
+        """`"string"`: inputs are texts, and no layer casts them."""
         return "string"
 
     # -- the vocabulary --------------------------------------------------------------------------

@@ -92,6 +92,12 @@ class Bidirectional(Layer):
         self.input_spec = layer.input_spec
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        """Make the weights of both layers.
+
+        Args:
+            sequences_shape: Shape of the sequences, `(batch, steps, features)`.
+            initial_state_shape: Shapes of the states, if they are given; not looked at.
+        """
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:
                 layer.build(sequences_shape)
@@ -174,6 +180,15 @@ class Bidirectional(Layer):
         return (output, *states, *states) if self.return_state else output
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        """The mask of the output: that of the sequences with `return_sequences`, else none.
+
+        Args:
+            sequences: The sequences that the layer is called on.
+            mask: Their mask, `(batch, steps)`, or None.
+
+        Returns:
+            A mask, or a list with one for every output; None where there is none.
+        """
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         return mask if self.merge_mode is not None else (mask, mask)
@@ -190,6 +205,15 @@ class Bidirectional(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Bidirectional":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; the inner layers are serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A layer with fresh weights.
+        """
         layers = {
             name: registry.deserialize(config[name], custom_objects)
             for name in ("layer", "backward_layer")

@@ -84,7 +84,10 @@ class SimpleRNN(CellLayer):
     Args:
         units: Size of the state and of the output.
         activation, use_bias: See `SimpleRNNCell`, as for all settings of the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
         activity_regularizer: Penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.
         seed: Whole number for dropout that can be reproduced.
@@ -143,7 +146,10 @@ class LSTM(CellLayer):
         units: Size of the states and of the output.
         activation, recurrent_activation, use_bias, unit_forget_bias: See `LSTMCell`, as for all
             settings of the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
         activity_regularizer: Penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
         seed: Whole number for dropout that can be reproduced.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`. The states are
@@ -202,7 +208,10 @@ class GRU(CellLayer):
         units: Size of the state and of the output.
         activation, recurrent_activation, use_bias, reset_after: See `GRUCell`, as for all settings
             of the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
         activity_regularizer: Penalty on the output.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
         seed: Whole number for dropout that can be reproduced.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.

@@ -106,6 +106,15 @@ class RNN(Layer):
         return [*super().variables, *jax.tree.leaves(self.states)]
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        """Make the weights of the cell, and the states of a stateful layer.
+
+        Args:
+            sequences_shape: Shape of the sequences, `(batch, steps, ...)`.
+            initial_state_shape: Shapes of the states, if they are given; not looked at.
+
+        Raises:
+            ValueError: If the sequences have too few axes.
+        """
         self._check(sequences_shape)
         build_cell(self.cell, (sequences_shape[0], *sequences_shape[2:]))
         if self.stateful:
@@ -305,6 +314,15 @@ class RNN(Layer):
         return (output, *jax.tree.map(lambda units: (batch, units), self.state_size))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        """The mask of the output: that of the sequences with `return_sequences`, else none.
+
+        Args:
+            sequences: The sequences that the layer is called on.
+            mask: Their mask, `(batch, steps)`, or None.
+
+        Returns:
+            A mask, or a list with one for every output; None where there is none.
+        """
         mask = next(iter(jax.tree.leaves(mask)), None)
         output_mask = mask if self.return_sequences else None
         return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
@@ -347,6 +365,15 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "RNN":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; the cell is serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A layer with fresh weights.
+        """
         if "cell" in config:
             config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
         return super().from_config(config)  # type: ignore[return-value]

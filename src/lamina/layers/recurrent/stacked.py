@@ -94,5 +94,14 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "StackedRNNCells":
+        """A new stack with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; the cells are serialized.
+            custom_objects: From names to classes and functions that are not Lamina's own.
+
+        Returns:
+            A stack with fresh weights.
+        """
         cells = [registry.deserialize(cell, custom_objects) for cell in config["cells"]]
         return super().from_config({**config, "cells": cells})  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import is_symbolic
 from lamina.core.variable import Array, ArrayLike, Variable
 from lamina.ops.arrays import as_array, as_dtype
-from lamina.ops.define import named, operations
+from lamina.ops.define import described, named, operations
 
 op = operations("numpy")
 
@@ -19,11 +19,23 @@ def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
     def function(x: ArrayLike, dtype: Any = None) -> Array:
         return make(as_array(x), dtype=as_dtype(dtype))
 
-    return op("x")(named(function, name, summary))
+    arguments = {
+        "x": "Array whose shape is taken.",
+        "dtype": "Type of the result; that of `x` for None.",
+    }
+    docstring = described(summary, arguments, "Array of the shape of `x`.")
+    return op("x")(named(function, name, docstring))
 
 
 def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array of zeros; `floatx()` if no dtype is given.
+
+    Args:
+        shape: Sizes of the axes.
+        dtype: Type of the result.
+
+    Returns:
+        Array of that shape.
 
     Example:
         >>> zeros((2,)).tolist()
@@ -35,6 +47,13 @@ def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
 def ones(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array of ones; `floatx()` if no dtype is given.
 
+    Args:
+        shape: Sizes of the axes.
+        dtype: Type of the result.
+
+    Returns:
+        Array of that shape.
+
     Example:
         >>> ones((2,), "int32").tolist()
         [1, 1]
@@ -44,6 +63,13 @@ def ones(shape: Sequence[int], dtype: Any = None) -> Array:
 
 def empty(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array whose values do not matter; in JAX they are zeros.
+
+    Args:
+        shape: Sizes of the axes.
+        dtype: Type of the result; `floatx()` for None.
+
+    Returns:
+        Array of that shape.
 
     Example:
         >>> empty((2, 3)).shape
@@ -55,6 +81,14 @@ def empty(shape: Sequence[int], dtype: Any = None) -> Array:
 @op("fill_value")
 def full(shape: Sequence[int], fill_value: ArrayLike, dtype: Any = None) -> Array:
     """An array of one value; `floatx()` if no dtype is given.
+
+    Args:
+        shape: Sizes of the axes.
+        fill_value: The value, a number or an array that broadcasts to the shape.
+        dtype: Type of the result; `floatx()` for None.
+
+    Returns:
+        Array of that shape.
 
     Example:
         >>> full((2,), 7).tolist()
@@ -72,6 +106,14 @@ empty_like = _like("empty_like", jnp.empty_like, "Any values in the shape and ty
 def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
     """One value in the shape and type of `x`.
 
+    Args:
+        x: Array whose shape is taken.
+        fill_value: The value, a number or an array that broadcasts to the shape.
+        dtype: Type of the result; that of `x` for None.
+
+    Returns:
+        Array of the shape of `x`.
+
     Example:
         >>> full_like([1, 2], 7).tolist()
         [7, 7]
@@ -83,6 +125,13 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
 def array(x: ArrayLike, dtype: Any = None) -> Array:
     """An array with the values of `x`, always a copy.
 
+    Args:
+        x: Array or nested list of numbers.
+        dtype: Type of the result; that of `x` for None.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> array([1, 2], "float32").tolist()
         [1.0, 2.0]
@@ -92,6 +141,13 @@ def array(x: ArrayLike, dtype: Any = None) -> Array:
 
 def identity(n: int, dtype: Any = None) -> Array:
     """A square matrix with ones on the diagonal.
+
+    Args:
+        n: Number of rows.
+        dtype: Type of the result; `floatx()` for None.
+
+    Returns:
+        Array `(n, n)`.
 
     Example:
         >>> identity(2).tolist()
@@ -121,6 +177,15 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     """An `(N, M)` matrix with ones on and below a diagonal.
+
+    Args:
+        N: Number of rows.
+        M: Number of columns; as many as rows for None.
+        k: Which diagonal; 0 is the main one, positive ones are above.
+        dtype: Type of the result; `floatx()` for None.
+
+    Returns:
+        Array `(N, M)`.
 
     Example:
         >>> tri(2, 3).tolist()
@@ -196,6 +261,18 @@ def logspace(
 ) -> Array:
     """So many numbers from `base**start` to `base**stop`, each the same multiple of the last.
 
+    Args:
+        start: Exponent of the first number.
+        stop: Exponent of the last number, or where the row would end without `endpoint`.
+        num: How many numbers.
+        endpoint: Whether the number at `stop` is one of them.
+        base: What is raised to the exponents.
+        dtype: Type of the result; that of the arguments, in floats, for None.
+        axis: Where the new axis is, if `start` or `stop` are arrays.
+
+    Returns:
+        Array `(num,)`, with the axes of `start` and `stop` besides.
+
     Example:
         >>> logspace(0, 2, 3, base=2).tolist()
         [1.0, 2.0, 4.0]
@@ -214,6 +291,17 @@ def geomspace(
 ) -> Array:
     """So many numbers from `start` to `stop`, each the same multiple of the last.
 
+    Args:
+        start: The first number.
+        stop: The last number, or where the row would end without `endpoint`.
+        num: How many numbers.
+        endpoint: Whether `stop` is one of them.
+        dtype: Type of the result; that of the arguments, in floats, for None.
+        axis: Where the new axis is, if `start` or `stop` are arrays.
+
+    Returns:
+        Array `(num,)`, with the axes of `start` and `stop` besides.
+
     Example:
         >>> geomspace(1, 4, 3).round(3).tolist()
         [1.0, 2.0, 4.0]
@@ -225,6 +313,13 @@ def geomspace(
 def diag(x: ArrayLike, k: int = 0) -> Array:
     """A matrix with the vector `x` on a diagonal, or the diagonal of the matrix `x`.
 
+    Args:
+        x: Array `(n,)` or `(m, n)`.
+        k: Which diagonal; 0 is the main one, positive ones are above.
+
+    Returns:
+        A matrix for a vector, a vector for a matrix.
+
     Example:
         >>> diag([1, 2]).tolist(), diag([[1, 2], [3, 4]]).tolist()
         ([[1, 0], [0, 2]], [1, 4])
@@ -235,6 +330,13 @@ def diag(x: ArrayLike, k: int = 0) -> Array:
 @op("x")
 def diagflat(x: ArrayLike, k: int = 0) -> Array:
     """A matrix with all values of `x`, flattened, on a diagonal.
+
+    Args:
+        x: Array of any shape.
+        k: Which diagonal; 0 is the main one, positive ones are above.
+
+    Returns:
+        A square matrix.
 
     Example:
         >>> diagflat([[1], [2]]).tolist()
@@ -268,6 +370,13 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
 def tril(x: ArrayLike, k: int = 0) -> Array:
     """Matrices with zeros above a diagonal.
 
+    Args:
+        x: Array `(..., m, n)`.
+        k: Which diagonal; 0 is the main one, positive ones are above.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> tril([[1, 2], [3, 4]]).tolist()
         [[1, 0], [3, 4]]
@@ -278,6 +387,13 @@ def tril(x: ArrayLike, k: int = 0) -> Array:
 @op("x")
 def triu(x: ArrayLike, k: int = 0) -> Array:
     """Matrices with zeros below a diagonal.
+
+    Args:
+        x: Array `(..., m, n)`.
+        k: Which diagonal; 0 is the main one, positive ones are above.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> triu([[1, 2], [3, 4]]).tolist()
@@ -308,7 +424,8 @@ def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
     def function(x: int) -> Array:
         return make(_length(name, x)).astype(config.floatx())
 
-    return named(function, name, summary)
+    docstring = described(summary, {"x": "Number of points."}, "Array `(points,)` of floats.")
+    return named(function, name, docstring)
 
 
 bartlett = _window("bartlett", jnp.bartlett, "The Bartlett window of `x` points, a triangle.")

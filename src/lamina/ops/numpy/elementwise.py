@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
-from lamina.ops.define import named, operations
+from lamina.ops.define import described, named, operations
 from lamina.ops.specs import elementwise, of_whole_numbers
 
 op = operations("numpy")
@@ -42,6 +42,15 @@ copy = unary("copy", jnp.copy, "The same values in an array of its own.")
 def fabs(x: ArrayLike) -> Array:
     """The magnitude of every value, always in floats; complex numbers are refused.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape, of floats.
+
+    Raises:
+        TypeError: If the numbers are complex.
+
     Example:
         >>> fabs([-1, 2]).tolist()
         [1.0, 2.0]
@@ -55,6 +64,13 @@ def fabs(x: ArrayLike) -> Array:
 @op("x1", "x2", spec=elementwise(lambda x1, x2: jnp.true_divide(as_array(x1), as_array(x2))))
 def divide_no_nan(x1: ArrayLike, x2: ArrayLike) -> Array:
     """`x1 / x2`, and 0 where `x2` is 0; the gradient is 0 there, too.
+
+    Args:
+        x1: Array of any shape.
+        x2: Array of a shape that broadcasts against it.
+
+    Returns:
+        Array of the shape that both broadcast to, of floats.
 
     Example:
         >>> divide_no_nan([1.0, 2.0], [0.0, 4.0]).tolist()
@@ -86,7 +102,10 @@ def _whole(name: str, compute: Any, summary: str) -> Any:
     def function(x1: ArrayLike, x2: ArrayLike) -> Array:
         return compute(*whole_numbers(name, x1, x2))
 
-    return op("x1", "x2", spec=of_whole_numbers(function))(named(function, name, summary))
+    numbers = "Whole numbers; the shapes broadcast against each other."
+    result = "Whole numbers, of the shape that both broadcast to."
+    docstring = described(summary, {"x1": numbers, "x2": numbers}, result)
+    return op("x1", "x2", spec=of_whole_numbers(function))(named(function, name, docstring))
 
 
 gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of whole numbers.")
@@ -96,6 +115,16 @@ lcm = _whole("lcm", jnp.lcm, "The least common multiple of whole numbers.")
 @op("x1", "x2", places=("x2",))
 def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """`x1 * 2 ** x2` for whole exponents `x2`.
+
+    Args:
+        x1: Array of any shape.
+        x2: Whole numbers, of a shape that broadcasts against it.
+
+    Returns:
+        Array of the shape that both broadcast to, of floats.
+
+    Raises:
+        TypeError: If `x2` does not hold whole numbers.
 
     Example:
         >>> ldexp([1.0, 1.5], [3, 1]).tolist()
@@ -132,7 +161,12 @@ rad2deg = unary("rad2deg", jnp.rad2deg, "Radians to degrees.", floats)
 
 angle = unary("angle", jnp.angle, "The angle of complex numbers, in radians.", floats)
 conjugate = unary("conjugate", jnp.conjugate, "Complex numbers with the imaginary part negated.")
-conj = unary("conj", jnp.conjugate, "The same as `conjugate`.", class_name="Conjugate")
+conj = unary(
+    "conj",
+    jnp.conjugate,
+    "Complex numbers with the imaginary part negated.",
+    class_name="Conjugate",
+)
 real = unary("real", jnp.real, "The real part.")
 imag = unary("imag", jnp.imag, "The imaginary part.")
 isreal = unary("isreal", jnp.isreal, "True where the imaginary part is 0.")
@@ -172,6 +206,14 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
 @op("x")
 def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
     """Values below `x_min` become `x_min`, those above `x_max` become `x_max`.
+
+    Args:
+        x: Array of any shape.
+        x_min: Lowest value, or array of them; None for no limit.
+        x_max: Highest value, or array of them; None for no limit.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> clip([1, 5, 9], 2, 6).tolist()
@@ -238,6 +280,16 @@ def isclose(
 ) -> Array:
     """True where two values are nearly equal: `|x1 - x2| <= atol + rtol * |x2|`.
 
+    Args:
+        x1: Array of any shape.
+        x2: Array of a shape that broadcasts against it.
+        rtol: Tolerance as a fraction of `|x2|`.
+        atol: Tolerance in the units of the values.
+        equal_nan: Whether NaN is equal to NaN.
+
+    Returns:
+        Array of truth values, of the shape that both broadcast to.
+
     Example:
         >>> isclose([1.0, 2.0], [1.0, 2.1]).tolist()
         [True, False]
@@ -250,6 +302,16 @@ def allclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:
     """True if all values are nearly equal: `|x1 - x2| <= atol + rtol * |x2|`.
+
+    Args:
+        x1: Array of any shape.
+        x2: Array of a shape that broadcasts against it.
+        rtol: Tolerance as a fraction of `|x2|`.
+        atol: Tolerance in the units of the values.
+        equal_nan: Whether NaN is equal to NaN.
+
+    Returns:
+        A scalar truth value.
 
     Example:
         >>> bool(allclose([1.0, 2.0], [1.0, 2.1], atol=0.2))
@@ -270,7 +332,9 @@ def _inverted(name: str) -> Any:
         return jnp.invert(*whole_numbers(name, x))
 
     spec = of_whole_numbers(function)
-    return op("x", spec=spec)(named(function, name, "Every bit the other way round."))
+    arguments = {"x": "Whole numbers or truth values."}
+    docstring = described("Every bit the other way round.", arguments, "Array of the same shape.")
+    return op("x", spec=spec)(named(function, name, docstring))
 
 
 bitwise_invert = _inverted("bitwise_invert")
@@ -283,7 +347,14 @@ right_shift = bitwise("right_shift", jnp.right_shift, "`x >> y`.")
 
 @op("x")
 def view(x: ArrayLike, dtype: Any = None) -> Array:
-    """The same bytes read as another type; the last axis grows or shrinks with its size.
+    """Bytes read as another type; the last axis grows or shrinks with its size.
+
+    Args:
+        x: Array of any shape.
+        dtype: The type.
+
+    Returns:
+        Array of the same number of axes.
 
     Example:
         >>> view(jnp.array([1.0], "float32"), "int32").tolist()

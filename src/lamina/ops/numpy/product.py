@@ -16,6 +16,13 @@ op = operations("numpy")
 def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
     """The matrix product, `(…, n, k) × (…, k, m)` to `(…, n, m)`; int8 is added up in int32.
 
+    Args:
+        x1: Array `(..., n, k)`, or a vector `(k,)`.
+        x2: Array `(..., k, m)`, or a vector `(k,)`.
+
+    Returns:
+        Array `(..., n, m)`; the axis of a vector is left out.
+
     Example:
         >>> matmul([[1, 2]], [[3], [4]]).tolist()
         [[11]]
@@ -61,24 +68,35 @@ dot = op.binary(
     jnp.dot,
     "The sum of products over the last axis of `x1` and the second last of `x2`.",
     broadcast=False,
+    returns="Array of the other axes of `x1`, then those of `x2`.",
 )
 vdot = op.binary(
-    "vdot", jnp.vdot, "The sum of products of all values, `x1` conjugated.", broadcast=False
+    "vdot",
+    jnp.vdot,
+    "The sum of products of all values, `x1` conjugated.",
+    broadcast=False,
+    returns="A scalar.",
 )
 inner = op.binary(
-    "inner", jnp.inner, "The sum of products over the last axis of both.", broadcast=False
+    "inner",
+    jnp.inner,
+    "The sum of products over the last axis of both.",
+    broadcast=False,
+    returns="Array of the other axes of `x1`, then those of `x2`.",
 )
 outer = op.binary(
     "outer",
     jnp.outer,
     "The product of every value of one with every of the other.",
     broadcast=False,
+    returns="Array `(values of x1, values of x2)`.",
 )
 kron = op.binary(
     "kron",
     jnp.kron,
     "Kronecker's product: a copy of `x2` for every value of `x1`.",
     broadcast=False,
+    returns="Array whose sizes are the products of theirs.",
 )
 
 
@@ -109,6 +127,15 @@ def cross(
 def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The sum of the diagonals of the matrices in two axes.
 
+    Args:
+        x: Array of two axes or more.
+        offset: Which diagonal; 0 is the main one, positive ones are above.
+        axis1: Axis of the matrices' rows.
+        axis2: Axis of their columns.
+
+    Returns:
+        Array without these two axes.
+
     Example:
         >>> int(trace([[1, 2], [3, 4]]))
         5
@@ -119,6 +146,12 @@ def trace(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Arra
 @op("x")
 def slogdet(x: ArrayLike) -> tuple[Array, Array]:
     """Sign and logarithm of the magnitude of the determinant of square matrices.
+
+    Args:
+        x: Array `(..., n, n)`.
+
+    Returns:
+        Two arrays `(...)`.
 
     Example:
         >>> [float(part) for part in slogdet([[1.0, 0.0], [0.0, -1.0]])]

@@ -20,7 +20,7 @@ from lamina.ops.arrays import (
     floats,
     floats_together,
 )
-from lamina.ops.define import named, operations
+from lamina.ops.define import described, named, operations
 
 op = operations("numpy")
 reduction = op.reduction
@@ -50,6 +50,15 @@ std = reduction("std", jnp.std, "The standard deviation: the root of the varianc
 @op("x")
 def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Array:
     """The product over axes, computed and returned in `dtype`.
+
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes to go over; None for all.
+        keepdims: Whether these axes stay, of size 1.
+        dtype: Type of the result; that of `x`, int32 at least, for None.
+
+    Returns:
+        Array without these axes.
 
     Example:
         >>> prod([[1, 2], [3, 4]], axis=0).tolist()
@@ -86,6 +95,15 @@ def max(
 ) -> Array:
     """The largest value over axes, at least `initial`.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes to go over; None for all.
+        keepdims: Whether these axes stay, of size 1.
+        initial: A value that takes part besides; without it there must be one in the array.
+
+    Returns:
+        Array without these axes.
+
     Example:
         >>> max([[1, 5], [4, 2]], axis=1).tolist()
         [5, 4]
@@ -99,6 +117,15 @@ def min(
 ) -> Array:
     """The smallest value over axes, at most `initial`.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes to go over; None for all.
+        keepdims: Whether these axes stay, of size 1.
+        initial: A value that takes part besides; without it there must be one in the array.
+
+    Returns:
+        Array without these axes.
+
     Example:
         >>> min([[1, 5], [4, 2]], axis=1).tolist()
         [1, 2]
@@ -109,6 +136,9 @@ def min(
 amax = reduction("amax", jnp.max, "The largest value over axes.")
 amin = reduction("amin", jnp.min, "The smallest value over axes.")
 ptp = reduction("ptp", jnp.ptp, "The distance from the smallest value to the largest.")
+
+
+_ONE_AXIS = "Axis to go over; None for all values in one row."
 
 
 def _place_of_extreme(find: Callable, nan: str) -> Callable[..., Array]:
@@ -138,11 +168,13 @@ argmax = reduction(
     "argmax",
     _place_of_extreme(jnp.argmax, "max"),
     "The place of the largest value; of several the first.",
+    axis=_ONE_AXIS,
 )
 argmin = reduction(
     "argmin",
     _place_of_extreme(jnp.argmin, "min"),
     "The place of the smallest value; of several the first.",
+    axis=_ONE_AXIS,
 )
 all = reduction("all", jnp.all, "True if all values are true.")
 any = reduction("any", jnp.any, "True if one value is true.")
@@ -151,6 +183,13 @@ any = reduction("any", jnp.any, "True if one value is true.")
 @op("x")
 def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
     """How many values are not 0.
+
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes to go over; None for all.
+
+    Returns:
+        Array of int32 without these axes.
 
     Example:
         >>> count_nonzero([[0, 1], [2, 3]], axis=0).tolist()
@@ -169,8 +208,12 @@ nanmean = reduction("nanmean", jnp.nanmean, "The mean without NaN.", floats)
 nanmedian = reduction("nanmedian", jnp.nanmedian, "The median without NaN.", floats)
 nanstd = reduction("nanstd", jnp.nanstd, "The standard deviation without NaN.", floats)
 nanvar = reduction("nanvar", jnp.nanvar, "The variance without NaN.", floats)
-nanargmax = reduction("nanargmax", jnp.nanargmax, "The place of the largest value, not of NaN.")
-nanargmin = reduction("nanargmin", jnp.nanargmin, "The place of the smallest value, not of NaN.")
+nanargmax = reduction(
+    "nanargmax", jnp.nanargmax, "The place of the largest value, not of NaN.", axis=_ONE_AXIS
+)
+nanargmin = reduction(
+    "nanargmin", jnp.nanargmin, "The place of the smallest value, not of NaN.", axis=_ONE_AXIS
+)
 
 
 # ---- running totals ------------------------------------------------------------------------------
@@ -182,7 +225,13 @@ def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]
             (axis,) = axis
         return compute(as_array(x), axis, as_dtype(dtype))
 
-    return op("x")(named(function, name, summary))
+    arguments = {
+        "x": "Array of any shape.",
+        "axis": "Axis to go along; None for all values in one row.",
+        "dtype": "Type of the result; that of `x` for None, int32 for truth values.",
+    }
+    returns = "Array of the same shape, or `(values,)` if `axis` is None."
+    return op("x")(named(function, name, described(summary, arguments, returns)))
 
 
 cumsum = _running("cumsum", jnp.cumsum, "Running sums along an axis; flattened for None.")
@@ -194,6 +243,14 @@ nancumprod = _running("nancumprod", jnp.nancumprod, "Running products, NaN count
 @op("a")
 def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
     """Each value less the one before it, `n` times over.
+
+    Args:
+        a: Array of any shape.
+        n: How often.
+        axis: The axis to go along.
+
+    Returns:
+        Array whose size on that axis is less by `n`.
 
     Example:
         >>> diff([1, 4, 9]).tolist()
@@ -232,7 +289,16 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
     ) -> Array:
         return compute(floats(x), as_array(q), as_axes(axis), method=method, keepdims=keepdims)
 
-    return op("x", "q")(named(function, name, summary))
+    arguments = {
+        "x": "Array of any shape.",
+        "q": "One number or several.",
+        "axis": "Axis or axes to go over; None for all.",
+        "method": 'What counts between two values: `"linear"`, `"lower"`, `"higher"`, '
+        '`"midpoint"` or `"nearest"`.',
+        "keepdims": "Whether what was gone over stays, as an axis of size 1.",
+    }
+    returns = "Array without these axes; for several `q` they are its first axis."
+    return op("x", "q")(named(function, name, described(summary, arguments, returns)))
 
 
 median = reduction("median", jnp.median, "The middle value over axes, or the mean of two.", floats)
@@ -325,6 +391,12 @@ def bincount(
 @op("x")
 def corrcoef(x: ArrayLike) -> Array:
     """How strongly rows go together, -1 to 1: `(rows, values)` to `(rows, rows)`.
+
+    Args:
+        x: Array `(rows, values)`.
+
+    Returns:
+        Array `(rows, rows)`.
 
     Example:
         >>> corrcoef([[1.0, 2.0], [4.0, 2.0]]).round(3).tolist()

@@ -39,6 +39,13 @@ def _item_spec(x: Any, key: Any) -> None:
 def get_item(x: ArrayLike, key: Any) -> Array:
     """`x[key]`.
 
+    Args:
+        x: Array of any shape.
+        key: Number, slice, None, `...`, array, or a tuple of these.
+
+    Returns:
+        Array.
+
     Example:
         >>> get_item([[1, 2], [3, 4]], (slice(None), 0)).tolist()
         [1, 3]
@@ -53,6 +60,14 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 
     A place outside the axis gives NaN, or the smallest number of a whole-number type.
 
+    Args:
+        x: Array of any shape.
+        indices: Whole numbers of any shape; negative ones count from the end.
+        axis: The axis.
+
+    Returns:
+        Array with the axes of `indices` in place of that axis.
+
     Example:
         >>> take([[1, 2], [3, 4]], [1, 0], axis=1).tolist()
         [[2, 1], [4, 3]]
@@ -64,6 +79,14 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """For every row of its own the values at its own places, e.g. those that `argsort` gives.
 
+    Args:
+        x: Array of any shape.
+        indices: Whole numbers, with as many axes as `x`.
+        axis: Axis to go along; None for all values in one row.
+
+    Returns:
+        Array of the size of `indices` on that axis.
+
     Example:
         >>> take_along_axis([[1, 2], [3, 4]], [[1], [0]], axis=1).tolist()
         [[2], [3]]
@@ -74,6 +97,13 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 @op("indices")
 def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
     """Places in the flattened array as one index for every axis.
+
+    Args:
+        indices: Whole numbers of any shape.
+        shape: Shape of the array.
+
+    Returns:
+        A tuple of arrays of the shape of `indices`.
 
     Example:
         >>> [index.tolist() for index in unravel_index([1, 5], (2, 3))]
@@ -101,6 +131,17 @@ def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
 @op("condition", "x1", "x2", spec=_where_spec)
 def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
     """`x1` where the condition is true, `x2` where not; with neither, the places where it is true.
+
+    Args:
+        condition: Truth values, an array of any shape.
+        x1: Array or number, of a shape that broadcasts against it.
+        x2: Array or number, of a shape that broadcasts against it.
+
+    Returns:
+        Array of the shape that all broadcast to; what `nonzero` gives if there are no values.
+
+    Raises:
+        ValueError: If only one of `x1` and `x2` is given.
 
     Example:
         >>> where([True, False], 1, [2, 3]).tolist()
@@ -142,6 +183,12 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
 
     How many there are depends on the values, so a compiled step cannot compute it.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        A tuple of arrays `(found,)`.
+
     Example:
         >>> [index.tolist() for index in nonzero([[0, 1], [2, 0]])]
         [[0, 1], [1, 0]]
@@ -154,6 +201,15 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
 @op("x1", "x2", class_name="IsIn")
 def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
     """True where a value of `x1` is anywhere in `x2`, or False with `invert`.
+
+    Args:
+        x1: Array of any shape.
+        x2: Values to look among, of any shape.
+        assume_unique: Whether no value comes twice in either, which may be quicker.
+        invert: Whether the answer is the opposite.
+
+    Returns:
+        Array of truth values, of the shape of `x1`.
 
     Example:
         >>> isin([1, 2, 3], [2, 5]).tolist()
@@ -169,6 +225,13 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
 def sort(x: ArrayLike, axis: int | None = -1) -> Array:
     """Values in rising order along an axis; flattened for None.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis to go along.
+
+    Returns:
+        Array of the same shape; `(values,)` if `axis` is None.
+
     Example:
         >>> sort([3, 1, 2]).tolist()
         [1, 2, 3]
@@ -179,6 +242,13 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
 @op("x")
 def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
     """The places of values in rising order; equal ones keep theirs.
+
+    Args:
+        x: Array of any shape.
+        axis: Axis to go along; None for all values in one row.
+
+    Returns:
+        Whole numbers, of the same shape; `(values,)` if `axis` is None.
 
     Example:
         >>> argsort([3, 1, 2]).tolist()
@@ -191,6 +261,14 @@ def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
 @op("x")
 def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
     """Places such that the first `kth` belong to values no larger than the one that follows.
+
+    Args:
+        x: Array of any shape.
+        kth: The place up to which values are sorted out, from 0.
+        axis: Axis to go along; None for all values in one row.
+
+    Returns:
+        Whole numbers, of the same shape; `(values,)` if `axis` is None.
 
     Example:
         >>> argpartition([9, 1, 5], 1).tolist()
@@ -225,6 +303,16 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
 @op("x", "bins")
 def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
     """The number of the interval that a value lies in: how many edges are at or below it.
+
+    Args:
+        x: Array of any shape.
+        bins: Edges in rising order, `(edges,)`.
+
+    Returns:
+        int32 numbers from 0 to the number of edges, of the shape of `x`.
+
+    Raises:
+        ValueError: If `bins` has another number of axes.
 
     Example:
         >>> digitize([0.5, 3.0], [1.0, 2.0]).tolist()
@@ -304,6 +392,12 @@ def unique(
 def size(x: ArrayLike) -> Any:
     """How many values there are.
 
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        A whole number.
+
     Example:
         >>> size([[1, 2], [3, 4]])
         4
@@ -314,6 +408,12 @@ def size(x: ArrayLike) -> Any:
 @op("x")
 def ndim(x: ArrayLike) -> Any:
     """How many axes there are.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        A whole number.
 
     Example:
         >>> ndim([[1, 2], [3, 4]])

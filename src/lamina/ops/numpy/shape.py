@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays, as_axes
-from lamina.ops.define import named, operations
+from lamina.ops.define import described, named, operations
 from lamina.ops.specs import broadcast_shapes
 
 op = operations("numpy")
@@ -38,10 +38,20 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
 
 @op("x", spec=_reshape_spec)
 def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
-    """The same values in another shape; one size may be -1 and is then worked out.
+    """Values in another shape; one size may be -1 and is then worked out.
 
     None, which `shape` gives for an open axis of a symbolic tensor, counts as -1; beside a -1 or
     another None it is the size that the axis has at this place.
+
+    Args:
+        x: Array of any shape.
+        newshape: Sizes of the new axes.
+
+    Returns:
+        Array of that shape.
+
+    Raises:
+        TypeError: If the numbers of values differ.
 
     Example:
         >>> reshape([[1, 2, 3], [4, 5, 6]], (3, -1)).tolist()
@@ -70,7 +80,7 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
     return jnp.reshape(x, tuple(-1 if size is None else size for size in shape))
 
 
-ravel = op.unary("ravel", jnp.ravel, "All values in one row.")
+ravel = op.unary("ravel", jnp.ravel, "All values in one row.", returns="Array `(values,)`.")
 fliplr = op.unary("fliplr", jnp.fliplr, "The second axis turned round.")
 flipud = op.unary("flipud", jnp.flipud, "The first axis turned round.")
 
@@ -78,6 +88,13 @@ flipud = op.unary("flipud", jnp.flipud, "The first axis turned round.")
 @op("x")
 def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
     """A new axis of size 1 before the given place, or several.
+
+    Args:
+        x: Array of any shape.
+        axis: Place, or places, of the new axes in the result.
+
+    Returns:
+        Array with more axes.
 
     Example:
         >>> expand_dims([1, 2], axis=-1).tolist()
@@ -90,6 +107,16 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
 def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
     """Without axes of size 1: those given, or all of them.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes of size 1; all of them for None.
+
+    Returns:
+        Array with fewer axes.
+
+    Raises:
+        ValueError: If a given axis has another size.
+
     Example:
         >>> squeeze([[1], [2]], axis=1).tolist()
         [1, 2]
@@ -101,6 +128,13 @@ def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
     """Axes in another order; the other way round for None.
 
+    Args:
+        x: Array of any shape.
+        axes: For every axis of the result, which axis of `x` it is.
+
+    Returns:
+        Array of the same values.
+
     Example:
         >>> transpose([[1, 2], [3, 4]]).tolist()
         [[1, 3], [2, 4]]
@@ -111,6 +145,14 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
 @op("x")
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Axes moved to other places; the others keep their order.
+
+    Args:
+        x: Array of any shape.
+        source: Axis or axes to move.
+        destination: Where they go, one place for each.
+
+    Returns:
+        Array of the same values.
 
     Example:
         >>> import jax.numpy as jnp
@@ -124,6 +166,14 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
     """Two axes change places.
 
+    Args:
+        x: Array of any shape.
+        axis1: One axis.
+        axis2: The other.
+
+    Returns:
+        Array of the same values.
+
     Example:
         >>> swapaxes([[1, 2], [3, 4]], 0, 1).tolist()
         [[1, 3], [2, 4]]
@@ -135,6 +185,13 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
 def flip(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
     """Values in the opposite order along axes, or along all of them.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes; all for None.
+
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> flip([[1, 2], [3, 4]], axis=0).tolist()
         [[3, 4], [1, 2]]
@@ -145,6 +202,17 @@ def flip(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
 @op("array")
 def rot90(array: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     """Turned by 90 degrees, `k` times, in the plane of two axes.
+
+    Args:
+        array: Array of two axes or more.
+        k: How often; negative numbers turn the other way.
+        axes: The two axes; it turns from the first towards the second.
+
+    Returns:
+        Array; for odd `k` the two sizes have changed places.
+
+    Raises:
+        ValueError: If there are fewer than two axes.
 
     Example:
         >>> rot90([[1, 2], [3, 4]]).tolist()
@@ -183,6 +251,13 @@ def _broadcast_to_spec(x: Any, shape: Sequence[int]) -> KerasTensor | None:
 def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
     """Repeated along axes of size 1, and along new ones in front, until the shape is reached.
 
+    Args:
+        x: Array whose sizes, from the last axis on, are those of the shape or 1.
+        shape: The shape.
+
+    Returns:
+        Array of that shape.
+
     Example:
         >>> broadcast_to([1, 2], (2, 2)).tolist()
         [[1, 2], [1, 2]]
@@ -193,6 +268,14 @@ def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
 @op("x")
 def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
     """The whole array, so many times along each axis.
+
+    Args:
+        x: Array of any shape.
+        repeats: How often along each axis, from the last on; new axes are put in front where there
+            are more numbers than axes.
+
+    Returns:
+        Array whose sizes are those of `x`, so many times.
 
     Example:
         >>> tile([1, 2], 2).tolist()
@@ -260,6 +343,18 @@ def pad(
 def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The diagonals of the matrices in two axes, as a new last axis.
 
+    Args:
+        x: Array of two axes or more.
+        offset: Which diagonal; 0 is the main one, positive ones are above.
+        axis1: Axis of the matrices' rows.
+        axis2: Axis of their columns.
+
+    Returns:
+        Array without these two axes, and a new last one.
+
+    Raises:
+        ValueError: If the two are one axis.
+
     Example:
         >>> diagonal([[1, 2], [3, 4]], offset=1).tolist()
         [2]
@@ -277,6 +372,13 @@ def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
 def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
     """Arrays one after the other along an axis that they have; the others must be equal.
 
+    Args:
+        xs: List of arrays that differ in size on that axis alone.
+        axis: The axis.
+
+    Returns:
+        One array.
+
     Example:
         >>> concatenate([[1, 2], [3]]).tolist()
         [1, 2, 3]
@@ -287,6 +389,13 @@ def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
 @op("x")
 def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
     """Arrays of one shape side by side along a new axis.
+
+    Args:
+        x: List of arrays.
+        axis: Place of the new axis in the result.
+
+    Returns:
+        One array.
 
     Example:
         >>> stack([[1, 2], [3, 4]], axis=1).tolist()
@@ -299,6 +408,14 @@ def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
 def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
     """`x2` after `x1` along an axis; both flattened for None.
 
+    Args:
+        x1: Array of any shape.
+        x2: Array that differs in size on that axis alone.
+        axis: The axis.
+
+    Returns:
+        Array.
+
     Example:
         >>> append([1, 2], [[3], [4]]).tolist()
         [1, 2, 3, 4]
@@ -310,7 +427,8 @@ def _joined(name: str, compute: Callable, summary: str) -> Callable[[Sequence[Ar
     def function(xs: Sequence[ArrayLike]) -> Array:
         return compute(as_arrays(xs))
 
-    return op("xs")(named(function, name, summary))
+    arguments = {"xs": "List of arrays that differ in size on that axis alone."}
+    return op("xs")(named(function, name, described(summary, arguments, "One array.")))
 
 
 hstack = _joined("hstack", jnp.hstack, "Joined along the second axis; vectors along their own.")
@@ -375,6 +493,17 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
 def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[Array]:
     """Cut along an axis into pieces of nearly the same size, the longer ones first.
 
+    Args:
+        x: Array of any shape.
+        indices_or_sections: Number of pieces.
+        axis: The axis.
+
+    Returns:
+        A list of arrays.
+
+    Raises:
+        ValueError: If it is no whole number, or less than 1.
+
     Example:
         >>> [piece.tolist() for piece in array_split([1, 2, 3], 2)]
         [[1, 2], [3]]
@@ -401,7 +530,12 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
         _check_divisible(x.shape, indices_or_sections, place(x))
         return jnp.split(x, as_axes(indices_or_sections), place(x))
 
-    return op("x", spec=spec)(named(function, name, summary))
+    arguments = {
+        "x": "Array to cut.",
+        "indices_or_sections": "Number of equal pieces, or the places to cut at.",
+    }
+    docstring = described(summary, arguments, "A list of arrays.")
+    return op("x", spec=spec)(named(function, name, docstring))
 
 
 vsplit = _split_along("vsplit", 0, "Cut along the first axis, see `split`.")

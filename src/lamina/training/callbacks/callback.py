@@ -59,73 +59,162 @@ class Callback:
         filter_methods(cls, "__init__")
 
     def set_model(self, model: Any) -> None:
-        """Called before training with the model."""
+        """Called before training with the model.
+
+        Args:
+            model: The model that is trained, evaluated or used.
+        """
         self.model = model
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Called before training with `epochs`, `steps` (an epoch has) and `verbose`."""
+        """Called before training with `epochs`, `steps` (an epoch has) and `verbose`.
+
+        Args:
+            params: A dict with the entries named.
+        """
         self.params = params
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Called once, before the first epoch."""
+        """Called once, before the first epoch.
+
+        Args:
+            logs: Empty.
+        """
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Called once, after the last epoch, with its logs."""
+        """Called once, after the last epoch, with its logs.
+
+        Args:
+            logs: From names of measures to the last epoch's values.
+        """
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Called before every epoch; `epoch` counts from 0."""
+        """Called before every epoch; `epoch` counts from 0.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+            logs: Empty.
+        """
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Called after every epoch, and its validation, with what was measured."""
+        """Called after every epoch, and its validation, with what was measured.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+            logs: From names of measures to values; those of validation begin with `val_`.
+        """
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        """Called before `evaluate`, and before validation inside `fit`."""
+        """Called before `evaluate`, and before validation inside `fit`.
+
+        Args:
+            logs: Empty.
+        """
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        """Called after `evaluate`, and after validation inside `fit`, with the results."""
+        """Called after `evaluate`, and after validation inside `fit`, with the results.
+
+        Args:
+            logs: From names of measures to values.
+        """
 
     def on_predict_begin(self, logs: dict | None = None) -> None:
-        """Called before `predict`."""
+        """Called before `predict`.
+
+        Args:
+            logs: Empty.
+        """
 
     def on_predict_end(self, logs: dict | None = None) -> None:
-        """Called after `predict`."""
+        """Called after `predict`.
+
+        Args:
+            logs: Empty.
+        """
 
     @costs_nothing
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before every training batch; `batch` counts from 0 in its epoch."""
+        """Called before every training batch; `batch` counts from 0 in its epoch.
+
+        Args:
+            batch: Number of the batch in its epoch, from 0.
+            logs: Empty.
+        """
         self.on_batch_begin(batch, logs=logs)
 
     @costs_nothing
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after every training batch with the means of the epoch so far."""
+        """Called after every training batch with the means of the epoch so far.
+
+        Args:
+            batch: Number of the batch in its epoch, from 0.
+            logs: From names of measures to their means over the epoch so far.
+        """
         self.on_batch_end(batch, logs=logs)
 
     @costs_nothing
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """The same as `on_train_batch_begin`."""
+        """Called by `on_train_batch_begin`, of which it is the older name.
+
+        Args:
+            batch: Number of the batch in its epoch, from 0.
+            logs: Empty.
+        """
 
     @costs_nothing
     def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """The same as `on_train_batch_end`."""
+        """Called by `on_train_batch_end`, of which it is the older name.
+
+        Args:
+            batch: Number of the batch in its epoch, from 0.
+            logs: From names of measures to their means over the epoch so far.
+        """
 
     @costs_nothing
     def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before every batch of `evaluate` and of validation."""
+        """Called before every batch of `evaluate` and of validation.
+
+        Args:
+            batch: Number of the batch, from 0.
+            logs: Empty.
+        """
 
     @costs_nothing
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after every batch of `evaluate` and of validation, with the means so far."""
+        """Called after every batch of `evaluate` and of validation, with the means so far.
+
+        Args:
+            batch: Number of the batch, from 0.
+            logs: From names of measures to their means so far.
+        """
 
     @costs_nothing
     def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before every batch of `predict`."""
+        """Called before every batch of `predict`.
+
+        Args:
+            batch: Number of the batch, from 0.
+            logs: Empty.
+        """
 
     @costs_nothing
     def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after every batch of `predict`."""
+        """Called after every batch of `predict`.
+
+        Args:
+            batch: Number of the batch, from 0.
+            logs: A dict with the entry `"outputs"`, what the model gave for the batch.
+        """
 
     def has_batch_hooks(self, mode: str) -> bool:
-        """Whether it must be called at every batch of `"train"`, `"test"` or `"predict"`."""
+        """Whether it must be called at every batch of `"train"`, `"test"` or `"predict"`.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+
+        Returns:
+            True if a hook of that mode was overridden by one that is not marked as free of cost.
+        """
         hooks = (getattr(self, name) for name in BATCH_HOOKS[mode])
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
@@ -152,7 +241,14 @@ class Callback:
         return {name: getattr(self, name) for name in self.state_names}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take back what `get_state` gave; called after `on_train_begin`."""
+        """Take back what `get_state` gave; called after `on_train_begin`.
+
+        Args:
+            state: What `get_state` gave.
+
+        Raises:
+            ValueError: If it holds something that this callback does not remember.
+        """
         unknown = sorted(set(state) - set(self.state_names))
         if unknown:
             raise ValueError(

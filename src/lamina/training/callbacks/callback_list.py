@@ -53,7 +53,14 @@ class CallbackList(Callback):
         self.set_params({**(params or {}), **more})
 
     def append(self, callback: Callback) -> None:
-        """Add a callback at the end."""
+        """Add a callback at the end.
+
+        Args:
+            callback: A callback, or a list of them.
+
+        Raises:
+            TypeError: If it is a class, or no callback.
+        """
         for one in _flatten(callback):
             one.set_model(self.model)
             one.set_params(self.params)
@@ -89,7 +96,14 @@ class CallbackList(Callback):
         return not all(f is Callback._at_checkpoint for f in keeping)
 
     def has_batch_hooks(self, mode: str) -> bool:
-        """Whether one of them must be called at every batch of this mode."""
+        """Whether one of them must be called at every batch of this mode.
+
+        Args:
+            mode: `"train"`, `"test"` or `"predict"`.
+
+        Returns:
+            True if one of them must.
+        """
         # Whatever is no Callback of ours but has the hooks is taken to want all of them.
         return any(
             callback.has_batch_hooks(mode) if hasattr(callback, "has_batch_hooks") else True
@@ -104,7 +118,14 @@ class CallbackList(Callback):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Give the callbacks back what `get_state` gave."""
+        """Give the callbacks back what `get_state` gave.
+
+        Args:
+            state: What `get_state` gave.
+
+        Raises:
+            ValueError: If it is that of another number of callbacks.
+        """
         if len(state) != len(self.callbacks):
             raise ValueError(
                 f"The stored state is that of {len(state)} callbacks, and there are "
@@ -115,7 +136,14 @@ class CallbackList(Callback):
                 callback.set_state(state[str(i)])
 
     def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list]:
-        """Name of the class and state of every callback, or of some, for a later run."""
+        """Name of the class and state of every callback, or of some, for a later run.
+
+        Args:
+            only: Says of a callback whether it is asked; all are by default.
+
+        Returns:
+            Pairs of name and state, in the order of the callbacks.
+        """
         states = self.get_state().values()
         pairs = zip(self.callbacks, states, strict=True)
         return [[type(c).__name__, state] for c, state in pairs if only(c)]
@@ -126,6 +154,10 @@ class CallbackList(Callback):
         """Give what `get_states_by_name` gave to the callbacks of the same classes.
 
         A callback that was not there before starts anew.
+
+        Args:
+            states: What `get_states_by_name` gave.
+            only: Says of a callback whether it gets its state back; all do by default.
         """
         waiting = list(states)
         for callback in filter(only, self.callbacks):
@@ -206,16 +238,27 @@ def _tell_of_a_loop(hook: str) -> Callable[..., None]:
     return tell
 
 
-def _tell_of_one(hook: str) -> Callable[..., None]:
-    def tell(self: CallbackList, number: int, logs: dict | None = None) -> None:
+def _tell_of_an_epoch(hook: str) -> Callable[..., None]:
+    def tell(self: CallbackList, epoch: int, logs: dict | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
-            getattr(callback, hook)(number, logs)
+            getattr(callback, hook)(epoch, logs)
+
+    return tell
+
+
+def _tell_of_a_batch(hook: str) -> Callable[..., None]:
+    def tell(self: CallbackList, batch: int, logs: dict | None = None) -> None:
+        logs = plain_logs(logs)
+        for callback in self.callbacks:
+            getattr(callback, hook)(batch, logs)
 
     return tell
 
 
 for _hook in LOOP_HOOKS:
     setattr(CallbackList, _hook, _tell_of_a_loop(_hook))
-for _hook in (*EPOCH_HOOKS, *(_name for _names in BATCH_HOOKS.values() for _name in _names)):
-    setattr(CallbackList, _hook, _tell_of_one(_hook))
+for _hook in EPOCH_HOOKS:
+    setattr(CallbackList, _hook, _tell_of_an_epoch(_hook))
+for _hook in (_name for _names in BATCH_HOOKS.values() for _name in _names):
+    setattr(CallbackList, _hook, _tell_of_a_batch(_hook))

@@ -93,7 +93,12 @@ class Progbar:
         self._show(now, finalize)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Say that `n` more steps are done."""
+        """Say that `n` more steps are done.
+
+        Args:
+            n: Number of steps.
+            values: Pairs of a measure's name and its value, as for `update`.
+        """
         self.update(self._done + n, values)
 
     def _is_averaged(self, name: str) -> bool:
