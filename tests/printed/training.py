@@ -74,6 +74,12 @@ CASES = {
         " # «look at x.shape after each step»",
         _FIT,
     ),
+    ("training/feeds/columns.py", "columns of a table go by position"): (
+        "model.predict(x[['c', 'b', 'a']])",
+        "x = x[['c', 'b', 'a']]; «x = x[['a', 'b', 'c']]»; model.predict(x)",
+        "import pandas\n" + _FIT + "x = pandas.DataFrame(x, columns=['a', 'b', 'c'])\n"
+        "model.fit(x, y, verbose=0)",
+    ),
     ("training/checkpoint.py", "The backup is of another model"): (
         "fit(net(layers.Dense(2), layers.Dense(1)))",
         "fit(net(layers.Dense(2), layers.Dense(1)), folder='other'); fit() "

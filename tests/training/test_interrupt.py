@@ -164,6 +164,8 @@ for call in (
     lambda: model.fit(x, x[:, :1], verbose=0),
     lambda: model.evaluate(x, x[:, :1], verbose=0),
     lambda: model.predict(x, verbose=0),
+    lambda: model(x),
+    lambda: lamina.layers.ReLU()(x),
 ):
     try:
         call()
@@ -180,7 +182,7 @@ def test_a_forked_child_of_a_process_that_used_jax_is_refused():
         return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
 
     told = run("used").stdout
-    for name in ("fit", "evaluate", "predict"):
+    for name in ("fit", "evaluate", "predict", "Sequential", "ReLU"):
         assert f"{name}() cannot work in this process: it was forked" in told
-    assert told.count("Fix: multiprocessing.get_context('spawn')") == 3
+    assert told.count("Fix: multiprocessing.get_context('spawn')") == 5
     assert run("only imported").stdout == ""

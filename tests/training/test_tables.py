@@ -190,3 +190,50 @@ def test_rows_of_an_array_that_differ_in_length_are_said_to(rows, use):
     scope = {"x": x}
     exec(str(caught.value).rpartition("\n")[2].strip(), scope)
     np.stack(scope["x"])
+
+
+TURNED = TABLE[["b", "a"]]
+OF_A_TURNED_TABLE = {
+    "fit": lambda m: m.fit(TURNED, Y, verbose=0),
+    "validation_data": lambda m: m.fit(TABLE, Y, validation_data=(TURNED, Y), verbose=0),
+    "evaluate": lambda m: m.evaluate(TURNED, Y, verbose=0),
+    "predict": lambda m: m.predict(TURNED),
+    "predict_on_batch": lambda m: m.predict_on_batch(TURNED),
+    "train_on_batch": lambda m: m.train_on_batch(TURNED, Y),
+    "test_on_batch": lambda m: m.test_on_batch(TURNED, Y),
+    "validation_split": lambda m: m.fit(TURNED, Y, validation_split=0.5, verbose=0),
+    "more columns": lambda m: m.predict(TURNED.assign(c=1.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", OF_A_TURNED_TABLE.values(), ids=OF_A_TURNED_TABLE)
+def test_columns_in_another_order_than_trained_on_are_refused_by_name(call):
+    model = weighing(1.0, 2.0)
+    model.fit(TABLE, Y, verbose=0)
+    with pytest.raises(ValueError, match=r"x = x\[\['a', 'b'\]\]") as caught:
+        call(model)
+    assert "has the column 'b' in place 0" in str(caught.value)
+
+
+def test_targets_in_another_order_than_trained_on_are_refused_by_name():
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(TABLE, TABLE, verbose=0)
+    with pytest.raises(ValueError, match=r"y = y\[\['a', 'b'\]\]"):
+        model.evaluate(TABLE, TURNED, verbose=0)
+
+
+def test_a_column_of_another_name_is_said_and_taken_by_place():
+    model = weighing(1.0, 2.0)
+    model.fit(TABLE, Y, verbose=0)
+    with pytest.warns(lamina.LaminaWarning, match="x has no column 'b'.*'c' is taken for it"):
+        predicted = model.predict(TABLE.rename(columns={"b": "c"}))
+    np.testing.assert_allclose(predicted, model.predict(TABLE))
+
+
+def test_the_columns_of_a_fit_that_was_refused_are_not_kept():
+    model = weighing(1.0, 2.0)
+    with pytest.raises(ValueError, match="one row per sample"):
+        model.fit(TURNED, Y[:2], verbose=0)
+    model.fit(TABLE, Y, verbose=0)
+    assert model.predict(TABLE).shape == (4, 1)

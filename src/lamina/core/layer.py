@@ -25,6 +25,7 @@ from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trac
 from lamina.core.layer_state import LayerState, call_state
 from lamina.core.masked_arrays import unmasked
 from lamina.core.operation import Operation
+from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless
 from lamina.core.text import is_text
 from lamina.core.threads import building
@@ -381,6 +382,7 @@ class Layer(LayerState):
             value = value.toarray()
         wanted = self._input_dtype
         if isinstance(value, jax.Array):
+            refuse_after_fork(type(self).__name__)
             if wanted is not None and _castable(value.dtype, wanted):
                 return masking.keeping_mask(value, value.astype(wanted))
             return value
@@ -393,6 +395,7 @@ class Layer(LayerState):
                 return value  # text is for layers that work on the host
             if wanted is not None and dtypes.is_float(array.dtype):
                 array = array.astype(wanted)
+            refuse_after_fork(type(self).__name__)
             return jnp.asarray(array)
         return value
 

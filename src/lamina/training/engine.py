@@ -18,6 +18,7 @@ from lamina.training.callbacks.callback_list import plain_logs
 from lamina.training.checkpoint import Checkpoint, before_looking
 from lamina.training.compiled import run_on
 from lamina.training.deferred_logs import DeferredLogs, Reading
+from lamina.training.feeds import columns
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.make import (
     WHOLE,
@@ -77,11 +78,13 @@ class Loop:
         validation_freq: Any,
     ) -> History:
         model = self.model
+        given = x, y
         whole_number("epochs", epochs, least=0)
         whole_number("initial_epoch", initial_epoch, least=0)
         checks.validation_freq(validation_freq)
         if validation_split and validation_data is None:
             x, y = named_columns(model, x), named_targets(model, y)
+            columns.refuse_other_order(model, x, y)
             x, y, sample_weight, validation_data = split_off_tail(
                 x, y, sample_weight, validation_split
             )
@@ -96,6 +99,7 @@ class Loop:
         feed.first_epoch = initial_epoch
         before_looking(stored, feed)
         self._check(feed, training=True, class_weight=class_weight)
+        columns.remember(model, *given)
         validation = None
         if validation_data is not None:
             validation = validation_feed(
@@ -419,6 +423,7 @@ class Loop:
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
         feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
         self._check(feed, training=True, class_weight=class_weight)
+        columns.remember(self.model, x, y)
         self.model.reset_metrics()
         (chunk,) = feed.once()
         with training(self.model):
@@ -447,6 +452,7 @@ class Loop:
             checks.samples_in_input(self.model, x, y)
             with_batch_axis(self.model, x, refuse=True)
         x, y = named_columns(self.model, x), named_targets(self.model, y)
+        columns.refuse_other_order(self.model, x, y)
         if batch_size is None:
             batch_size = default_batch_size(self.model)
         prepare = self.model.on_host

@@ -18,6 +18,7 @@ from lamina.core.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
 from lamina.training.compiled import run_on
+from lamina.training.feeds import columns
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -59,6 +60,7 @@ def predict(
         hooks.on_predict_begin()
     if type(x) is not np.ndarray:
         x = named_columns(model, x)
+        columns.refuse_other_order(model, x)
         if is_source(x):
             outputs = _from_source(model, x, steps, hooks)
             hooks.on_predict_end()

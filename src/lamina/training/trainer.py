@@ -64,6 +64,7 @@ class Trainer(Layer):
     _programs: dict
     _found: dict[str, tuple]  # what `program` found, by kind, and the structure it holds for
     _kinds_of_inputs: tuple  # dtypes and shapes that `predict` need not look at again, likewise
+    _columns: dict[str, tuple]  # the names in the tables that it was trained on
     _adds_losses: bool | None  # None: not known before a step was traced
     _written_outputs: Any  # of a subclass: its outputs in the order in which `call` wrote them
 
@@ -79,6 +80,7 @@ class Trainer(Layer):
         object.__setattr__(self, "_programs", {})
         object.__setattr__(self, "_found", {})
         object.__setattr__(self, "_kinds_of_inputs", (None, frozenset()))
+        object.__setattr__(self, "_columns", {})
         object.__setattr__(self, "_adds_losses", None)
         object.__setattr__(self, "_written_outputs", None)
         self.run_eagerly = False

@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core import config
 from lamina.core.text import Preprocessed, has_text
 from lamina.training import checks
+from lamina.training.feeds import columns
 from lamina.training.feeds.class_weights import class_weights_as_sample_weights
 from lamina.training.feeds.conversion import (
     convert,
@@ -185,6 +186,7 @@ def validation_feed(
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
     x, y = named_columns(model, x), named_targets(model, y)
+    columns.refuse_other_order(model, x, y, "validation_data: ")
     return make_feed(x, y, sample_weight, batch_size, False, 0, steps, prepare=model.on_host)
 
 

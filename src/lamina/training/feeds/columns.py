@@ -1,0 +1,65 @@
+"""Columns of tables: arrays know none, so a model keeps the names that it was trained on.
+
+Rows and columns of a table go by position. A table with the same columns in another order would be
+computed without a word, every number in the place of another.
+"""
+
+from typing import Any
+
+from lamina.training import checks
+from lamina.training.feeds.tables import is_table
+
+
+def remember(model: Any, x: Any, y: Any) -> None:
+    """Keep the names of the columns that a model is about to learn from."""
+    object.__setattr__(
+        model, "_columns", {**model._columns, **_columns(x, "x"), **_columns(y, "y")}
+    )
+
+
+def refuse_other_order(model: Any, x: Any, y: Any = None, where: str = "") -> None:
+    """Raise a ValueError where a table has the columns of training in other places.
+
+    Args:
+        where: What messages begin with: `"validation_data: "`.
+    """
+    if not model._columns:
+        return
+    for what, names in {**_columns(x, "x"), **_columns(y, "y")}.items():
+        trained = model._columns.get(what, names)
+        if trained == names:
+            continue
+        missing = [name for name in trained if name not in names]
+        if not missing:
+            place = next(i for i, name in enumerate(trained) if names[i] != name)
+            raise ValueError(
+                f"{where}{what} has the column {names[place]!r} in place {place}, where model "
+                f"{model.name!r} was trained on {trained[place]!r}; the columns of a table go by "
+                f"position.\n  Fix: {what} = {what}[{list(trained)!r}]."
+            )
+        if len(names) == len(trained):
+            checks.warn_once(
+                f"columns of {what}",
+                f"{where}{what} has no column {missing[0]!r}, which model {model.name!r} was "
+                "trained on; the columns of a table go by position, so "
+                f"{names[trained.index(missing[0])]!r} is taken for it.",
+                model,
+            )
+
+
+def _columns(structure: Any, what: str) -> dict[str, tuple]:
+    """The names of the columns of every table in a structure, by what the user calls it."""
+    if is_table(structure):
+        return {what: tuple(structure.columns)}
+    parts: Any = ()
+    if isinstance(structure, dict):
+        parts = structure.items()
+    elif isinstance(structure, (list, tuple)) and len(structure) < _MANY:
+        parts = enumerate(structure)
+    found: dict[str, tuple] = {}
+    for key, part in parts:
+        found |= _columns(part, f"{what}[{key!r}]")
+    return found
+
+
+_MANY = 100  # a longer list holds rows or numbers, not a table for each input
