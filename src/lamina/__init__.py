@@ -187,6 +187,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_NAMES[name]), name)
     from lamina import callbacks, layers, models, saving, utils
     from lamina.core.errors import attribute_error, did_you_mean, nearest
+    from lamina.core.tracebacks import strip
 
     hint = did_you_mean(name, __all__)
     rooms = (layers, models, saving, callbacks, utils)  # those that import nothing by themselves
@@ -196,7 +197,11 @@ def __getattr__(name: str) -> Any:
         hint = f" Did you mean '{home.removeprefix('lamina.')}.{name}'?"
     elif layer and not hint and not name.startswith("_"):
         hint = f" Did you mean 'layers.{layer}'?"
-    raise attribute_error(f"Lamina has no {name!r}.{hint}", name)
+    try:
+        raise attribute_error(f"Lamina has no {name!r}.{hint}", name)
+    except AttributeError as error:
+        strip(error)
+        raise
 
 
 def __dir__() -> list[str]:

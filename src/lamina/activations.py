@@ -9,6 +9,7 @@ from typing import Any
 from lamina import ops
 from lamina.core import lookup, registry
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops import (
     celu,
@@ -78,6 +79,7 @@ __all__ = [
 ]
 
 
+@filter_traceback
 def linear(x: ArrayLike) -> ArrayLike:
     """`x` as it is.
 
@@ -94,6 +96,7 @@ def linear(x: ArrayLike) -> ArrayLike:
     return x
 
 
+@filter_traceback
 def relu(
     x: ArrayLike,
     negative_slope: float = 0.0,
@@ -124,6 +127,7 @@ def relu(
     return passed - negative_slope * ops.relu(threshold - x) if negative_slope else passed
 
 
+@filter_traceback
 def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     """`x` times the probability that a standard normal value is below `x`; exact by default.
 
@@ -140,6 +144,7 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     return ops.gelu(x, approximate)
 
 
+@filter_traceback
 def tanh(x: ArrayLike) -> Array:
     """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: any number to one between -1 and 1.
 
@@ -156,6 +161,7 @@ def tanh(x: ArrayLike) -> Array:
     return ops.tanh(x)
 
 
+@filter_traceback
 def exponential(x: ArrayLike) -> Array:
     """`exp(x)`.
 
@@ -172,6 +178,7 @@ def exponential(x: ArrayLike) -> Array:
     return ops.exp(x)
 
 
+@filter_traceback
 def mish(x: ArrayLike) -> Array:
     """`x * tanh(softplus(x))`.
 
@@ -191,6 +198,7 @@ def mish(x: ArrayLike) -> Array:
     return ops.multiply(x, ops.tanh(ops.softplus(x)))
 
 
+@filter_traceback
 def serialize(activation: Any) -> Any:
     """An activation as plain data: the name of a known one, a config of any other.
 
@@ -210,6 +218,7 @@ def serialize(activation: Any) -> Any:
     return registry.serialize(activation)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
@@ -224,6 +233,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
         return get(config)
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """The activation that a name, config, function or layer stands for; `linear` for None.
 

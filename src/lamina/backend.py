@@ -17,8 +17,10 @@ from lamina.core.config import (
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.keras_tensor import is_keras_tensor
 from lamina.core.naming import next_number, reset_names
+from lamina.core.tracebacks import filter_traceback
 
 
+@filter_traceback
 def clear_session(free_memory: bool = True) -> None:
     """Start counting names again (`dense`, `dense_1` …); Lamina keeps no other global state.
 
@@ -40,6 +42,7 @@ def backend() -> str:
     return "jax"
 
 
+@filter_traceback
 def get_uid(prefix: str = "") -> int:
     """1 at the first call with a prefix, then 2, 3 …
 
@@ -56,6 +59,7 @@ def get_uid(prefix: str = "") -> int:
     return next_number(prefix)
 
 
+@filter_traceback
 def is_float_dtype(dtype: Any) -> bool:
     """True for float16, bfloat16, float32 and float64.
 
@@ -72,6 +76,7 @@ def is_float_dtype(dtype: Any) -> bool:
     return is_float(standardize_dtype(dtype))
 
 
+@filter_traceback
 def is_int_dtype(dtype: Any) -> bool:
     """True for whole numbers, with a sign or without.
 
@@ -88,6 +93,7 @@ def is_int_dtype(dtype: Any) -> bool:
     return jnp.issubdtype(standardize_dtype(dtype), jnp.integer)
 
 
+@filter_traceback
 def result_type(*dtypes: Any) -> str:
     """The type of what is computed from these types; Python's `int` and `float` give way.
 

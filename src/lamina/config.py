@@ -30,6 +30,7 @@ from lamina.core.config import (
 )
 from lamina.core.dtypes import dtype_policy, set_dtype_policy
 from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.tracebacks import filter_traceback
 
 __all__ = [
     "backend",
@@ -64,6 +65,7 @@ __all__ = [
 ]
 
 
+@filter_traceback
 def set_backend(backend: str) -> None:
     """Accepts `"jax"`, on which Lamina is built.
 

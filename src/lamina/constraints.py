@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from lamina.core import config, lookup, registry
 from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_methods
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
 Axis = int | Sequence[int]
 
 
+@filter_methods
 class Constraint:
     """Base of constraints: an object that is called with weights and returns allowed ones.
 
@@ -45,7 +46,7 @@ class Constraint:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls, "__init__")
+        filter_methods(cls)
 
     def __call__(self, w: ArrayLike) -> Any:
         return w
@@ -169,6 +170,7 @@ class MinMaxNorm(Constraint):
         }
 
 
+@filter_traceback
 def serialize(constraint: Any) -> Any:
     """A constraint as plain data.
 
@@ -181,6 +183,7 @@ def serialize(constraint: Any) -> Any:
     return registry.serialize(constraint)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
@@ -195,6 +198,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
         return get(config)
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """The constraint that a name, config, class or function stands for; None for None.
 

@@ -10,6 +10,7 @@ import jax
 from lamina.core import runtime  # noqa: F401 - JAX's settings come before its first array
 from lamina.core.errors import explain_missing_names
 from lamina.core.later import later_class, later_function
+from lamina.core.tracebacks import filter_traceback
 
 _INSTEAD = "fit() trains on one device, the first of lamina.distribution.list_devices()."
 
@@ -22,6 +23,7 @@ distribute_tensor = later_function("distribute_tensor", __name__, _INSTEAD)
 initialize = later_function("initialize", __name__, _INSTEAD)
 
 
+@filter_traceback
 def list_devices(device_type: str | None = None) -> list[str]:
     """Names of the devices that programs may run on.
 
@@ -40,6 +42,7 @@ def list_devices(device_type: str | None = None) -> list[str]:
     return [f"{_kind(device.platform)}:{device.id}" for device in devices]
 
 
+@filter_traceback
 def get_device_count(device_type: str | None = None) -> int:
     """Number of devices of a kind.
 
@@ -58,6 +61,7 @@ def distribution() -> None:
     return None
 
 
+@filter_traceback
 def set_distribution(value: Any) -> None:
     """Set how work is spread over devices; None, one device, is all there is yet.
 

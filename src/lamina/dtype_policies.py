@@ -9,10 +9,12 @@ from lamina.core.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
 from lamina.core.errors import explain_missing_names
 from lamina.core.later import later_names
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.tracebacks import filter_methods, filter_traceback
 
 FloatDTypePolicy = DTypePolicy
 
 
+@filter_methods
 class DTypePolicyMap(DTypePolicy, MutableMapping):
     """Policies by the path of a layer, for a layer that holds others.
 
@@ -132,6 +134,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={names}>"
 
 
+@filter_traceback
 def get(identifier: Any) -> DTypePolicy:
     """A policy from a policy, a name, a dtype, a saved config or None.
 
@@ -148,6 +151,7 @@ def get(identifier: Any) -> DTypePolicy:
     return get_policy(identifier)
 
 
+@filter_traceback
 def serialize(dtype_policy: DTypePolicy) -> dict:
     """A policy as plain data.
 
@@ -160,6 +164,7 @@ def serialize(dtype_policy: DTypePolicy) -> dict:
     return registry.serialize(dtype_policy)
 
 
+@filter_traceback
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DTypePolicy:
     """The inverse of `serialize`.
 

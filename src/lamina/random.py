@@ -16,6 +16,7 @@ from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.errors import explain_missing_names
 from lamina.core.hashing import hashed_bits
 from lamina.core.seed import SeedGenerator, draw_key
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array
 
@@ -36,6 +37,7 @@ __all__ = [
 Seed = Any  # int | SeedGenerator | a key of jax.random | None
 
 
+@filter_traceback
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -60,6 +62,7 @@ def normal(
     return sample * as_array(stddev) + as_array(mean)
 
 
+@filter_traceback
 def uniform(
     shape: Sequence[int],
     minval: float = 0.0,
@@ -85,6 +88,7 @@ def uniform(
     return jax.random.uniform(_key(seed), _shape(shape), dtype, as_array(minval), as_array(maxval))
 
 
+@filter_traceback
 def truncated_normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -110,6 +114,7 @@ def truncated_normal(
     return sample * as_array(stddev) + as_array(mean)
 
 
+@filter_traceback
 def randint(
     shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
 ) -> Array:
@@ -132,6 +137,7 @@ def randint(
     return jax.random.randint(_key(seed), _shape(shape), as_array(minval), as_array(maxval), dtype)
 
 
+@filter_traceback
 def categorical(
     logits: ArrayLike, num_samples: int, dtype: Any = "int32", seed: Seed = None
 ) -> Array:
@@ -158,6 +164,7 @@ def categorical(
     return drawn.astype(standardize_dtype(dtype))
 
 
+@filter_traceback
 def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
     """The values in a random order along one axis; rows of other axes are shuffled separately.
 
@@ -173,6 +180,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
     return jax.random.permutation(_key(seed), as_array(x), axis, independent=True)
 
 
+@filter_traceback
 def dropout(
     inputs: ArrayLike,
     rate: float,
@@ -212,6 +220,7 @@ def dropout(
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
 
 
+@filter_traceback
 def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed = None) -> Array:
     """Gamma-distributed values with scale 1.
 
@@ -229,6 +238,7 @@ def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed 
     return jax.random.gamma(_key(seed), alpha, _shape(shape), _float("gamma", dtype))
 
 
+@filter_traceback
 def binomial(
     shape: Sequence[int],
     counts: ArrayLike,
@@ -254,6 +264,7 @@ def binomial(
     return jax.random.binomial(_key(seed), counts, probabilities, _shape(shape), dtype)
 
 
+@filter_traceback
 def beta(
     shape: Sequence[int], alpha: ArrayLike, beta: ArrayLike, dtype: Any = None, seed: Seed = None
 ) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core import lookup, registry
 from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_methods
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Array, ArrayLike
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 
+@filter_methods
 class Regularizer:
     """Base of regularizers: an object that is called with weights and returns a penalty.
 
@@ -40,7 +41,7 @@ class Regularizer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls, "__init__")
+        filter_methods(cls)
 
     def __call__(self, x: Array) -> Any:
         return 0.0
@@ -170,6 +171,7 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
+@filter_traceback
 def serialize(regularizer: Any) -> Any:
     """A regularizer as plain data.
 
@@ -182,6 +184,7 @@ def serialize(regularizer: Any) -> Any:
     return registry.serialize(regularizer)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
@@ -196,6 +199,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
         return get(config)
 
 
+@filter_traceback
 def get(identifier: Any) -> Any:
     """The regularizer that a name, config, class or function stands for; None for None.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from lamina.core.errors import explain_missing_names, frames_to_user
+from lamina.core.tracebacks import filter_traceback
 
 __all__ = [
     "MAP_TO_NONE",
@@ -31,6 +32,7 @@ class MAP_TO_NONE:
     """What a function given to `traverse` returns to put None in place of a part."""
 
 
+@filter_traceback
 def is_nested(structure: Any) -> bool:
     """True for a list, tuple, named tuple, deque or dict.
 
@@ -47,6 +49,7 @@ def is_nested(structure: Any) -> bool:
     return _node(structure) is not None
 
 
+@filter_traceback
 def flatten(structure: Any) -> list:
     """The leaves as a list.
 
@@ -63,6 +66,7 @@ def flatten(structure: Any) -> list:
     return [leaf for _, leaf in flatten_with_path(structure)]
 
 
+@filter_traceback
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     """The leaves with the indices and keys that lead to them.
 
@@ -86,6 +90,7 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     ]
 
 
+@filter_traceback
 def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     """The inverse of `flatten`: a list of leaves in the form of a structure.
 
@@ -113,6 +118,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     return map_structure(lambda _: next(rest), structure)
 
 
+@filter_traceback
 def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
     """A function of every leaf, or of the leaves at one place in several structures.
 
@@ -140,6 +146,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
     return _map(structures[0], apply, structures)
 
 
+@filter_traceback
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
     """A function of what stands at the leaves of a shallower structure.
 
@@ -162,6 +169,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
     return _map(shallow_structure, func, structures)
 
 
+@filter_traceback
 def map_shape_structure(func: Callable, structure: Any) -> Any:
     """A function of every shape: a tuple or list of whole numbers and None counts as one leaf.
 
@@ -182,6 +190,7 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
     return node.rebuild([map_shape_structure(func, child) for child in node.children])
 
 
+@filter_traceback
 def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     """Visits every part, whole before its parts or after; what the function returns replaces it.
 
@@ -212,6 +221,7 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     return None if found is MAP_TO_NONE else found
 
 
+@filter_traceback
 def lists_to_tuples(structure: Any) -> Any:
     """A structure with a tuple in place of every list.
 
@@ -228,6 +238,7 @@ def lists_to_tuples(structure: Any) -> Any:
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
+@filter_traceback
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
     """Refuses two structures that differ in form: other containers, keys or lengths.
 
@@ -268,6 +279,7 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
         assert_same_structure(child, its_partner)
 
 
+@filter_traceback
 def assert_same_paths(a: Any, b: Any) -> None:
     """Refuses two structures whose leaves are not at the same places, whatever holds them.
 

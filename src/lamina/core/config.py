@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lamina.core.tracebacks import filter_traceback
+
 _FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 _settings: dict[str, Any] = {
     "floatx": "float32",
@@ -32,6 +34,7 @@ def floatx() -> str:
     return str(_settings["floatx"])
 
 
+@filter_traceback
 def set_floatx(value: str) -> None:
     """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
 
@@ -51,6 +54,7 @@ def epsilon() -> float:
     return _settings["epsilon"]
 
 
+@filter_traceback
 def set_epsilon(value: float) -> None:
     """Set the small number that keeps logarithms and divisions finite.
 
@@ -65,6 +69,7 @@ def image_data_format() -> str:
     return str(_settings["image_data_format"])
 
 
+@filter_traceback
 def set_image_data_format(data_format: str) -> None:
     """Set the default place of the channel axis for layers made from now on.
 
@@ -77,6 +82,7 @@ def set_image_data_format(data_format: str) -> None:
     _settings["image_data_format"] = standardize_data_format(data_format)
 
 
+@filter_traceback
 def standardize_data_format(data_format: str | None) -> str:
     """`data_format` checked and in lower case; the process-wide default for None."""
     if data_format is None:
@@ -100,6 +106,7 @@ def resident_budget() -> int:
     return _free_memory() // 2
 
 
+@filter_traceback
 def set_resident_budget(size: int | None) -> None:
     """Set how many bytes of training data may stay on the device; None: half of what is free.
 
@@ -114,6 +121,7 @@ def set_resident_budget(size: int | None) -> None:
     _settings["resident_budget"] = size
 
 
+@filter_traceback
 def loading_budget(file_size: int = 0) -> float:
     """Bytes that opening a model file may take: its contents unpacked, its Variables and tables.
 
@@ -131,6 +139,7 @@ def loading_budget(file_size: int = 0) -> float:
     return 32 * 2**20 + 16 * file_size
 
 
+@filter_traceback
 def set_loading_budget(size: float | None) -> None:
     """Set how many bytes opening a model file may take, for files that you trust.
 
@@ -159,6 +168,7 @@ def max_epochs() -> int | None:
     return _limit("max_epochs", "KERAS_MAX_EPOCHS")
 
 
+@filter_traceback
 def set_max_epochs(max_epochs: int | None) -> None:
     """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit.
 
@@ -176,6 +186,7 @@ def max_steps_per_epoch() -> int | None:
     return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
+@filter_traceback
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit.
 

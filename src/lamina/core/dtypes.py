@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core import config
 from lamina.core.later import ComesLater
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.tracebacks import filter_methods, filter_traceback
 
 QUANTIZED_LATER = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
@@ -22,6 +23,7 @@ _KNOWN = (
 _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
 
 
+@filter_traceback
 def standardize_dtype(dtype: Any) -> str:
     """The name of a dtype given as a name, a NumPy or JAX dtype, a Python type or None.
 
@@ -64,6 +66,7 @@ def is_float(dtype: Any) -> bool:
     return dtype != "string" and jnp.issubdtype(dtype, jnp.floating)
 
 
+@filter_methods
 class DTypePolicy:
     """Which type a layer keeps its weights in and which it computes in.
 
@@ -193,6 +196,7 @@ def dtype_policy() -> DTypePolicy:
     return _global_policy[0] if _global_policy else DTypePolicy(config.floatx())
 
 
+@filter_traceback
 def set_dtype_policy(policy: "str | DTypePolicy") -> None:
     """Set the policy of layers made from now on.
 

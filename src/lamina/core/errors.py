@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from lamina.core.tracebacks import filter_traceback
+
 
 class LaminaWarning(UserWarning):
     """Something works, but probably not as meant; the text says what to do."""
@@ -150,7 +152,7 @@ def explain_missing_names(module_name: str) -> None:
     def missing(name: str) -> NoReturn:
         raise missing_name(module_name, name, module.get("__all__") or module)
 
-    module["__getattr__"] = missing
+    module["__getattr__"] = filter_traceback(missing)
 
 
 def missing_name(module_name: str, name: str, known: Iterable[str]) -> AttributeError:

@@ -6,9 +6,11 @@ import jax
 
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import resolve_shape
 
 
+@filter_methods
 class InputSpec:
     """Rank, shape or fixed axes that a layer's input must have; None means "anything".
 

@@ -13,7 +13,7 @@ from lamina.core import naming
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import scratch
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import context, resolve_shape
 
 # Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
@@ -57,6 +57,7 @@ class NoValuesError(ValueError, NotImplementedError, TypeError):
     """A symbolic tensor was used as an array: an error of the kinds that Keras and Python raise."""
 
 
+@filter_methods
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
 
@@ -194,6 +195,7 @@ def is_symbolic(*structures: Any) -> bool:
     return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(structures))
 
 
+@filter_traceback
 def is_keras_tensor(x: Any) -> bool:
     """Whether something is a symbolic tensor of a functional model, rather than an array.
 
@@ -210,6 +212,7 @@ def is_keras_tensor(x: Any) -> bool:
     return isinstance(x, KerasTensor)
 
 
+@filter_traceback
 def get_source_inputs(tensor: Any) -> Any:
     """The inputs of a model that a symbolic tensor is computed from, each once.
 

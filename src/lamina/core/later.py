@@ -7,6 +7,8 @@ there and what to do meanwhile. `comes_later` on the object tells both apart wit
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from lamina.core.tracebacks import filter_traceback
+
 
 class ComesLater(NotImplementedError):
     """Something of Keras that Lamina does not do yet."""
@@ -31,6 +33,7 @@ def later_class(name: str, module: str, instead: str) -> type:
           Meanwhile: Use mixed_bfloat16.
     """
 
+    @filter_traceback
     def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
         raise _error(f"{module}.{name}", instead)
 
@@ -46,6 +49,7 @@ def later_class(name: str, module: str, instead: str) -> type:
 def later_function(name: str, module: str, instead: str) -> Any:
     """A function that says that it is not there yet. The arguments are as for `later_class`."""
 
+    @filter_traceback
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise _error(f"{module}.{name}", instead)
 

@@ -33,6 +33,7 @@ from lamina.core.tracebacks import filter_methods, filter_traceback, strip
 from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
 
 
+@filter_methods
 class Layer(LayerState):
     """A layer: a function with weights. Subclass it to write your own.
 
@@ -69,10 +70,10 @@ class Layer(LayerState):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         name_inherited_init(cls)
-        filter_methods(cls, "__init__")
         if "build" in cls.__dict__:
             cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._weightless = _never_has_weights(cls)
+        filter_methods(cls)
 
     def _before_init(self) -> None:
         # Here, for those who assign layers to attributes before they call `super().__init__`. A

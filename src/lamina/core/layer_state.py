@@ -17,7 +17,7 @@ from lamina.core.operation import Operation
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import still
 from lamina.core.threads import trained_by_another
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, context, name_scope, resolve_shape
 
@@ -53,6 +53,7 @@ def _name_first(add_weight: Method) -> Method:
     return wrapper  # type: ignore[return-value]
 
 
+@filter_methods
 class LayerState(Operation):
     """The half of a layer that does not compute."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.errors import missing_name
+from lamina.core.tracebacks import filter_traceback
 
 
 def contents(
@@ -37,7 +38,7 @@ def contents(
         vars(sys.modules[package])[name] = value
         return value
 
-    return load, lambda: names, names
+    return filter_traceback(load), lambda: names, names
 
 
 def homes_of(file: str) -> dict[str, tuple[str, str]]:

@@ -18,7 +18,7 @@ from lamina.core.keras_tensor import (
     known_for_few,
     trace_spec,
 )
-from lamina.core.tracebacks import strip
+from lamina.core.tracebacks import filter_methods, tidy
 from lamina.core.variable import Variable
 
 
@@ -46,6 +46,7 @@ class Node:
         return [h.operation._inbound_nodes[h.node_index] for h in histories]
 
 
+@filter_methods
 class Operation:
     """Base of layers and of functions that may be called on symbolic tensors.
 
@@ -288,34 +289,42 @@ def symbolic(
     operation = type(class_name, (FunctionOperation,), attributes)
     starred = _starred(signature)
 
+    def on_symbols(args: tuple, kwargs: dict) -> Any:
+        if tensors is None:
+            return operation().symbolic_call(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
+        traced = {k: settings.pop(k) for k in list(settings) if is_symbolic(settings[k])}
+        for parameter in signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                settings.update(settings.pop(parameter.name))
+        call_args: list[Any] = []
+        for name in tensors:
+            value = bound.arguments[name]
+            call_args += value if name == starred else [value]
+        if not traced:
+            return operation(**settings).symbolic_call(*call_args)
+        return _called_with(operation(**settings), call_args, traced)
+
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            if not is_symbolic(args, kwargs):
-                return function(*args, **kwargs)
-            if tensors is None:
-                return operation().symbolic_call(*args, **kwargs)
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
-            traced = {k: settings.pop(k) for k in list(settings) if is_symbolic(settings[k])}
-            for parameter in signature.parameters.values():
-                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                    settings.update(settings.pop(parameter.name))
-            call_args: list[Any] = []
-            for name in tensors:
-                value = bound.arguments[name]
-                call_args += value if name == starred else [value]
-            if not traced:
-                return operation(**settings).symbolic_call(*call_args)
-            return _called_with(operation(**settings), call_args, traced)
-        except IndexError as error:
-            _refuse_axis(error, function.__name__, signature, args, kwargs)
-            raise
-        except (TypeError, ValueError) as error:
-            _say_where(error, function.__name__, args, kwargs)
-            if is_symbolic(args, kwargs) and _speaks_of_shapes(error):
-                raise _as_shape_error(error) from None
+            try:
+                if not is_symbolic(args, kwargs):
+                    return function(*args, **kwargs)
+                return on_symbols(args, kwargs)
+            except IndexError:
+                _refuse_axis(function.__name__, signature, args, kwargs)
+                raise
+            except TypeError as error:
+                if is_symbolic(args, kwargs) and _speaks_of_shapes(error):
+                    raise _as_shape_error(error) from None
+                raise
+        except Exception as error:
+            if isinstance(error, (TypeError, ValueError)):
+                _say_where(error, function.__name__, args, kwargs)
+            tidy(error)
             raise
 
     return wrapper, operation
@@ -353,9 +362,7 @@ def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
         ) from error
 
 
-def _refuse_axis(
-    error: IndexError, name: str, signature: inspect.Signature, args: tuple, kwargs: dict
-) -> None:
+def _refuse_axis(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
     """Say in words that an axis does not exist, if one was given that does not."""
     given = signature.bind(*args, **kwargs).arguments
     ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
@@ -364,16 +371,13 @@ def _refuse_axis(
         axes = given.get(argument)
         for axis in axes if isinstance(axes, (list, tuple)) else [axes]:
             if isinstance(axis, int) and not -rank <= axis < rank:
-                refusal = ValueError(
+                raise ValueError(
                     f"{name}: {argument} {axis} is out of bounds for an array of rank {rank}."
-                )
-                _say_where(refusal, name, args, kwargs)
-                raise refusal from None
+                ) from None
 
 
 def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:
     """Add to an error, once, which function it was and on which shapes it was called."""
-    strip(error)
     shapes = [str(tuple(x.shape)) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     if shapes and getattr(error, "_lamina_explained", None) is None:
         error.add_note(f"  In ops.{name}, called on shapes {', '.join(shapes)}.")

@@ -17,6 +17,7 @@ import numpy as np
 
 from lamina.core.dtypes import DTypePolicy, standardize_dtype
 from lamina.core.errors import did_you_mean
+from lamina.core.tracebacks import filter_traceback
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
@@ -92,6 +93,7 @@ def get(kind: str, identifier: Any) -> Any:
     return _getters[kind](identifier)
 
 
+@filter_traceback
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
     """Decorator that makes a user's class or function findable when a model is loaded.
 
@@ -121,6 +123,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return decorate
 
 
+@filter_traceback
 def get_registered_name(obj: Any) -> str:
     """The name a class or function was registered under, else its own.
 
@@ -133,6 +136,7 @@ def get_registered_name(obj: Any) -> str:
     return _custom_names.get(obj, getattr(obj, "__name__", str(obj)))
 
 
+@filter_traceback
 def get_registered_object(
     name: str, custom_objects: Mapping | None = None, module_objects: Mapping | None = None
 ) -> Any:
@@ -156,6 +160,7 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+@filter_traceback
 def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Make classes and functions findable by name inside a `with` block.
 
@@ -195,6 +200,7 @@ def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
         _scopes.read = None
 
 
+@filter_traceback
 def serialize(obj: Any) -> Any:
     """An object as plain JSON-able data, in the layout of Keras 3.
 
@@ -269,6 +275,7 @@ def serialize(obj: Any) -> Any:
     raise TypeError(f"{obj!r} cannot be saved: it has no get_config() method.")
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: bool = True) -> Any:
     """The inverse of `serialize`; never runs or imports code that the data names.
 

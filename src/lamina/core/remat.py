@@ -13,6 +13,7 @@ import jax
 from lamina.core import masking
 from lamina.core.errors import unknown_name
 from lamina.core.stateless import scratch, traced_state
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import context
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers")
@@ -23,6 +24,7 @@ class _Scopes(threading.local):
         self.stack: list[RematScope] = []
 
 
+@filter_methods
 class RematScope:
     """Layers made inside compute their intermediate values again for the gradient.
 
@@ -72,6 +74,7 @@ def current_scope() -> RematScope | None:
     return _scopes.stack[-1] if _scopes.stack else None
 
 
+@filter_traceback
 def remat(f: Callable) -> Callable:
     """A function whose intermediate values are computed again for its gradient.
 
@@ -86,6 +89,7 @@ def remat(f: Callable) -> Callable:
         1.0
     """
 
+    @filter_traceback
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]

@@ -10,9 +10,11 @@ import jax.numpy as jnp
 
 from lamina.core.remat import collected_losses
 from lamina.core.stateless import scratch
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Bindings, Variable, context, name_scope as path_scope
 
 
+@filter_methods
 class StatelessScope:
     """Inside, Variables have the values given, and what is assigned stays in the scope.
 
@@ -134,6 +136,7 @@ _callers = _Callers()
 
 
 @contextlib.contextmanager
+@filter_traceback
 def name_scope(
     name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
 ) -> Iterator[None]:
@@ -170,6 +173,7 @@ def name_scope(
         context.path = outer
 
 
+@filter_traceback
 def device(device_name: Any) -> Any:
     """A scope in which arrays are made on one device.
 

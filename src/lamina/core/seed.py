@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import naming
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Variable, context, name_scope, outside_of_names
 
 _NUMPYS_OWN = "MT19937"
@@ -18,6 +19,7 @@ _default = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
 
 
+@filter_traceback
 def set_random_seed(seed: int) -> None:
     """Make everything random from here on reproducible: weights, shuffling, dropout.
 
@@ -104,6 +106,7 @@ def restore_shared_state(state: np.ndarray) -> None:
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 
 
+@filter_methods
 class SeedGenerator:
     """Gives a new random key at every call of `next()`.
 

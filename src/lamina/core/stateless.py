@@ -13,9 +13,11 @@ import jax.numpy as jnp
 
 from lamina.core.dtypes import is_float
 from lamina.core.threads import exchange
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Bindings, Variable, context
 
 
+@filter_traceback
 def stateless(function: Callable, variables: Any) -> Callable:
     """A pure version of a function that reads and assigns Variables.
 
@@ -40,6 +42,7 @@ def stateless(function: Callable, variables: Any) -> Callable:
     boxes, structure = _flatten(variables)
     _refuse_duplicates(boxes)
 
+    @filter_traceback
     def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves = [
             leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, box._value.dtype)
@@ -130,6 +133,7 @@ def assign_all(variables: Any, values: Any) -> None:
             box.assign(value)
 
 
+@filter_traceback
 def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callable:
     """Value and gradients of object-style code with respect to Variables.
 
@@ -164,6 +168,7 @@ def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callabl
             )
     _refuse_duplicates(variables)
 
+    @filter_traceback
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, list]:
         assigned: dict[int, Variable] = {}
 

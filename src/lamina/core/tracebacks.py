@@ -8,6 +8,7 @@ mistake of Lamina's own, that is, an error that it did not raise on purpose, kee
 
 import functools
 import importlib.util
+import inspect
 import opcode
 import os
 import sys
@@ -16,9 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lamina.core.config import is_traceback_filtering_enabled
-
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
 
 _LAMINA = os.path.join(Path(__file__).parents[1], "")
 # Found, not imported: functions that need no JAX are quick to import, and have errors, too.
@@ -52,25 +52,69 @@ def filter_traceback(function: F) -> F:
         []
     """
 
+    if function.__code__.co_filename == __file__:  # already done
+        return function
+
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            if _asked_for_values(error):
-                _explain_values(error)
-            strip(error)
+            tidy(error)
             raise
 
-    return wrapped  # type: ignore[return-value]
+    @functools.wraps(function)
+    def generating(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return (yield from function(*args, **kwargs))
+        except Exception as error:
+            tidy(error)
+            raise
+
+    return generating if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
-def filter_methods(cls: Any, *names: str) -> None:
-    """Let errors leave methods of one of Lamina's own classes without internal frames."""
+def filter_methods(cls: C, *names: str) -> C:
+    """Let errors leave methods of one of Lamina's own classes without internal frames.
+
+    Args:
+        cls: Other classes stay as they are: a user's own frames are to be seen.
+        *names: Of the methods; all public ones, and those with which it is made, if there are none.
+    """
     if cls.__module__.startswith("lamina."):
-        for name in names:
-            if name in cls.__dict__:
-                setattr(cls, name, filter_traceback(cls.__dict__[name]))
+        for name, member in list(vars(cls).items()):
+            if name in names if names else _is_public(name):
+                _filter_member(cls, name, member)
+    return cls
+
+
+# A layer's `call` is reached through `__call__`, and is traced: nothing should lie before it.
+_INNER = {"call"}
+_SPECIAL = {
+    *("__new__", "__init__", "__call__", "__iter__", "__len__"),
+    *("__contains__", "__getitem__", "__setitem__", "__delitem__"),
+}
+
+
+def _is_public(name: str) -> bool:
+    return name in _SPECIAL or not (name.startswith("_") or name in _INNER)
+
+
+def _filter_member(cls: type, name: str, member: Any) -> None:
+    if isinstance(member, (staticmethod, classmethod)):
+        setattr(cls, name, type(member)(filter_traceback(member.__func__)))
+    elif isinstance(member, property):
+        if member.fset is not None:
+            setattr(cls, name, member.setter(filter_traceback(member.fset)))
+    elif inspect.isfunction(member):
+        setattr(cls, name, filter_traceback(member))
+
+
+def tidy(error: Exception) -> None:
+    """Make an error ready for the user: say what a missing value means, and `strip` it."""
+    if _asked_for_values(error):
+        _explain_values(error)
+    strip(error)
 
 
 def strip(error: BaseException) -> None:
@@ -92,6 +136,9 @@ def strip(error: BaseException) -> None:
 
 
 def _shows_all() -> bool:
+    # The functions of config are filtered, too, so this module comes first.
+    from lamina.core.config import is_traceback_filtering_enabled
+
     jax: Any = sys.modules.get("jax")
     off = jax is not None and jax.config.jax_traceback_filtering == "off"
     return off or not is_traceback_filtering_enabled()

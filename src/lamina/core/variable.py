@@ -14,6 +14,7 @@ from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.threads import exchange
+from lamina.core.tracebacks import filter_methods
 
 
 class Bindings:
@@ -130,6 +131,7 @@ def first_values_later() -> Iterator[None]:
         context.waiting = outer
 
 
+@filter_methods
 class Variable:
     """A named box for one array.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.data.ink import Ink, as_chosen, find_ink, find_shades
 from lamina.data.pictures import Picture, edge_of, read_picture
 from lamina.datasets.form import ImageForm
@@ -42,6 +43,7 @@ def form_of(name: str) -> ImageForm:
     return form
 
 
+@filter_traceback
 def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     """Picture files as images of a named set, for a model that was trained on it.
 

@@ -16,6 +16,7 @@ from lamina.core.masked_arrays import unmasked
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.seed import make_default_seed
 from lamina.core.text import staying_on_host
+from lamina.core.tracebacks import filter_methods
 from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
 
 INFINITE, UNKNOWN = -1, -2
@@ -30,6 +31,7 @@ class HostArray(np.ndarray):
         return np.asarray(self)
 
 
+@filter_methods
 class Dataset:
     """Samples, or batches of them, and what is to be done with them on the way to the trainer.
 

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from lamina.core.seed import make_default_seed
+from lamina.core.tracebacks import filter_traceback
 from lamina.data.dataset import Dataset
 from lamina.data.folders import check_format
 
 
+@filter_traceback
 def timeseries_dataset_from_array(
     data: Any,
     targets: Any,

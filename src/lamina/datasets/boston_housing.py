@@ -10,6 +10,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate, published
 from lamina.datasets.shuffling import mixed, train_and_test
 
@@ -21,6 +22,7 @@ SOURCE = published.one_file(
 )
 
 
+@filter_traceback
 def load_data(
     path: str | os.PathLike = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate, published
 from lamina.datasets.shuffling import mixed, train_and_test
 
@@ -16,6 +17,7 @@ SOURCE = published.one_file(
 _SMALL = 600
 
 
+@filter_traceback
 def load_data(
     version: str = "large",
     path: str | os.PathLike = "california_housing.npz",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import cifar, locate, published
 
 CLASS_NAMES = (
@@ -41,6 +42,7 @@ SOURCE = published.Archive(
 ).source(_decode)
 
 
+@filter_traceback
 def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Small colour pictures of ten kinds of things, and which kind each shows.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import cifar, locate, published
 
 
@@ -32,6 +33,7 @@ SOURCE = published.Archive(
 ).source(_decode)
 
 
+@filter_traceback
 def load_data(
     label_mode: str = "fine",
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets.form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
@@ -17,6 +18,7 @@ FORM = ImageForm(8, 8, longest=8, centred_by="box", strokes=True)
 TEST_SAMPLES = 297
 
 
+@filter_traceback
 def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Small images of handwritten digits and the digits they show.
 

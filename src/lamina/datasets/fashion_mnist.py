@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate
 from lamina.datasets.arrays import Expected
 from lamina.datasets.form import ImageForm
@@ -44,6 +45,7 @@ SOURCE = locate.Source(
 FORM = ImageForm(28, 28, longest=28, centred_by="box", strokes=False)
 
 
+@filter_traceback
 def load_data(
     path: str | os.PathLike = "fashion_mnist.npz",
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate, published
 from lamina.datasets.shuffling import mixed
 from lamina.datasets.words import Words, last_number
@@ -24,6 +25,7 @@ WORD_INDEX = published.one_file(
 )
 
 
+@filter_traceback
 def load_data(
     path: str | os.PathLike = "imdb.npz",
     num_words: int | None = None,
@@ -74,6 +76,7 @@ def load_data(
     return (x_train, labels[0]), (x_test, labels[1])
 
 
+@filter_traceback
 def get_word_index(path: str | os.PathLike = "imdb_word_index.json") -> dict[str, int]:
     """The number of every word, from 1 for the most frequent; `load_data` adds `index_from`.
 

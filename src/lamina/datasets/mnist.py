@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate
 from lamina.datasets.arrays import Expected
 from lamina.datasets.form import ImageForm
@@ -47,6 +48,7 @@ SOURCE = locate.Source(
 )
 
 
+@filter_traceback
 def load_data(
     path: str | os.PathLike = "mnist.npz",
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -6,6 +6,7 @@ from importlib import import_module
 import numpy as np
 
 from lamina.core.errors import unknown_name
+from lamina.core.tracebacks import filter_traceback
 
 NAMES = ("digits", "fashion_mnist", "mnist")
 _TITLES = {"digits": "Digits", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
@@ -40,6 +41,7 @@ class Dataset:
         return int(self.train[0].max())
 
 
+@filter_traceback
 def load(name: str) -> Dataset:
     """A data set by its name.
 

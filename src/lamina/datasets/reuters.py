@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate, published
 from lamina.datasets.shuffling import mixed, train_and_test
 from lamina.datasets.words import Words, last_number
@@ -30,6 +31,7 @@ WORD_INDEX = published.one_file(
 )
 
 
+@filter_traceback
 def load_data(
     path: str | os.PathLike = "reuters.npz",
     num_words: int | None = None,
@@ -73,6 +75,7 @@ def load_data(
     return train_and_test(words.frequent(texts, last_number(texts)), labels, test_split)
 
 
+@filter_traceback
 def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[str, int]:
     """The number of every word, from 1 for the most frequent; `load_data` adds `index_from`.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.diagnosis import measures, samples
 from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
@@ -102,6 +103,7 @@ class Outcome:
         return self.samples_trained / max(self.seconds, 1e-9)
 
 
+@filter_traceback
 def measure(
     model: Any,
     x: Any,

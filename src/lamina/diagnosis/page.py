@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.diagnosis import pictures, samples
 from lamina.diagnosis.measures import confident_mistakes, most_confused
 from lamina.diagnosis.outcome import Outcome
@@ -65,6 +66,7 @@ _MOST_CLASSES = 30
 _IN_A_CELL, _IN_ALL_CELLS = 12, 1500
 
 
+@filter_traceback
 def write_page(
     path: Path,
     outcome: Outcome,

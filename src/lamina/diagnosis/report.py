@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.diagnosis.outcome import measure
 from lamina.diagnosis.page import write_page
 
 
+@filter_traceback
 def write_report(
     path: str | os.PathLike,
     model: Any,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
+
 # A gap in accuracy below the first is ordinary; beyond the second the model has learnt its
 # training samples by heart. Between them it begins to. Shares of all samples.
 SMALL_GAP, LARGE_GAP = 0.02, 0.05
@@ -54,6 +56,7 @@ class Verdict:
         return self.kind in ("generalises", "begins to memorise", "numbers", "measured")
 
 
+@filter_traceback
 def judge(
     train_accuracy: float,
     test_accuracy: float,

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 
 from lamina import losses
 from lamina.core import registry
+from lamina.core.tracebacks import filter_methods
 
 
+@filter_methods
 class DistillationLoss:
     """The base of all: how far a student is from its teacher.
 
@@ -69,6 +71,7 @@ class DistillationLoss:
         """
 
 
+@filter_methods
 class FeatureDistillation(DistillationLoss):
     """Brings what a layer of the student gives near to what a layer of the teacher gives.
 
@@ -153,6 +156,7 @@ class FeatureDistillation(DistillationLoss):
         return cls(**{**config, "loss": registry.deserialize(config["loss"])})
 
 
+@filter_methods
 class LogitsDistillation(DistillationLoss):
     """Brings the student's logits near to the teacher's, softened by a temperature.
 

@@ -76,6 +76,7 @@ __all__ = [
 ]
 
 
+@filter_traceback
 def serialize(initializer: Any) -> Any:
     """An initializer as plain data.
 
@@ -88,6 +89,7 @@ def serialize(initializer: Any) -> Any:
     return registry.serialize(initializer)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 

@@ -12,6 +12,7 @@ from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Array, resolve_shape
 
 
+@filter_methods
 class Initializer:
     """Base of initializers: an object that is called with a shape and a dtype.
 
@@ -25,7 +26,7 @@ class Initializer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls, "__init__")
+        filter_methods(cls)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """An array of first values.

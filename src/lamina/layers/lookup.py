@@ -5,8 +5,10 @@ from typing import Any
 
 from lamina.core import registry
 from lamina.core.layer import Layer
+from lamina.core.tracebacks import filter_traceback
 
 
+@filter_traceback
 def serialize(layer: Layer) -> dict:
     """A layer as plain data: its class and config.
 
@@ -24,6 +26,7 @@ def serialize(layer: Layer) -> dict:
     return registry.serialize(layer)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
     """A new layer from what `serialize` gave; its weights start afresh.
 

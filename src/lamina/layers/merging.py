@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from lamina.core.errors import ArgumentError
 from lamina.core.layer import Layer
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import settings_of
 from lamina.ops import core, nn, numpy as ops
@@ -402,6 +403,7 @@ class Dot(Merge):
             )
 
 
+@filter_traceback
 def add(inputs: Any, **kwargs: Any) -> Any:
     """`Add(**kwargs)(inputs)`.
 
@@ -419,6 +421,7 @@ def add(inputs: Any, **kwargs: Any) -> Any:
     return Add(**kwargs)(inputs)
 
 
+@filter_traceback
 def subtract(inputs: Any, **kwargs: Any) -> Any:
     """`Subtract(**kwargs)(inputs)`.
 
@@ -432,6 +435,7 @@ def subtract(inputs: Any, **kwargs: Any) -> Any:
     return Subtract(**kwargs)(inputs)
 
 
+@filter_traceback
 def multiply(inputs: Any, **kwargs: Any) -> Any:
     """`Multiply(**kwargs)(inputs)`.
 
@@ -445,6 +449,7 @@ def multiply(inputs: Any, **kwargs: Any) -> Any:
     return Multiply(**kwargs)(inputs)
 
 
+@filter_traceback
 def average(inputs: Any, **kwargs: Any) -> Any:
     """`Average(**kwargs)(inputs)`.
 
@@ -458,6 +463,7 @@ def average(inputs: Any, **kwargs: Any) -> Any:
     return Average(**kwargs)(inputs)
 
 
+@filter_traceback
 def maximum(inputs: Any, **kwargs: Any) -> Any:
     """`Maximum(**kwargs)(inputs)`.
 
@@ -471,6 +477,7 @@ def maximum(inputs: Any, **kwargs: Any) -> Any:
     return Maximum(**kwargs)(inputs)
 
 
+@filter_traceback
 def minimum(inputs: Any, **kwargs: Any) -> Any:
     """`Minimum(**kwargs)(inputs)`.
 
@@ -484,6 +491,7 @@ def minimum(inputs: Any, **kwargs: Any) -> Any:
     return Minimum(**kwargs)(inputs)
 
 
+@filter_traceback
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     """`Concatenate(axis, **kwargs)(inputs)`.
 
@@ -498,6 +506,7 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
+@filter_traceback
 def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
     """`Dot(axes, **kwargs)(inputs)`.
 

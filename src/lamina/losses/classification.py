@@ -12,12 +12,14 @@ import jax.numpy as jnp
 
 from lamina.core import config
 from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
 from lamina.ops import crossentropy
 from lamina.ops.crossentropy import clipped, value_at_label
 
 
+@filter_traceback
 def binary_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -52,6 +54,7 @@ def binary_crossentropy(
     return jnp.mean(crossentropy.binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 
+@filter_traceback
 def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -93,6 +96,7 @@ def binary_focal_crossentropy(
     return jnp.mean(loss, axis=axis)
 
 
+@filter_traceback
 def categorical_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -128,6 +132,7 @@ def categorical_crossentropy(
     return crossentropy.categorical_crossentropy(y_true, y_pred, from_logits, axis)
 
 
+@filter_traceback
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -166,6 +171,7 @@ def categorical_focal_crossentropy(
     return -jnp.sum(focus * y_true * jnp.log(p), axis=axis)
 
 
+@filter_traceback
 def sparse_categorical_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -208,6 +214,7 @@ def sparse_categorical_crossentropy(
     return jnp.where(counts, loss, 0.0)
 
 
+@filter_traceback
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
     """Between cross-entropy and absolute error, for labels of which some are wrong.
 
@@ -230,6 +237,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return (1.0 - value_at_label(y_pred, labels) ** q) / q
 
 
+@filter_traceback
 def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
     """Kullback-Leibler divergence: what it costs to take `y_pred` for the distribution `y_true`.
 

@@ -5,10 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 
 
+@filter_traceback
 def circle(
     y_true: Any,
     y_pred: Any,

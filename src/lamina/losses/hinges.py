@@ -9,10 +9,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align
 
 
+@filter_traceback
 def hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """Zero once the sign is right with a margin of 1, as in support vector machines.
 
@@ -29,6 +31,7 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(_hinge_terms(y_true, y_pred, "hinge"), axis=-1)
 
 
+@filter_traceback
 def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """The square of each term of `hinge`, mean over the last axis.
 
@@ -49,6 +52,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.square(_hinge_terms(y_true, y_pred, "squared_hinge")), axis=-1)
 
 
+@filter_traceback
 def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     """Zero once the right class scores higher than every other by a margin of 1.
 

@@ -116,6 +116,7 @@ def get(identifier: Any) -> Any:
     return lookup.resolve(identifier, kind="loss", namespace="keras.losses", table=BY_NAME)
 
 
+@filter_traceback
 def serialize(loss: Any) -> Any:
     """A loss as plain data: the name of a function, or class and config of a `Loss`.
 
@@ -132,6 +133,7 @@ def serialize(loss: Any) -> Any:
     return registry.serialize(loss)
 
 
+@filter_traceback
 def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`; a name is enough for a function.
 
@@ -149,6 +151,7 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
         return lookup.from_config(name, kind="loss", namespace="keras.losses", table=BY_NAME)
 
 
+@filter_traceback
 def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> Loss:
     """The loss object that `compile(loss=identifier)` means for an output of this shape.
 

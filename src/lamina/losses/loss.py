@@ -17,6 +17,7 @@ from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
+@filter_methods
 class Loss:
     """Base of all losses. Subclass it and write `call` to make your own.
 
@@ -55,7 +56,7 @@ class Loss:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
-            filter_methods(cls, "__init__")
+        filter_methods(cls)
 
     @explain_arguments
     def __init__(

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config, masking
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, same_shape
 
 
+@filter_traceback
 def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> jax.Array:
     """0 where two areas are the same, 1 where they share nothing.
 
@@ -41,6 +43,7 @@ def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> j
     return 1 - 2.0 * shared / (sizes + config.epsilon())
 
 
+@filter_traceback
 def tversky(
     y_true: Any,
     y_pred: Any,

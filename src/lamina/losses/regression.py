@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align
 
 
+@filter_traceback
 def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean of squared differences, in the square of the targets' units.
 
@@ -38,6 +40,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
 
 
+@filter_traceback
 def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean of absolute differences, in the units of the targets.
 
@@ -61,6 +64,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
 
 
+@filter_traceback
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean of absolute differences in percent of the targets.
 
@@ -86,6 +90,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
     return 100.0 * jnp.mean(jnp.abs(relative), axis=-1)
 
 
+@filter_traceback
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
     """Mean squared difference of logarithms: errors are seen as ratios.
 
@@ -112,6 +117,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(jnp.square(log_pred - log_true), axis=-1)
 
 
+@filter_traceback
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     """Squared for small errors, absolute for large ones, so outliers pull less.
 
@@ -135,6 +141,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     )
 
 
+@filter_traceback
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
     """Logarithm of the hyperbolic cosine of the error: `e²/2` near 0, `|e| - log 2` far away.
 
@@ -160,6 +167,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
     return jnp.mean(error + jax.nn.softplus(-2.0 * error) - math.log(2.0), axis=-1)
 
 
+@filter_traceback
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """Minus the cosine of the angle between two vectors: -1 for one direction, 1 for opposites.
 
@@ -178,6 +186,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return -jnp.sum(normalized(y_true, axis) * normalized(y_pred, axis), axis=axis)
 
 
+@filter_traceback
 def poisson(y_true: Any, y_pred: Any) -> jax.Array:
     """Negative log-likelihood of counts whose expected values are predicted.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import masking
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss
@@ -13,6 +14,7 @@ from lamina.ops.ctc import ctc_loss
 _NEVER = -1e4  # a logit in the range of float16
 
 
+@filter_traceback
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
     """How unlikely the labels are, wherever in the frames they were said, in nats.
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.shapes import align_labels, same_shape
 from lamina.metrics.reduction import MeanOfPairs
 from lamina.ops.crossentropy import value_at_label
@@ -33,6 +34,7 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return _as_number(y_true == y_pred)
 
 
+@filter_traceback
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
     """1 where a yes-or-no prediction is right; above the threshold means yes.
 
@@ -52,6 +54,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
     return _as_number(y_true == (y_pred > threshold).astype(y_true.dtype))
 
 
+@filter_traceback
 def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where the class with the highest score is the one of the one-hot label.
 
@@ -73,6 +76,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return _as_number(highest_class(y_true) == highest_class(y_pred))
 
 
+@filter_traceback
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where the class with the highest score is the label.
 
@@ -95,6 +99,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     return matches[..., 0] if matches.ndim > 1 and matches.shape[-1] == 1 else matches
 
 
+@filter_traceback
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
     """1 where the class of the one-hot label is among the k with the highest scores.
 
@@ -111,6 +116,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
     return _as_number(_among_highest(highest_class(y_true), y_pred, k))
 
 
+@filter_traceback
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:

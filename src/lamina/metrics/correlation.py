@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.shapes import align
 from lamina.metrics.reduction import MeanOfPairs
 
 
+@filter_traceback
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """How well predictions are a straight line of the targets, from -1 to 1.
 
@@ -36,6 +38,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     return jnp.mean(_standardized(y_true, axis) * _standardized(y_pred, axis), axis=axis)
 
 
+@filter_traceback
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     """How well predictions equal the targets, from -1 to 1: unlike Pearson's, offsets count.
 

@@ -136,6 +136,7 @@ def get(identifier: Any) -> Any:
     return lookup.resolve(identifier, kind="metric", namespace="keras.metrics", table=BY_NAME)
 
 
+@filter_traceback
 def serialize(metric: Any) -> Any:
     """A metric as plain data: class and config, or the name of a function.
 
@@ -152,6 +153,7 @@ def serialize(metric: Any) -> Any:
     return registry.serialize(metric)
 
 
+@filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`; a name gives the class or function that it stands for.
 

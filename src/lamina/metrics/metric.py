@@ -17,6 +17,7 @@ from lamina.core.tracking import kind_of, no_longer_held, track
 from lamina.core.variable import Variable, name_scope, resolve_shape
 
 
+@filter_methods
 class Metric:
     """Base of all metrics. Subclass it and write `update_state` and `result` to make your own.
 
@@ -54,7 +55,7 @@ class Metric:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explain_arguments(cls.__init__)  # type: ignore[method-assign]
-        filter_methods(cls, "__init__", "update_state")
+        filter_methods(cls)
 
     @explain_arguments
     def __init__(self, dtype: Any = None, name: str | None = None):

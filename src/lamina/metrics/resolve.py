@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.tracebacks import filter_traceback
 from lamina.losses.lookup import kind_of_labels, object_name
 from lamina.metrics import accuracy, probabilistic
 from lamina.metrics.lookup import get
@@ -22,6 +23,7 @@ _CROSSENTROPIES = {
 }
 
 
+@filter_traceback
 def resolve_metric(
     identifier: Any, y_true_shape: tuple, y_pred_shape: tuple, loss: Any = None
 ) -> Metric:

@@ -7,10 +7,12 @@ import jax
 from lamina import tree
 from lamina.core.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.operation import Node, Operation
+from lamina.core.tracebacks import filter_methods
 from lamina.models.graph import Graph
 from lamina.ops.arrays import as_array
 
 
+@filter_methods
 class Function(Operation):
     """A graph of operations between inputs and outputs, to be called on arrays or symbolic tensors.
 

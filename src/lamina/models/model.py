@@ -482,6 +482,7 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
     )
 
 
+@filter_traceback
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
     """A model with fresh weights from what `to_json` gave.
 

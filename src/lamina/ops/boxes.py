@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.core.config import epsilon
 from lamina.core.errors import unknown_name
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike
 
 FORMATS = (
@@ -23,6 +24,7 @@ FORMATS = (
 # ---- formats -----------------------------------------------------------------------------------
 
 
+@filter_traceback
 def convert_format(
     boxes: Any,
     source: str,
@@ -143,6 +145,7 @@ def as_arrays(bounding_boxes: Any) -> dict:
 # ---- moving and cutting ------------------------------------------------------------------------
 
 
+@filter_traceback
 def clip_to_image_size(
     bounding_boxes: Mapping,
     height: Any = None,
@@ -182,6 +185,7 @@ def clip_to_image_size(
     return clipped
 
 
+@filter_traceback
 def crop(
     boxes: ArrayLike,
     top: Any,
@@ -209,6 +213,7 @@ def crop(
     return jnp.concatenate([x1, y1, x2, y2], axis=-1)
 
 
+@filter_traceback
 def pad(
     boxes: ArrayLike,
     top: Any,
@@ -234,6 +239,7 @@ def pad(
     return jnp.concatenate([x1 + left, y1 + top, x2 + left, y2 + top], axis=-1)
 
 
+@filter_traceback
 def affine_transform(
     boxes: ArrayLike,
     angle: ArrayLike,
@@ -330,6 +336,7 @@ def _only_xyxy(caller: str, bounding_box_format: str) -> None:
 # ---- comparing ---------------------------------------------------------------------------------
 
 
+@filter_traceback
 def compute_iou(
     boxes1: ArrayLike,
     boxes2: ArrayLike,
@@ -375,6 +382,7 @@ def compute_iou(
     return jnp.where(padding, jnp.asarray(mask_val, iou.dtype), iou)
 
 
+@filter_traceback
 def compute_ciou(
     boxes1: ArrayLike,
     boxes2: ArrayLike,
@@ -445,6 +453,7 @@ def _intersection(one: Array, other: Array) -> Array:
 # ---- relative to anchors -----------------------------------------------------------------------
 
 
+@filter_traceback
 def encode_box_to_deltas(
     anchors: ArrayLike,
     boxes: ArrayLike,
@@ -481,6 +490,7 @@ def encode_box_to_deltas(
     return deltas if variance is None else deltas / variance
 
 
+@filter_traceback
 def decode_deltas_to_boxes(
     anchors: Any,
     boxes_delta: Any,

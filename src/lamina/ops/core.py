@@ -10,6 +10,7 @@ import numpy as np
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.errors import explain_missing_names, unknown_name
 from lamina.core.keras_tensor import KerasTensor, trace_spec
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike, Variable
 from lamina.ops.arrays import as_array, as_arrays, dense_only
 from lamina.ops.define import operations
@@ -64,6 +65,7 @@ def convert_to_tensor(
     return as_array(x) if dtype is None else as_array(x).astype(standardize_dtype(dtype))
 
 
+@filter_traceback
 def convert_to_numpy(x: ArrayLike) -> np.ndarray:
     """The values as a NumPy array, a copy.
 
@@ -80,6 +82,7 @@ def convert_to_numpy(x: ArrayLike) -> np.ndarray:
     return np.array(x)
 
 
+@filter_traceback
 def is_tensor(x: Any) -> bool:
     """True for an array on a device; False for NumPy arrays, Variables and symbolic tensors.
 
@@ -96,6 +99,7 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, jax.Array)
 
 
+@filter_traceback
 def shape(x: Any) -> tuple[int | None, ...]:
     """The sizes of the axes; None for those of a symbolic tensor that are not known.
 
@@ -112,6 +116,7 @@ def shape(x: Any) -> tuple[int | None, ...]:
     return tuple(np.shape(x)) if not hasattr(x, "shape") else tuple(x.shape)
 
 
+@filter_traceback
 def dtype(x: Any) -> str:
     """The name of the type of the values.
 
@@ -541,6 +546,7 @@ def vectorized_map(function: Callable, elements: Any) -> Any:
     return jax.vmap(function)(elements)
 
 
+@filter_traceback
 def custom_gradient(f: Callable) -> Callable:
     """Decorator of a function that brings its own gradient.
 

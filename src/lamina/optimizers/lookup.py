@@ -74,6 +74,7 @@ def get(identifier: Any) -> Optimizer | None:
     )
 
 
+@filter_traceback
 def serialize(optimizer: Optimizer) -> dict:
     """An optimizer's settings, not its state, as plain JSON-able data.
 
@@ -86,6 +87,7 @@ def serialize(optimizer: Optimizer) -> dict:
     return registry.serialize(optimizer)
 
 
+@filter_traceback
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optimizer:
     """The optimizer that `serialize` described.
 

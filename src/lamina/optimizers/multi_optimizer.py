@@ -6,11 +6,13 @@ from typing import Any
 
 from lamina.core import registry
 from lamina.core.errors import ArgumentError
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import ArrayLike, Variable
 from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
 
 
+@filter_methods
 class OptimizerMap(MutableMapping):
     """Says by name which optimizer trains which weight.
 

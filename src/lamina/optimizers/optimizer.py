@@ -36,6 +36,7 @@ from lamina.optimizers.steps import keep_if, with_gradient
 LearningRate = float | LearningRateSchedule | Callable
 
 
+@filter_methods
 class Optimizer:
     """Changes the weights of a model so that its loss falls; the base of all optimizers.
 
@@ -86,7 +87,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls, "__init__")
+        filter_methods(cls)
         if "build" in cls.__dict__:
             cls.build = _once(cls.__dict__["build"])  # type: ignore[method-assign]
 

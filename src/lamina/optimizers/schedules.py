@@ -12,9 +12,11 @@ import jax.numpy as jnp
 
 from lamina.core import registry
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Array, ArrayLike
 
 
+@filter_methods
 class LearningRateSchedule:
     """A learning rate that depends on the step; the base class of one's own schedules.
 
@@ -61,6 +63,7 @@ class LearningRateSchedule:
         return cls(**config)
 
 
+@filter_methods
 class ExponentialDecay(LearningRateSchedule):
     """Multiplies the learning rate by `decay_rate` every `decay_steps` steps.
 
@@ -113,6 +116,7 @@ class ExponentialDecay(LearningRateSchedule):
         }
 
 
+@filter_methods
 class InverseTimeDecay(LearningRateSchedule):
     """Divides the learning rate by a number that grows with the steps.
 
@@ -165,6 +169,7 @@ class InverseTimeDecay(LearningRateSchedule):
         }
 
 
+@filter_methods
 class PiecewiseConstantDecay(LearningRateSchedule):
     """Keeps the learning rate constant between boundaries.
 
@@ -213,6 +218,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
 
 
+@filter_methods
 class PolynomialDecay(LearningRateSchedule):
     """Takes the learning rate from one value to another along a polynomial.
 
@@ -275,6 +281,7 @@ class PolynomialDecay(LearningRateSchedule):
         }
 
 
+@filter_methods
 class CosineDecay(LearningRateSchedule):
     """Lowers the learning rate along half a cosine, if wanted after a linear warm-up.
 
@@ -346,6 +353,7 @@ class CosineDecay(LearningRateSchedule):
         }
 
 
+@filter_methods
 class CosineDecayRestarts(LearningRateSchedule):
     """Lowers the learning rate along half a cosine, again and again, each time more slowly.
 
@@ -413,6 +421,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         }
 
 
+@filter_traceback
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
     """A schedule as plain JSON-able data.
 
@@ -425,6 +434,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
     return registry.serialize(learning_rate_schedule)
 
 
+@filter_traceback
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     """The schedule that `serialize` described.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.config import floatx, image_data_format
 from lamina.core.errors import LaminaWarning, unknown_argument, unknown_name
+from lamina.core.tracebacks import filter_methods
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
     DirectoryIterator,
@@ -22,6 +23,7 @@ from lamina.preprocessing.image_transforms import (
 )
 
 
+@filter_methods
 class ImageDataGenerator:
     """Batches of pictures, transformed at random, as `tf.keras` had them.
 

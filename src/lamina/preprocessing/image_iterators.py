@@ -15,6 +15,7 @@ import numpy as np
 
 from lamina.core.config import floatx, image_data_format
 from lamina.core.errors import LaminaWarning, unknown_name
+from lamina.core.tracebacks import filter_methods
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.image import array_to_img, img_to_array, load_img
 
@@ -22,6 +23,7 @@ _CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
 
 
+@filter_methods
 class Iterator(PyDataset):
     """Base of iterators over batches of pictures.
 
@@ -103,6 +105,7 @@ class Iterator(PyDataset):
             array_to_img(picture, self.data_format, scale=True).save(path)  # type: ignore[attr-defined]
 
 
+@filter_methods
 class NumpyArrayIterator(Iterator):
     """Batches of pictures that lie in an array; what `ImageDataGenerator.flow` gives.
 
@@ -185,6 +188,7 @@ class NumpyArrayIterator(Iterator):
         return output if self.sample_weight is None else (*output, self.sample_weight[index_array])
 
 
+@filter_methods
 class BatchFromFilesMixin:
     """What iterators over picture files share."""
 
@@ -299,6 +303,7 @@ class BatchFromFilesMixin:
         return targets
 
 
+@filter_methods
 class DirectoryIterator(BatchFromFilesMixin, Iterator):
     """Batches of pictures from a folder with a folder for each class.
 
@@ -398,6 +403,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         return None
 
 
+@filter_methods
 class DataFrameIterator(BatchFromFilesMixin, Iterator):
     """Batches of pictures whose file names and targets are columns of a table.
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.utils.image import array_to_img, img_to_array
 
 
+@filter_traceback
 def apply_affine_transform(
     x: np.ndarray,
     theta: float = 0,
@@ -76,6 +78,7 @@ def apply_affine_transform(
     return np.moveaxis(np.stack(channels), 0, channel_axis)
 
 
+@filter_traceback
 def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
     """A picture made brighter or darker.
 
@@ -97,6 +100,7 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
     return shifted / 255 * (high - low) + low if outside and not scale else shifted
 
 
+@filter_traceback
 def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
     """A picture with `intensity` added, within the values that it had.
 
@@ -115,6 +119,7 @@ def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) 
     return np.clip(x + intensity, np.min(x), np.max(x))
 
 
+@filter_traceback
 def random_rotation(
     x: np.ndarray,
     rg: float,
@@ -143,6 +148,7 @@ def random_rotation(
     return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
 
 
+@filter_traceback
 def random_shift(
     x: np.ndarray,
     wrg: float,
@@ -174,6 +180,7 @@ def random_shift(
     return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
 
 
+@filter_traceback
 def random_shear(
     x: np.ndarray,
     intensity: float,
@@ -202,6 +209,7 @@ def random_shear(
     return _affine(x, moved, axes, fill_mode, cval, interpolation_order)
 
 
+@filter_traceback
 def random_zoom(
     x: np.ndarray,
     zoom_range: Any,
@@ -234,6 +242,7 @@ def random_zoom(
     return _affine(x, {"zx": zx, "zy": zy}, axes, fill_mode, cval, interpolation_order)
 
 
+@filter_traceback
 def random_channel_shift(
     x: np.ndarray, intensity_range: float, channel_axis: int = 0
 ) -> np.ndarray:
@@ -251,6 +260,7 @@ def random_channel_shift(
     return apply_channel_shift(x, intensity, channel_axis)
 
 
+@filter_traceback
 def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) -> np.ndarray:
     """`apply_brightness_shift` by a factor drawn from `brightness_range`, a pair.
 

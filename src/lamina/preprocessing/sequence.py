@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import explain_missing_names
+from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.sequences import pad_sequences
 
 
+@filter_methods
 class TimeseriesGenerator(PyDataset):
     """Batches of windows of a time series, each with the target of the step after it.
 
@@ -108,6 +110,7 @@ class TimeseriesGenerator(PyDataset):
         return json.dumps(record, **kwargs)
 
 
+@filter_traceback
 def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
     """How likely each word is kept as a centre of `skipgrams`, by its rank in frequency.
 
@@ -134,6 +137,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
     return np.minimum(1.0, np.sqrt(sampling_factor * inverse_frequency))
 
 
+@filter_traceback
 def skipgrams(
     sequence: Sequence[int],
     vocabulary_size: int,

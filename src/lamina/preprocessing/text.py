@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.errors import explain_missing_names, unknown_argument, unknown_name
+from lamina.core.tracebacks import filter_methods, filter_traceback
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
@@ -16,6 +17,7 @@ _MODES = ("binary", "count", "freq", "tfidf")
 _LEARNED = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 
 
+@filter_traceback
 def text_to_word_sequence(
     input_text: str, filters: str = FILTERS, lower: bool = True, split: str = " "
 ) -> list[str]:
@@ -36,6 +38,7 @@ def text_to_word_sequence(
     return [word for word in text.split(split) if word]
 
 
+@filter_traceback
 def hashing_trick(
     text: str,
     n: int,
@@ -68,6 +71,7 @@ def hashing_trick(
     return [function(word) % (n - 1) + 1 for word in words]
 
 
+@filter_traceback
 def one_hot(
     input_text: str,
     n: int,
@@ -91,6 +95,7 @@ def one_hot(
     return hashing_trick(input_text, n, hash, filters, lower, split, analyzer)
 
 
+@filter_methods
 class Tokenizer:
     """Numbers for words, by how often they come: 1 is the most frequent, 0 stays free for padding.
 
@@ -312,6 +317,7 @@ class Tokenizer:
         return json.dumps({"class_name": "Tokenizer", "config": self.get_config()}, **kwargs)
 
 
+@filter_traceback
 def tokenizer_from_json(json_string: str) -> Tokenizer:
     """The Tokenizer that `to_json` wrote, here or in Keras.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core.errors import did_you_mean
 from lamina.core.messages import readable
+from lamina.core.tracebacks import filter_methods
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, reading, write_array
@@ -19,6 +20,7 @@ from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 _Tree = dict[str, Any]
 
 
+@filter_methods
 class KerasFileEditor:
     """Shows what is in a weights file or model, and changes it to fit another model.
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from lamina.core.errors import did_you_mean
 from lamina.core.representation import shown_if_unfinished
+from lamina.core.tracebacks import filter_methods
 
 
+@filter_methods
 class Config(MutableMapping):
     """Named values, read and set as attributes or as in a dictionary.
 

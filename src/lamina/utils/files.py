@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.utils import archives
 from lamina.utils.archives import ARCHIVES
 from lamina.utils.download import DownloadError, download
 
 
+@filter_traceback
 def get_file(
     fname: str | None = None,
     origin: str | None = None,

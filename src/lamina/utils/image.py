@@ -11,12 +11,14 @@ import numpy as np
 from lamina.core import config
 from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.paths import refuse_endless
+from lamina.core.tracebacks import filter_traceback
 from lamina.utils import resizing
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _PILLOW = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
+@filter_traceback
 def load_img(
     path: Any,
     color_mode: str = "rgb",
@@ -108,6 +110,7 @@ def open_picture(path: Any) -> Any:
     return image
 
 
+@filter_traceback
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
     """A Pillow image as an array of its pixels' values, not rescaled.
 
@@ -128,6 +131,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     return array.transpose(2, 0, 1) if data_format == "channels_first" else array
 
 
+@filter_traceback
 def array_to_img(
     x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
 ) -> Any:
@@ -168,6 +172,7 @@ def array_to_img(
     return Image.fromarray(x[..., 0].astype("int32" if x.max(initial=0) > 255 else "uint8"))
 
 
+@filter_traceback
 def save_img(
     path: Any,
     x: Any,
@@ -205,6 +210,7 @@ def save_img(
     image.save(path, format=file_format, **kwargs)
 
 
+@filter_traceback
 def smart_resize(
     x: Any,
     size: tuple[int, int],

@@ -5,10 +5,12 @@ from typing import Any
 
 from lamina.core import registry
 from lamina.core.errors import unknown_name
+from lamina.core.tracebacks import filter_traceback
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
+@filter_traceback
 def serialize_keras_object(instance: Any) -> Any:
     """An object as `{"class_name": …, "config": …}`, a function as its name.
 
@@ -33,6 +35,7 @@ def serialize_keras_object(instance: Any) -> Any:
     raise ValueError(f"{instance!r} cannot be written as a config: it has no get_config().")
 
 
+@filter_traceback
 def deserialize_keras_object(
     identifier: Any,
     module_objects: Mapping[str, Any] | None = None,

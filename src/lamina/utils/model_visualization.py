@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.errors import did_you_mean
+from lamina.core.tracebacks import filter_traceback
 from lamina.utils.model_diagram import Box, Cell, Contents, Group, diagram_of
 from lamina.utils.model_layout import Layout, arrange
 
@@ -26,6 +27,7 @@ _FILLS = {"plain": _PAPER, "trainable": "#227a3c", "frozen": "#b3261e"}
 _MOST_PIXELS = 30_000  # along one side; more than most viewers open
 
 
+@filter_traceback
 def plot_model(
     model: Any,
     to_file: Any = "model.png",
@@ -75,6 +77,7 @@ def plot_model(
     return _for_notebook(path)
 
 
+@filter_traceback
 def model_to_dot(
     model: Any,
     show_shapes: bool = False,

@@ -12,6 +12,7 @@ from lamina.core.tracebacks import filter_traceback
 _BLOCK_BYTES = 1 << 19
 
 
+@filter_traceback
 def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
     """Divides by the norm along an axis, so that every vector along it gets length 1.
 

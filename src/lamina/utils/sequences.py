@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 
+
+@filter_traceback
 def pad_sequences(
     sequences: Sequence[Any],
     maxlen: int | None = None,

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 
+
+@filter_traceback
 def split_dataset(
     dataset: Any,
     left_size: float | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
+from lamina.core.tracebacks import filter_traceback
 from lamina.ops.boxes import convert_format
 from lamina.visualization.pixels import as_bytes, batch_of_images, in_data_format
 
@@ -13,6 +14,7 @@ _PALETTE = np.array([2**25 - 1, 2**15 - 1, 2**21 - 1])
 _FONT_PIXELS = 20
 
 
+@filter_traceback
 def draw_bounding_boxes(
     images: Any,
     bounding_boxes: Mapping[str, Any],
@@ -95,6 +97,7 @@ def draw_bounding_boxes(
     return in_data_format(result, data_format)
 
 
+@filter_traceback
 def draw_segmentation_masks(
     images: Any,
     segmentation_masks: Any,

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks
 from lamina.visualization.pixels import batch_of_images
 
 
+@filter_traceback
 def plot_image_gallery(
     images: Any,
     y_true: Any = None,
@@ -81,6 +83,7 @@ def plot_image_gallery(
     plt.close(figure)
 
 
+@filter_traceback
 def plot_bounding_box_gallery(
     images: Any,
     bounding_box_format: str,
@@ -152,6 +155,7 @@ def plot_bounding_box_gallery(
     )  # fmt: skip
 
 
+@filter_traceback
 def plot_segmentation_mask_gallery(
     images: Any,
     num_classes: int,

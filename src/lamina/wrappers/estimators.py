@@ -18,9 +18,11 @@ from sklearn.preprocessing import OneHotEncoder  # noqa: TID253
 from sklearn.utils.multiclass import type_of_target  # noqa: TID253
 from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: TID253
 
+from lamina.core.tracebacks import filter_methods
 from lamina.models import Model, clone_model
 
 
+@filter_methods
 class _Estimator(BaseEstimator):
     """What the three have in common: making the model, and fitting it."""
 
@@ -135,6 +137,7 @@ class _Estimator(BaseEstimator):
         return tags
 
 
+@filter_methods
 class SKLearnClassifier(ClassifierMixin, _Estimator):
     """A model as a scikit-learn classifier.
 
@@ -234,6 +237,7 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
         return tags
 
 
+@filter_methods
 class SKLearnTransformer(TransformerMixin, _Estimator):
     """A model as a scikit-learn transformer: its outputs are the features of the next step.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from lamina.core import config
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.keras_tensor import is_symbolic
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike, Variable
 from lamina.ops.arrays import as_array, as_dtype
 from lamina.ops.define import described, named, operations
@@ -27,6 +28,7 @@ def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
     return op("x")(named(function, name, docstring))
 
 
+@filter_traceback
 def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array of zeros; `floatx()` if no dtype is given.
 
@@ -44,6 +46,7 @@ def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
     return jnp.zeros(shape, standardize_dtype(dtype))
 
 
+@filter_traceback
 def ones(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array of ones; `floatx()` if no dtype is given.
 
@@ -61,6 +64,7 @@ def ones(shape: Sequence[int], dtype: Any = None) -> Array:
     return jnp.ones(shape, standardize_dtype(dtype))
 
 
+@filter_traceback
 def empty(shape: Sequence[int], dtype: Any = None) -> Array:
     """An array whose values do not matter; in JAX they are zeros.
 
@@ -139,6 +143,7 @@ def array(x: ArrayLike, dtype: Any = None) -> Array:
     return jnp.array(as_array(x), dtype=as_dtype(dtype))
 
 
+@filter_traceback
 def identity(n: int, dtype: Any = None) -> Array:
     """A square matrix with ones on the diagonal.
 
@@ -156,6 +161,7 @@ def identity(n: int, dtype: Any = None) -> Array:
     return jnp.identity(n, standardize_dtype(dtype))
 
 
+@filter_traceback
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     """An `(N, M)` matrix with ones on a diagonal.
 
@@ -175,6 +181,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     return jnp.eye(N, M, k, standardize_dtype(dtype))
 
 
+@filter_traceback
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     """An `(N, M)` matrix with ones on and below a diagonal.
 
@@ -421,6 +428,7 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
 
 
 def _window(name: str, make: Callable, summary: str) -> Callable[[int], Array]:
+    @filter_traceback
     def function(x: int) -> Array:
         return make(_length(name, x)).astype(config.floatx())
 
@@ -434,6 +442,7 @@ hamming = _window("hamming", jnp.hamming, "The Hamming window of `x` points.")
 hanning = _window("hanning", jnp.hanning, "The Hann window of `x` points, a raised cosine.")
 
 
+@filter_traceback
 def kaiser(x: int, beta: float) -> Array:
     """The Kaiser window of `x` points.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.keras_tensor import KerasTensor
+from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
@@ -422,6 +423,7 @@ def ndim(x: ArrayLike) -> Any:
     return as_array(x).ndim
 
 
+@filter_traceback
 def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
     """A function of arrays out of one of single numbers; shapes are broadcast.
 

@@ -23,6 +23,7 @@ def costs_nothing(hook: Callable) -> Callable:
     return hook
 
 
+@filter_methods
 class Callback:
     """Something to do at certain moments of `fit`, `evaluate` and `predict`.
 
@@ -56,7 +57,7 @@ class Callback:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        filter_methods(cls, "__init__")
+        filter_methods(cls)
 
     def set_model(self, model: Any) -> None:
         """Called before training with the model.

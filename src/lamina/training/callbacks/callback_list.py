@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lamina.core.tracebacks import filter_traceback
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
@@ -230,6 +231,7 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
 
 
 def _tell_of_a_loop(hook: str) -> Callable[..., None]:
+    @filter_traceback
     def tell(self: CallbackList, logs: dict | None = None) -> None:
         logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
         for callback in self.callbacks:
@@ -239,6 +241,7 @@ def _tell_of_a_loop(hook: str) -> Callable[..., None]:
 
 
 def _tell_of_an_epoch(hook: str) -> Callable[..., None]:
+    @filter_traceback
     def tell(self: CallbackList, epoch: int, logs: dict | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
@@ -248,6 +251,7 @@ def _tell_of_an_epoch(hook: str) -> Callable[..., None]:
 
 
 def _tell_of_a_batch(hook: str) -> Callable[..., None]:
+    @filter_traceback
     def tell(self: CallbackList, batch: int, logs: dict | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core import config
 from lamina.core.text import as_values, is_text
+from lamina.core.tracebacks import filter_traceback
 from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
 from lamina.training.feeds.sparse import SparseRows, dense, is_sparse
 from lamina.training.feeds.tables import is_column, is_table, rows_of_table
@@ -201,6 +202,7 @@ def number_of_samples(*structures: Any) -> int:
     return count
 
 
+@filter_traceback
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     """`(x, y, sample_weight)` from `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
     if isinstance(data, list):
@@ -215,6 +217,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     return x, y, sample_weight
 
 
+@filter_traceback
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """The inverse of `unpack_x_y_sample_weight`."""
     if y is None:

@@ -3,7 +3,10 @@
 import math
 from typing import Any
 
+from lamina.core.tracebacks import filter_methods
 
+
+@filter_methods
 class PyDataset:
     """A source of batches that can be asked for batch `i`, so it can be shuffled and shared out.
 

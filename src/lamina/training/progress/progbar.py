@@ -9,8 +9,10 @@ import numpy as np
 
 from lamina.core.config import is_interactive_logging_enabled
 from lamina.core.messages import show
+from lamina.core.tracebacks import filter_methods
 
 
+@filter_methods
 class Progbar:
     """Shows steps done, time and measures, in one line that is rewritten in place.
 
