@@ -138,3 +138,35 @@ def test_one_epoch_is_not_called_epochs():
             model.fit(np.zeros((4, 2)), np.zeros(4), epochs=2, verbose=0)
     finally:
         lamina.config.set_max_epochs(None)
+
+
+SCHEDULES = lamina.optimizers.schedules
+WHAT_IS_NO_NUMBER = {
+    "a shape of text": (lambda: lamina.KerasTensor("a"), "A shape is a tuple of whole numbers"),
+    "a size of text": (lambda: lamina.Input((2, "a")), r"received \(2, 'a'\)"),
+    "a size below 0": (lambda: lamina.KerasTensor((2, -1)), r"received \(2, -1\)"),
+    "half a size": (lambda: lamina.Variable("ones", shape=(1.5,)), r"received \(1.5,\)"),
+    "a type of no name": (lambda: lamina.Variable(1.0, dtype="nofloat"), "Unknown dtype 'nofloat'"),
+    "text in a Variable": (lambda: lamina.Variable(np.array(["a"])), "received text"),
+    "text assigned": (lambda: lamina.Variable(1.0).assign("a"), "received text"),
+    "nothing in a Variable": (lambda: lamina.Variable(None), "holds numbers; received None"),
+    "rows of other lengths": (lambda: lamina.Variable([[1], [1, 2]]), "holds one array of numbers"),
+    "a loading budget": (lambda: lamina.config.set_loading_budget("a"), "number of bytes.*'a'"),
+    "a resident budget": (lambda: lamina.config.set_resident_budget("a"), "number of bytes.*'a'"),
+    "an epsilon": (lambda: lamina.config.set_epsilon("a"), "epsilon is a small number"),
+    "text normalized": (lambda: lamina.utils.normalize("a"), "normalize takes an array of numbers"),
+    "an order": (lambda: lamina.utils.normalize([1.0], order="a"), "order is a number.*'a'"),
+    "a rate": (lambda: SCHEDULES.ExponentialDecay("a", 1, 0.5), "initial_learning_rate as a numb"),
+    "a cosine's rate": (lambda: SCHEDULES.CosineDecay("a", 1), "initial_learning_rate as a number"),
+    "steps": (lambda: SCHEDULES.PolynomialDecay(0.1, "a"), "decay_steps as a number"),
+    "a factor": (lambda: SCHEDULES.InverseTimeDecay(0.1, 1, None), "decay_rate as a number"),
+    "boundaries": (lambda: SCHEDULES.PiecewiseConstantDecay("a", [1, 2]), "boundaries as a list"),
+    "a value": (lambda: SCHEDULES.PiecewiseConstantDecay([1], [1, "a"]), "each of its values"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "words"), WHAT_IS_NO_NUMBER.values(), ids=WHAT_IS_NO_NUMBER)
+def test_what_is_no_number_is_said_in_words_of_lamina(wrong, words):
+    with pytest.raises((ValueError, TypeError), match=words) as caught:
+        wrong()
+    assert not getattr(caught.value, "_lamina_mistake", False)

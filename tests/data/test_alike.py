@@ -163,3 +163,10 @@ def test_a_blank_file_is_an_error_in_python(tmp_path):
 def test_an_unknown_set_is_named():
     with pytest.raises(ValueError, match="Did you mean 'mnist'"):
         pictures_like("mnits", [])
+
+
+def test_noise_is_not_called_blank(tmp_path, rng):
+    noise = rng.integers(0, 256, (120, 120), dtype="uint8")
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    with pytest.raises(ValueError, match="nothing stands out, as in noise"):
+        pictures_like("mnist", [tmp_path / "noise.png"])

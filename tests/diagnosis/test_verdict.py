@@ -120,3 +120,9 @@ def test_a_model_that_says_numbers_is_judged_beside_the_mean():
     assert "off by 2.5." in good.sentence
     assert judge_numbers(y, y[::-1]).kind == "no better than the mean"
     assert judge_numbers(y, y * NAN).kind == "diverged"
+
+
+@pytest.mark.parametrize(("test_accuracy", "more"), [(1.0, False), (0.99, True)])
+def test_more_training_is_advised_only_where_something_was_wrong(test_accuracy, more):
+    advice = judge(1.0, test_accuracy, 1000, 1000, 0.1).advice
+    assert ("More epochs" in advice) is more

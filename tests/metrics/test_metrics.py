@@ -1,6 +1,7 @@
 """Every metric against Keras on its JAX backend: results over uneven batches, configs, compiled."""
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -440,3 +441,24 @@ def test_labels_with_an_axis_of_size_one_elsewhere_are_reshaped():
     metric = lamina.metrics.SparseCategoricalAccuracy()
     metric.update_state([[1], [0]], [[[0.1, 0.9], [0.2, 0.8]]])
     assert float(metric.result()) == 0.5
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.IoU(3, [0]),
+        metrics.MeanIoU(3),
+        metrics.BinaryIoU(),
+        metrics.OneHotIoU(3, [0]),
+        metrics.OneHotMeanIoU(3),
+    ],
+    ids=lambda metric: metric.name,
+)
+@pytest.mark.parametrize("labels", [[0, 1, 2], [[0], [1], [2]]], ids=["(3,)", "(3, 1)"])
+def test_class_numbers_beside_probabilities_are_answered_with_one_that_takes_them(metric, labels):
+    probabilities = np.eye(3) * 0.8 + 0.1
+    with pytest.raises(ValueError, match="compares classes place by place") as caught:
+        metric(np.array(labels), probabilities)
+    line = re.search(r"Fix: (\w+\(.*\)), where", str(caught.value))[1]
+    mended = eval(f"metrics.{line}")
+    assert float(mended(np.array(labels), probabilities)) == pytest.approx(1)

@@ -178,10 +178,10 @@ CASES = {
         "lamina.metrics.F1Score()(«y.reshape(-1, 1)», np.array([[0.2], [0.7]]))",
         "y = np.array([0, 1])",
     ),
-    ("metrics/iou.py", "compares classes place by place"): (
-        "lamina.metrics.IoU(2, [0])(np.array([0, 1]), np.eye(2))",
-        "from lamina.metrics import IoU; IoU(2, [0], «sparse_y_true=»True, "
-        "«sparse_y_pred=»False)(np.array([0, 1]), np.eye(2))",
+    ("metrics/iou.py", "y_pred a probability for each class"): (
+        "lamina.metrics.BinaryIoU()(np.array([0, 1]), np.eye(2))",
+        "from lamina.metrics import IoU\n"
+        "«IoU(num_classes=2, target_class_ids=[0, 1], sparse_y_pred=False)»([0, 1], np.eye(2))",
     ),
     ("metrics/iou.py", "counts in whole numbers"): (
         "lamina.metrics.IoU(2, [0], dtype='int32')([0, 1], [0, 1], sample_weight=[0.5, 0.5])",

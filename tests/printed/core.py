@@ -26,6 +26,11 @@ CASES = {
         "lamina.config.set_dtype_policy(None)",
         "lamina.config.«set_dtype_policy('float32')»",
     ),
+    ("core/variable.py", "and received text"): (
+        "lamina.Variable(words)",
+        "words = ['a', 'b']\n"
+        "lookup = «lamina.layers.StringLookup(vocabulary=words)»; lamina.Variable(lookup(words))",
+    ),
     ("core/init_arguments.py", "cannot be written as a config"): (
         "Scale(object()).get_config()",
         "class Scale(Scale):\n"

@@ -58,6 +58,18 @@ CASES = {
         "«y = numpy.array([y])»; model.fit(x[:1], y, verbose=0)",
         _FIT + "y = 3.0",
     ),
+    ("training/feeds/conversion.py", "expected an array with one row per sample, as for"): (
+        "model.fit(x[:1], y, verbose=0)",
+        "«y['a'] = numpy.array([y['a']])»; model.fit(x[:1], y['a'], verbose=0)",
+        _FIT + "y = {'a': 1.0}",
+    ),
+    ("training/feeds/py_dataset.py", "is the number of batches"): (
+        "model.fit(Half(), verbose=0)",
+        "import math; samples, batch_size = 4, 2\n"
+        "class Mended(Half):\n  def __len__(self): «return math.ceil(samples / batch_size)»\n"
+        "model.fit(Mended(), verbose=0)",
+        _SOURCE + "class Half(Source):\n  def __len__(self): return 4 / 2",
+    ),
     ("training/feeds/conversion.py", "which means a model with"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.stack(x)»; model.fit(x, y, verbose=0)",

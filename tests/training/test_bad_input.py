@@ -229,6 +229,18 @@ WRONG_X = {
     "an empty list": Case("x, y = [], []", ["x is empty"]),
     "None": Case("x = None", ["x is None"]),
     "a number": Case("x = 3", ["x is a single number"]),
+    "a dict of numbers": Case(
+        "x, y = x[:1], {'a': 1.0, 'b': 2.0}", ["y['a'] is a single number", "every part of y"]
+    ),
+    "nothing beside the array": Case(
+        "x = [None, x]", ["x holds 2 arrays of shape None and"], "x = x[1]"
+    ),
+    "a dict with the labels in it": Case(
+        "x, y = {'x': x, 'label': y}, None",
+        ["x is a dict of 'x', 'label'", "batches of (batch['x'], batch['label'])"],
+        "x, y = x['x'], x['label']",
+        "fit(x['x'], x['label'])",
+    ),
     "fewer than labels": Case("x = x[:8]", ["(8, 4)", "(12,)"]),
     "rows of different lengths": Case(
         "x = [[1, 2, 3, 4], [5, 6]] * 6",
@@ -787,3 +799,63 @@ def test_jax_shows_its_frames_when_it_is_asked_to():
     finally:
         jax.config.update("jax_traceback_filtering", before)
     assert re.search(r"site-packages/jax/", "".join(traceback.format_exception(caught.value)))
+
+
+class OfLength(lamina.utils.PyDataset):
+    def __init__(self, length):
+        super().__init__()
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return np.ones((2, 3)), np.ones((2, 1))
+
+
+def plain(outputs=1):
+    i = lamina.Input((3,))
+    names = "abc"[:outputs]
+    model = lamina.Model(i, [lamina.layers.Dense(1, name=name)(i) for name in names])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("length", [2.0, 2.5, None, -1, "a"])
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])
+def test_a_py_dataset_whose_length_is_no_count_is_told_so(length, call):
+    with pytest.raises(TypeError, match=re.escape(f"it returned {length!r}")):
+        getattr(plain(), call)(OfLength(length), verbose=0)
+
+
+def test_a_dict_of_inputs_and_targets_from_a_generator_is_refused_by_predict_too():
+    batch = {"x": np.ones((2, 3)), "y": np.ones((2, 1))}
+    with pytest.raises(ValueError, match=r"batches of \(batch\['x'\], batch\['y'\]\)"):
+        plain().predict(iter([batch]))
+
+
+ROWS, TARGETS = np.ones((4, 3)), np.ones((4, 1))
+WRONG_VALIDATION_DATA = {
+    "parts": (ROWS, [TARGETS, TARGETS, TARGETS]),
+    "names": (ROWS, {"c": TARGETS}),
+    "lengths": (ROWS, [TARGETS[:2], TARGETS[:2]]),
+    "text": (ROWS, [np.array(["a"] * 4)] * 2),
+    "columns": (ROWS[:, :2], [TARGETS, TARGETS]),
+    "no rows": (ROWS[:0], [TARGETS[:0], TARGETS[:0]]),
+    "three of two inputs": ([ROWS, ROWS, ROWS], [TARGETS, TARGETS]),
+}
+
+
+@pytest.mark.parametrize("data", WRONG_VALIDATION_DATA.values(), ids=WRONG_VALIDATION_DATA)
+def test_an_error_about_validation_data_begins_with_that(data):
+    with pytest.raises((ValueError, TypeError), match="^validation_data: "):
+        plain(2).fit(ROWS, [TARGETS, TARGETS], validation_data=data, verbose=0)
+
+
+def test_an_error_of_a_users_own_source_of_validation_data_stays_as_it_is():
+    def source():
+        raise ValueError("no camera")
+        yield
+
+    with pytest.raises(ValueError, match="^no camera$"):
+        plain().fit(ROWS, TARGETS, validation_data=source(), validation_steps=1, verbose=0)

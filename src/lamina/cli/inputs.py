@@ -94,6 +94,7 @@ class Seen(NamedTuple):
         inverted: Whether light and dark were swapped.
         blank: Whether there is nothing on it.
         note: What was unusual about the file, or None.
+        uneven: Whether there is nothing that stands out, but no even ground either, as in noise.
     """
 
     path: Path
@@ -101,6 +102,7 @@ class Seen(NamedTuple):
     inverted: bool
     blank: bool
     note: str | None
+    uneven: bool = False
 
 
 def set_of(model: Any) -> str | None:
@@ -181,7 +183,9 @@ def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | No
     if form is not None:
         picture = read_picture(path, _LARGEST)
         made = prepare(picture, form, is_dark=invert)
-        return Seen(path, made.image, made.inverted, made.is_blank, picture.note)
+        return Seen(
+            path, made.image, made.inverted, made.is_blank, picture.note, uneven=made.is_uneven
+        )
     picture = read_picture(path)
     image = fitted(picture, wanted)
     swap = looks_inverted(image) if invert is None else invert

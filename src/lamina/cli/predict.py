@@ -116,6 +116,7 @@ def _result(seen: "Seen", names: tuple[str, ...], row: Any) -> dict:
         "confidence": None if seen.blank else float(row[best]),
         "inverted": bool(seen.inverted),
         "blank": seen.blank,
+        "uneven": seen.uneven,
         "note": seen.note,
         "probabilities": (
             {} if seen.blank else {name: float(p) for name, p in zip(names, row, strict=True)}
@@ -147,7 +148,10 @@ def _show(result: dict, top: int) -> None:
 
     path = escape(result["image"])
     if result["blank"]:
-        console.say(f"{path}: [bold]blank[/bold], there is nothing to read")
+        found = "[bold]blank[/bold], there is nothing to read"
+        if result["uneven"]:
+            found = "[bold]no drawing found[/bold], nothing stands out from the ground, as in noise"
+        console.say(f"{path}: {found}")
         return
     console.say(f"{path}: [bold]{result['class']}[/bold] ({percent(result['confidence'])})")
     likeliest = sorted(result["probabilities"].items(), key=lambda pair: -pair[1])[:top]

@@ -5,7 +5,7 @@ Everything here is plain Python; nothing imports JAX, so `import lamina` stays q
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from lamina.core.tracebacks import filter_traceback
 
@@ -61,6 +61,8 @@ def set_epsilon(value: float) -> None:
     Args:
         value: The number, without a unit.
     """
+    if not isinstance(value, SupportsFloat) or not float(value) >= 0:
+        raise ValueError(f"epsilon is a small number, 0 or more; received {value!r}.")
     _settings["epsilon"] = float(value)
 
 
@@ -116,8 +118,7 @@ def set_resident_budget(size: int | None) -> None:
     Raises:
         ValueError: If it is negative.
     """
-    if size is not None and size < 0:
-        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
+    _check_bytes(size)
     _settings["resident_budget"] = size
 
 
@@ -146,9 +147,13 @@ def set_loading_budget(size: float | None) -> None:
     Args:
         size: Bytes; `float("inf")` for no limit, None for what `loading_budget` says by itself.
     """
-    if size is not None and not size >= 0:
-        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size}.")
+    _check_bytes(size)
     _settings["loading_budget"] = size
+
+
+def _check_bytes(size: float | None) -> None:
+    if size is not None and not (isinstance(size, SupportsFloat) and float(size) >= 0):
+        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size!r}.")
 
 
 def _bytes_of(variable: str) -> float:

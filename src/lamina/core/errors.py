@@ -1,11 +1,12 @@
 """Words that error messages share: the nearest known name, shapes, and lists of choices."""
 
+import contextlib
 import difflib
 import sys
 import textwrap
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from lamina.core.tracebacks import filter_traceback
@@ -120,6 +121,21 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
         choices = ", ".join(sorted({_plain(k): k for k in sorted(known)}.values()))
         hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
     return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
+
+
+@contextlib.contextmanager
+def about(where: str) -> Iterator[None]:
+    """Errors of Lamina that arise inside begin with what they are about: `"validation_data: "`."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        ours = last is not None and _module(last.tb_frame) == "lamina"
+        if ours and error.args and not str(error.args[0]).startswith(where):
+            error.args = (f"{where}{error.args[0]}", *error.args[1:])
+        raise
 
 
 class ArgumentError(TypeError, ValueError):

@@ -1,6 +1,7 @@
 """Variable: a named box for one array, which layers read and assign as if it were mutable."""
 
 import contextlib
+import operator
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import naming, registry, runtime, structure  # noqa: F401 - runtime sets JAX up
+from lamina.core import config, naming, registry, runtime, structure  # noqa: F401 - runtime sets JAX up
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
 from lamina.core.representation import shown_if_unfinished
@@ -181,12 +182,13 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.autocast = autocast
+        dtype = None if dtype is None else standardize_dtype(dtype)
         if isinstance(initializer, str):
             initializer = registry.get("initializer", initializer)
         # Even when a layer is built while JAX traces, its first values must be real arrays.
         with jax.ensure_compile_time_eval():
             if callable(initializer):
-                dtype, shape = standardize_dtype(dtype), self._known_shape(shape)
+                dtype, shape = dtype or config.floatx(), self._known_shape(shape)
                 take_room(self.path, shape, dtype)
                 if context.waiting is not None:
                     context.waiting.append(self)
@@ -198,7 +200,7 @@ class Variable:
                 value = initializer
             self._value = _on_device(value, dtype)
         # As in Keras, the type that was asked for is told, though JAX may hold fewer bits.
-        asked = self._value.dtype.name if dtype is None else standardize_dtype(dtype)
+        asked = self._value.dtype.name if dtype is None else dtype
         self._narrowed_from = None if asked == self._value.dtype.name else asked
         # Whether somebody else may hold the array: training must then not overwrite it in place.
         self._lent = False
@@ -419,7 +421,19 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
         value = value._read()
     if isinstance(value, jax.core.Tracer):
         return value if dtype is None else value.astype(dtype)
-    host = np.array(value)
+    try:
+        host = np.array(value)
+    except ValueError as error:
+        raise ValueError(
+            f"A Variable holds one array of numbers, and this is not one: {error}"
+        ) from error
+    if host.dtype.kind in "UST" or dtype == "string":
+        raise TypeError(
+            "A Variable holds numbers, and received text.\n"
+            "  Fix: numbers for the words first, e.g. lamina.layers.StringLookup(vocabulary=words)."
+        )
+    if host.dtype.kind in "OMm":
+        raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
     wanted = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
     return jax.device_put(host.astype(wanted))
 
@@ -465,8 +479,17 @@ def resolve_shape(shape: Any) -> tuple:
     if shape is None:
         return ()
     if isinstance(shape, (int, np.integer)):
-        return (int(shape),)
-    return tuple(None if s is None else int(s) for s in shape)
+        shape = (shape,)
+    try:
+        sizes = tuple(None if size is None else operator.index(size) for size in shape)
+    except TypeError:
+        sizes = (-1,)
+    if any(size is not None and size < 0 for size in sizes):
+        raise ValueError(
+            "A shape is a tuple of whole numbers of at least 0, with None for an axis of any size, "
+            f"such as (None, 28, 28); received {shape!r}."
+        )
+    return sizes
 
 
 ArrayLike = Any

@@ -26,11 +26,13 @@ class Preprocessed:
         image: Values from 0 to 1, light on dark, `(height, width)`.
         inverted: Whether the picture was dark on light.
         is_blank: Whether nothing was found on it.
+        is_uneven: Whether much differs in it nevertheless, as in noise.
     """
 
     image: np.ndarray
     inverted: bool
     is_blank: bool
+    is_uneven: bool = False
 
 
 def form_of(name: str) -> ImageForm:
@@ -78,6 +80,10 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
     for path in paths:
         made = prepare(read_picture(path, _LARGEST), form)
         if made.is_blank:
+            if made.is_uneven:
+                raise ValueError(
+                    f"{path} shows no drawing on an even ground: nothing stands out, as in noise."
+                )
             raise ValueError(f"{path} is blank: nothing is drawn on it.")
         images.append(made.image)
     shape = (len(images), form.height, form.width)
@@ -101,7 +107,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
         ink = find_ink(picture) if form.strokes else find_shades(picture)
     if ink is None or not (ink.strength > 0.25).any():
         empty = np.zeros((form.height, form.width), dtype="float32")
-        return Preprocessed(empty, inverted=bool(is_dark), is_blank=True)
+        return Preprocessed(empty, bool(is_dark), is_blank=True, is_uneven=picture.is_uneven)
     return Preprocessed(_placed(ink, form), ink.is_dark, is_blank=False)
 
 

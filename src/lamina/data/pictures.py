@@ -33,6 +33,11 @@ class Picture:
         return self.pixels @ np.array([0.299, 0.587, 0.114], dtype="float32")
 
     @property
+    def is_uneven(self) -> bool:
+        """Whether much differs in it, though perhaps nothing stands out, as in noise."""
+        return float(self.grey.std()) > 0.06
+
+    @property
     def is_blank(self) -> bool:
         """Whether it is all of one colour."""
         return bool(np.ptp(self.pixels, axis=(0, 1)).max() < 1 / 64)

@@ -18,6 +18,7 @@ LEARNT = 0.5
 
 _ADVICE = {
     "generalises": "More epochs or a larger network may still raise the accuracy.",
+    "perfect": "Nothing is left to gain on these samples; harder ones would tell more.",
     "begins to memorise": "Stop earlier (callbacks.EarlyStopping), or add layers.Dropout(0.2).",
     "memorises": "Add layers.Dropout(0.3), use a smaller network, or find more samples.",
     "underfits": "Train for more epochs, use a larger network, or a higher learning rate.",
@@ -40,15 +41,17 @@ class Verdict:
             `"diverged"`, `"too few samples"` or `"easier test"`; `"measured"` without training
             samples; for numbers `"numbers"` or `"no better than the mean"`.
         sentence: One sentence with its numbers.
+        is_perfect: Whether every sample of the test was right.
     """
 
     kind: str
     sentence: str
+    is_perfect: bool = False
 
     @property
     def advice(self) -> str:
         """What to do next."""
-        return _ADVICE[self.kind]
+        return _ADVICE["perfect" if self.is_perfect else self.kind]
 
     @property
     def is_good(self) -> bool:
@@ -118,7 +121,7 @@ def judge(
             f"Too few {noun} to tell whether it generalises: {with_gap} that may as well be "
             f"{100 * low:.1f} or {100 * high:.1f}.",
         )
-    return Verdict("generalises", f"It generalises: {with_gap}.")
+    return Verdict("generalises", f"It generalises: {with_gap}.", is_perfect=test_accuracy == 1)
 
 
 def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdict:

@@ -108,15 +108,29 @@ class IoU(Metric):
             for values, is_sparse in zip(given, sparse, strict=True)
         ]
         true, pred = same_rank(*(values.astype("int32") for values in classes))
-        if true.shape != pred.shape:
-            kinds = ["class numbers" if s else f"classes on axis {self.axis}" for s in sparse]
-            raise ValueError(
-                f"{self.name} compares classes place by place, and the places differ.\n"
-                f"  Received: y_true of shape {given[0].shape} ({kinds[0]}), y_pred of shape "
-                f"{given[1].shape} ({kinds[1]}).\n"
-                "  Fix: say which are class numbers: IoU(…, sparse_y_true=…, sparse_y_pred=…)."
-            )
+        # One class on the axis of one of them: those are class numbers, and not one-hot.
+        unlike = not any(sparse) and given[0].shape[self.axis] != given[1].shape[self.axis]
+        if true.shape != pred.shape or unlike:
+            raise self._places_differ(*(values.shape for values in given))
         return true, pred
+
+    def _places_differ(self, true: tuple, pred: tuple) -> ValueError:
+        sparse = self.sparse_y_true, self.sparse_y_pred
+        kinds = ["class numbers" if s else f"classes on axis {self.axis}" for s in sparse]
+        told = (
+            f"{self.name} compares classes place by place, and the places differ.\n"
+            f"  Received: y_true of shape {true} ({kinds[0]}), y_pred of shape {pred} ({kinds[1]})."
+        )
+        if pred[:-1] == (true[:-1] if true[-1:] == (1,) else true):
+            made = f"num_classes={pred[-1]}"
+            if not isinstance(self, MeanIoU):
+                made += f", target_class_ids={self.target_class_ids}"
+            return ValueError(
+                f"{told}\n  Fix: {'MeanIoU' if isinstance(self, MeanIoU) else 'IoU'}({made}, "
+                "sparse_y_pred=False), where y_true holds class numbers and y_pred a probability "
+                "for each class."
+            )
+        return ValueError(told)
 
     def _weight(self, sample_weight: Any, shape: tuple) -> jax.Array:
         if sample_weight is None:

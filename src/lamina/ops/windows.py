@@ -13,6 +13,9 @@ from jax import lax
 
 from lamina.core.variable import Array
 
+# A larger table of places is computed inside the program: tracing its shape then costs nothing.
+_LARGE_TABLE = 2**20
+
 
 def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
     """One whole number for every spatial axis, from one number or a sequence.
@@ -174,7 +177,8 @@ def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -
     if width == stride and dilation == 1:  # they lie side by side: nothing has to be looked up
         x = lax.slice_in_dim(x, 0, count * width, axis=axis)
         return x.reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
-    places = np.arange(count)[:, None] * stride + np.arange(width) * dilation
+    arange = np.arange if count * width < _LARGE_TABLE else jnp.arange
+    places = arange(count)[:, None] * stride + arange(width) * dilation
     return jnp.take(x, places, axis=axis)
 
 

@@ -6,9 +6,10 @@ changes at every step without a callback and without recompiling.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core import registry
 from lamina.core.errors import explain_missing_names
@@ -89,9 +90,9 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "ExponentialDecay",
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = decay_rate
+        self.decay_rate = _number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
 
@@ -142,9 +143,9 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.decay_rate = decay_rate
+        self.decay_rate = _number(decay_rate, "decay_rate", self)
         self.staircase = staircase
         self.name = name
 
@@ -190,6 +191,14 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         values: Sequence[float],
         name: str = "PiecewiseConstant",
     ):
+        for argument, numbers in (("boundaries", boundaries), ("values", values)):
+            if isinstance(numbers, str) or np.ndim(numbers) != 1:
+                raise TypeError(
+                    f"PiecewiseConstantDecay needs {argument} as a list of numbers; received "
+                    f"{numbers!r}."
+                )
+            for number in numbers:
+                _number(number, f"each of its {argument}", self)
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 "PiecewiseConstantDecay needs one more value than boundaries; received "
@@ -248,10 +257,10 @@ class PolynomialDecay(LearningRateSchedule):
         cycle: bool = False,
         name: str = "PolynomialDecay",
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.end_learning_rate = end_learning_rate
-        self.power = power
+        self.end_learning_rate = _number(end_learning_rate, "end_learning_rate", self)
+        self.power = _number(power, "power", self)
         self.cycle = cycle
         self.name = name
 
@@ -314,12 +323,14 @@ class CosineDecay(LearningRateSchedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
         self.decay_steps = _positive(decay_steps, "decay_steps", self)
-        self.alpha = alpha
+        self.alpha = _number(alpha, "alpha", self)
         self.name = name
+        if warmup_target is not None:
+            _number(warmup_target, "warmup_target", self)
         self.warmup_target = warmup_target
-        self.warmup_steps = warmup_steps
+        self.warmup_steps = _number(warmup_steps, "warmup_steps", self)
 
     def __call__(self, step: ArrayLike) -> Array:
         step = _as_float(step)
@@ -383,11 +394,11 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", self)
         self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps", self)
-        self.t_mul = t_mul
-        self.m_mul = m_mul
-        self.alpha = alpha
+        self.t_mul = _number(t_mul, "t_mul", self)
+        self.m_mul = _number(m_mul, "m_mul", self)
+        self.alpha = _number(alpha, "alpha", self)
         self.name = name
 
     def __call__(self, step: ArrayLike) -> Array:
@@ -453,8 +464,15 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     return registry.deserialize({"module": _NAMESPACE, **config}, custom_objects)
 
 
+def _number(value: Any, argument: str, schedule: LearningRateSchedule) -> Any:
+    if not isinstance(value, SupportsFloat) or np.ndim(value) != 0:  # type: ignore[arg-type]
+        owner = type(schedule).__name__
+        raise TypeError(f"{owner} needs {argument} as a number; received {value!r}.")
+    return value
+
+
 def _positive(value: int, argument: str, schedule: LearningRateSchedule) -> int:
-    if not value > 0:
+    if not _number(value, argument, schedule) > 0:
         owner = type(schedule).__name__
         raise ValueError(f"{owner} needs {argument} above 0, in steps; received {value!r}.")
     return value

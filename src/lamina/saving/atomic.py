@@ -120,6 +120,18 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def make_folder(folder: str | os.PathLike) -> None:
+    """Make a folder for files to come, and those around it.
+
+    Raises:
+        OSError: Which says why that cannot be.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise _explained(error, Path(folder)) from None
+
+
 def _explained(error: OSError, path: Path) -> OSError:
     """The same error in words: what failed, and what to do."""
     kind, number = type(error), error.errno

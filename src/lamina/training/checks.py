@@ -92,6 +92,10 @@ def something_learns(model: Any) -> None:
     )
 
 
+# What people call the targets in a dict that holds inputs and targets.
+_TARGETS = {"y", "label", "labels", "target", "targets"}
+
+
 def inputs(model: Any, x: Any, where: str = "") -> None:
     """Refuse inputs whose shapes are not those that the model was made for.
 
@@ -117,9 +121,7 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         )  # fmt: skip
         fix = "give x as a list of the inputs"
         if len(expected) == 1:
-            fix = f"x = x[{next(iter(x), 0) if isinstance(x, dict) else 0!r}]"
-            if isinstance(x, dict) and 1 < len(x) == expected[0].shape[-1]:
-                fix = "x = numpy.stack(list(x.values()), axis=-1)"  # its columns
+            fix = _one_of(x, given, expected[0].shape[-1])
         raise ValueError(
             f"{where}model {model.name!r} takes {_count(len(expected), 'input')} ({names}), and x "
             f"{kind}.\n  Fix: {fix}."
@@ -143,6 +145,22 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
                 f"  Received: {name} of shape {shape}.\n"
                 f"{_why_it_does_not_fit(name, shape, wanted, _is_fixed(model))}"
             )
+
+
+def _one_of(x: Any, given: list, features: int | None) -> str:
+    """What to type, where x holds several arrays and the model has one input."""
+    if not isinstance(x, dict):
+        return f"x = x[{next((i for i, part in enumerate(given) if part is not None), 0)}]"
+    target = next((key for key in x if key in _TARGETS), None)
+    first = next((key for key in x if key not in _TARGETS), target)
+    if target is not None:
+        return (
+            f"fit(x[{first!r}], x[{target!r}]); from a generator, batches of "
+            f"(batch[{first!r}], batch[{target!r}])"
+        )
+    if 1 < len(x) == features:
+        return "x = numpy.stack(list(x.values()), axis=-1)"  # its columns
+    return f"x = x[{first!r}]"
 
 
 def rows_of_tables(model: Any, x: Any, where: str = "") -> None:

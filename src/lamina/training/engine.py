@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lamina.core import config, seed as seeds
+from lamina.core.errors import about
 from lamina.core.stateless import assign_all
 from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
@@ -102,15 +103,16 @@ class Loop:
         columns.remember(model, *given)
         validation = None
         if validation_data is not None:
-            validation = validation_feed(
-                model,
-                validation_data,
-                validation_batch_size or batch_size or default_batch_size(model),
-                validation_steps,
-                partial(self._say_once, "validation ended"),
-            )
-            before_looking(stored, validation, validation=True)
-            self._check(validation, training=False, where="validation_data: ")
+            with about("validation_data: "):
+                validation = validation_feed(
+                    model,
+                    validation_data,
+                    validation_batch_size or batch_size or default_batch_size(model),
+                    validation_steps,
+                    partial(self._say_once, "validation ended"),
+                )
+                before_looking(stored, validation, validation=True)
+                self._check(validation, training=False, where="validation_data: ")
             self._widen(validation, validation_batch_size or batch_size, validation_steps)
         suspicions.look_for(model, feed, validation)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -103,7 +103,11 @@ def _factor(weight: Any) -> float:
             f"{np.shape(weight)}.\n"
             "  Likely cause: weights of samples. They belong in fit(…, sample_weight=…)."
         )
-    return 1.0 if weight is None else float(weight)
+    if weight is None:
+        return 1.0
+    if isinstance(weight, str) or not isinstance(weight, SupportsFloat):
+        raise TypeError(f"loss_weights are numbers, one for each output; received {weight!r}.")
+    return float(weight)
 
 
 def _placed(place: Places, loss: Any, for_each: bool = False) -> Iterator[tuple[Places, Any]]:

@@ -107,6 +107,7 @@ def _from_source(model: Any, x: Any, steps: int | None, hooks: CallbackList) -> 
         total = chunk.stop * chunk.batch_size
         batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
+        checks.inputs(model, batch)
         _predict_rows(model, batch, total, chunk.batch_size, hooks, outputs, done)
         done += chunk.stop
         if model.stop_predicting:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
+from lamina.core.text import is_text
 from lamina.core.tracebacks import filter_traceback
 
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.
@@ -31,6 +32,10 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
         >>> normalize(np.array([[3, 4], [0, 0]])).tolist()
         [[0.6, 0.8], [0.0, 0.0]]
     """
+    if isinstance(order, str) or np.ndim(order) != 0:
+        raise ValueError(f"normalize: order is a number, 2 or 1 for example; received {order!r}.")
+    if x is None or is_text(x) or getattr(x, "dtype", None) == np.dtype(object):
+        raise TypeError(f"normalize takes an array of numbers; received {str(x)[:80]!r}.")
     if not isinstance(x, np.ndarray):
         return _normalize_array(x, axis, order)
     if x.ndim == 0 or (axis is not None and not -x.ndim <= axis < x.ndim):

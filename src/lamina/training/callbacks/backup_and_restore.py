@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina.core.arguments import explain_arguments
 from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.saving.atomic import make_folder
 from lamina.saving.state_file import read_state, write_state
 from lamina.saving.weights_file import DamagedFileError
 from lamina.training.callbacks.callback import Callback
@@ -95,6 +96,8 @@ class BackupAndRestore(Callback):
                 return found
             except FileNotFoundError:
                 continue
+            except NotADirectoryError:
+                make_folder(self.backup_dir)  # says that a part of the path is a file
             except (DamagedFileError, OSError) as error:
                 problems.append(str(error))
                 if path == self._path and self._previous.exists():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.arguments import explain_arguments
+from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback, costs_nothing
 from lamina.training.callbacks.monitor import Monitoring, Watch
 
@@ -122,7 +123,7 @@ class ModelCheckpoint(Monitoring, Callback):
         """Save now; returns where."""
         path = self._path(epoch, logs)
         if os.path.dirname(path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_folder(os.path.dirname(path))
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
         return path

@@ -12,6 +12,7 @@ import numpy as np
 
 from lamina.core.arguments import explain_arguments
 from lamina.layers import Embedding
+from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback
 
 
@@ -171,6 +172,7 @@ class TensorBoard(Callback):
         from tensorboard.compat.proto.event_pb2 import Event
 
         if folder not in self._writers:
+            make_folder(os.path.join(self.log_dir, folder))
             self._writers[folder] = _writer_class()(os.path.join(self.log_dir, folder))
         event = Event(wall_time=time.time(), step=step, summary=summary)
         self._writers[folder].add_event(event)

@@ -17,12 +17,8 @@ def remember(model: Any, x: Any, y: Any) -> None:
     )
 
 
-def refuse_other_order(model: Any, x: Any, y: Any = None, where: str = "") -> None:
-    """Raise a ValueError where a table has the columns of training in other places.
-
-    Args:
-        where: What messages begin with: `"validation_data: "`.
-    """
+def refuse_other_order(model: Any, x: Any, y: Any = None) -> None:
+    """Raise a ValueError where a table has the columns of training in other places."""
     if not model._columns:
         return
     for what, names in {**_columns(x, "x"), **_columns(y, "y")}.items():
@@ -33,14 +29,14 @@ def refuse_other_order(model: Any, x: Any, y: Any = None, where: str = "") -> No
         if not missing:
             place = next(i for i, name in enumerate(trained) if names[i] != name)
             raise ValueError(
-                f"{where}{what} has the column {names[place]!r} in place {place}, where model "
+                f"{what} has the column {names[place]!r} in place {place}, where model "
                 f"{model.name!r} was trained on {trained[place]!r}; the columns of a table go by "
                 f"position.\n  Fix: {what} = {what}[{list(trained)!r}]."
             )
         if len(names) == len(trained):
             checks.warn_once(
                 f"columns of {what}",
-                f"{where}{what} has no column {missing[0]!r}, which model {model.name!r} was "
+                f"{what} has no column {missing[0]!r}, which model {model.name!r} was "
                 "trained on; the columns of a table go by position, so "
                 f"{names[trained.index(missing[0])]!r} is taken for it.",
                 model,

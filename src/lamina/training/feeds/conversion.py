@@ -167,10 +167,7 @@ def number_of_samples(*structures: Any) -> int:
     for name, structure in zip(("x", "y", "sample_weight"), structures, strict=False):
         for leaf in jax.tree.leaves(structure):
             if np.ndim(leaf) == 0:
-                raise ValueError(
-                    f"{name} is a single number; expected one row per sample.\n"
-                    f"  Fix: {name} = numpy.array([{name}]) makes it one sample."
-                )
+                raise _no_rows(name, structure)
             sizes.setdefault(leaf.shape[0], f"{name} of shape {tuple(leaf.shape)}")
             if name == "x" and leaf.shape[0] and 0 in leaf.shape:
                 raise ValueError(
@@ -200,6 +197,22 @@ def number_of_samples(*structures: Any) -> int:
             "  Fix: look at x.shape after each step that makes it."
         )
     return count
+
+
+def _no_rows(name: str, structure: Any) -> ValueError:
+    """The error for a number where there should be one row per sample."""
+    if not jax.tree_util.all_leaves([structure]):
+        paths = jax.tree_util.tree_leaves_with_path(structure)
+        path = next(path for path, leaf in paths if np.ndim(leaf) == 0)
+        one = f"{name}{jax.tree_util.keystr(path)}"
+        return ValueError(
+            f"{one} is a single number; expected an array with one row per sample, as for every "
+            f"part of {name}.\n  Fix: {one} = numpy.array([{one}]) makes it one sample."
+        )
+    return ValueError(
+        f"{name} is a single number; expected one row per sample.\n"
+        f"  Fix: {name} = numpy.array([{name}]) makes it one sample."
+    )
 
 
 @filter_traceback

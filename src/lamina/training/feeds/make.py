@@ -186,7 +186,7 @@ def validation_feed(
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
     x, y = named_columns(model, x), named_targets(model, y)
-    columns.refuse_other_order(model, x, y, "validation_data: ")
+    columns.refuse_other_order(model, x, y)
     return make_feed(x, y, sample_weight, batch_size, False, 0, steps, prepare=model.on_host)
 
 

@@ -51,6 +51,16 @@ class PyDataset:
             return len(self)
         except (NotImplementedError, OverflowError):
             return None
+        except (TypeError, ValueError):
+            given = self.__len__()
+            if isinstance(given, int) and given >= 0:
+                raise
+        owner = type(self).__name__
+        raise TypeError(
+            f"{owner}.__len__() is the number of batches, a whole number of at least 0; it "
+            f"returned {given!r}.\n  Likely cause: a division.\n"
+            f"  Fix: return math.ceil(samples / batch_size) in {owner}.__len__()."
+        )
 
     def on_epoch_begin(self) -> None:
         """Called before every epoch."""
