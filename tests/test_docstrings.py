@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,18 +12,20 @@ TOOLS = Path(__file__).parents[1] / "tools"
 
 # Names whose docstrings are still to be written.
 NOT_YET = {
-    *("Trainer.compile", "Trainer.compile_from_config", "Trainer.compiled"),
-    *("Trainer.compute_loss", "Trainer.compute_metrics", "Trainer.evaluate"),
-    *("Trainer.compares_targets", "Trainer.metrics_names", "Trainer.predict_on_batch"),
-    *("Trainer.predict_step", "Trainer.prepare", "Trainer.program", "Trainer.set_state_tree"),
+    *("Trainer.compares_targets", "Trainer.compile", "Trainer.compile_from_config"),
+    *("Trainer.compiled", "Trainer.compute_loss", "Trainer.compute_metrics", "Trainer.evaluate"),
+    *("Trainer.measures_by_sums", "Trainer.metrics_names", "Trainer.predict"),
+    *("Trainer.predict_on_batch", "Trainer.predict_step", "Trainer.prepare", "Trainer.program"),
+    *("Trainer.rows_are_apart", "Trainer.set_state_tree"),
     *("Trainer.stateless_compute_loss", "Trainer.step", "Trainer.test_on_batch"),
-    *("Trainer.test_step", "Trainer.train_on_batch"),
+    *("Trainer.test_step", "Trainer.train_on_batch", "Trainer.train_step"),
     *("pack_x_y_sample_weight", "unpack_x_y_sample_weight"),
 }
 
 # `x: …`, `a, b: …` and `*args: …`, as entries of a section `Args`.
 ENTRY = re.compile(r"^ {4}((?:\*{0,2}\w+(?:, )?)+):", re.MULTILINE)
 ARGS = re.compile(r"^Args:\n((?: {4}.*\n|\n)+)", re.MULTILINE)
+SAYS_WHAT_COMES = re.compile(r"^\s*(Returns|Yields):$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,18 @@ def test_every_public_function_has_a_docstring_that_explains_every_argument(surf
     assert not found, _listed(found)
 
 
+def test_what_takes_arguments_and_gives_something_says_what_it_gives(surface):
+    methods = {str(m): m.function for m in surface.members() if m.takes_arguments}
+    functions = {name.path: name.value for name in surface.functions()}
+    silent = [
+        name
+        for name, function in (methods | functions).items()
+        if function.__doc__ and parameters(function) and _gives_something(function)
+        if not SAYS_WHAT_COMES.search(function.__doc__) and not _is_late(function)
+    ]
+    assert not silent, "these have no section Returns:\n" + "\n".join(silent)
+
+
 def test_every_public_class_explains_the_arguments_of_its_constructor(surface):
     found = {}
     for name in surface.classes():
@@ -106,6 +121,12 @@ def test_every_public_class_explains_the_arguments_of_its_constructor(surface):
         if missing := [argument for argument in parameters(init) if argument not in known]:
             found[name.path] = missing
     assert not found, _listed(found)
+
+
+def _gives_something(function):
+    given = inspect.signature(function).return_annotation
+    refuses = function.__doc__.startswith("Not there yet.")
+    return given not in (None, "None", NoReturn, inspect.Signature.empty) and not refuses
 
 
 def _is_late(function):

@@ -114,6 +114,9 @@ def relu(
         max_value: Upper limit, or None.
         threshold: Where the function starts to pass values on.
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> relu([-2.0, 1.0, 9.0], negative_slope=0.5, max_value=6.0).tolist()
         [-1.0, 1.0, 6.0]
@@ -134,6 +137,9 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
     Args:
         x: Any array.
         approximate: Use the formula with tanh, off by 0.001 at most.
+
+    Returns:
+        Array of the same shape.
 
     Source: Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units", arXiv:1606.08415.
 

@@ -38,7 +38,11 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 def backend() -> str:
-    """The library that computes: `"jax"`."""
+    """The library that computes: `"jax"`.
+
+    Returns:
+        A name.
+    """
     return "jax"
 
 

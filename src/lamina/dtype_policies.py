@@ -142,6 +142,9 @@ def get(identifier: Any) -> DTypePolicy:
         identifier: `"mixed_bfloat16"`, `numpy.float16`, what `serialize` made, or None for the
             policy that layers have when they are given none.
 
+    Returns:
+        The policy.
+
     Example:
         >>> get("mixed_bfloat16").variable_dtype
         'float32'

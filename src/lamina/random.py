@@ -54,6 +54,9 @@ def normal(
         dtype: A float type; `floatx()` for None.
         seed: Whole number, `SeedGenerator` or None.
 
+    Returns:
+        Array of the shape given.
+
     Example:
         >>> normal((2, 3), seed=1).shape
         (2, 3)
@@ -78,6 +81,9 @@ def uniform(
         maxval: Upper bound, not included.
         dtype: A float type; `floatx()` for None. For whole numbers there is `randint`.
         seed: Whole number, `SeedGenerator` or None.
+
+    Returns:
+        Array of the shape given.
 
     Example:
         >>> x = uniform((1000,), minval=2.0, maxval=3.0, seed=1)
@@ -105,6 +111,9 @@ def truncated_normal(
         dtype: A float type; `floatx()` for None.
         seed: Whole number, `SeedGenerator` or None.
 
+    Returns:
+        Array of the shape given.
+
     Example:
         >>> float(abs(truncated_normal((1000,), seed=1)).max()) <= 2.0
         True
@@ -126,6 +135,9 @@ def randint(
         maxval: Upper bound, not included.
         dtype: A type for whole numbers.
         seed: Whole number, `SeedGenerator` or None.
+
+    Returns:
+        Array of the shape given.
 
     Example:
         >>> sorted(set(randint((100,), 0, 3, seed=1).tolist()))
@@ -173,6 +185,9 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
         axis: The axis to shuffle along.
         seed: Whole number, `SeedGenerator` or None.
 
+    Returns:
+        Array of the shape of the inputs.
+
     Example:
         >>> sorted(shuffle(jnp.arange(4), seed=1).tolist())
         [0, 1, 2, 3]
@@ -195,6 +210,9 @@ def dropout(
         noise_shape: Shape of the pattern of zeros; it is repeated along axes of size 1. None
             stands for the input's size, on one axis or, alone, on all.
         seed: Whole number, `SeedGenerator` or None.
+
+    Returns:
+        Array of the shape of the inputs.
 
     Source: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting", Journal of Machine Learning Research 15.
@@ -230,6 +248,9 @@ def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed 
         dtype: A float type; `floatx()` for None.
         seed: Whole number, `SeedGenerator` or None.
 
+    Returns:
+        Array of the shape given.
+
     Example:
         >>> gamma((2, 3), alpha=0.5, seed=1).shape
         (2, 3)
@@ -255,6 +276,9 @@ def binomial(
         dtype: A float type; `floatx()` for None.
         seed: Whole number, `SeedGenerator` or None.
 
+    Returns:
+        Array of the shape given.
+
     Example:
         >>> binomial((3,), counts=5, probabilities=1.0, seed=1).tolist()
         [5.0, 5.0, 5.0]
@@ -276,6 +300,9 @@ def beta(
         beta: Second shape parameter; broadcast to `shape`.
         dtype: A float type; `floatx()` for None.
         seed: Whole number, `SeedGenerator` or None.
+
+    Returns:
+        Array of the shape given.
 
     Example:
         >>> beta((2, 3), alpha=2.0, beta=3.0, seed=1).shape

@@ -127,6 +127,9 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
         *structures: Of one form.
         none_is_leaf: Whether the function is called on None, too; it stays None if not.
 
+    Returns:
+        What the function gives, in the form of the first structure.
+
     Raises:
         ValueError: If the structures differ in form.
 
@@ -199,6 +202,9 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
             `MAP_TO_NONE` puts None there.
         structure: Any structure.
         top_down: Whether a whole is visited before its parts.
+
+    Returns:
+        The structure with the parts that were replaced.
 
     Example:
         >>> traverse(lambda part: sum(part) if isinstance(part, tuple) else None, [(1, 2), 3])

@@ -27,6 +27,9 @@ _settings: dict[str, Any] = {
 def floatx() -> str:
     """Name of the default float type, `"float32"` unless changed.
 
+    Returns:
+        A name.
+
     Example:
         >>> floatx()
         'float32'
@@ -50,7 +53,11 @@ def set_floatx(value: str) -> None:
 
 
 def epsilon() -> float:
-    """The small number (1e-7 unless changed) that keeps logarithms and divisions finite."""
+    """The small number (1e-7 unless changed) that keeps logarithms and divisions finite.
+
+    Returns:
+        A number.
+    """
     return _settings["epsilon"]
 
 
@@ -67,7 +74,11 @@ def set_epsilon(value: float) -> None:
 
 
 def image_data_format() -> str:
-    """`"channels_last"` or `"channels_first"`: where images keep their channel axis."""
+    """`"channels_last"` or `"channels_first"`: where images keep their channel axis.
+
+    Returns:
+        A name.
+    """
     return str(_settings["image_data_format"])
 
 
@@ -132,6 +143,9 @@ def loading_budget(file_size: int = 0) -> float:
 
     Args:
         file_size: Bytes of the file.
+
+    Returns:
+        A number of bytes.
     """
     if _settings["loading_budget"] is not None:
         return float(_settings["loading_budget"])

@@ -192,7 +192,11 @@ _global_policy: list[DTypePolicy] = []
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy that layers get when they are given none."""
+    """The policy that layers get when they are given none.
+
+    Returns:
+        The policy.
+    """
     return _global_policy[0] if _global_policy else DTypePolicy(config.floatx())
 
 

@@ -219,6 +219,9 @@ def get_source_inputs(tensor: Any) -> Any:
     Args:
         tensor: The symbolic tensor; anything else is returned as it is.
 
+    Returns:
+        A list of symbolic tensors.
+
     Example:
         >>> from lamina.layers import Dense, Input
         >>> x = Input((3,), name="features")

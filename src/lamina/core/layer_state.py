@@ -96,6 +96,9 @@ class LayerState(Operation):
             constraint: Function applied after every update.
             aggregation, overwrite_with_gradient: Accepted as in Keras; devices agree without them.
             name: E.g. `"kernel"`.
+
+        Returns:
+            The Variable.
         """
         self._check_initialised()
         dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
@@ -189,7 +192,11 @@ class LayerState(Operation):
             layer.trainable = value
 
     def get_weights(self) -> list[np.ndarray]:
-        """The weights' values as NumPy arrays, in the order of `weights`."""
+        """The weights' values as NumPy arrays, in the order of `weights`.
+
+        Returns:
+            A list of arrays.
+        """
         weights = self.weights
         with still(weights) if trained_by_another() else contextlib.nullcontext():
             return [v.numpy() for v in weights]
@@ -220,7 +227,11 @@ class LayerState(Operation):
             variable.assign(value)
 
     def count_params(self) -> int:
-        """Number of numbers in the weights."""
+        """Number of numbers in the weights.
+
+        Returns:
+            A whole number.
+        """
         if not self.built and not self.weights:
             raise ValueError(
                 f"{self._label} has no weights yet, so they cannot be counted.\n"
@@ -370,7 +381,11 @@ class LayerState(Operation):
     # -- saving ----------------------------------------------------------------------------------
 
     def get_config(self) -> dict:
-        """What is needed to make the layer again: the arguments of `__init__`, as plain data."""
+        """What is needed to make the layer again: the arguments of `__init__`, as plain data.
+
+        Returns:
+            A dict with Keras's keys, for `from_config`.
+        """
         config = {
             "name": self.name,
             "trainable": self._trainable,
@@ -411,7 +426,11 @@ class LayerState(Operation):
         return make_from_config(cls, config)
 
     def get_build_config(self) -> dict | None:
-        """The shapes that `build` was called with."""
+        """The shapes that `build` was called with.
+
+        Returns:
+            A dict for `build_from_config`, or None if the layer was not built.
+        """
         if self._build_shapes is None:
             return None
         if len(self._build_shapes) == 1:

@@ -144,7 +144,11 @@ class Operation:
         return trace_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> dict:
-        """What is needed to make the operation again, as plain data."""
+        """What is needed to make the operation again, as plain data.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
         if not has_automatic_config(type(self)):
             return {"name": self.name}  # the subclass adds what is its own
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]

@@ -101,6 +101,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         package: Prefix that keeps names of different projects apart.
         name: Defaults to the class's own name.
 
+    Returns:
+        A decorator, which returns what it is given.
+
     Example:
         >>> @register_keras_serializable(package="my_project")
         ... class Swish:
@@ -146,6 +149,9 @@ def get_registered_object(
         name: The name.
         custom_objects: From name to class or function; they come before registered ones.
         module_objects: The same, after all others.
+
+    Returns:
+        A class, a function, or None.
     """
     scopes = (custom_objects or {}, *reversed(_scopes.stack), _custom, module_objects or {})
     for scope in scopes:
@@ -155,7 +161,11 @@ def get_registered_object(
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The table of everything that users registered; it may be changed in place."""
+    """The table of everything that users registered; it may be changed in place.
+
+    Returns:
+        A dict from names to classes and functions.
+    """
     return _custom
 
 
@@ -166,6 +176,9 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
 
     Args:
         custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`; None for none.
+
+    Returns:
+        A context manager.
     """
     _scopes.stack.append(custom_objects or {})
     try:
@@ -283,6 +296,9 @@ def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: b
         config: What `serialize` gave.
         custom_objects: From name to class or function, for what is not Lamina's own.
         safe_mode: Accepted as in Keras; reading a config is always safe.
+
+    Returns:
+        What the data stand for.
 
     Raises:
         UnknownClassError: If a class is neither Lamina's nor registered.

@@ -83,6 +83,9 @@ def remat(f: Callable) -> Callable:
     Args:
         f: Function of arrays; other arguments are handed on as they are.
 
+    Returns:
+        A function with the arguments and results of the given one.
+
     Example:
         >>> f = remat(lambda x: jax.numpy.sin(jax.numpy.sin(x)))
         >>> round(float(jax.grad(f)(0.0)), 4)

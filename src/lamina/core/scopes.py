@@ -148,6 +148,9 @@ def name_scope(
         deduplicate: Whether the same caller, opening the same scope in itself, adds nothing.
         override_parent: A path in place of that of the scopes around.
 
+    Returns:
+        A context manager.
+
     Example:
         >>> with name_scope("encoder"):
         ...     Variable(1.0, name="scale").path
@@ -180,6 +183,9 @@ def device(device_name: Any) -> Any:
     Args:
         device_name: `"cpu"`, `"gpu"`, `"tpu"`, with a number for one of several (`"gpu:1"`), or
             a `jax.Device`.
+
+    Returns:
+        A context manager.
 
     Raises:
         ValueError: If there is no such device here.

@@ -138,7 +138,11 @@ class SeedGenerator:
             )
 
     def next(self) -> jax.Array:
-        """A key for `jax.random`, never the same twice."""
+        """A key for `jax.random`, never the same twice.
+
+        Returns:
+            Two uint32 numbers, `(2,)`.
+        """
         key = self.state.value
         self.state.assign(key + jnp.array([0, 1], dtype="uint32"))
         return key

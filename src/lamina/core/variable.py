@@ -361,7 +361,11 @@ class Variable:
         return self._narrowed_from or self._value.dtype.name
 
     def numpy(self) -> np.ndarray:
-        """A copy as a NumPy array."""
+        """A copy as a NumPy array.
+
+        Returns:
+            A NumPy array of the Variable's shape and dtype.
+        """
         return self._on_host()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -156,6 +156,9 @@ class Dataset:
             num_parallel_calls: Threads that call it, in which NumPy, Pillow and reading of files
                 run side by side; -1 (`AUTOTUNE`) for a few.
             deterministic: Accepted; the order is always kept.
+
+        Returns:
+            A data set.
         """
 
         def call(element: Any) -> Any:
@@ -170,6 +173,9 @@ class Dataset:
 
         Args:
             map_func: Called as by `map`; gives a `Dataset`.
+
+        Returns:
+            A data set.
         """
         parts = self.map(map_func)._start
         return self._then(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
@@ -203,6 +209,9 @@ class Dataset:
             drop_remainder: Whether to leave out a last batch that is smaller.
             num_parallel_calls: Accepted; stacking takes no time worth sharing.
             deterministic: Accepted; the order is always kept.
+
+        Returns:
+            A data set.
         """
         return self._batched(batch_size, drop_remainder, stacked)
 
@@ -220,6 +229,9 @@ class Dataset:
             padded_shapes: Accepted only as None: as long as the longest of the batch.
             padding_values: What to fill up with.
             drop_remainder: Whether to leave out a last batch that is smaller.
+
+        Returns:
+            A data set.
         """
         if padded_shapes is not None:
             raise ValueError(
@@ -255,6 +267,9 @@ class Dataset:
             stride: From one element of a window to the next.
             drop_remainder: Whether to leave out windows that have fewer.
 
+        Returns:
+            A data set.
+
         Example:
             >>> windows = Dataset.range(5).window(3, shift=1, drop_remainder=True)
             >>> [w.tolist() for w in windows.flat_map(lambda window: window.batch(3))]
@@ -280,7 +295,11 @@ class Dataset:
         return self._then(start, None)
 
     def unbatch(self) -> "Dataset":
-        """The rows of every element, one by one."""
+        """The rows of every element, one by one.
+
+        Returns:
+            A data set.
+        """
 
         def start() -> Iterator:
             for element in self._start():
@@ -303,6 +322,9 @@ class Dataset:
                 perfectly, a smaller one only with their neighbours.
             seed: Makes the order a function of it and of the number of the pass.
             reshuffle_each_iteration: Whether every pass has an order of its own.
+
+        Returns:
+            A data set.
         """
         size = _at_least("buffer_size", buffer_size, 1)
         seed = make_default_seed() if seed is None else _at_least("seed", seed, 0)
@@ -414,6 +436,9 @@ class Dataset:
 
         Args:
             filename: Must be empty: nothing is written to a file.
+
+        Returns:
+            A data set.
         """
         if filename:
             raise ValueError(
@@ -446,6 +471,9 @@ class Dataset:
 
         Args:
             buffer_size: How many; -1 (`AUTOTUNE`) for a few.
+
+        Returns:
+            A data set.
         """
         count = _PREFETCHED if buffer_size == AUTOTUNE else _at_least("buffer_size", buffer_size, 0)
         if count == 0:
@@ -464,11 +492,19 @@ class Dataset:
         return self
 
     def as_numpy_iterator(self) -> Iterator:
-        """One pass, as plain NumPy arrays."""
+        """One pass, as plain NumPy arrays.
+
+        Returns:
+            An iterator over elements.
+        """
         return (_each(np.asarray, element) for element in self._start())
 
     def cardinality(self) -> int:
-        """Number of elements; -1 if they never end, -2 if it is not known."""
+        """Number of elements; -1 if they never end, -2 if it is not known.
+
+        Returns:
+            A whole number.
+        """
         if self._length is None:
             return UNKNOWN
         return INFINITE if self._length == math.inf else int(self._length)

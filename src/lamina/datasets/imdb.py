@@ -82,5 +82,8 @@ def get_word_index(path: str | os.PathLike = "imdb_word_index.json") -> dict[str
 
     Args:
         path: The file's name in the folders that `load_data` names, or the path of a file.
+
+    Returns:
+        A dict from words to numbers.
     """
     return locate.load(WORD_INDEX, path)

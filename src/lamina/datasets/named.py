@@ -48,6 +48,9 @@ def load(name: str) -> Dataset:
     Args:
         name: `"mnist"`, `"fashion_mnist"` or `"digits"`; `"Fashion-MNIST"` will do.
 
+    Returns:
+        A `Dataset`: its name, both parts and what the labels mean.
+
     Raises:
         ValueError: If there is none of that name.
         DatasetUnavailableError: If it can be had nowhere.

@@ -81,12 +81,18 @@ def get_word_index(path: str | os.PathLike = "reuters_word_index.json") -> dict[
 
     Args:
         path: The file's name in the folders that `load_data` names, or the path of a file.
+
+    Returns:
+        A dict from words to numbers.
     """
     return locate.load(WORD_INDEX, path)
 
 
 def get_label_names() -> tuple[str, ...]:
     """The 46 topics, in the order of their labels.
+
+    Returns:
+        A tuple of texts.
 
     Example:
         >>> get_label_names()[3]

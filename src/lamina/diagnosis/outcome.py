@@ -131,6 +131,9 @@ def measure(
         seconds: How long training took.
         samples_trained: How many samples it took, counted anew in every epoch.
 
+    Returns:
+        An `Outcome`.
+
     Raises:
         ValueError: If there are no targets, or more classes than names.
     """

@@ -85,6 +85,9 @@ def write_page(
         title: Headline.
         settings: What was chosen for the training, in the order in which it is shown.
         code: The script that does the same; shown at the end.
+
+    Returns:
+        The path.
     """
     import jinja2
 

@@ -83,6 +83,9 @@ def judge(
         loss: Any loss of the training; only whether it is finite matters.
         noun: What the samples are.
 
+    Returns:
+        A `Verdict`: a kind and a sentence.
+
     Example:
         >>> judge(0.987, 0.973, 60_000, 10_000, chance=0.11).sentence
         'It generalises: 97.3 % right on 10,000 images it has never seen (± 0.3), 98.7 % on what

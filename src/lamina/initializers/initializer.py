@@ -58,7 +58,11 @@ class Initializer:
         return cls(**config)
 
     def clone(self) -> "Initializer":
-        """Another initializer with the same settings."""
+        """Another initializer with the same settings.
+
+        Returns:
+            An initializer of the same class.
+        """
         return self.from_config(self.get_config())
 
 

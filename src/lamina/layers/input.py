@@ -146,6 +146,9 @@ def Input(
         tensor: A symbolic tensor to use instead of a new one.
         optional: Whether None may be given for this input.
 
+    Returns:
+        A symbolic tensor, `(batch, ...)`.
+
     Example:
         >>> Input(shape=(28, 28), name="image").shape
         (None, 28, 28)

@@ -114,6 +114,9 @@ class Lambda(Layer):
             config: What `get_config` gave.
             custom_objects: The user's own functions by name.
             safe_mode: Accepted as in Keras; a config never holds code here.
+
+        Returns:
+            A new layer.
         """
         config = {**config, "arguments": registry.deserialize(config.get("arguments"))}
         for name in ("function", "output_shape", "mask"):

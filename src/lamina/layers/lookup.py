@@ -34,6 +34,9 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
         config: Class and config of a layer.
         custom_objects: From name to class, for classes that are not registered.
 
+    Returns:
+        The layer.
+
     Raises:
         ValueError: If it describes something else than a layer.
 

@@ -83,7 +83,11 @@ class SpectralNormalization(Wrapper):
         return self.layer(inputs).astype(self.compute_dtype)
 
     def normalized_weights(self) -> tuple[Array, Array]:
-        """What the next step of training will make of `vector_u` and of the kernel."""
+        """What the next step of training will make of `vector_u` and of the kernel.
+
+        Returns:
+            Two arrays, of the shapes of `vector_u` and of the kernel.
+        """
         with autocast(None):  # what stays in the kernel must not be rounded at every step
             kernel, u = normalized_kernel(
                 self.kernel.value, self.vector_u.value, self.power_iterations

@@ -79,6 +79,9 @@ def binary_focal_crossentropy(
         label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
         axis: The axis that the mean is taken over.
 
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
     Source: Lin et al., 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.
 
     Example:
@@ -155,6 +158,9 @@ def categorical_focal_crossentropy(
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
 
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
     Source: Lin et al., 2017, "Focal Loss for Dense Object Detection", arXiv:1708.02002.
 
     Example:
@@ -225,6 +231,9 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
         y_pred: Probabilities, `(batch, …, classes)`.
         q: Number between 0 and 1, both excluded.
 
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
     Source: Zhang and Sabuncu, 2018, "Generalized Cross Entropy Loss for Training Deep Neural
     Networks with Noisy Labels", arXiv:1805.07836.
 
@@ -247,6 +256,9 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
     Args:
         y_true: Probabilities, `(batch, …, classes)`.
         y_pred: Probabilities, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
 
     Source: Kullback and Leibler, 1951, "On Information and Sufficiency".
 

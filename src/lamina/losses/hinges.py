@@ -24,6 +24,9 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
         y_true: Labels -1 and 1; if all labels are 0 or 1, zeros mean -1. `(batch, …, outputs)`.
         y_pred: Scores of any size, same shape.
 
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
     Example:
         >>> hinge([[1.0], [0.0]], [[0.5], [-3.0]]).tolist()
         [0.5, 0.0]
@@ -62,6 +65,9 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Scores of any size, same shape.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
 
     Example:
         >>> categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]]).tolist()

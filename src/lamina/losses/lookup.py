@@ -141,6 +141,9 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
         name: What `serialize` made.
         custom_objects: Classes and functions of your own by name.
 
+    Returns:
+        A loss, or a function.
+
     Example:
         >>> deserialize({"class_name": "Huber", "config": {"delta": 2.0}}).delta
         2.0
@@ -162,6 +165,9 @@ def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> L
         identifier: What `get` accepts, or `"crossentropy"`.
         y_true_shape: Shape of the targets with the batch axis; axes may be None.
         y_pred_shape: Shape of the predictions, likewise.
+
+    Returns:
+        The loss.
 
     Example:
         >>> resolve_loss("crossentropy", (None,), (None, 10)).fn.__name__

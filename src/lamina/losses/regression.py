@@ -128,6 +128,9 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
         y_pred: Predictions, same shape.
         delta: Where the two meet, in the units of the targets.
 
+    Returns:
+        One loss per sample, `(batch, ...)`.
+
     Source: Huber, 1964, "Robust Estimation of a Location Parameter".
 
     Example:
@@ -177,6 +180,9 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
         y_true: Targets, `(batch, …, outputs)`.
         y_pred: Predictions, same shape.
         axis: The axis that holds the vectors.
+
+    Returns:
+        One loss per sample, `(batch, ...)`.
 
     Example:
         >>> round(float(cosine_similarity([[3.0, 4.0]], [[6.0, 8.0]])[0]), 4)

@@ -43,6 +43,9 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
         y_pred: Probabilities of a yes, same shape.
         threshold: Probability; for logits it is 0.
 
+    Returns:
+        Floats 0 and 1, of the shape of the predictions.
+
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
 
@@ -108,6 +111,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
         y_pred: Probabilities or logits, same shape.
         k: How many classes are looked at; classes that tie with the last of them count too.
 
+    Returns:
+        Floats 0 and 1, `(batch, ...)`, one for every sample.
+
     Example:
         >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.6, 0.1, 0.3]], k=2).tolist()
         [1.0]
@@ -127,6 +133,9 @@ def sparse_top_k_categorical_accuracy(
         y_pred: Probabilities or logits, `(batch, …, classes)`.
         k: How many classes are looked at; classes that tie with the last of them count too.
         from_sorted_ids: Whether `y_pred` holds numbers of classes, best first, and no scores.
+
+    Returns:
+        Floats 0 and 1, `(batch, ...)`, one for every sample.
 
     Example:
         >>> sparse_top_k_categorical_accuracy([2], [[0.6, 0.1, 0.3]], k=2).tolist()

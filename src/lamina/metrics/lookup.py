@@ -125,6 +125,9 @@ def get(identifier: Any) -> Any:
         identifier: `"mse"`, `"MeanSquaredError"`, a config dictionary, `MeanSquaredError`,
             `MeanSquaredError()` or a function `f(y_true, y_pred)`.
 
+    Returns:
+        A metric or a function; None for None.
+
     Raises:
         ValueError: If no metric has this name; the nearest one is named.
         TypeError: If it is none of these.
@@ -160,6 +163,9 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     Args:
         config: What `serialize` made.
         custom_objects: Classes and functions of your own by name.
+
+    Returns:
+        A metric or a function; None for None.
 
     Example:
         >>> deserialize({"class_name": "Precision", "config": {"top_k": 2}}).top_k

@@ -91,6 +91,9 @@ class Metric:
             dtype: `floatx()` if None.
             aggregation: Accepted as in Keras; devices agree without it.
             name: E.g. `"total"`.
+
+        Returns:
+            The Variable.
         """
         self._check_initialised()
         with name_scope(self.name.replace("/", ">")):
@@ -151,7 +154,11 @@ class Metric:
         )
 
     def result(self) -> Any:
-        """The value for all batches since the last reset: a scalar or a dict of scalars."""
+        """The value for all batches since the last reset: a scalar or a dict of scalars.
+
+        Returns:
+            A scalar, or a dict from names to scalars.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} has no result() method.\n"
             "  Fix: write `def result(self):` that returns a number made from the state."
@@ -205,7 +212,11 @@ class Metric:
         return stateless(self.result, self.variables)(self._checked(metric_variables))[0]
 
     def stateless_reset_state(self) -> list[Any]:
-        """The state before any batch, as arrays in the order of `variables`."""
+        """The state before any batch, as arrays in the order of `variables`.
+
+        Returns:
+            A list of arrays.
+        """
         reset = stateless(self.reset_state, self.variables)
         return reset([v.value for v in self.variables])[1]
 

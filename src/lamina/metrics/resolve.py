@@ -39,6 +39,9 @@ def resolve_metric(
         y_pred_shape: Shape of the predictions, likewise.
         loss: The loss of this output; tells whether predictions are logits.
 
+    Returns:
+        The metric.
+
     Raises:
         ValueError: If it is None or a name that no metric has.
 

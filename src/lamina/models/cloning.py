@@ -39,6 +39,9 @@ def clone_model(
         recursive: Also apply `clone_function` inside nested models.
         **kwargs: None may be given.
 
+    Returns:
+        The copy.
+
     Raises:
         TypeError: If there is an argument that it does not have.
 

@@ -233,6 +233,9 @@ class Model(Trainer):
 
         Args:
             x: Inputs on the host, as arrays; numbers alone are handed on as they are.
+
+        Returns:
+            The inputs as they came, or arrays that only the compiled part of the model takes.
         """
         if isinstance(x, Preprocessed):
             return x
@@ -392,7 +395,11 @@ class Model(Trainer):
         return json.dumps(registry.serialize(self), **kwargs)
 
     def get_config(self) -> dict:
-        """What is needed to make the model again, as plain data."""
+        """What is needed to make the model again, as plain data.
+
+        Returns:
+            A dict: `name`, the layers and how they are connected, or the arguments of a subclass.
+        """
         if self._graph is not None and takes_a_graph(type(self)):
             return graph_config(self)
         return super().get_config()
@@ -416,7 +423,11 @@ class Model(Trainer):
             return cast(Model, super().from_config(config))
 
     def get_build_config(self) -> dict | None:
-        """The shape of the input; None inside for a graph, whose layers know theirs."""
+        """The shape of the input; None inside for a graph, whose layers know theirs.
+
+        Returns:
+            A dict for `build_from_config`, or None if the model was not built.
+        """
         return super().get_build_config() if self._graph is None else {"input_shape": None}
 
     @filter_traceback

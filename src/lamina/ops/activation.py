@@ -137,6 +137,9 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
         x: Any array.
         approximate: Use the formula with tanh, off by 0.001 at most.
 
+    Returns:
+        Array of the same shape, of floats.
+
     Source: Hendrycks and Gimpel, 2016, "Gaussian Error Linear Units", arXiv:1606.08415.
 
     Example:

@@ -46,6 +46,9 @@ def convert_format(
         height, width: Size of the picture in pixels, needed between `rel_` and other formats.
         dtype: Type of the result.
 
+    Returns:
+        Boxes, in the form in which they came.
+
     Raises:
         ValueError: If a format is unknown, the last axis is not 4, or a size is missing.
 
@@ -160,6 +163,9 @@ def clip_to_image_size(
         height, width: Size of the picture in pixels; not needed for formats with `rel_`.
         bounding_box_format: Format of the boxes.
 
+    Returns:
+        Boxes, in the form in which they came.
+
     Example:
         >>> found = {"boxes": np.array([[-5.0, 2.0, 8.0, 40.0]]), "labels": np.array([3])}
         >>> clip_to_image_size(found, height=20, width=20)["boxes"].tolist()
@@ -202,6 +208,9 @@ def crop(
         height, width: Its size in pixels.
         bounding_box_format: Only `"xyxy"`.
 
+    Returns:
+        Boxes, in the form in which they came.
+
     Example:
         >>> crop([[10.0, 10.0, 40.0, 40.0]], top=5, left=20, height=50, width=50).tolist()
         [[0.0, 5.0, 20.0, 35.0]]
@@ -229,6 +238,9 @@ def pad(
         top, left: Width of the edge in pixels.
         height, width: Accepted as in Keras; boxes do not depend on them.
         bounding_box_format: Only `"xyxy"`.
+
+    Returns:
+        Boxes, in the form in which they came.
 
     Example:
         >>> pad([[10.0, 10.0, 40.0, 40.0]], top=5, left=20).tolist()
@@ -267,6 +279,9 @@ def affine_transform(
         height, width: Size of the picture in pixels.
         center_x, center_y: What stays in place, as fractions of the size; 0.5 for None.
         bounding_box_format: Only `"xyxy"`.
+
+    Returns:
+        Boxes, in the form in which they came.
 
     Example:
         >>> zero, one = np.zeros(1), np.ones(1)
@@ -474,6 +489,9 @@ def encode_box_to_deltas(
         variance: Four numbers to divide the result by.
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
 
+    Returns:
+        Boxes, in the form in which they came.
+
     Example:
         >>> anchor, box = [[0.0, 0.0, 10.0, 10.0]], [[5.0, 0.0, 15.0, 10.0]]
         >>> encode_box_to_deltas(anchor, box, "xyxy", "xyxy", "center_xywh").tolist()
@@ -510,6 +528,9 @@ def decode_deltas_to_boxes(
         encoded_format: `"center_yxhw"` or `"center_xywh"`: the order of `boxes_delta`.
         variance: The four numbers that it was divided by.
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
+
+    Returns:
+        Boxes, in the form in which they came.
 
     Example:
         >>> anchor, delta = [[0.0, 0.0, 10.0, 10.0]], [[0.5, 0.0, 0.0, 0.0]]

@@ -57,6 +57,9 @@ def convert_to_tensor(
         dtype: Type of the result; that of `x` for None.
         sparse, ragged: Must be None or False.
 
+    Returns:
+        A JAX array.
+
     Example:
         >>> convert_to_tensor([1, 2], "float32").tolist()
         [1.0, 2.0]
@@ -234,6 +237,9 @@ def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> 
         start_indices: Where it begins, one number for each axis.
         shape: Its size; -1 for all there is after a start that is known.
 
+    Returns:
+        Array of that shape.
+
     Example:
         >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, -1)).tolist()
         [[2, 3], [5, 6]]
@@ -260,6 +266,9 @@ def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike
         start_indices: Where the block begins, one number for each axis.
         updates: The block.
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> slice_update([1, 2, 3, 4], [1], [8, 9]).tolist()
         [1, 8, 9, 4]
@@ -277,6 +286,9 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Arra
         indices: `(n, axes)`, the place of each value.
         values: `(n,)`, or `(n, …)` for whole blocks.
         shape: Shape of the result.
+
+    Returns:
+        Array of that shape.
 
     Example:
         >>> scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,)).tolist()
@@ -297,6 +309,9 @@ def scatter_update(
         indices: `(n, axes)`, the place of each value.
         updates: `(n,)`, or `(n, …)` for whole blocks.
         reduction: None to replace, or `"add"`, `"max"`, `"min"`, `"mul"`.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> scatter_update([1, 2, 3], [[0], [2]], [5, 5], reduction="add").tolist()
@@ -334,6 +349,9 @@ def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
         num: How many there are; needed where the size is not known.
         axis: The axis to take apart.
 
+    Returns:
+        A list of arrays.
+
     Example:
         >>> [row.tolist() for row in unstack([[1, 2], [3, 4]])]
         [[1, 2], [3, 4]]
@@ -352,6 +370,9 @@ def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
     Args:
         pred: True or False; may be computed.
         true_fn, false_fn: Functions without arguments, of results of one shape and type.
+
+    Returns:
+        What that function gives.
 
     Example:
         >>> int(cond(jnp.array(3) > 2, lambda: 1, lambda: 0))
@@ -376,6 +397,9 @@ def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> An
         index: Which function, from 0.
         branches: Functions of the operands, of results of one shape and type.
         *operands: Their arguments.
+
+    Returns:
+        What that function gives.
 
     Example:
         >>> float(switch(1, [lambda x: x, lambda x: x * x], 3.0))
@@ -410,6 +434,9 @@ def while_loop(
         body: Function of them that gives new ones, of the same shapes and types.
         loop_vars: One array, or a list or tuple of them, which come as arguments.
         maximum_iterations: When to stop at the latest.
+
+    Returns:
+        The last values, in the structure of the first.
 
     Example:
         >>> int(while_loop(lambda x: x < 100, lambda x: x * 3, jnp.array(1)))
@@ -494,6 +521,9 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
         reverse: From the end to the start.
         axis: The axis to go along.
 
+    Returns:
+        Arrays of the shapes of `elems`.
+
     Example:
         >>> associative_scan(lambda a, b: a + b, jnp.arange(1, 5)).tolist()
         [1, 3, 6, 10]
@@ -553,6 +583,9 @@ def custom_gradient(f: Callable) -> Callable:
     Args:
         f: Returns `(value, gradient)`, where `gradient(upstream)` gives the gradient with respect
             to each argument, or a tuple of them.
+
+    Returns:
+        A function of the same arguments.
 
     Example:
         >>> @custom_gradient

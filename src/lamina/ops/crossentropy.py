@@ -23,6 +23,9 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         output: Probabilities of a one, kept `epsilon()` away from 0 and 1; same shape.
         from_logits: Whether `output` holds logits instead.
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> binary_crossentropy([1.0, 0.0], [0.5, 0.5]).round(4).tolist()
         [0.693..., 0.693...]
@@ -51,6 +54,9 @@ def categorical_crossentropy(
         from_logits: Whether `output` holds logits instead.
         axis: The axis of the classes.
 
+    Returns:
+        Array without the axis of classes.
+
     Example:
         >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4).tolist()
         [0.693...]
@@ -77,6 +83,9 @@ def sparse_categorical_crossentropy(
         output: Probabilities, `(batch, …, classes)`, brought to the sum 1 and away from 0 and 1.
         from_logits: Whether `output` holds logits instead.
         axis: The axis of the classes.
+
+    Returns:
+        Array without the axis of classes.
 
     Example:
         >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]]).round(4).tolist()

@@ -27,6 +27,9 @@ def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
         **axes_lengths: Sizes of axes that are split off, e.g. `h=2`; of each group one may be
             left to work out.
 
+    Returns:
+        Array of the same values.
+
     Raises:
         ValueError: If names or sizes do not fit.
 

@@ -26,6 +26,9 @@ def one_hot(
         dtype: Type of the result; `floatx()` for None.
         sparse: Must be False.
 
+    Returns:
+        Array with a new axis of `num_classes`.
+
     Example:
         >>> one_hot(jnp.array([0, 2]), num_classes=3).tolist()
         [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
@@ -50,6 +53,9 @@ def multi_hot(
         axis: Where the classes go in the result.
         dtype: Type of the result; `floatx()` for None.
         sparse: Must be False.
+
+    Returns:
+        Array `(..., num_classes)`, without the axis of the list.
 
     Example:
         >>> multi_hot(jnp.array([[0, 2]]), num_classes=3).tolist()

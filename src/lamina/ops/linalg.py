@@ -51,6 +51,9 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
         x: Symmetric matrices with positive eigenvalues.
         upper: Return the upper triangle instead of the lower one.
 
+    Returns:
+        Array `(..., n, n)`.
+
     Raises:
         ValueError: If there is none; a compiled step gives NaN instead.
 
@@ -73,6 +76,9 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     Args:
         x: Lower triangular matrices, or upper ones.
         upper: Which of the two.
+
+    Returns:
+        Array `(..., n, n)`.
 
     Example:
         >>> cholesky_inverse([[2.0, 0.0], [0.0, 4.0]]).tolist()
@@ -200,6 +206,9 @@ def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
         x: Matrices, `(…, rows, columns)`.
         mode: `"reduced"` for as many columns as needed, `"complete"` for as many as rows.
 
+    Returns:
+        Two arrays, `q` and `r`.
+
     Example:
         >>> q, r = qr([[2.0, 0.0], [0.0, 3.0]])
         >>> abs(q @ r).round(4).tolist()
@@ -219,6 +228,9 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
         full_matrices: Whether `u` and `vh` are square; else as small as will do.
         compute_uv: Return `(u, s, vh)`; else `s` alone.
 
+    Returns:
+        Arrays `u`, `s` and `vh`, or `s` alone.
+
     Example:
         >>> svd([[3.0, 0.0], [0.0, 4.0]], compute_uv=False).tolist()
         [4.0, 3.0]
@@ -234,6 +246,9 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
     Args:
         a: Square matrices, `(…, n, n)`.
         b: Vectors `(…, n)` or matrices `(…, n, k)`.
+
+    Returns:
+        Array of the shape of `b`.
 
     Example:
         >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0]).tolist()
@@ -254,6 +269,9 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
         b: Vectors `(…, n)` or matrices `(…, n, k)`.
         lower: Whether it is the lower triangle.
 
+    Returns:
+        Array of the shape of `b`.
+
     Example:
         >>> solve_triangular([[2.0, 0.0], [2.0, 1.0]], [2.0, 3.0], lower=True).tolist()
         [1.0, 1.0]
@@ -269,6 +287,9 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> Array:
         a: `(rows, columns)`.
         b: `(rows,)` or `(rows, k)`.
         rcond: Singular values below this fraction of the largest count as 0.
+
+    Returns:
+        Array `(n,)` or `(n, k)`.
 
     Example:
         >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(3).tolist()
@@ -286,6 +307,9 @@ def pinv(x: ArrayLike, rcond: float | None = None) -> Array:
         x: Matrices, `(…, rows, columns)`.
         rcond: Singular values below this fraction of the largest count as 0.
 
+    Returns:
+        Array `(..., n, m)` for `(..., m, n)`.
+
     Example:
         >>> pinv([[2.0], [0.0]]).round(3).tolist()
         [[0.5, 0.0]]
@@ -300,6 +324,9 @@ def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
     Args:
         x: Matrices, `(…, rows, columns)`.
         tol: Singular values below it count as 0; by the type's precision for None.
+
+    Returns:
+        Whole numbers, `(...)`.
 
     Example:
         >>> int(matrix_rank([[1.0, 2.0], [2.0, 4.0]]))
@@ -318,6 +345,9 @@ def norm(x: ArrayLike, ord: Any = None, axis: Any = None, keepdims: bool = False
             `"nuc"` …, as in NumPy.
         axis: One axis for vectors, two for matrices, None for all.
         keepdims: Keep those axes with size 1.
+
+    Returns:
+        Array without the axes that were gone over.
 
     Example:
         >>> float(norm([3.0, 4.0]))

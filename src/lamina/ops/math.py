@@ -104,6 +104,9 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
         k: How many.
         sorted: Accepted as in Keras; they always come in falling order.
 
+    Returns:
+        Two arrays `(..., k)`: values and int32 places.
+
     Example:
         >>> values, places = top_k([1, 5, 3], k=2)
         >>> values.tolist(), places.tolist()
@@ -121,6 +124,9 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
         targets: Class numbers, `(batch,)`.
         predictions: Scores, `(batch, classes)`.
         k: How many to look at.
+
+    Returns:
+        Truth values, `(batch,)`.
 
     Example:
         >>> in_top_k([2, 0], [[0.1, 0.6, 0.3], [0.1, 0.6, 0.3]], k=2).tolist()
@@ -373,6 +379,9 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
     Args:
         x1, x2: Arrays of one shape.
         max_val: The largest possible value, e.g. 255.
+
+    Returns:
+        A scalar, in decibels.
 
     Example:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)

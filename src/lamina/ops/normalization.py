@@ -31,6 +31,9 @@ def moments(
         synchronized: Accepted for compatibility. Arrays are global, however many devices hold
             them, so the statistics always are.
 
+    Returns:
+        Two arrays without these axes; with `keepdims` they stay, of size 1.
+
     Example:
         >>> mean, variance = moments(jnp.array([1.0, 3.0]), axes=0)
         >>> float(mean), float(variance)
@@ -75,6 +78,9 @@ def batch_normalization(
         mean, variance, offset, scale: Vectors of the size of `axis`; offset and scale may be None.
         axis: The axis of the channels.
         epsilon: Keeps the division finite.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> x = jnp.array([[1.0], [3.0]])
@@ -126,6 +132,9 @@ def layer_normalization(
         epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
         rms_scaling: Leave the mean as it is and add no beta: what Keras does under this name.
 
+    Returns:
+        Array of the same shape.
+
     Source: Ba et al., 2016, "Layer Normalization", arXiv:1607.06450.
 
     Example:
@@ -170,6 +179,9 @@ def rms_normalization(
         axis: One axis or several.
         epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
 
+    Returns:
+        Array of the same shape.
+
     Source: Zhang and Sennrich, 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467.
 
     Example:
@@ -194,6 +206,9 @@ def normalize(x: ArrayLike, axis: Axes = -1, order: int = 2, epsilon: float | No
         axis: The axis of the vectors, or two for matrices.
         order: 1 for the sum of magnitudes, 2 for the Euclidean norm, and so on.
         epsilon: The smallest norm to divide by; `lamina.config.epsilon()` for None.
+
+    Returns:
+        Array of the same shape, of floats.
 
     Example:
         >>> normalize(jnp.array([[3.0, 4.0]])).round(3).tolist()

@@ -47,6 +47,9 @@ def get(identifier: Any) -> Optimizer | None:
         identifier: A name in any case (`"adam"`), an optimizer, a saved config, any optax
             transformation, or None.
 
+    Returns:
+        The optimizer.
+
     Raises:
         ValueError: If the name is unknown; the message names the nearest one.
         TypeError: If it is something else.

@@ -154,6 +154,9 @@ class Optimizer:
         settings don't need it) or a scalar. `update` gets the extra arguments `learning_rate`
         (a scalar) and `step` (how many steps were done before), and returns what to add to the
         weights.
+
+        Returns:
+            An `optax.GradientTransformationExtraArgs`.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no rule: write transformation(self), or "
@@ -502,7 +505,11 @@ class Optimizer:
                     v.assign(averages[id(v)].value)
 
     def averages(self) -> list[tuple[Variable, Variable]]:
-        """Each weight and its moving average; none without `use_ema`."""
+        """Each weight and its moving average; none without `use_ema`.
+
+        Returns:
+            A list of pairs of Variables.
+        """
         averages = self._slots.get("average", {})
         return [(v, averages[id(v)]) for v in self._trainable_variables if id(v) in averages]
 
@@ -644,6 +651,9 @@ class Optimizer:
             dtype: Defaults to `floatx()`.
             aggregation, layout: Accepted as in Keras; devices agree without them.
             name: Last part of its path.
+
+        Returns:
+            The Variable.
         """
         variable = self._variable(initializer, name or "variable", tuple(shape), dtype)
         self._added.append(variable)

@@ -329,6 +329,9 @@ class ImageDataGenerator:
         Args:
             x: Picture with three axes.
             transform_parameters: What `get_random_transform` gives.
+
+        Returns:
+            A picture of the same shape.
         """
         row, column, channel = (a - 1 for a in (self.row_axis, self.col_axis, self.channel_axis))
         names = ("theta", "tx", "ty", "shear", "zx", "zy")

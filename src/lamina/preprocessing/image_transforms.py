@@ -41,6 +41,9 @@ def apply_affine_transform(
         cval: Value for `"constant"`.
         order: Of the spline between pixels: 0 takes the nearest, 1 is linear.
 
+    Returns:
+        A picture of the same shape.
+
     Example:
         >>> x = np.array([[[1.0, 2.0], [3.0, 4.0]]])
         >>> apply_affine_transform(x, ty=1, fill_mode="constant").tolist()
@@ -86,6 +89,9 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
         x: Picture, `(height, width, channels)`, values from 0 to 255.
         brightness: Factor: 0 is black, 1 leaves it as it is.
         scale: Whether the values are first spread over 0 to 255.
+
+    Returns:
+        A picture of the same shape.
 
     Example:
         >>> apply_brightness_shift(np.full((1, 1, 3), 100.0), 0.5, scale=False).ravel().tolist()

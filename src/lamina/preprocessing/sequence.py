@@ -91,7 +91,11 @@ class TimeseriesGenerator(PyDataset):
         return (samples[:, ::-1] if self.reverse else samples), targets
 
     def get_config(self) -> dict:
-        """Everything it was made with, data included, as plain data; keys as in Keras."""
+        """Everything it was made with, data included, as plain data; keys as in Keras.
+
+        Returns:
+            A dict that can be written as JSON.
+        """
         names = ("length", "sampling_rate", "stride", "start_index", "end_index")
         names += ("shuffle", "reverse", "batch_size")  # type: ignore[assignment]
         config = {name: getattr(self, name) for name in names}

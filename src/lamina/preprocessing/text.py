@@ -29,6 +29,9 @@ def text_to_word_sequence(
         lower: Whether letters are made small first.
         split: What words are separated by besides.
 
+    Returns:
+        A list of words.
+
     Example:
         >>> text_to_word_sequence("Cogito, ergo sum!")
         ['cogito', 'ergo', 'sum']
@@ -58,6 +61,9 @@ def hashing_trick(
         filters, lower, split: See `text_to_word_sequence`.
         analyzer: Cuts the text into words in its place.
 
+    Returns:
+        A list of whole numbers.
+
     Example:
         >>> hashing_trick("to be or not to be", 50, "md5")
         [15, 5, 8, 36, 15, 5]
@@ -86,6 +92,9 @@ def one_hot(
         input_text: The text.
         n: One more than the largest number.
         filters, lower, split, analyzer: See `hashing_trick`.
+
+    Returns:
+        A list of whole numbers.
 
     Example:
         >>> first, second = one_hot("word word", 10)
@@ -300,7 +309,11 @@ class Tokenizer:
     # -- saving ----------------------------------------------------------------------------------
 
     def get_config(self) -> dict:
-        """Settings and what was learned, as plain data."""
+        """Settings and what was learned, as plain data.
+
+        Returns:
+            A dict that can be written as JSON.
+        """
         names = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
         settings = {name: getattr(self, name) for name in (*names, "document_count")}
         return settings | {name: json.dumps(getattr(self, name)) for name in _LEARNED}

@@ -148,6 +148,9 @@ def load_model(
         compile: False leaves out loss, metrics and optimizer.
         **kwargs: `safe_mode` is accepted as in Keras; loading is always safe.
 
+    Returns:
+        The model, compiled if the saved one was and `compile` is True.
+
     Raises:
         FileNotFoundError: If there is no such file.
         DamagedFileError: If it is no model, or a damaged one.

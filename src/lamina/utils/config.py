@@ -46,11 +46,19 @@ class Config(MutableMapping):
         object.__setattr__(self, "_frozen", False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The values in a dictionary of their own."""
+        """The values in a dictionary of their own.
+
+        Returns:
+            A dict.
+        """
         return dict(self._config)
 
     def to_json(self) -> str:
-        """The values as JSON."""
+        """The values as JSON.
+
+        Returns:
+            The JSON text.
+        """
         return json.dumps(self._config)
 
     # Written out for type checkers: `MutableMapping` has them from the five methods below.

@@ -52,6 +52,9 @@ def get_file(
         cache_dir: The cache; Lamina's own for None.
         force_download: Whether to fetch it even if the cache has it.
 
+    Returns:
+        The path of the file, or of the folder that it was unpacked into.
+
     Raises:
         DownloadError: If it cannot be had, or has another hash.
         ValueError: If an argument is missing or wrong, or the archive is none, damaged or refused.

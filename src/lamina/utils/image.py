@@ -144,6 +144,9 @@ def array_to_img(
             Without it they are taken as they are.
         dtype: To compute in; `floatx()` for None.
 
+    Returns:
+        A Pillow image.
+
     Example:
         >>> array_to_img(np.zeros((2, 3, 1))).size
         (3, 2)
@@ -228,6 +231,9 @@ def smart_resize(
             NumPy arrays also `"area"`, `"gaussian"` and `"mitchellcubic"`.
         data_format: Where the channels are.
         **kwargs: Only Keras's `backend_module`, which is ignored.
+
+    Returns:
+        Picture, or batch of pictures, of that size, of the kind that came.
 
     Example:
         >>> smart_resize(np.zeros((340, 500, 3)), (200, 200)).shape

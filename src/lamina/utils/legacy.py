@@ -17,6 +17,9 @@ def serialize_keras_object(instance: Any) -> Any:
     Args:
         instance: What has a `get_config`, a function or class, or None.
 
+    Returns:
+        A dict, or a name.
+
     Raises:
         ValueError: If it is none of these.
 
@@ -49,6 +52,9 @@ def deserialize_keras_object(
         module_objects: Classes and functions by name, where names are looked up.
         custom_objects: More of them, which come first.
         printable_module_name: What messages call the object.
+
+    Returns:
+        What the data stand for.
 
     Raises:
         ValueError: If the name is unknown.

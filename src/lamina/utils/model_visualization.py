@@ -107,6 +107,9 @@ def model_to_dot(
         show_trainable: See there.
         splines: See there.
         **kwargs: None; a misspelt name is refused.
+
+    Returns:
+        A graph, whose `to_string()` is the DOT text.
     """
     for name in kwargs:
         known = ("show_shapes", "show_dtype", "show_layer_names", "rankdir", "expand_nested",

@@ -28,6 +28,9 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
             what it says.
         order: Which norm: 2 is the Euclidean length, 1 the sum of magnitudes.
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> normalize(np.array([[3, 4], [0, 0]])).tolist()
         [[0.6, 0.8], [0.0, 0.0]]

@@ -81,6 +81,9 @@ class _Estimator(BaseEstimator):
             **kwargs: From the name of an argument (`sample_weight`) to True, False, None or the
                 name under which it comes; see scikit-learn's metadata routing.
 
+        Returns:
+            The estimator itself.
+
         Raises:
             RuntimeError: If metadata routing is not enabled.
         """

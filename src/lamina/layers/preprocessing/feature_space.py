@@ -394,12 +394,20 @@ class FeatureSpace(Layer):
     # -- encoding --------------------------------------------------------------------------------
 
     def get_inputs(self) -> dict[str, KerasTensor]:
-        """The inputs of a model that begins with this, by name of the column."""
+        """The inputs of a model that begins with this, by name of the column.
+
+        Returns:
+            A dict from names to symbolic tensors.
+        """
         self.get_encoded_features()
         return dict(self.inputs)
 
     def get_encoded_features(self) -> Any:
-        """What a model goes on from: a symbolic tensor, or a dict of them."""
+        """What a model goes on from: a symbolic tensor, or a dict of them.
+
+        Returns:
+            One symbolic tensor `(batch, features)`, or a dict of them with `output_mode="dict"`.
+        """
         if self.encoded_features is None:
             self._check_adapted()
             self.one_hot_encoders, self.concat = {}, None

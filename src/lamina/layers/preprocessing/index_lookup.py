@@ -202,12 +202,19 @@ class IndexLookup(HostLayer):
 
         Args:
             include_special_tokens: False leaves out the mask token and those for unknown ones.
+
+        Returns:
+            A list of tokens.
         """
         own = [] if self._tokens is None else self._tokens.tolist()
         return [*self._special_tokens, *own] if include_special_tokens else own
 
     def vocabulary_size(self) -> int:
-        """Number of tokens, the special ones included."""
+        """Number of tokens, the special ones included.
+
+        Returns:
+            A whole number.
+        """
         return self._first_token + (0 if self._tokens is None else len(self._tokens))
 
     def copy_vocabulary(self, other: "IndexLookup") -> None:
@@ -459,6 +466,9 @@ class IndexLookup(HostLayer):
 
         What was learned goes into a file of lines. Tokens with a line break in them could not be
         told apart there, so they go into the config, too.
+
+        Returns:
+            The vocabulary and its weights; None for each that was not given.
         """
         if self.input_vocabulary is None and self._has_line_breaks():
             weights = None

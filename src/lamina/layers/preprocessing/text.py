@@ -149,11 +149,18 @@ class TextVectorization(HostLayer):
 
         Args:
             include_special_tokens: False leaves out `""`, the filling, and `"[UNK]"`.
+
+        Returns:
+            A list of tokens.
         """
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
-        """Number of tokens, the special ones included."""
+        """Number of tokens, the special ones included.
+
+        Returns:
+            A whole number.
+        """
         return self._lookup_layer.vocabulary_size()
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:

@@ -126,6 +126,9 @@ class KernelCell(Layer):
         Args:
             inputs: `(batch, ...)`, or `(time, batch, ...)` for all steps at once.
             masks: From `draw_masks`, `(batch, ...)`: the same at every step.
+
+        Returns:
+            Array `(batch, gates * units)`, or with an axis of steps.
         """
         projected = self.weighted(inputs, self.kernel.value, masks, self._input_product)
         return projected if self.bias is None else projected + self._bias_of_inputs()
@@ -232,6 +235,9 @@ class KernelCell(Layer):
             inputs: Inputs of one step.
             state: The first state.
             training: Whether anything is dropped.
+
+        Returns:
+            A context manager.
         """
         held = self.draw_masks(inputs, state, training)
         object.__setattr__(self, "_held", held)

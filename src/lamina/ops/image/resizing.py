@@ -126,6 +126,9 @@ def scale_and_translate(
         method: `"linear"`, `"cubic"`, `"lanczos3"`, `"lanczos5"`, or `bi-` and `tri-` of these.
         antialias: Whether pixels are averaged before a picture is made smaller.
 
+    Returns:
+        Array of the output shape.
+
     Example:
         >>> line = jnp.array([1.0, 2.0, 3.0])
         >>> scale_and_translate(line, (3,), [1.0], [1.0], (0,), "linear").tolist()
@@ -168,6 +171,9 @@ def pad_images(
         left_padding, right_padding: Columns to add, in pixels.
         target_height, target_width: Size of the result, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures, `(..., target_height, target_width, channels)`, or channels first.
 
     Example:
         >>> picture = jnp.ones((1, 1, 1))
@@ -215,6 +221,9 @@ def crop_images(
         left_cropping, right_cropping: Columns to cut off, in pixels.
         target_height, target_width: Size of the result, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
+
+    Returns:
+        Pictures, `(..., target_height, target_width, channels)`, or channels first.
 
     Example:
         >>> picture = jnp.arange(4.0).reshape(1, 4, 1)

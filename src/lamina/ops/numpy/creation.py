@@ -171,6 +171,9 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
         k: Which diagonal: 0 the main one, above it positive, below it negative.
         dtype: Type of the result; `floatx()` for None.
 
+    Returns:
+        Array `(N, M)`.
+
     Example:
         >>> eye(2, 3, k=1).tolist()
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -216,6 +219,9 @@ def arange(
         step: Distance; 1 for None.
         dtype: Type of the result; that of the arguments for None.
 
+    Returns:
+        Array `(numbers,)`.
+
     Example:
         >>> arange(3).tolist(), arange(1, 2, 0.5).tolist()
         ([0, 1, 2], [1.0, 1.5])
@@ -246,6 +252,10 @@ def linspace(
         retstep: Return `(numbers, distance)`.
         dtype: Type of the result.
         axis: Where the new axis goes if `start` or `stop` are arrays.
+
+    Returns:
+        Array `(num,)`, with the axes of `start` and `stop` besides; a tuple of it and the distance
+        with `retstep`.
 
     Example:
         >>> linspace(0, 1, 3).tolist()
@@ -361,6 +371,9 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
         N: How many columns; as many as there are values for None.
         increasing: Whether powers grow from left to right.
 
+    Returns:
+        Array `(length, N)`.
+
     Example:
         >>> vander([2, 3], 3).tolist()
         [[4, 2, 1], [9, 3, 1]]
@@ -417,6 +430,9 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
         *x: Vectors.
         indexing: `"xy"` puts the second vector first, as in a picture; `"ij"` keeps the order.
 
+    Returns:
+        A list of arrays, each with one axis for every vector.
+
     Example:
         >>> [axis.tolist() for axis in meshgrid([1, 2], [3, 4])]
         [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
@@ -449,6 +465,9 @@ def kaiser(x: int, beta: float) -> Array:
     Args:
         x: How many points.
         beta: Shape; 0 is a rectangle, 14 is close to a Gaussian.
+
+    Returns:
+        Array `(points,)` of floats.
 
     Example:
         >>> kaiser(3, 0.0).tolist()

@@ -192,6 +192,9 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
         x: Any array.
         decimals: Digits to keep; negative ones round to tens, hundreds …
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> round([0.5, 1.5, 2.5]).tolist(), round([118], decimals=-1).tolist()
         ([0.0, 2.0, 2.0], [120])
@@ -236,6 +239,9 @@ def nan_to_num(
         x: Any array.
         nan: What NaN becomes.
         posinf, neginf: What the infinities become; the type's largest numbers for None.
+
+    Returns:
+        Array of the same shape.
 
     Example:
         >>> nan_to_num([float("nan"), 1.0, float("inf")], posinf=9.0).tolist()

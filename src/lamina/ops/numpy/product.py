@@ -40,6 +40,9 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         *operands: As many arrays as there are groups of letters.
         **kwargs: As in `jax.numpy.einsum`, e.g. `optimize`.
 
+    Returns:
+        Array with the axes that the result names.
+
     Example:
         >>> einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]).tolist()
         [3, 7]
@@ -55,6 +58,9 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: int | Sequence = 2) -> Array:
     Args:
         x1, x2: Arrays.
         axes: How many: the last of `x1` with the first of `x2`. Or two lists of axes.
+
+    Returns:
+        Array of the other axes of `x1`, then those of `x2`.
 
     Example:
         >>> tensordot([[1, 2], [3, 4]], [[1, 0], [0, 1]]).tolist()
@@ -115,6 +121,9 @@ def cross(
         x1, x2: Arrays of vectors.
         axisa, axisb, axisc: The axis of the vectors in `x1`, in `x2` and in the result.
         axis: All three at once.
+
+    Returns:
+        Array of such vectors; of numbers, if all have two.
 
     Example:
         >>> cross([1, 0, 0], [0, 1, 0]).tolist()

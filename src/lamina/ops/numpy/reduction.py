@@ -76,6 +76,9 @@ def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) ->
         axis: One axis, or None for all.
         weights: As many as there are values, or as the axis is long; equal ones for None.
 
+    Returns:
+        Array without that axis.
+
     Example:
         >>> float(average([1.0, 3.0], weights=[3.0, 1.0]))
         1.5
@@ -269,6 +272,9 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: i
         dx: Distance of two places.
         axis: The axis along which to add up.
 
+    Returns:
+        Array without that axis.
+
     Example:
         >>> float(trapezoid([1.0, 2.0, 3.0]))
         4.0
@@ -363,6 +369,9 @@ def bincount(
         minlength: The least size of the last axis.
         sparse: Must be False.
 
+    Returns:
+        Array `(numbers,)`, one entry for every whole number from 0 on.
+
     Example:
         >>> bincount([0, 2, 2]).tolist()
         [1, 0, 2]
@@ -412,6 +421,9 @@ def correlate(x1: ArrayLike, x2: ArrayLike, mode: str = "valid") -> Array:
     Args:
         x1, x2: Vectors.
         mode: `"valid"` where they overlap fully, `"same"`, or `"full"`.
+
+    Returns:
+        Array `(shifts,)`.
 
     Example:
         >>> correlate([1.0, 2.0, 3.0], [0.0, 1.0]).tolist()

@@ -166,6 +166,9 @@ def select(
         choicelist: What to take where they hold.
         default: What to take where none holds.
 
+    Returns:
+        Array of the shape of the conditions.
+
     Example:
         >>> select([[True, False, False], [True, True, False]], [1, 2], 9).tolist()
         [1, 2, 9]
@@ -288,6 +291,9 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
         values: Any array.
         side: Of equal values, before (`"left"`) or after them (`"right"`).
 
+    Returns:
+        Whole numbers, of the shape of the values.
+
     Example:
         >>> searchsorted([1, 3, 5], [3, 4]).tolist()
         [1, 2]
@@ -372,6 +378,9 @@ def unique(
         size: How many to return; a compiled step needs it. What is missing is filled up.
         fill_value: With what; the smallest value for None.
 
+    Returns:
+        Array `(values,)`, or a tuple that begins with it if more was asked for.
+
     Example:
         >>> values, counts = unique([3, 1, 3], return_counts=True)
         >>> values.tolist(), counts.tolist()
@@ -431,6 +440,9 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
         pyfunc: The function.
         excluded: Numbers or names of arguments to hand on whole.
         signature: What it takes and gives if that is not numbers, e.g. `"(n),(n)->()"`.
+
+    Returns:
+        A function of arrays.
 
     Example:
         >>> vectorize(lambda a, b: a + 2 * b)(as_array([1, 2]), 10).tolist()

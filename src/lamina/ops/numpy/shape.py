@@ -235,6 +235,9 @@ def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> A
         shift: By how many places; one number for each axis, or one for all.
         axis: One axis or several; for None the flattened array is rolled.
 
+    Returns:
+        Array of the same shape.
+
     Example:
         >>> roll([1, 2, 3], 1).tolist()
         [3, 1, 2]
@@ -305,6 +308,9 @@ def repeat(x: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) 
         repeats: How often; one number, or one for each value along the axis.
         axis: For None the flattened array.
 
+    Returns:
+        Array whose axis is longer by that factor.
+
     Example:
         >>> repeat([1, 2], [1, 3]).tolist()
         [1, 2, 2, 2]
@@ -327,6 +333,9 @@ def pad(
         pad_width: A pair (before, after) for every axis, one pair for all, or one number.
         mode: What to put there: `"constant"`, `"reflect"`, `"symmetric"` …, as in NumPy.
         constant_values: With `"constant"`, the value; 0 for None.
+
+    Returns:
+        Array whose axes are longer by so many values.
 
     Example:
         >>> pad([1, 2], (1, 0)).tolist()
@@ -476,6 +485,9 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
         x: Any array.
         indices_or_sections: How many pieces, or the places to cut at.
         axis: The axis to cut.
+
+    Returns:
+        A list of arrays.
 
     Raises:
         ValueError: If the axis does not divide into so many pieces. See `array_split`.

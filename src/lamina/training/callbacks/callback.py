@@ -238,7 +238,11 @@ class Callback:
         """
 
     def get_state(self) -> dict[str, Any]:
-        """What it must remember to go on after an interruption: plain data and arrays."""
+        """What it must remember to go on after an interruption: plain data and arrays.
+
+        Returns:
+            A dict for `set_state`.
+        """
         return {name: getattr(self, name) for name in self.state_names}
 
     def set_state(self, state: Mapping[str, Any]) -> None:

@@ -112,7 +112,11 @@ class CallbackList(Callback):
         )
 
     def get_state(self) -> dict[str, Any]:
-        """The states of all callbacks, by their place in the list."""
+        """The states of all callbacks, by their place in the list.
+
+        Returns:
+            A dict for `set_state`.
+        """
         return {
             str(i): callback.get_state() if hasattr(callback, "get_state") else {}
             for i, callback in enumerate(self.callbacks)

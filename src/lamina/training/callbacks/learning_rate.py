@@ -130,7 +130,11 @@ class ReduceLROnPlateau(Monitoring, Callback):
         self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:
-        """Whether epochs don't count at the moment."""
+        """Whether epochs don't count at the moment.
+
+        Returns:
+            True or False.
+        """
         return self.cooldown_counter > 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:

@@ -95,11 +95,19 @@ class OrbaxCheckpoint(ModelCheckpoint):
             self.checkpointer.wait()
 
     def is_multihost_enabled(self) -> bool:
-        """Whether several processes train together."""
+        """Whether several processes train together.
+
+        Returns:
+            True or False.
+        """
         return jax.process_count() > 1
 
     def is_primary_host(self) -> bool:
-        """Whether this process is the first, or the only one."""
+        """Whether this process is the first, or the only one.
+
+        Returns:
+            True or False.
+        """
         return jax.process_index() == 0
 
     def _save(self, epoch: int, logs: dict[str, Any]) -> str:

@@ -133,7 +133,11 @@ class BaseImagePreprocessingLayer(Layer):
         return segmentation_masks
 
     def output_size(self) -> tuple[int, int] | None:
-        """Height and width of the pictures that come out; None if they stay as they were."""
+        """Height and width of the pictures that come out; None if they stay as they were.
+
+        Returns:
+            `(height, width)` in pixels, or None.
+        """
         return None
 
     # -- the call --------------------------------------------------------------------------------
@@ -235,6 +239,9 @@ class BaseImagePreprocessingLayer(Layer):
             bounding_boxes: Dict of boxes and labels.
             size: Height and width of the pictures before the change.
             move: From boxes in `xyxy`, in pixels, to boxes in `xyxy` in the changed picture.
+
+        Returns:
+            A dict with `"boxes"` and `"labels"`.
         """
         written = str(self.bounding_box_format)
         after = self.output_size() or size
@@ -311,6 +318,9 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
             count: How many each picture needs.
             data: What `get_random_transformation` received.
             seed: What it received; None stands for the layer's own generator.
+
+        Returns:
+            Array `(count, batch)`.
         """
         batch, _, _ = self.images_shape(data)
         return uniform_numbers(self.generator if seed is None else seed, (count, batch))

@@ -90,6 +90,9 @@ class PolicyLayer(RandomImageLayer):
             shape: Shape of the pictures.
             choices: Numbers of the augmentations, `(steps,)`; the number after the last is none.
             keys: A key for each, `(steps, 2)`.
+
+        Returns:
+            The changed pictures, masks or boxes.
         """
         pictures = jax.ShapeDtypeStruct(shape, self.compute_dtype)
 

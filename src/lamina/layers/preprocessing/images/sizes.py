@@ -155,6 +155,9 @@ class Resizing(SizedLayer):
             data: Pictures, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+
+        Returns:
+            Two whole numbers, in pixels.
         """
         return self.images_shape(data)[1:]
 
@@ -236,6 +239,9 @@ class CenterCrop(SizedLayer):
             data: Pictures, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+
+        Returns:
+            A dict with the entry `"input_shape"`.
         """
         return {"input_shape": self.images_of(data).shape}
 
@@ -313,6 +319,9 @@ class RandomCrop(SizedLayer, RandomImageLayer):
             data: Pictures, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+
+        Returns:
+            Two arrays `(batch,)` and two whole numbers, in pixels.
         """
         _, height, width = self.images_shape(data)
         if not training or not self.fits(height, width):
