@@ -177,9 +177,10 @@ def test_float_variables_are_read_in_the_type_that_autocast_asks_for():
     with autocast("bfloat16"):
         assert weight.value.dtype == "bfloat16"
         assert (steps.value.dtype, scale.value.dtype) == ("int32", "float32")
+        assert (weight.dtype, steps.dtype, scale.dtype) == ("bfloat16", "int32", "float32")
         weight.assign_add([2**-20])  # would be lost in bfloat16
         with autocast(None):
-            assert weight.value.dtype == "float32"
+            assert weight.value.dtype == weight.dtype == "float32"
     assert float(weight[0]) == 1 + 2**-20
 
 

@@ -215,7 +215,8 @@ class Variable:
         initializer, self._first_value = self._first_value, None
         if initializer is not None:
             with jax.ensure_compile_time_eval():
-                value = _on_device(initializer(self.shape, dtype=self.dtype), self.dtype)
+                held = self._held_dtype
+                value = _on_device(initializer(self.shape, dtype=held), held)
             if value.shape != self.shape:
                 raise _wrong_first_shape(self.path, value.shape, self.shape)
             self._value = value
@@ -267,7 +268,7 @@ class Variable:
 
     def _read(self) -> jax.Array:
         value = self._uncast()
-        if context.autocast is not None and self.autocast and is_float(value.dtype):
+        if self._is_cast(value.dtype):
             return value.astype(context.autocast)
         return value
 
@@ -357,8 +358,19 @@ class Variable:
 
     @property
     def dtype(self) -> str:
-        """Name of the dtype, e.g. `"float32"`."""
+        """Name of the dtype, e.g. `"float32"`.
+
+        In the call of a layer with a mixed policy it is the one in which the layer reads it.
+        """
+        held = self._held_dtype
+        return context.autocast if self._is_cast(held) else held  # type: ignore[return-value]
+
+    @property
+    def _held_dtype(self) -> str:
         return self._narrowed_from or self._value.dtype.name
+
+    def _is_cast(self, dtype: Any) -> bool:
+        return context.autocast is not None and self.autocast and is_float(dtype)
 
     def numpy(self) -> np.ndarray:
         """A copy as a NumPy array.
@@ -397,7 +409,7 @@ class Variable:
 
     @shown_if_unfinished
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
 
 
 def _wrong_first_shape(path: str, shape: tuple, expected: tuple) -> ValueError:
