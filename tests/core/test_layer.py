@@ -319,7 +319,7 @@ def test_what_call_makes_would_be_made_anew_every_time_and_is_refused():
 
     with pytest.raises(RuntimeError, match=r"Lazy 'lazy' makes <Dense .* inside call\(\)"):
         Lazy()(X)
-    with pytest.raises(RuntimeError, match=r"'lazy_weight' makes <Variable .* inside call\(\)"):
+    with pytest.raises(ValueError, match=r"'lazy_weight' makes <Variable .* inside call\(\)"):
         LazyWeight()(X)
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -170,3 +171,28 @@ def test_what_is_no_number_is_said_in_words_of_lamina(wrong, words):
     with pytest.raises((ValueError, TypeError), match=words) as caught:
         wrong()
     assert not getattr(caught.value, "_lamina_mistake", False)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda K: K.layers.Dense("3"),
+        lambda K: K.layers.Dense(3, unit=1),
+        lambda K: K.layers.Dense(3, trainable="yes"),
+        lambda K: K.layers.Dropout("a"),
+        lambda K: K.layers.TimeDistributed(3),
+        lambda K: K.layers.Activation(3),
+        lambda K: K.Sequential([{}]),
+        lambda K: K.optimizers.Adam(foo=1),
+        lambda K: K.optimizers.get(3),
+        lambda K: K.losses.get(3),
+        lambda K: K.metrics.get(3),
+        lambda K: K.initializers.get(3),
+        lambda K: K.saving.load_model("missing.keras"),
+    ],
+)
+def test_an_error_is_caught_by_the_class_that_keras_raises(call):
+    with pytest.raises(Exception) as theirs:
+        call(keras)
+    with pytest.raises(theirs.type):
+        call(lamina)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from lamina.core.layer import Layer
 
 
+class LateStateError(RuntimeError, ValueError):
+    """A weight or layer was made where none may be: an error of the process, and Keras's."""
+
+
 class CallState(threading.local):
     """What the layers inside one outermost call share."""
 
@@ -337,7 +341,7 @@ class LayerState(Operation):
         if value is self or any(value is o for others in self._tracked.values() for o in others):
             return
         if any(layer is self for layer in call_state.running):
-            raise RuntimeError(
+            raise LateStateError(
                 f"{self._label} makes {value!r} inside call(), so there would be a new one at "
                 "every call.\n  Fix: make it once, in __init__ or build."
             )

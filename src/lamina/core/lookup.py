@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core import registry
-from lamina.core.errors import unknown_name
+from lamina.core.errors import ArgumentError, unknown_name
 from lamina.core.naming import to_snake_case
 
 
@@ -41,7 +41,7 @@ def resolve(identifier: Any, *, kind: str, namespace: str, table: Mapping[str, A
     if isinstance(identifier, type):
         identifier = identifier()
     if not callable(identifier):
-        raise TypeError(
+        raise ArgumentError(
             f"The {kind} must be a name, a function, an object or None; received {identifier!r}.\n"
             f"  Known names: {', '.join(sorted(table))}."
         )
