@@ -1,5 +1,7 @@
 """What the site is made of: a page for every public package, and links that lead to pages."""
 
+import importlib
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -25,6 +27,21 @@ def test_the_reference_describes_every_public_name_once(site):
     assert len(described) == len(set(described))
     for path in ("lamina.layers.Dense", "lamina.ops.numpy.exp", "lamina.models.Model"):
         assert path in described
+
+
+def test_every_public_name_is_found_in_the_module_that_it_names(site):
+    # Otherwise the site cannot describe it, nor pickle find it again.
+    lost = []
+    for name in site.public_surface.homes().values():
+        if name.comes_later or not name.is_documented:
+            continue
+        value = inspect.unwrap(name.value)
+        found = importlib.import_module(value.__module__)
+        for part in value.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is None or inspect.unwrap(found) is not value:
+            lost.append(f"{name.path}, {value.__module__}.{value.__qualname__}")
+    assert not lost, "\n".join(lost)
 
 
 def test_a_page_links_to_names_that_another_page_describes(site):

@@ -9,6 +9,7 @@ In a functional model the call becomes an operation named as in Keras, `Roll`, s
 read by either; the arguments named in `op(...)` are its tensors, the others its settings.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -171,8 +172,9 @@ def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
 
 def named(function: F, name: str, docstring: str) -> F:
     """Give a function that was made inside another one the name it is exported under."""
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = docstring
+    for wrapped in (function, inspect.unwrap(function)):
+        wrapped.__name__ = wrapped.__qualname__ = name
+        wrapped.__doc__ = docstring
     return function
 
 
