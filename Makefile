@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format docs bench bench-peers kernels clean
+.PHONY: help quickstart check test test-extra lint format docs bench bench-peers compiler kernels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,16 @@ help: ## list the targets
 quickstart: $(VENV)/installed ## install Lamina and watch a network learn to read digits
 	$(BIN)/lamina quickstart
 
+# Only files with marked tests are given to pytest: loading the others takes longer than these tests.
+check: lint ## lint, types and the quick tests: about a minute, for work in progress
+	$(BIN)/pytest --numprocesses=logical -m quick $(PYTEST_ARGS) $(shell grep -rl --include='test_*.py' 'mark\.quick' tests)
+
 test: lint ## everything that has to pass: lint, types, tests, on all cores
 	$(BIN)/pytest --numprocesses=logical --dist=worksteal $(PYTEST_ARGS)
+
+test-extra: $(VENV)/installed-dev kernels ## what `make test` leaves out: kernels built from source, and tests with them
+	cd kernels && ../$(BIN)/python -m pytest --numprocesses=logical $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses=logical -m extra $(PYTEST_ARGS) tests
 
 lint: $(VENV)/installed-dev ## style and types
 	$(BIN)/ruff check
@@ -35,7 +43,11 @@ bench: $(VENV)/installed ## Lamina and its installed peers on every workload: do
 
 bench-peers: $(addprefix $(LAMINA_PEERS)/,keras-jax/installed tensorflow/installed torch/installed) ## environments for the peers, outside the repository
 
-kernels: $(VENV)/installed ## build and install the optional compiled kernels (needs a C++17 compiler)
+compiler:
+	@for name in "$(CXX)" g++ clang++ c++; do command -v "$$name" >/dev/null && exit 0; done; \
+	echo 'The kernels need a C++17 compiler, and there is none here. Fix: install g++ or clang++.' >&2; exit 1
+
+kernels: compiler $(VENV)/installed ## build and install the optional compiled kernels (needs a C++17 compiler)
 	$(BIN)/python -m pip install --quiet scikit-build-core cmake ninja
 	$(BIN)/python -m pip install --no-build-isolation ./kernels
 

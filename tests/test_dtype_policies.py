@@ -11,6 +11,8 @@ from lamina import dtype_policies
 from lamina.core.later import ComesLater
 from lamina.dtype_policies import DTypePolicy, DTypePolicyMap
 
+pytestmark = pytest.mark.quick
+
 
 def encoder_in_half():
     return DTypePolicyMap("float32", {"encoder/.*": DTypePolicy("bfloat16"), "head": "float16"})

@@ -10,6 +10,8 @@ from lamina import initializers
 from lamina.core import registry
 from lamina.core.seed import SeedGenerator, set_random_seed
 
+pytestmark = pytest.mark.quick
+
 EXACT = [
     ("Zeros", {}, (2, 3)),
     ("Ones", {}, (2, 3)),

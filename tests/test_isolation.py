@@ -17,6 +17,8 @@ import lamina
 from lamina.core import registry
 from lamina.utils import archives
 
+pytestmark = pytest.mark.quick
+
 
 def _register(library):
     @library.saving.register_keras_serializable()

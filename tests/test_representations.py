@@ -6,6 +6,8 @@ import pytest
 
 import lamina
 
+pytestmark = pytest.mark.quick
+
 BASES = (
     lamina.Layer,
     lamina.Loss,

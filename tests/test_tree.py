@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from lamina import tree
 from lamina.core.tracking import TrackedList
 
+pytestmark = pytest.mark.quick
+
 Point = namedtuple("Point", ["x", "y"])
 Other = namedtuple("Other", ["x", "y"])
 

@@ -11,6 +11,8 @@ import lamina
 from lamina.cli import console
 from lamina.cli.app import _take_debug
 
+pytestmark = pytest.mark.quick
+
 COMMANDS = ["quickstart", "run", "train", "evaluate", "predict", "summary", "doctor"]
 
 

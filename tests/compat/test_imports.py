@@ -11,6 +11,8 @@ import lamina
 from lamina.compat import missing
 from lamina.core.errors import LaminaWarning
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     "statement",

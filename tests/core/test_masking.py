@@ -14,6 +14,8 @@ from lamina.core.errors import LaminaWarning
 from lamina.core.stateless import stateless
 from lamina.core.variable import context
 
+pytestmark = pytest.mark.quick
+
 TOKENS = np.array([[1, 2, 0], [3, 0, 0]])
 MASK = [[True, True, False], [True, False, False]]
 

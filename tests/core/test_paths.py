@@ -12,6 +12,8 @@ from lamina.data.pictures import read_picture
 from lamina.datasets import imdb, mnist
 from lamina.utils import load_img
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def pipe(tmp_path):

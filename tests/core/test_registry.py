@@ -19,6 +19,8 @@ from lamina.core.registry import (
     serialize,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def plain(data):
     return json.loads(json.dumps(data))

@@ -7,6 +7,8 @@ import pytest
 import lamina
 from lamina.layers import Dense, Dropout
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_stateless_scope_keeps_what_is_assigned_to_itself():
     v, w = lamina.Variable([1.0, 2.0]), lamina.Variable(3.0)

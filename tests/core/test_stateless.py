@@ -9,6 +9,8 @@ import lamina
 from lamina import Variable, stateless, value_and_grad
 from lamina.core.stateless import assign_all, own_values_of, scratch, values_of
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_stateless_function_changes_no_variable():
     v, w = Variable(1.0), Variable(10.0)

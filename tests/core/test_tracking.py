@@ -12,6 +12,8 @@ import pytest
 import lamina
 from lamina import Variable
 
+pytestmark = pytest.mark.quick
+
 Pair = collections.namedtuple("Pair", "first second")
 
 

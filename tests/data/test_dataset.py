@@ -9,6 +9,8 @@ import pytest
 import lamina
 from lamina.data import AUTOTUNE, Dataset
 
+pytestmark = pytest.mark.quick
+
 
 def numbers(count=6):
     return Dataset.from_tensor_slices(np.arange(count))

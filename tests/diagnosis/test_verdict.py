@@ -14,6 +14,8 @@ from lamina.diagnosis.verdict import (
     wilson,
 )
 
+pytestmark = pytest.mark.quick
+
 NAN = float("nan")
 
 

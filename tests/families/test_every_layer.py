@@ -12,6 +12,8 @@ import lamina
 from families.promises import LayerPromises
 from lamina import layers
 
+pytestmark = pytest.mark.quick
+
 # Bases and entries, which are no layers to be put in a table.
 NO_CASES = {"Layer", "InputSpec", "Input", "InputLayer", "Wrapper"}
 # Layers with tests of their own, because Keras needs another framework to make them: TensorFlow

@@ -7,6 +7,8 @@ import pytest
 
 from lamina import layers
 
+pytestmark = pytest.mark.quick
+
 
 def test_softmax_gives_masked_places_probability_zero_as_in_keras(rng):
     x = rng.normal(size=(2, 3, 4)).astype("float32")

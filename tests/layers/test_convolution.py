@@ -6,6 +6,8 @@ import pytest
 import lamina
 from lamina import layers
 
+pytestmark = pytest.mark.quick
+
 
 def test_images_without_a_channel_axis_are_explained():
     with pytest.raises(ValueError, match="needs images") as caught:

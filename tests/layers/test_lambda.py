@@ -6,6 +6,8 @@ import pytest
 import lamina
 from lamina import layers
 
+pytestmark = pytest.mark.quick
+
 X = np.arange(6, dtype="float32").reshape(2, 3)
 
 

@@ -7,6 +7,8 @@ import pytest
 from lamina import layers
 from lamina.core import masking
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("keepdims", [True, False])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])

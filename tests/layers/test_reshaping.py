@@ -6,6 +6,8 @@ import pytest
 import lamina
 from lamina import layers
 
+pytestmark = pytest.mark.quick
+
 
 def test_flatten_keeps_raw_pixels_raw():
     assert layers.Flatten()(np.zeros((2, 4, 4), "uint8")).dtype == "uint8"

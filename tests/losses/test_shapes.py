@@ -11,6 +11,8 @@ from lamina.core.errors import LaminaWarning
 from lamina.core.variable import Variable
 from lamina.losses.shapes import align, align_labels, check_labels, match_weight, to_array
 
+pytestmark = pytest.mark.quick
+
 shapes = st.lists(st.integers(1, 3), min_size=0, max_size=3).map(tuple)
 
 ELEMENTWISE = [

@@ -9,6 +9,8 @@ from keras.src.trainers.compile_utils import get_metric
 from lamina import losses, metrics
 from lamina.metrics import resolve_metric
 
+pytestmark = pytest.mark.quick
+
 NEED_ARGUMENTS = {
     *("IoU", "io_u", "MeanIoU", "mean_io_u", "OneHotIoU", "one_hot_io_u"),
     *("OneHotMeanIoU", "one_hot_mean_io_u"),

@@ -8,6 +8,8 @@ import lamina
 from lamina.layers import Dense, Dropout, Input
 from lamina.models import clone_model
 
+pytestmark = pytest.mark.quick
+
 X = np.ones((3, 4), "float32")
 
 

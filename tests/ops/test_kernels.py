@@ -1,4 +1,7 @@
-"""Compiled kernels are used where they are installed, and nowhere missed where they are not."""
+"""Compiled kernels are used where they are installed, and nowhere missed where they are not.
+
+The tests marked `extra` are run by `make test-extra`, which builds the kernels.
+"""
 
 import importlib.machinery
 import importlib.util
@@ -14,9 +17,6 @@ from lamina import Input, layers, models, ops, optimizers
 from lamina.core.errors import LaminaWarning
 from lamina.core.seed import set_random_seed
 from lamina.ops import kernels, nn
-
-installed = importlib.util.find_spec("lamina_kernels") is not None
-needs_kernels = pytest.mark.skipif(not installed, reason="lamina-kernels is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def primitives_of(function, *arguments) -> str:
     return str(jax.make_jaxpr(function)(*arguments))
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     "settings", [{}, {"weight_decay": 0.1}, {"clipnorm": 0.1}, {"amsgrad": True}]
 )
@@ -80,14 +80,14 @@ def pooling_network(shared: bool) -> models.Model:
     return models.Model(x, layers.Dense(3, activation="softmax")(y))
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_for_it(shared):
     program = primitives_of(kernels.in_program(pooling_network(shared)), jnp.ones((2, 8, 7, 2)))
     assert ("lamina_pooled_convolution" in program) != shared
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("shape", "axis", "used"),
     [((4, 5, 6, 3), -1, True), ((4, 5, 6, 3), 1, False), ((9, 3), 1, False)],
@@ -106,7 +106,7 @@ def test_batch_normalisation_of_images_gives_the_same_with_kernels_and_without(s
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-@needs_kernels
+@pytest.mark.extra
 def test_only_compiled_programs_have_kernels_in_them():
     model = small_network()
     x = jnp.ones((16, 8, 7, 2))
@@ -116,7 +116,7 @@ def test_only_compiled_programs_have_kernels_in_them():
     assert "lamina_product" in inside
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("rows", "kernel", "used"),
     [
@@ -130,7 +130,7 @@ def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel,
     assert ("lamina_product" in primitives_of(product, *arrays)) == used
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("equation", "output", "used"),
     [
@@ -162,7 +162,7 @@ def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
     return "lamina_lstm" in primitives_of(inside, x), jax.jit(inside)(x), layer(x, mask=mask)
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     "settings",
     [
@@ -177,7 +177,7 @@ def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     "settings",
     [
@@ -207,7 +207,7 @@ def attention(mask=None, dtype=None, **settings) -> tuple:
 SEEN = jnp.arange(7) < jnp.array([[7], [3], [0]])
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     "settings",
     [
@@ -224,13 +224,13 @@ def test_attention_gives_the_same_with_kernels_and_without(settings):
     np.testing.assert_allclose(gradient, plain_gradient, rtol=0, atol=1e-5)
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize("settings", [{"layer": {"dropout": 0.5}}, {"dtype": "mixed_bfloat16"}])
 def test_attention_that_kernels_do_not_cover_is_plain(settings):
     assert not attention(**settings)[0]
 
 
-@needs_kernels
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("shape", "kernel", "dtype"),
     [

@@ -14,6 +14,8 @@ from lamina import layers
 from lamina.core import config
 from lamina.saving import DamagedFileError
 
+pytestmark = pytest.mark.quick
+
 MANY = 10**8
 
 

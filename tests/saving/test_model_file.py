@@ -21,6 +21,8 @@ from lamina.saving import (
     register_keras_serializable,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def small_model(units=2, **compile_arguments):
     model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(units)])

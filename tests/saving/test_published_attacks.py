@@ -17,6 +17,8 @@ from lamina import layers
 from lamina.saving import DamagedFileError, UnknownClassError
 from lamina.utils import archives
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[2]
 # Bytecode as `marshal` writes it, in base 64: what Keras keeps a lambda as.
 CODE = "4wEAAAAAAAAAAAAAAAEAAAABAAAAQwAAAHMEAAAAZABTACkBTnICAAAAcgIAAAByAgAAAHICAAAA"

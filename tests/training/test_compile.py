@@ -8,6 +8,8 @@ import lamina
 from lamina import layers
 from small_models import classifier
 
+pytestmark = pytest.mark.quick
+
 
 def stack(last_activation):
     return lamina.Sequential([lamina.Input((4,)), layers.Dense(3, activation=last_activation)])

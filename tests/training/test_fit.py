@@ -8,6 +8,7 @@ import lamina
 from small_models import classifier, same_weights
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from lamina.utils import normalize, to_categorical
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "float16", "float32", "float64"])
 @pytest.mark.parametrize("axis", [1, 2, -1, -2])

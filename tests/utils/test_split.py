@@ -7,6 +7,8 @@ from hypothesis import given, strategies as st
 
 from lamina.utils import split_dataset
 
+pytestmark = pytest.mark.quick
+
 
 @given(
     st.integers(2, 60),

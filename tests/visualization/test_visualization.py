@@ -10,6 +10,8 @@ from lamina.visualization import (
     plot_segmentation_mask_gallery,
 )
 
+pytestmark = pytest.mark.quick
+
 BOXES = {"boxes": np.array([[[4, 6, 20, 16], [0, 0, 1, 1]]]), "labels": np.array([[1, -1]])}
 
 

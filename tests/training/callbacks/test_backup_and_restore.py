@@ -1,5 +1,6 @@
 """A training that was cut off, run again, ends as if it never had been: bit for bit."""
 
+import functools
 import json
 import os
 import signal
@@ -148,15 +149,11 @@ def same(one, other):
     return True
 
 
-@pytest.fixture
-def undisturbed():
+@functools.cache
+def undisturbed(data="arrays"):
     """What the script gives where nothing happens, and what is random after it."""
-
-    def run(data="arrays"):
-        result = script(None, data=data)
-        return result, lamina.random.normal((3,)), np.random.rand()
-
-    return run
+    result = script(None, data=data)
+    return result, lamina.random.normal((3,)), np.random.rand()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +168,7 @@ def undisturbed():
     ],
     ids=["first epoch", "epoch begins", "epoch ends", "batch", "last batch", "double"],
 )
-def test_a_training_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, undisturbed, cut, backup):
+def test_a_training_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, cut, backup):
     expected, *random_after = undisturbed()
     with pytest.raises(PowerCut):
         script(tmp_path, [cut], **backup)
@@ -184,14 +181,14 @@ def test_a_training_cut_off_anywhere_ends_as_if_it_had_not_been(tmp_path, undist
 @pytest.mark.filterwarnings("ignore:The data ended after:lamina.LaminaWarning")
 @pytest.mark.parametrize("data", sorted(set(DATA) - {"arrays"}))
 @pytest.mark.parametrize("save_freq", ["epoch", 4])
-def test_any_kind_of_data_goes_on_where_it_was(tmp_path, undisturbed, data, save_freq):
+def test_any_kind_of_data_goes_on_where_it_was(tmp_path, data, save_freq):
     expected, *_ = undisturbed(data)
     with pytest.raises(PowerCut):
         script(tmp_path, [CutAt(2, 3)], data, save_freq=save_freq)
     assert same(expected, script(tmp_path, [], data, save_freq=save_freq))
 
 
-def test_a_training_may_be_cut_off_many_times(tmp_path, undisturbed):
+def test_a_training_may_be_cut_off_many_times(tmp_path):
     expected, *_ = undisturbed()
     for place in [(0, 1), (0, 4), (2, 2), (2, 6)]:
         with pytest.raises(PowerCut):
@@ -233,7 +230,7 @@ def test_the_same_command_after_kill_9_gives_bit_identical_weights(tmp_path):
 
 
 @pytest.mark.parametrize("place", [(2, 3), (1, "validation"), (3, None)], ids=str)
-def test_after_ctrl_c_the_same_lines_go_on_with_nothing_lost(tmp_path, undisturbed, place):
+def test_after_ctrl_c_the_same_lines_go_on_with_nothing_lost(tmp_path, place):
     epoch, moment = place
 
     class CtrlC(Callback):
@@ -353,7 +350,7 @@ def test_backups_after_batches_compile_nothing_more(tmp_path, compilations):
     assert compilations.count("train_program") <= 2  # whole batches and the short last one
 
 
-def test_a_damaged_backup_is_refused_or_the_one_before_is_taken(tmp_path, undisturbed):
+def test_a_damaged_backup_is_refused_or_the_one_before_is_taken(tmp_path):
     for double in (True, False):
         folder = tmp_path / str(double)
         with pytest.raises(PowerCut):

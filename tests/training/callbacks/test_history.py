@@ -9,6 +9,8 @@ import pytest
 import lamina
 from lamina.training.callbacks.history_view import as_html, as_text
 
+pytestmark = pytest.mark.quick
+
 MEASURED = {"val_loss": [0.5, 0.45, 0.4], "loss": [0.5, 0.25, 0.125], "mae": [3.0, 2.0, 1.0]}
 
 

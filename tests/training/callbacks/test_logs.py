@@ -18,6 +18,8 @@ from lamina.callbacks import (
     RemoteMonitor,
 )
 
+pytestmark = pytest.mark.quick
+
 EPOCHS = [{"loss": 3.0, "accuracy": 0.25}, {"loss": 1.0, "accuracy": 0.5}]
 VALIDATED = [{**logs, "val_loss": 2.0} for logs in EPOCHS]
 

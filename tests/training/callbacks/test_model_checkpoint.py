@@ -7,6 +7,8 @@ import pytest
 
 from lamina.callbacks import CallbackList, ModelCheckpoint
 
+pytestmark = pytest.mark.quick
+
 NUMBERS = [3.0, 1.0, 2.0, 0.5, 0.5]
 EPOCHS = [{"val_loss": n, "val_accuracy": n, "loss": n} for n in NUMBERS]
 

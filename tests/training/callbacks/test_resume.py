@@ -1,5 +1,6 @@
 """What is promised about a run that goes on in another process: docs/reliability.md lists it."""
 
+import functools
 import itertools
 import random
 
@@ -54,6 +55,19 @@ def compiled():
     """A model whose weights are set back for every run, so that its programs are compiled once."""
     model = small_model()
     return model, model.get_weights()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(compiled):
+    """What a run gives that nothing cuts off, by the name of its source: computed once."""
+    found = {}
+
+    def results(kind, source, **data):
+        if (kind, *data) not in found:
+            found[kind, *data] = run(compiled, None, source, **data)
+        return found[kind, *data]
+
+    return results
 
 
 def noisy(x):
@@ -144,9 +158,11 @@ def run(compiled, folder, source, *callbacks, seed=1, save_freq=2, **data):
 
 @pytest.mark.parametrize("cut", [CutAt(0, 3), CutAt(2, 3), CutAt(2, 0), CutAt(2, None)])
 @pytest.mark.parametrize("kind", SOURCES)
-def test_what_a_source_draws_from_numpy_and_python_comes_again(compiled, tmp_path, kind, cut):
+def test_what_a_source_draws_from_numpy_and_python_comes_again(
+    compiled, undisturbed, tmp_path, kind, cut
+):
     data = {"steps_per_epoch": BATCHES} if "endless" in kind or kind == "generator" else {}
-    expected = run(compiled, None, SOURCES[kind](), **data)
+    expected = undisturbed(kind, SOURCES[kind](), **data)
     with pytest.raises(PowerCut):
         run(compiled, tmp_path, SOURCES[kind](), cut, **data)
     assert run(compiled, tmp_path, SOURCES[kind](), seed=2, **data) == expected
@@ -168,12 +184,12 @@ def test_a_passage_of_several_epochs_goes_on_too(compiled, tmp_path, kind):
     # The thread of `prefetch` draws while the training data do: no two runs are the same.
     [kind for kind in SOURCES if "endless" not in kind and "prefetched" not in kind],
 )
-def test_the_source_of_validation_data_goes_on_as_well(compiled, tmp_path, kind, cut):
+def test_the_source_of_validation_data_goes_on_as_well(compiled, undisturbed, tmp_path, kind, cut):
     def data():
         steps = {"validation_steps": 3} if kind == "generator" else {}
         return {"validation_data": SOURCES[kind](), **steps}
 
-    expected = run(compiled, None, Augmented(), **data())
+    expected = undisturbed(kind, Augmented(), **data())
     with pytest.raises(PowerCut):
         run(compiled, tmp_path, Augmented(), cut, **data())
     assert run(compiled, tmp_path, Augmented(), **data()) == expected
@@ -222,6 +238,11 @@ class StopAt(Callback):
             self.model.stop_training = True
 
 
+@functools.cache
+def never_cut(stop):
+    return stopped(None, STOPS[stop](), Callback())
+
+
 def stopped(folder, *callbacks, **backup):
     """What a run that a callback ends leaves: losses, weights, and the logs of its end."""
     lamina.set_random_seed(3)
@@ -247,7 +268,7 @@ STOPS = {
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("save_freq", ["epoch", 1, 4])
 def test_a_training_that_was_stopped_stays_so(tmp_path, stop, save_freq):
-    expected = stopped(None, STOPS[stop](), Callback())
+    expected = never_cut(stop)
     settings = {"save_freq": save_freq, "delete_checkpoint": False}
     with pytest.raises(PowerCut):  # killed between the last backup and the end
         stopped(tmp_path, STOPS[stop](), CutAtEnd(), **settings)

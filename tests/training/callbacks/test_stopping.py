@@ -12,6 +12,8 @@ from hypothesis import given
 import lamina
 from lamina.callbacks import CallbackList, EarlyStopping, TerminateOnNaN
 
+pytestmark = pytest.mark.quick
+
 # Eighths: exact in float32, in which Keras compares.
 values = st.integers(-40, 40).map(lambda eighths: eighths / 8)
 
