@@ -38,7 +38,7 @@ def test_values_and_gradients_are_those_of_the_formula(parts, mask):
         attention_by_products(*parts, allowed), by_the_formula(*parts, allowed), atol=1e-6
     )
     ours, theirs = (
-        jax.grad(squares(f, allowed), (0, 1, 2))(*parts)
+        jax.jit(jax.grad(squares(f, allowed), (0, 1, 2)))(*parts)
         for f in (attention_by_products, by_the_formula)
     )
     for mine, expected in zip(ours, theirs, strict=True):
@@ -65,7 +65,9 @@ def test_logits_far_apart_overflow_nothing(parts):
 def test_forward_mode_and_second_derivatives_hold(parts):
     small = [p[:1, :1, :, :2] for p in parts]
     allowed = MASKS["causal"]
-    check_grads(lambda *p: attention_by_products(*p, allowed), small, 2, atol=0.02, rtol=0.02)
+    check_grads(
+        jax.jit(lambda *p: attention_by_products(*p, allowed)), small, 2, atol=0.02, rtol=0.02
+    )
 
 
 def test_samples_one_by_one_are_the_samples_together(parts):
@@ -79,7 +81,7 @@ def test_the_op_takes_products_and_otherwise_gives_the_same(parts, monkeypatch):
     def loss(*parts):
         return jnp.sum(attention.dot_product_attention(*parts, mask=PADDING, is_causal=True) ** 2)
 
-    ours = jax.value_and_grad(loss, (0, 1, 2))(query, key, value)
+    ours = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(query, key, value)
     monkeypatch.setattr(attention, "_suits_products", lambda dtype: False)
-    theirs = jax.value_and_grad(loss, (0, 1, 2))(query, key, value)
+    theirs = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(query, key, value)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), ours, theirs)

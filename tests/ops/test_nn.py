@@ -102,7 +102,7 @@ def test_layer_normalization_and_its_gradient_are_those_of_the_formula(rng):
     expected = _normalized_with_float64(x, gamma, beta, 1e-3)
     found = ops.layer_normalization(*arguments, epsilon=1e-3)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-    for number, gradient in enumerate(jax.grad(loss, (0, 1, 2))(*arguments)):
+    for number, gradient in enumerate(jax.jit(jax.grad(loss, (0, 1, 2)))(*arguments)):
         step = rng.normal(size=gradient.shape)
         sides = []
         for sign in (1, -1):
@@ -123,9 +123,9 @@ def test_layer_normalization_can_be_differentiated_forwards_twice_and_over_a_bat
     def ours(x):
         return ops.layer_normalization(x, epsilon=1e-3)
 
-    forwards = [jax.jacfwd(f)(x) for f in (ours, plain)]
-    twice = [jax.hessian(lambda x, f=f: jnp.sum(f(x) ** 3))(x) for f in (ours, plain)]
-    rows = [jax.vmap(f)(x) for f in (ours, plain)]
+    forwards = [jax.jit(jax.jacfwd(f))(x) for f in (ours, plain)]
+    twice = [jax.jit(jax.hessian(lambda x, f=f: jnp.sum(f(x) ** 3)))(x) for f in (ours, plain)]
+    rows = [jax.jit(jax.vmap(f))(x) for f in (ours, plain)]
     for found, expected in (forwards, twice, rows):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 

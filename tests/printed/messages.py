@@ -40,15 +40,19 @@ def in_source():
     """Every message that prints a fix, in the order of files and lines."""
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if "Fix:" not in text:
+            continue
+        tree = ast.parse(text)
         docstrings = {
             id(node.body[0].value)
             for node in ast.walk(tree)
             if isinstance(node, _DOCUMENTED) and isinstance(node.body[0], ast.Expr)
         }
-        for line, text in _texts(tree, docstrings):
-            if "Fix:" in text:
-                found.append(Message(str(path.relative_to(SOURCE)), line, text))
+        name = str(path.relative_to(SOURCE))
+        found += [
+            Message(name, line, said) for line, said in _texts(tree, docstrings) if "Fix:" in said
+        ]
     return found
 
 

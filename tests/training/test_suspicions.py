@@ -8,7 +8,8 @@ import fixes
 import lamina
 from lamina.core.errors import LaminaWarning
 
-FIT = "model.fit(x, y, verbose=0, **more)"
+# One batch: a short one at the end would be a second program to compile.
+FIT = "model.fit(x, y, verbose=0, **size, **more)"
 
 
 def net(*layers, loss="mse", inputs=(6,), optimizer="sgd", **arguments):
@@ -28,7 +29,8 @@ def names():
         **{"lamina": lamina, "numpy": numpy, "net": net, "dense": dense, "layers": lamina.layers},
         **{"x": rng.normal(size=(60, 6)).astype("float32"), "y": rng.permutation(60) % 3},
         **{"sparse": "sparse_categorical_crossentropy", "one_hot": "categorical_crossentropy"},
-        **{"binary": "binary_crossentropy", "losses": lamina.losses, "more": {}, "rng": rng},
+        **{"binary": "binary_crossentropy", "losses": lamina.losses, "rng": rng},
+        **{"size": {"batch_size": 60}, "more": {}},
         **{
             "images": rng.integers(0, 256, (60, 4, 4, 1)).astype("uint8"),
             "metrics": lamina.metrics,
@@ -179,7 +181,7 @@ HEALTHY = {
     "a loss of one's own": "model = net(dense(1, 'sigmoid'), loss=lambda a, b: (a / 99 - b) ** 2); "
     "y = rng.uniform(0, 99, (60, 1))",
     "a stream of sorted batches": f"{CLASSIFIER}; x = [(x[:12], y[:12] * 0), (x, y)]; x = iter(x); "
-    "y = None",
+    "y, size = None, {}",
 }  # fmt: skip
 
 
