@@ -4,6 +4,8 @@ import functools
 import gc
 import itertools
 import random
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -43,6 +45,17 @@ class CutAtEnd(Callback):
 
     def on_train_end(self, logs=None):
         raise PowerCut
+
+
+class Settles(Callback):
+    """Waits for a thread that draws ahead of an epoch: how far it is has to be the same twice."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        before = None
+        while any(t.name.startswith("lamina-prefetch") for t in threading.enumerate()):
+            if before == (before := random.getstate()):
+                break
+            time.sleep(0.02)
 
 
 def small_model():
@@ -152,7 +165,7 @@ def run(compiled, folder, source, *callbacks, seed=1, save_freq=2, **data):
     lamina.set_random_seed(5)
     np.random.seed(seed)
     random.seed(seed)
-    keep = [BackupAndRestore(folder, save_freq=save_freq)] if folder else []
+    keep = [Settles(), *([BackupAndRestore(folder, save_freq=save_freq)] if folder else [])]
     history = model.fit(
         source, epochs=EPOCHS, verbose=0, shuffle=False, callbacks=[*keep, *callbacks], **data
     )
