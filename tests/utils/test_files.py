@@ -160,7 +160,7 @@ def test_a_file_of_this_machine_is_copied(tmp_path, server):
     assert path == str(tmp_path / "datasets/x.bin")
     assert (tmp_path / "datasets/x.bin").read_bytes() == BODY
     source.write_bytes(b"other")
-    with pytest.raises(DownloadError, match="another checksum"):
+    with pytest.raises(ValueError, match="another checksum"):
         get_file("y.bin", source.as_uri(), file_hash=digest)
     with pytest.raises(DownloadError, match="There is no file"):
         get_file("z.bin", (tmp_path / "nowhere").as_uri())

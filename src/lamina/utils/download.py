@@ -19,6 +19,10 @@ class DownloadError(OSError):
     """A file could not be fetched; the text says from where and why."""
 
 
+class ChecksumError(DownloadError, ValueError):
+    """A file that was fetched is not the one that was asked for; Keras raises a ValueError."""
+
+
 def download(
     address: str,
     target: Path,
@@ -66,7 +70,7 @@ def download(
     except requests.exceptions.RequestException as error:
         raise DownloadError(f"{host(address)}: {_reason(error)}") from error
     except ValueError as error:
-        raise DownloadError(f"{host(address)}: the checksum is wrong, expected {known_hash}") from (
+        raise ChecksumError(f"{host(address)}: the checksum is wrong, expected {known_hash}") from (
             error
         )
     return target

@@ -12,7 +12,7 @@ from lamina.core import config
 from lamina.core.tracebacks import filter_traceback
 from lamina.utils import archives
 from lamina.utils.archives import ARCHIVES
-from lamina.utils.download import DownloadError, download
+from lamina.utils.download import ChecksumError, DownloadError, download
 
 
 @filter_traceback
@@ -124,7 +124,7 @@ def _checked(
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, kind).hexdigest()
         if found != expected:
-            raise DownloadError(
+            raise ChecksumError(
                 f"{path} has another checksum ({kind} {found[:12]}…, expected {expected[:12]}…).\n"
                 f"  {otherwise}"
             )
