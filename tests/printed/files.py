@@ -68,6 +68,11 @@ CASES = {
         "«by_name=True»)",
         "old = net(layers.Dense(2, name='first')); old.save('old.h5')",
     ),
+    ("saving/model_file.py", "A model is saved, and"): (
+        "lamina.models.save_model('m.keras', model)",
+        "from lamina.models import save_model; path = 'm.keras'; «save_model(model, path)»",
+        "model = net()",
+    ),
     ("saving/model_file.py", "the file will hold its layers alone"): (
         "model.save('m.keras')",
         "shape = (3,); model(x); model.save('m.keras'); "

@@ -1,7 +1,8 @@
-"""Misspelt keyword arguments are answered with the nearest right one."""
+"""Arguments: misspelt ones are answered with the nearest right one, and which are numbers."""
 
 import functools
 import inspect
+import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -41,3 +42,8 @@ def explain_arguments(method: F) -> F:
         return method(self, *args, **kwargs)
 
     return explaining  # type: ignore[return-value]
+
+
+def is_number(value: Any) -> bool:
+    """Whether something is one number, and can be compared with one."""
+    return isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()

@@ -42,7 +42,9 @@ def checked(name: str | None, owner: str) -> str | None:
 
 def printable(name: str | None, owner: str) -> str | None:
     """The name, if it can be printed; control characters of one out of a file steer a terminal."""
-    if isinstance(name, str) and not name.isprintable():
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"{owner} needs a name that is a string; received {name!r}.")
+    if name is not None and not name.isprintable():
         raise ValueError(
             f"{owner} needs a name without control characters; received {ascii(name)[:200]}."
         )

@@ -1,8 +1,9 @@
-"""Paths that name something other than a file or a folder."""
+"""Paths as users give them, and those that name something other than a file or a folder."""
 
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 _KINDS = (
     (stat.S_ISCHR, "a device"),
@@ -40,3 +41,11 @@ def refuse_endless(path: str | os.PathLike) -> None:
             f"{path} is {kind} and no file, so it is not read.\n"
             "  Fix: write what comes from there to a file, and name that."
         )
+
+
+def path_of(given: Any, owner: str) -> str:
+    """A path as text; `owner` begins the message where something else was given."""
+    try:
+        return os.fspath(given)
+    except TypeError:
+        raise TypeError(f"{owner} needs a path; received {given!r}.") from None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import registry
+from lamina.core.arguments import is_number
 from lamina.core.seed import SeedGenerator, make_default_seed
 from lamina.core.variable import Array
 from lamina.initializers.initializer import Initializer, float_type, known_shape, on_device
@@ -170,8 +171,8 @@ class VarianceScaling(RandomInitializer):
     ):
         super().__init__(seed)
         distribution = str(distribution).lower()
-        if scale <= 0:
-            raise ValueError(f"{type(self).__name__} needs a scale above 0; received {scale}.")
+        if not is_number(scale) or scale <= 0:
+            raise ValueError(f"{type(self).__name__} needs a scale above 0; received {scale!r}.")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f"mode must be 'fan_in', 'fan_out' or 'fan_avg'; received {mode!r}.")
         if distribution == "normal":

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import activations, constraints, initializers, regularizers
+from lamina.core.arguments import is_number
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
@@ -326,6 +327,6 @@ class Softmax(Layer):
 
 
 def _positive(name: str, value: Any) -> float:
-    if value is None or value < 0:
+    if not is_number(value) or value < 0:
         raise ValueError(f"{name} must be a number of 0 or more; received {value!r}.")
     return value

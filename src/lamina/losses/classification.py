@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.arguments import is_number
 from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
@@ -555,7 +556,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         name: str | None = "categorical_generalized_cross_entropy",
         dtype: Any = None,
     ):
-        if not 0 < q < 1:
+        if not (is_number(q) and 0 < q < 1):
             raise ValueError(
                 "CategoricalGeneralizedCrossEntropy needs a q between 0 and 1, both excluded; "
                 f"received {q}."

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config
+from lamina.core.arguments import is_number
 from lamina.core.errors import did_you_mean
 from lamina.core.variable import Variable
 from lamina.losses.loss import divide_no_nan
@@ -63,8 +64,10 @@ class AUC(HoldsCounts, Metric):
         super().__init__(name=name, dtype=dtype)
         self.curve = _one_of(curve, CURVES, "curve")
         self.summation_method = _one_of(summation_method, SUMMATIONS, "summation_method")
-        if thresholds is None and (num_thresholds is None or num_thresholds <= 1):
-            raise ValueError(f"AUC needs num_thresholds of 2 or more; received {num_thresholds}.")
+        if thresholds is None and (
+            num_thresholds is None or not is_number(num_thresholds) or num_thresholds <= 1
+        ):
+            raise ValueError(f"AUC needs num_thresholds of 2 or more; received {num_thresholds!r}.")
         if num_labels and not multi_label:
             raise ValueError(
                 "AUC's num_labels counts curves of their own.\n  Fix: AUC(multi_label=True, …)."

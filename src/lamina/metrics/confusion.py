@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.arguments import is_number
 from lamina.core.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.metrics.confusion_counts import (
@@ -278,9 +279,11 @@ class _BestUnderCondition(HoldsCounts, Metric):
         dtype: Any,
     ):
         super().__init__(name=name, dtype=dtype)
-        if not 0 <= value <= 1:
-            raise ValueError(f"{type(self).__name__} needs a {what} from 0 to 1; received {value}.")
-        if num_thresholds <= 0:
+        if not (is_number(value) and 0 <= value <= 1):
+            raise ValueError(
+                f"{type(self).__name__} needs a {what} from 0 to 1; received {value!r}."
+            )
+        if not is_number(num_thresholds) or num_thresholds <= 0:
             raise ValueError(
                 f"{type(self).__name__} needs num_thresholds of 1 or more; "
                 f"received {num_thresholds}."

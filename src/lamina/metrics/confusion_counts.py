@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config
+from lamina.core.arguments import is_number
 from lamina.losses.shapes import match_weight, same_shape, to_array
 
 # Below every score: what is not among the top k becomes this, and is never a yes.
@@ -94,7 +95,7 @@ def check_thresholds(thresholds: Any, default: float, caller: str) -> list[float
     if thresholds is None:
         return [default]
     listed = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
-    wrong = [t for t in listed if t is None or not 0 <= t <= 1]
+    wrong = [t for t in listed if not (is_number(t) and 0 <= t <= 1)]
     if wrong:
         raise ValueError(
             f"{caller} needs thresholds from 0 to 1, as predictions are probabilities; "

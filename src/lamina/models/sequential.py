@@ -61,6 +61,8 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         if isinstance(layers, Layer):
             raise TypeError("Sequential takes a list of layers: Sequential([layer]).")
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential takes a list of layers; received {layers!r}.")
         for layer in layers or ():
             self.add(layer)
 

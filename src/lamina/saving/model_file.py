@@ -71,6 +71,7 @@ def save_model(
         ValueError: If the model has parts that cannot be written as data.
     """
     _ignore_old_arguments("save_model()", kwargs)
+    _refuse_no_model(model)
     path = _writable(filepath, overwrite)
     if _may_lack_weights(model):
         warnings.warn(
@@ -223,6 +224,7 @@ def save_weights(
         FileExistsError: If there is such a file and `overwrite` is False.
         ValueError: If the name does not fit, or one weight is larger than a shard may be.
     """
+    _refuse_no_model(model)
     path = _writable(filepath, overwrite)
     if _may_lack_weights(model):
         raise ValueError(
@@ -369,6 +371,14 @@ def _writable(filepath: str | Path, overwrite: bool) -> Path:
             f"{path} exists, and overwrite=False.\n  Fix: another name, or overwrite=True."
         )
     return path
+
+
+def _refuse_no_model(model: Any) -> None:
+    if not hasattr(model, "_flatten_layers"):
+        raise TypeError(
+            f"A model is saved, and {model!r} is not one.\n"
+            "  Fix: the model first, then the path: save_model(model, path)."
+        )
 
 
 def _may_lack_weights(model: Any) -> bool:

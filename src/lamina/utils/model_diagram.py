@@ -105,6 +105,8 @@ def diagram_of(model: Any, contents: Contents, expand_nested: bool = False) -> G
     Raises:
         ValueError: If the model is not built.
     """
+    if not hasattr(model, "built"):
+        raise TypeError(f"A model is drawn; received {model!r}.")
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} is not built, so nothing is known of its shapes and "

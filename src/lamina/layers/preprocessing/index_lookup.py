@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config
+from lamina.core.arguments import is_number
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
 from lamina.core.paths import refuse_endless
@@ -95,6 +96,8 @@ class IndexLookup(HostLayer):
         self.sparse = False
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
         self.salt = checked_salt(kind, salt)
+        if max_tokens is not None and not is_number(max_tokens):
+            raise TypeError(f"{kind}: max_tokens is a whole number; received {max_tokens!r}.")
         if max_tokens is not None and max_tokens <= max(1, self._first_token):
             raise ValueError(
                 f"{kind}: max_tokens counts all places, of which {self._first_token} are for the "

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from lamina.core.arguments import explain_arguments
+from lamina.core.paths import path_of
 from lamina.training.callbacks.callback import Callback
 
 
@@ -63,7 +64,7 @@ class CSVLogger(Callback):
 
     @explain_arguments
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
-        self.filename = os.fspath(filename)
+        self.filename = path_of(filename, "CSVLogger")
         self.sep = separator
         self.append = append
         self.append_header = True  # whether an empty file gets a first line with the names

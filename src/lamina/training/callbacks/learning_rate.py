@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core.arguments import explain_arguments
+from lamina.core.arguments import explain_arguments, is_number
 from lamina.training.callbacks.callback import Callback
 from lamina.training.callbacks.monitor import Monitoring, Watch
 
@@ -108,7 +108,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ):
-        if not 0 < factor < 1:
+        if not (is_number(factor) and 0 < factor < 1):
             raise ValueError(
                 "ReduceLROnPlateau needs a factor above 0 and below 1, which the learning rate is "
                 f"multiplied by; received {factor!r}."

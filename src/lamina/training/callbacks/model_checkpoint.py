@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.arguments import explain_arguments
+from lamina.core.paths import path_of
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback, costs_nothing
 from lamina.training.callbacks.monitor import Monitoring, Watch
@@ -144,7 +145,7 @@ class ModelCheckpoint(Monitoring, Callback):
 
 
 def _checked_path(filepath: str | os.PathLike) -> str:
-    path = os.fspath(filepath)
+    path = path_of(filepath, "ModelCheckpoint")
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]
     except ValueError as error:

@@ -165,6 +165,8 @@ def higher_is_better(monitor: str) -> bool | None:
         >>> higher_is_better("my_metric") is None
         True
     """
+    if not isinstance(monitor, str):
+        raise TypeError(f"monitor is the name of a loss or metric; received {monitor!r}.")
     # `auc_1` is the second AUC of a model, `digit_accuracy` that of the output `digit`.
     name = re.sub(r"_\d+$", "", monitor.removeprefix("val_"))
     for names, higher in ((_LOWER_IS_BETTER, False), (_HIGHER_IS_BETTER, True)):

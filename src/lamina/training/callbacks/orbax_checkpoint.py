@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core import registry
 from lamina.core.arguments import explain_arguments
+from lamina.core.paths import path_of
 from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
 from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 
@@ -57,7 +58,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
                 "OrbaxCheckpoint: max_to_keep must be a whole number above 0, or None; received "
                 f"{max_to_keep!r}."
             )
-        self.directory = os.path.abspath(os.fspath(directory))
+        self.directory = os.path.abspath(path_of(directory, "OrbaxCheckpoint"))
         super().__init__(
             os.path.join(self.directory.replace("{", "{{").replace("}", "}}"), "{epoch}"),
             monitor,

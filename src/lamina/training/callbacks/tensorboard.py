@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from lamina.core.arguments import explain_arguments
+from lamina.core.paths import path_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback
@@ -69,7 +70,7 @@ class TensorBoard(Callback):
         embeddings_metadata: str | Mapping[str, str] | None = None,
     ):
         _writer_class()  # says now what is missing, not after an epoch
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = path_of(log_dir, "TensorBoard")
         self.histogram_freq = _frequency("histogram_freq", histogram_freq)
         self.write_graph = write_graph
         self.write_images = write_images
