@@ -214,7 +214,7 @@ def test_a_draw_without_a_seed_in_a_compiled_step_is_refused_with_what_helps(mak
 
 
 def test_after_it_was_refused_others_learn_and_draw_as_if_nothing_had_been():
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError):  # as in Keras
         fit(of(Noisy()))
     assert len(fit(of(lamina.layers.Dropout(0.5)))) == 1
     assert lamina.random.normal((2,)).shape == (2,)

@@ -197,8 +197,12 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
     )
 
 
-def _compiled_without_seed() -> RuntimeError:
-    return RuntimeError(
+class UnseededError(RuntimeError, ValueError):
+    """A draw without a seed was compiled: an error of the process, and Keras's ValueError."""
+
+
+def _compiled_without_seed() -> UnseededError:
+    return UnseededError(
         "A random draw without a seed was compiled: it would be the same every time.\n"
         "  Fix: self.seed_generator = lamina.random.SeedGenerator() in the __init__ of the layer\n"
         "  or model, and seed=self.seed_generator in the call of the random function."
