@@ -58,7 +58,7 @@ def _changed(model, instruction, scope):
     """The model made anew, with one thing changed."""
     layers = [type(layer).from_config(layer.get_config()) for layer in model.layers]
     shape = model.input_shape[1:]
-    arguments = dict(model._compile_config)
+    arguments = dict(model._learner.compile_config)
     names = {"lamina": lamina, "Dense": lamina.layers.Dense, **scope}
     if found := re.match(
         r"(?:end the model with )?(Dense\(.*?\))( as the last layer)?$", instruction

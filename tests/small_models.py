@@ -3,6 +3,8 @@
 import numpy as np
 
 import lamina
+from lamina.training.feeds.data import Data
+from lamina.training.feeds.feed import FeedOptions
 
 
 def classifier(keras=lamina, dropout=0.0, **compile_arguments):
@@ -28,3 +30,10 @@ def same_weights(one, other, tolerance=1e-5):
     """Whether two models have the same weights, up to rounding."""
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
     return all(np.allclose(a, b, atol=tolerance) for a, b in pairs)
+
+
+def feed_of(x, y, batch_size, shuffle=True, model=None):
+    """The feed that `fit` would make of arrays."""
+    learner = (model or lamina.Sequential())._learner
+    options = FeedOptions(batch_size=batch_size, shuffle=shuffle, prepare=learner.on_host)
+    return Data.given(learner, x, y).feed(options)

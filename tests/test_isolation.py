@@ -14,7 +14,7 @@ import pytest
 
 import isolation
 import lamina
-from lamina.core import registry
+from lamina.core.context import context
 from lamina.utils import archives
 
 pytestmark = pytest.mark.quick
@@ -29,8 +29,8 @@ def _register(library):
 
 
 def _enter_a_scope():
-    registry._scopes.stack.append({"left": 1})
-    return lambda: list(registry._scopes.stack)
+    context.custom_objects.append({"left": 1})
+    return lambda: list(context.custom_objects)
 
 
 def _set(change, read):

@@ -10,9 +10,9 @@ import pytest
 
 import lamina
 from lamina.core import masking
+from lamina.core.context import context
 from lamina.core.errors import LaminaWarning
 from lamina.core.stateless import stateless
-from lamina.core.variable import context
 
 pytestmark = pytest.mark.quick
 

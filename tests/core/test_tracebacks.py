@@ -131,7 +131,7 @@ def test_the_environment_can_ask_for_all_frames(switch, monkeypatch):
 
 
 def test_a_mistake_of_laminas_own_keeps_its_frames(monkeypatch):
-    monkeypatch.setattr("lamina.training.engine.make_feed", None)
+    monkeypatch.setattr("lamina.training.engine.Checkpoint", None)
     with pytest.raises(TypeError, match="'NoneType' object is not callable") as caught:
         net().fit(X, X[:, 0], verbose=0)
     assert any("training/engine.py" in frame for frame in inner_frames(caught.value))

@@ -10,8 +10,8 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.training.feeds.host import HostFeed
-from lamina.training.feeds.make import make_feed
 from lamina.training.feeds.resident import ResidentFeed
+from small_models import feed_of
 
 FILES = Path(__file__).parents[1] / "families" / "files"
 TEXTS = ["good great fine", "bad awful poor", "great good", "poor bad bad", "fine great good"] * 4
@@ -101,13 +101,13 @@ def test_a_stream_gives_the_weights_of_arrays():
 
 def test_text_whose_numbers_would_not_fit_is_sent_in_batches(no_room):
     model, resident = classifier(), classifier()
-    feed = make_feed(TEXTS, LABELS, None, 8, True, 0, None, prepare=model.on_host)
+    feed = feed_of(TEXTS, LABELS, 8, model=model)
     assert isinstance(feed, HostFeed)
     shuffled = {**FIT, "shuffle": True}
     lamina.utils.set_random_seed(3)
     model.fit(TEXTS, LABELS, **shuffled)
     lamina.config.set_resident_budget(None)
-    feed = make_feed(TEXTS, LABELS, None, 8, True, 0, None, prepare=model.on_host)
+    feed = feed_of(TEXTS, LABELS, 8, model=model)
     assert type(feed) is ResidentFeed
     lamina.utils.set_random_seed(3)
     resident.fit(TEXTS, LABELS, **shuffled)

@@ -18,7 +18,7 @@ from jax import lax
 
 import lamina
 from lamina import layers
-from lamina.training.trainer import Trainer
+from lamina.training.learner import Learner
 from programs import Program, compiled_as_for_users, counted_compilations
 from small_models import classifier
 
@@ -93,16 +93,16 @@ class Watched:
         self.moved = 0
         self.texts: list[str] = []
         self.on_call = lambda steps: None
-        self._program, self._put = Trainer.program, jax.device_put
-        monkeypatch.setattr(Trainer, "program", lambda model, kind: self._watching(model, kind))
+        self._program, self._put = Learner.program, jax.device_put
+        monkeypatch.setattr(Learner, "program", lambda learner, kind: self._watching(learner, kind))
         monkeypatch.setattr(jax, "device_put", self._counting)
 
     def forget(self) -> None:
         self.calls.clear()
         self.moved = 0
 
-    def _watching(self, model, kind):
-        program, variables = self._program(model, kind)
+    def _watching(self, learner, kind):
+        program, variables = self._program(learner, kind)
 
         def ready(read, *arguments, **options):
             with jax.transfer_guard_host_to_device("allow"):
@@ -179,7 +179,8 @@ class TestModelsOfEveryKind:
         assert slow_in_loops(trained.program) == set()
 
     def test_the_state_is_updated_in_place(self, trained):
-        assert trained.program.overwritten == len(jax.tree.leaves(trained.model.state_variables()))
+        state = trained.model._learner.variables()
+        assert trained.program.overwritten == len(jax.tree.leaves(state))
 
     def test_the_program_is_no_larger_than_it_was(self, kind, trained):
         assert trained.program.size <= BOUNDS[kind]["size"]

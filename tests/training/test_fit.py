@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import lamina
-from small_models import classifier, same_weights
+from small_models import classifier, feed_of, same_weights
 
 
 @pytest.mark.quick
@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs):
 
 
 def test_every_epoch_has_an_order_of_its_own_in_which_each_sample_comes_once():
-    from lamina.training.feeds.resident import epoch_order
+    from lamina.training.feeds.order import epoch_order
 
     orders = [epoch_order(1000, 32, True, 7, epoch) for epoch in range(3)]
     for order in orders:
@@ -164,10 +164,9 @@ def test_frozen_layers_keep_their_weights_and_unfrozen_ones_learn(blobs):
 
 
 def test_data_of_whole_numbers_keeps_its_type_on_the_device(blobs):
-    from lamina.training.feeds.make import make_feed
 
     x = (blobs[0] * 10).clip(0, 255).astype("uint8")
-    feed = make_feed(x, blobs[1], None, 32, True, 0, None)
+    feed = feed_of(x, blobs[1], 32)
     assert feed.data[0].dtype == "uint8"
     model = classifier()
     model.fit(x, blobs[1], verbose=0)

@@ -6,8 +6,13 @@ import pytest
 
 import lamina
 from lamina.training.feeds import in_place as rows
-from lamina.training.feeds.in_place import Rows, placed, rows_of
+from lamina.training.feeds.in_place import Rows, rows_of
+from lamina.training.placement import OneDevice
 from small_models import classifier, same_weights
+
+
+def put(array):
+    return OneDevice().put_data(array)
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def beginning_at(place, values):
 def test_rows_are_those_of_the_array(all_large, place, dtype, shape):
     values = np.random.default_rng(seed=1).integers(0, 200, size=(11, *shape)).astype(dtype)
     array = beginning_at(place, values)
-    data = placed(array)
+    data = put(array)
     assert isinstance(data, Rows)
     assert data.numbers.unsafe_buffer_pointer() == array.ctypes.data - place  # no copy
     order = np.array([10, 0, 4, 4, 9], "int32")
@@ -46,8 +51,8 @@ def test_what_need_not_or_cannot_be_read_in_place_is_an_array(all_large, place):
         assert not values.flags.aligned
     else:
         values = beginning_at(0, values)
-    assert isinstance(placed(values), jax.Array)
-    assert isinstance(placed(values[:, ::2]), jax.Array)
+    assert isinstance(put(values), jax.Array)
+    assert isinstance(put(values[:, ::2]), jax.Array)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

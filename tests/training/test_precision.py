@@ -7,8 +7,8 @@ import lamina
 from lamina import layers
 from lamina.core import seed as seeds
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import precision
-from lamina.training.precision import Trial, verdict
+from lamina.training import precision_trial as precision
+from lamina.training.precision_trial import Trial, verdict
 from small_models import classifier
 
 
@@ -168,4 +168,4 @@ def test_a_resumed_run_goes_on_in_the_precision_that_was_chosen(blobs, half_take
     model = classifier(precision="auto")
     backup = lamina.callbacks.BackupAndRestore(tmp_path)
     model.fit(*blobs, batch_size=25, epochs=3, verbose=0, callbacks=[backup])
-    assert model._precision.chosen == "mixed_bfloat16"
+    assert model._learner.precision.chosen == "mixed_bfloat16"

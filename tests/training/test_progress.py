@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 import lamina
+from lamina.training.events import ChunkDone
 from lamina.training.progress import display as progress
 from lamina.training.progress.line import Status, duration, folded, live_line, wrapped
 from small_models import classifier
@@ -93,9 +94,9 @@ def screen_of(width):
     live = progress.TerminalProgress({"accuracy": "accuracy (sparse_categorical)"}, console)
     with live:
         for epoch in range(2):
-            live.epoch_begins(epoch, 3, 100)
-            live.steps_done(40, 32, LOGS, 0.5)
-            live.epoch_ends(MEASURED)
+            live.on_epoch_begin(epoch, 3, 100)
+            live.on_chunk(ChunkDone(40, 32, LOGS, 0.5))
+            live.on_epoch_end(epoch, MEASURED)
     return file.getvalue()
 
 
@@ -147,10 +148,10 @@ def test_a_notebook_gets_a_bar_the_time_left_and_lines_that_break_between_words(
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     shown = progress.NotebookProgress({"accuracy": "accuracy (sparse_categorical)"})
     with shown:
-        shown.epoch_begins(0, 3, 100)
-        shown.steps_done(40, 32, LOGS, 0.5)
+        shown.on_epoch_begin(0, 3, 100)
+        shown.on_chunk(ChunkDone(40, 32, LOGS, 0.5))
         live = shown.handle.content
-        shown.epoch_ends(MEASURED)
+        shown.on_epoch_end(0, MEASURED)
     assert "━" in live["text/plain"]
     assert "0:01" in live["text/plain"]
     assert "word-break: normal" in live["text/html"]

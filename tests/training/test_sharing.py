@@ -82,7 +82,7 @@ def test_losses_that_differ_in_what_they_refer_to_are_not_mixed_up(kind):
 
 def test_a_setting_of_jax_that_changes_after_the_first_call_takes_effect(blobs):
     model = trained(blobs)
-    program, variables = model.program("predict")
+    program, variables = model._learner.program("predict")
     values = jax.tree.map(lambda v: v.numpy(), variables)
     plain = program.executable(values, blobs[0][:1], batch_size=1)
     with jax.default_matmul_precision("highest"):
@@ -97,7 +97,7 @@ def test_programs_that_pad_images_are_optimised_in_full(optimized, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
 
     def options(function, *shape):
-        return compiled._compiler_options(jax.jit(function).lower(jnp.ones(shape)).as_text())
+        return compiled._compiler_options(jax.jit(function).lower(jnp.ones(shape)).as_text(), "cpu")
 
     assert options(lambda x: jnp.pad(x, 1), 1, 4, 4, 1) == {"xla_cpu_use_fusion_emitters": False}
     assert options(lambda x: jnp.pad(x, 1), 3) is None
@@ -108,13 +108,15 @@ def test_options_of_xla_that_the_user_has_set_are_left_alone(optimized, monkeypa
     lowered = jax.jit(jnp.sin).lower(jnp.ones(3)).as_text()
     for option in ("xla_backend_optimization_level=2", "xla_cpu_use_fusion_emitters=true"):
         monkeypatch.setenv("XLA_FLAGS", f"--{option}")
-        assert compiled._compiler_options(lowered) is None
+        assert compiled._compiler_options(lowered, "cpu") is None
 
 
 @pytest.mark.parametrize("on", [True, False])
 def test_garbage_is_collected_after_tracing_as_before_it(on):
     states = []
-    program = compiled.CompiledFunction(lambda x, batch_size: states.append(gc.isenabled()) or x)
+    program = compiled.CompiledFunction(
+        lambda x, batch_size: states.append(gc.isenabled()) or x, "cpu"
+    )
     try:
         gc.enable() if on else gc.disable()
         program(jnp.ones(3), batch_size=1)

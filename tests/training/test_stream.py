@@ -7,15 +7,15 @@ import sys
 import threading
 import time
 
+import jax
 import numpy as np
 import pytest
 
 import lamina
 from lamina.training.feeds.chunks import prefetched, stacked
 from lamina.training.feeds.host import HostFeed, SmallRowsFeed
-from lamina.training.feeds.make import make_feed
 from lamina.training.feeds.resident import ResidentFeed
-from small_models import classifier, same_weights
+from small_models import classifier, feed_of, same_weights
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_set_that_does_not_fit_gives_the_weights_of_one_that_does(
         lamina.set_random_seed(3)
         model.fit(*blobs, batch_size=batch_size, shuffle=shuffle, epochs=3, verbose=0)
         weights.append(model.get_weights())
-        kind = type(make_feed(*blobs, None, 20, True, 0, None))
+        kind = type(feed_of(*blobs, 20))
         assert kind is (HostFeed if budget == 0 else ResidentFeed)
     lamina.config.set_resident_budget(None)
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
@@ -100,7 +100,7 @@ def test_a_shuffled_file_gives_the_weights_of_the_arrays(twins, blobs, tmp_path,
 def test_a_large_file_of_wide_numbers_is_converted_chunk_by_chunk(blobs, tmp_path, no_room):
     np.save(tmp_path / "x.npy", blobs[0].astype("float64"))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    feed = make_feed(mapped, blobs[1], None, 20, True, 0, None)
+    feed = feed_of(mapped, blobs[1], 20)
     assert feed.host[0] is mapped
     assert {chunk.data[0].dtype for chunk in feed.chunks(0)} == {np.dtype("float32")}
 
@@ -109,7 +109,7 @@ def test_memory_of_chunks_is_used_again_only_when_they_are_done_with(monkeypatch
     monkeypatch.setattr("lamina.training.feeds.chunks._STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
-    for chunk in prefetched(stacked(batches)):
+    for chunk in prefetched(stacked(batches), jax.device_put):
         lengths.append(chunk.stop)
         values += np.asarray(chunk.data)[: chunk.stop * 2 : 2, 0].tolist()
     assert sum(lengths) == 40
@@ -125,7 +125,7 @@ def test_ctrl_c_while_a_feed_is_let_go_leaves_no_trace(monkeypatch):
         yield from stacked(iter([np.zeros((2, 3), "float32")]))
         release.wait(10)
 
-    feed = prefetched(hangs())
+    feed = prefetched(hangs(), jax.device_put)
     next(feed)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.perf_counter()
@@ -249,13 +249,13 @@ def test_a_label_out_of_range_in_a_later_batch_is_found(blobs):
 def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blobs, monkeypatch):
     monkeypatch.setattr("lamina.training.feeds.host._BYTES_BEYOND_CACHE", 0)
     x, y = blobs
-    feed = make_feed(x, y, None, 20, True, 0, None)
+    feed = feed_of(x, y, 20)
     assert isinstance(feed, SmallRowsFeed)
     assert feed.example()[0] is x  # checks look at every row, as they do at resident data
-    assert type(make_feed(x, y, None, 20, False, 0, None)) is ResidentFeed
-    assert type(make_feed(x, y, None, 20, "batch", 0, None)) is ResidentFeed
+    assert type(feed_of(x, y, 20, shuffle=False)) is ResidentFeed
+    assert type(feed_of(x, y, 20, shuffle="batch")) is ResidentFeed
     wide = np.zeros((len(x), 100), np.float32)
-    assert type(make_feed(wide, y, None, 20, True, 0, None)) is ResidentFeed
+    assert type(feed_of(wide, y, 20)) is ResidentFeed
     gathered, resident = twins
     lamina.utils.set_random_seed(1)
     gathered.fit(x, y, batch_size=20, epochs=2, verbose=0)
@@ -305,12 +305,12 @@ def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_roo
 
 def test_rows_are_looked_at_once(blobs, no_room, monkeypatch):
     looked = []
-    check = lamina.training.engine.Loop._check_data
+    check = lamina.training.engine.Engine._check_batch
 
     def counting(self, x, *others, **where):
         looked.append(len(x))
         check(self, x, *others, **where)
 
-    monkeypatch.setattr("lamina.training.engine.Loop._check_data", counting)
+    monkeypatch.setattr("lamina.training.engine.Engine._check_batch", counting)
     classifier().fit(*blobs, epochs=3, verbose=0)
-    assert sum(looked) == 32 + 100  # the example, and all
+    assert sum(looked) == 100

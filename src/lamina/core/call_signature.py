@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.context import context
 from lamina.core.errors import ArgumentError
-from lamina.core.variable import context
 
 
 class CallSignature:

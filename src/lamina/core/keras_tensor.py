@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core import naming
+from lamina.core.context import context
 from lamina.core.dtypes import standardize_dtype
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.stateless import scratch
 from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import context, resolve_shape
+from lamina.core.variable import resolve_shape
 
 # Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
 # Primes come first: nothing that is computed from them is the same by chance. Where they do not

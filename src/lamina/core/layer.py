@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core import config, dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
+from lamina.core.context import context
 from lamina.core.errors import ArgumentError, LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.init_arguments import (
     example_of,
@@ -22,7 +23,7 @@ from lamina.core.init_arguments import (
 )
 from lamina.core.input_spec import check_inputs
 from lamina.core.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
-from lamina.core.layer_state import LayerState, call_state
+from lamina.core.layer_state import LayerState
 from lamina.core.masked_arrays import unmasked
 from lamina.core.operation import Operation
 from lamina.core.runtime import refuse_after_fork
@@ -30,7 +31,7 @@ from lamina.core.stateless import stateless
 from lamina.core.text import is_text
 from lamina.core.threads import building
 from lamina.core.tracebacks import filter_methods, filter_traceback, strip
-from lamina.core.variable import Variable, autocast, context, name_scope, resolve_shape
+from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
 
 
 @filter_methods
@@ -188,7 +189,7 @@ class Layer(LayerState):
                         self._build_for(signature, args, kwargs)
                 if self.input_spec is not None:
                     check_inputs(self.input_spec, first, self._label)
-                call_state.training = training
+                context.training = training
                 with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
                     call = self.call if self._remat_scope is None else remat.call_of(self)
                     outputs = call(*args, **kwargs)
@@ -196,7 +197,7 @@ class Layer(LayerState):
                 self._explain(error, args)
                 raise
             finally:
-                call_state.training = outer_training
+                context.training = outer_training
             if self.activity_regularizer is not None:
                 for output in jax.tree.leaves(outputs):
                     # Per sample, so that the strength does not depend on the batch size.
@@ -515,8 +516,8 @@ class Layer(LayerState):
 
     def _say_if_hidden(self) -> None:
         """Weights made inside another layer's call are lost, unless that layer knows this one."""
-        outermost = call_state.layers[0] if call_state.layers else self
-        for around in call_state.layers[-2:-1]:  # mostly, it is an attribute of that
+        outermost = context.layers[0] if context.layers else self
+        for around in context.layers[-2:-1]:  # mostly, it is an attribute of that
             if self in around._flat_layers():
                 return
         if self in outermost._flatten_layers():
@@ -613,25 +614,25 @@ class Layer(LayerState):
 @contextlib.contextmanager
 def _entered(layer: Layer) -> Iterator[bool | None]:
     """Gives the mode of the enclosing call."""
-    if not call_state.layers:
+    if not context.layers:
         layer._forget_losses()
-    outer = call_state.training if call_state.layers else None
-    call_state.layers.append(layer)
+    outer = context.training if context.layers else None
+    context.layers.append(layer)
     try:
         yield outer
     finally:
-        call_state.layers.pop()
-        if not call_state.layers:
+        context.layers.pop()
+        if not context.layers:
             masking.forget_masks()
 
 
 @contextlib.contextmanager
 def _running(layer: Layer) -> Iterator[None]:
-    call_state.running.append(layer)
+    context.running.append(layer)
     try:
         yield
     finally:
-        call_state.running.pop()
+        context.running.pop()
 
 
 def _knows_its_output_shape(layer: Layer) -> bool:
@@ -678,7 +679,7 @@ def _remembering_shapes(build: Callable) -> Callable:
         finally:
             self._building = False
         self.built = True
-        in_its_own_call = bool(call_state.layers) and call_state.layers[-1] is self
+        in_its_own_call = bool(context.layers) and context.layers[-1] is self
         if hasattr(self, "fit") and not in_its_own_call:
             self._build_parts(self._build_shapes)  # type: ignore[arg-type]
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from lamina.core import dtypes, registry, structure
 from lamina.core.call_signature import is_shape
+from lamina.core.context import context
 from lamina.core.init_arguments import arguments_as_config, has_automatic_config, make_from_config
 from lamina.core.later import later_function
 from lamina.core.operation import Operation
@@ -19,7 +19,7 @@ from lamina.core.stateless import still
 from lamina.core.threads import trained_by_another
 from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.tracking import kind_of, no_longer_held, track
-from lamina.core.variable import Variable, context, name_scope, resolve_shape
+from lamina.core.variable import Variable, name_scope, resolve_shape
 
 if TYPE_CHECKING:
     from lamina.core.layer import Layer
@@ -29,16 +29,6 @@ class LateStateError(RuntimeError, ValueError):
     """A weight or layer was made where none may be: an error of the process, and Keras's."""
 
 
-class CallState(threading.local):
-    """What the layers inside one outermost call share."""
-
-    def __init__(self) -> None:
-        self.layers: list[LayerState] = []  # entered and not left, outermost first
-        self.running: list[LayerState] = []  # those of them that are built and run their `call`
-        self.training: bool | None = None
-
-
-call_state = CallState()
 Method = TypeVar("Method", bound=Callable)
 # Attributes that name tracked objects without keeping them.
 _BOOKS = ("_tracked", "_init_arguments")
@@ -340,7 +330,7 @@ class LayerState(Operation):
         known = self._tracked[kind]
         if value is self or any(value is o for others in self._tracked.values() for o in others):
             return
-        if any(layer is self for layer in call_state.running):
+        if any(layer is self for layer in context.running):
             raise LateStateError(
                 f"{self._label} makes {value!r} inside call(), so there would be a new one at "
                 "every call.\n  Fix: make it once, in __init__ or build."
@@ -524,3 +514,14 @@ def _to_tuples(shape: Any) -> Any:
     if isinstance(shape, (list, tuple)):
         return [_to_tuples(value) for value in shape]
     return shape
+
+
+def all_layers(layer: LayerState) -> list["Layer"]:
+    """A layer and all layers inside it, those of nested models included, each once."""
+    return layer._flatten_layers()
+
+
+def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> None:
+    """Set `trainable` on each layer itself; those inside and their weights stay as they are."""
+    for layer, flag in zip(layers, flags, strict=True):
+        layer._trainable = flag

@@ -10,8 +10,8 @@ from typing import Any
 
 import jax
 
+from lamina.core.context import context
 from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import context
 
 
 def get_mask(x: Any) -> Any:

@@ -3,11 +3,12 @@
 import contextlib
 import math
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from lamina.core.context import context
 
 # Smaller Variables are not worth the look at how much memory the machine has.
 _LARGE = 2**30
@@ -15,14 +16,6 @@ _LARGE = 2**30
 
 class OverBudgetError(ValueError):
     """Something inside a `memory_limit` needs more than is left."""
-
-
-class _Room(threading.local):
-    def __init__(self) -> None:
-        self.left: float = math.inf
-
-
-_room = _Room()
 
 
 @contextlib.contextmanager
@@ -36,11 +29,11 @@ def memory_limit(size: float) -> Iterator[None]:
         ...
         lamina.core.memory_limit.OverBudgetError: Variable 'dense/kernel' of shape (10, 10) needs more memory than is allowed: 400 bytes, and 100 are left.
     """  # noqa: E501 - the message is one line
-    outer, _room.left = _room.left, size
+    outer, context.memory_left = context.memory_left, size
     try:
         yield
     finally:
-        _room.left = outer
+        context.memory_left = outer
 
 
 def take_room(path: str, shape: Sequence[int], dtype: Any) -> None:
@@ -51,7 +44,7 @@ def take_room(path: str, shape: Sequence[int], dtype: Any) -> None:
         MemoryError: If the machine has less memory than it takes.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < _LARGE and _room.left == math.inf:
+    if size < _LARGE and context.memory_left == math.inf:
         return
     label = f"Variable {path!r} of shape {tuple(shape)}"
     take_bytes(size, label)
@@ -74,14 +67,14 @@ def take_bytes(size: float, what: str) -> None:
     Raises:
         OverBudgetError: If it does not fit into what is left of the `memory_limit` around it.
     """
-    if _room.left == math.inf:
+    if context.memory_left == math.inf:
         return
-    if size > _room.left:
+    if size > context.memory_left:
         raise OverBudgetError(
             f"{what} needs more memory than is allowed: {size:,.0f} bytes, and "
-            f"{_room.left:,.0f} are left."
+            f"{context.memory_left:,.0f} are left."
         )
-    _room.left -= size
+    context.memory_left -= size
 
 
 def memory_of_machine() -> float:

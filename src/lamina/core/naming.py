@@ -1,17 +1,8 @@
 """Names that objects get when the user gives none: `Dense` → `dense`, `dense_1`, …"""
 
 import re
-import threading
-from collections import defaultdict
 
-
-class _Counters(threading.local):
-    def __init__(self) -> None:
-        self.used: dict[str, int] = defaultdict(int)
-        self.asked: dict[str, int] = defaultdict(int)
-
-
-_counters = _Counters()
+from lamina.core.context import context
 
 
 def to_snake_case(name: str) -> str:
@@ -28,8 +19,8 @@ def to_snake_case(name: str) -> str:
 
 def unique_name(prefix: str) -> str:
     """`prefix` at its first use, then `prefix_1`, `prefix_2`, …"""
-    count = _counters.used[prefix]
-    _counters.used[prefix] += 1
+    count = context.names_used[prefix]
+    context.names_used[prefix] += 1
     return prefix if count == 0 else f"{prefix}_{count}"
 
 
@@ -58,11 +49,11 @@ def auto_name(cls: type) -> str:
 
 def next_number(prefix: str) -> int:
     """1, 2, 3 … for users who number things of their own."""
-    _counters.asked[prefix] += 1
-    return _counters.asked[prefix]
+    context.names_asked[prefix] += 1
+    return context.names_asked[prefix]
 
 
 def reset_names() -> None:
     """Start counting again, as `clear_session` does."""
-    _counters.used.clear()
-    _counters.asked.clear()
+    context.names_used.clear()
+    context.names_asked.clear()

@@ -6,7 +6,6 @@ register their public names when they are imported (`register_namespace`).
 """
 
 import contextlib
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.context import context
 from lamina.core.dtypes import DTypePolicy, standardize_dtype
 from lamina.core.errors import did_you_mean
 from lamina.core.tracebacks import filter_traceback
@@ -28,18 +28,6 @@ _public_names: dict[Any, str] = {}
 _getters: dict[str, Callable] = {}
 _custom: dict[str, Any] = {}
 _custom_names: dict[Any, str] = {}
-
-
-class _Scopes(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[Mapping[str, Any]] = []
-        # While a whole model is written: object → its number, and the object itself, so that no
-        # other can come to have the same id. While one is read: number → object.
-        self.written: dict[int, tuple[int, Any]] | None = None
-        self.read: dict[Any, Any] | None = None
-
-
-_scopes = _Scopes()
 
 
 class UnknownClassError(TypeError):
@@ -153,7 +141,12 @@ def get_registered_object(
     Returns:
         A class, a function, or None.
     """
-    scopes = (custom_objects or {}, *reversed(_scopes.stack), _custom, module_objects or {})
+    scopes = (
+        custom_objects or {},
+        *reversed(context.custom_objects),
+        _custom,
+        module_objects or {},
+    )
     for scope in scopes:
         if name in scope:
             return scope[name]
@@ -180,11 +173,11 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
     Returns:
         A context manager.
     """
-    _scopes.stack.append(custom_objects or {})
+    context.custom_objects.append(custom_objects or {})
     try:
         yield
     finally:
-        _scopes.stack.pop()
+        context.custom_objects.pop()
 
 
 def serialize_whole(obj: Any) -> Any:
@@ -192,11 +185,11 @@ def serialize_whole(obj: Any) -> Any:
 
     Example: a layer that two models share, inside a third.
     """
-    _scopes.written = {}
+    context.written = {}
     try:
         record = serialize(obj)
     finally:
-        _scopes.written = None
+        context.written = None
     counts: Counter = Counter(r["shared_object_id"] for r in _numbered(record))
     for numbered in list(_numbered(record)):
         if counts[numbered["shared_object_id"]] == 1:
@@ -206,11 +199,11 @@ def serialize_whole(obj: Any) -> Any:
 
 def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize_whole`."""
-    _scopes.read = {}
+    context.read = {}
     try:
         return deserialize(data, custom_objects)
     finally:
-        _scopes.read = None
+        context.read = None
 
 
 @filter_traceback
@@ -267,8 +260,8 @@ def serialize(obj: Any) -> Any:
         compile_config = getattr(obj, "get_compile_config", lambda: None)()
         if compile_config is not None:
             record["compile_config"] = compile_config
-        if _scopes.written is not None:
-            number, _ = _scopes.written.setdefault(id(obj), (len(_scopes.written), obj))
+        if context.written is not None:
+            number, _ = context.written.setdefault(id(obj), (len(context.written), obj))
             record["shared_object_id"] = number
         return record
     if callable(obj) and hasattr(obj, "__name__"):
@@ -324,8 +317,8 @@ def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: b
             raise ValueError(f"A function is saved by its name; received {_shown(content)}.")
         return find(names["module"], content, names["registered_name"], custom_objects)
     shared = config.get("shared_object_id")
-    if _scopes.read is not None and isinstance(shared, int) and shared in _scopes.read:
-        return _scopes.read[shared]
+    if context.read is not None and isinstance(shared, int) and shared in context.read:
+        return context.read[shared]
     symbol = find(names["module"], class_name, names["registered_name"], custom_objects)
     if not isinstance(symbol, type):
         return symbol  # a function, which a file may name and never call
@@ -335,8 +328,8 @@ def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: b
     except Exception as error:
         _say_where(error, class_name, content)
         raise
-    if _scopes.read is not None and isinstance(shared, int):
-        _scopes.read[shared] = instance
+    if context.read is not None and isinstance(shared, int):
+        context.read[shared] = instance
     return instance
 
 
@@ -423,7 +416,7 @@ def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
     own_name = name.rpartition(">")[2]
     found = [
         symbol
-        for scope in (custom_objects or {}, *_scopes.stack, _custom)
+        for scope in (custom_objects or {}, *context.custom_objects, _custom)
         for key, symbol in scope.items()
         if key.rpartition(">")[2] == own_name and (key == own_name or ">" not in name)
     ]

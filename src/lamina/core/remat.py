@@ -4,24 +4,18 @@ It costs about a third more time in training and saves most of the memory of act
 """
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from lamina.core import masking
+from lamina.core.context import context
 from lamina.core.errors import unknown_name
 from lamina.core.stateless import scratch, traced_state
 from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import context
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers")
-
-
-class _Scopes(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[RematScope] = []
 
 
 @filter_methods
@@ -59,19 +53,16 @@ class RematScope:
         self.layer_names = list(layer_names or ())
 
     def __enter__(self) -> "RematScope":
-        _scopes.stack.append(self)
+        context.remat.append(self)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        _scopes.stack.remove(self)
-
-
-_scopes = _Scopes()
+        context.remat.remove(self)
 
 
 def current_scope() -> RematScope | None:
     """The scope that a layer is made in."""
-    return _scopes.stack[-1] if _scopes.stack else None
+    return context.remat[-1] if context.remat else None
 
 
 @filter_traceback

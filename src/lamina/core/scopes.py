@@ -1,17 +1,17 @@
 """Scopes of Keras's names: what holds for the code inside a `with` block."""
 
 import contextlib
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from lamina.core.context import context
 from lamina.core.remat import collected_losses
 from lamina.core.stateless import scratch
 from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import Bindings, Variable, context, name_scope as path_scope
+from lamina.core.variable import Bindings, Variable, name_scope as path_scope
 
 
 @filter_methods
@@ -127,14 +127,6 @@ class SymbolicScope:
         self._inside.__exit__(None, None, None)
 
 
-class _Callers(threading.local):
-    def __init__(self) -> None:
-        self.stack: list[tuple[Any, str]] = []
-
-
-_callers = _Callers()
-
-
 @contextlib.contextmanager
 @filter_traceback
 def name_scope(
@@ -160,19 +152,19 @@ def name_scope(
         raise ValueError(
             f"name_scope needs a name that is a string without '/'; received {name!r}."
         )
-    again = caller is not None and _callers.stack[-1:] == [(caller, name)]
+    again = caller is not None and context.name_callers[-1:] == [(caller, name)]
     if deduplicate and again:
         yield
         return
     outer = context.path
     if override_parent is not None:
         context.path = tuple(part for part in override_parent.split("/") if part)
-    _callers.stack.append((caller, name))
+    context.name_callers.append((caller, name))
     try:
         with path_scope(name), jax.named_scope(name):
             yield
     finally:
-        _callers.stack.pop()
+        context.name_callers.pop()
         context.path = outer
 
 

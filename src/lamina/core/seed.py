@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import naming
+from lamina.core.context import context
 from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import Variable, context, name_scope, outside_of_names
+from lamina.core.variable import Variable, name_scope, outside_of_names
 
 _NUMPYS_OWN = "MT19937"
 _ANOTHERS = 2**32 - 1  # in place of a position in NumPy's own generator

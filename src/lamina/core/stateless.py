@@ -11,10 +11,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.context import context
 from lamina.core.dtypes import is_float
 from lamina.core.threads import exchange
 from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Bindings, Variable, context
+from lamina.core.variable import Bindings, Variable
 
 
 @filter_traceback

@@ -6,7 +6,6 @@ begins with such layers is cut in two, so that its rest stays one compiled progr
 
 import contextlib
 import multiprocessing
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,27 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.context import context
 from lamina.core.keras_tensor import KerasTensor
-
-
-class _Place(threading.local):
-    """Whether results of layers on the host stay there."""
-
-    def __init__(self) -> None:
-        self.host = False
-
-
-_place = _Place()
 
 
 @contextlib.contextmanager
 def staying_on_host() -> Iterator[None]:
     """Layers that compute in NumPy leave their results there: others go on in NumPy."""
-    outer, _place.host = _place.host, True
+    outer, context.on_host = context.on_host, True
     try:
         yield
     finally:
-        _place.host = outer
+        context.on_host = outer
 
 
 def answer(results: Any) -> Any:
@@ -45,7 +35,7 @@ def answer(results: Any) -> Any:
         return isinstance(a, np.ndarray) and a.dtype.kind in "biuf"
 
     # JAX in a process of workers, forked from one with JAX, may wait for ever.
-    if _place.host or multiprocessing.parent_process() is not None:
+    if context.on_host or multiprocessing.parent_process() is not None:
         return results
     # Most have none, and keep the order of their dicts, which JAX makes alphabetical.
     if not any(map(is_on_host, jax.tree.leaves(results))):

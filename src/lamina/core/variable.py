@@ -2,7 +2,6 @@
 
 import contextlib
 import operator
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import config, naming, registry, runtime, structure  # noqa: F401 - runtime sets JAX up
+from lamina.core.context import context
 from lamina.core.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import take_room
 from lamina.core.representation import shown_if_unfinished
@@ -53,28 +53,6 @@ class Bindings:
             # Kept alive, so that no other Variable can come to have the same id.
             self.boxes[id(box)] = box
         self.values[id(box)] = value
-
-
-class _Context(threading.local):
-    """What holds while a layer runs: bound values, the compute dtype, the name path, masks."""
-
-    def __init__(self) -> None:
-        self.bound: Bindings | None = None
-        # The size that stands for unknown axes while shapes are found by tracing.
-        self.probe: int | None = None
-        # id of a tracer → the tracer, kept alive so that the id stays its own, and its mask.
-        self.masks: dict[int, tuple[Any, Any]] = {}
-        self.autocast: str | None = None
-        # What float32 layers compute in meanwhile, and the ids of those that don't.
-        self.computing_in: tuple[str, frozenset[int]] | None = None
-        self.path: tuple[str, ...] = ()
-        # Where losses of layers go instead of to the layers: pairs (layer, value).
-        self.losses: list | None = None
-        # Variables whose first values wait, because a file is about to bring others.
-        self.waiting: list[Variable] | None = None
-
-
-context = _Context()
 
 
 @contextlib.contextmanager

@@ -133,8 +133,8 @@ class Distiller(Model):
         is_config = isinstance(loss, dict) and "class_name" in loss
         resolved = losses.get(loss) if is_config else jax.tree.map(losses.get, loss)
         object.__setattr__(self, "_on_labels", Objectives(resolved, None, None, None))
-        assert self._compile_config is not None
-        self._compile_config["loss"] = loss
+        assert self._learner.compile_config is not None
+        self._learner.compile_config["loss"] = loss
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The student's outputs; the teacher is asked in training alone.

@@ -39,7 +39,7 @@ class HostPart:
         for node in self.nodes:
             args, kwargs = self.graph.fill(values, (node.args, node.kwargs))
             if id(node) in self.begun:
-                begun[id(node)] = node.operation.on_host(args[0])  # type: ignore[attr-defined]
+                begun[id(node)] = node.operation._on_host(args[0])  # type: ignore[attr-defined]
             else:
                 with staying_on_host():
                     outputs = node.operation(*args, **kwargs)

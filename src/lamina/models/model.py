@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 
 from lamina.core import masking, registry
+from lamina.core.context import context
 from lamina.core.errors import attribute_error, did_you_mean
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer import Layer
-from lamina.core.layer_state import call_state
 from lamina.core.operation import Operation
 from lamina.core.text import Preprocessed, answer, has_text, with_texts
 from lamina.core.tracebacks import filter_traceback
@@ -22,6 +22,7 @@ from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
 from lamina.training.feeds.conversion import convert
+from lamina.training.trainable import Signature
 from lamina.training.trainer import Trainer
 
 # Methods of Keras 2 that Keras 3 has no more → what does the same.
@@ -219,16 +220,24 @@ class Model(Trainer):
         if args and has_text(args[0]):
             args = (with_texts(args[0]), *args[1:])
         outputs = super().__call__(*args, **kwargs)
-        return outputs if call_state.layers else answer(outputs)
+        return outputs if context.layers else answer(outputs)
 
-    def take_shapes(self, x: Any) -> None:
-        """Get ready for inputs of these shapes, if they may be others than before.
+    def _signature(self) -> Signature:
+        graph = self._graph
+        if graph is None:
+            return Signature(output_names=tuple(self.output_names))
+        return Signature(
+            inputs=tuple(graph.input_list),
+            outputs=tuple(graph.output_list),
+            input_names=tuple(self.input_names),
+            output_names=tuple(self.output_names),
+            places=graph.places,
+            outputs_as_written=graph.outputs,
+            nodes=tuple(graph.nodes),
+            arrange=graph.arrange,
+        )
 
-        Args:
-            x: Array or structure of arrays, or shapes and dtypes in their place.
-        """
-
-    def on_host(self, x: Any) -> Any:
+    def _on_host(self, x: Any) -> Any:
         """The inputs as a compiled program takes them: what concerns text is computed here.
 
         Args:
@@ -241,7 +250,7 @@ class Model(Trainer):
             return x
         part = self._graph.host_part if self._graph is not None else None
         if part is not None:
-            checks.inputs(self, x)
+            checks.inputs(self._learner, x)
             return part.run(x)
         if has_text(x) and not self.run_eagerly:
             if any(layer.compute_dtype == "string" for layer in self._flatten_layers()):

@@ -206,7 +206,7 @@ class Sequential(Model):
         self._forget_losses()
         self.built = True
 
-    def take_shapes(self, x: Any) -> None:
+    def _take_shapes(self, x: Any) -> None:
         """Let axes that are as long as in the first data be of any length, if the layers can.
 
         Args:
@@ -314,7 +314,7 @@ class Sequential(Model):
         if mask is not None:
             masking.set_masks(x, mask)
         if self._graph is not None:
-            self.take_shapes(x)
+            self._take_shapes(x)
             x = self._graph._fit_input(x, self._graph.input_list[0])
         return self._run_layers(x)
 
@@ -323,10 +323,10 @@ class Sequential(Model):
             x = layer(x)
         return x
 
-    def on_host(self, x: Any) -> Any:
+    def _on_host(self, x: Any) -> Any:
         if not self.built and has_text(x):
             self._build_from(x)
-        return super().on_host(x)
+        return super()._on_host(x)
 
     def get_config(self) -> dict:
         config = {

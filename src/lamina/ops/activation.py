@@ -8,8 +8,8 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from lamina.core.context import context
 from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.layer_state import call_state
 from lamina.core.variable import Array, ArrayLike
 from lamina.ops.arrays import Axes, as_array, as_axes, floats
 from lamina.ops.define import operations
@@ -466,7 +466,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """
     x = floats(x)
     # In a model, training says so once, with the name of the model.
-    called_by_user = not call_state.layers and not isinstance(x, jax.core.Tracer)
+    called_by_user = not context.layers and not isinstance(x, jax.core.Tracer)
     if called_by_user and isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
         warnings.warn(
             f"softmax over axis {axis} of shape {x.shape}: a single value always becomes 1.\n"

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core import config as settings, registry
 from lamina.core.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
-from lamina.core.layer_state import each_once
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.paths import refuse_endless
 from lamina.core.stateless import still
@@ -101,7 +100,7 @@ def weights_of_one_moment(model: Any) -> contextlib.AbstractContextManager:
     """Inside, another thread that trains changes nothing of what is written."""
     if not trained_by_another():
         return contextlib.nullcontext()
-    return still(each_once(v for group in model.state_variables().values() for v in group))
+    return still(model._learner.variables())
 
 
 def model_as_bytes(model: Any) -> bytes:

@@ -4,17 +4,19 @@ What is left to do is a function of the values of all Variables, of what the cal
 of the global random generators, and of where in the data the run is. `contents` is all that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lamina.core import seed as seeds
+from lamina.core.layer_state import set_own_trainable
 from lamina.core.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training.callbacks import CallbackList
-from lamina.training.feeds.resident import Feed
-from lamina.training.feeds.stream import StreamFeed
+from lamina.training.feeds.feed import Feed
+from lamina.training.learner import Learner
+from lamina.training.requests import FitRequest
 
 
 class Checkpoint:
@@ -23,31 +25,22 @@ class Checkpoint:
     Callbacks are told whenever training could go on from here: `Callback._at_checkpoint`.
 
     Args:
-        model: The model that is trained, prepared for its first step.
-        feed: Its data.
+        learner: The model that is trained, prepared for its first step.
+        request: What is to be done: the data, and when they are validated.
         hooks: The callbacks.
-        epoch: Number of the first epoch, from 0.
-        validation: The data to validate on.
-        validates: Whether that is done after an epoch.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        feed: Feed,
-        hooks: CallbackList,
-        epoch: int,
-        validation: Feed | None = None,
-        validates: Callable[[int], bool] = lambda epoch: True,
-    ):
-        self._model = model
-        self._feed = feed
+    def __init__(self, learner: Learner, request: FitRequest, hooks: CallbackList):
+        self._learner = learner
+        self._model = learner.model
+        self._feed = request.feed
         self._hooks = hooks
-        self._validation = validation
-        self._validates = validates
-        self._feeds = [feed] if validation is None else [feed, validation]
+        self._validation = request.validation
+        self._validates = request.validates
+        self._feeds = [feed for feed in (request.feed, request.validation) if feed is not None]
         for one in self._feeds:
             one.states.keeping = hooks.keeps_checkpoints
+        epoch = request.initial_epoch
         self.first_epoch = epoch
         self.epoch = epoch  # the epoch, from 0, that is next or under way
         self.step = 0  # how many of its steps are done
@@ -86,10 +79,10 @@ class Checkpoint:
             "last": dict(self.last),
             "stopped": self.stopped,
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
-            "precision": model._precision.chosen,
+            "precision": self._learner.precision.chosen,
             "random": seeds.random_state(self._shared_state()),
             "sources": [feed.states.contents() for feed in self._feeds],
-            "layers_trainable": [bool(layer._trainable) for layer in model._flatten_layers()],
+            "layers_trainable": [bool(layer.trainable) for layer in self._learner.layers()],
             "variables_trainable": [bool(v.trainable) for v in variables],
             "variables": _values(variables),
             "metrics": _values(model.metrics_variables),
@@ -98,7 +91,7 @@ class Checkpoint:
                     "weights": [place.get(id(v)) for v in _weights_of(optimizer)],
                     "variables": _values(optimizer.variables),
                 }
-                for optimizer in model.optimizers()
+                for optimizer in self._learner.optimizers()
             ],
             "callbacks": self._hooks.get_states_by_name(),
         }
@@ -113,10 +106,7 @@ class Checkpoint:
 
         A thread may have drawn from them for batches that are still to come.
         """
-        feed = self._feed
-        if not self.step or not isinstance(feed, StreamFeed):
-            return None
-        return feed.state_after(self.epoch, self.step)
+        return self._feed.state_after(self.epoch, self.step) if self.step else None
 
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
@@ -124,8 +114,8 @@ class Checkpoint:
             self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
             return
         self._refuse_others(contents)
-        if self._model._precision.asked == "auto":  # timed once, so that every step is the same
-            self._model._precision.chosen = contents.get("precision", "float32")
+        if self._learner.precision.asked == "auto":  # timed once, so that every step is the same
+            self._learner.precision.chosen = contents.get("precision", "float32")
         self.epoch, self.step = contents["epoch"], contents["step"]
         self.steps, self.logs = contents["steps"], contents["logs"]
         self.last, self.stopped = contents["last"], contents["stopped"]
@@ -155,10 +145,10 @@ class Checkpoint:
                 "  Fix: make the same model as before, or another backup_dir for each model."
             )
         optimizers = [len(o["variables"]) for o in contents["optimizers"]]
-        if len(optimizers) != len(self._model.optimizers()):
+        if len(optimizers) != len(self._learner.optimizers()):
             raise ValueError(
                 f"The backup is of a model with {len(optimizers)} optimizers, and this one has "
-                f"{len(self._model.optimizers())}.\n  Fix: compile the model as before."
+                f"{len(self._learner.optimizers())}.\n  Fix: compile the model as before."
             )
         steps, before = self._feed.steps, contents["order"]["steps"]
         if steps != before:
@@ -171,14 +161,14 @@ class Checkpoint:
     def _restore_variables(self, contents: Mapping[str, Any]) -> None:
         model, variables = self._model, self._model.variables
         # What a callback froze or unfrozen on the way here.
-        flags = contents["layers_trainable"]
-        for layer, flag in zip(model._flatten_layers(), flags, strict=True):
-            layer._trainable = flag
+        set_own_trainable(self._learner.layers(), contents["layers_trainable"])
         for variable, flag in zip(variables, contents["variables_trainable"], strict=True):
             variable.trainable = flag
         _assign(variables, contents["variables"], "weights")
         _assign(model.metrics_variables, contents["metrics"], "metrics")
-        for optimizer, stored in zip(model.optimizers(), contents["optimizers"], strict=True):
+        for optimizer, stored in zip(
+            self._learner.optimizers(), contents["optimizers"], strict=True
+        ):
             if isinstance(optimizer, Optimizer) and None not in stored["weights"]:
                 optimizer.build([variables[i] for i in stored["weights"]])
             _assign(optimizer.variables, stored["variables"], "variables of the optimizer")

@@ -16,6 +16,7 @@ from lamina.core.text import Preprocessed
 from lamina.layers import Embedding
 from lamina.training import label_checks
 from lamina.training.label_checks import readable
+from lamina.training.trainable import Trainable
 
 
 def warn(message: str) -> None:
@@ -23,19 +24,18 @@ def warn(message: str) -> None:
     warn_at_user(message)
 
 
-def warn_once(key: str, message: str, model: Any) -> None:
+def warn_once(key: str, message: str, learner: Trainable) -> None:
     """Say something once in the life of a model."""
-    said = vars(model).setdefault("_said", set())
-    if key not in said:
-        said.add(key)
+    if key not in learner.said:
+        learner.said.add(key)
         warn_at_user(message)
 
 
-def compiled(model: Any, what: str) -> None:
+def compiled(learner: Trainable, what: str) -> None:
     """Refuse `fit` and its like before `compile`."""
-    if not model.compiled:
+    if not learner.compiled:
         raise RuntimeError(
-            f"Model {model.name!r} must be compiled before {what}().\n"
+            f"Model {learner.model.name!r} must be compiled before {what}().\n"
             "  Fix: model.compile(optimizer='adam', loss='sparse_categorical_crossentropy', "
             "metrics=['accuracy']), with the loss that fits the task."
         )
@@ -72,23 +72,23 @@ def fits_in_budget(size: int, samples: int) -> None:
         )
 
 
-def something_learns(model: Any) -> None:
+def something_learns(learner: Trainable) -> None:
     """Say once that training a model changes nothing, because all of its weights are frozen."""
     version = structure.version()
-    if vars(model).get("_looked_at") is version:
+    if learner.looked_at is version:
         return  # nothing was frozen or unfrozen since
-    vars(model)["_looked_at"] = version
+    learner.looked_at = version
     # A step of the user's own may assign what it likes.
-    own_step = not str(getattr(model.train_step, "__module__", "")).startswith("lamina.")
-    if own_step or model.trainable_variables or not model.weights:
+    model = learner.model
+    if learner.overrides.train_step or model.trainable_variables or not model.weights:
         return
     warn_once(
         "frozen",
-        f"All weights of model {model.name!r} are frozen, so training leaves it as it is.\n"
+        f"All weights of model {learner.model.name!r} are frozen, so training leaves it as it is.\n"
         "  Likely cause: trainable = False, on the model or on its layers; here, as in Keras 3, it "
         "holds at once, even after compile().\n"
         "  Fix: model.trainable = True before it is trained, False before a model around it is.",
-        model,
+        learner,
     )
 
 
@@ -96,25 +96,25 @@ def something_learns(model: Any) -> None:
 _TARGETS = {"y", "label", "labels", "target", "targets"}
 
 
-def inputs(model: Any, x: Any, where: str = "") -> None:
+def inputs(learner: Trainable, x: Any, where: str = "") -> None:
     """Refuse inputs whose shapes are not those that the model was made for.
 
     Args:
-        model: A model; one whose inputs are not known yet takes any.
+        learner: A model; one whose inputs are not known yet takes any.
         x: Arrays, or anything with their structure and `shape`s.
         where: What comes before `x` in the message, e.g. `"validation_data: "`.
     """
-    if hasattr(model, "take_shapes"):
-        model.take_shapes(x)
-    expected = getattr(model, "inputs", None)
+    learner.take_shapes(x)
+    signature = learner.signature
+    expected = signature.inputs
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Preprocessed):
         return
     several = len(expected) > 1
     if several and (isinstance(x, dict) or len(given) == len(expected)):
-        given = model._graph.arrange(x)  # by names where there are any
-    elif len(given) != len(expected) or (isinstance(x, dict) and [*x] != model.input_names):
-        names = ", ".join(repr(name) for name in model.input_names)
+        given = signature.arrange(x)  # by names where there are any
+    elif len(given) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
+        names = ", ".join(repr(name) for name in signature.input_names)
         shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
         kind = f"is a dict of {', '.join(map(repr, x))}" if isinstance(x, dict) else (
             f"holds {_count(len(given), 'array')} of shape {shapes}"
@@ -123,27 +123,28 @@ def inputs(model: Any, x: Any, where: str = "") -> None:
         if len(expected) == 1:
             fix = _one_of(x, given, expected[0].shape[-1])
         raise ValueError(
-            f"{where}model {model.name!r} takes {_count(len(expected), 'input')} ({names}), and x "
-            f"{kind}.\n  Fix: {fix}."
+            f"{where}model {learner.model.name!r} takes {_count(len(expected), 'input')} "
+            f"({names}), and x {kind}.\n  Fix: {fix}."
         )
     if any(leaf is None for leaf in given):
         return  # an optional input; another is refused when the model is called
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
-        place = model.input_names[i] if isinstance(x, dict) else i
+        place = signature.input_names[i] if isinstance(x, dict) else i
         name = "x" if len(given) == 1 else f"x[{place!r}]"
         shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
         if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
             raise TypeError(
-                f"{where}{name} holds complex numbers, and model {model.name!r} computes with "
-                f"{tensor.dtype}.\n"
+                f"{where}{name} holds complex numbers, and model {learner.model.name!r} "
+                f"computes with {tensor.dtype}.\n"
                 f"  Fix: {name} = numpy.abs({name}), or real and imaginary parts as two features."
             )
         if not _fits(shape, wanted):
             label = "" if len(given) == 1 else f" as its input {tensor.name!r}"
             raise ValueError(
-                f"{where}model {model.name!r} takes arrays of shape {readable(wanted)}{label}.\n"
+                f"{where}model {learner.model.name!r} takes arrays of shape "
+                f"{readable(wanted)}{label}.\n"
                 f"  Received: {name} of shape {shape}.\n"
-                f"{_why_it_does_not_fit(name, shape, wanted, _is_fixed(model))}"
+                f"{_why_it_does_not_fit(name, shape, wanted, _is_fixed(learner))}"
             )
 
 
@@ -163,14 +164,14 @@ def _one_of(x: Any, given: list, features: int | None) -> str:
     return f"x = x[{first!r}]"
 
 
-def rows_of_tables(model: Any, x: Any, where: str = "") -> None:
+def rows_of_tables(learner: Trainable, x: Any, where: str = "") -> None:
     """Refuse numbers for which an Embedding that looks them up has no row: JAX would give NaN."""
-    graph = getattr(model, "_graph", None)
-    if graph is None or isinstance(x, Preprocessed) or x is None:
+    signature = learner.signature
+    if not signature.nodes or isinstance(x, Preprocessed) or x is None:
         return
-    given = graph.arrange(x)
-    place = {id(tensor): i for i, tensor in enumerate(graph.input_list)}
-    for node in graph.nodes:
+    given = signature.arrange(x)
+    place = {id(tensor): i for i, tensor in enumerate(signature.inputs)}
+    for node in signature.nodes:
         table = node.operation
         if not isinstance(table, Embedding) or id(node.input_tensors[0]) not in place:
             continue
@@ -202,10 +203,10 @@ def _agree(shape: tuple, wanted: tuple) -> bool:
     )
 
 
-def _is_fixed(model: Any) -> bool:
+def _is_fixed(learner: Trainable) -> bool:
     """Whether a model has learned, so that its inputs can't be changed any more."""
-    iterations = getattr(model.optimizer, "iterations", None)
-    return not model.compiled or (iterations is not None and int(iterations) > 0)
+    iterations = getattr(learner.model.optimizer, "iterations", None)
+    return not learner.compiled or (iterations is not None and int(iterations) > 0)
 
 
 def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) -> str:
@@ -250,24 +251,24 @@ def _other_size(name: str, shape: tuple, one: tuple, fixed: bool) -> tuple[str, 
     return cause, f"{new_input}; a model that was trained needs {needed}"
 
 
-def samples_in_input(model: Any, x: Any, y: Any) -> None:
+def samples_in_input(learner: Trainable, x: Any, y: Any) -> None:
     """Refuse a model whose `Input` counts the samples, as `Input(x_train.shape)` does."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
-    inputs = getattr(model, "inputs", ())
+    inputs = learner.signature.inputs
     if len(inputs) != 1 or len(given) != 1 or not targets:
         return
     wanted = tuple(*(tensor.shape[1:] for tensor in inputs))
     shape, rows = np.shape(given[0]), np.shape(targets[0])[:1]
     if len(shape) > 1 and shape == wanted and rows == shape[:1]:
         raise ValueError(
-            f"model {model.name!r} takes arrays of shape {readable((None, *wanted))}, and x has "
-            f"shape {shape}.\n"
+            f"model {learner.model.name!r} takes arrays of shape {readable((None, *wanted))}, "
+            f"and x has shape {shape}.\n"
             f"  Likely cause: the number of samples, {shape[0]:,}, was given to Input.\n"
             f"  Fix: lamina.Input({shape[1:]}) as the input of the model."
         )
 
 
-def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
+def changed_places(learner: Trainable, known_inputs: Any, x: Any, y: Any) -> str | None:
     """What to say, if data that was refused would fit with x and y the other way round.
 
     Args:
@@ -283,14 +284,14 @@ def changed_places(model: Any, known_inputs: Any, x: Any, y: Any) -> str | None:
         fits = len(known_inputs) == 1 and _fits(other, wanted) and not _fits(shape, wanted)
         wants = f"takes inputs of shape {readable(wanted)}"
     else:
-        units = next((getattr(layer, "units", None) for layer in model.layers[-1:]), None)
+        units = next((getattr(layer, "units", None) for layer in learner.model.layers[-1:]), None)
         fits = _is_target(given[0], units) and len(other) > 1 and other[1:] not in ((1,), (units,))
         wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
-        fix += ", with the model made anew" if model.built else ""
+        fix += ", with the model made anew" if learner.model.built else ""
     if not fits:
         return None
     return (
-        f"x and y seem to have changed places: model {model.name!r} {wants}.\n"
+        f"x and y seem to have changed places: model {learner.model.name!r} {wants}.\n"
         f"  Received: x of shape {shape}, y of shape {other}.\n"
         f"  Fix: {fix}."
     )
@@ -307,13 +308,13 @@ def _is_target(array: Any, units: Any) -> bool:
     return thin and (units == 1 or np.asarray(array).dtype.kind in "iub")
 
 
-def pair_of_arrays(model: Any, x: Any) -> None:
+def pair_of_arrays(learner: Trainable, x: Any) -> None:
     """Refuse (x, y) given as one argument, to a model of which no inputs are known."""
     if not isinstance(x, tuple) or len(x) not in (2, 3) or hasattr(x, "_fields"):
         return
     if len({np.shape(part)[:1] for part in jax.tree.leaves(x)}) == 1:
         raise ValueError(
-            f"x holds {len(x)} arrays, y is None, and model {model.name!r} has one input.\n"
+            f"x holds {len(x)} arrays, y is None, and model {learner.model.name!r} has one input.\n"
             "  Likely cause: x and y in one argument.\n"
             "  Fix: model.fit(*x)."
         ) from None
@@ -364,23 +365,23 @@ def _without_broken_rows(name: str) -> str:
     )
 
 
-def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
+def targets(learner: Trainable, y: Any, y_pred: Any, where: str = "") -> None:
     """Refuse targets that the losses would silently make nonsense of.
 
     Args:
-        model: A compiled and prepared model.
+        learner: A compiled and prepared model.
         y: Targets on the host.
         y_pred: What the model gives, as arrays or shapes.
         where: What comes before the message, e.g. `"validation_data: "`.
     """
     outputs = jax.tree.leaves(y_pred)
     try:
-        given = model._objectives.targets(y)
+        given = learner.objectives.targets(y)
     except ValueError:
         return  # said where losses are computed, which a step of the user's own need not do
     pairs = zip(given, outputs, strict=True)
-    for loss, (target, output) in model._objectives.losses_with(pairs):
-        name = _loss_name(loss)
+    for loss, (target, output) in learner.objectives.losses_with(pairs):
+        name = loss_name(loss)
         if name == "sparse_categorical_crossentropy":
             label_checks.class_numbers(loss, target, output, where)
         elif name == "categorical_crossentropy":
@@ -389,22 +390,22 @@ def targets(model: Any, y: Any, y_pred: Any, where: str = "") -> None:
             label_checks.between_zero_and_one(loss, target, output, where)
 
 
-def targets_given(model: Any, y: Any, where: str = "") -> None:
+def targets_given(learner: Trainable, y: Any, where: str = "") -> None:
     """Refuse data without targets where a loss compares with them."""
-    compared = [loss for _, loss in model._objectives.losses]
+    compared = [loss for _, loss in learner.objectives.losses]
     if y is None and compared:
-        name = _loss_name(compared[0]) or compared[0]
+        name = loss_name(compared[0]) or compared[0]
         raise ValueError(
-            f"{where}model {model.name!r} was compiled with the loss {name}, which compares the "
-            "outputs with targets, and y is None.\n"
+            f"{where}model {learner.model.name!r} was compiled with the loss {name}, which "
+            "compares the outputs with targets, and y is None.\n"
             "  Fix: give x and y, e.g. model.fit(x, y, validation_data=(x_val, y_val)) or "
             "model.evaluate(x, y)."
         )
 
 
-def objectives(model: Any, y: Any, sample_weight: Any) -> None:
+def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
     """Let losses and metrics look at the shapes of the targets, before anything is computed."""
-    found = model._objectives
+    found = learner.objectives
     if y is None:
         return
     rows = jax.tree.leaves(y)[0].shape[0]
@@ -433,9 +434,9 @@ def validation_freq(frequency: Any) -> None:
     )
 
 
-def class_weight(model: Any, weights: Any) -> None:
+def class_weight(learner: Trainable, weights: Any) -> None:
     """Refuse weights for classes that the model does not have."""
-    outputs = model._objectives.outputs
+    outputs = learner.objectives.outputs
     if weights is None or len(outputs) != 1:
         return
     classes = outputs[0].shape[-1] if len(outputs[0].shape) > 1 else 1
@@ -450,21 +451,21 @@ def class_weight(model: Any, weights: Any) -> None:
         )
 
 
-def logits(model: Any) -> None:
+def logits(learner: Trainable) -> None:
     """Refuse probabilities where a loss expects logits, and warn of the reverse."""
-    final = zip(_final_activations(model), getattr(model, "outputs", ()), strict=True)
-    for loss, (activation, tensor) in model._objectives.losses_with(final):
-        name = _loss_name(loss)
+    final = zip(final_activations(learner), learner.signature.outputs, strict=True)
+    for loss, (activation, tensor) in learner.objectives.losses_with(final):
+        name = loss_name(loss)
         # A loss given by name has no such setting, and takes probabilities.
         from_logits = getattr(loss, "from_logits", False)
         if activation == "softmax" and tensor.shape[-1] == 1:
             warn_once(
                 "one-softmax",
-                f"The last layer of {model.name!r} applies softmax to one unit, which always "
-                "gives 1.\n"
+                f"The last layer of {learner.model.name!r} applies softmax to one unit, which "
+                "always gives 1.\n"
                 "  Fix: Dense(1, activation='sigmoid') as the last layer, with "
                 "loss='binary_crossentropy'.",
-                model,
+                learner,
             )
         if from_logits and activation in ("softmax", "sigmoid"):
             raise ValueError(
@@ -476,13 +477,13 @@ def logits(model: Any) -> None:
             kind = _probabilities_for(name)
             warn_once(
                 "logits",
-                f"The loss {name} expects probabilities, but the last layer of {model.name!r} has "
-                f"no activation, so its outputs are logits.\n"
+                f"The loss {name} expects probabilities, but the last layer of "
+                f"{learner.model.name!r} has no activation, so its outputs are logits.\n"
                 f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",
-                model,
+                learner,
             )
         elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
-            warn_once("probabilities", without_probabilities(model) or "", model)
+            warn_once("probabilities", without_probabilities(learner) or "", learner)
 
 
 # Activations whose outputs the logarithm in a crossentropy has no use for.
@@ -495,27 +496,27 @@ def _probabilities_for(loss: str | None) -> str:
     return "sigmoid" if "binary" in str(loss) else "softmax"
 
 
-def without_probabilities(model: Any) -> str | None:
+def without_probabilities(learner: Trainable) -> str | None:
     """What to say of a crossentropy on outputs that are no probabilities; None if there is none."""
-    final = _final_activations(model)
-    for loss, activation in model._objectives.losses_with(final):
-        name = _loss_name(loss)
+    final = final_activations(learner)
+    for loss, activation in learner.objectives.losses_with(final):
+        name = loss_name(loss)
         if activation in _NO_PROBABILITIES and "crossentropy" in str(name):
             if not getattr(loss, "from_logits", False):
                 return (
                     f"The loss {name} takes the logarithm of probabilities, but the last layer of "
-                    f"{model.name!r} has the activation {activation}.\n"
+                    f"{learner.model.name!r} has the activation {activation}.\n"
                     f"  Fix: activation={_probabilities_for(name)!r} on the last layer."
                 )
     return None
 
 
-def why_not_finite(model: Any) -> str:
+def why_not_finite(learner: Trainable) -> str:
     """The likely cause of a loss that is NaN or infinite, and the line to type."""
-    wrong_loss = without_probabilities(model)
+    wrong_loss = without_probabilities(learner)
     if wrong_loss is not None:
         return f"  Likely cause: {wrong_loss}"
-    optimizer = model.optimizer
+    optimizer = learner.model.optimizer
     try:
         rate = float(optimizer.learning_rate)
         shown = f"The learning rate is {rate:g}. "
@@ -533,11 +534,12 @@ def why_not_finite(model: Any) -> str:
     )
 
 
-def _final_activations(model: Any) -> list[str | None]:
+def final_activations(learner: Trainable) -> list[str | None]:
     """Name of the activation of each output's layer; None where it cannot be known."""
     found: list[str | None] = []
-    for tensor in getattr(model, "outputs", ()):
-        layer = tensor.history.operation
+    for tensor in learner.signature.outputs:
+        assert tensor.history is not None
+        layer: Any = tensor.history.operation
         while hasattr(layer, "outputs") and getattr(layer, "outputs", None):  # a nested model
             layer = layer.outputs[0].history.operation
         if type(layer).__name__ == "Softmax":
@@ -548,7 +550,7 @@ def _final_activations(model: Any) -> list[str | None]:
     return found
 
 
-def _loss_name(loss: Any) -> str | None:
+def loss_name(loss: Any) -> str | None:
     """The name of the function behind one of Lamina's losses; None for a user's own."""
     function = getattr(loss, "fn", None)
     name = getattr(function, "__name__", None) or to_snake_case(type(loss).__name__)

@@ -52,14 +52,18 @@ class CompiledFunction:
     Args:
         function: `function(state, *arguments, batch_size=…)`; the state has one structure and
             one set of shapes for as long as this object lives.
+        platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
         donate: Whether the memory of the state becomes that of the results.
     """
 
-    def __init__(self, function: Callable, donate: bool = False):
+    def __init__(self, function: Callable, platform: str, donate: bool = False):
+        self._platform = platform
         self._jit = jax.jit(
             function, donate_argnums=0 if donate else (), static_argnames="batch_size"
         )
         self._programs: dict[Any, Compiled] = {}
+        # For each key of these, all that JAX looks at when the program is called.
+        self._kinds: dict[Any, Any] = {}
         self._compiling = threading.RLock()  # what several threads want is compiled once
         self.facts: dict[Any, Any] = {}  # what was found out about the function, by whoever asked
 
@@ -83,17 +87,25 @@ class CompiledFunction:
             try:
                 return program(state, *arguments)
             except (TypeError, ValueError):
-                # Arrays of another kind than before, such as on another device: JAX sees to it.
-                return self._jit(state, *arguments, batch_size=batch_size)
+                # Compiled for arrays of another kind, such as on another device? To look at that
+                # in every call would take longer than a small network does.
+                key = self._key(arguments, batch_size)
+                if _full_kind((state, arguments)) == self._kinds.get(key):
+                    raise
+                del self._programs[key]
+                return self._compiled_for(lambda: state, arguments, batch_size)(state, *arguments)
 
         return run
+
+    def _key(self, arguments: tuple, batch_size: int) -> Any:
+        return (_kind(arguments), batch_size, *_settings())
 
     def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
         """What a call with these arguments runs: to look at, or to call without further ado."""
         return self._compiled_for(lambda: state, arguments, batch_size)
 
     def _compiled_for(self, read: Callable, arguments: tuple, batch_size: int) -> Compiled:
-        key = (_kind(arguments), batch_size, *_settings())
+        key = self._key(arguments, batch_size)
         program = self._programs.get(key)
         if program is not None:
             return program
@@ -105,7 +117,8 @@ class CompiledFunction:
                 # The trace is not needed again, and goes through the model in a circle: building
                 # and fitting 60 models took 28 MB more with it, 1 MB without.
                 self._jit.clear_cache()  # type: ignore[attr-defined]
-                self._programs[key] = _compiled(lowered, (state, arguments))
+                self._kinds[key] = _full_kind((state, arguments))
+                self._programs[key] = _compiled(lowered, (state, arguments), self._platform)
         return self._programs[key]
 
 
@@ -157,15 +170,15 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _compiled(lowered: Lowered, arguments: Any) -> Compiled:
+def _compiled(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
     """The compiled program, from here or from an earlier model that asked for the same."""
     text = lowered.as_text()
     digest = _digest(lowered, text, arguments)
     if digest is None:
-        return _compiled_anew(lowered, text)
+        return _compiled_anew(lowered, text, platform)
     program = _shared.get(digest)
     if program is None:
-        program = _shared[digest] = _compiled_anew(lowered, text)
+        program = _shared[digest] = _compiled_anew(lowered, text, platform)
     elif next(_found_again) % _ROUNDS_TO_COLLECT == 0:
         gc.collect()
     with _keeping:
@@ -175,9 +188,9 @@ def _compiled(lowered: Lowered, arguments: Any) -> Compiled:
     return program
 
 
-def _compiled_anew(lowered: Lowered, text: str) -> Compiled:
+def _compiled_anew(lowered: Lowered, text: str, platform: str) -> Compiled:
     began = time.perf_counter()
-    program = lowered.compile(compiler_options=_compiler_options(text))
+    program = lowered.compile(compiler_options=_compiler_options(text, platform))
     if time.perf_counter() - began > _LONG_SECONDS:
         _give_memory_back()
     return program
@@ -192,7 +205,7 @@ def _give_memory_back() -> None:
         trim(0)
 
 
-def _compiler_options(text: str) -> dict[str, Any] | None:
+def _compiler_options(text: str, platform: str) -> dict[str, Any] | None:
     # LLVM's first level of optimisation: XLA has vectorised the loops by itself. Measured against
     # the second on 2 cores: compiling takes 7–15 % less (mlp 0.43 s for 0.48, transformer 1.49 for
     # 1.75, ResNet-20 3.66 for 3.76), a step as long or up to 10 % less. Not so where values are
@@ -205,7 +218,7 @@ def _compiler_options(text: str) -> dict[str, Any] | None:
     flags = os.environ.get("XLA_FLAGS", "")
     chosen_by_user = _LEVEL in flags or _EMITTERS in flags
     unoptimised = jax.config.values.get("jax_disable_most_optimizations")
-    if jax.default_backend() != "cpu" or chosen_by_user or unoptimised:
+    if platform != "cpu" or chosen_by_user or unoptimised:
         return None
     if _PADDED_IMAGES.search(text):
         return {_EMITTERS: False}
@@ -231,6 +244,19 @@ def _kind(arguments: tuple) -> Any:
     """What a program is compiled for: structure, shapes and types, not values."""
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple((a.shape, a.dtype) if hasattr(a, "dtype") else type(a) for a in leaves)
+
+
+def _full_kind(arrays: Any) -> Any:
+    """The kind and where the arrays are: all that JAX compares with what it compiled for."""
+    leaves, structure = jax.tree.flatten(arrays)
+    return structure, tuple(
+        (
+            *(getattr(a, "shape", ()), str(getattr(a, "dtype", type(a)))),
+            *(getattr(a, "weak_type", None), getattr(a, "sharding", None)),
+            getattr(a, "committed", None),
+        )
+        for a in leaves
+    )
 
 
 def _settings() -> tuple:

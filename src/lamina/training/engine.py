@@ -1,4 +1,4 @@
-"""The loops behind fit, evaluate and predict: feeds in, programs run, callbacks told."""
+"""Engine: runs what a request asks for. Feeds in, programs run, listeners told."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,37 +8,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config, seed as seeds
+from lamina.core import config
 from lamina.core.errors import about
 from lamina.core.stateless import assign_all
 from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import checks, suspicions
+from lamina.training import checks, precision_trial, predicting, suspicions
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_list import plain_logs
+from lamina.training.callbacks.events import CallbackEvents
 from lamina.training.checkpoint import Checkpoint, before_looking
 from lamina.training.compiled import run_on
 from lamina.training.deferred_logs import DeferredLogs, Reading
-from lamina.training.feeds import columns
+from lamina.training.events import ChunkDone, Events
 from lamina.training.feeds.chunks import Chunk
-from lamina.training.feeds.make import (
-    WHOLE,
-    default_batch_size,
-    dividing_batch_size,
-    limited,
-    make_feed,
-    named_columns,
-    named_targets,
-    split_off_tail,
-    validation_feed,
-    whole_number,
-    with_batch_axis,
-)
-from lamina.training.feeds.no_data import is_path, refuse_no_data
-from lamina.training.feeds.resident import Feed, ResidentFeed
+from lamina.training.feeds.data import dividing_batch_size, with_batch_axis
+from lamina.training.feeds.feed import Feed
 from lamina.training.interrupt import Interrupt
+from lamina.training.learner import Learner
 from lamina.training.programs import Outcome, batch_at
-from lamina.training.progress.display import Progress, choose_progress
+from lamina.training.progress.display import choose_progress
+from lamina.training.requests import EvaluateRequest, FitRequest, Notices, PredictRequest
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
 # Ctrl-C, long enough that starting it costs nothing beside it.
@@ -48,86 +38,48 @@ _FIRST_CALL_STEPS = 16
 _SHOWN_SECONDS = 0.1
 
 
-class Loop:
-    """Drives one call of fit, evaluate or predict of one model."""
+class Engine:
+    """Runs one call of fit, evaluate or a method for one batch.
 
-    def __init__(self, model: Any):
-        self.model = model
+    Args:
+        learner: The model, as training sees it.
+    """
+
+    def __init__(self, learner: Learner):
+        self.learner = learner
+        self.model = learner.model
         self._example: tuple = (None, None, None)  # x, y and weights that the model is prepared for
-        self._said: set[str] = set()
 
     # -- fit -------------------------------------------------------------------------------------
 
-    def fit(
-        self,
-        x: Any,
-        y: Any,
-        *,
-        batch_size: int | None,
-        epochs: int,
-        verbose: Any,
-        callbacks: Any,
-        validation_split: float,
-        validation_data: Any,
-        shuffle: Any,
-        class_weight: dict | None,
-        sample_weight: Any,
-        initial_epoch: int,
-        steps_per_epoch: int | None,
-        validation_steps: int | None,
-        validation_batch_size: int | None,
-        validation_freq: Any,
-    ) -> History:
-        model = self.model
-        given = x, y
-        whole_number("epochs", epochs, least=0)
-        whole_number("initial_epoch", initial_epoch, least=0)
-        checks.validation_freq(validation_freq)
-        if validation_split and validation_data is None:
-            x, y = named_columns(model, x), named_targets(model, y)
-            columns.refuse_other_order(model, x, y)
-            x, y, sample_weight, validation_data = split_off_tail(
-                x, y, sample_weight, validation_split
-            )
-        epochs = limited(epochs, config.max_epochs(), "epochs")
-        seed = seeds.make_default_seed()
+    def fit(self, request: FitRequest) -> History:
+        model, feed, validation = self.model, request.feed, request.validation
         history = History()
-        hooks = CallbackList([callbacks, history], model=model)
+        hooks = CallbackList([request.callbacks, history], model=model)
         stored = hooks._stored_run()
-        feed = self._feed(
-            x, y, sample_weight, batch_size, shuffle, seed, steps_per_epoch, class_weight
-        )
-        feed.first_epoch = initial_epoch
         before_looking(stored, feed)
-        self._check(feed, training=True, class_weight=class_weight)
-        columns.remember(model, *given)
-        validation = None
-        if validation_data is not None:
+        self._check(feed, training=True, class_weight=request.class_weight)
+        self.learner.columns.update(request.columns)
+        if validation is not None:
+            before_looking(stored, validation, validation=True)
             with about("validation_data: "):
-                validation = validation_feed(
-                    model,
-                    validation_data,
-                    validation_batch_size or batch_size or default_batch_size(model),
-                    validation_steps,
-                    partial(self._say_once, "validation ended"),
-                )
-                before_looking(stored, validation, validation=True)
                 self._check(validation, training=False, where="validation_data: ")
-            self._widen(validation, validation_batch_size or batch_size, validation_steps)
-        suspicions.look_for(model, feed, validation)
+            if request.widen_validation:
+                self._widen(validation)
 
-        object.__setattr__(model, "history", history)
+        object.__setattr__(model, "history", history)  # no part of the model
         hooks.set_params(
             {
-                **{"epochs": epochs, "steps": feed.steps, "verbose": verbose},
-                **({} if validation is None else {"validation_freq": validation_freq}),
+                **{"epochs": request.epochs, "steps": feed.steps, "verbose": request.verbose},
+                **({} if validation is None else {"validation_freq": request.validation_freq}),
             }
         )
         own_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
-        progress = choose_progress(0 if own_bar else verbose, model)
+        progress = choose_progress(0 if own_bar else request.verbose, model)
+        events = Events([suspicions.Suspicions(), progress, CallbackEvents(hooks)])
+        events.on_run_begin(request, self.learner)
         model.stop_training = False
-        validates = partial(_validates, frequency=validation_freq)
-        checkpoint = Checkpoint(model, feed, hooks, initial_epoch, validation, validates)
+        checkpoint = Checkpoint(self.learner, request, hooks)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_asked
         if validation is not None:
@@ -135,65 +87,77 @@ class Loop:
         with interrupt, progress:
             hooks.on_train_begin()
             checkpoint.begin() if stored is None else checkpoint.resume(stored)
-            model._precision.settle(model, feed, progress.say)
-            for epoch in range(checkpoint.epoch, epochs):
+            precision_trial.settle(self.learner, feed, events.on_message)
+            for epoch in range(checkpoint.epoch, request.epochs):
                 if checkpoint.stopped and checkpoint.step == 0:
-                    progress.say(_STOPPED_BEFORE.format(epoch + 1))
+                    events.on_message(_STOPPED_BEFORE.format(epoch + 1))
                     break
-                if checkpoint.step == 0:
-                    hooks.on_epoch_begin(epoch)
-                steps = feed.steps_in(epoch)
-                progress.epoch_begins(epoch, epochs, steps)
-                done = self._train_epoch(feed, checkpoint, hooks, progress, interrupt)
-                whole = not interrupt.asked or done == steps
-                if whole and done == 0:
-                    self._say_once("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
+                goes_on = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
+                if not goes_on:
                     break
-                measured = {}
-                if validation is not None and validates(epoch):
-                    if not interrupt.asked:
-                        measured = self._test(validation, hooks, progress, interrupt)
-                    whole = not interrupt.asked
-                    if whole and not measured:
-                        self._say_once("validation ended", _NOTHING_MEASURED.format(epoch + 1))
-                if not whole:  # the epoch is not told as one, and is gone on with by another run
-                    if not checkpoint.interrupted:  # while it was validated
-                        checkpoint.interrupted = True
-                        checkpoint.move(epoch, checkpoint.step, checkpoint.logs)
-                    break
-                logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in measured.items()}}
-                progress.epoch_ends(logs)
-                hooks.on_epoch_end(epoch, logs)
-                checkpoint.interrupted = interrupt.asked
-                checkpoint.last = logs
-                checkpoint.move(epoch + 1, 0, {})
-                if model.stop_training or interrupt.asked:
-                    break
-                if feed.used_up and (epoch + 1 < epochs or _short(done, feed)):
-                    where = f"in epoch {epoch + 1} of {epochs}"
-                    if _short(done, feed):
-                        where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
-                    self._say_once("ended", _ENDED.format(where, "training"))
-                    break
-            logs = checkpoint.last
-            optimizer = model.optimizer
-            optimizer.finalize_variable_values(model.trainable_variables)
-            hooks.on_train_end(logs)
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+            events.on_run_end(checkpoint.last)
             if interrupt.asked:
-                progress.say(
+                events.on_message(
                     f"Stopped by {interrupt.by}. The model keeps what it has learned; "
                     "model.history has the finished epochs."
                 )
         interrupt.end_process()
         return history
 
+    def _epoch(
+        self,
+        epoch: int,
+        request: FitRequest,
+        checkpoint: Checkpoint,
+        hooks: CallbackList,
+        events: Events,
+        interrupt: Interrupt,
+    ) -> bool:
+        """Train and measure for an epoch; whether training goes on after it."""
+        feed, validation, notices = request.feed, request.validation, request.notices
+        steps = feed.steps_in(epoch)
+        events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
+        done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, notices)
+        whole = not interrupt.asked or done == steps
+        if whole and done == 0:
+            notices.give("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
+            return False
+        measured = {}
+        if validation is not None and request.validates(epoch):
+            if not interrupt.asked:
+                measured = self._test(validation, hooks, interrupt, notices)
+            whole = not interrupt.asked
+            if whole and not measured:
+                notices.give("validation ended", _NOTHING_MEASURED.format(epoch + 1))
+        if not whole:  # the epoch is not told as one, and is gone on with by another run
+            if not checkpoint.interrupted:  # while it was validated
+                checkpoint.interrupted = True
+                checkpoint.move(epoch, checkpoint.step, checkpoint.logs)
+            return False
+        logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in measured.items()}}
+        events.on_epoch_end(epoch, logs)
+        checkpoint.interrupted = interrupt.asked
+        checkpoint.last = logs
+        checkpoint.move(epoch + 1, 0, {})
+        if self.model.stop_training or interrupt.asked:
+            return False
+        if feed.used_up and (epoch + 1 < request.epochs or _short(done, feed)):
+            where = f"in epoch {epoch + 1} of {request.epochs}"
+            if _short(done, feed):
+                where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
+            notices.give("ended", _ENDED.format(where, "training"))
+            return False
+        return True
+
     def _train_epoch(
         self,
         feed: Feed,
         checkpoint: Checkpoint,
         hooks: CallbackList,
-        progress: Progress,
-        interrupt: "Interrupt",
+        events: Events,
+        interrupt: Interrupt,
+        notices: Notices,
     ) -> int:
         """Run the steps of an epoch; the checkpoint moves along. Returns how many are done."""
         model = self.model
@@ -221,9 +185,9 @@ class Loop:
                         self._not_finite(step + bad_step - start, epoch, hooks)
                 step += stop - start
                 if not late:
-                    progress.steps_done(step, chunk.batch_size, logs, seconds)
+                    events.on_chunk(ChunkDone(step, chunk.batch_size, logs, seconds))
                 elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == chunk.stop:
-                    progress.steps_done(step, chunk.batch_size, logs, now - shown)
+                    events.on_chunk(ChunkDone(step, chunk.batch_size, logs, now - shown))
                     shown = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
@@ -232,14 +196,8 @@ class Loop:
                 if interrupt.asked or model.stop_training:
                     return step
         if not interrupt.asked and not feed.used_up and _short(step, feed):
-            self._say_once("short", _SHORT.format(step, feed.steps))
+            notices.give("short", _SHORT.format(step, feed.steps))
         return step
-
-    def _say_once(self, key: str, message: str) -> None:
-        """Warn, once in a call of fit, evaluate or predict."""
-        if key not in self._said:
-            self._said.add(key)
-            checks.warn(message)
 
     def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict, int, float]:
         """Run steps `start` to `stop` of a chunk; the model's Variables have the new values."""
@@ -247,10 +205,9 @@ class Loop:
         began = time.perf_counter()
         self._prepare_again(training=True)
         if model.run_eagerly:
+            step = self.learner.step("train_step")
             for i in range(start, stop):
-                batch = batch_at(chunk.data, chunk.order, i, chunk.batch_size)
-                logs = model.step("train_step")(batch)
-                model._forget_losses()
+                logs = step(batch_at(chunk.data, chunk.order, i, chunk.batch_size))
                 if not np.isfinite(logs.get("loss", 0.0)):
                     return _to_floats(logs), i, time.perf_counter() - began
             return _to_floats(logs), -1, time.perf_counter() - began
@@ -259,7 +216,7 @@ class Loop:
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
     def _started(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
-        """The same, without waiting for the device; a loss that is not finite is found later."""
+        """Run steps without waiting for them; a loss that is not finite is found later."""
         epoch, offset, hooks = place
 
         def refuse(bad_step: int) -> None:
@@ -270,12 +227,13 @@ class Loop:
 
     def _prepare_again(self, training: bool) -> None:
         """A callback may have compiled the model: another optimizer, losses, metrics."""
-        if not self.model._objectives.built:
-            self.model.prepare(*self._example, training=training)
+        if not self.learner.objectives.built:
+            x, y, sample_weight = self._example
+            self.learner.prepare(x, y, sample_weight, training=training)
 
     def _outcome(self, chunk: Chunk, start: int, stop: int) -> Outcome:
         self._prepare_again(training=True)
-        program, variables = self.model.program("train")
+        program, variables = self.learner.program("train")
         _, outcome = run_on(
             program,
             variables,
@@ -303,7 +261,7 @@ class Loop:
             )
         place = f"The loss stopped being a finite number at step {step + 1} of epoch {epoch + 1}."
         raise FloatingPointError(
-            f"{place}\n{checks.why_not_finite(model)}\n"
+            f"{place}\n{checks.why_not_finite(self.learner)}\n"
             "  model.history has the epochs before; the weights are no longer usable."
         )
 
@@ -335,36 +293,30 @@ class Loop:
 
     # -- evaluate --------------------------------------------------------------------------------
 
-    def evaluate(
-        self,
-        x: Any,
-        y: Any,
-        *,
-        batch_size: int | None,
-        verbose: Any,
-        sample_weight: Any,
-        steps: int | None,
-        callbacks: Any,
-    ) -> dict[str, Any]:
-        feed = self._feed(x, y, sample_weight, batch_size, False, 0, steps)
+    def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
+        feed = request.feed
         self._check(feed, training=False)
-        self._widen(feed, batch_size, steps)
-        progress = choose_progress(verbose, self.model)
-        params = {"epochs": 1, "steps": feed.steps, "verbose": verbose}
-        hooks = CallbackList(callbacks, model=self.model, params=params)
+        if request.widen:
+            self._widen(feed)
+        progress = choose_progress(request.verbose, self.model)
+        params = {"epochs": 1, "steps": feed.steps, "verbose": request.verbose}
+        hooks = CallbackList(request.callbacks, model=self.model, params=params)
+        events = Events([progress])
+        events.on_run_begin(request, self.learner)
         interrupt = Interrupt()
         feed.interrupted = interrupt.is_asked
         with interrupt, progress:
-            progress.epoch_begins(None, None, feed.steps)
-            logs = self._test(feed, hooks, progress, interrupt)
-            progress.epoch_ends(logs)
+            events.on_epoch_begin(None, None, feed.steps)
+            logs = self._test(feed, hooks, interrupt, request.notices)
+            events.on_epoch_end(None, logs)
+            events.on_run_end(logs)
         interrupt.end_process()
         if interrupt.asked:
             raise KeyboardInterrupt
         return logs
 
     def _test(
-        self, feed: Feed, hooks: CallbackList, progress: Progress, interrupt: "Interrupt"
+        self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, notices: Notices
     ) -> dict[str, Any]:
         model = self.model
         # Validation measures with the same metrics as training: they are put aside meanwhile.
@@ -391,7 +343,7 @@ class Loop:
             text = (
                 _ENDED.format(where, "measuring") if feed.used_up else _SHORT_MEASURE.format(where)
             )
-            self._say_once("short measure", text)
+            notices.give("short measure", text)
         hooks.on_test_end(logs)
         return logs
 
@@ -402,15 +354,13 @@ class Loop:
             yield start, min(chunk.stop, start + count)
 
     def _test_call(self, chunk: Chunk, start: int, stop: int) -> dict[str, Any]:
-        model = self.model
         self._prepare_again(training=False)
-        if model.run_eagerly:
+        if self.model.run_eagerly:
+            step = self.learner.step("test_step")
             for i in range(start, stop):
-                batch = batch_at(chunk.data, chunk.order, i, chunk.batch_size)
-                logs = model.step("test_step")(batch)
-                model._forget_losses()
+                logs = step(batch_at(chunk.data, chunk.order, i, chunk.batch_size))
             return _to_floats(logs)
-        program, variables = model.program("test")
+        program, variables = self.learner.program("test")
         _, logs = run_on(
             program,
             variables,
@@ -420,12 +370,15 @@ class Loop:
         )
         return _to_floats(jax.device_get(logs))
 
+    # -- predict ---------------------------------------------------------------------------------
+
+    def predict(self, request: PredictRequest) -> Any:
+        return predicting.run(self.learner, request)
+
     # -- one batch -------------------------------------------------------------------------------
 
-    def train_on_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict:
-        feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None, class_weight)
+    def train_on_batch(self, feed: Feed, class_weight: dict | None) -> dict[str, Any]:
         self._check(feed, training=True, class_weight=class_weight)
-        columns.remember(self.model, x, y)
         self.model.reset_metrics()
         (chunk,) = feed.once()
         with training(self.model):
@@ -434,31 +387,13 @@ class Loop:
             self._not_finite(0, 0, CallbackList([], model=self.model))
         return logs
 
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any) -> dict:
-        feed = self._feed(x, y, sample_weight, WHOLE, False, 0, None)
+    def test_on_batch(self, feed: Feed) -> dict[str, Any]:
         self._check(feed, training=False)
         self.model.reset_metrics()
         (chunk,) = feed.once()
         return self._test_call(chunk, 0, 1)
 
     # -- checks ----------------------------------------------------------------------------------
-
-    def _feed(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, *others: Any
-    ) -> Feed:
-        for given, what in ((y, "y"), (sample_weight, "sample_weight")):
-            refuse_no_data(given, what)
-        if is_path(x):
-            refuse_no_data(x, "x")
-        if hasattr(x, "shape"):
-            checks.samples_in_input(self.model, x, y)
-            with_batch_axis(self.model, x, refuse=True)
-        x, y = named_columns(self.model, x), named_targets(self.model, y)
-        columns.refuse_other_order(self.model, x, y)
-        if batch_size is None:
-            batch_size = default_batch_size(self.model)
-        prepare = self.model.on_host
-        return make_feed(x, y, sample_weight, batch_size, *others, prepare=prepare)  # type: ignore[misc]
 
     def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
         """Everything that can be known to be wrong before the first step.
@@ -470,56 +405,60 @@ class Loop:
             class_weight: What `fit` was given.
         """
         x, y, sample_weight = feed.example()
-        model = self.model
+        learner = self.learner
         if self._example[0] is None:
             self._example = x, y, sample_weight
-        known_inputs = getattr(model, "inputs", None)
+        known_inputs = learner.signature.inputs
         try:
-            with_batch_axis(model, x, refuse=True)
-            checks.inputs(model, x, where)
-            model.prepare(x, y, sample_weight, training=training)
-            self._check_data(x, y, sample_weight, where)
-            if model.compares_targets(training):
-                checks.targets_given(model, y, where)
-                checks.objectives(model, y, sample_weight)
+            if feed.samples is None:  # arrays were looked at before they became a feed
+                with_batch_axis(learner, x, refuse=True)
+            checks.inputs(learner, x, where)
+            learner.prepare(x, y, sample_weight, training=training)
+            if not known_inputs:
+                checks.inputs(learner, x, where)
+            self._check_numbers(x, y, sample_weight, where)
+            if learner.compares_targets(training):
+                checks.targets_given(learner, y, where)
+                checks.objectives(learner, y, sample_weight)
         except (ValueError, TypeError):
             if y is None and not known_inputs:
-                checks.pair_of_arrays(model, x)
-            changed = checks.changed_places(model, known_inputs, x, y)
+                checks.pair_of_arrays(learner, x)
+            changed = checks.changed_places(learner, known_inputs, x, y)
             if changed is None:
                 raise
             raise ValueError(f"{where}{changed}") from None
-        checks.logits(model)
-        checks.class_weight(model, class_weight)
+        checks.logits(learner)
+        checks.class_weight(learner, class_weight)
         if training:
-            checks.something_learns(model)
-        feed.check = partial(self._check_data, where=where)
+            checks.something_learns(learner)
+        feed.check = partial(self._check_batch, where=where)
 
-    def _widen(self, feed: Feed, batch_size: int | None, steps: int | None) -> None:
+    def _widen(self, feed: Feed) -> None:
         """Measure in larger batches, where the user left the size to us and it cannot matter.
 
         Sums over samples do not depend on how the samples are grouped. A size that divides their
         number also leaves no short batch, for which another program would be compiled.
         """
-        if batch_size is not None or steps is not None or type(feed) is not ResidentFeed:
+        if self.model.run_eagerly or config.max_steps_per_epoch() is not None:
             return
-        if self.model.run_eagerly:
-            return
-        if config.max_steps_per_epoch() is not None:
-            return
-        if self.model.measures_by_sums(feed.example()[0]):
-            feed.rebatch(dividing_batch_size(feed.samples))
+        if feed.samples is not None and self.learner.measures_by_sums(feed.example()[0]):
+            feed.widen(dividing_batch_size)
 
-    def _check_data(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
-        model = self.model
-        checks.inputs(model, x, where)
+    def _check_batch(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
+        """Look at rows that the example did not have."""
+        checks.inputs(self.learner, x, where)
+        self._check_numbers(x, y, sample_weight, where)
+
+    def _check_numbers(self, x: Any, y: Any, sample_weight: Any, where: str) -> None:
+        learner = self.learner
         checks.finite(x, "x", where)
-        checks.rows_of_tables(model, x, where)
+        checks.rows_of_tables(learner, x, where)
         checks.finite(sample_weight, "sample_weight", where)
-        if y is not None and model._objectives.built:
-            if model._objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
+        objectives = learner.objectives
+        if y is not None and objectives.built:
+            if objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
                 checks.finite(y, "y", where)
-            checks.targets(model, y, model._objectives.outputs, where)
+            checks.targets(learner, y, objectives.outputs, where)
 
 
 _ENDED = (
@@ -551,12 +490,6 @@ _STOPPED_BEFORE = (
 def _short(steps: int, feed: Feed) -> bool:
     """Whether an epoch or a measurement has fewer steps than were asked for."""
     return feed.steps is not None and steps < feed.steps
-
-
-def _validates(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
-        return (epoch + 1) % frequency == 0
-    return epoch + 1 in frequency
 
 
 def _to_floats(logs: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 A model may have one output or many, nested and named, and losses and metrics may be given as one,
 as a list, as a dict or in the form of the outputs. Here they are flattened: every loss with its
-output, every metric with its output. Which belongs where is said by `placing.py`.
+output, every metric with its output. Which belongs where is said by `loss_matching.py`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -70,7 +70,7 @@ class Objectives:
         self._compares: Predictions | None = None  # what losses are of
         self._terms: list[Term] = []
         self._trackers: dict[tuple, Mean] = {}  # by place, in the order that evaluate gives
-        self._measured: list[Measured] = []
+        self.measured: list[Measured] = []
         # Refused here, when the user writes it, and not at the first step.
         for identifier in identifiers(loss):
             if identifier not in _ASKS_FOR_SHAPES:
@@ -90,7 +90,7 @@ class Objectives:
         """
         if self.built:
             return
-        self._measured = []  # a try before this one may have failed half-way
+        self.measured = []  # a try before this one may have failed half-way
         if self._compares is None:
             self.build_losses(y, y_pred, output_names, written)
         self._measures = Predictions(y_pred, output_names, written)
@@ -144,14 +144,14 @@ class Objectives:
             next((loss for i, loss in self.losses if i == index and self.of_outputs), None),
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
-        taken = {m.name for _, m, _ in self._measured}
+        taken = {m.name for _, m, _ in self.measured}
         # Keras has only the tensor's own name here, where the losses have its place among others.
         children = self._measures.places.children.values()
         flat = all(child.index is not None for child in children)
         label = place.label if flat or place.name is None else place.name
         prefix = f"{label}_" if len(self.outputs) > 1 and not place.has_no_name else ""
         metric.name = _free_name(metric.name.removeprefix(prefix), prefix, taken, weighted)
-        self._measured.append(Measured(index, metric, weighted))
+        self.measured.append(Measured(index, metric, weighted))
 
     @property
     def losses(self) -> list[tuple[int, Loss]]:
@@ -180,7 +180,7 @@ class Objectives:
         Scripts unpack that list by place. Keras goes by the names when there are many outputs, and
         by the order in `compile` when there is one.
         """
-        metrics = [metric for _, metric, _ in self._measured]
+        metrics = [metric for _, metric, _ in self.measured]
         if len(self.outputs) > 1:
             metrics.sort(key=lambda metric: metric.name)
         return [self.loss_tracker, *self._trackers.values(), *metrics]
@@ -194,7 +194,7 @@ class Objectives:
     def sums_over_samples(self) -> bool:
         """Whether every loss and metric is known to be a sum over samples."""
         parts: list[Loss | Metric] = [term.loss for term in self._terms]
-        parts += [metric for _, metric, _ in self._measured]
+        parts += [metric for _, metric, _ in self.measured]
         return all(_is_a_sum(part) for part in parts)
 
     def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
@@ -218,12 +218,12 @@ class Objectives:
         return total
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        if not self._measured or y is None:
+        if not self.measured or y is None:
             return
         predictions = jax.tree.leaves(y_pred)
         targets = self._targets(self._measures, y)
         weights = self._sample_weights(self._measures, sample_weight)
-        for index, metric, weighted in self._measured:
+        for index, metric, weighted in self.measured:
             if targets[index] is None:
                 raise _no_targets(self._measures, index, f"the metric {metric.name!r}")
             weight = weights[index] if weighted else None

@@ -15,11 +15,37 @@ The trainer asks `object_style` for every step and `computed_loss` for every los
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 
 from lamina.core.stateless import stateless
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Which parts of training a model's class has of its own."""
+
+    train_step: bool = False
+    test_step: bool = False
+    compute_loss: bool = False
+    compute_metrics: bool = False
+
+    @classmethod
+    def of(cls, model_class: type, usual: type) -> "Overrides":
+        """What a class overrides of another.
+
+        Example:
+            >>> class Usual:
+            ...     train_step = test_step = compute_loss = compute_metrics = None
+            >>> class Own(Usual):
+            ...     train_step = print
+            >>> Overrides.of(Own, Usual).train_step
+            True
+        """
+        names = ("train_step", "test_step", "compute_loss", "compute_metrics")
+        return cls(*(getattr(model_class, name) is not getattr(usual, name) for name in names))
 
 
 def takes_state(step: Callable) -> bool:

@@ -11,13 +11,86 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.stateless import stateless
-from lamina.ops import kernels
+from lamina.core import structure
+from lamina.core.threads import building
+from lamina.core.variable import Variable
+from lamina.optimizers import Optimizer
+from lamina.training import steps
 from lamina.training.compiled import CompiledFunction
 from lamina.training.feeds.in_place import rows_of
+from lamina.training.state import TrainState
+from lamina.training.steps import MeasuredStep, State
+from lamina.training.trainable import Trainable
 
-State = Any
-Step = Callable[[State, Any], tuple[State, Any]]
+
+class Programs:
+    """The compiled programs of one model: one for each kind, as long as the model stays as it is.
+
+    Args:
+        model: Whose.
+    """
+
+    def __init__(self, model: Trainable):
+        self._model = model
+        self._programs: dict[tuple, CompiledFunction] = {}
+        # What was found for a kind, and the structure that it holds for.
+        self._found: dict[str, tuple] = {}
+
+    def of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+        """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
+
+        It is made anew only if the model has changed: compiled again, other layers, or layers
+        frozen, unfrozen or adapted. Not for another number of epochs or learning rate.
+        """
+        held, found = self._found.get(kind, (None, None))
+        if held is structure.version():
+            return found
+        with building:
+            version = structure.version()
+            found = self._find(kind)
+            self._found[kind] = (version, found)
+        return found
+
+    def keep(self, kind: str, program: CompiledFunction) -> None:
+        """Take a program that was made elsewhere, for the model as it is."""
+        self._programs[self._key(kind, self._model.state(kind))] = program
+
+    def forget(self) -> None:
+        """Let all go: the model was compiled anew."""
+        self._programs.clear()
+
+    def _find(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+        variables = self._model.state(kind)
+        key = self._key(kind, variables)
+        optimizer = self._model.model.optimizer
+        if key not in self._programs and kind == "train" and isinstance(optimizer, Optimizer):
+            # A callback may have unfrozen a layer, whose weights have no slots yet.
+            optimizer.build(self._model.model.trainable_variables)
+            variables = self._model.state(kind)
+            key = self._key(kind, variables)
+        if key not in self._programs:
+            self._programs[key] = make_program(self._model, kind, variables)
+        return self._programs[key], variables
+
+    def _key(self, kind: str, variables: TrainState[Variable]) -> tuple:
+        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._model.layers()]
+        return (
+            kind,
+            self._model.precision.chosen,
+            variables.placement,
+            tuple(layers),
+            tuple(id(v) for group in variables.groups.values() for v in group),
+        )
+
+
+def make_program(model: Trainable, kind: str, variables: TrainState[Variable]) -> CompiledFunction:
+    """A program of a kind, to be compiled when it is first called."""
+    platform = variables.placement.platform
+    if kind == "predict":
+        return predicting_program(steps.predicting_step(model, variables), platform)
+    if kind == "test":
+        return testing_program(steps.testing_step(model, variables), platform)
+    return training_program(steps.training_step(model, variables), platform)
 
 
 class Outcome(NamedTuple):
@@ -27,17 +100,9 @@ class Outcome(NamedTuple):
     bad_step: jax.Array  # number of the first step whose loss was not finite, or -1
 
 
-def training_program(
-    step: Step, results: Callable[[State], Any] | None, loss_of: Callable[[State, Any], Any]
-) -> CompiledFunction:
-    """A compiled `(state, data, order, start, stop, batch_size=…) → (state, Outcome)`.
-
-    Args:
-        step: Pure, `(state, batch) → (state, logs)`.
-        results: Reads the metrics from a state after the last step. None: the logs are what the
-            last step returned (for a user's own `train_step`).
-        loss_of: Reads the running loss from a state or the logs; NaN once any step's loss was.
-    """
+def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+    """A compiled `(state, data, order, start, stop, batch_size=…) → (state, Outcome)`."""
+    step, results, loss_of = measured
 
     def train_program(
         state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -57,11 +122,15 @@ def training_program(
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
         return state, Outcome(results(state) if results is not None else logs, bad_step)
 
-    return CompiledFunction(train_program, donate=True)
+    return CompiledFunction(train_program, platform, donate=True)
 
 
-def testing_program(step: Step, results: Callable[[State], Any] | None) -> CompiledFunction:
-    """The same for `test_step`: weights are read only, the state changes in its metrics."""
+def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
+    """A compiled `(state, data, order, start, stop, batch_size=…) → (state, logs)`.
+
+    Weights are read only; the state changes in its metrics.
+    """
+    step, results, _ = measured
 
     def test_program(
         state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
@@ -78,10 +147,12 @@ def testing_program(step: Step, results: Callable[[State], Any] | None) -> Compi
         state, logs = lax.fori_loop(start, stop, body, (state, logs))
         return state, (results(state) if results is not None else logs)
 
-    return CompiledFunction(test_program)
+    return CompiledFunction(test_program, platform)
 
 
-def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> CompiledFunction:
+def predicting_program(
+    forward: Callable[[State, Any], tuple[Any, State]], platform: str
+) -> CompiledFunction:
     """A compiled `(state, rows, batch_size=…) → outputs, changes`, batch after batch inside.
 
     Args:
@@ -91,7 +162,6 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Co
     or the states of recurrent ones: new values by the position in the flattened state. Weights
     that it only reads are not among them, and so are not copied.
     """
-    forward = kernels.in_program(forward)
 
     def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict]:
         before, structure = jax.tree.flatten(state)
@@ -114,7 +184,7 @@ def predicting_program(forward: Callable[[State, Any], tuple[Any, State]]) -> Co
         changes, outputs = lax.scan(step, {i: before[i] for i in changing}, batches)
         return jax.tree.map(_joined, outputs), changes
 
-    return CompiledFunction(predict_program)
+    return CompiledFunction(predict_program, platform)
 
 
 def _joined(outputs: jax.Array) -> jax.Array:
@@ -127,14 +197,3 @@ def _joined(outputs: jax.Array) -> jax.Array:
 def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:
     """Batch `i` of the data: rows in the given order, or as they lie."""
     return rows_of(data, order, i * batch_size, batch_size)
-
-
-def pure_step(function: Callable, variables: Any) -> Step:
-    """Object-style `train_step(batch)` as `(state, batch) → (state, logs)`."""
-    pure = kernels.in_program(stateless(function, variables))
-
-    def step(state: State, batch: Any) -> tuple[State, Any]:
-        logs, state = pure(state, batch)
-        return state, logs
-
-    return step

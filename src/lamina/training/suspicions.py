@@ -10,7 +10,10 @@ import jax
 import numpy as np
 
 from lamina.training import checks
-from lamina.training.feeds.resident import ResidentFeed
+from lamina.training.events import Listener
+from lamina.training.feeds.feed import Feed
+from lamina.training.requests import FitRequest
+from lamina.training.trainable import Trainable
 
 # Networks learn poorly from inputs much beyond ±20; hours of the day are still good.
 _LARGE = 25
@@ -39,36 +42,45 @@ _MULTIPLYING = (
 ).split()
 
 
-def look_for(model: Any, feed: Any, validation: Any) -> None:
+class Suspicions(Listener):
+    """Looks for what seems wrong when a run of `fit` begins."""
+
+    def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
+        look_for(learner, request.feed, request.validation)
+
+
+def look_for(learner: Trainable, feed: Feed, validation: Feed | None) -> None:
     """Warn of what a person would ask about before a training.
 
     Args:
-        model: A compiled model, prepared for the data.
+        learner: A compiled learner, prepared for the data.
         feed: What it is to be trained on.
         validation: What it is to be measured on after each epoch, or None.
     """
-    _negative_learning_rate(model)
+    _negative_learning_rate(learner)
     x, y, _ = feed.example()
-    _large_inputs(model, x)
-    if y is None or not model.compares_targets(True) or not model._objectives.built:
+    _large_inputs(learner, x)
+    if y is None or not learner.compares_targets(True) or not learner.objectives.built:
         return
-    found = model._objectives
+    found = learner.objectives
     try:
         given = found.targets(y)
     except ValueError:
         return
-    known = checks._final_activations(model)
+    known = checks.final_activations(learner)
     final = known if len(known) == len(found.outputs) else [None] * len(found.outputs)
     for index, loss in found.losses:
-        name, target = checks._loss_name(loss), given[index]
+        name, target = checks.loss_name(loss), given[index]
         if target is None:
             continue
         if name in _REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
-            _out_of_range(model, np.asarray(target), final[index])
-            _rounded(model, index, np.asarray(target), found.outputs[index])
-        whole = isinstance(feed, ResidentFeed) and len(target) == feed.samples
+            _out_of_range(learner, np.asarray(target), final[index])
+            _rounded(learner, index, np.asarray(target), found.outputs[index])
+        whole = len(target) == feed.samples
         if name in _PROBABILITY_LOSSES and whole and not _is_dummy(x):
-            _missing_classes(model, loss, str(name), target, _targets_of(model, validation, index))
+            _missing_classes(
+                learner, loss, str(name), target, _targets_of(learner, validation, index)
+            )
 
 
 def _is_dummy(x: Any) -> bool:
@@ -77,27 +89,27 @@ def _is_dummy(x: Any) -> bool:
     return bool(rows) and all(bool(np.all(leaf == leaf[:1])) for leaf in rows)
 
 
-def _negative_learning_rate(model: Any) -> None:
+def _negative_learning_rate(learner: Trainable) -> None:
     try:
-        rate = float(model.optimizer.learning_rate)
+        rate = float(learner.model.optimizer.learning_rate)
     except (AttributeError, TypeError, ValueError):
         return
     if rate < 0:
-        name = type(model.optimizer).__name__
+        name = type(learner.model.optimizer).__name__
         checks.warn_once(
             "negative-rate",
             f"The learning rate is {rate:g}: every step goes up the loss, not down.\n"
             f"  Fix: optimizer=lamina.optimizers.{name}({-rate:g}).",
-            model,
+            learner,
         )
 
 
-def _large_inputs(model: Any, x: Any) -> None:
+def _large_inputs(learner: Trainable, x: Any) -> None:
     leaves = jax.tree.leaves(x)
-    if len(leaves) != 1 or not _multiplies_inputs(model):
+    if len(leaves) != 1 or not _multiplies_inputs(learner):
         return
     values = leaves[0]
-    if isinstance(values, jax.Array) and jax.default_backend() != "cpu":
+    if isinstance(values, jax.Array) and any(d.platform != "cpu" for d in values.devices()):
         return  # it would be copied for this alone
     if values.dtype.kind not in "fiu" or not values.size:
         return
@@ -116,31 +128,31 @@ def _large_inputs(model: Any, x: Any) -> None:
     largest = max(high, -float(np.min(values)), key=abs)
     checks.warn_once(
         "large-inputs",
-        f"x holds numbers as large as {largest:,.4g}, and no layer of {model.name!r} scales them: "
-        "networks learn slowly or not at all from inputs far beyond ±20.\n"
+        f"x holds numbers as large as {largest:,.4g}, and no layer of {learner.model.name!r} "
+        "scales them: networks learn slowly or not at all from inputs far beyond ±20.\n"
         f"  Fix: {fix}.",
-        model,
+        learner,
     )
 
 
-def _multiplies_inputs(model: Any) -> bool:
+def _multiplies_inputs(learner: Trainable) -> bool:
     """Whether the inputs surely reach a layer's weights as they come, in a model not linear."""
-    layers = model._flatten_layers(include_self=False)
+    layers = [layer for layer in learner.layers() if layer is not learner.model]
     kinds = [type(layer).__name__ for layer in layers]
     if any(kind.endswith("Normalization") or kind == "Rescaling" for kind in kinds):
         return False
-    graph = getattr(model, "_graph", None)
-    if graph is None or len(graph.input_list) != 1:
+    signature = learner.signature
+    if len(signature.inputs) != 1:
         return False
     bends = any(
         getattr(getattr(layer, "activation", None), "__name__", "linear") != "linear"
         or type(layer).__name__ not in ("Dense", "InputLayer", *_PASSING)
         for layer in layers
     )
-    waiting, reached = [graph.input_list[0]], False
+    waiting, reached = [signature.inputs[0]], False
     while waiting:
         tensor = waiting.pop()
-        for node in graph.nodes:
+        for node in signature.nodes:
             if not any(tensor is t for t in node.input_tensors):
                 continue
             kind, module = type(node.operation).__name__, type(node.operation).__module__
@@ -153,7 +165,7 @@ def _multiplies_inputs(model: Any) -> bool:
     return reached and bends
 
 
-def _out_of_range(model: Any, y: np.ndarray, activation: str | None) -> None:
+def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> None:
     low, high = _RANGES.get(str(activation), (-np.inf, np.inf))
     if low == -np.inf:
         return
@@ -166,17 +178,17 @@ def _out_of_range(model: Any, y: np.ndarray, activation: str | None) -> None:
         checks.warn_once(
             "out-of-range",
             f"The targets run from {smallest:.4g} to {largest:.4g}, but the last layer of "
-            f"{model.name!r} applies {activation}, whose outputs are {reach}.\n"
+            f"{learner.model.name!r} applies {activation}, whose outputs are {reach}.\n"
             "  Fix: activation=None on the last layer.",
-            model,
+            learner,
         )
 
 
-def _rounded(model: Any, index: int, y: np.ndarray, output: Any) -> None:
+def _rounded(learner: Trainable, index: int, y: np.ndarray, output: Any) -> None:
     """Accuracy of numbers that are no classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
         return  # which output is the largest may well matter
-    for place, metric, _ in model._objectives._measured:
+    for place, metric, _ in learner.objectives.measured:
         kind = getattr(metric, "resolved_name", None) or metric.name
         if place == index and kind in ("binary_accuracy", "accuracy"):
             other = (y != 0) & (y != 1)
@@ -186,17 +198,17 @@ def _rounded(model: Any, index: int, y: np.ndarray, output: Any) -> None:
                     f"The metric {metric.name!r} counts how often the output, rounded to 0 or 1, "
                     f"is the target, and y holds other numbers, such as {y[other].flat[0]:.4g}.\n"
                     "  Fix: metrics=['mae'].",
-                    model,
+                    learner,
                 )
 
 
-def _targets_of(model: Any, validation: Any, index: int) -> Any:
-    if not isinstance(validation, ResidentFeed):
+def _targets_of(learner: Trainable, validation: Feed | None, index: int) -> Any:
+    if validation is None or validation.samples is None:
         return None
-    return model._objectives.targets(validation.example()[1])[index]
+    return learner.objectives.targets(validation.example()[1])[index]
 
 
-def _missing_classes(model: Any, loss: Any, name: str, y: Any, y_val: Any) -> None:
+def _missing_classes(learner: Trainable, loss: Any, name: str, y: Any, y_val: Any) -> None:
     """One class only, or classes that the validation has and the training has not."""
     if getattr(loss, "ignore_class", None) is not None:
         return
@@ -211,7 +223,7 @@ def _missing_classes(model: Any, loss: Any, name: str, y: Any, y_val: Any) -> No
             "learned.\n"
             "  Likely cause: a filter or a slice of sorted data that kept one class.\n"
             "  Fix: shuffle before the data are cut, so that every class is in y.",
-            model,
+            learner,
         )
     new = None if y_val is None else _classes(name, np.asarray(y_val))
     if new is None or not len(new):
@@ -226,7 +238,7 @@ def _missing_classes(model: Any, loss: Any, name: str, y: Any, y_val: Any) -> No
             f"data do not have: {missing}.\n"
             "  Likely cause: sorted data; validation_split takes the last part as it is.\n"
             "  Fix: order = numpy.random.permutation(len(x)); x, y = x[order], y[order].",
-            model,
+            learner,
         )
 
 

@@ -1,6 +1,7 @@
 """Trainer: the part of a model that learns – compile, fit, evaluate, predict.
 
-`Model` inherits from it. The loops themselves are in `engine.py`, the programs in `programs.py`.
+`Model` inherits from it. These are Keras's methods and no more: what a call asks for is worked out
+in `requests.py`, done by `engine.py`, and what is remembered of the model is in `learner.py`.
 """
 
 import contextlib
@@ -11,39 +12,37 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import optimizers as optimizers_module, tree
+from lamina import optimizers as optimizers_module
 from lamina.core import masking, registry, structure
 from lamina.core.arguments import explain_arguments
 from lamina.core.errors import unknown_argument
-from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import Layer
-from lamina.core.layer_state import each_once
+from lamina.core.layer_state import LayerState, all_layers
 from lamina.core.runtime import refuse_after_fork
-from lamina.core.stateless import stateless, still, value_and_grad, values_of
-from lamina.core.text import Preprocessed, has_text
-from lamina.core.threads import building, trained_by_another, training
+from lamina.core.stateless import stateless, still, value_and_grad
+from lamina.core.threads import trained_by_another, training
 from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks
 from lamina.training.callbacks import Callback, History
-from lamina.training.compiled import CompiledFunction
-from lamina.training.engine import Loop
+from lamina.training.engine import Engine
+from lamina.training.feeds.columns import columns_of
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
-from lamina.training.feeds.make import WHOLE
+from lamina.training.feeds.data import WHOLE
+from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
-from lamina.training.overrides import computed_loss, in_either_form, object_style, takes_state
+from lamina.training.overrides import Overrides, computed_loss, in_either_form
 from lamina.training.precision import Precision
-from lamina.training.predicting import predict
-from lamina.training.programs import (
-    predicting_program,
-    pure_step,
-    testing_program,
-    training_program,
+from lamina.training.requests import (
+    batch_feed,
+    evaluate_request,
+    fit_request,
+    predict_request,
 )
-from lamina.training.row_dependence.analysis import rows_are_apart
 from lamina.training.state_tree import assign_state_tree, state_tree
+from lamina.training.trainable import Signature
 
 _COMPILE_ARGUMENTS = (
     *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
@@ -58,15 +57,7 @@ class Trainer(Layer):
     loss: Any
     stop_training: bool
     history: History | None
-    _objectives: Objectives
-    _precision: Precision
-    _compile_config: dict | None
-    _programs: dict
-    _found: dict[str, tuple]  # what `program` found, by kind, and the structure it holds for
-    _kinds_of_inputs: tuple  # dtypes and shapes that `predict` need not look at again, likewise
-    _columns: dict[str, tuple]  # the names in the tables that it was trained on
-    _adds_losses: bool | None  # None: not known before a step was traced
-    _written_outputs: Any  # of a subclass: its outputs in the order in which `call` wrote them
+    _own_learner: Learner
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -74,17 +65,18 @@ class Trainer(Layer):
         self.loss = None
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         object.__setattr__(self, "history", None)
-        object.__setattr__(self, "_objectives", None)
-        object.__setattr__(self, "_precision", Precision())
-        object.__setattr__(self, "_compile_config", None)
-        object.__setattr__(self, "_programs", {})
-        object.__setattr__(self, "_found", {})
-        object.__setattr__(self, "_kinds_of_inputs", (None, frozenset()))
-        object.__setattr__(self, "_columns", {})
-        object.__setattr__(self, "_adds_losses", None)
-        object.__setattr__(self, "_written_outputs", None)
+        object.__setattr__(self, "_own_learner", _LearnerOfModel(self))
         self.run_eagerly = False
         self.jit_compile = True
+
+    @property
+    def _learner(self) -> Learner:
+        """This model as training sees it, and what training remembers of it."""
+        learner = self._own_learner
+        if learner.model is not self:  # this is a shallow copy of another model
+            learner = learner.of(self)
+            object.__setattr__(self, "_own_learner", learner)
+        return learner
 
     # -- compile ---------------------------------------------------------------------------------
 
@@ -164,27 +156,27 @@ class Trainer(Layer):
         self.jit_compile = not run_eagerly  # always: see the argument above
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
-        object.__setattr__(self, "_objectives", objectives)
-        object.__setattr__(self, "_precision", precision_asked)
-        object.__setattr__(self, "_compile_config", arguments)
-        self._programs.clear()
+        own = Overrides.of(type(self), Trainer)
+        self._learner.compiled_with(objectives, precision_asked, own, arguments)
 
     def _loses_small_gradients(self) -> bool:
         # The layers are asked, too: files do not say what the policy of a functional model was.
-        return any(layer.dtype_policy.name == "mixed_float16" for layer in self._flatten_layers())
+        return any(layer.dtype_policy.name == "mixed_float16" for layer in all_layers(self))
 
     @property
     def compiled(self) -> bool:
-        return self._objectives is not None
+        """Whether `compile` was called."""
+        return self._learner.compiled
 
     @property
     def metrics(self) -> list:
         """All metrics, the loss first; those of the model's own attributes come last."""
-        compiled = self._objectives.metrics if self.compiled else []
+        compiled = self._learner.objectives.metrics if self.compiled else []
         return [*compiled, *super().metrics]
 
     @property
     def metrics_names(self) -> list[str]:
+        """Names of `metrics`, in their order."""
         return [metric.name for metric in self.metrics]
 
     def reset_metrics(self) -> None:
@@ -206,9 +198,9 @@ class Trainer(Layer):
 
     def get_compile_config(self) -> dict | None:
         """The arguments of `compile` as plain data; None if the model is not compiled."""
-        if self._compile_config is None:
+        if self._learner.compile_config is None:
             return None
-        config = dict(self._compile_config)
+        config = dict(self._learner.compile_config)
         config["optimizer"] = self.optimizer
         try:
             return registry.serialize(config)
@@ -217,7 +209,7 @@ class Trainer(Layer):
                 "uncompilable",
                 "The model is saved without its loss and optimizer, because they cannot be "
                 f"written as data: {error}",
-                self,
+                self._learner,
             )
             return None
 
@@ -247,6 +239,20 @@ class Trainer(Layer):
 
         Args:
             data: `x`, `(x, y)` or `(x, y, sample_weight)`, as `fit` was given it.
+
+        Returns:
+            Dict of scalars by name: the loss and the metrics so far.
+
+        Example:
+            >>> import lamina
+            >>> class Halved(lamina.Model):
+            ...     def train_step(self, data):
+            ...         x, y = data
+            ...         def loss():
+            ...             return ((self(x, training=True) - y) ** 2).mean() / 2
+            ...         value, gradients = lamina.value_and_grad(loss, self.trainable_variables)()
+            ...         self.optimizer.apply(gradients, self.trainable_variables)
+            ...         return {"loss": value}
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
 
@@ -262,21 +268,35 @@ class Trainer(Layer):
         counted: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
             counted = self.optimizer.counted(*counted)
-        self._objectives.loss_tracker.update_state(*counted)
+        self._learner.objectives.loss_tracker.update_state(*counted)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @in_either_form
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Measure one batch. May be overridden like `train_step`."""
+        """Measure one batch. May be overridden like `train_step`.
+
+        Args:
+            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as `evaluate` was given it.
+
+        Returns:
+            Dict of scalars by name: the loss and the metrics so far.
+        """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         loss = computed_loss(self, x, y, y_pred, sample_weight, training=False)
-        self._objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        self._learner.objectives.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @in_either_form
     def predict_step(self, data: Any) -> Any:
-        """Outputs for one batch. May be overridden."""
+        """Outputs for one batch. May be overridden.
+
+        Args:
+            data: `x` as `predict` was given it, or `(x,)`.
+
+        Returns:
+            The outputs, `(batch, …)`.
+        """
         x, _, _ = unpack_x_y_sample_weight(data)
         return self(x, training=False)
 
@@ -291,12 +311,27 @@ class Trainer(Layer):
         """What training minimises: the compiled losses and those added by layers.
 
         May be overridden; call `super().compute_loss(…)` for the usual part.
+
+        Args:
+            x: Inputs of the batch, `(batch, …)`.
+            y: Targets, `(batch, …)`.
+            y_pred: Outputs for `x`, `(batch, …)`.
+            sample_weight: Weight of each sample, `(batch,)`.
+            training: Whether the batch is learnt from.
+
+        Returns:
+            The loss as one number.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError: If there is neither a loss nor anything added by a layer.
         """
-        checks.compiled(self, "compute_loss")
-        if not self._objectives.losses_built and y_pred is not None:
-            self._build_objectives(y, y_pred, losses_alone=True)
-        total = self._objectives.compute(y, y_pred, sample_weight)
-        self._note_added_losses()
+        learner = self._learner
+        checks.compiled(learner, "compute_loss")
+        if not learner.objectives.losses_built and y_pred is not None:
+            learner.build_objectives(y, y_pred, losses_alone=True)
+        total = learner.objectives.compute(y, y_pred, sample_weight)
+        learner.note_added_losses()
         added = self.losses
         if total is None and not added:
             raise ValueError(
@@ -312,11 +347,24 @@ class Trainer(Layer):
     def compute_metrics(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
     ) -> dict[str, Any]:
-        """Update the metrics with a batch and return them; may be overridden."""
-        checks.compiled(self, "compute_metrics")
-        if not self._objectives.built and y_pred is not None:
-            self._build_objectives(y, y_pred)
-        self._objectives.update_metrics(y, y_pred, sample_weight)
+        """Update the metrics with a batch and return them; may be overridden.
+
+        Args:
+            x: Inputs of the batch, `(batch, …)`.
+            y: Targets, `(batch, …)`.
+            y_pred: Outputs for `x`, `(batch, …)`.
+            sample_weight: Weight of each sample, `(batch,)`, for weighted metrics.
+
+        Returns:
+            Dict of scalars by name, as `get_metrics_result` gives it.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+        """
+        checks.compiled(self._learner, "compute_metrics")
+        if not self._learner.objectives.built and y_pred is not None:
+            self._learner.build_objectives(y, y_pred)
+        self._learner.objectives.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def stateless_compute_loss(
@@ -343,64 +391,16 @@ class Trainer(Layer):
         Returns:
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
-        checks.compiled(self, "stateless_compute_loss")
+        checks.compiled(self._learner, "stateless_compute_loss")
         boxes = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
         self._forget_losses()
-        compute = self._without_leftovers(
-            lambda _: computed_loss(self, x, y, y_pred, sample_weight, training)
-        )
-        return stateless(compute, boxes)(given, None)
-
-    def compares_targets(self, training: bool) -> bool:
-        """Whether a step compares the outputs with targets in the usual way."""
-        usual, own = Trainer, type(self)
-        step = own.train_step is usual.train_step if training else own.test_step is usual.test_step
-        return step and own.compute_loss is usual.compute_loss
-
-    def measures_by_sums(self, x: Any) -> bool:
-        """Whether the size of batches makes no difference to what `evaluate` finds.
-
-        Args:
-            x: Inputs, of which only shapes and dtypes are read.
-        """
-        return (
-            type(self).test_step is Trainer.test_step
-            and type(self).compute_loss is Trainer.compute_loss
-            and type(self).compute_metrics is Trainer.compute_metrics
-            and self._objectives.sums_over_samples
-            and not self._adds_losses
-            and self.rows_are_apart("test", x)
-            and not self._adds_losses  # known now that the model was traced
-        )
-
-    def rows_are_apart(self, kind: str, rows: Any) -> bool:
-        """Whether it makes no difference with which others a row is computed.
-
-        Found once for each program and kind of inputs.
-
-        Args:
-            kind: `"predict"` for what `predict_step` gives, `"test"` for what is measured.
-            rows: What is given to the program; only shapes and dtypes are read.
-        """
-        program, variables = self._held_program(kind)
-        leaves, form = jax.tree.flatten(rows)
-        key = (form, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
-        if key not in program.facts:
-            masked: list[bool] = []
-
-            def measured(x: Any) -> Any:
-                outputs = self(x, training=False)
-                # A loss divides by the number of steps that count, which is one for a batch.
-                masked.append(masking.get_masks(outputs) is not None)
-                self._note_added_losses()
-                return outputs
-
-            step = self.step("predict_step") if kind == "predict" else measured
-            forward = stateless(self._without_leftovers(step), variables)
-            state = values_of(variables)
-            program.facts[key] = rows_are_apart(forward, state, rows) and not any(masked)
-        return program.facts[key]
+        try:
+            return stateless(computed_loss, boxes)(
+                given, self, x, y, y_pred, sample_weight, training
+            )
+        finally:
+            self._forget_losses()
 
     # -- the loops -------------------------------------------------------------------------------
 
@@ -427,10 +427,16 @@ class Trainer(Layer):
     ) -> History:
         """Train.
 
+        The loop over steps is compiled: many steps run as one program, with the data on the device
+        where they fit. Ctrl-C and SIGTERM end it after the steps under way, and the model keeps
+        what it has learned.
+
         Args:
             x: Inputs, `(samples, …)`: an array, a list, tuple or dict of arrays, a data frame, a
-                generator, a `PyDataset`, or any iterable of batches `(x, y)`.
-            y: Targets, one row per sample; left out if `x` gives batches.
+                generator, a `PyDataset`, or any iterable of batches `(x, y)`. A dict goes by the
+                names of the model's inputs.
+            y: Targets, `(samples, …)`, one row per sample; for several outputs a list in their
+                order or a dict by their names. Left out if `x` gives batches.
             batch_size: Samples per step; 32 if None.
             epochs: Number of the last epoch: passages through the data.
             verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
@@ -450,11 +456,29 @@ class Trainer(Layer):
 
         Returns:
             The History: `history.history["loss"]` is the list of losses, one an epoch.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: If the data do not fit the model, the loss or each other; before
+                the first step. What is wrong is named, with the line that mends it.
+            FloatingPointError: If the loss becomes NaN or infinite.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> x = np.linspace(-1, 1, 64)[:, None]
+            >>> model = Sequential([Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> history = model.fit(x, 3 * x, epochs=2, validation_split=0.25, verbose=0)
+            >>> sorted(history.history), len(history.history["loss"])
+            (['loss', 'val_loss'], 2)
         """
-        checks.compiled(self, "fit")
+        checks.compiled(self._learner, "fit")
         refuse_after_fork("fit")
         with training(self):
-            return Loop(self).fit(
+            request = fit_request(
+                self._learner,
                 x,
                 y,
                 batch_size=batch_size,
@@ -472,6 +496,7 @@ class Trainer(Layer):
                 validation_batch_size=validation_batch_size,
                 validation_freq=validation_freq,
             )
+            return Engine(self._learner).fit(request)
 
     @filter_traceback
     @explain_arguments
@@ -488,15 +513,40 @@ class Trainer(Layer):
     ) -> Any:
         """Measure the model on data it need not have seen.
 
+        Args:
+            x: Inputs, as for `fit`.
+            y: Targets, as for `fit`.
+            batch_size: Samples per step. None lets Lamina choose where the size makes no difference
+                to the result, and is 32 elsewhere.
+            verbose: As for `fit`.
+            sample_weight: Weight of each sample in the loss and in weighted metrics, `(samples,)`.
+            steps: Number of batches, if not all.
+            callbacks: Callbacks.
+            return_dict: Return a dict by name.
+
         Returns:
             The loss if there are no metrics, else a list `[loss, metric, …]` in the order of
             `metrics_names`, then by name whatever else there is, such as the parts of a metric
             whose result is a dict; a dict by name with `return_dict=True`.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> model.evaluate(np.ones((4, 2)), 3 * np.ones((4, 1)), verbose=0)
+            [9.0, 3.0]
         """
-        checks.compiled(self, "evaluate")
+        checks.compiled(self._learner, "evaluate")
         refuse_after_fork("evaluate")
         with self._beside_training():
-            logs = Loop(self).evaluate(
+            request = evaluate_request(
+                self._learner,
                 x,
                 y,
                 batch_size=batch_size,
@@ -505,6 +555,7 @@ class Trainer(Layer):
                 steps=steps,
                 callbacks=callbacks,
             )
+            logs = Engine(self._learner).evaluate(request)
         return logs if return_dict else self._in_order(logs)
 
     @filter_traceback
@@ -533,9 +584,28 @@ class Trainer(Layer):
             verbose: Accepted as in Keras.
             steps: Number of batches, if not all.
             callbacks: Callbacks.
+
+        Returns:
+            The outputs, `(samples, …)`, in the structure in which the model gives them. The arrays
+            are the caller's own.
+
+        Raises:
+            ValueError, TypeError: If the inputs do not fit the model, or the outputs of several
+                batches cannot be joined to one array.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(3, activation="softmax", kernel_initializer="zeros")])
+            >>> model.predict(np.ones((2, 4))).round(2)
+            array([[0.33, 0.33, 0.33],
+                   [0.33, 0.33, 0.33]], dtype=float32)
         """
         refuse_after_fork("predict")
-        return predict(self, x, batch_size, verbose, steps, callbacks)
+        learner = self._learner
+        request = predict_request(learner, x, batch_size, verbose, steps, callbacks)
+        return Engine(learner).predict(request)
 
     @filter_traceback
     @explain_arguments
@@ -547,10 +617,37 @@ class Trainer(Layer):
         class_weight: dict | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Learn from one batch; returns the loss and the metrics of that batch."""
-        checks.compiled(self, "train_on_batch")
+        """Learn from one batch.
+
+        Args:
+            x: Inputs of the batch, `(batch, …)`, as for `fit`.
+            y: Targets of the batch, `(batch, …)`.
+            sample_weight: Weight of each sample in the loss, `(batch,)`.
+            class_weight: From class number to weight in the loss.
+            return_dict: Return a dict by name.
+
+        Returns:
+            The loss and the metrics of the batch, as `evaluate` returns them.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+            FloatingPointError: If the loss is NaN or infinite.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse")
+            >>> model.train_on_batch(np.ones((4, 2)), 3 * np.ones((4, 1)))
+            9.0
+        """
+        checks.compiled(self._learner, "train_on_batch")
         refuse_after_fork("train_on_batch")
-        logs = Loop(self).train_on_batch(x, y, sample_weight, class_weight)
+        feed = batch_feed(self._learner, x, y, sample_weight, class_weight)
+        logs = Engine(self._learner).train_on_batch(feed, class_weight)
+        self._learner.columns.update(columns_of(x, y))
         return logs if return_dict else self._in_order(logs)
 
     @filter_traceback
@@ -558,25 +655,67 @@ class Trainer(Layer):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Measure one batch; returns the loss and the metrics of that batch."""
-        checks.compiled(self, "test_on_batch")
+        """Measure one batch.
+
+        Args:
+            x: Inputs of the batch, `(batch, …)`, as for `fit`.
+            y: Targets of the batch, `(batch, …)`.
+            sample_weight: Weight of each sample in the loss, `(batch,)`.
+            return_dict: Return a dict by name.
+
+        Returns:
+            The loss and the metrics of the batch, as `evaluate` returns them.
+
+        Raises:
+            RuntimeError: If the model is not compiled.
+            ValueError, TypeError: If the data do not fit the model, the loss or each other.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.compile("sgd", "mse", metrics=["mae"])
+            >>> model.test_on_batch(np.ones((4, 2)), 3 * np.ones((4, 1)), return_dict=True)
+            {'loss': 9.0, 'mae': 3.0}
+        """
+        checks.compiled(self._learner, "test_on_batch")
         refuse_after_fork("test_on_batch")
         with self._beside_training():
-            logs = Loop(self).test_on_batch(x, y, sample_weight)
+            feed = batch_feed(self._learner, x, y, sample_weight)
+            logs = Engine(self._learner).test_on_batch(feed)
         return logs if return_dict else self._in_order(logs)
 
     @filter_traceback
     @explain_arguments
     def predict_on_batch(self, x: Any) -> Any:
-        """Outputs for one batch, as NumPy arrays."""
+        """Outputs for one batch, computed together whatever its size.
+
+        Args:
+            x: Inputs, `(batch, …)`, as for `fit`.
+
+        Returns:
+            The outputs as NumPy arrays, in the structure in which the model gives them.
+
+        Raises:
+            ValueError, TypeError: If the inputs do not fit the model.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(1, kernel_initializer="zeros")])
+            >>> model.predict_on_batch(np.ones((2, 4))).shape
+            (2, 1)
+        """
         refuse_after_fork("predict_on_batch")
-        return predict(self, x, WHOLE)
+        return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
 
     def _beside_training(self) -> contextlib.AbstractContextManager:
         """Where another thread trains the model: the weights of one moment, and own metrics."""
         if not trained_by_another(self):
             return contextlib.nullcontext()
-        return still(each_once(v for group in self.state_variables().values() for v in group))
+        return still(self._learner.variables())
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = [metric.name for metric in self.metrics if metric.name in logs]
@@ -585,129 +724,7 @@ class Trainer(Layer):
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
 
-    # -- from object style to programs -----------------------------------------------------------
-
-    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
-        """Make everything that a step needs – weights, metrics, optimizer state – by shapes alone.
-
-        Args:
-            x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
-            training: Whether the optimizer is needed. None for predictions, where only weights
-                are: "accuracy" is told from the shape of targets, and test steps need some.
-        """
-        data = (x, y, sample_weight)
-        if self.run_eagerly and has_text(x):
-            self._prepare_by_calling(x, y, training)
-            return
-        try:
-            self._prepare(jax.tree.map(_batch_spec, data), training)
-        except Exception:
-            # The same once more, so that the message has the number of samples in it.
-            self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
-            raise
-
-    def _prepare_by_calling(self, x: Any, y: Any, training: bool | None) -> None:
-        """The same for a model that makes numbers of text in its call, which cannot be traced."""
-        if not self.built or (self.compiled and not self._objectives.built):
-            y_pred = self(jax.tree.map(lambda a: a[:1], x), training=False)
-            self._note_added_losses()
-            self._forget_losses()
-            if self.compiled and training is not None:
-                given, outputs = jax.tree.map(_batch_spec, (y, y_pred))
-                self._objectives.build(given, outputs, getattr(self, "output_names", []))
-        if training:
-            self.optimizer.build(self.trainable_variables)
-
-    def _prepare(self, specs: tuple, training: bool | None) -> None:
-        x, y, _ = specs
-        if training is None:
-            self._spec_of_outputs(x)
-            return
-        usual = Trainer.train_step if training else Trainer.test_step
-        kind = usual.__name__
-        own_step = self.compiled and getattr(type(self), kind) is not usual
-        if self.compiled and own_step and self._objectives.empty:
-            # Such a step need not call the model on x at all (a GAN gives it noise).
-            self._objectives.built = True
-        elif not self.built or (self.compiled and not self._objectives.built):
-            y_pred = self._spec_of_outputs(x)
-            if self.compiled:
-                if not own_step:
-                    self._trace_comparisons(specs, training)
-                self._build_objectives(y, y_pred)
-        if own_step:
-            if training and takes_state(self.train_step):
-                self.optimizer.build(self.trainable_variables)
-            # It may make variables of its own, such as a second optimizer's.
-            self._trace_once(self.step(kind), specs)
-            self.built = True
-        if training:
-            self.optimizer.build(self.trainable_variables)
-
-    def _build_objectives(self, y: Any, y_pred: Any, losses_alone: bool = False) -> None:
-        graph = getattr(self, "_graph", None)
-        written = self._written_outputs if graph is None else graph.outputs
-
-        def form(part: Any) -> Any:
-            return jax.tree.structure(part, is_leaf=lambda leaf: leaf is None)
-
-        if form(written) != form(y_pred):
-            written = None  # a compute_loss of the user's own passes on something else
-        build = self._objectives.build_losses if losses_alone else self._objectives.build
-        build(y, y_pred, getattr(self, "output_names", []), written)
-
-    def _trace_comparisons(self, specs: tuple, training: bool) -> None:
-        """Find out what overrides of `compute_loss` and `compute_metrics` pass on.
-
-        Losses and metrics are matched to that, which need not have the form of the outputs.
-        """
-        own_loss = type(self).compute_loss is not Trainer.compute_loss
-        own_metrics = type(self).compute_metrics is not Trainer.compute_metrics
-        if not own_loss and not own_metrics:
-            return
-
-        def compare(x: Any, y: Any, sample_weight: Any) -> None:
-            y_pred = self(x, training=False)
-            if own_loss:
-                computed_loss(self, x, y, y_pred, sample_weight, training)
-            if not self._objectives.losses_built:
-                self._build_objectives(y, y_pred, losses_alone=True)
-            if own_metrics:
-                self.compute_metrics(x, y, y_pred, sample_weight)
-
-        trace_spec(compare, *specs)
-        self._forget_losses()
-
-    def _spec_of_outputs(self, x: Any) -> Any:
-        """Shapes of the outputs; builds the model on the way."""
-        graph = getattr(self, "_graph", None)
-        known = isinstance(x, Preprocessed) or (graph is not None and _like(graph.inputs, x))
-        if graph is not None and self.built and known:
-            return graph.outputs  # known since the graph was drawn
-        return self._trace_forward(x)
-
-    def _trace_forward(self, x: Any) -> Any:
-        def forward(x: Any) -> Any:
-            outputs = self(x, training=False)
-            # JAX gives dicts back in alphabetical order.
-            written = tree.map_structure(lambda _: None, outputs)
-            object.__setattr__(self, "_written_outputs", written)
-            return outputs
-
-        outputs = trace_spec(forward, x)
-        self._note_added_losses()
-        self._forget_losses()
-        return outputs
-
-    def _note_added_losses(self) -> None:
-        added = any(layer._own_losses for layer in self._flatten_layers())
-        object.__setattr__(self, "_adds_losses", bool(self._adds_losses or added))
-
-    def _trace_once(self, step: Callable, specs: Any) -> None:
-        x, y, sample_weight = specs
-        data = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
-        trace_spec(lambda data: step(data), data)
-        self._forget_losses()
+    # -- the state as a tree ---------------------------------------------------------------------
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, dict]:
         """All state as nested dicts of arrays by path, in Keras's four groups.
@@ -726,115 +743,47 @@ class Trainer(Layer):
         assign_state_tree(self._state_groups(), state_tree)
 
     def _state_groups(self) -> dict[str, list[Variable]]:
-        groups = self.state_variables()
-        order = ("trainable", "non_trainable", "optimizer", "metrics")
-        return {f"{name}_variables": groups[name] for name in order}
+        return {f"{name}_variables": vs for name, vs in self._learner.variables().groups.items()}
 
-    def optimizers(self) -> list[Optimizer]:
-        """The model's optimizer, and any others that it keeps as attributes."""
-        return each_once(v for v in vars(self).values() if isinstance(v, Optimizer))
+    # -- what a kind of model tells training; `Model` and `Sequential` override these --------------
 
-    def state_variables(self) -> dict[str, list[Variable]]:
-        """The Variables of the training state, by kind."""
-        trainable = self.trainable_variables
-        return {
-            "trainable": trainable,
-            "non_trainable": self.non_trainable_variables,
-            "optimizer": each_once(v for o in self.optimizers() for v in o.variables),
-            "metrics": self.metrics_variables if self.compiled else [],
-        }
+    def _signature(self) -> Signature:
+        return Signature()
 
-    def program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
-        """The compiled program (`"train"`, `"test"` or `"predict"`) and the state it works on.
+    def _on_host(self, x: Any) -> Any:
+        return x
 
-        A program is made anew only if the model has changed: compiled again, other layers, or
-        layers frozen, unfrozen or adapted. Not for another number of epochs or learning rate.
-        """
-        return self._held_program(kind)
+    def _take_shapes(self, x: Any) -> None:
+        pass
 
-    def _held_program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
-        held, found = self._found.get(kind, (None, None))
-        if held is structure.version():
-            return found
-        with building:
-            version = structure.version()
-            found = self._find_program(kind)
-            self._found[kind] = (version, found)
+
+class _LearnerOfModel(Learner):
+    """A Trainer as training sees it."""
+
+    _signature: tuple[Any, Signature] = (None, Signature())
+
+    @property
+    def signature(self) -> Signature:
+        held, found = self._signature
+        if held is not structure.version():
+            found = self.model._signature()
+            self._signature = structure.version(), found
         return found
 
-    def _find_program(self, kind: str) -> tuple[CompiledFunction, dict[str, list[Variable]]]:
-        key, variables = self._key_of_program(kind)
-        if key not in self._programs and kind == "train" and isinstance(self.optimizer, Optimizer):
-            # A callback may have unfrozen a layer, whose weights have no slots yet.
-            self.optimizer.build(self.trainable_variables)
-            key, variables = self._key_of_program(kind)
-        if key not in self._programs:
-            self._programs[key] = self._make_program(kind, variables)
-        return self._programs[key], variables
+    def layers(self) -> list[LayerState]:
+        return [*all_layers(self.model)]
 
-    def _key_of_program(self, kind: str) -> tuple[tuple, dict[str, list[Variable]]]:
-        variables = self.state_variables()
-        if kind == "predict":
-            variables = {k: variables[k] for k in ("trainable", "non_trainable")}
-        elif kind == "test":
-            variables.pop("optimizer")
-        layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._flatten_layers()]
-        return (
-            kind,
-            self._precision.chosen,
-            tuple(layers),
-            tuple(id(v) for group in variables.values() for v in group),
-        ), variables
+    def on_host(self, x: Any) -> Any:
+        return self.model._on_host(x)
 
-    def step(self, kind: str) -> Callable:
-        """`train_step`, `test_step` or `predict_step` as a function of one batch alone."""
-        step = object_style(self, getattr(self, kind))
-        return self._precision.applied(step, self) if kind == "train_step" else step
+    def take_shapes(self, x: Any) -> None:
+        self.model._take_shapes(x)
 
-    def _make_program(self, kind: str, variables: dict) -> CompiledFunction:
-        if kind == "predict":
-            return predicting_program(stateless(self.step("predict_step"), variables))
-        read_results = stateless(self.get_metrics_result, variables)
+    def forget_losses(self) -> None:
+        self.model._forget_losses()
 
-        def results(state: Any) -> Any:
-            return read_results(state)[0]
-
-        if kind == "test":
-            custom = type(self).test_step is not Trainer.test_step
-            step = pure_step(self._without_leftovers(self.step("test_step")), variables)
-            return testing_program(step, None if custom else results)
-        custom = type(self).train_step is not Trainer.train_step
-        step = pure_step(self._without_leftovers(self.step("train_step")), variables)
-        place = {id(v): i for i, v in enumerate(variables["metrics"])}
-        total = place[id(self._objectives.loss_tracker.variables[0])]
-
-        def loss_of(state: Any, logs: Any) -> Any:
-            if custom and isinstance(logs, dict) and "loss" in logs:
-                return logs["loss"]
-            return state["metrics"][total]
-
-        return training_program(step, None if custom else results, loss_of)
-
-    def _without_leftovers(self, step: Callable) -> Callable:
-        """Losses added while tracing must not be found there afterwards."""
-
-        def clean(data: Any) -> Any:
-            try:
-                return step(data)
-            finally:
-                self._forget_losses()
-
-        return clean
-
-
-def _batch_spec(array: Any) -> KerasTensor:
-    return KerasTensor((None, *array.shape[1:]), array.dtype)
-
-
-def _like(inputs: Any, x: Any) -> bool:
-    """Whether data fits symbolic inputs as it is, batch axis aside."""
-    one, other = jax.tree.leaves(inputs), jax.tree.leaves(x)
-    return [t.shape[1:] for t in one] == [t.shape[1:] for t in other]
+    def has_added_losses(self) -> bool:
+        return any(layer._own_losses for layer in all_layers(self.model))
 
 
 def _are_metrics(given: Any) -> bool:

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.context import context
 from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
-from lamina.core.layer_state import call_state
 from lamina.core.masked_arrays import unmasked
 from lamina.core.memory_limit import take_bytes
 from lamina.core.text import answer, as_values, is_text
@@ -31,7 +31,7 @@ class HostLayer(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = tuple(map(self._values, args))
         results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
-        return results if call_state.layers else answer(results)
+        return results if context.layers else answer(results)
 
     builds_nothing = True
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from lamina.core.arguments import explain_arguments
+from lamina.core.layer_state import all_layers
 from lamina.core.paths import path_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
@@ -203,7 +204,7 @@ class TensorBoard(Callback):
                     self._write("train", _image_summary(f"{weight.path}/image", pictures), epoch)
 
     def _embedding_layers(self) -> list[Embedding]:
-        return [layer for layer in self.model._flatten_layers() if isinstance(layer, Embedding)]
+        return [layer for layer in all_layers(self.model) if isinstance(layer, Embedding)]
 
     def _write_projector(self) -> None:
         """Tell TensorBoard's projector which files have the vectors."""

@@ -115,12 +115,15 @@ def stacked(
 
 
 def prefetched(
-    chunks: Iterator[Chunk], interrupted: Callable[[], bool] = lambda: False
+    chunks: Iterator[Chunk],
+    put: Callable[[Any], Any],
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Iterator[Chunk]:
     """Prepare the next chunk in a thread while the device works on this one.
 
     Args:
         chunks: Chunks with their data on the host.
+        put: Puts them on the device.
         interrupted: Whether to give up waiting; asked a few times a second.
     """
     ready: queue.Queue = queue.Queue(maxsize=1)
@@ -139,7 +142,7 @@ def prefetched(
     def work() -> None:
         try:
             for chunk in chunks:
-                if not hand_over(chunk._replace(data=_on_device(chunk.data))):
+                if not hand_over(chunk._replace(data=put(chunk.data))):
                     return
         except BaseException as error:  # handed over, to be raised where `fit` was called
             hand_over(error)
@@ -169,9 +172,13 @@ def prefetched(
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
-def _on_device(data: Any) -> Any:
-    text = any(getattr(a, "dtype", np.dtype(int)).kind in "OUS" for a in jax.tree.leaves(data))
-    return data if text else jax.device_put(data)
+def chunk_of(example: tuple[Any, Any, Any], most: int, put: Callable[[Any], Any]) -> Chunk:
+    """A chunk of one batch with the first rows of an example."""
+    x, y, sample_weight = example
+    rows = min(most, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
+    parts = (x, y, sample_weight) if sample_weight is not None else x if y is None else (x, y)
+    some = jax.tree.map(lambda a: np.asarray(a[:rows]), parts)
+    return Chunk(put(some), None, rows, 0, 1)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

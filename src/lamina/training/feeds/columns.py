@@ -8,21 +8,15 @@ from typing import Any
 
 from lamina.training import checks
 from lamina.training.feeds.tables import is_table
+from lamina.training.trainable import Trainable
 
 
-def remember(model: Any, x: Any, y: Any) -> None:
-    """Keep the names of the columns that a model is about to learn from."""
-    object.__setattr__(
-        model, "_columns", {**model._columns, **_columns(x, "x"), **_columns(y, "y")}
-    )
-
-
-def refuse_other_order(model: Any, x: Any, y: Any = None) -> None:
+def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
     """Raise a ValueError where a table has the columns of training in other places."""
-    if not model._columns:
+    if not learner.columns:
         return
-    for what, names in {**_columns(x, "x"), **_columns(y, "y")}.items():
-        trained = model._columns.get(what, names)
+    for what, names in columns_of(x, y).items():
+        trained = learner.columns.get(what, names)
         if trained == names:
             continue
         missing = [name for name in trained if name not in names]
@@ -30,17 +24,22 @@ def refuse_other_order(model: Any, x: Any, y: Any = None) -> None:
             place = next(i for i, name in enumerate(trained) if names[i] != name)
             raise ValueError(
                 f"{what} has the column {names[place]!r} in place {place}, where model "
-                f"{model.name!r} was trained on {trained[place]!r}; the columns of a table go by "
-                f"position.\n  Fix: {what} = {what}[{list(trained)!r}]."
+                f"{learner.model.name!r} was trained on {trained[place]!r}; the columns of a table "
+                f"go by position.\n  Fix: {what} = {what}[{list(trained)!r}]."
             )
         if len(names) == len(trained):
             checks.warn_once(
                 f"columns of {what}",
-                f"{what} has no column {missing[0]!r}, which model {model.name!r} was "
+                f"{what} has no column {missing[0]!r}, which model {learner.model.name!r} was "
                 "trained on; the columns of a table go by position, so "
                 f"{names[trained.index(missing[0])]!r} is taken for it.",
-                model,
+                learner,
             )
+
+
+def columns_of(x: Any, y: Any = None) -> dict[str, tuple]:
+    """The names of the columns in what a user gave as x and y, by what the user calls it."""
+    return {**_columns(x, "x"), **_columns(y, "y")}
 
 
 def _columns(structure: Any, what: str) -> dict[str, tuple]:

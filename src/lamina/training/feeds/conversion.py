@@ -236,3 +236,12 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
     if y is None:
         return x if not isinstance(x, (tuple, list)) else (x,)
     return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def size_in_bytes(arrays: Any) -> int:
+    return sum(a.nbytes for a in jax.tree.leaves(arrays))
+
+
+def fits_on_device(arrays: Any) -> bool:
+    """Whether the arrays are within the budget for resident data."""
+    return size_in_bytes(arrays) <= config.resident_budget()

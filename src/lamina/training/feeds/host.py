@@ -1,7 +1,7 @@
 """Feeds for arrays larger than what may stay on the device, in RAM or in a mapped file."""
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from lamina.training import checks
 from lamina.training.feeds.chunks import (
     Buffers,
     Chunk,
+    chunk_of,
     lengthened,
     prefetched,
     stacked,
@@ -20,10 +21,12 @@ from lamina.training.feeds.chunks import (
 from lamina.training.feeds.conversion import (
     convert,
     pack_x_y_sample_weight,
+    size_in_bytes,
     to_array,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feeds.resident import ResidentFeed, size_in_bytes
+from lamina.training.feeds.feed import FeedOptions
+from lamina.training.feeds.resident import ResidentFeed
 
 # Targets up to this size are looked through before the first step.
 _BYTES_LOOKED_THROUGH = 256 * 2**20
@@ -47,13 +50,20 @@ class HostFeed(ResidentFeed):
         checks.fits_in_budget(size_in_bytes(head(self.host)), self.batch_size)
         if size_in_bytes(y) > _BYTES_LOOKED_THROUGH:
             y = head(y)
-        return self.prepare(convert(head(x), text=True)), convert(y), sample_weight
+        return self.options.prepare(convert(head(x), text=True)), convert(y), sample_weight
+
+    def widen(self, batch_size: Callable[[int], int]) -> None:
+        pass  # chunks are sized by their bytes, and what is known of rows was found for batches
+
+    def first_chunk(self) -> Chunk:
+        return chunk_of(self.example(), self.batch_size, self.options.place.put_batch)
 
     # Whether all rows have been looked at; the same data need it once.
     _looked_through = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
-        yield from prefetched(self._gathered(order, first, last), lambda: self.interrupted())
+        chunks = self._gathered(order, first, last)
+        yield from prefetched(chunks, self.options.place.put_batch, lambda: self.interrupted())
         self._looked_through = self._looked_through or last == self.steps_through
 
     def _look(self, data: Any, rows: slice | np.ndarray) -> None:
@@ -109,7 +119,7 @@ class HostFeed(ResidentFeed):
             by_place = np.argsort(picked)
             picked, places = picked[by_place], np.empty(len(picked), np.int32)
             places[by_place] = np.arange(len(picked), dtype=np.int32)
-            places = jax.device_put(lengthened(places, capacity))
+            places = self.options.place.put_batch(lengthened(places, capacity))
         for file in mapped:
             _check_still_whole(file)
         taken = buffers.take(
@@ -138,11 +148,15 @@ class SmallRowsFeed(HostFeed):
     def example(self) -> tuple[Any, Any, Any]:
         return ResidentFeed.example(self)
 
+    def first_chunk(self) -> Chunk:
+        return ResidentFeed.first_chunk(self)
+
     @staticmethod
-    def suits(arrays: Any, batch_size: int, shuffle: Any) -> bool:
+    def suits(arrays: Any, options: FeedOptions) -> bool:
         """Whether gathering rows in a thread of the host is quicker than in the program."""
         leaves = jax.tree.leaves(arrays)
-        if not shuffle or shuffle == "batch" or jax.default_backend() != "cpu":
+        shuffle, batch_size = options.shuffle, options.batch_size
+        if not shuffle or shuffle == "batch" or options.place.platform != "cpu":
             return False
         if any(type(leaf) is not np.ndarray for leaf in leaves):
             return False
@@ -160,7 +174,7 @@ class BatchwiseFeed(HostFeed):
             picked = rows if order is None else order[rows]
             one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
             x, y, sample_weight = unpack_x_y_sample_weight(one)
-            data = pack_x_y_sample_weight(self.prepare(x), y, sample_weight)
+            data = pack_x_y_sample_weight(self.options.prepare(x), y, sample_weight)
             self._look(data, picked)
             return data
 

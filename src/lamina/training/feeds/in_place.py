@@ -1,4 +1,4 @@
-"""Rows: a large array that the CPU reads where the user holds it, wherever that begins.
+"""Arrays that the CPU reads where the user holds them, wherever those begin.
 
 XLA takes memory of the host as it is if it begins at a multiple of 64 bytes; anything else is
 copied. NumPy's arrays begin 16 bytes behind one, so a data set would lie in memory twice.
@@ -52,28 +52,25 @@ class Rows:
         return found.reshape(count, *self.shape)
 
 
-def placed(array: Any) -> Any:
-    """A host array on the default device: as `Rows` if it would be copied in vain otherwise.
+def as_rows(array: Any) -> Any:
+    """A large array of the host as `Rows` of it, if it would otherwise be copied; else itself.
 
     Nobody may write to a large array while it is in use; it is let go with the call of `fit`.
     """
-    if _is_text(array):
-        return array  # for a model that runs in Python: devices know no text
     if not isinstance(array, np.ndarray) or array.nbytes < _LEAST_BYTES:
-        return jax.device_put(array)
+        return array
     before = array.ctypes.data % _ALIGNMENT
     alignable = before and before % array.itemsize == 0 and array.flags.c_contiguous
     # Places are counted in 32 bits.
-    if jax.default_backend() != "cpu" or not alignable or array.size >= 2**31 - _ALIGNMENT:
-        return jax.device_put(array)
+    if not alignable or array.size >= 2**31 - _ALIGNMENT:
+        return array
     # What lies before the array in its line of the cache can be read, and is not.
     memory: Any = (ctypes.c_uint8 * (array.nbytes + before)).from_address(
         array.ctypes.data - before
     )
     memory.owner = array  # lives as long as what JAX holds
     numbers = np.frombuffer(memory, dtype=array.dtype)
-    first = jax.device_put(np.int32(before // array.itemsize))
-    return Rows(jax.device_put(numbers), first, array.shape[1:])
+    return Rows(numbers, np.int32(before // array.itemsize), array.shape[1:])
 
 
 def _is_text(array: Any) -> bool:

@@ -9,18 +9,20 @@ import numpy as np
 
 from lamina.core.seed import restore_shared_state, shared_state
 from lamina.training import checks
-from lamina.training.feeds.chunks import Chunk, prefetched, stacked
+from lamina.training.feeds.chunks import Chunk, chunk_of, prefetched, stacked
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     pack_x_y_sample_weight,
+    size_in_bytes,
     to_array,
     unpack_x_y_sample_weight,
 )
 from lamina.training.feeds.epochs import Part, part_of_epoch
+from lamina.training.feeds.feed import FeedOptions
+from lamina.training.feeds.order import permutation
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.random_states import RandomStates
-from lamina.training.feeds.resident import permutation, size_in_bytes
 from lamina.training.feeds.workers import prepared
 
 
@@ -30,29 +32,17 @@ class StreamFeed:
     Args:
         source: The iterable. A generator goes on where the epoch before stopped. Anything else is
             gone through to its end, in as many epochs as that takes, and then begun anew.
-        steps: Number of steps in an epoch, at most; None: until the source ends.
-        shuffle: Whether the batches of a PyDataset come in a new order every time.
-        seed: For that order.
-        reweight: Applied to the batches, to turn class weights into sample weights.
-        prepare: What the model does with its inputs on the host.
+        options: How to go through it; `shuffle` concerns the batches of a PyDataset.
     """
 
-    def __init__(
-        self,
-        source: Iterable,
-        steps: int | None,
-        shuffle: Any = False,
-        seed: int = 0,
-        reweight: Callable[[Any], Any] = lambda batch: batch,
-        prepare: Callable[[Any], Any] = lambda x: x,
-    ):
+    samples = None
+
+    def __init__(self, source: Iterable, options: FeedOptions):
         self.source = source
-        self.prepare = prepare
-        self.shuffle = shuffle
-        self.seed = seed
-        self.reweight = reweight
+        self.options = options
+        self.seed = options.seed
         length = source.num_batches if isinstance(source, PyDataset) else _length(source)
-        self.steps = length if steps is None else steps
+        self.steps = length if options.steps is None else options.steps
         # A generator can be gone through once.
         self._once = isinstance(source, Iterator) and not isinstance(source, PyDataset)
         self._through = None if self._once else length
@@ -86,6 +76,14 @@ class StreamFeed:
                 ) from None
         assert self._example is not None
         return self._example
+
+    def first_chunk(self) -> Chunk:
+        example = self.example()
+        rows = number_of_samples(*example)
+        return chunk_of(example, rows, self.options.place.put_batch)
+
+    def widen(self, batch_size: Callable[[int], int]) -> None:
+        pass  # batches come as they are
 
     def steps_in(self, epoch: int) -> int | None:
         if self.steps is None or self._through is None:
@@ -180,7 +178,7 @@ class StreamFeed:
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         self._looked_through = self._at if isinstance(self.source, PyDataset) else self._skipped
         batches = stacked(self._batches(epoch), self._finished)
-        yield from prefetched(batches, lambda: self.interrupted())
+        yield from prefetched(batches, self.options.place.put_batch, lambda: self.interrupted())
 
     def once(self) -> Iterator[Chunk]:
         if self._at and not self._once:
@@ -264,7 +262,7 @@ class StreamFeed:
             self._numbers = None
             return prepared(source, itertools.count(self._at))
         order: Any = range(count)
-        if self.shuffle:
+        if self.options.shuffle:
             order = permutation(count, self.seed, self.first_epoch + self._passage)
         self._numbers = [int(number) for number in order]
         return prepared(source, self._numbers[self._at :])
@@ -276,7 +274,7 @@ class StreamFeed:
             return batch
         given, y, sample_weight = unpack_x_y_sample_weight(batch)
         given, y = convert(given, "x", text=True), convert(y, "y")
-        x = self.prepare(given)
+        x = self.options.prepare(given)
         sample_weight = convert(sample_weight, "sample_weight")
         if self._example is None:
             _refuse_single_samples(self.source, x, y)
@@ -308,7 +306,7 @@ class StreamFeed:
                     raise
             raise
         self._looked_through += samples // rows
-        return self.reweight(data)
+        return self.options.reweight(data)
 
     def _note_batch(self, error: Exception, number: int) -> None:
         if self._numbers is not None and number < len(self._numbers):

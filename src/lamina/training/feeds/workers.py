@@ -13,6 +13,9 @@ from typing import Any
 
 from lamina.training.feeds.py_dataset import PyDataset
 
+# Processes that have waited so long for a batch to prepare end; the next epoch starts others.
+_IDLE_SECONDS = 300
+
 
 def prepared(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """Batches of these numbers in their order, by as many workers as the source asks for."""
@@ -55,7 +58,8 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
         path = Path(folder) / "source.pickle"
         path.write_bytes(text)
         del text
-        pool = get_reusable_executor(max(1, source.workers))
+        # A busy machine may leave a process idle for longer than the ten seconds that loky allows.
+        pool = get_reusable_executor(max(1, source.workers), timeout=_IDLE_SECONDS)
         try:
             attempt = functools.partial(_attempt, path)
             for batch, failure, where in _ahead(pool, attempt, numbers, source):

@@ -13,12 +13,13 @@ from typing import Any
 
 from lamina.core.config import is_interactive_logging_enabled
 from lamina.core.messages import show
+from lamina.training.events import ChunkDone, Listener
 from lamina.training.progress.line import Status, folded, live_line, wrapped
 
 _NOTEBOOK_WIDTH = 100
 
 
-class Progress:
+class Progress(Listener):
     """Shows nothing; the base of those that do."""
 
     def __enter__(self) -> "Progress":
@@ -26,18 +27,6 @@ class Progress:
 
     def __exit__(self, *error: Any) -> None:
         pass
-
-    def epoch_begins(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
-        """An epoch begins; `epoch` is None for a measurement by `evaluate`."""
-
-    def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
-        """Steps up to `step` are done; the call took `seconds`."""
-
-    def epoch_ends(self, logs: dict) -> None:
-        """The epoch is over, validation included."""
-
-    def say(self, text: str) -> None:
-        """Show a line of text."""
 
 
 class PlainProgress(Progress):
@@ -53,7 +42,9 @@ class PlainProgress(Progress):
         self.steps: int | None = None
         self.seconds_per_step: float | None = None
 
-    def epoch_begins(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
+    def on_epoch_begin(
+        self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
+    ) -> None:
         self.title = "Evaluation" if epoch is None else f"Epoch {epoch + 1}/{epochs}"
         self.began = time.perf_counter()
         self.samples = self.last_step = 0
@@ -61,21 +52,21 @@ class PlainProgress(Progress):
         self.seconds_per_step = None
         self.steps = steps
 
-    def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
-        count = step - self.last_step
-        self.samples += count * batch_size
-        self.last_step = step
-        self.training_seconds += seconds
-        latest = seconds / max(count, 1)
+    def on_chunk(self, done: ChunkDone) -> None:
+        count = done.step - self.last_step
+        self.samples += count * done.batch_size
+        self.last_step = done.step
+        self.training_seconds += done.seconds
+        latest = done.seconds / max(count, 1)
         # The first call may have compiled, so it soon counts for little.
         before = latest if self.seconds_per_step is None else self.seconds_per_step
         self.seconds_per_step = (before + latest) / 2
 
-    def epoch_ends(self, logs: dict) -> None:
-        self.say(f"{self.title}: {', '.join(self.parts(logs))}")
+    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
+        self.on_message(f"{self.title}: {', '.join(self.parts(logs))}")
         self.labels = {}  # which accuracy it is has been said
 
-    def say(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         show(text)
 
     def parts(self, logs: dict) -> list[str]:
@@ -128,23 +119,25 @@ class TerminalProgress(PlainProgress):
         self.live.update("", refresh=True)
         self.live.stop()
 
-    def epoch_begins(self, epoch: int | None, epochs: int | None, steps: int | None) -> None:
-        super().epoch_begins(epoch, epochs, steps)
+    def on_epoch_begin(
+        self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
+    ) -> None:
+        super().on_epoch_begin(epoch, epochs, steps)
         waiting = "" if epoch is None else "compiling …"
         self._draw(Status(title=self.title, steps=steps, waiting=waiting))
 
-    def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
-        super().steps_done(step, batch_size, logs, seconds)
-        self._draw(self.status(logs))
+    def on_chunk(self, done: ChunkDone) -> None:
+        super().on_chunk(done)
+        self._draw(self.status(done.logs))
 
-    def epoch_ends(self, logs: dict) -> None:
+    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
         parts = self.parts(logs)
         if len(f"{self.title}: {', '.join(parts)}") > self.console.width and self.speed():
             parts = parts[:-1]  # the least of them
         self._print(folded(self.title, parts, self.console.width))
         self.labels = {}
 
-    def say(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         self._print(wrapped(text, self.console.width))
 
     def _print(self, text: str) -> None:
@@ -169,16 +162,16 @@ class NotebookProgress(PlainProgress):
         self.lines: list[str] = []
         self.handle: Any = None
 
-    def steps_done(self, step: int, batch_size: int, logs: dict, seconds: float) -> None:
-        super().steps_done(step, batch_size, logs, seconds)
-        self._show(live_line(self.status(logs), _NOTEBOOK_WIDTH))
+    def on_chunk(self, done: ChunkDone) -> None:
+        super().on_chunk(done)
+        self._show(live_line(self.status(done.logs), _NOTEBOOK_WIDTH))
 
-    def epoch_ends(self, logs: dict) -> None:
+    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
         self.lines.append(folded(self.title, self.parts(logs), _NOTEBOOK_WIDTH))
         self.labels = {}
         self._show("")
 
-    def say(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         self.lines.append(wrapped(text, _NOTEBOOK_WIDTH))
         self._show("")
 

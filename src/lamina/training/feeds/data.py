@@ -1,0 +1,289 @@
+"""Data: what a user gave as x, y and sample weights, converted and checked once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import config
+from lamina.core.text import Preprocessed, has_text
+from lamina.training import checks
+from lamina.training.feeds.class_weights import class_weights_as_sample_weights
+from lamina.training.feeds.columns import refuse_other_order
+from lamina.training.feeds.conversion import (
+    convert,
+    number_of_samples,
+    pack_x_y_sample_weight,
+    size_in_bytes,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.feeds.feed import Feed, FeedOptions
+from lamina.training.feeds.host import BatchwiseFeed, HostFeed, SmallRowsFeed
+from lamina.training.feeds.no_data import is_path, refuse_no_data
+from lamina.training.feeds.py_dataset import PyDataset
+from lamina.training.feeds.resident import ResidentFeed
+from lamina.training.feeds.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
+from lamina.training.feeds.stream import StreamFeed
+from lamina.training.feeds.tables import is_table, refuse_gaps
+from lamina.training.trainable import Signature, Trainable
+
+WHOLE = -1  # a batch size: everything in one batch
+
+
+@dataclass(frozen=True)
+class Data:
+    """Arrays with one row a sample, or a source of batches.
+
+    Args:
+        x: Inputs; or the source, which gives targets and weights as well.
+        y: Targets, if there are any.
+        sample_weight: Weights of the samples, if there are any.
+        samples: Number of samples; None for a source.
+    """
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+    samples: int | None = None
+
+    @classmethod
+    def given(cls, learner: Trainable, x: Any, y: Any = None, sample_weight: Any = None) -> "Data":
+        """What `fit` and `evaluate` were given.
+
+        Raises:
+            TypeError, ValueError: If it is no data, or other data than the model takes.
+        """
+        for part, what in ((y, "y"), (sample_weight, "sample_weight")):
+            refuse_no_data(part, what)
+        if is_path(x):
+            refuse_no_data(x, "x")
+        signature = learner.signature
+        x, y = named_columns(signature, x), named_targets(signature, y)
+        refuse_other_order(learner, x, y)
+        if is_source(x):
+            _refuse_beside_source(x, y, sample_weight)
+            return cls(x)
+        x = first_of_one(x)
+        if y is None:
+            _refuse_pairs(x)
+        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            refuse_gaps(part, name)
+        x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", text=True)
+        y = y if _is_large_file(y) else convert(y, "y")
+        sample_weight = convert(sample_weight, "sample_weight")
+        if hasattr(x, "shape"):
+            checks.samples_in_input(learner, x, y)
+        with_batch_axis(learner, x, refuse=True)
+        return cls(x, y, sample_weight, number_of_samples(x, y, sample_weight))
+
+    def split(self, fraction: float) -> tuple["Data", "Data"]:
+        """All but the last part, and that part, as Keras takes it for validation."""
+        if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
+            raise ValueError(
+                f"validation_split is a fraction between 0 and 1; received {fraction!r}.\n"
+                "  Fix: validation_split=0.2 keeps the last fifth of the samples for validation."
+            )
+        if self.samples is None:
+            raise ValueError(
+                f"validation_split needs arrays, and x is a {type(self.x).__name__}.\n"
+                "  Fix: give validation_data=…"
+            )
+        kept = int(self.samples * (1 - fraction))
+        if kept == 0 or kept == self.samples:
+            raise ValueError(
+                f"validation_split={fraction} of {self.samples} samples leaves "
+                f"{kept} to train on and {self.samples - kept} to validate on.\n"
+                "  Fix: another fraction, or more data."
+            )
+        return self._rows(slice(kept), kept), self._rows(slice(kept, None), self.samples - kept)
+
+    def _rows(self, rows: slice, samples: int) -> "Data":
+        arrays = (self.x, self.y, self.sample_weight)
+        x, y, sample_weight = jax.tree.map(lambda a: part_of(a, rows), arrays)
+        return Data(x, y, sample_weight, samples)
+
+    def feed(self, options: FeedOptions) -> Feed:
+        """The feed that goes through them."""
+        limit = config.max_steps_per_epoch()
+        if self.samples is None:
+            if options.steps is None and getattr(self.x, "endless", False):
+                raise ValueError(
+                    f"x is a {type(self.x).__name__} that never ends, so an epoch of it would not "
+                    "end.\n"
+                    "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out "
+                    ".repeat()."
+                )
+            stream = StreamFeed(self.x, options)
+            if limit is not None:
+                stream.steps = limited(stream.steps, limit, "steps an epoch")
+            return stream
+        prepare, samples = options.prepare, self.samples
+        x = self.x
+        in_batches = has_sparse_rows(x) or (has_text(x) and not _stays_small(x, samples, prepare))
+        if not in_batches:
+            x = prepare(x)
+        arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
+        batch_size = samples if options.batch_size == WHOLE else options.batch_size
+        whole_number("batch_size", batch_size, least=1)
+        options = replace(options, batch_size=min(int(batch_size), samples))
+        kind: type[ResidentFeed] = HostFeed
+        if in_batches:
+            kind = BatchwiseFeed
+        elif size_in_bytes(arrays) <= config.resident_budget():
+            kind = SmallRowsFeed if SmallRowsFeed.suits(arrays, options) else ResidentFeed
+        feed = kind(arrays, options)
+        if limit is not None:
+            feed.steps = limited(feed.steps, limit, "steps an epoch")
+        return feed
+
+
+def reweighting(class_weight: dict | None) -> Callable[[Any], Any]:
+    """What turns the class weights of a batch into sample weights."""
+
+    def reweight(batch: Any) -> Any:
+        if class_weight is None:
+            return batch
+        x, y, _ = unpack_x_y_sample_weight(batch)
+        return (x, y, class_weights_as_sample_weights(class_weight, y))
+
+    return reweight
+
+
+def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
+    """Refuse targets and weights that are given beside a source, which gives them itself."""
+    if y is None and sample_weight is None:
+        return
+    what = "y" if y is not None else "sample_weight"
+    if isinstance(x, (set, frozenset)):
+        refuse_no_data(x, "x")
+    alone = ""
+    if not isinstance(x, PyDataset) and not hasattr(x, "batch"):
+        alone = "\n  If it gives single samples instead: x = numpy.array(list(x))."
+    raise ValueError(
+        f"x is a {type(x).__name__}, which gives batches of (x, y); {what} must be left "
+        f"out.\n  Fix: model.fit(x), with batches that hold all of them.{alone}"
+    )
+
+
+def _refuse_pairs(x: Any) -> None:
+    """Refuse a list of (sample, label), which other libraries take."""
+    if not isinstance(x, list) or not x or not all(type(part) is tuple for part in x):
+        return
+    if all(len(part) == 2 and np.ndim(part[0]) > 0 and np.ndim(part[1]) == 0 for part in x):
+        raise ValueError(
+            f"x is a list of {len(x)} pairs, and a model takes all samples together and all "
+            "labels together.\n  Fix: x, y = map(numpy.stack, zip(*x))."
+        )
+
+
+def default_batch_size(learner: Trainable) -> int:
+    """32, or what a model with stateful layers was made for, which takes no other size."""
+    size = learner.signature.batch_size
+    stateful = size and any(getattr(layer, "stateful", 0) for layer in learner.layers())
+    return size if stateful and size else 32
+
+
+def limited(asked: int | None, limit: int | None, what: str) -> int:
+    """A number of epochs or steps within what `lamina.config` allows, which is said."""
+    if limit is None or (asked is not None and asked <= limit):
+        return asked  # type: ignore[return-value]
+    counted = what if limit != 1 else what.replace("steps", "step").replace("epochs", "epoch")
+    checks.warn(f"Limited to {limit} {counted}, as lamina.config asks.")
+    return limit
+
+
+def _is_large_file(array: Any) -> bool:
+    """Whether an array is a mapped file of numbers too large to be converted as a whole."""
+    numbers = isinstance(array, np.memmap) and array.dtype.kind in "biuf"
+    return numbers and array.nbytes > config.resident_budget()
+
+
+def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
+    """Whether all of the text, as the numbers that the model makes of it, fits on the device."""
+    some = jax.tree.map(lambda a: a[:32], x)
+    return size_in_bytes(prepare(some)) * samples / min(32, samples) <= config.resident_budget()
+
+
+def named_columns(signature: Signature, x: Any) -> Any:
+    """A table as a dict of its columns, for a model with several inputs."""
+    if not is_table(x) or len(signature.inputs) < 2 or signature.places is None:
+        return x
+    places = signature.places
+    keys = list(places.children) if places.keyed else []
+    names = keys if keys and all(key in x.columns for key in keys) else signature.input_names
+    return {name: x[name] for name in names if name in x.columns}
+
+
+def named_targets(signature: Signature, y: Any) -> Any:
+    """A table as a dict of its columns, where they are named as the model's several outputs are."""
+    names = signature.output_names
+    if not is_table(y) or len(names) < 2 or not all(name in y.columns for name in names):
+        return y
+    return {name: y[name] for name in names}
+
+
+def dividing_batch_size(samples: int) -> int:
+    """The largest divisor from 64 to 1024, or 256 if there is none."""
+    sizes = (size for size in range(min(1024, samples), 63, -1) if samples % size == 0)
+    return next(sizes, min(256, samples))
+
+
+def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
+    """A single sample as a batch of one, where the model's input shape leaves no doubt.
+
+    Args:
+        refuse: Raise instead: one sample is no training set.
+    """
+    signature = learner.signature
+    inputs = signature.inputs
+    leaves = jax.tree.leaves(x)
+    if not inputs or len(inputs) != len(leaves) or isinstance(x, Preprocessed):
+        return x
+    if len(inputs) > 1:
+        leaves = signature.arrange(x)
+    for leaf, tensor in zip(leaves, inputs, strict=True):
+        wanted = tensor.shape[1:]
+        if len(leaf.shape) != len(wanted) or not wanted:
+            return x
+        if any(w is not None and w != s for s, w in zip(leaf.shape, wanted, strict=True)):
+            return x
+        if wanted[-1] == 1 and len(wanted) == 1:
+            return x  # (n,) for a model of one feature is n samples
+    shape = tuple(leaves[0].shape)
+    if refuse:
+        raise ValueError(
+            f"model {learner.model.name!r} takes a batch of samples of shape {shape} and received "
+            "one sample, without its batch axis.\n  Fix: x = x[None] makes it a batch of one."
+        )
+    checks.warn_once(
+        "one-sample",
+        f"predict() received one sample of shape {shape} and took it as a batch of one: the "
+        "result has a first axis of size 1.\n  To say so yourself: predict(x[None]).",
+        learner,
+    )
+    return jax.tree.map(lambda a: a[None], x)
+
+
+def first_of_one(x: Any) -> Any:
+    """`predict([x_test])`: a list of one array is that array."""
+    if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
+        return x[0]
+    return x
+
+
+def is_source(x: Any) -> bool:
+    """Whether x gives batches, rather than being the data itself."""
+    if isinstance(x, PyDataset):
+        return True
+    if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str, range)) or x is None:
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "to_numpy") or is_sparse(x):
+        return False
+    return isinstance(x, Iterable)
+
+
+def whole_number(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")

@@ -1,0 +1,25 @@
+"""The order of the samples in an epoch: a function of a seed and the epoch's number."""
+
+from typing import Any
+
+import numpy as np
+
+
+def epoch_order(
+    samples: int, batch_size: int, shuffle: Any, seed: int, epoch: int
+) -> np.ndarray | None:
+    """The order of the samples in an epoch: a function of the seed and the epoch's number."""
+    if not shuffle:
+        return None
+    if shuffle == "batch":
+        whole = samples // batch_size
+        starts = permutation(whole, seed, epoch) * batch_size
+        order = (starts[:, None] + np.arange(batch_size)).reshape(-1)
+        return np.concatenate([order, np.arange(whole * batch_size, samples)]).astype(np.int32)
+    return permutation(samples, seed, epoch)
+
+
+def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+    # Counter-based, on the host: the same on every device and machine, and nothing to compile.
+    key = np.array([seed, epoch], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).permutation(count).astype(np.int32)

@@ -1,0 +1,101 @@
+"""Pieces: in which portions rows are predicted, so that a few programs serve all numbers."""
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+# So many batches are computed by one call of a program.
+_BATCHES = 64
+
+
+@functools.lru_cache(maxsize=4096)
+def pieces(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tuple[int, int]]:
+    """In which pieces to compute rows: how many each takes, and to how many they are padded.
+
+    Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. One
+    takes about 2 MB, and programs for all powers of two took 23 MB where these take 7.
+
+    Args:
+        total: Number of rows.
+        batch_size: Rows in a batch.
+        by_step: Whether every batch is a piece of its own.
+        fixed: Whether the model takes batches of one size only.
+    """
+    longest = batch_size * (1 if by_step else _BATCHES)
+    if fixed:
+        taken = [min(longest, total - at) for at in range(0, total, longest)]
+        return [(n, n if n < batch_size else -(-n // batch_size) * batch_size) for n in taken]
+    found: list[tuple[int, int]] = []
+    left, computed = total, 0
+    while left:
+        above, size = _neighbours(left, batch_size, longest)
+        # A call and a program more, or some rows too many?
+        used = found[-1][1] if found else 0
+        if used >= left and computed + used <= 1.5 * total:
+            size = used
+        elif above is not None:
+            spare = 2 if above <= batch_size else 1.25
+            if by_step or above <= spare * left:
+                size = above
+        rows = min(left, size)
+        found.append((rows, size))
+        left, computed = left - rows, computed + size
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def exact_pieces(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
+    """The pieces for rows that depend on each other: whole batches, and a last one of its own size.
+
+    One program is for many batches, one for a few, and one for a single one.
+    """
+    counts = (1,) if by_step else (_BATCHES, 8, 1)
+    found, left = [], total
+    while left >= batch_size:
+        rows = next(count * batch_size for count in counts if count * batch_size <= left)
+        found.append((rows, rows))
+        left -= rows
+    return [*found, (left, left)] if left else found
+
+
+@functools.lru_cache(maxsize=4096)
+def keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed: bool) -> bool:
+    """Whether the pieces for few programs consist of the very batches that were asked for."""
+    left = total
+    for rows, size in pieces(total, batch_size, by_step, fixed):
+        batch = min(size, batch_size)
+        if rows != size or batch != min(asked, left):
+            return False
+        left -= rows
+    return True
+
+
+def _neighbours(rows: int, batch_size: int, longest: int) -> tuple[int | None, int]:
+    """The smallest size of a program above a number of rows, if any, and the largest within."""
+    above = None
+    for size in _sizes(batch_size, longest):
+        if size <= rows:
+            return above, size
+        above = size
+    raise ValueError(f"There are no programs for {rows} rows.")
+
+
+@functools.cache
+def _sizes(batch_size: int, longest: int) -> list[int]:
+    """The numbers of rows that programs are made for, the largest first."""
+    sizes = [longest] if longest == batch_size else [longest, batch_size * 8, batch_size]
+    while sizes[-1] >= 16:
+        sizes.append(sizes[-1] // 4)
+    return [*sizes, 1] if sizes[-1] > 1 else sizes
+
+
+def padded(array: Any, size: int) -> Any:
+    missing = size - array.shape[0]
+    if missing == 0:
+        return array
+    if isinstance(array, jax.Array):
+        array = np.asarray(array)
+    # The last row again: a row of zeros might be outside what a layer accepts.
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])

@@ -1,0 +1,117 @@
+"""A trial of precision: a few steps in float32 and in bfloat16, to choose between them."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lamina.core import structure
+from lamina.core.stateless import values_of
+from lamina.core.variable import Variable
+from lamina.training.compiled import CompiledFunction
+from lamina.training.feeds.chunks import Chunk
+from lamina.training.feeds.feed import Feed
+from lamina.training.learner import Learner
+from lamina.training.programs import make_program
+from lamina.training.state import TrainState
+
+# The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that one
+# operation is off by up to 0.4 %. A gain below a tenth is within what timing a trial can tell.
+_AGREEMENT = 0.02
+_GAIN = 1.1
+
+_ROUNDS = 3
+_ROUND_SECONDS = 0.05
+_MOST_STEPS = 64
+
+
+class Trial(NamedTuple):
+    """Some steps in one precision, on copies of the state."""
+
+    seconds: float  # a step
+    loss: float  # mean over the steps
+
+
+def settle(learner: Learner, feed: Feed, say: Callable[[str], None]) -> None:
+    """Choose for `precision="auto"`, once: a few steps of the first data both ways, on copies.
+
+    Args:
+        learner: A model prepared for its first step; nothing of it is changed.
+        feed: What it is to be trained on; nothing of it is used up.
+        say: Is told what was chosen and why, in one line.
+    """
+    precision = learner.precision
+    if precision.chosen != "auto":
+        return
+    if learner.model.run_eagerly:
+        precision.chosen = "float32"
+        return
+    chunk = feed.first_chunk()
+    programs, trials = {}, {}
+    try:
+        for name in ("float32", "mixed_bfloat16"):
+            precision.chosen = name
+            variables = learner.state("train")
+            programs[name] = make_program(learner, "train", variables)
+        trials = _tried(programs, variables, chunk)
+    except (TypeError, ValueError) as error:  # an operation that bfloat16 does not have
+        failed = str(error).partition("\n")[0]
+    if trials:
+        precision.chosen, why = verdict(trials["float32"], trials["mixed_bfloat16"])
+    else:
+        precision.chosen, why = "float32", f"the model does not run in bfloat16: {failed}"
+    if precision.chosen in programs:
+        learner.programs.keep("train", programs[precision.chosen])  # compiled already
+    structure.changed()
+    say(f"precision='auto' chose {precision.chosen}: {why}.")
+
+
+def verdict(full: Trial, half: Trial) -> tuple[str, str]:
+    """The name of the precision to train in, and why.
+
+    Example:
+        >>> verdict(Trial(0.004, 0.70), Trial(0.002, 0.70))[0]
+        'mixed_bfloat16'
+        >>> verdict(Trial(0.004, 0.70), Trial(0.002, 0.75))
+        ('float32', 'bfloat16 is 2.0 times as fast, but the losses are 0.75 and 0.7')
+    """
+    gain = full.seconds / half.seconds
+    agrees = abs(half.loss - full.loss) <= _AGREEMENT * abs(full.loss)  # False for NaN
+    if gain < _GAIN:
+        slower = f"bfloat16 takes {half.seconds * 1e3:.3g} ms a step"
+        return "float32", f"{slower}, float32 {full.seconds * 1e3:.3g}"
+    faster = f"bfloat16 is {gain:.1f} times as fast"
+    if not agrees:
+        return "float32", f"{faster}, but the losses are {half.loss:.4g} and {full.loss:.4g}"
+    return "mixed_bfloat16", f"{faster}, and the loss is the same within {_AGREEMENT:.0%}"
+
+
+def _tried(
+    programs: dict[str, CompiledFunction], variables: TrainState[Variable], chunk: Chunk
+) -> dict[str, Trial]:
+    """Every program on copies of the same state, alternately, so that a busy spell hits both."""
+
+    def run(program: Any, steps: int) -> Trial:
+        state = variables.placement.copy(values_of(variables))
+        stop = chunk.start + steps
+        began = time.perf_counter()
+        _, outcome = program(
+            jax.block_until_ready(state),
+            *(chunk.data, chunk.order, chunk.start, stop),
+            batch_size=chunk.batch_size,
+        )
+        logs = jax.device_get(outcome).logs
+        seconds = (time.perf_counter() - began) / steps
+        return Trial(seconds, float(logs["loss"]) if "loss" in logs else np.nan)
+
+    first = {name: (run(program, 1), run(program, 1)) for name, program in programs.items()}
+    longest = max(again.seconds for _, again in first.values())
+    wanted = int(_ROUND_SECONDS / max(longest, 1e-6))
+    steps = max(1, min(wanted, _MOST_STEPS, chunk.stop - chunk.start))
+    trials: dict[str, list[Trial]] = {name: [] for name in programs}
+    for _ in range(_ROUNDS):
+        for name, program in programs.items():
+            trials[name].append(run(program, steps))
+    return {name: min(found) for name, found in trials.items()}

@@ -1,0 +1,291 @@
+"""Requests: what one call of fit, evaluate or predict asks for, as plain values.
+
+The methods of a model take many arguments in many forms. Here they become a few, converted and
+checked once, and the engine reads nothing else.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core import config, seed as seeds
+from lamina.core.errors import about
+from lamina.training import checks
+from lamina.training.feeds.columns import columns_of, refuse_other_order
+from lamina.training.feeds.conversion import (
+    convert,
+    number_of_samples,
+    unpack_x_y_sample_weight,
+)
+from lamina.training.feeds.data import (
+    WHOLE,
+    Data,
+    default_batch_size,
+    first_of_one,
+    is_source,
+    limited,
+    named_columns,
+    reweighting,
+    whole_number,
+    with_batch_axis,
+)
+from lamina.training.feeds.feed import Feed, FeedOptions
+from lamina.training.feeds.py_dataset import PyDataset
+from lamina.training.feeds.replayed import Replayed
+from lamina.training.feeds.sparse import keep_large_sparse
+from lamina.training.feeds.stream import StreamFeed
+from lamina.training.trainable import Trainable
+
+
+class Notices:
+    """Warnings that are given once in a call."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def give(self, key: str, message: str) -> None:
+        """Warn, unless something was said under this key."""
+        if key not in self._given:
+            self._given.add(key)
+            checks.warn(message)
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a call of `fit` asks for.
+
+    Args:
+        feed: The data to train on.
+        validation: The data to validate on.
+        widen_validation: Whether those may be measured in larger batches.
+        validates: Whether an epoch, counted from 0, is validated after.
+        validation_freq: The argument, for callbacks.
+        epochs: Number of the last epoch.
+        initial_epoch: Number of the first one, from 0.
+        class_weight: From class number to weight.
+        columns: Names of the columns of tables, to be remembered.
+        callbacks: The user's callbacks.
+        verbose: How much is shown.
+        notices: What has been warned of.
+    """
+
+    feed: Feed
+    validation: Feed | None
+    widen_validation: bool
+    validates: Callable[[int], bool]
+    validation_freq: Any
+    epochs: int
+    initial_epoch: int
+    class_weight: dict | None
+    columns: dict[str, tuple]
+    callbacks: Any
+    verbose: Any
+    notices: Notices
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What a call of `evaluate` asks for; see `FitRequest`."""
+
+    feed: Feed
+    widen: bool
+    callbacks: Any
+    verbose: Any
+    notices: Notices
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What a call of `predict` asks for: arrays, or a feed of batches.
+
+    Args:
+        arrays: Inputs with one row a sample.
+        rows: How many of them to predict.
+        batch_size: Rows in a batch.
+        feed: Batches, in place of arrays.
+        steps: Number of batches, if not all.
+        callbacks: The user's callbacks.
+        verbose: As in Keras.
+    """
+
+    arrays: Any
+    rows: int
+    batch_size: int
+    feed: Feed | None
+    steps: int | None
+    callbacks: Any
+    verbose: Any
+
+
+def fit_request(
+    learner: Trainable,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: Any,
+    class_weight: dict | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: Any,
+) -> FitRequest:
+    """The request that the arguments of `fit` make."""
+    whole_number("epochs", epochs, least=0)
+    whole_number("initial_epoch", initial_epoch, least=0)
+    checks.validation_freq(validation_freq)
+    notices = Notices()
+    data = Data.given(learner, x, y, sample_weight)
+    tail = None
+    if validation_split and validation_data is None:
+        data, tail = data.split(validation_split)
+    epochs = limited(epochs, config.max_epochs(), "epochs")
+    feed = data.feed(
+        _options(learner, batch_size, shuffle, steps_per_epoch, class_weight, sample_weight)
+    )
+    feed.first_epoch = initial_epoch
+    validation = None
+    if validation_data is not None:
+        with about("validation_data: "):
+            tail = validation_data_of(learner, validation_data, validation_steps, notices)
+    if tail is not None:
+        size = validation_batch_size or batch_size
+        with about("validation_data: "):
+            validation = tail.feed(_options(learner, size, False, validation_steps, seed=0))
+    return FitRequest(
+        feed=feed,
+        validation=validation,
+        widen_validation=not (validation_batch_size or batch_size or validation_steps),
+        validates=lambda epoch: _validates(epoch, validation_freq),
+        validation_freq=validation_freq,
+        epochs=epochs,
+        initial_epoch=initial_epoch,
+        class_weight=class_weight,
+        columns=columns_of(x, y),
+        callbacks=callbacks,
+        verbose=verbose,
+        notices=notices,
+    )
+
+
+def evaluate_request(
+    learner: Trainable,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int | None,
+    verbose: Any,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+) -> EvaluateRequest:
+    """The request that the arguments of `evaluate` make."""
+    feed = Data.given(learner, x, y, sample_weight).feed(
+        _options(learner, batch_size, False, steps, seed=0)
+    )
+    widen = batch_size is None and steps is None
+    return EvaluateRequest(feed, widen, callbacks, verbose, Notices())
+
+
+def predict_request(
+    learner: Trainable,
+    x: Any,
+    batch_size: int | None = None,
+    verbose: Any = 0,
+    steps: int | None = None,
+    callbacks: Any = None,
+) -> PredictRequest:
+    """The request that the arguments of `predict` make."""
+    if config.max_steps_per_epoch() is not None:
+        steps = limited(steps, config.max_steps_per_epoch(), "steps")
+    if type(x) is not np.ndarray:
+        x = named_columns(learner.signature, x)
+        refuse_other_order(learner, x)
+        if is_source(x):
+            feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
+            return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
+    arrays = _inputs_alone(learner, x)
+    # One array that has rows needs no looking into.
+    has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
+    rows = len(arrays) if has_rows else number_of_samples(arrays)
+    if batch_size is None:
+        batch_size = default_batch_size(learner)
+    if steps is not None and steps * batch_size < rows:
+        rows = steps * batch_size
+        arrays = jax.tree.map(lambda a: a[:rows], arrays)
+    return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
+
+
+def _inputs_alone(learner: Trainable, x: Any) -> Any:
+    """Inputs as arrays that the model takes; not looked at twice if shape and dtype are known."""
+    kind = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
+    if kind is not None and learner.knows_inputs(kind):
+        return x
+    arrays = convert(keep_large_sparse(first_of_one(x)), "x", text=True)
+    arrays = with_batch_axis(learner, arrays)
+    checks.inputs(learner, arrays)
+    if arrays is x and kind is not None and learner.model.built:
+        learner.note_inputs(kind)
+    return arrays
+
+
+def batch_feed(
+    learner: Trainable, x: Any, y: Any, sample_weight: Any, class_weight: dict | None = None
+) -> Feed:
+    """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
+    options = _options(learner, WHOLE, False, None, class_weight, sample_weight, seed=0)
+    return Data.given(learner, x, y, sample_weight).feed(options)
+
+
+def validation_data_of(learner: Trainable, data: Any, steps: int | None, notices: Notices) -> Data:
+    """What `validation_data` holds, for measurements after many epochs."""
+    if isinstance(data, Iterator) and not isinstance(data, PyDataset):
+        data = Replayed(data, steps, lambda message: notices.give("validation ended", message))
+    x, y, sample_weight = data, None, None
+    if not is_source(data):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+    return Data.given(learner, x, y, sample_weight)
+
+
+def _options(
+    learner: Trainable,
+    batch_size: int | None,
+    shuffle: Any,
+    steps: int | None,
+    class_weight: dict | None = None,
+    sample_weight: Any = None,
+    seed: int | None = None,
+) -> FeedOptions:
+    if class_weight is not None and sample_weight is not None:
+        raise ValueError(
+            "fit takes either class_weight or sample_weight, and received both.\n"
+            "  Fix: multiply them: sample_weight * [class_weight[label] for label in y]."
+        )
+    if not isinstance(shuffle, (bool, np.bool_)) and shuffle not in ("batch", 0, 1, None):
+        raise ValueError(f"shuffle must be True, False or 'batch'; received {shuffle!r}.")
+    if steps is not None:
+        whole_number("steps_per_epoch", steps, least=1)
+    return FeedOptions(
+        batch_size=default_batch_size(learner) if batch_size is None else batch_size,
+        shuffle=shuffle,
+        seed=seeds.make_default_seed() if seed is None else seed,
+        steps=steps,
+        reweight=reweighting(class_weight),
+        prepare=learner.on_host,
+    )
+
+
+def _validates(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency

@@ -1,0 +1,70 @@
+"""TrainState: everything that a step of training changes, as one pytree."""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import jax
+
+from lamina.training.placement import OneDevice, Placement
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrainState(Generic[T]):
+    """The state of a training run, with Variables or with the arrays in them as leaves.
+
+    A step is a pure function of it: `step(state, batch) → (state, logs)`. Programs that need less
+    get empty lists: predictions have neither optimizer nor metrics.
+
+    Args:
+        trainable: Weights that the optimizer changes.
+        non_trainable: Other weights: moving averages, seeds, what is frozen.
+        optimizer: What the optimizers keep: iterations, learning rate, slots, loss scale.
+        metrics: What the metrics have seen.
+        places: Where in `optimizer` some of its parts stand, by name: `"step"`, `"loss_scale"`.
+        placement: Where the arrays are.
+
+    Example:
+        >>> state = TrainState([1.0], [], [7, 0.1], [0.0], places=(("step", 0),))
+        >>> state.step
+        7
+        >>> jax.tree.leaves(state)
+        [0.0, 7, 0.1, 1.0]
+    """
+
+    trainable: list[T]
+    non_trainable: list[T] = field(default_factory=list)
+    optimizer: list[T] = field(default_factory=list)
+    metrics: list[T] = field(default_factory=list)
+    places: tuple[tuple[str, int], ...] = ()
+    placement: Placement = OneDevice()
+
+    @property
+    def step(self) -> T | None:
+        """How many steps the optimizer has done; None where there is none."""
+        return self._of_optimizer("step")
+
+    @property
+    def loss_scale(self) -> T | None:
+        """What the loss is multiplied by before its gradients are taken, if that is done."""
+        return self._of_optimizer("loss_scale")
+
+    def _of_optimizer(self, name: str) -> T | None:
+        places = dict(self.places)
+        return self.optimizer[places[name]] if name in places else None
+
+    @property
+    def groups(self) -> dict[str, list[T]]:
+        """The four lists by name."""
+        return {name: getattr(self, name) for name in _GROUPS}
+
+
+_GROUPS = ("trainable", "non_trainable", "optimizer", "metrics")
+
+jax.tree_util.register_dataclass(
+    TrainState,
+    # In alphabetical order, as the leaves of a dict would be.
+    data_fields=sorted(_GROUPS),
+    meta_fields=["places", "placement"],
+)

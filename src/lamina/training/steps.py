@@ -1,0 +1,67 @@
+"""Steps: pure functions of a state and a batch, made of what a Trainable does object by object."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lamina.core.stateless import stateless
+from lamina.core.variable import Variable
+from lamina.ops import kernels
+from lamina.training.state import TrainState
+from lamina.training.trainable import Trainable
+
+State = Any
+Step = Callable[[State, Any], tuple[State, Any]]
+
+
+class MeasuredStep(NamedTuple):
+    """A step that trains or measures, and how to read what it found.
+
+    Attributes:
+        step: `(state, batch) → (state, logs)`.
+        results: Reads the metrics from a state after the last step. None: the logs are what the
+            last step returned, for a step of the user's own.
+        loss_of: Reads the running loss from a state or the logs; NaN once any step's loss was.
+    """
+
+    step: Step
+    results: Callable[[State], Any] | None
+    loss_of: Callable[[State, Any], Any]
+
+
+def training_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+    """The step that learns from a batch."""
+    return _measured(model, variables, "train_step", model.overrides.train_step)
+
+
+def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
+    """The step that measures a batch."""
+    return _measured(model, variables, "test_step", model.overrides.test_step)
+
+
+def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Callable:
+    """`(state, batch) → (outputs, state)`."""
+    return kernels.in_program(stateless(model.step("predict_step"), variables))
+
+
+def _measured(
+    model: Trainable, variables: TrainState[Variable], kind: str, own: bool
+) -> MeasuredStep:
+    pure = kernels.in_program(stateless(model.step(kind), variables))
+    read_results = stateless(model.model.get_metrics_result, variables)
+    constrain = variables.placement.constrain
+    tracker = model.objectives.loss_tracker.variables[0]
+    total = next(i for i, v in enumerate(variables.metrics) if v is tracker)
+
+    def step(state: State, batch: Any) -> tuple[State, Any]:
+        logs, state = pure(state, batch)
+        return constrain(state), logs
+
+    def results(state: State) -> Any:
+        return read_results(state)[0]
+
+    def loss_of(state: State, logs: Any) -> Any:
+        if own and isinstance(logs, dict) and "loss" in logs:
+            return logs["loss"]
+        return state.metrics[total]
+
+    return MeasuredStep(step, None if own else results, loss_of)

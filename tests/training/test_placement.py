@@ -1,0 +1,118 @@
+"""Placement: where the arrays of a run are, and that nothing else decides it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import lamina
+from lamina.training import placement
+from lamina.training.placement import OneDevice, Placement
+from small_models import classifier
+
+TRAINING = Path(lamina.__file__).parent / "training"
+
+ON_THE_SECOND_DEVICE = """
+import jax, lamina, numpy as np
+from lamina.training.placement import OneDevice, placing
+first, second = jax.devices()
+x, y = np.ones((8, 3), "f4"), np.ones((8, 1), "f4")
+model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y, verbose=0)
+before = model.predict(x)
+for variable in model.variables:
+    variable._value = jax.device_put(variable._value, second)
+assert (model.predict(x) == before).all(), "a program for another device"
+model.fit(x, y, verbose=0)
+assert model.variables[0].value.devices() == {second}
+model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y, verbose=0)
+with placing(OneDevice(second)):
+    model.fit(x, y, verbose=0)
+    assert model.variables[0].value.devices() == {second}
+    assert model.evaluate(x, y, verbose=0) > 0
+print("done")
+"""
+
+
+def test_programs_follow_their_arrays_to_another_device():
+    run = subprocess.run(
+        [sys.executable, "-c", ON_THE_SECOND_DEVICE],
+        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout == "done\n", run.stderr
+
+
+def test_one_file_of_training_puts_arrays_on_devices():
+    asking = [
+        path.name
+        for path in TRAINING.rglob("*.py")
+        if re.search(r"jax\.(device_put|default_backend)\(", path.read_text("utf-8"))
+    ]
+    assert asking == ["placement.py"]
+
+
+def test_training_asks_models_and_feeds_by_their_protocols_alone():
+    private = re.compile(r"\bmodel\._|type\(feed\)|isinstance\(\w*feed\w*,")
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in TRAINING.rglob("*.py")
+        if path.name != "trainer.py"
+        for line in path.read_text("utf-8").splitlines()
+        if private.search(line)
+    ]
+    assert not found
+
+
+def test_one_device_is_a_placement_that_writes_files():
+    one = OneDevice()
+    assert isinstance(one, Placement)
+    assert one.is_writer
+    assert one.platform == jax.default_backend()
+    assert "one device" in one.describe()
+
+
+def test_text_stays_where_it_is():
+    text = np.array(["a", "b"])
+    assert OneDevice().put_batch([text])[0] is text
+    assert OneDevice().put_data([text])[0] is text
+
+
+class Counting(OneDevice):
+    """One device, and how often it was asked."""
+
+    def put_data(self, arrays):
+        PUT.append(arrays)
+        return super().put_data(arrays)
+
+
+PUT: list = []
+
+
+def test_another_placement_needs_no_change_to_feeds_steps_or_engine(blobs):
+    PUT.clear()
+    model = classifier()
+    with placement.placing(Counting()):
+        model.fit(*blobs, verbose=0)
+    assert len(PUT) == 1
+
+
+@pytest.mark.parametrize("kind", ["train", "test", "predict"])
+def test_the_placement_is_part_of_a_programs_key(kind, blobs):
+    model = classifier()
+    model.fit(*blobs, verbose=0)
+    learner = model._learner
+    here, _ = learner.program(kind)
+    lamina.core.structure.changed()
+    with placement.placing(Counting()):
+        there, _ = learner.program(kind)
+    assert here is not there
