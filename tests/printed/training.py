@@ -237,40 +237,40 @@ CASES = {
         "loss=lamina.losses.BinaryCrossentropy(from_logits=True)).fit(x, y, verbose=0) "
         " # «take the activation off»",
     ),
-    ("training/feeds/make.py", "takes either class_weight or"): (
+    ("training/requests.py", "takes either class_weight or"): (
         "model.fit(x, y, sample_weight=sample_weight, class_weight=class_weight)",
         "model.fit(x, y, "
         "sample_weight=«sample_weight * [class_weight[label] for label in y]», verbose=0)",
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "sample_weight = np.ones(4); class_weight = {0: 1.0, 1: 2.0}",
     ),
-    ("training/feeds/make.py", "which gives batches of (x, y)"): (
+    ("training/feeds/data.py", "which gives batches of (x, y)"): (
         "model.fit(batches, y)",
         "x = batches; «model.fit(x», verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/make.py", "so an epoch of it would not end"): (
+    ("training/feeds/data.py", "so an epoch of it would not end"): (
         "model.fit(batches.repeat())",
         "model.fit(batches.repeat(), «steps_per_epoch=»2, verbose=0); model.fit(batches, "
         "verbose=0)  # «leave out .repeat()»",
         _BATCHES,
     ),
-    ("training/feeds/make.py", "validation_split is a fraction between"): (
+    ("training/feeds/data.py", "validation_split is a fraction between"): (
         "model.fit(x, y, validation_split=20)",
         "model.fit(x, y, «validation_split=0.2», verbose=0)",
         _FIT,
     ),
-    ("training/feeds/make.py", "validation_split needs arrays, and x is"): (
+    ("training/feeds/data.py", "validation_split needs arrays, and x is"): (
         "model.fit(batches, validation_split=0.2)",
         "model.fit(batches, «validation_data=»batches, verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/make.py", "to train on and"): (
+    ("training/feeds/data.py", "to train on and"): (
         "model.fit(x[:1], y[:1], validation_split=0.1)",
         "model.fit(x, y, validation_split=0.25, verbose=0)  # «another fraction, or more data»",
         _FIT,
     ),
-    ("training/feeds/make.py", "without its batch axis"): (
+    ("training/feeds/data.py", "without its batch axis"): (
         "model.fit(x, y[:1])",
         "«x = x[None]»; model.fit(x, y[:1], verbose=0)",
         _FIT + "x = x[0]",
@@ -333,7 +333,7 @@ CASES = {
         " # «leave out steps»",
         _BATCHES,
     ),
-    ("training/predicting.py", "cannot join its outputs"): (
+    ("training/collected_outputs.py", "cannot join its outputs"): (
         "model.predict(Dataset.from_generator(lambda: iter([np.ones((1, 2)), np.ones((1, 3))"
         "])), verbose=0)",
         "x = np.ones((1, 2)); «model.predict_on_batch(x)»",
@@ -519,7 +519,7 @@ CASES = {
         "model.fit(x, y, verbose=0)  # «look at x.»",
         _FIT,
     ),
-    ("training/feeds/make.py", "pairs, and a model takes all samples"): (
+    ("training/feeds/data.py", "pairs, and a model takes all samples"): (
         "model.fit(x)",
         "«x, y = map(numpy.stack, zip(*x))»; model.fit(x, y, verbose=0)",
         _FIT + "x = [(row, 1.0) for row in x]",

@@ -24,7 +24,7 @@ def explain_arguments(method: F) -> F:
         >>> Scale(facto=2.0)
         Traceback (most recent call last):
         ...
-        TypeError: Scale has no argument 'facto'. Did you mean 'factor'?
+        lamina.core.errors.ArgumentError: Scale has no argument 'facto'. Did you mean 'factor'?
           Its arguments: factor.
     """
     parameters = inspect.signature(method).parameters.values()
