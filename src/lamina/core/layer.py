@@ -307,6 +307,11 @@ class Layer(LayerState):
 
         Returns:
             A shape in a tuple, or the structure of shapes of several outputs.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> Dense(2).compute_output_shape((None, 3))
+            (None, 2)
         """
         shapes = jax.tree.map(
             lambda s: KerasTensor(s, self.compute_dtype), (args, kwargs), is_leaf=is_shape
@@ -567,6 +572,16 @@ class Layer(LayerState):
 
         Raises:
             TypeError: If it is a function or a symbolic tensor.
+
+        Example:
+            >>> class Penalised(Layer):
+            ...     def call(self, inputs):
+            ...         self.add_loss(0.1 * (inputs**2).sum())
+            ...         return inputs
+            >>> layer = Penalised()
+            >>> _ = layer(np.ones((1, 2)))
+            >>> [round(float(loss), 2) for loss in layer.losses]
+            [0.2]
         """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if isinstance(value, KerasTensor) or callable(value):

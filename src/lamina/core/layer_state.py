@@ -93,6 +93,12 @@ class LayerState(Operation):
 
         Returns:
             The Variable.
+
+        Example:
+            >>> from lamina.core.layer import Layer
+            >>> layer = Layer()
+            >>> layer.add_weight(shape=(2,), initializer="ones", name="scale").numpy().tolist()
+            [1.0, 1.0]
         """
         self._check_initialised()
         dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
@@ -190,6 +196,13 @@ class LayerState(Operation):
 
         Returns:
             A list of arrays.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> [array.shape for array in layer.get_weights()]
+            [(3, 2), (2,)]
         """
         weights = self.weights
         with still(weights) if trained_by_another() else contextlib.nullcontext():
@@ -204,6 +217,14 @@ class LayerState(Operation):
 
         Raises:
             ValueError: If their number or a shape is another.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.set_weights([np.ones((3, 2)), np.zeros(2)])
+            >>> layer(np.ones((1, 3))).tolist()
+            [[3.0, 3.0]]
         """
         own = self.weights
         if len(weights) != len(own):
@@ -225,6 +246,13 @@ class LayerState(Operation):
 
         Returns:
             A whole number.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.count_params()
+            8
         """
         if not self.built and not self.weights:
             raise ValueError(

@@ -136,6 +136,12 @@ class Model(Trainer):
 
         Raises:
             ValueError: If neither or both are given, or there is no such layer.
+
+        Example:
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2, name="head")])
+            >>> model.get_layer("head").units, model.get_layer(index=0).name
+            (2, 'head')
         """
         if (name is None) == (index is None):
             raise ValueError("get_layer takes either a name or an index.")
@@ -277,6 +283,17 @@ class Model(Trainer):
 
         Raises:
             NotImplementedError: If a subclass has no `call`.
+
+        Example:
+            >>> import lamina
+            >>> class Twice(Model):
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.inner = lamina.layers.Dense(3)
+            ...     def call(self, inputs):
+            ...         return self.inner(self.inner(inputs))
+            >>> Twice()(lamina.ops.ones((2, 3))).shape
+            (2, 3)
         """
         if self._graph is None:
             raise NotImplementedError(
@@ -325,6 +342,16 @@ class Model(Trainer):
             overwrite: False refuses to replace a file.
             zipped: Accepted as in Keras: a model is always one file.
             **kwargs: `include_optimizer=False` leaves out how the model was compiled.
+
+        Example:
+            >>> import tempfile
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(f"{folder}/model.keras")
+            ...     again = lamina.models.load_model(f"{folder}/model.keras")
+            >>> bool((again.layers[0].kernel.value == model.layers[0].kernel.value).all())
+            True
         """
         from lamina.saving import save_model  # saving knows models only by their methods
 
@@ -350,6 +377,17 @@ class Model(Trainer):
 
         Raises:
             FileExistsError: If the file is there and `overwrite` is False.
+
+        Example:
+            >>> import tempfile
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> other = lamina.models.clone_model(model)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save_weights(f"{folder}/model.weights.h5")
+            ...     other.load_weights(f"{folder}/model.weights.h5")
+            >>> bool((other.layers[0].kernel.value == model.layers[0].kernel.value).all())
+            True
         """
         from lamina.saving import save_weights  # as above
 
@@ -369,6 +407,17 @@ class Model(Trainer):
 
         Raises:
             ValueError: If the weights do not fit the model.
+
+        Example:
+            >>> import tempfile
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save_weights(f"{folder}/model.weights.h5")
+            ...     model.set_weights([0 * array for array in model.get_weights()])
+            ...     model.load_weights(f"{folder}/model.weights.h5")
+            >>> bool((model.layers[0].kernel.value == 0).any())
+            False
         """
         from lamina.saving import load_weights  # as above
 
@@ -400,6 +449,12 @@ class Model(Trainer):
 
         Returns:
             The JSON text.
+
+        Example:
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> model_from_json(model.to_json()).output_shape
+            (None, 2)
         """
         return json.dumps(registry.serialize(self), **kwargs)
 
@@ -408,6 +463,13 @@ class Model(Trainer):
 
         Returns:
             A dict: `name`, the layers and how they are connected, or the arguments of a subclass.
+
+        Example:
+            >>> import lamina
+            >>> x = lamina.Input((3,), name="features")
+            >>> model = Model(x, lamina.layers.Dense(2, name="head")(x))
+            >>> [layer["name"] for layer in model.get_config()["layers"]]
+            ['features', 'head']
         """
         if self._graph is not None and takes_a_graph(type(self)):
             return graph_config(self)
@@ -425,6 +487,13 @@ class Model(Trainer):
 
         Returns:
             The model, not compiled.
+
+        Example:
+            >>> import lamina
+            >>> x = lamina.Input((3,))
+            >>> model = Model(x, lamina.layers.Dense(2)(x))
+            >>> Model.from_config(model.get_config()).output_shape
+            (None, 2)
         """
         if "input_layers" in config:
             return model_from_graph_config(cls, config, custom_objects)
@@ -458,6 +527,14 @@ class Model(Trainer):
             expand_nested: Also show the layers inside nested models.
             show_trainable: Also show which layers are frozen.
             layer_range: First and last name of a stretch of layers to show.
+
+        Example:
+            >>> import lamina
+            >>> lines = []
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> model.summary(print_fn=lambda text: lines.extend(text.splitlines()))
+            >>> any(line.startswith("Parameters: 8") for line in lines)
+            True
         """
         from lamina.models.summary import print_summary  # rich is slow to import
 

@@ -95,6 +95,13 @@ class Sequential(Model):
         Args:
             layer: A layer, a model, or what `Input` gave.
             rebuild: Accepted as in Keras; only the new layer is built.
+
+        Example:
+            >>> import lamina
+            >>> model = Sequential([lamina.Input((3,))])
+            >>> model.add(lamina.layers.Dense(2))
+            >>> model.output_shape
+            (None, 2)
         """
         if isinstance(layer, KerasTensor) and layer.history is not None:
             layer = layer.history.operation  # `model.add(lamina.Input(shape=(4,)))`
@@ -143,6 +150,12 @@ class Sequential(Model):
 
         Raises:
             ValueError: If there is none.
+
+        Example:
+            >>> import lamina
+            >>> model = Sequential([lamina.Input((3,)), lamina.layers.Dense(2, name="head")])
+            >>> model.pop().name, len(model.layers)
+            ('head', 0)
         """
         if not self.layers:
             raise ValueError(f"Sequential {self.name!r} has no layer to take off.")
@@ -162,6 +175,13 @@ class Sequential(Model):
         Raises:
             ValueError: If it is missing and needed, is not that of the `Input`, or there are no
                 layers.
+
+        Example:
+            >>> import lamina
+            >>> model = Sequential([lamina.layers.Dense(2)])
+            >>> model.build((None, 3))
+            >>> model.count_params()
+            8
         """
         if not self.layers:
             raise ValueError(
