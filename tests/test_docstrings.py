@@ -10,18 +10,6 @@ import pytest
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
-# Names whose docstrings are still to be written.
-NOT_YET = {
-    *("Trainer.compares_targets", "Trainer.compile", "Trainer.compile_from_config"),
-    *("Trainer.compiled", "Trainer.compute_loss", "Trainer.compute_metrics", "Trainer.evaluate"),
-    *("Trainer.measures_by_sums", "Trainer.metrics_names", "Trainer.predict"),
-    *("Trainer.predict_on_batch", "Trainer.predict_step", "Trainer.prepare", "Trainer.program"),
-    *("Trainer.rows_are_apart", "Trainer.set_state_tree"),
-    *("Trainer.stateless_compute_loss", "Trainer.step", "Trainer.test_on_batch"),
-    *("Trainer.test_step", "Trainer.train_on_batch", "Trainer.train_step"),
-    *("pack_x_y_sample_weight", "unpack_x_y_sample_weight"),
-}
-
 # `x: …`, `a, b: …` and `*args: …`, as entries of a section `Args`.
 ENTRY = re.compile(r"^ {4}((?:\*{0,2}\w+(?:, )?)+):", re.MULTILINE)
 ARGS = re.compile(r"^Args:\n((?: {4}.*\n|\n)+)", re.MULTILINE)
@@ -70,11 +58,7 @@ def unexplained(function, text):
 
 
 def test_every_public_method_has_a_docstring(surface):
-    silent = [
-        str(member)
-        for member in surface.members()
-        if docstring(member) is None and not _is_late(member.function)
-    ]
+    silent = [str(member) for member in surface.members() if docstring(member) is None]
     assert not silent, "these have none:\n" + "\n".join(silent)
 
 
@@ -82,7 +66,7 @@ def test_the_docstring_of_a_method_explains_every_argument(surface):
     found = {
         str(member): missing
         for member in surface.members()
-        if member.takes_arguments and docstring(member) and not _is_late(member.function)
+        if member.takes_arguments and docstring(member)
         if (missing := unexplained(member.function, docstring(member)))
     }
     assert not found, _listed(found)
@@ -93,7 +77,6 @@ def test_every_public_function_has_a_docstring_that_explains_every_argument(surf
         name.path: missing
         for name in surface.functions()
         if (missing := unexplained(name.value, name.value.__doc__ or ""))
-        and not _is_late(name.value)
     }
     assert not found, _listed(found)
 
@@ -105,7 +88,7 @@ def test_what_takes_arguments_and_gives_something_says_what_it_gives(surface):
         name
         for name, function in (methods | functions).items()
         if function.__doc__ and parameters(function) and _gives_something(function)
-        if not SAYS_WHAT_COMES.search(function.__doc__) and not _is_late(function)
+        if not SAYS_WHAT_COMES.search(function.__doc__)
     ]
     assert not silent, "these have no section Returns:\n" + "\n".join(silent)
 
@@ -127,10 +110,6 @@ def _gives_something(function):
     given = inspect.signature(function).return_annotation
     refuses = function.__doc__.startswith("Not there yet.")
     return given not in (None, "None", NoReturn, inspect.Signature.empty) and not refuses
-
-
-def _is_late(function):
-    return function.__qualname__ in NOT_YET
 
 
 def _listed(found):

@@ -102,10 +102,13 @@ def still(variables: Any) -> Iterator[None]:
 
 def values_of(variables: Any) -> Any:
     """The arrays inside a pytree of Variables, in the same structure."""
-    if type(variables) is dict and all(type(boxes) is list for boxes in variables.values()):
-        # What programs work on, at a third of the time: it counts where one sample is asked about.
-        return {kind: [box._read() for box in boxes] for kind, boxes in variables.items()}
-    return jax.tree.map(lambda v: v._read(), variables, is_leaf=lambda v: isinstance(v, Variable))
+    # Without asking what a leaf is: this counts where one sample is predicted.
+    boxes, structure = jax.tree_util.tree_flatten(variables)
+    if context.bound is None and context.autocast is None:
+        values = [b._value if b._first_value is None else b._read() for b in boxes]
+    else:
+        values = [box._read() for box in boxes]
+    return structure.unflatten(values)
 
 
 def own_values_of(variables: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
+import numpy as np
 
 from lamina.core import masking, registry
 from lamina.core.context import context
@@ -228,6 +229,10 @@ class Model(Trainer):
         outputs = super().__call__(*args, **kwargs)
         return outputs if context.layers else answer(outputs)
 
+    @property
+    def _has_host_part(self) -> bool:
+        return self._graph is not None and self._graph.host_part is not None
+
     def _signature(self) -> Signature:
         graph = self._graph
         if graph is None:
@@ -252,6 +257,8 @@ class Model(Trainer):
         Returns:
             The inputs as they came, or arrays that only the compiled part of the model takes.
         """
+        if type(x) is np.ndarray and x.dtype.kind in "fiub" and not self._has_host_part:
+            return x
         if isinstance(x, Preprocessed):
             return x
         part = self._graph.host_part if self._graph is not None else None

@@ -25,9 +25,13 @@ class CollectedOutputs:
         self._arrays: list[np.ndarray] = []
         self._filled: list[int] = []
         self._structure: Any = None
+        self._only: np.ndarray | None = None  # where there is one array, in one piece
 
     def add(self, outputs: Any, rows: int, size: int) -> None:
         """Take the outputs for `rows` rows, of programs for `size` rows."""
+        if rows == self.total == size and isinstance(outputs, jax.Array) and outputs.ndim:
+            self._only = np.asarray(outputs).copy()
+            return
         leaves, self._structure = jax.tree.flatten(outputs)
         pieces = [own_rows(leaf, rows, size) for leaf in leaves]
         if not self.whole:  # an output that is a single number gives one for each batch
@@ -57,6 +61,8 @@ class CollectedOutputs:
             array.resize((rows + rows // 4, *array.shape[1:]), refcheck=False)
 
     def result(self) -> Any:
+        if self._only is not None:
+            return self._only
         for array, rows in zip(self._arrays, self._filled, strict=True):
             if array.ndim and rows < len(array):
                 array.resize((rows, *array.shape[1:]), refcheck=False)

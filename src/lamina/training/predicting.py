@@ -109,7 +109,7 @@ def _compute(
         if by_step:
             hooks.on_predict_batch_begin(step)
         piece = arrays
-        if rows < total or has_sparse_rows(arrays):
+        if rows < total or (type(arrays) is not np.ndarray and has_sparse_rows(arrays)):
             piece = jax.tree.map(lambda a: a[at : at + rows], arrays)  # noqa: B023
         piece = learner.on_host(piece)
         if size != rows:

@@ -4,6 +4,7 @@ Feeds, steps, programs, checks and the engine ask for nothing else. `Learner` an
 models; whoever needs more of a model extends the protocol, not the caller.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ class Signature:
     nodes: tuple[Any, ...] = ()
     arrange: Callable[[Any], list] = field(default=lambda x: [x])
 
-    @property
+    @functools.cached_property
     def batch_size(self) -> int | None:
         """The only number of rows that the model takes, if it was made for one."""
         sizes = {tensor.shape[0] for tensor in self.inputs} - {None}

@@ -118,6 +118,8 @@ class Trainer(Layer):
                 Weights stay in float32, as do the layers that give the outputs, `evaluate` and
                 `predict`. Not in Keras, and not kept in files: it depends on the machine.
 
+            **kwargs: None: an argument of an unknown name is refused.
+
         Raises:
             ValueError: For an optimizer, loss, metric or precision of an unknown name.
 
@@ -218,6 +220,9 @@ class Trainer(Layer):
 
         A class whose `compile` has arguments of its own overrides this as well: of what they were,
         the config knows nothing.
+
+        Args:
+            config: What `get_compile_config` gave, as plain data.
         """
         taken = _taken_by(type(self).compile)
         if taken is None:
@@ -739,7 +744,14 @@ class Trainer(Layer):
         return state_tree(self._state_groups(), value_format)
 
     def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
-        """Put back what `get_state_tree` gave; groups and paths may be left out."""
+        """Put back what `get_state_tree` gave; groups and paths may be left out.
+
+        Args:
+            state_tree: Nested dicts of arrays, by group and path.
+
+        Raises:
+            ValueError: If a path is unknown, or an array has another shape than its Variable.
+        """
         assign_state_tree(self._state_groups(), state_tree)
 
     def _state_groups(self) -> dict[str, list[Variable]]:

@@ -217,7 +217,17 @@ def _no_rows(name: str, structure: Any) -> ValueError:
 
 @filter_traceback
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` from `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+    """The parts of a batch, whichever of them it has.
+
+    Args:
+        data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; a list counts as a tuple.
+
+    Returns:
+        `(x, y, sample_weight)`, with None for what is not there.
+
+    Raises:
+        ValueError: If it is a tuple of another length.
+    """
     if isinstance(data, list):
         data = tuple(data)
     if not isinstance(data, tuple):
@@ -232,16 +242,21 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 @filter_traceback
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """The inverse of `unpack_x_y_sample_weight`."""
+    """One batch as a tuple, as feeds and `train_step` have it: the inverse of unpacking.
+
+    Args:
+        x: Inputs, `(batch, …)`.
+        y: Targets, `(batch, …)`, if there are any.
+        sample_weight: Weight of each sample, `(batch,)`, if there are any.
+
+    Returns:
+        `(x, y, sample_weight)` without what is None; x alone, if it is no tuple or list.
+    """
     if y is None:
         return x if not isinstance(x, (tuple, list)) else (x,)
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def size_in_bytes(arrays: Any) -> int:
+    """Bytes of all arrays in a structure."""
     return sum(a.nbytes for a in jax.tree.leaves(arrays))
-
-
-def fits_on_device(arrays: Any) -> bool:
-    """Whether the arrays are within the budget for resident data."""
-    return size_in_bytes(arrays) <= config.resident_budget()
