@@ -47,14 +47,16 @@ class CutAtEnd(Callback):
         raise PowerCut
 
 
+def drawing_ahead():
+    return any(t.name.startswith("lamina-prefetch") for t in threading.enumerate())
+
+
 class Settles(Callback):
     """Waits for a thread that draws ahead of an epoch: how far it is has to be the same twice."""
 
     def on_epoch_begin(self, epoch, logs=None):
         before = None
-        while any(t.name.startswith("lamina-prefetch") for t in threading.enumerate()):
-            if before == (before := random.getstate()):
-                break
+        while drawing_ahead() and before != (before := random.getstate()):
             time.sleep(0.02)
 
 
@@ -158,7 +160,8 @@ SOURCES = {
 
 def run(compiled, folder, source, *callbacks, seed=1, save_freq=2, **data):
     """The lines of a user's script, in a process whose generators stand anywhere."""
-    gc.collect()  # ends the threads of a source that was cut off: they draw as well
+    if drawing_ahead():
+        gc.collect()  # ends the thread of a source that was cut off, which draws as well
     model, start = compiled
     for variable, value in start:
         variable.assign(value)
