@@ -103,7 +103,8 @@ def still(variables: Any) -> Iterator[None]:
 def values_of(variables: Any) -> Any:
     """The arrays inside a pytree of Variables, in the same structure."""
     # Without asking what a leaf is: this counts where one sample is predicted.
-    boxes, structure = jax.tree.flatten(variables)
+    found: tuple[list[Variable], Any] = jax.tree.flatten(variables)
+    boxes, structure = found
     if context.bound is None and context.autocast is None:
         values = [b._value if b._first_value is None else b._read() for b in boxes]
     else:
