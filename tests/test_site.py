@@ -48,6 +48,18 @@ def test_a_page_links_to_names_that_another_page_describes(site):
     assert "- [`Layer`][lamina.layers.Layer]" in site.reference()["lamina"]
 
 
+def test_every_guide_that_a_page_links_to_is_a_page_itself(site):
+    left_out = [name for name in site.linked_files() if name.endswith(".md")]
+    assert not left_out, f"give these a place in PAGES and in mkdocs.yml: {left_out}"
+
+
+def test_every_page_that_is_made_is_in_the_navigation(site):
+    navigation = (site.ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    guides = [path.name for path in (site.ROOT / "docs").glob("*.md")]
+    missing = [page for page in (*site.PAGES.values(), *guides) if f": {page}\n" not in navigation]
+    assert not missing
+
+
 def test_what_is_not_there_yet_is_listed_with_what_to_do_meanwhile(site):
     page = site.reference()["lamina.applications"]
     assert "`ResNet50`" in page

@@ -28,6 +28,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "examples/README.md": "examples.md",
     "benchmarks/README.md": "benchmarks.md",
+    "kernels/README.md": "kernels.md",
 }
 BASES = re.compile(r"Bases: <code>.*")
 BASE = re.compile(r"<code>(lamina\.[\w.]+)</code>")
@@ -50,11 +51,8 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     for package, text in reference().items():
         files.append(File.generated(config, page_of(package), content=text))
-    sources = [*PAGES, *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))]
-    for target in sorted({target for source in sources for target in _targets(source)}):
-        if target not in PAGES and not target.startswith("docs/") and (ROOT / target).is_file():
-            path = f"files/{target}"
-            files.append(File.generated(config, path, abs_src_path=str(ROOT / target)))
+    for target in linked_files():
+        files.append(File.generated(config, f"files/{target}", abs_src_path=str(ROOT / target)))
     return files
 
 
@@ -86,6 +84,17 @@ def place_of(target: str) -> str:
     if target in PAGES:
         return PAGES[target]
     return target.removeprefix("docs/") if target.startswith("docs/") else f"files/{target}"
+
+
+def linked_files() -> list[str]:
+    """Files of the repository that its pages link to and that are no pages themselves."""
+    sources = [*PAGES, *(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))]
+    targets = {target for source in sources for target in _targets(source)}
+    return sorted(
+        target
+        for target in targets
+        if target not in PAGES and not target.startswith("docs/") and (ROOT / target).is_file()
+    )
 
 
 def _targets(source: str) -> set[str]:
@@ -135,16 +144,18 @@ def _page(package: str) -> str:
 def _entry(name: public_surface.Name) -> str:
     """The instruction that becomes the description of a class or function.
 
-    What a class has from a base that is not public is described with it.
+    What a class has from a base that no page describes is described with it.
     """
     entry = f"::: {name.path}"
     if not inspect.isclass(name.value):
         return entry
+    bases = name.value.__mro__[1:]
+    described = [base for base in bases if id(base) in public_surface.homes()]
     hidden = {
         member.name
         for member in public_surface.members()
-        if member.owner in name.value.__mro__[1:]
-        and id(member.owner) not in public_surface.homes()
+        if member.owner in bases
+        and not any(issubclass(base, member.owner) for base in described)
         and inspect.getattr_static(name.value, member.name) is member.value
     }
     listed = ", ".join(sorted(hidden))

@@ -262,7 +262,7 @@ class KernelCell(Layer):
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     def get_recurrent_dropout_mask(self, step_input: Array) -> Any:
-        """The same for the state.
+        """What to multiply the state by in training, likewise; None without dropout.
 
         Args:
             step_input: A state, whose shape the mask gets.
