@@ -153,6 +153,43 @@ def test_an_import_inside_a_function_is_heavy_or_explained():
     )
 
 
+def _inside_lowering(file: Path) -> bool:
+    return file.is_relative_to(SOURCE / "ops" / "lowering")
+
+
+def test_only_lowerings_ask_what_platform_there_is():
+    """What a program is lowered for is its own target, and not the default of the process."""
+    asking = {
+        str(file.relative_to(SOURCE))
+        for file in SOURCE_FILES
+        if "default_backend" in file.read_text(encoding="utf-8") and not _inside_lowering(file)
+    }
+    assert asking == set()
+
+
+def test_only_lowerings_know_the_compiled_kernels():
+    knowing = {
+        str(file.relative_to(SOURCE))
+        for file in SOURCE_FILES
+        if "lamina_kernels" in file.read_text(encoding="utf-8")
+    }
+    assert knowing == {"ops/lowering/compiled_kernels.py"}
+
+
+def test_layers_optimizers_and_programs_ask_for_lowerings_by_name():
+    """Only operations may know how a lowering's settings look, and nobody a single form."""
+    single = [
+        f"{file.relative_to(SOURCE)}: {node.module} import {alias.name}"
+        for file in SOURCE_FILES
+        if file.relative_to(SOURCE).parts[0] != "ops"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("lamina.ops.lowering")
+        for alias in node.names
+        if alias.name not in ("lower", "lowering_for", "fusion", "current_target")
+    ]
+    assert not single
+
+
 def test_import_lamina_loads_nothing_heavy():
     code = "import lamina, sys; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run(

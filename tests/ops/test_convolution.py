@@ -9,14 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.ops import (
-    conv,
-    conv_transpose,
-    convolution,
-    convolution_products,
-    depthwise_conv,
-    separable_conv,
-)
+from lamina.ops import conv, conv_transpose, depthwise_conv, separable_conv
+from lamina.ops.lowering import choose, convolution, convolution_patches, lowering_for
 
 # input without batch and channels, kernel, strides, padding, dilation
 CASES = [
@@ -31,7 +25,8 @@ CASES = [
     ((9,), (3,), 1, "valid", 2),
     ((4, 5, 4), (2, 3, 2), 1, "same", 1),
 ]
-METHODS = {"patches": convolution._patches, "library": convolution._library}
+# Products of patches, and the library's convolution.
+PLATFORMS = ["cpu", "portable"]
 
 
 def both_sides(rng, spatial, window, data_format, channels=2, filters=3):
@@ -40,18 +35,18 @@ def both_sides(rng, spatial, window, data_format, channels=2, filters=3):
     return x, jnp.asarray(rng.normal(size=(*window, channels, filters)), "float32")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize(
     ("case", "data_format"),
     [*itertools.product(CASES, ["channels_last"]), (CASES[3], "channels_first")],
 )
-def test_value_and_gradients_equal_keras(method, case, data_format, rng, monkeypatch):
+def test_value_and_gradients_equal_keras(platform, case, data_format, rng):
     spatial, window, strides, padding, dilation = case
-    monkeypatch.setattr(convolution, "_suits_patches", lambda *_: method == "patches")
     x, kernel = both_sides(rng, spatial, window, data_format)
 
     settings = (strides, padding, data_format, dilation)
-    assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
+    with lowering_for(platform):
+        assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
 
 
 def assert_same_value_and_gradients(ours, theirs, x, kernel, settings):
@@ -73,10 +68,10 @@ def assert_same_value_and_gradients(ours, theirs, x, kernel, settings):
 @pytest.mark.parametrize("case", [CASES[i] for i in (0, 1, 5, 6, 8, 9)])
 def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
     spatial, window, strides, padding, dilation = case
-    monkeypatch.setattr(convolution_products, "_by_patches_alone", lambda _: False)
+    monkeypatch.setattr(convolution_patches, "_all_axes_pay", lambda _: False)
     if in_pieces:
-        monkeypatch.setattr(convolution_products, "_BYTES_IN_ONE_PIECE", 0)
-        monkeypatch.setattr(convolution_products, "_BYTES_OF_A_PIECE", 0)
+        monkeypatch.setattr(convolution_patches, "_BYTES_IN_ONE_PIECE", 0)
+        monkeypatch.setattr(convolution_patches, "_BYTES_OF_A_PIECE", 0)
     x, kernel = both_sides(rng, spatial, window, "channels_last")
     settings = (strides, padding, "channels_last", dilation)
     assert_same_value_and_gradients(conv, keras.ops.conv, x, kernel, settings)
@@ -84,15 +79,15 @@ def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
 
 def test_large_batches_are_cut_into_equal_pieces():
     million = 10**6
-    assert convolution_products._piece(batch=4, bytes_a_sample=million) == 4
-    assert convolution_products._piece(batch=64, bytes_a_sample=million) == 2
-    assert convolution_products._piece(batch=63, bytes_a_sample=million) == 3
-    assert convolution_products._piece(batch=127, bytes_a_sample=million) == 127
+    assert convolution_patches._piece(batch=4, bytes_a_sample=million) == 4
+    assert convolution_patches._piece(batch=64, bytes_a_sample=million) == 2
+    assert convolution_patches._piece(batch=63, bytes_a_sample=million) == 3
+    assert convolution_patches._piece(batch=127, bytes_a_sample=million) == 127
 
 
 def test_pieces_keep_no_patches_for_the_gradient(rng, monkeypatch):
-    monkeypatch.setattr(convolution_products, "_BYTES_IN_ONE_PIECE", 0)
-    monkeypatch.setattr(convolution_products, "_BYTES_OF_A_PIECE", 0)
+    monkeypatch.setattr(convolution_patches, "_BYTES_IN_ONE_PIECE", 0)
+    monkeypatch.setattr(convolution_patches, "_BYTES_OF_A_PIECE", 0)
     x, kernel = both_sides(rng, (8, 8), (3, 3), "channels_last", channels=4, filters=4)
     _, back = jax.vjp(conv, x, kernel)
     kept = [leaf.size for leaf in jax.tree.leaves(back)]
@@ -105,14 +100,15 @@ def test_derivatives_go_forward_as_well(rng):
     np.testing.assert_allclose(tangent, conv(x, kernel), atol=1e-5)
 
 
-@pytest.mark.parametrize("slices", [True, False], ids=["slices", "library"])
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 5, 7, 9)])
-def test_depthwise_value_and_gradients_equal_keras(slices, case, rng, monkeypatch):
+def test_depthwise_value_and_gradients_equal_keras(platform, case, rng):
     spatial, window, strides, padding, dilation = case
-    monkeypatch.setattr(convolution, "_suits_slices", lambda _: slices)
     x, kernel = both_sides(rng, spatial, window, "channels_last", channels=3, filters=2)
     settings = (strides, padding, "channels_last", dilation)
-    assert_same_value_and_gradients(depthwise_conv, keras.ops.depthwise_conv, x, kernel, settings)
+    theirs = keras.ops.depthwise_conv
+    with lowering_for(platform):
+        assert_same_value_and_gradients(depthwise_conv, theirs, x, kernel, settings)
 
 
 # input without batch and channels, kernel, strides, padding, output_padding, dilation
@@ -128,15 +124,16 @@ TRANSPOSED = [
 ]
 
 
-@pytest.mark.parametrize("slices", [True, False], ids=["slices", "library"])
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("case", TRANSPOSED)
-def test_transposed_value_and_gradients_equal_keras(slices, case, rng, monkeypatch):
+def test_transposed_value_and_gradients_equal_keras(platform, case, rng):
     spatial, window, strides, padding, extra, dilation = case
-    monkeypatch.setattr(convolution, "_suits_slices", lambda _: slices)
     x, _ = both_sides(rng, spatial, window, "channels_last")
     kernel = jnp.asarray(rng.normal(size=(*window, 3, 2)), "float32")
     settings = (strides, padding, extra, "channels_last", dilation)
-    assert_same_value_and_gradients(conv_transpose, keras.ops.conv_transpose, x, kernel, settings)
+    theirs = keras.ops.conv_transpose
+    with lowering_for(platform):
+        assert_same_value_and_gradients(conv_transpose, theirs, x, kernel, settings)
 
 
 def test_depthwise_and_transposed_take_the_channels_first(rng):
@@ -158,14 +155,14 @@ def test_separable_equals_keras(rng):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_causal_padding_sees_no_later_step(method, monkeypatch):
-    monkeypatch.setattr(convolution, "_suits_patches", lambda *_: method == "patches")
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_causal_padding_sees_no_later_step(platform):
     x = jnp.arange(1.0, 5.0).reshape(1, 4, 1)
-    y = conv(x, jnp.ones((2, 1, 1)), padding="causal")
-    assert y[0, :, 0].tolist() == [1.0, 3.0, 5.0, 7.0]
-    y = conv(x, jnp.ones((2, 1, 1)), strides=2, padding="causal")
-    assert y[0, :, 0].tolist() == [1.0, 5.0]
+    with lowering_for(platform):
+        every = conv(x, jnp.ones((2, 1, 1)), padding="causal")
+        second = conv(x, jnp.ones((2, 1, 1)), strides=2, padding="causal")
+    assert every[0, :, 0].tolist() == [1.0, 3.0, 5.0, 7.0]
+    assert second[0, :, 0].tolist() == [1.0, 5.0]
 
 
 def test_groups_of_channels_are_convolved_separately(rng):
@@ -174,20 +171,22 @@ def test_groups_of_channels_are_convolved_separately(rng):
     np.testing.assert_allclose(conv(x, kernel), keras.ops.conv(x, kernel), atol=1e-5)
 
 
-def test_on_cpu_patches_are_chosen_and_the_compiled_program_has_no_convolution(rng):
-    if jax.default_backend() != "cpu":
-        pytest.skip("the library's convolution is right elsewhere")
-    x, _ = both_sides(rng, (5, 5), (2, 2), "channels_last")
-    for function in (conv, depthwise_conv, conv_transpose):
-        kernel = jnp.ones((2, 2, x.shape[-1], x.shape[-1]))
-        assert "convolution" not in jax.jit(function).lower(x, kernel).as_text()
+@pytest.mark.parametrize("function", [conv, depthwise_conv, conv_transpose])
+def test_programs_for_cpus_have_no_convolution_of_the_library(function):
+    x, kernel = jnp.ones((2, 5, 5, 2)), jnp.ones((2, 2, 2, 2))
+    for platform in PLATFORMS:
+        with lowering_for(platform):
+            program = jax.jit(function).lower(x, kernel).as_text()
+        assert ("stablehlo.convolution" in program) == (platform != "cpu")
 
 
 def test_very_large_patches_fall_back_to_the_library():
     x = jax.ShapeDtypeStruct((1024, 512, 512, 64), "float32")
     kernel = jax.ShapeDtypeStruct((7, 7, 64, 8), "float32")
     assert jax.eval_shape(conv, x, kernel).shape == (1024, 506, 506, 8)
-    assert not convolution._suits_patches(x, kernel, (1, 1), "channels_last")
+    with lowering_for("cpu"):
+        row = choose("conv", x, kernel, (1, 1), "valid", "channels_last", (1, 1))
+    assert row.function is convolution.reference
 
 
 def test_half_size_floats_stay_half_size(rng):

@@ -9,13 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from lamina.ops import (
-    adaptive_average_pool,
-    adaptive_max_pool,
-    average_pool,
-    max_pool,
-    pooling,
-)
+from lamina.ops import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
+from lamina.ops.lowering import choose, lowering_for, pooling
 
 # input without batch and channels, window, strides, padding
 CASES = [
@@ -30,15 +25,15 @@ CASES = [
 FUNCTIONS = {"max": (max_pool, keras.ops.max_pool), "mean": (average_pool, keras.ops.average_pool)}
 
 
-@pytest.mark.parametrize("slices", [True, False], ids=["slices", "reduce_window"])
+# Slices, and the library's windows.
+@pytest.mark.parametrize("platform", ["cpu", "portable"])
 @pytest.mark.parametrize("kind", FUNCTIONS)
 @pytest.mark.parametrize(
     ("case", "data_format"),
     [*itertools.product(CASES, ["channels_last"]), (CASES[2], "channels_first")],
 )
-def test_value_and_gradient_equal_keras(kind, slices, case, data_format, rng, monkeypatch):
+def test_value_and_gradient_equal_keras(kind, platform, case, data_format, rng):
     spatial, window, strides, padding = case
-    monkeypatch.setattr(pooling, "_suits_slices", lambda _: slices)
     shape = (2, *spatial, 3) if data_format == "channels_last" else (2, 3, *spatial)
     # Few different values, so that windows hold equal ones and the gradient has to choose.
     x = jnp.asarray(rng.integers(0, 3, size=shape), "float32")
@@ -52,7 +47,8 @@ def test_value_and_gradient_equal_keras(kind, slices, case, data_format, rng, mo
         y, back = jax.vjp(lambda x: function(x, *settings), x)
         return y, back(weights)[0]
 
-    y, gradient = value_and_gradient(ours, x)
+    with lowering_for(platform):
+        y, gradient = value_and_gradient(ours, x)
     expected, expected_gradient = value_and_gradient(theirs, x)
     np.testing.assert_allclose(y, expected, rtol=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-5)
@@ -78,7 +74,10 @@ def test_whole_numbers_keep_their_type_when_the_largest_is_taken():
 
 
 def test_large_windows_use_the_library():
-    assert not pooling._suits_slices((9, 9))
+    x = jnp.ones((1, 9, 9, 1))
+    with lowering_for("cpu"):
+        rows = [choose(o, x, (1, 2), (9, 9), (9, 9), []) for o in ("max_pool", "sum_pool")]
+    assert [row.function for row in rows] == [pooling.largest, pooling.total]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
-from lamina.ops import kernels, nn, windows
+from lamina.ops import nn, windows
+from lamina.ops.lowering import fusion
 
 # What the inputs of a layer with so many spatial axes are called in messages.
 _INPUTS = {
@@ -302,18 +303,17 @@ class BaseConv(BaseWindowed):
             ValueError: If the inputs have another number of axes or of channels.
         """
         y = super().call(inputs)
-        rectified = self.activation is activations.relu
-        if (
-            rectified or self.activation is activations.linear
-        ) and self.activity_regularizer is None:
-            kernels.remember(
-                y,
+        relu = self.activation is activations.relu
+        plain = type(self).convolve is BaseConv.convolve and self.activity_regularizer is None
+        if plain and (relu or self.activation is activations.linear):
+            convolution = fusion.Convolution(
                 inputs,
                 self.kernel.value,
                 self.bias.value if self.use_bias else None,
-                rectified,
+                relu,
                 *(self.strides, self.padding, self.data_format, self.dilation_rate),
             )
+            fusion.made_by_convolution(y, convolution)
         return y
 
     def filters_of(self, channels: int) -> int:

@@ -19,8 +19,9 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
-from lamina.ops import kernels, numpy as ops
+from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
+from lamina.ops.lowering import lower
 
 
 class Dense(Layer):
@@ -99,7 +100,7 @@ class Dense(Layer):
             ValueError: If the number of features is not the one that the layer was built for.
         """
         self._check(inputs.shape)
-        x = kernels.matmul(inputs, self.kernel.value)
+        x = lower("dense", inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return activations.get(self.activation)(x)  # None, if it was taken away

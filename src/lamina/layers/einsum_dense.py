@@ -1,12 +1,9 @@
 """EinsumDense: a dense layer whose product is written as an einsum equation."""
 
 import copy
-import math
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core.layer import Layer
@@ -21,7 +18,7 @@ from lamina.layers.settings import (
     weight_settings_of,
     whole_number,
 )
-from lamina.ops import kernels
+from lamina.ops.lowering import lower
 
 
 class EinsumDense(Layer):
@@ -50,6 +47,7 @@ class EinsumDense(Layer):
         ValueError: If the equation, the shapes and `bias_axes` do not fit together.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> layer = EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")
         >>> layer(jnp.ones((2, 32, 128))).shape
         (2, 32, 64)
@@ -126,25 +124,10 @@ class EinsumDense(Layer):
             ValueError: If the shape does not fit the equation or the kernel.
         """
         self._shapes(inputs.shape)
-        x = self._product(inputs, self.kernel.value)
+        x = lower("einsum_dense", self.equation, inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
         return activations.get(self.activation)(x)  # None, if it was taken away
-
-    def _product(self, inputs: Array, kernel: Array) -> Array:
-        terms = self._terms
-        summed = "".join(letter for letter in terms.kernel if letter not in terms.output)
-        free = terms.input.removesuffix(summed)
-        new = terms.kernel.removeprefix(summed)
-        matrices = free + summed == terms.input and summed + new == terms.kernel
-        if matrices and free + new == terms.output and terms.ellipsis != "right":
-            # The last axes of the input by the first of the kernel: a product of two matrices.
-            size = math.prod(kernel.shape[: len(summed)])
-            found = kernels.rows_product(inputs.reshape(-1, size), kernel.reshape(size, -1))
-            if found is not None:
-                axes = inputs.ndim - len(summed)
-                return found.reshape(*inputs.shape[:axes], *kernel.shape[len(summed) :])
-        return jnp.einsum(self.equation, inputs, kernel)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self._shapes(input_shape)[2]

@@ -18,7 +18,7 @@ from lamina.core.operation import Node, Operation
 from lamina.core.text import Preprocessed, is_text
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
-from lamina.ops import kernels
+from lamina.ops.lowering import fusion
 from lamina.training.matching import Places, match
 
 
@@ -82,7 +82,7 @@ class Graph:
             self.keep(values, node, node.operation(*args, **kwargs))
             for tensor in node.output_tensors:
                 if self._uses[self.key(tensor)] > 1:
-                    kernels.forget(values[self.key(tensor)])
+                    fusion.has_several_readers(values[self.key(tensor)])
         return self.fill(values, self.outputs)
 
     @functools.cached_property

@@ -83,3 +83,10 @@ def dense_only(caller: str, sparse: Any) -> None:
             f"{caller} gives dense arrays only; received sparse or ragged={sparse}.\n"
             "  Fix: leave the argument out."
         )
+
+
+def along(vector: ArrayLike, x: Array, axis: Axes) -> Array:
+    """A vector (or array) that spans some axes of x, shaped so that it broadcasts against x."""
+    axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    shape = [size if a in axes else 1 for a, size in enumerate(x.shape)]
+    return as_array(vector).astype(x.dtype).reshape(shape)

@@ -1,30 +1,21 @@
 """Maximum and average over windows, for any number of spatial axes.
 
-On CPU the windows are combined from slices, because XLA's `reduce_window` and its gradient are slow
-there: shifted ones, or blocks where windows lie side by side. Elsewhere, and for large windows, it
-is `reduce_window`.
+How they are computed is for `lowering/pooling.py` to know.
 """
 
-import math
-from collections.abc import Sequence
-from functools import partial, reduce
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from lamina.core.config import standardize_data_format
 from lamina.core.variable import Array, ArrayLike
-from lamina.ops import kernels, windows
+from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
+from lamina.ops.lowering import lower
 
 op = operations("nn")
-
-# A program grows with every slice; larger windows than 8x8 are rare.
-_MOST_SLICES = 64
 
 
 @op("inputs")
@@ -54,17 +45,7 @@ def max_pool(
         [3.0, 2.0]
     """
     x, axes, window, steps, amounts = _prepare(inputs, pool_size, strides, padding, data_format)
-    lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
-    if _suits_slices(window):
-        if window == steps and not any(map(sum, amounts)):
-            compiled = kernels.max_pool(x, axes, window)
-            if compiled is not None:
-                return compiled
-        padded = windows.pad(x, axes, amounts, lowest)
-        if window == steps:
-            return _largest_of_blocks(_blocks(padded, axes, window), axes)
-        return reduce(_larger, windows.shifted(padded, axes, window, steps))
-    return _reduce_window(x, lowest, lax.max, axes, window, steps, amounts)
+    return lower("max_pool", x, axes, window, steps, amounts)
 
 
 @op("inputs")
@@ -95,14 +76,7 @@ def average_pool(
     x, axes, window, steps, amounts = _prepare(inputs, pool_size, strides, padding, data_format)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.result_type(float))
-    if _suits_slices(window):
-        padded = windows.pad(x, axes, amounts, 0)
-        if window == steps:
-            total = jnp.sum(_blocks(padded, axes, window), _within(axes))
-        else:
-            total = reduce(jnp.add, windows.shifted(padded, axes, window, steps))
-    else:
-        total = _reduce_window(x, 0.0, lax.add, axes, window, steps, amounts)
+    total = lower("sum_pool", x, axes, window, steps, amounts)
     return total / _counts(x, axes, window, steps, amounts)
 
 
@@ -206,84 +180,6 @@ def _prepare(
                 "  Fix: use padding='same' or a smaller pool_size."
             )
     return x, axes, window, steps, windows.padding_amounts(sizes, window, steps, padding)
-
-
-def _suits_slices(window: tuple) -> bool:
-    return jax.default_backend() == "cpu" and math.prod(window) <= _MOST_SLICES
-
-
-def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
-    """Windows that lie side by side: every axis becomes two, `(windows, places in a window)`."""
-    for axis, width in reversed(list(zip(axes, window, strict=True))):
-        x = windows.along(x, axis, width, width)
-    return x
-
-
-def _within(axes: tuple) -> tuple[int, ...]:
-    """Where `_blocks` has put the places in a window."""
-    return tuple(axis + number + 1 for number, axis in enumerate(axes))
-
-
-# The gradient of one comparison after the other is a dozen passes over the inputs. Two poolings of
-# a small CNN (128 images of 26x26x32 and 11x11x64) took 6.0 ms a step with it, and take 2.4 so.
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _largest_of_blocks(blocks: Array, axes: tuple) -> Array:
-    return reduce(lax.max, _places(blocks, axes))
-
-
-@_largest_of_blocks.defjvp
-def _largest_of_blocks_jvp(
-    axes: tuple, primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[Array, Array]:
-    (blocks,), (tangent,) = primals, tangents
-    y = _largest_of_blocks(blocks, axes)
-    places = _places(blocks, axes)
-    # The first place that holds the largest value, as the library has it; the last one for NaN.
-    chosen = jnp.full(y.shape, len(places) - 1, "int32")
-    for number, values in reversed(list(enumerate(places[:-1]))):
-        chosen = jnp.where(values == y, number, chosen)
-    within = _within(axes)
-    sizes = [blocks.shape[axis] if axis in within else 1 for axis in range(blocks.ndim)]
-    numbers = np.arange(len(places), dtype="int32").reshape(sizes)
-    taken = jnp.where(jnp.expand_dims(chosen, within) == numbers, tangent, 0)
-    return y, jnp.sum(taken, within, dtype=tangent.dtype)
-
-
-def _places(blocks: Array, axes: tuple) -> list[Array]:
-    """The values at every place in the windows, in row-major order."""
-    within = _within(axes)
-    sizes = [blocks.shape[axis] for axis in within]
-    places = []
-    for position in np.ndindex(*sizes):
-        index: list[Any] = [slice(None)] * blocks.ndim
-        for axis, place in zip(within, position, strict=True):
-            index[axis] = place
-        places.append(blocks[tuple(index)])
-    return places
-
-
-def _larger(a: Array, b: Array) -> Array:
-    # Not jnp.maximum, which shares the gradient between equal values: after a ReLU, zeros are
-    # often equal, and the library's max-pooling gives it to the first. NaN must stay NaN.
-    return jnp.where((a >= b) | (a != a), a, b)
-
-
-def _reduce_window(
-    x: Array, initial: Any, combine: Any, axes: tuple, window: tuple, steps: tuple, amounts: list
-) -> Array:
-    def on_all_axes(values: Sequence, other: Any) -> tuple:
-        by_axis = dict(zip(axes, values, strict=True))
-        return tuple(by_axis.get(axis, other) for axis in range(x.ndim))
-
-    initial = np.asarray(initial, x.dtype)  # concrete, so that JAX knows how to differentiate it
-    return lax.reduce_window(
-        x,
-        initial,
-        combine,
-        on_all_axes(window, 1),
-        on_all_axes(steps, 1),
-        on_all_axes(amounts, (0, 0)),
-    )
 
 
 def _counts(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:

@@ -1,15 +1,14 @@
 """Adam: steps scaled by running means of the gradient and of its square."""
 
-import functools
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 
 from lamina.core.stateless import values_of
 from lamina.core.variable import Array, Variable
-from lamina.ops import kernels
+from lamina.ops.adam_rule import changed, corrected
+from lamina.ops.lowering import lower
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.steps import zeros_like
 
@@ -34,11 +33,11 @@ def adam(
         return AdamState(zeros, zeros, zeros if amsgrad else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
-        size = _corrected(learning_rate, step, beta_1, beta_2)
+        size = corrected(learning_rate, step, beta_1, beta_2)
         settings = float(beta_1), float(beta_2), float(epsilon)
         highest = state.velocity_hat if amsgrad else [None] * len(gradients)
         new = [
-            _changed(*arrays, size, *settings)
+            changed(*arrays, size, *settings)
             for arrays in zip(gradients, state.momentum, state.velocity, highest, strict=True)
         ]
         changes, momentum, velocity, highest = ([one[i] for one in new] for i in range(4))
@@ -95,22 +94,18 @@ class Adam(Optimizer):
         momenta, velocities = (
             [self._slots[name][id(v)] for v in variables] for name in ("momentum", "velocity")
         )
-        boxes = [*variables, *momenta, *velocities]
         rate = jnp.asarray(self.learning_rate)
-        new = kernels.adam(
-            values_of(boxes),
+        new = lower(
+            "adam",
+            (values_of(variables), values_of(momenta), values_of(velocities)),
             self._clip_gradients(gradients),
-            learning_rate=rate,
-            step_size=_corrected(rate, jnp.asarray(self.iterations), self.beta_1, self.beta_2),
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-            decays=[self._decay_here(v) or 0.0 for v in variables],
+            *(rate, jnp.asarray(self.iterations)),
+            *(self.beta_1, self.beta_2, self.epsilon),
+            [self._decay_here(v) for v in variables],
         )
-        if new is None:
-            return super()._change(gradients, variables)
-        for box, value in zip(boxes, new, strict=True):
-            box.assign(value)
+        for boxes, values in zip((variables, momenta, velocities), new, strict=True):
+            for box, value in zip(boxes, values, strict=True):
+                box.assign(value)
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
@@ -123,30 +118,3 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
-
-
-# Compiled within the step, so that weights of one shape are traced once.
-@functools.partial(jax.jit, static_argnums=(5, 6, 7))
-def _changed(
-    gradient: Array,
-    momentum: Array,
-    velocity: Array,
-    highest: Array | None,
-    size: Array,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-) -> tuple[Array, Array, Array, Array | None]:
-    """What to add to one weight, and its slots."""
-    momentum = momentum + (gradient - momentum) * (1 - beta_1)
-    velocity = velocity + (gradient * gradient - velocity) * (1 - beta_2)
-    if highest is not None:
-        highest = jnp.maximum(highest, velocity)
-    root = jnp.sqrt(velocity if highest is None else highest)
-    return -(momentum * size) / (root + epsilon), momentum, velocity, highest
-
-
-def _corrected(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
-    """Running means start at 0; these powers undo the bias, once for all weights."""
-    count = (step + 1).astype(learning_rate.dtype)
-    return learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lamina.core.stateless import stateless
 from lamina.core.variable import Variable
-from lamina.ops import kernels
+from lamina.ops.lowering import lowering_for
 from lamina.training.state import TrainState
 from lamina.training.trainable import Trainable
 
@@ -40,13 +40,13 @@ def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredS
 
 def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Callable:
     """`(state, batch) → (outputs, state)`."""
-    return kernels.in_program(stateless(model.step("predict_step"), variables))
+    return _lowered(stateless(model.step("predict_step"), variables), variables)
 
 
 def _measured(
     model: Trainable, variables: TrainState[Variable], kind: str, own: bool
 ) -> MeasuredStep:
-    pure = kernels.in_program(stateless(model.step(kind), variables))
+    pure = _lowered(stateless(model.step(kind), variables), variables)
     read_results = stateless(model.model.get_metrics_result, variables)
     constrain = variables.placement.constrain
     tracker = model.objectives.loss_tracker.variables[0]
@@ -65,3 +65,8 @@ def _measured(
         return state.metrics[total]
 
     return MeasuredStep(step, None if own else results, loss_of)
+
+
+def _lowered(pure: Callable, variables: TrainState[Variable]) -> Callable:
+    """The function, lowered for where its variables are when it is traced."""
+    return lowering_for(variables.placement.platform, kernels=True)(pure)

@@ -16,12 +16,8 @@ from lamina.core.variable import Array, Shape
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
 from lamina.layers.settings import fraction, settings_of, whole_number
-from lamina.ops.attention import (
-    attended,
-    attention_logits,
-    causal_mask,
-    dot_product_attention,
-)
+from lamina.ops.attention import dot_product_attention
+from lamina.ops.attention_parts import attended, attention_logits, causal_mask
 
 
 class ProjectedAttention(Layer):

@@ -11,7 +11,7 @@ from lamina.core.layer import Layer
 from lamina.core.seed import SeedGenerator
 from lamina.core.variable import Array, Shape
 from lamina.layers.settings import fraction, settings_of
-from lamina.ops.attention import causal_mask
+from lamina.ops.attention_parts import causal_mask
 
 
 class Attention(Layer):

@@ -7,10 +7,8 @@ out, and the states, one step further.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -26,8 +24,7 @@ from lamina.layers.settings import (
     settings_of,
     whole_number,
 )
-from lamina.ops import kernels
-from lamina.ops.lstm import lstm_steps
+from lamina.ops.lowering import lower
 
 # What every cell with kernels takes, besides its size and what is its own.
 COMMON_SETTINGS = (
@@ -455,19 +452,10 @@ class LSTMCell(KernelCell):
         usual = usual and self.recurrent_activation is activations.sigmoid
         if type(self) is not LSTMCell or not usual or len(masks or ()) > 1:
             return None
-        dropped = inputs * masks[0] if masks else inputs
-        kernel, recurrent = self.kernel.value, self.recurrent_kernel.value
+        weights = self.kernel.value, self.recurrent_kernel.value
         bias = None if self.bias is None else self.bias.value
-        h, c = states
-        found = kernels.lstm(dropped, kernel, recurrent, bias, h, c, counts, backwards)
-        if found is None:
-            if jax.default_backend() != "cpu" or inputs.dtype != jnp.float32:
-                return None
-            projected = self.project(inputs, masks)
-            if backwards:
-                projected, counts = jax.tree.map(partial(jnp.flip, axis=0), (projected, counts))
-            found = lstm_steps(projected, recurrent, h, c, counts)
-        every_h, c = found
+        x = inputs * masks[0] if masks else inputs
+        every_h, c = lower("lstm", x, *weights, bias, *states, counts, backwards)
         return every_h, every_h[-1], [every_h[-1], c]
 
     def _first_bias(self, initializer: Callable) -> Callable:

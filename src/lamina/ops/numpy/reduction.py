@@ -21,6 +21,7 @@ from lamina.ops.arrays import (
     floats_together,
 )
 from lamina.ops.define import described, named, operations
+from lamina.ops.lowering import lower
 
 op = operations("numpy")
 reduction = op.reduction
@@ -144,38 +145,23 @@ ptp = reduction("ptp", jnp.ptp, "The distance from the smallest value to the lar
 _ONE_AXIS = "Axis to go over; None for all values in one row."
 
 
-def _place_of_extreme(find: Callable, nan: str) -> Callable[..., Array]:
-    """`argmax` or `argmin` that tells the smallest numbers apart on CPUs, too.
+def _argmax(x: Array, axis: Any, keepdims: bool) -> Array:
+    return lower("argmax", x, axis, keepdims)
 
-    XLA takes numbers below the smallest normal one for 0 there, and -0.0 for less than 0.0.
 
-    Args:
-        find: JAX's own.
-        nan: What NaN, which wins, becomes among whole numbers: `"max"` or `"min"`.
-    """
-
-    def function(x: Array, axis: Any, keepdims: bool) -> Array:
-        if jax.default_backend() != "cpu" or not jnp.issubdtype(x.dtype, jnp.floating):
-            return find(x, axis=axis, keepdims=keepdims)
-        # The bits of a float, read as a whole number, rise with its magnitude.
-        whole = jnp.dtype(f"int{x.dtype.itemsize * 8}")
-        bits = jax.lax.bitcast_convert_type(x, whole)
-        limits = jnp.iinfo(whole)
-        order = jnp.where(bits < 0, -(bits & limits.max), bits)
-        return find(jnp.where(jnp.isnan(x), getattr(limits, nan), order), axis, keepdims=keepdims)
-
-    return function
+def _argmin(x: Array, axis: Any, keepdims: bool) -> Array:
+    return lower("argmin", x, axis, keepdims)
 
 
 argmax = reduction(
     "argmax",
-    _place_of_extreme(jnp.argmax, "max"),
+    _argmax,
     "The place of the largest value; of several the first.",
     axis=_ONE_AXIS,
 )
 argmin = reduction(
     "argmin",
-    _place_of_extreme(jnp.argmin, "min"),
+    _argmin,
     "The place of the smallest value; of several the first.",
     axis=_ONE_AXIS,
 )

@@ -1,4 +1,4 @@
-"""Parts of a program that XLA compiles by themselves: what goes in and comes out lies in memory.
+"""Parts of a program that XLA compiles as units: what goes in and comes out lies in memory.
 
 XLA's CPU backend merges element-wise steps with whatever uses them. Where many things use one
 result, such as the gradient that runs along the residual connections of a transformer, each of
@@ -13,8 +13,8 @@ import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
 
-def apart(function: Callable) -> Callable:
-    """A function that is compiled by itself on a CPU; elsewhere it is left as it is.
+def compilation_unit(function: Callable) -> Callable:
+    """A function that XLA's CPU backend compiles by itself: for lowerings for CPUs.
 
     The same numbers, and the same gradients, which are compiled by themselves, too.
 
@@ -24,15 +24,13 @@ def apart(function: Callable) -> Callable:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> float(apart(jnp.sin)(0.0))
+        >>> float(compilation_unit(jnp.sin)(0.0))
         0.0
     """
     compiled = jax.jit(function)
 
     @functools.wraps(function)
     def wrapped(*args: Any) -> Any:
-        if jax.default_backend() != "cpu":
-            return function(*args)
         with set_xla_metadata(inlineable="false"):
             return compiled(*args)
 

@@ -1,41 +1,114 @@
-"""All steps of an LSTM in a loop of XLA's, with the derivative in the form that suits the CPU."""
+"""All steps of an LSTM with tanh and sigmoid: plain, in a loop that suits the CPU, by a kernel."""
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.variable import Array
+from lamina.ops.lowering import compiled_kernels
+
+# docs/performance.md, `kernel-lstm`. Not tried beyond.
+_MOST_KERNEL_VALUES = 2**20
 
 _TimeSteps = tuple[Array, ...]
 
 
-def lstm_steps(
-    projected: Array, recurrent: Array, h: Array, c: Array, counts: Array | None
+def reference(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    counts: Array | None,
+    backwards: bool,
 ) -> tuple[Array, Array]:
-    """Runs an LSTM with tanh and sigmoid over inputs that are multiplied by their kernel already.
+    """Every h, `(time, batch, units)`, and the last c.
 
-    With `i, f, g, o` the four parts of `projected + h @ recurrent`:
+    With `i, f, g, o` the four parts of `x @ kernel + h @ recurrent + bias`:
     `c = σ(f) * c + σ(i) * tanh(g)` and `h = σ(o) * tanh(c)`.
 
     Args:
-        projected: `(time, batch, 4 * units)`, in the order of running.
-        recurrent: `(units, 4 * units)`.
+        x: `(time, batch, features)`.
+        kernel, recurrent: `(features, 4 * units)` and `(units, 4 * units)`.
+        bias: `(4 * units,)`, or none.
         h, c: The states to begin with, `(batch, units)`.
-        counts: `(time, batch)`, False where a step leaves the states of a sample as they are; None
-            if all steps count.
-
-    Returns:
-        h after every step, `(time, batch, units)`, and the last c.
+        counts: `(time, batch)`, False where a step leaves a sample as it is; None if all count.
+        backwards: Whether to begin with the last step; every h is in the order of running.
 
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
-
-    Example:
-        >>> zeros = jnp.zeros((2, 5))
-        >>> h, c = lstm_steps(jnp.ones((3, 2, 20)), jnp.zeros((5, 20)), zeros, zeros, None)
-        >>> h.shape, c.shape, round(float(c[0, 0]), 2)
-        ((3, 2, 5), (2, 5), 1.26)
     """
-    return _steps(projected, recurrent, h, c, counts)
+    sums, counts = _projected(x, kernel, bias, counts, backwards)
+    c, (every_h,) = _run(sums, recurrent, h, c, counts, keep=False)
+    return every_h, c
+
+
+def suits_kernel(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    counts: Array | None,
+    backwards: bool,
+) -> bool:
+    biases = [] if bias is None else [bias]
+    few = x.ndim == 3 and kernel.size + recurrent.size <= _MOST_KERNEL_VALUES
+    return few and compiled_kernels.take(x, kernel, recurrent, h, c, *biases)
+
+
+def by_kernel(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    counts: Array | None,
+    backwards: bool,
+) -> tuple[Array, Array]:
+    bias = jnp.zeros(kernel.shape[1], kernel.dtype) if bias is None else bias
+    return compiled_kernels.loaded().lstm(x, kernel, recurrent, bias, h, c, counts, backwards)
+
+
+def suits_steps(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    counts: Array | None,
+    backwards: bool,
+) -> bool:
+    return x.dtype == jnp.float32
+
+
+def by_steps(
+    x: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array | None,
+    h: Array,
+    c: Array,
+    counts: Array | None,
+    backwards: bool,
+) -> tuple[Array, Array]:
+    """The same loop, with a derivative of its own for all steps at once."""
+    sums, counts = _projected(x, kernel, bias, counts, backwards)
+    return _steps(sums, recurrent, h, c, counts)
+
+
+def _projected(
+    x: Array, kernel: Array, bias: Array | None, counts: Array | None, backwards: bool
+) -> tuple[Array, Array | None]:
+    """The share of the inputs, one product for all steps, and the mask, in the order of running."""
+    sums = jnp.matmul(x, kernel)
+    sums = sums if bias is None else sums + bias
+    if not backwards:
+        return sums, counts
+    return jnp.flip(sums, axis=0), None if counts is None else jnp.flip(counts, axis=0)
 
 
 @jax.custom_jvp
@@ -70,8 +143,7 @@ def _run(
 # What JAX makes of the loop adds up the gradient of the recurrent kernel step by step and keeps
 # eleven arrays for it. Here all that is not linear in the changes is worked out for all steps at
 # once, and the changes of the kernel with it, so that their transpose is one product after the
-# loop. Length 60, batch 32, 64 features and units, two cores: the layer with all its gradients
-# takes 4.3 ms and not 5.5, a step of training with an embedding in front 4.9 and not 5.3.
+# loop: docs/performance.md, `lstm-steps`.
 @_steps.defjvp
 def _changes(arguments: tuple, changes: tuple) -> tuple:
     projected, recurrent, h, c, counts = arguments

@@ -20,16 +20,35 @@ from jax import lax
 from lamina.core.variable import Array
 from lamina.ops import windows
 
-# Two cores, 1 MiB of second-level cache each, 3x3 kernels: with 25 MB of patches in all, in pieces
-# of 2 to 3 MB, the gradient for the kernel takes 0.6 of the time and the rest 0.8 to 0.95; with
-# 6 MB in all, pieces take 1.2 to 1.4 times as long as the whole.
+# docs/performance.md, `patches-in-pieces`.
 _BYTES_IN_ONE_PIECE = 8 * 2**20
 _BYTES_OF_A_PIECE = 3 * 2**20
+# Beyond this many values the patches cost more memory than the convolution is worth.
+MOST_PATCH_VALUES = 2**28
+
+
+def suits(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> bool:
+    """One group of channels, and not too many patches."""
+    one_group = x.shape[-1 if data_format == "channels_last" else 1] == kernel.shape[-2]
+    values = x.size * math.prod(kernel.shape[:-2]) // math.prod(strides)
+    return one_group and values <= MOST_PATCH_VALUES
+
+
+def by_patches(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    """What `convolution.reference` gives, as matrix products."""
+    if data_format == "channels_first":
+        x = jnp.moveaxis(x, 1, -1)
+    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
+    y = convolve(x, kernel, tuple(strides), tuple(map(tuple, amounts)), tuple(dilation))
+    return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
 
 # A function of the program that it is part of, so that layers of one shape are traced and
-# differentiated once: with normalisation and Adam alike, a ResNet-20 is traced and lowered in
-# 0.60 s of processor time and not 0.80.
+# differentiated once: docs/performance.md, `one-trace-a-shape`.
 @partial(jax.jit, static_argnames=("strides", "amounts", "dilation"))
 def convolve(
     x: Array, kernel: Array, strides: tuple, amounts: tuple[tuple[int, int], ...], dilation: tuple
@@ -42,7 +61,7 @@ def convolve(
         strides, dilation: One number an axis.
         amounts: Zeros before and after every spatial axis.
     """
-    by_rows = strides[0] == 1 and not _by_patches_alone(kernel.shape)
+    by_rows = strides[0] == 1 and not _all_axes_pay(kernel.shape)
     method = partial(
         _by_rows if by_rows else _by_patches, strides=strides, amounts=amounts, dilation=dilation
     )
@@ -59,9 +78,8 @@ def convolve(
     return y.reshape(x.shape[0], *y.shape[2:])
 
 
-def _by_patches_alone(kernel: tuple) -> bool:
-    # As many numbers either way, as for 32 channels and 64 filters: a step of the small CNN took
-    # 18.7 ms by patches and 21.2 by rows.
+def _all_axes_pay(kernel: tuple) -> bool:
+    """Whether patches along all axes are as few numbers: docs/performance.md, `patches-or-rows`."""
     return math.prod(kernel[:-1]) <= _numbers_by_rows(kernel)
 
 

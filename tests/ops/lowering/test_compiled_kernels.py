@@ -16,15 +16,16 @@ import pytest
 from lamina import Input, layers, models, ops, optimizers
 from lamina.core.errors import LaminaWarning
 from lamina.core.seed import set_random_seed
-from lamina.ops import kernels, nn
+from lamina.ops import nn
+from lamina.ops.lowering import compiled_kernels, lower, lowering_for
 
 
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch):
     monkeypatch.setenv("LAMINA_KERNELS", "1")
-    kernels._package.cache_clear()
+    compiled_kernels.package.cache_clear()
     yield
-    kernels._package.cache_clear()
+    compiled_kernels.package.cache_clear()
 
 
 def small_network() -> models.Sequential:
@@ -51,6 +52,14 @@ def trained(optimizer: optimizers.Optimizer) -> tuple:
     return *model.get_weights(), model.predict(x[:5], verbose=0)
 
 
+def with_kernels(function):
+    return lowering_for("cpu", kernels=True)(function)
+
+
+def product(x, kernel):
+    return lower("dense", x, kernel)
+
+
 def primitives_of(function, *arguments) -> str:
     return str(jax.make_jaxpr(function)(*arguments))
 
@@ -63,7 +72,7 @@ def test_training_with_kernels_gives_the_weights_of_training_without(settings, m
     results = []
     for switch in ("1", "0"):
         monkeypatch.setenv("LAMINA_KERNELS", switch)
-        kernels._package.cache_clear()
+        compiled_kernels.package.cache_clear()
         results.append(trained(optimizers.Adam(0.01, **settings)))
     for with_kernels, without in zip(*results, strict=True):
         # Adam makes much of a gradient near 0, where only rounding is left of it.
@@ -83,7 +92,7 @@ def pooling_network(shared: bool) -> models.Model:
 @pytest.mark.extra
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_for_it(shared):
-    program = primitives_of(kernels.in_program(pooling_network(shared)), jnp.ones((2, 8, 7, 2)))
+    program = primitives_of(with_kernels(pooling_network(shared)), jnp.ones((2, 8, 7, 2)))
     assert ("lamina_pooled_convolution" in program) != shared
 
 
@@ -100,7 +109,7 @@ def test_batch_normalisation_of_images_gives_the_same_with_kernels_and_without(s
         mean, variance = nn.moments(x, others)
         return mean, variance, nn.batch_normalization(x, mean, variance, axis)
 
-    compiled = kernels.in_program(normalized)
+    compiled = with_kernels(normalized)
     assert ("lamina_scale_and_shift" in primitives_of(compiled, x)) == used
     for one, other in zip(compiled(x), normalized(x), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
@@ -111,7 +120,7 @@ def test_only_compiled_programs_have_kernels_in_them():
     model = small_network()
     x = jnp.ones((16, 8, 7, 2))
     assert "lamina_" not in primitives_of(model, x)
-    inside = primitives_of(kernels.in_program(model), x)
+    inside = primitives_of(with_kernels(model), x)
     assert "lamina_convolution" in inside
     assert "lamina_product" in inside
 
@@ -125,9 +134,8 @@ def test_only_compiled_programs_have_kernels_in_them():
     ],
 )
 def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel, used):
-    product = kernels.in_program(kernels.matmul)
     arrays = jnp.ones((rows, kernel[0])), jnp.ones(kernel)
-    assert ("lamina_product" in primitives_of(product, *arrays)) == used
+    assert ("lamina_product" in primitives_of(with_kernels(product), *arrays)) == used
 
 
 @pytest.mark.extra
@@ -144,7 +152,7 @@ def test_dense_layers_by_an_equation_are_kernels_where_it_is_a_product_of_matric
     layer = layers.EinsumDense(equation, output)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 5, 8)), "float32")
     layer.build(x.shape)
-    inside = kernels.in_program(lambda x: layer(x))
+    inside = with_kernels(lambda x: layer(x))
     assert ("lamina_product" in primitives_of(inside, x)) == used
     np.testing.assert_allclose(jax.jit(inside)(x), layer(x), rtol=0, atol=1e-6)
 
@@ -158,7 +166,7 @@ def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
     layer = layers.LSTM(units, return_sequences=True, return_state=True, **settings)
     x = jnp.asarray(np.random.default_rng(3).normal(size=(3, 5, 4)), "float32")
     layer.build(x.shape)
-    inside = kernels.in_program(lambda x: layer(x, mask=mask))
+    inside = with_kernels(lambda x: layer(x, mask=mask))
     return "lamina_lstm" in primitives_of(inside, x), jax.jit(inside)(x), layer(x, mask=mask)
 
 
@@ -199,7 +207,7 @@ def attention(mask=None, dtype=None, **settings) -> tuple:
     def loss(x):
         return jnp.sum(jnp.sin(layer(x, x, attention_mask=mask, **settings)))
 
-    inside = kernels.in_program(jax.value_and_grad(loss))
+    inside = with_kernels(jax.value_and_grad(loss))
     program = primitives_of(inside, x)
     return "lamina_attention" in program, jax.jit(inside)(x), jax.value_and_grad(loss)(x)
 
@@ -245,13 +253,13 @@ def test_what_kernels_do_not_cover_falls_back_silently(shape, kernel, dtype):
         return ops.nn.conv(x, w, padding="same")
 
     x, w = jnp.ones(shape, dtype), jnp.ones(kernel, dtype)
-    assert "lamina_" not in primitives_of(kernels.in_program(convolve), x, w)
+    assert "lamina_" not in primitives_of(with_kernels(convolve), x, w)
 
 
 def test_without_the_package_nothing_is_missed(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     x = jnp.ones((16, 16))
-    assert "dot_general" in primitives_of(kernels.in_program(kernels.matmul), x, x.T)
+    assert "dot_general" in primitives_of(with_kernels(product), x, x.T)
 
 
 def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypatch):
@@ -261,8 +269,8 @@ def test_a_package_that_cannot_be_loaded_is_named_once_with_what_to_do(monkeypat
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(importlib, "import_module", broken)
     with pytest.warns(LaminaWarning, match="undefined symbol.*\n.*\n.*make kernels"):
-        assert kernels._package() is None
-    assert kernels._package() is None
+        assert compiled_kernels.package() is None
+    assert compiled_kernels.package() is None
 
 
 def test_a_package_of_another_interface_is_not_used(monkeypatch):
@@ -270,4 +278,4 @@ def test_a_package_of_another_interface_is_not_used(monkeypatch):
     older.__spec__ = importlib.machinery.ModuleSpec("lamina_kernels", None)
     monkeypatch.setitem(sys.modules, "lamina_kernels", older)
     with pytest.warns(LaminaWarning, match="it has interface 0"):
-        assert kernels._package() is None
+        assert compiled_kernels.package() is None

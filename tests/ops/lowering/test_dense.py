@@ -5,12 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina.ops import dense
-from lamina.ops.dense import dense_product
+from lamina.ops.lowering import dense
 
 
 def outputs(x, kernel):
-    return dense_product(x, kernel) ** 3
+    return dense.by_turning(x, kernel) ** 3
 
 
 def plain_outputs(x, kernel):

@@ -1,0 +1,47 @@
+"""Adam's rule for one weight, as optimizers and lowerings share it."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+
+
+# Compiled within the step, so that weights of one shape are traced once.
+@functools.partial(jax.jit, static_argnums=(5, 6, 7))
+def changed(
+    gradient: Array,
+    momentum: Array,
+    velocity: Array,
+    highest: Array | None,
+    size: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> tuple[Array, Array, Array, Array | None]:
+    """What to add to a weight, and its slots after the step.
+
+    Args:
+        gradient: Of the loss.
+        momentum, velocity: Running means of the gradient and of its square.
+        highest: Highest velocity so far, to divide by (AMSGrad), or None.
+        size: Of the step; see `corrected`.
+        beta_1, beta_2: Fractions of the means that are kept.
+        epsilon: Added to the root before dividing.
+    """
+    momentum = momentum + (gradient - momentum) * (1 - beta_1)
+    velocity = velocity + (gradient * gradient - velocity) * (1 - beta_2)
+    if highest is not None:
+        highest = jnp.maximum(highest, velocity)
+    root = jnp.sqrt(velocity if highest is None else highest)
+    return -(momentum * size) / (root + epsilon), momentum, velocity, highest
+
+
+def corrected(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
+    """The size of a step, for all weights.
+
+    Running means start at 0; these powers undo the bias.
+    """
+    count = (step + 1).astype(learning_rate.dtype)
+    return learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)

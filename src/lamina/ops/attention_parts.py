@@ -1,0 +1,43 @@
+"""The steps of attention: for layers that show the weights, and for lowerings of the whole."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+from lamina.ops.arrays import at_least_float32
+
+
+def attention_logits(query: Array, key: Array, scale: Any) -> Array:
+    """How well every key fits every query, `(batch, heads, queries, steps)`, at least float32.
+
+    Args:
+        query: `(batch, queries, heads, size)`.
+        key: `(batch, steps, key_heads, size)`, see `dot_product_attention`.
+        scale: Factor of the logits.
+    """
+    # As one product for every pair of batch and head: XLA's CPU backend is ten times slower if
+    # the axes lie otherwise.
+    batch, queries, heads, size = query.shape
+    q = jnp.swapaxes(query, 1, 2).reshape(batch, key.shape[2], -1, size)
+    k = jnp.transpose(key, (0, 2, 3, 1))
+    logits = jnp.matmul(q, k, preferred_element_type=at_least_float32(query))
+    return logits.reshape(batch, heads, queries, -1) * jnp.asarray(scale, logits.dtype)
+
+
+def attended(weights: Array, value: Array) -> Array:
+    """The weighted means of the values, `(batch, queries, heads, value_size)`.
+
+    Args:
+        weights: `(batch, heads, queries, steps)`.
+        value: `(batch, steps, key_heads, value_size)`.
+    """
+    batch, heads, queries, steps = weights.shape
+    rows = weights.reshape(batch, value.shape[2], -1, steps)
+    means = jnp.matmul(rows, jnp.swapaxes(value, 1, 2))
+    return jnp.swapaxes(means.reshape(batch, heads, queries, -1), 1, 2)
+
+
+def causal_mask(queries: int, steps: int) -> Array:
+    """True where a step is not later than the query, `(queries, steps)`."""
+    return jnp.tril(jnp.ones((queries, steps), bool))

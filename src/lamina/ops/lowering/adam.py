@@ -1,0 +1,82 @@
+"""Adam's step for all weights: one by one, or in one pass of a compiled kernel."""
+
+from collections.abc import Sequence
+
+from lamina.core.variable import Array
+from lamina.ops import adam_rule
+from lamina.ops.lowering import compiled_kernels
+
+# Weights, momenta, velocities.
+State = tuple[list[Array], list[Array], list[Array]]
+
+
+def reference(
+    state: State,
+    gradients: list[Array],
+    learning_rate: Array,
+    step: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    decays: Sequence[float | None],
+) -> State:
+    """The weights after a step, their momenta and velocities.
+
+    Args:
+        state: Before the step, one array a weight in each list.
+        gradients: One a weight.
+        learning_rate: About the length of a step, in units of the weights.
+        step: How many steps were made before.
+        beta_1, beta_2, epsilon: See `lamina.optimizers.Adam`.
+        decays: Of each weight, the fraction that it loses at a learning rate of 1; None for none.
+    """
+    weights, momenta, velocities = state
+    decayed = [
+        weight if decay is None else weight - weight * decay * learning_rate
+        for weight, decay in zip(weights, decays, strict=True)
+    ]
+    size = adam_rule.corrected(learning_rate, step, beta_1, beta_2)
+    settings = float(beta_1), float(beta_2), float(epsilon)
+    new = [
+        adam_rule.changed(gradient, momentum, velocity, None, size, *settings)
+        for gradient, momentum, velocity in zip(gradients, momenta, velocities, strict=True)
+    ]
+    changes, momenta, velocities = ([one[i] for one in new] for i in range(3))
+    weights = [weight + change for weight, change in zip(decayed, changes, strict=True)]
+    return weights, momenta, velocities
+
+
+def suits_kernel(
+    state: State,
+    gradients: list[Array],
+    learning_rate: Array,
+    step: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    decays: Sequence[float | None],
+) -> bool:
+    return compiled_kernels.take(*gradients, *(array for arrays in state for array in arrays))
+
+
+def by_kernel(
+    state: State,
+    gradients: list[Array],
+    learning_rate: Array,
+    step: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    decays: Sequence[float | None],
+) -> State:
+    """Weight, momentum and velocity in one pass, in place, all weights in one call."""
+    return compiled_kernels.loaded().adam(
+        *state,
+        gradients,
+        learning_rate=learning_rate,
+        step_size=adam_rule.corrected(learning_rate, step, beta_1, beta_2),
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        decays=[decay or 0.0 for decay in decays],
+    )

@@ -1,0 +1,103 @@
+"""Attention: plain, by cuDNN on NVIDIA's GPUs, and by a compiled kernel on CPUs.
+
+The row for CPUs without kernels is in `attention_products.py`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+from lamina.ops.attention_parts import attended, attention_logits, causal_mask
+from lamina.ops.lowering import compiled_kernels
+
+
+class Settings(NamedTuple):
+    """How every query attends.
+
+    Args:
+        bias, mask: Four axes that broadcast to `(batch, heads, queries, steps)`, or None. The
+            mask is True where a query may look.
+        scale: Factor of the logits.
+        is_causal: Whether a query sees only steps up to its own place.
+        soft_cap: Bound that large logits bend towards, or None.
+        fused: Whether the GPU's fused kernel is asked for; None where it is quicker.
+    """
+
+    bias: Array | None = None
+    mask: Array | None = None
+    scale: Any = 1.0
+    is_causal: bool = False
+    soft_cap: float | None = None
+    fused: bool | None = None
+
+
+def reference(query: Array, key: Array, value: Array, settings: Settings) -> Array:
+    """`softmax(query @ key * scale + bias) @ value`, for every head.
+
+    Args:
+        query: `(batch, queries, heads, size)`.
+        key, value: `(batch, steps, key_heads, size)`; heads of the key are a divisor of those of
+            the query.
+        settings: Bias, mask, scale and what else there is.
+
+    Returns:
+        `(batch, queries, heads, value_size)`.
+    """
+    seen = allowed(query, key, settings)
+    logits = attention_logits(query, key, settings.scale)
+    if settings.soft_cap is not None:
+        logits = settings.soft_cap * jnp.tanh(logits / settings.soft_cap)
+    if settings.bias is not None:
+        logits = logits + settings.bias
+    if seen is not None:
+        # Not minus infinity: where everything is masked, that would be NaN.
+        logits = jnp.where(seen, logits, 0.7 * jnp.finfo(logits.dtype).min)
+    return attended(jax.nn.softmax(logits).astype(query.dtype), value)
+
+
+def allowed(query: Array, key: Array, settings: Settings) -> Array | None:
+    """The mask and the causal one together; None where every query sees all."""
+    if not settings.is_causal:
+        return settings.mask
+    causal = causal_mask(query.shape[1], key.shape[1])
+    return causal if settings.mask is None else settings.mask & causal
+
+
+def suits_kernel(query: Array, key: Array, value: Array, settings: Settings) -> bool:
+    known = not isinstance(settings.scale, jax.core.Tracer)
+    plain = settings.bias is None and settings.soft_cap is None and known
+    return plain and compiled_kernels.take(query, key, value)
+
+
+def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Array:
+    """A head's weights stay in the cache, and are worked out again for the gradient."""
+    mask, scale = settings.mask, settings.scale
+    if mask is not None:
+        mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
+    attention = compiled_kernels.loaded().attention
+    return attention(query, key, value, mask, scale=scale, causal=settings.is_causal)
+
+
+def suits_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> bool:
+    """Half-size floats, unless it is asked for; what cuDNN takes depends on GPU and version."""
+    half = query.dtype in ("float16", "bfloat16") and settings.bias is None
+    if settings.fused is False or settings.soft_cap is not None:
+        return False
+    if not (settings.fused or half):
+        return False
+    try:
+        jax.eval_shape(lambda: by_cudnn(query, key, value, settings))
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def by_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> Array:
+    return jax.nn.dot_product_attention(
+        *(query, key, value, settings.bias, settings.mask),
+        scale=settings.scale,
+        is_causal=settings.is_causal,
+        implementation="cudnn",
+    )

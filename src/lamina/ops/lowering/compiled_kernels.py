@@ -1,0 +1,60 @@
+"""The optional package lamina-kernels: compiled kernels for CPUs, used if installed, never needed.
+
+Only lowerings for programs that may have kernels in them call it (see `lowering_for`); what a user
+traces, exports or looks into is plain JAX.
+"""
+
+import functools
+import importlib
+import importlib.util
+import os
+import warnings
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.errors import LaminaWarning, frames_to_user
+
+# The number of the interface that the lowerings call, raised together with the package's own.
+_INTERFACE = 2
+
+
+@functools.cache
+def package() -> ModuleType | None:
+    """The package, or None where it is not installed, switched off or of no use."""
+    if os.environ.get("LAMINA_KERNELS") == "0":
+        return None
+    # On several devices XLA would gather what a kernel takes on each of them.
+    if jax.device_count() > 1:
+        return None
+    if importlib.util.find_spec("lamina_kernels") is None:
+        return None
+    try:
+        found = importlib.import_module("lamina_kernels")
+        interface = getattr(found, "INTERFACE", 0)
+        if interface != _INTERFACE:
+            raise ImportError(f"it has interface {interface}, this Lamina calls {_INTERFACE}")
+        return found
+    except (ImportError, OSError) as error:
+        warnings.warn(
+            f"lamina-kernels is installed and cannot be used: {error}.\n"
+            "  Likely cause: it was built for another machine, another JAX or another Lamina.\n"
+            "  Fix: build it again (make kernels), or set LAMINA_KERNELS=0 to do without.",
+            LaminaWarning,
+            stacklevel=frames_to_user(),
+        )
+        return None
+
+
+def loaded() -> ModuleType:
+    """The package, for a lowering that was chosen because it is there."""
+    found = package()
+    assert found is not None
+    return found
+
+
+def take(*arrays: Any) -> bool:
+    """Whether kernels take these arrays: float32, none empty."""
+    return all(a.dtype == jnp.float32 and a.size for a in arrays)

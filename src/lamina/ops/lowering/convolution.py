@@ -1,0 +1,61 @@
+"""Convolution over any number of axes: by XLA's library, and by a compiled kernel.
+
+The rows for CPUs without kernels are in `convolution_patches.py`.
+"""
+
+from jax import lax
+
+from lamina.core.variable import Array
+from lamina.ops import windows
+from lamina.ops.lowering import compiled_kernels
+
+# docs/performance.md, `kernel-convolution`: partial sums of larger gradients take too much memory.
+_MOST_KERNEL_VALUES = 2**20
+
+
+def reference(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    """A convolution, of as many groups of channels as the kernel's channels leave.
+
+    Args:
+        x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
+            `data_format="channels_first"`.
+        kernel: `(*window, channels / groups, filters)`.
+        strides, dilation: One number an axis.
+        padding: `"valid"`, `"same"` or `"causal"`.
+    """
+    axes = windows.spatial_axes(x.ndim, data_format)
+    sizes = [x.shape[axis] for axis in axes]
+    axes_of_x, letters = layout(len(axes), data_format)
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=strides,
+        padding=windows.padding_amounts(sizes, kernel.shape[:-2], strides, padding, dilation),
+        rhs_dilation=dilation,
+        dimension_numbers=(axes_of_x, f"{letters}IO", axes_of_x),
+        feature_group_count=x.shape[axes_of_x.index("C")] // kernel.shape[-2],
+    )
+
+
+def layout(rank: int, data_format: str) -> tuple[str, str]:
+    """JAX's letters for the axes of the inputs, and for the spatial ones among them."""
+    letters = "DHW"[-rank:]
+    return f"N{letters}C" if data_format == "channels_last" else f"NC{letters}", letters
+
+
+def suits_kernel(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> bool:
+    """Two spatial axes, channels last, one group, no dilation."""
+    plain = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
+    fits = plain and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MOST_KERNEL_VALUES
+    return fits and compiled_kernels.take(x, kernel)
+
+
+def by_kernel(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:2], strides, padding, dilation)
+    return compiled_kernels.loaded().convolution(x, kernel, strides, amounts)

@@ -1,0 +1,55 @@
+"""Depthwise convolution: every channel by itself, by shifted products or by XLA's library."""
+
+import math
+from functools import reduce
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+from lamina.ops import windows
+from lamina.ops.lowering import convolution
+
+# A program grows with every slice; larger windows than 8x8 are rare.
+MOST_SLICES = 64
+
+
+def reference(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    """To the library it is a convolution with as many groups as channels.
+
+    Args:
+        x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
+            `data_format="channels_first"`.
+        kernel: `(*window, channels, multiplier)`.
+        strides, dilation: One number an axis.
+        padding: `"valid"` or `"same"`.
+    """
+    kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
+    return convolution.reference(x, kernel, strides, padding, data_format, dilation)
+
+
+def suits_shifts(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> bool:
+    return math.prod(kernel.shape[:-2]) <= MOST_SLICES
+
+
+def by_shifts(
+    x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
+) -> Array:
+    """Every position of the window is one product of whole arrays.
+
+    The channels stay on the last axis, repeated for several kernels each.
+    """
+    if data_format == "channels_first":
+        x = jnp.moveaxis(x, 1, -1)
+    axes, (*window, channels, multiplier) = range(1, x.ndim - 1), kernel.shape
+    amounts = windows.padding_amounts(x.shape[1:-1], window, strides, padding, dilation)
+    wide = jnp.promote_types(x.dtype, "float32")  # many small terms are added up
+    x = x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
+    padded = windows.pad(x, axes, amounts, 0).astype(wide)
+    factors = kernel.reshape(-1, channels * multiplier).astype(wide)
+    parts = windows.shifted(padded, axes, window, strides, dilation)
+    y = reduce(jnp.add, map(jnp.multiply, parts, factors)).astype(x.dtype)
+    return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y

@@ -1,0 +1,43 @@
+"""The product of a dense layer that is written as an einsum equation."""
+
+import math
+
+import jax.numpy as jnp
+
+from lamina.core.variable import Array
+from lamina.ops.lowering import compiled_kernels
+from lamina.ops.lowering.dense import pays_as_kernel
+
+
+def reference(equation: str, inputs: Array, kernel: Array) -> Array:
+    """`einsum(equation, inputs, kernel)`; the equation may have an ellipsis on one side."""
+    return jnp.einsum(equation, inputs, kernel)
+
+
+def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
+    """A product of two matrices: the last axes of the inputs by the first of the kernel."""
+    summed = _axes_summed(equation)
+    if not summed:
+        return False
+    rows = math.prod(inputs.shape[: inputs.ndim - summed])
+    sizes = math.prod(kernel.shape[:summed]), math.prod(kernel.shape[summed:])
+    return pays_as_kernel(rows, *sizes) and compiled_kernels.take(inputs, kernel)
+
+
+def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
+    summed = _axes_summed(equation)
+    size = math.prod(kernel.shape[:summed])
+    product = compiled_kernels.loaded().product(inputs.reshape(-1, size), kernel.reshape(size, -1))
+    return product.reshape(*inputs.shape[: inputs.ndim - summed], *kernel.shape[summed:])
+
+
+def _axes_summed(equation: str) -> int:
+    """Over how many axes two matrices are multiplied; 0 for products of another kind."""
+    terms, output = equation.replace(" ", "").split("->")
+    inputs, kernel = terms.split(",")
+    if inputs.endswith("...") or (inputs.startswith("...") != output.startswith("...")):
+        return 0
+    summed = "".join(letter for letter in kernel if letter not in output)
+    free, new = inputs.removesuffix(summed), kernel.removeprefix(summed)
+    matrices = free + summed == inputs and summed + new == kernel and free + new == output
+    return len(summed) if matrices else 0

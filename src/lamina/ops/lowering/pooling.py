@@ -1,0 +1,173 @@
+"""Maximum and sum over windows: by slices, by a compiled kernel, or by XLA's `reduce_window`.
+
+On CPUs XLA's `reduce_window` and its gradient are slow, so there the windows are combined from
+slices: blocks where windows lie side by side, else shifted ones.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.core.variable import Array
+from lamina.ops import windows
+from lamina.ops.lowering import compiled_kernels, convolution
+from lamina.ops.lowering.convolution_depthwise import MOST_SLICES
+from lamina.ops.lowering.fusion import convolution_of
+
+# docs/performance.md, `kernel-pooled-convolution`. The kernel counts to 255.
+_POOLED = range(4, 256)
+
+
+def largest(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    """The largest value of every window: the reference.
+
+    Args:
+        x: Any array.
+        axes: The axes that windows move over.
+        window, steps: Size and step of the window, one number an axis.
+        amounts: How far `x` is padded before and after, a pair an axis.
+    """
+    return _reduce_window(x, _lowest(x), lax.max, axes, window, steps, amounts)
+
+
+def total(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    """The sum of every window: the reference; arguments as for `largest`."""
+    return _reduce_window(x, 0.0, lax.add, axes, window, steps, amounts)
+
+
+def suits_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
+    return math.prod(window) <= MOST_SLICES
+
+
+def suits_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
+    """Windows side by side."""
+    return window == steps and math.prod(window) <= MOST_SLICES
+
+
+def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
+    """Blocks of the result of a convolution that nothing else reads."""
+    if window != steps or any(map(sum, amounts)) or math.prod(window) > MOST_SLICES:
+        return False
+    made = convolution_of(x)
+    if made is None or axes != (1, 2) or math.prod(window) not in _POOLED:
+        return False
+    settings = made.strides, made.padding, made.data_format, made.dilation
+    arrays = (x,) if made.bias is None else (x, made.bias)
+    suits = convolution.suits_kernel(made.x, made.kernel, *settings)
+    return suits and compiled_kernels.take(*arrays)
+
+
+def largest_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    """The convolution that made `x` and its pooling as one kernel."""
+    made = convolution_of(x)
+    assert made is not None
+    kernel = made.kernel
+    bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if made.bias is None else made.bias
+    sizes = made.x.shape[1:-1], kernel.shape[:2]
+    pads = windows.padding_amounts(*sizes, made.strides, made.padding, made.dilation)
+    pooled = compiled_kernels.loaded().pooled_convolution
+    return pooled(made.x, kernel, bias, made.strides, pads, rectified=made.relu, block=window)
+
+
+def largest_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    padded = windows.pad(x, axes, amounts, _lowest(x))
+    return _largest_of_blocks(_blocks(padded, axes, window), axes)
+
+
+def largest_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    padded = windows.pad(x, axes, amounts, _lowest(x))
+    return reduce(_larger, windows.shifted(padded, axes, window, steps))
+
+
+def total_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    padded = windows.pad(x, axes, amounts, 0)
+    return jnp.sum(_blocks(padded, axes, window), _within(axes))
+
+
+def total_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    padded = windows.pad(x, axes, amounts, 0)
+    return reduce(jnp.add, windows.shifted(padded, axes, window, steps))
+
+
+def _lowest(x: Array) -> Any:
+    return -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+
+
+def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
+    """Windows that lie side by side: every axis becomes two, `(windows, places in a window)`."""
+    for axis, width in reversed(list(zip(axes, window, strict=True))):
+        x = windows.along(x, axis, width, width)
+    return x
+
+
+def _within(axes: tuple) -> tuple[int, ...]:
+    """Where `_blocks` has put the places in a window."""
+    return tuple(axis + number + 1 for number, axis in enumerate(axes))
+
+
+# The gradient of one comparison after the other is a dozen passes over the inputs:
+# docs/performance.md, `pooling-by-blocks`.
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest_of_blocks(blocks: Array, axes: tuple) -> Array:
+    return reduce(lax.max, _places(blocks, axes))
+
+
+@_largest_of_blocks.defjvp
+def _largest_of_blocks_jvp(
+    axes: tuple, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    (blocks,), (tangent,) = primals, tangents
+    y = _largest_of_blocks(blocks, axes)
+    places = _places(blocks, axes)
+    # The first place that holds the largest value, as the library has it; the last one for NaN.
+    chosen = jnp.full(y.shape, len(places) - 1, "int32")
+    for number, values in reversed(list(enumerate(places[:-1]))):
+        chosen = jnp.where(values == y, number, chosen)
+    within = _within(axes)
+    sizes = [blocks.shape[axis] if axis in within else 1 for axis in range(blocks.ndim)]
+    numbers = np.arange(len(places), dtype="int32").reshape(sizes)
+    taken = jnp.where(jnp.expand_dims(chosen, within) == numbers, tangent, 0)
+    return y, jnp.sum(taken, within, dtype=tangent.dtype)
+
+
+def _places(blocks: Array, axes: tuple) -> list[Array]:
+    """The values at every place in the windows, in row-major order."""
+    within = _within(axes)
+    sizes = [blocks.shape[axis] for axis in within]
+    places = []
+    for position in np.ndindex(*sizes):
+        index: list[Any] = [slice(None)] * blocks.ndim
+        for axis, place in zip(within, position, strict=True):
+            index[axis] = place
+        places.append(blocks[tuple(index)])
+    return places
+
+
+def _larger(a: Array, b: Array) -> Array:
+    # Not jnp.maximum, which shares the gradient between equal values: after a ReLU, zeros are
+    # often equal, and the library's max-pooling gives it to the first. NaN must stay NaN.
+    return jnp.where((a >= b) | (a != a), a, b)
+
+
+def _reduce_window(
+    x: Array, initial: Any, combine: Any, axes: tuple, window: tuple, steps: tuple, amounts: list
+) -> Array:
+    def on_all_axes(values: Sequence, other: Any) -> tuple:
+        by_axis = dict(zip(axes, values, strict=True))
+        return tuple(by_axis.get(axis, other) for axis in range(x.ndim))
+
+    initial = np.asarray(initial, x.dtype)  # concrete, so that JAX knows how to differentiate it
+    return lax.reduce_window(
+        x,
+        initial,
+        combine,
+        on_all_axes(window, 1),
+        on_all_axes(steps, 1),
+        on_all_axes(amounts, (0, 0)),
+    )

@@ -1,0 +1,187 @@
+"""The table of lowerings: operation, target, function and the condition under which it is used.
+
+For every operation the first row is used that serves the target of the program being traced and
+whose condition holds. The last row is the reference: plain JAX, without a condition, for all
+targets. On GPUs and TPUs XLA makes calls of its library of it; programs for export
+(`lowering_for("portable")`) consist of nothing else.
+
+A new lowering is a function in a file beside this one and a row here; `tests/ops/lowering` compares
+every row with the reference.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lamina.ops.lowering import (
+    adam,
+    attention,
+    attention_products,
+    batch_normalization,
+    convolution,
+    convolution_depthwise,
+    convolution_patches,
+    convolution_transpose,
+    dense,
+    einsum_dense,
+    extremes,
+    layer_normalization,
+    lstm,
+    pooling,
+)
+from lamina.ops.lowering.target import CPU, CPU_KERNELS, GPU, Target, current_target
+
+EVERYWHERE = None
+
+
+class Lowering(NamedTuple):
+    """One row of the table.
+
+    Args:
+        operation: Its name; all rows of one operation take the same arguments.
+        target: What it serves; None for all targets. A row for CPUs serves programs with compiled
+            kernels, too.
+        function: Computes the operation.
+        suits: Whether it can, or is worth it, for these arguments; None for all.
+        figures: The entry of docs/performance.md ("Choices") that justifies it.
+    """
+
+    operation: str
+    target: Target | None
+    function: Callable[..., Any]
+    suits: Callable[..., bool] | None = None
+    figures: str | None = None
+
+    def serves(self, target: Target) -> bool:
+        """Whether a program for this target may contain it."""
+        if self.target is None:
+            return True
+        same = self.target.platform == target.platform
+        return same and (target.kernels or not self.target.kernels)
+
+
+TABLE = (
+    Lowering("adam", CPU_KERNELS, adam.by_kernel, adam.suits_kernel, "kernel-adam"),
+    Lowering("adam", EVERYWHERE, adam.reference),
+    Lowering("argmax", CPU, extremes.argmax_by_bits, extremes.suits_bits),
+    Lowering("argmax", EVERYWHERE, extremes.argmax),
+    Lowering("argmin", CPU, extremes.argmin_by_bits, extremes.suits_bits),
+    Lowering("argmin", EVERYWHERE, extremes.argmin),
+    Lowering("attention", GPU, attention.by_cudnn, attention.suits_cudnn),
+    Lowering(
+        "attention", CPU_KERNELS, attention.by_kernel, attention.suits_kernel, "kernel-attention"
+    ),
+    Lowering(
+        "attention",
+        CPU,
+        attention_products.by_products,
+        attention_products.suits,
+        "attention-by-products",
+    ),
+    Lowering("attention", EVERYWHERE, attention.reference),
+    Lowering(
+        "conv", CPU_KERNELS, convolution.by_kernel, convolution.suits_kernel, "kernel-convolution"
+    ),
+    Lowering("conv", CPU, convolution_patches.by_patches, convolution_patches.suits, "patches"),
+    Lowering("conv", EVERYWHERE, convolution.reference),
+    Lowering(
+        "conv_transpose",
+        CPU,
+        convolution_transpose.by_overlap,
+        convolution_transpose.suits_overlap,
+        "patches",
+    ),
+    Lowering("conv_transpose", EVERYWHERE, convolution_transpose.reference),
+    Lowering("dense", CPU_KERNELS, dense.by_kernel, dense.suits_kernel, "kernel-products"),
+    Lowering("dense", CPU, dense.by_turning, dense.suits_turning, "turned-inputs"),
+    Lowering("dense", EVERYWHERE, dense.reference),
+    Lowering(
+        "depthwise_conv",
+        CPU,
+        convolution_depthwise.by_shifts,
+        convolution_depthwise.suits_shifts,
+        "depthwise-by-shifts",
+    ),
+    Lowering("depthwise_conv", EVERYWHERE, convolution_depthwise.reference),
+    Lowering(
+        "einsum_dense",
+        CPU_KERNELS,
+        einsum_dense.by_kernel,
+        einsum_dense.suits_kernel,
+        "kernel-products",
+    ),
+    Lowering("einsum_dense", EVERYWHERE, einsum_dense.reference),
+    Lowering(
+        "layer_normalization",
+        CPU,
+        layer_normalization.by_rows,
+        layer_normalization.suits_rows,
+        "layer-normalization-by-rows",
+    ),
+    Lowering("layer_normalization", EVERYWHERE, layer_normalization.reference),
+    Lowering("lstm", CPU_KERNELS, lstm.by_kernel, lstm.suits_kernel, "kernel-lstm"),
+    Lowering("lstm", CPU, lstm.by_steps, lstm.suits_steps, "lstm-steps"),
+    Lowering("lstm", EVERYWHERE, lstm.reference),
+    Lowering(
+        "max_pool",
+        CPU_KERNELS,
+        pooling.largest_by_kernel,
+        pooling.suits_kernel,
+        "kernel-pooled-convolution",
+    ),
+    Lowering("max_pool", CPU, pooling.largest_by_blocks, pooling.suits_blocks, "pooling-by-blocks"),
+    Lowering("max_pool", CPU, pooling.largest_by_slices, pooling.suits_slices, "pooling-by-blocks"),
+    Lowering("max_pool", EVERYWHERE, pooling.largest),
+    Lowering(
+        "moments",
+        CPU_KERNELS,
+        batch_normalization.moments_by_kernel,
+        batch_normalization.suits_kernel_of_moments,
+        "kernel-batch-normalization",
+    ),
+    Lowering("moments", EVERYWHERE, batch_normalization.moments),
+    Lowering(
+        "scale_and_shift",
+        CPU_KERNELS,
+        batch_normalization.scale_by_kernel,
+        batch_normalization.suits_kernel_of_scale,
+        "kernel-batch-normalization",
+    ),
+    Lowering("scale_and_shift", EVERYWHERE, batch_normalization.scale_and_shift),
+    Lowering("sum_pool", CPU, pooling.total_by_blocks, pooling.suits_blocks, "pooling-by-blocks"),
+    Lowering("sum_pool", CPU, pooling.total_by_slices, pooling.suits_slices, "pooling-by-blocks"),
+    Lowering("sum_pool", EVERYWHERE, pooling.total),
+)
+
+_LOWERINGS: dict[str, list[Lowering]] = defaultdict(list)
+for _row in TABLE:
+    _LOWERINGS[_row.operation].append(_row)
+
+
+def choose(operation: str, *arguments: Any) -> Lowering:
+    """The row of an operation for the program that is being traced, and for these arguments.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from lamina.ops.lowering import lowering_for
+        >>> with lowering_for("portable"):
+        ...     choose("dense", jnp.ones((2, 3)), jnp.ones((3, 4))).function.__name__
+        'reference'
+    """
+    target = current_target()
+    return next(
+        row
+        for row in _LOWERINGS[operation]
+        if row.serves(target) and (row.suits is None or row.suits(*arguments))
+    )
+
+
+def lower(operation: str, *arguments: Any) -> Any:
+    """What an operation gives, computed by the row that `choose` finds.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> lower("dense", jnp.ones((2, 3)), jnp.ones((3, 4))).shape
+        (2, 4)
+    """
+    return choose(operation, *arguments).function(*arguments)

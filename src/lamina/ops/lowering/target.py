@@ -1,0 +1,106 @@
+"""What a program is lowered for: its platform, and whether compiled kernels may be part of it.
+
+Whoever traces a program says so with `lowering_for`; the table of lowerings reads it. Outside of
+any such scope – eager calls, a user's own `jit` – it is the platform of the default device,
+without kernels.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from lamina.ops.lowering import compiled_kernels
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a program is lowered for.
+
+    Args:
+        platform: `"cpu"`, `"gpu"`, `"tpu"`, or `"portable"` for a program that is exported: plain
+            JAX, which every platform and exporter takes.
+        kernels: Whether the compiled kernels for CPUs may be called.
+    """
+
+    platform: str
+    kernels: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.platform} with compiled kernels" if self.kernels else self.platform
+
+
+CPU, CPU_KERNELS, GPU = Target("cpu"), Target("cpu", kernels=True), Target("gpu")
+_PLATFORMS = ("cpu", "gpu", "tpu", "portable")
+
+
+class _Ambient(threading.local):
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        # Values of the program that is being traced, and what made them; see `fusion.py`.
+        self.made: list[tuple[Any, Any]] = []
+
+
+ambient = _Ambient()
+# JAX keeps traces of inner jitted functions. With the target in their key, one that was traced for
+# this target is not found by a program for another.
+_trace_key = jax.make_user_context(None)
+
+
+@contextlib.contextmanager
+def lowering_for(platform: str | None = None, *, kernels: bool = False) -> Iterator[None]:
+    """Lower what is traced inside for a platform; also a decorator of the function to trace.
+
+    Args:
+        platform: `"cpu"`, `"gpu"`, `"tpu"` or `"portable"`; None for that of the default device.
+        kernels: Whether compiled kernels may be used, where there are any: on CPUs, if the
+            package lamina-kernels is installed.
+
+    Raises:
+        ValueError: If there is no such platform.
+
+    Example:
+        >>> @lowering_for("portable")
+        ... def program(x):
+        ...     return str(current_target())
+        >>> program(1.0)
+        'portable'
+    """
+    platform = default_platform() if platform is None else platform
+    if platform not in _PLATFORMS and platform != jax.default_backend():
+        raise ValueError(
+            f"lowering_for needs a platform among {', '.join(_PLATFORMS)}; received {platform!r}."
+        )
+    kernels = kernels and platform == "cpu" and compiled_kernels.package() is not None
+    target = Target(platform, kernels)
+    outer = ambient.target, ambient.made
+    ambient.target, ambient.made = target, []
+    try:
+        # None is the key outside of any scope: the same target finds the same traces.
+        with _trace_key(None if target == Target(default_platform()) else target):
+            yield
+    finally:
+        ambient.target, ambient.made = outer
+
+
+def current_target() -> Target:
+    """What the program that is being traced is lowered for.
+
+    Example:
+        >>> with lowering_for("gpu"):
+        ...     current_target()
+        Target(platform='gpu', kernels=False)
+    """
+    return ambient.target or Target(default_platform())
+
+
+def default_platform() -> str:
+    """The platform of the device on which JAX computes by default."""
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+    if device is None:
+        return jax.default_backend()
+    name = device.partition(":")[0] if isinstance(device, str) else device.platform
+    return {"cuda": "gpu", "rocm": "gpu"}.get(name, name)
