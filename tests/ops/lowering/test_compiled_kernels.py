@@ -97,6 +97,17 @@ def test_a_convolution_is_pooled_where_it_is_computed_if_only_the_pooling_asks_f
 
 
 @pytest.mark.extra
+def test_a_layer_that_convolves_in_its_own_way_is_pooled_by_itself():
+    class Halved(layers.Conv2D):
+        def convolve(self, inputs):
+            return super().convolve(inputs) / 2
+
+    model = models.Sequential([Input((8, 7, 2)), Halved(4, 3), layers.MaxPooling2D(2)])
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 7, 2)), "float32")
+    np.testing.assert_allclose(with_kernels(model)(x), model(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("shape", "axis", "used"),
     [((4, 5, 6, 3), -1, True), ((4, 5, 6, 3), 1, False), ((9, 3), 1, False)],
