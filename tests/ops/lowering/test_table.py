@@ -156,7 +156,7 @@ def lowerings():
             yield pytest.param(row, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("row", lowerings())
+@pytest.mark.parametrize("row", list(lowerings()))
 def test_every_lowering_and_its_gradients_are_those_of_the_reference(row):
     if row.target.platform == "gpu" and jax.default_backend() != "gpu":
         pytest.skip("there is no GPU here")
