@@ -62,8 +62,13 @@ def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
     }
 
 
-def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Take the generators back to where `random_state` found them."""
+def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
+    """Take the generators back to where `random_state` found them.
+
+    Args:
+        state: What it gave.
+        shared: Whether NumPy's and Python's are among them.
+    """
     version, numbers, gauss = state["default"]
     _default.setstate((version, tuple(numbers), gauss))  # files have no tuples
     generator = None
@@ -71,7 +76,8 @@ def restore_random_state(state: Mapping[str, Any]) -> None:
         generator = SeedGenerator(0)
         generator.state.assign(np.array(state["generator"], "uint32"))
     _global.update(seed=state["seed"], generator=generator)
-    restore_shared_state(state["shared"])
+    if shared:
+        restore_shared_state(state["shared"])
 
 
 def shared_state() -> np.ndarray:

@@ -67,6 +67,8 @@ class Dataset:
         self.file_paths = file_paths
         # How many passes must be gone through again for later ones to be as they were; see `cache`.
         self.remembers = 0
+        # Whether a thread makes elements before they are asked for; see `prefetch`.
+        self.draws_ahead = False
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> "Dataset":
@@ -144,6 +146,7 @@ class Dataset:
         known = None if None in lengths else min(lengths)
         pairs = Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
         pairs.remembers = max(part.remembers for part in parts)
+        pairs.draws_ahead = any(part.draws_ahead for part in parts)
         return pairs
 
     def map(
@@ -418,6 +421,7 @@ class Dataset:
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
         joined = self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
         joined.remembers = max(self.remembers, dataset.remembers)
+        joined.draws_ahead = self.draws_ahead or dataset.draws_ahead
         return joined
 
     def enumerate(self, start: int = 0) -> "Dataset":
@@ -478,7 +482,9 @@ class Dataset:
         count = _PREFETCHED if buffer_size == AUTOTUNE else _at_least("buffer_size", buffer_size, 0)
         if count == 0:
             return self._then(self._start, self._length)
-        return self._then(lambda: ahead(self._start(), count), self._length)
+        prefetched = self._then(lambda: ahead(self._start(), count), self._length)
+        prefetched.draws_ahead = True
+        return prefetched
 
     def with_options(self, options: Any) -> "Dataset":
         """Accepted for scripts' sake; there is nothing to set.
@@ -534,6 +540,7 @@ class Dataset:
     def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
         following = Dataset(start, length, class_names=self.class_names)
         following.remembers = self.remembers
+        following.draws_ahead = self.draws_ahead
         return following
 
 

@@ -126,8 +126,9 @@ class Checkpoint:
         self._feed.skip(self.epoch - self.first_epoch, self.step)
         if self._validation is not None:
             self._validation.skip_measured(self._measured_before())
-        # Last of all: what the sources were gone through for draws from the generators, too.
-        seeds.restore_random_state(contents["random"])
+        # Last of all: what the sources were gone through for draws from the generators, too. A
+        # thread that is drawing began where the other run's did, and is not to be disturbed.
+        seeds.restore_random_state(contents["random"], shared=not self._feed.is_drawing)
         self._model.stop_training = self.stopped
 
     def _measured_before(self) -> int:

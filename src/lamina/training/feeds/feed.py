@@ -104,6 +104,11 @@ class Feed(Protocol):
         """Go on, for a source to measure on, after so many measurements."""
         ...
 
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a thread may be drawing from the global generators right now."""
+        ...
+
     def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         """Where the global generators stand for a run that goes on after so many steps.
 

@@ -36,6 +36,16 @@ class RandomStates:
             self._after_batch.clear()
             self._pass(f"begin {epoch}")
 
+    def epoch_goes_on(self, epoch: int) -> None:
+        """An epoch begins in a passage that a thread is drawing for: nobody knows how far it is.
+
+        A later run has to go through that passage from its beginning.
+        """
+        if self.keeping:
+            self._after_batch.clear()
+            before = f"begin {epoch - 1}" if epoch else "example"
+            self._places.setdefault(f"begin {epoch}", self._places[before])
+
     def epoch_ends(self, epoch: int) -> None:
         """An epoch is about to end in the source."""
         if self.keeping:

@@ -49,6 +49,8 @@ class ResidentFeed:
         self._skipped = skipped
         return chunk
 
+    is_drawing = False
+
     def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         return None
 

@@ -45,6 +45,8 @@ class StreamFeed:
         self.steps = length if options.steps is None else options.steps
         # A generator can be gone through once.
         self._once = isinstance(source, Iterator) and not isinstance(source, PyDataset)
+        # Whether a thread may be drawing from the global generators between two batches.
+        self._draws_ahead = not self._once and getattr(source, "draws_ahead", False)
         self._through = None if self._once else length
         self.first_epoch = 0
         self.used_up = False
@@ -186,6 +188,10 @@ class StreamFeed:
         self._measured += 1
         return self.chunks(self.first_epoch + self._measured - 1)
 
+    @property
+    def is_drawing(self) -> bool:
+        return self._draws_ahead and self._iterator is not None
+
     def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         """Where the global generators stand for a run that goes on after so many steps.
 
@@ -200,7 +206,10 @@ class StreamFeed:
         skipped, self._skipped = self._skipped, 0
         by_number = isinstance(source, PyDataset)
         now = shared_state() if skipped and by_number else None
-        self.states.epoch_begins(number)
+        if self.is_drawing:
+            self.states.epoch_goes_on(number)
+        else:
+            self.states.epoch_begins(number)
         if isinstance(source, PyDataset):
             source.on_epoch_begin()
         if now is not None:
