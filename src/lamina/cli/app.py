@@ -101,6 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: As typed, without the program's name; the process's own for None.
     """
     debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    if debug:
+        from lamina.core import config  # not before it is needed: `lamina --help` is to be quick
+
+        config.disable_traceback_filtering()
     console.print_anything()
     try:
         code = app(rest, prog_name="lamina", standalone_mode=False)
