@@ -10,7 +10,7 @@ from lamina.core.variable import Array
 
 # Compiled within the step, so that weights of one shape are traced once.
 @functools.partial(jax.jit, static_argnums=(5, 6, 7))
-def changed(
+def update(
     gradient: Array,
     momentum: Array,
     velocity: Array,
@@ -26,7 +26,7 @@ def changed(
         gradient: Of the loss.
         momentum, velocity: Running means of the gradient and of its square.
         highest: Highest velocity so far, to divide by (AMSGrad), or None.
-        size: Of the step; see `corrected`.
+        size: Of the step; see `step_size`.
         beta_1, beta_2: Fractions of the means that are kept.
         epsilon: Added to the root before dividing.
     """
@@ -38,10 +38,7 @@ def changed(
     return -(momentum * size) / (root + epsilon), momentum, velocity, highest
 
 
-def corrected(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
-    """The size of a step, for all weights.
-
-    Running means start at 0; these powers undo the bias.
-    """
+def step_size(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
+    """The learning rate, corrected for the bias of running means that start at 0."""
     count = (step + 1).astype(learning_rate.dtype)
     return learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)

@@ -7,7 +7,7 @@ import optax
 
 from lamina.core.stateless import values_of
 from lamina.core.variable import Array, Variable
-from lamina.ops.adam_rule import changed, corrected
+from lamina.ops.adam_rule import step_size, update as update_of_weight
 from lamina.ops.lowering import lower
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.steps import zeros_like
@@ -33,11 +33,11 @@ def adam(
         return AdamState(zeros, zeros, zeros if amsgrad else [])
 
     def update(gradients, state, weights=None, *, learning_rate, step, **_):
-        size = corrected(learning_rate, step, beta_1, beta_2)
+        size = step_size(learning_rate, step, beta_1, beta_2)
         settings = float(beta_1), float(beta_2), float(epsilon)
         highest = state.velocity_hat if amsgrad else [None] * len(gradients)
         new = [
-            changed(*arrays, size, *settings)
+            update_of_weight(*arrays, size, *settings)
             for arrays in zip(gradients, state.momentum, state.velocity, highest, strict=True)
         ]
         changes, momentum, velocity, highest = ([one[i] for one in new] for i in range(4))

@@ -1,4 +1,4 @@
-"""The product of a dense layer: turned round or not, its derivatives are those of `x @ kernel`."""
+"""The product of a dense layer: transposed or not, its derivatives are those of `x @ kernel`."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from lamina.ops.lowering import dense
 
 
 def outputs(x, kernel):
-    return dense.by_turning(x, kernel) ** 3
+    return dense.by_transposing(x, kernel) ** 3
 
 
 def plain_outputs(x, kernel):

@@ -35,10 +35,10 @@ def reference(
         weight if decay is None else weight - weight * decay * learning_rate
         for weight, decay in zip(weights, decays, strict=True)
     ]
-    size = adam_rule.corrected(learning_rate, step, beta_1, beta_2)
+    size = adam_rule.step_size(learning_rate, step, beta_1, beta_2)
     settings = float(beta_1), float(beta_2), float(epsilon)
     new = [
-        adam_rule.changed(gradient, momentum, velocity, None, size, *settings)
+        adam_rule.update(gradient, momentum, velocity, None, size, *settings)
         for gradient, momentum, velocity in zip(gradients, momenta, velocities, strict=True)
     ]
     changes, momenta, velocities = ([one[i] for one in new] for i in range(3))
@@ -56,7 +56,7 @@ def suits_kernel(
     epsilon: float,
     decays: Sequence[float | None],
 ) -> bool:
-    return compiled_kernels.take(*gradients, *(array for arrays in state for array in arrays))
+    return compiled_kernels.accepts(*gradients, *(array for arrays in state for array in arrays))
 
 
 def by_kernel(
@@ -74,7 +74,7 @@ def by_kernel(
         *state,
         gradients,
         learning_rate=learning_rate,
-        step_size=adam_rule.corrected(learning_rate, step, beta_1, beta_2),
+        step_size=adam_rule.step_size(learning_rate, step, beta_1, beta_2),
         beta_1=beta_1,
         beta_2=beta_2,
         epsilon=epsilon,

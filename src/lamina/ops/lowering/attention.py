@@ -68,7 +68,7 @@ def allowed(query: Array, key: Array, settings: Settings) -> Array | None:
 def suits_kernel(query: Array, key: Array, value: Array, settings: Settings) -> bool:
     known = not isinstance(settings.scale, jax.core.Tracer)
     plain = settings.bias is None and settings.soft_cap is None and known
-    return plain and compiled_kernels.take(query, key, value)
+    return plain and compiled_kernels.accepts(query, key, value)
 
 
 def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Array:

@@ -2,7 +2,7 @@
 
 Left to autodiff, two of the six products have their sum run along the rows of the left operand,
 which XLA gives to a library that copies it value by value, and the softmax is divided, kept and
-summed up over `(queries, steps)`. Here the small operands are turned round instead, and whatever
+summed up over `(queries, steps)`. Here the small operands are transposed instead, and whatever
 belongs to a query is done to its output, `(queries, size)`.
 Figures: docs/performance.md, `attention-by-products`.
 """
@@ -63,12 +63,12 @@ def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     # The forms are chosen for what their transposes, the gradient, look like: every product there
     # sums along the rows of its left operand and the columns of its right one.
     logits = _rows_by_rows(by_query, key)
-    logits = logits + _columns_by_columns(_turned(query), _turned(by_key))
+    logits = logits + _columns_by_columns(_transposed(query), _transposed(by_key))
     change = powers * logits
     if allowed is not None:
         change = jnp.where(allowed, change, 0)
     by_weights = jnp.matmul(change, value) - output * jnp.sum(change, -1, keepdims=True)
-    by_values = lax.optimization_barrier(_rows_by_rows(_turned(by_value), powers))
+    by_values = lax.optimization_barrier(_rows_by_rows(_transposed(by_value), powers))
     return output, (by_weights + jnp.swapaxes(by_values, -1, -2)) / total
 
 
@@ -88,7 +88,7 @@ def _attended(
     return jnp.matmul(powers, value) / total, powers, total
 
 
-def _turned(x: Array) -> Array:
+def _transposed(x: Array) -> Array:
     """Rows as columns, in memory: without the barrier XLA folds it back into the product."""
     return lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
 

@@ -35,7 +35,7 @@ def _narrowed(x: Array, dtype: Any) -> Array:
 def suits_kernel_of_moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> bool:
     """Each channel of images, channels last."""
     images = x.ndim == _IMAGE_AXES and axes == tuple(range(x.ndim - 1)) and not keepdims
-    return images and compiled_kernels.take(x)
+    return images and compiled_kernels.accepts(x)
 
 
 def moments_by_kernel(
@@ -48,7 +48,7 @@ def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> b
     """The channels of images, last."""
     images = x.ndim == _IMAGE_AXES and axis % x.ndim == x.ndim - 1
     fits = images and factor.shape == x.shape[-1:] and shift.shape == factor.shape
-    return fits and compiled_kernels.take(x, factor, shift)
+    return fits and compiled_kernels.accepts(x, factor, shift)
 
 
 def scale_by_kernel(x: Array, factor: Array, shift: Array, axis: int) -> Array:

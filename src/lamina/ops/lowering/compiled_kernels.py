@@ -55,6 +55,6 @@ def loaded() -> ModuleType:
     return found
 
 
-def take(*arrays: Any) -> bool:
-    """Whether kernels take these arrays: float32, none empty."""
+def accepts(*arrays: Any) -> bool:
+    """Whether kernels accept these arrays: float32, none empty."""
     return all(a.dtype == jnp.float32 and a.size for a in arrays)

@@ -51,7 +51,7 @@ def suits_kernel(
     """Two spatial axes, channels last, one group, no dilation."""
     plain = kernel.ndim == 4 and data_format == "channels_last" and set(dilation) == {1}
     fits = plain and x.shape[-1] == kernel.shape[-2] and kernel.size <= _MOST_KERNEL_VALUES
-    return fits and compiled_kernels.take(x, kernel)
+    return fits and compiled_kernels.accepts(x, kernel)
 
 
 def by_kernel(

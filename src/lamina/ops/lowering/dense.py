@@ -18,11 +18,11 @@ _MOST_VALUES = 2**17
 _MOST_VALUES_OF_MANY_ROWS = 2**13
 _FEWEST_COLUMNS = 16
 
-# docs/performance.md, `turned-inputs` and `turned-sequences`. The kernel's gradient sums over the
-# rows, so one operand has to be turned round. XLA turns the gradient, and gives the product to a
-# library that copies the inputs value by value. Up to this many rows the inputs are turned instead;
-# from so many on the narrower of both.
-_MOST_TURNED_ROWS = 64
+# docs/performance.md, `transposed-inputs` and `transposed-sequences`. The kernel's gradient sums
+# over the rows, so one operand has to be transposed. XLA transposes the gradient, and gives the
+# product to a library that copies the inputs value by value. Up to this many rows the inputs are
+# transposed instead; from so many on the narrower of both.
+_MOST_TRANSPOSED_ROWS = 64
 _FEWEST_ROWS_OF_SEQUENCES = 1024
 
 
@@ -42,7 +42,7 @@ def reference(inputs: Array, kernel: Array) -> Array:
 def suits_kernel(inputs: Array, kernel: Array) -> bool:
     if kernel.ndim != 2 or inputs.ndim < 2:
         return False
-    return pays_as_kernel(math.prod(inputs.shape[:-1]), *kernel.shape) and compiled_kernels.take(
+    return pays_as_kernel(math.prod(inputs.shape[:-1]), *kernel.shape) and compiled_kernels.accepts(
         inputs, kernel
     )
 
@@ -59,24 +59,24 @@ def by_kernel(inputs: Array, kernel: Array) -> Array:
     return product.reshape(*inputs.shape[:-1], kernel.shape[1])
 
 
-def suits_turning(inputs: Array, kernel: Array) -> bool:
+def suits_transposing(inputs: Array, kernel: Array) -> bool:
     rows = math.prod(inputs.shape[:-1])
     unlike = inputs.dtype != kernel.dtype or kernel.ndim != 2 or not inputs.ndim
-    return not unlike and not _MOST_TURNED_ROWS < rows < _FEWEST_ROWS_OF_SEQUENCES
+    return not unlike and not _MOST_TRANSPOSED_ROWS < rows < _FEWEST_ROWS_OF_SEQUENCES
 
 
-def by_turning(inputs: Array, kernel: Array) -> Array:
-    """The same, with one operand turned round for the gradient of the kernel."""
-    product = _turned(inputs.reshape(math.prod(inputs.shape[:-1]), -1), kernel)
+def by_transposing(inputs: Array, kernel: Array) -> Array:
+    """The same, with one operand transposed in memory for the gradient of the kernel."""
+    product = _product(inputs.reshape(math.prod(inputs.shape[:-1]), -1), kernel)
     return product.reshape(*inputs.shape[:-1], kernel.shape[-1])
 
 
 @jax.custom_jvp
-def _turned(inputs: Array, kernel: Array) -> Array:
+def _product(inputs: Array, kernel: Array) -> Array:
     return jnp.matmul(inputs, kernel)
 
 
-def _turned_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
+def _product_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
     inputs, kernel = primals
     by_inputs, by_kernel = tangents
     parts = []
@@ -84,22 +84,22 @@ def _turned_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
         parts.append(jnp.matmul(by_inputs, kernel))
     if not isinstance(by_kernel, SymbolicZero):
         parts.append(_change_by_kernel(inputs, by_kernel))
-    product = _turned(inputs, kernel)
+    product = _product(inputs, kernel)
     return product, sum(parts, start=jnp.zeros_like(product)) if len(parts) != 1 else parts[0]
 
 
 def _change_by_kernel(inputs: Array, by_kernel: Array) -> Array:
-    """`inputs @ by_kernel`, put so that its transpose, the gradient, turns one operand round.
+    """`inputs @ by_kernel`, written so that its transpose, the gradient, transposes one operand.
 
-    Without the barriers XLA folds the turning into the product.
+    Without the barriers XLA folds that into the product.
     """
     rows, features = inputs.shape
-    if rows <= _MOST_TURNED_ROWS or features <= by_kernel.shape[1]:
-        turned = lax.optimization_barrier(inputs.T)  # the gradient is `turned @ gradient`
-        return lax.dot_general(turned, by_kernel, (((0,), (0,)), ((), ())))
-    turned = lax.optimization_barrier(by_kernel.T)  # it is `(gradient.T @ inputs).T`
-    change = lax.dot_general(turned, inputs, (((1,), (1,)), ((), ())))
+    if rows <= _MOST_TRANSPOSED_ROWS or features <= by_kernel.shape[1]:
+        transposed = lax.optimization_barrier(inputs.T)  # the gradient is `transposed @ gradient`
+        return lax.dot_general(transposed, by_kernel, (((0,), (0,)), ((), ())))
+    transposed = lax.optimization_barrier(by_kernel.T)  # it is `(gradient.T @ inputs).T`
+    change = lax.dot_general(transposed, inputs, (((1,), (1,)), ((), ())))
     return lax.optimization_barrier(change).T
 
 
-_turned.defjvp(_turned_tangent, symbolic_zeros=True)
+_product.defjvp(_product_tangent, symbolic_zeros=True)

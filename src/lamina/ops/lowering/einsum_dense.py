@@ -21,7 +21,7 @@ def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
         return False
     rows = math.prod(inputs.shape[: inputs.ndim - summed])
     sizes = math.prod(kernel.shape[:summed]), math.prod(kernel.shape[summed:])
-    return pays_as_kernel(rows, *sizes) and compiled_kernels.take(inputs, kernel)
+    return pays_as_kernel(rows, *sizes) and compiled_kernels.accepts(inputs, kernel)
 
 
 def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:

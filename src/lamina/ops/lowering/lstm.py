@@ -55,7 +55,7 @@ def suits_kernel(
 ) -> bool:
     biases = [] if bias is None else [bias]
     few = x.ndim == 3 and kernel.size + recurrent.size <= _MOST_KERNEL_VALUES
-    return few and compiled_kernels.take(x, kernel, recurrent, h, c, *biases)
+    return few and compiled_kernels.accepts(x, kernel, recurrent, h, c, *biases)
 
 
 def by_kernel(

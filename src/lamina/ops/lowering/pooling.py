@@ -24,7 +24,7 @@ from lamina.ops.lowering.fusion import convolution_of
 _POOLED = range(4, 256)
 
 
-def largest(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def max_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     """The largest value of every window: the reference.
 
     Args:
@@ -36,8 +36,8 @@ def largest(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -
     return _reduce_window(x, _lowest(x), lax.max, axes, window, steps, amounts)
 
 
-def total(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    """The sum of every window: the reference; arguments as for `largest`."""
+def sum_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+    """The sum of every window: the reference; arguments as for `max_pool`."""
     return _reduce_window(x, 0.0, lax.add, axes, window, steps, amounts)
 
 
@@ -60,10 +60,10 @@ def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: li
     settings = made.strides, made.padding, made.data_format, made.dilation
     arrays = (x,) if made.bias is None else (x, made.bias)
     suits = convolution.suits_kernel(made.x, made.kernel, *settings)
-    return suits and compiled_kernels.take(*arrays)
+    return suits and compiled_kernels.accepts(*arrays)
 
 
-def largest_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def max_pool_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     """The convolution that made `x` and its pooling as one kernel."""
     made = convolution_of(x)
     assert made is not None
@@ -75,22 +75,22 @@ def largest_by_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amount
     return pooled(made.x, kernel, bias, made.strides, pads, rectified=made.relu, block=window)
 
 
-def largest_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def max_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = windows.pad(x, axes, amounts, _lowest(x))
     return _largest_of_blocks(_blocks(padded, axes, window), axes)
 
 
-def largest_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def max_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = windows.pad(x, axes, amounts, _lowest(x))
     return reduce(_larger, windows.shifted(padded, axes, window, steps))
 
 
-def total_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def sum_pool_by_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = windows.pad(x, axes, amounts, 0)
     return jnp.sum(_blocks(padded, axes, window), _within(axes))
 
 
-def total_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
+def sum_pool_by_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
     padded = windows.pad(x, axes, amounts, 0)
     return reduce(jnp.add, windows.shifted(padded, axes, window, steps))
 

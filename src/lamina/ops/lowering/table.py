@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from lamina.ops.lowering import (
     adam,
+    argmax,
     attention,
     attention_products,
     batch_normalization,
@@ -24,7 +25,6 @@ from lamina.ops.lowering import (
     convolution_transpose,
     dense,
     einsum_dense,
-    extremes,
     layer_normalization,
     lstm,
     pooling,
@@ -63,10 +63,10 @@ class Lowering(NamedTuple):
 TABLE = (
     Lowering("adam", CPU_KERNELS, adam.by_kernel, adam.suits_kernel, "kernel-adam"),
     Lowering("adam", EVERYWHERE, adam.reference),
-    Lowering("argmax", CPU, extremes.argmax_by_bits, extremes.suits_bits),
-    Lowering("argmax", EVERYWHERE, extremes.argmax),
-    Lowering("argmin", CPU, extremes.argmin_by_bits, extremes.suits_bits),
-    Lowering("argmin", EVERYWHERE, extremes.argmin),
+    Lowering("argmax", CPU, argmax.argmax_by_bits, argmax.suits_bits),
+    Lowering("argmax", EVERYWHERE, argmax.argmax),
+    Lowering("argmin", CPU, argmax.argmin_by_bits, argmax.suits_bits),
+    Lowering("argmin", EVERYWHERE, argmax.argmin),
     Lowering("attention", GPU, attention.by_cudnn, attention.suits_cudnn),
     Lowering(
         "attention", CPU_KERNELS, attention.by_kernel, attention.suits_kernel, "kernel-attention"
@@ -93,7 +93,7 @@ TABLE = (
     ),
     Lowering("conv_transpose", EVERYWHERE, convolution_transpose.reference),
     Lowering("dense", CPU_KERNELS, dense.by_kernel, dense.suits_kernel, "kernel-products"),
-    Lowering("dense", CPU, dense.by_turning, dense.suits_turning, "turned-inputs"),
+    Lowering("dense", CPU, dense.by_transposing, dense.suits_transposing, "transposed-inputs"),
     Lowering("dense", EVERYWHERE, dense.reference),
     Lowering(
         "depthwise_conv",
@@ -125,13 +125,17 @@ TABLE = (
     Lowering(
         "max_pool",
         CPU_KERNELS,
-        pooling.largest_by_kernel,
+        pooling.max_pool_by_kernel,
         pooling.suits_kernel,
         "kernel-pooled-convolution",
     ),
-    Lowering("max_pool", CPU, pooling.largest_by_blocks, pooling.suits_blocks, "pooling-by-blocks"),
-    Lowering("max_pool", CPU, pooling.largest_by_slices, pooling.suits_slices, "pooling-by-blocks"),
-    Lowering("max_pool", EVERYWHERE, pooling.largest),
+    Lowering(
+        "max_pool", CPU, pooling.max_pool_by_blocks, pooling.suits_blocks, "pooling-by-blocks"
+    ),
+    Lowering(
+        "max_pool", CPU, pooling.max_pool_by_slices, pooling.suits_slices, "pooling-by-blocks"
+    ),
+    Lowering("max_pool", EVERYWHERE, pooling.max_pool),
     Lowering(
         "moments",
         CPU_KERNELS,
@@ -148,9 +152,13 @@ TABLE = (
         "kernel-batch-normalization",
     ),
     Lowering("scale_and_shift", EVERYWHERE, batch_normalization.scale_and_shift),
-    Lowering("sum_pool", CPU, pooling.total_by_blocks, pooling.suits_blocks, "pooling-by-blocks"),
-    Lowering("sum_pool", CPU, pooling.total_by_slices, pooling.suits_slices, "pooling-by-blocks"),
-    Lowering("sum_pool", EVERYWHERE, pooling.total),
+    Lowering(
+        "sum_pool", CPU, pooling.sum_pool_by_blocks, pooling.suits_blocks, "pooling-by-blocks"
+    ),
+    Lowering(
+        "sum_pool", CPU, pooling.sum_pool_by_slices, pooling.suits_slices, "pooling-by-blocks"
+    ),
+    Lowering("sum_pool", EVERYWHERE, pooling.sum_pool),
 )
 
 _LOWERINGS: dict[str, list[Lowering]] = defaultdict(list)
