@@ -268,7 +268,7 @@ def test_what_is_not_used_is_not_loaded():
     unused = {
         *("h5py", "pandas", "matplotlib", "sklearn", "rich", "PIL"),
         *("lamina.layers.recurrent", "lamina.layers.attention", "lamina.saving.model_file"),
-        *("lamina.layers.preprocessing.text", "lamina.layers.preprocessing.images"),
+        *("lamina.layers.preprocessing.text_vectorization", "lamina.layers.preprocessing.images"),
         *("lamina.training.callbacks.tensorboard", "lamina.layers.convolution"),
     }
     assert not sorted(loaded & unused)

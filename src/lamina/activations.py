@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina import ops
-from lamina.core import lookup, registry
+from lamina.core import identifiers, registry
 from lamina.core.errors import explain_missing_names
 from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Array, ArrayLike
@@ -258,7 +258,7 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return linear
-    return lookup.resolve(
+    return identifiers.resolve(
         identifier, kind="activation", namespace="keras.activations", table=_TABLE
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import config, lookup, registry
+from lamina.core import config, identifiers, registry
 from lamina.core.errors import explain_missing_names
 from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Array, ArrayLike
@@ -215,7 +215,7 @@ def get(identifier: Any) -> Any:
         >>> get("max_norm").max_value
         2
     """
-    return lookup.resolve(
+    return identifiers.resolve(
         identifier, kind="constraint", namespace="keras.constraints", table=_TABLE
     )
 
@@ -236,7 +236,7 @@ min_max_norm = MinMaxNorm
 non_neg = NonNeg
 unit_norm = UnitNorm
 
-_TABLE = lookup.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
+_TABLE = identifiers.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
 registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})
 registry.register_getter("constraint", get)
 

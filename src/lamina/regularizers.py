@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import lookup, registry
+from lamina.core import identifiers, registry
 from lamina.core.errors import explain_missing_names
 from lamina.core.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable import Array, ArrayLike
@@ -216,7 +216,7 @@ def get(identifier: Any) -> Any:
         >>> get("l2").l2
         0.01
     """
-    return lookup.resolve(
+    return identifiers.resolve(
         identifier, kind="regularizer", namespace="keras.regularizers", table=_TABLE
     )
 
@@ -239,7 +239,7 @@ l1_l2 = L1L2
 l2 = L2
 orthogonal_regularizer = OrthogonalRegularizer
 
-_TABLE = lookup.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
+_TABLE = identifiers.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
 registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
 registry.register_getter("regularizer", get)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lamina.datasets import locate
-from lamina.datasets.arrays import Expected, digest
+from lamina.datasets.fingerprints import Expected, digest
 
 IDX_FILES = (
     "train-images-idx3-ubyte.gz",

@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from lamina.datasets import arrays as arrays_module, locate
+from lamina.datasets import fingerprints as arrays_module, locate
 
 from .conftest import IDX_FILES, write_idx, write_npz
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import lamina.datasets as datasets
-from lamina.datasets.arrays import digest
+from lamina.datasets.fingerprints import digest
 
 
 def test_mnist_has_its_known_shapes_and_first_labels(real_data):

@@ -9,8 +9,8 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training.feeds.host import HostFeed
-from lamina.training.feeds.resident import ResidentFeed
+from lamina.training.feeds.host_feed import HostFeed
+from lamina.training.feeds.resident_feed import ResidentFeed
 from small_models import feed_of
 
 FILES = Path(__file__).parents[1] / "families" / "files"

@@ -243,7 +243,7 @@ CASES = {
         "lamina.optimizers.SGD(«learning_rate=ExponentialDecay(»0.1, 10, 0.5))",
         "from lamina.optimizers.schedules import ExponentialDecay",
     ),
-    ("optimizers/lookup.py", "itself, not what it returns"): (
+    ("optimizers/get_optimizer.py", "itself, not what it returns"): (
         "lamina.optimizers.get(optax.adam)",
         "lamina.optimizers.get(optax.«adam(»0.1))",
         "import optax",

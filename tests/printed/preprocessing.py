@@ -105,23 +105,23 @@ CASES = {
         "«layer([first_column, second_column])»",
         _NAMES + "layer = HashedCrossing(5); first_column = second_column = np.arange(3)",
     ),
-    ("layers/preprocessing/host.py", "takes numbers and received text"): (
+    ("layers/preprocessing/on_host.py", "takes numbers and received text"): (
         "CategoryEncoding(3)(words)",
         "layer = «StringLookup»(); layer.adapt(words); CategoryEncoding(3)(layer(words))",
         _NAMES,
     ),
-    ("layers/preprocessing/host.py", "takes whole numbers and received …"): (
+    ("layers/preprocessing/on_host.py", "takes whole numbers and received …"): (
         "IntegerLookup(vocabulary=[1, 2])(x)",
         "«x = numpy.round(x)»; IntegerLookup(vocabulary=[1, 2])(x)",
         _NAMES + "x = np.array([1.5, 2.0])",
     ),
-    ("layers/preprocessing/host.py", "has no sparse output"): (
+    ("layers/preprocessing/on_host.py", "has no sparse output"): (
         "IntegerLookup(vocabulary=[1, 2], sparse=True, output_mode='one_hot')",
         "«Embedding»(4, 2)(IntegerLookup(vocabulary=[1, 2], «output_mode='int'»)"
         "(np.array([1, 2])))",
         _NAMES,
     ),
-    ("layers/preprocessing/host.py", "takes an array or an iterable of"): (
+    ("layers/preprocessing/on_host.py", "takes an array or an iterable of"): (
         "Normalization(axis=None).adapt(3.0)",
         "Normalization(axis=None).«adapt(np.asarray(»[3.0]))",
         _NAMES,
@@ -247,29 +247,29 @@ CASES = {
         " # «count the axis from the end»",
         _NAMES,
     ),
-    ("layers/preprocessing/text.py", "has no ragged output"): (
+    ("layers/preprocessing/text_vectorization.py", "has no ragged output"): (
         "TextVectorization(ragged=True)",
         "made = TextVectorization(); made.adapt(words); «Embedding(»9, 2, «mask_zero=True)"
         "»(made(words))",
         _NAMES,
     ),
-    ("layers/preprocessing/text.py", "has no vocabulary yet"): (
+    ("layers/preprocessing/text_vectorization.py", "has no vocabulary yet"): (
         "layer(texts)",
         "«layer.adapt(texts)»; layer(texts); TextVectorization(«vocabulary=[»'a'])(texts)",
         _NAMES + "layer = TextVectorization(); texts = words",
     ),
-    ("layers/preprocessing/text.py", "takes text and received numbers"): (
+    ("layers/preprocessing/text_vectorization.py", "takes text and received numbers"): (
         "TextVectorization().adapt(np.arange(3))",
         "«Embedding»(3, 2)(np.arange(3)); TextVectorization().adapt(words) "
         " # «give it the texts themselves»",
         _NAMES,
     ),
-    ("layers/preprocessing/text.py", "splits texts of shape (samples,)"): (
+    ("layers/preprocessing/text_vectorization.py", "splits texts of shape (samples,)"): (
         "TextVectorization(vocabulary=['a'])(np.array([['a', 'b'], ['b', 'a']]))",
         "TextVectorization(vocabulary=['a'], «split=None»)(np.array([['a', 'b'], ['b', 'a']]))",
         _NAMES,
     ),
-    ("layers/preprocessing/text.py", "(shape=(1,), dtype='string')"): (
+    ("layers/preprocessing/text_vectorization.py", "(shape=(1,), dtype='string')"): (
         "TextVectorization(vocabulary=['a'])(Input((1,)))",
         "TextVectorization(vocabulary=['a'])(«lamina.Input(shape=(1,), dtype='string')»)",
         _NAMES,

@@ -54,7 +54,7 @@ BY_HAND = {
     ("saving/orbax_folder.py", "need the orbax-checkpoint package"): "the network",
     ("saving/orbax_folder.py", "holds no architecture"): "Orbax, which is optional",
     ("training/callbacks/tensorboard.py", "needs the tensorboard package"): "the network",
-    ("training/feeds/host.py", "was shortened while it was read"): "the other program",
+    ("training/feeds/host_feed.py", "was shortened while it was read"): "the other program",
     ("training/feeds/workers.py", "ended by itself"): "whatever crashed there crashes here",
     ("utils/archives.py", "bytes, and … are free"): "a larger disk",
 }

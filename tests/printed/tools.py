@@ -113,7 +113,7 @@ CASES = {
         "  i = tarfile.TarInfo('link'); i.type = tarfile.SYMTYPE; i.linkname = '/etc'; "
         "t.addfile(i)\n",
     ),
-    ("utils/config.py", "is a method of Config"): (
+    ("utils/experiment_config.py", "is a method of Config"): (
         "config.update = 3",
         "«config['update'] = »3",
         "config = lamina.utils.Config()",

@@ -345,12 +345,12 @@ CASES = {
         " # «validation_data as arrays»",
         _FIT + "def three():\n  for _ in range(2): yield x, y\n",
     ),
-    ("training/feeds/stream.py", "gave no batch at all"): (
+    ("training/feeds/stream_feed.py", "gave no batch at all"): (
         "model.fit(iter([]))",
         "model.fit(iter([(x, y)]), verbose=0)  # «make a new one»",
         _FIT,
     ),
-    ("training/feeds/stream.py", "and the first batch had"): (
+    ("training/feeds/stream_feed.py", "and the first batch had"): (
         "model.fit(iter([(x, y), (x, y, np.ones(4))]), verbose=0)",
         "model.fit(iter([(x, y), (x, y)]), verbose=0)  # «the same for every batch»",
         _FIT,
@@ -557,7 +557,7 @@ CASES = {
         "  def __getitem__(self, i): return np.ones((2, 3)), np.ones((2, 1))\n"
         "x = Rows",
     ),
-    ("training/feeds/stream.py", "gives single samples and not batches"): (
+    ("training/feeds/stream_feed.py", "gives single samples and not batches"): (
         "model.fit(dataset, verbose=0)",
         "«dataset = dataset.batch(32)»; model.fit(dataset, verbose=0)",
         _FIT + "dataset = lamina.data.Dataset.from_tensor_slices((x, y[:, 0]))",

@@ -16,7 +16,7 @@ import numpy as np
 from lamina.core.config import loading_budget
 from lamina.core.messages import readable
 from lamina.core.paths import refuse_endless
-from lamina.datasets.arrays import NAMES
+from lamina.datasets.fingerprints import NAMES
 from lamina.datasets.pickles import read_npy
 
 # The original names, as `train-images-idx3-ubyte.gz`; some tools write `train-images.idx3-ubyte`.

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.core.tracebacks import filter_traceback
 from lamina.datasets import locate
-from lamina.datasets.arrays import Expected
+from lamina.datasets.fingerprints import Expected
 from lamina.datasets.form import ImageForm
 from lamina.datasets.mnist import IDX_FILES
 

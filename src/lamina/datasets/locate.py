@@ -14,8 +14,8 @@ from typing import Any
 from lamina.core import config
 from lamina.core.paths import refuse_endless
 from lamina.datasets import containers, verified
-from lamina.datasets.arrays import Expected, difference
 from lamina.datasets.containers import Container, UnreadableError
+from lamina.datasets.fingerprints import Expected, difference
 
 logger = logging.getLogger(__name__)
 

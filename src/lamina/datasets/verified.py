@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lamina.core import config
-from lamina.datasets.arrays import Expected
 from lamina.datasets.containers import Container
+from lamina.datasets.fingerprints import Expected
 
 
 def is_remembered(container: Container, expected: Mapping[str, Expected]) -> bool:

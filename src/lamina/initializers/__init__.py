@@ -12,14 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import lookup, registry
+from lamina.core import identifiers, registry
 from lamina.core.errors import explain_missing_names
 from lamina.core.tracebacks import filter_traceback
 from lamina.core.variable import Variable
 from lamina.initializers import constants
 from lamina.initializers.constants import STFT, Constant, Identity, Ones, Zeros
-from lamina.initializers.initializer import Initializer
-from lamina.initializers.random import (
+from lamina.initializers.drawn import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -32,6 +31,7 @@ from lamina.initializers.random import (
     TruncatedNormal,
     VarianceScaling,
 )
+from lamina.initializers.initializer import Initializer
 
 __all__ = [
     "Constant",
@@ -123,7 +123,7 @@ def get(identifier: Any) -> Any:
     """
     if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
         return constants.fixed(identifier)
-    return lookup.resolve(
+    return identifiers.resolve(
         identifier, kind="initializer", namespace="keras.initializers", table=_TABLE
     )
 
@@ -154,7 +154,7 @@ _CLASSES = (
     *(LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal),
     *(STFT, VarianceScaling, Zeros),
 )
-_TABLE = lookup.table_of(
+_TABLE = identifiers.table_of(
     *_CLASSES,
     IdentityInitializer=Identity,
     OrthogonalInitializer=Orthogonal,

@@ -88,13 +88,13 @@ from lamina.layers.jax_layer import (
 from lamina.layers.lambda_layer import (
     Lambda,
 )
+from lamina.layers.layer_records import (
+    deserialize,
+    serialize,
+)
 from lamina.layers.length_normalization import (
     RMSNormalization,
     UnitNormalization,
-)
-from lamina.layers.lookup import (
-    deserialize,
-    serialize,
 )
 from lamina.layers.masking import (
     Masking,
@@ -213,10 +213,6 @@ from lamina.layers.preprocessing.images.warps import (
     RandomTranslation,
     RandomZoom,
 )
-from lamina.layers.preprocessing.lookup import (
-    IntegerLookup,
-    StringLookup,
-)
 from lamina.layers.preprocessing.numerical import (
     Normalization,
     Rescaling,
@@ -224,8 +220,12 @@ from lamina.layers.preprocessing.numerical import (
 from lamina.layers.preprocessing.pipeline import (
     Pipeline,
 )
-from lamina.layers.preprocessing.text import (
+from lamina.layers.preprocessing.text_vectorization import (
     TextVectorization,
+)
+from lamina.layers.preprocessing.vocabulary_lookup import (
+    IntegerLookup,
+    StringLookup,
 )
 from lamina.layers.recurrent.bidirectional import (
     Bidirectional,

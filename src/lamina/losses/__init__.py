@@ -19,6 +19,14 @@ from lamina.losses.classification import (
     sparse_categorical_crossentropy,
 )
 from lamina.losses.embeddings import Circle, circle
+from lamina.losses.get_loss import (
+    NAMES_OF_TF_KERAS,
+    PUBLIC,
+    deserialize,
+    get,
+    resolve_loss,
+    serialize,
+)
 from lamina.losses.hinges import (
     CategoricalHinge,
     Hinge,
@@ -26,14 +34,6 @@ from lamina.losses.hinges import (
     categorical_hinge,
     hinge,
     squared_hinge,
-)
-from lamina.losses.lookup import (
-    NAMES_OF_TF_KERAS,
-    PUBLIC,
-    deserialize,
-    get,
-    resolve_loss,
-    serialize,
 )
 from lamina.losses.loss import Loss, LossFunctionWrapper
 from lamina.losses.overlap import Dice, Tversky, dice, tversky

@@ -57,9 +57,9 @@ from lamina.metrics.correlation import (
     pearson_correlation,
 )
 from lamina.metrics.f_score import F1Score, FBetaScore
+from lamina.metrics.get_metric import PUBLIC, deserialize, get, serialize
 from lamina.metrics.hinges import CategoricalHinge, Hinge, SquaredHinge
 from lamina.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
-from lamina.metrics.lookup import PUBLIC, deserialize, get, serialize
 from lamina.metrics.metric import Metric
 from lamina.metrics.probabilistic import (
     BinaryCrossentropy,

@@ -5,9 +5,9 @@ from typing import Any
 
 from lamina.core.errors import LaminaWarning, frames_to_user
 from lamina.core.tracebacks import filter_traceback
-from lamina.losses.lookup import kind_of_labels, object_name
+from lamina.losses.get_loss import kind_of_labels, object_name
 from lamina.metrics import accuracy, probabilistic
-from lamina.metrics.lookup import get
+from lamina.metrics.get_metric import get
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import MeanMetricWrapper
 

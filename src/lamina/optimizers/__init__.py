@@ -12,9 +12,9 @@ from lamina.optimizers.adam import Adam
 from lamina.optimizers.adamax import Adamax
 from lamina.optimizers.adamw import AdamW
 from lamina.optimizers.ftrl import Ftrl
+from lamina.optimizers.get_optimizer import deserialize, get, serialize
 from lamina.optimizers.lamb import Lamb
 from lamina.optimizers.lion import Lion
-from lamina.optimizers.lookup import deserialize, get, serialize
 from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from lamina.optimizers.muon import Muon

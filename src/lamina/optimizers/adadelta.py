@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 
 class AdadeltaState(NamedTuple):

@@ -10,7 +10,7 @@ from lamina.core.variable import Array, Variable
 from lamina.ops.adam_rule import step_size, update as update_of_weight
 from lamina.ops.lowering import lower
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 
 class AdamState(NamedTuple):

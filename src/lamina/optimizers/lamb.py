@@ -7,7 +7,7 @@ import optax
 
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 
 class LambState(NamedTuple):

@@ -13,7 +13,7 @@ from lamina.core.stateless import values_of
 from lamina.core.variable import Array, ArrayLike, Variable
 from lamina.optimizers.arguments import refuse_unknown, whole_number
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import keep_if
+from lamina.optimizers.update_parts import keep_if
 
 # Half of the smallest normal float16: no gradient that overflows at this scale can be saved.
 _SMALLEST_SCALE = 2.0**-15

@@ -11,7 +11,7 @@ import optax
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.adam import AdamState, adam
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 # Steepest at zero, so that small singular values grow fastest.
 _QUINTIC = (3.4445, -4.7750, 2.0315)

@@ -8,7 +8,7 @@ import optax
 
 from lamina.core.variable import ArrayLike
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 
 class NadamState(NamedTuple):

@@ -31,7 +31,7 @@ from lamina.optimizers.arguments import (
 )
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from lamina.optimizers.schedules import LearningRateSchedule
-from lamina.optimizers.steps import keep_if, with_gradient
+from lamina.optimizers.update_parts import keep_if, with_gradient
 
 LearningRate = float | LearningRateSchedule | Callable
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import optax
 
 from lamina.optimizers.optimizer import LearningRate, Optimizer
-from lamina.optimizers.steps import zeros_like
+from lamina.optimizers.update_parts import zeros_like
 
 
 class SGDState(NamedTuple):

@@ -15,8 +15,8 @@ from lamina.core.threads import training
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks, precision_trial, predicting, suspicions
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
+from lamina.training.callbacks.callback_events import CallbackEvents
 from lamina.training.callbacks.callback_list import plain_logs
-from lamina.training.callbacks.events import CallbackEvents
 from lamina.training.checkpoint import Checkpoint, before_looking
 from lamina.training.compiled import run_on
 from lamina.training.deferred_logs import DeferredLogs, Reading

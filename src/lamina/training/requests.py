@@ -36,7 +36,7 @@ from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
 from lamina.training.feeds.sparse import keep_large_sparse
-from lamina.training.feeds.stream import StreamFeed
+from lamina.training.feeds.stream_feed import StreamFeed
 from lamina.training.trainable import Trainable
 
 

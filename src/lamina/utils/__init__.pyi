@@ -58,7 +58,7 @@ from lamina.utils import (
     bounding_boxes,
     legacy,
 )
-from lamina.utils.config import (
+from lamina.utils.experiment_config import (
     Config,
 )
 from lamina.utils.files import (

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core import config
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.variable import Array, Shape
-from lamina.layers.preprocessing.host import (
+from lamina.layers.preprocessing.on_host import (
     HostLayer,
     batches,
     checked_mode,

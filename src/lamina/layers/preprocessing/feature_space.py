@@ -18,9 +18,9 @@ from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
 from lamina.layers.preprocessing.index_lookup import IndexLookup
-from lamina.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from lamina.layers.preprocessing.numerical import Normalization, Rescaling
-from lamina.layers.preprocessing.text import TextVectorization
+from lamina.layers.preprocessing.text_vectorization import TextVectorization
+from lamina.layers.preprocessing.vocabulary_lookup import IntegerLookup, StringLookup
 from lamina.layers.settings import whole_number
 
 # Where Keras keeps the classes that its files name, though they are not public.

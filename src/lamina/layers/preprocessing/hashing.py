@@ -11,7 +11,7 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.text import as_values
 from lamina.core.variable import Array, Shape
 from lamina.layers.preprocessing import fingerprint
-from lamina.layers.preprocessing.host import (
+from lamina.layers.preprocessing.on_host import (
     HostLayer,
     checked_mode,
     count_row,

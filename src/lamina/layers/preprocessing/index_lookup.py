@@ -18,7 +18,7 @@ from lamina.core.text import as_values
 from lamina.core.variable import Shape
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.hashing import checked_salt
-from lamina.layers.preprocessing.host import (
+from lamina.layers.preprocessing.on_host import (
     HostLayer,
     batches,
     checked_mode,

@@ -12,7 +12,7 @@ from lamina.core import registry
 from lamina.core.config import epsilon, image_data_format
 from lamina.core.layer import Layer
 from lamina.core.variable import Array, Shape
-from lamina.layers.preprocessing.host import batches
+from lamina.layers.preprocessing.on_host import batches
 from lamina.layers.settings import settings_of
 
 # Values that are summed up at a time: statistics are taken in float64, eight bytes each.

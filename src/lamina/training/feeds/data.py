@@ -20,12 +20,12 @@ from lamina.training.feeds.conversion import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
-from lamina.training.feeds.host import BatchwiseFeed, HostFeed, SmallRowsFeed
+from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
-from lamina.training.feeds.resident import ResidentFeed
+from lamina.training.feeds.resident_feed import ResidentFeed
 from lamina.training.feeds.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
-from lamina.training.feeds.stream import StreamFeed
+from lamina.training.feeds.stream_feed import StreamFeed
 from lamina.training.feeds.tables import is_table, refuse_gaps
 from lamina.training.trainable import Signature, Trainable
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.layers.preprocessing.host import is_text_like, whole_numbers
 from lamina.layers.preprocessing.index_lookup import IndexLookup
+from lamina.layers.preprocessing.on_host import is_text_like, whole_numbers
 
 
 class IntegerLookup(IndexLookup):

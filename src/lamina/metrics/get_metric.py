@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import lookup, registry
+from lamina.core import identifiers, registry
 from lamina.core.tracebacks import filter_traceback
 from lamina.losses import (
     classification as loss_functions,
@@ -108,7 +108,7 @@ PUBLIC: dict[str, Any] = {symbol.__name__: symbol for symbol in (*_FUNCTIONS, *_
 # The name of a function and of a class in snake case are often the same; the class is meant.
 BY_NAME: dict[str, Any] = {
     **PUBLIC,
-    **lookup.table_of(*_CLASSES),
+    **identifiers.table_of(*_CLASSES),
     **_ALIASES,
     **{name.upper(): cls for name, cls in _ALIASES.items()},
 }
@@ -136,7 +136,7 @@ def get(identifier: Any) -> Any:
         >>> get("mse")
         <MeanSquaredError name=mean_squared_error>
     """
-    return lookup.resolve(identifier, kind="metric", namespace="keras.metrics", table=BY_NAME)
+    return identifiers.resolve(identifier, kind="metric", namespace="keras.metrics", table=BY_NAME)
 
 
 @filter_traceback
@@ -173,5 +173,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
     """
     with registry.custom_object_scope(custom_objects or {}):
         if isinstance(config, str):
-            return lookup.by_name(config, kind="metric", table=BY_NAME)
-        return lookup.from_config(config, kind="metric", namespace="keras.metrics", table=BY_NAME)
+            return identifiers.by_name(config, kind="metric", table=BY_NAME)
+        return identifiers.from_config(
+            config, kind="metric", namespace="keras.metrics", table=BY_NAME
+        )

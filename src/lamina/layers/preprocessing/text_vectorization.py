@@ -14,7 +14,8 @@ from lamina.core.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
 from lamina.core.text import as_values, is_text
 from lamina.core.variable import Shape
-from lamina.layers.preprocessing.host import (
+from lamina.layers.preprocessing.index_lookup import refuse_path
+from lamina.layers.preprocessing.on_host import (
     HostLayer,
     batches,
     checked_mode,
@@ -23,8 +24,7 @@ from lamina.layers.preprocessing.host import (
     is_text_like,
     refuse_sparse,
 )
-from lamina.layers.preprocessing.index_lookup import refuse_path
-from lamina.layers.preprocessing.lookup import StringLookup
+from lamina.layers.preprocessing.vocabulary_lookup import StringLookup
 
 # As in Keras, which knows the letters, marks and blanks of ASCII only.
 _LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import lookup, naming, registry
+from lamina.core import identifiers, naming, registry
 from lamina.core.tracebacks import filter_traceback
 from lamina.losses import classification, embeddings, hinges, overlap, regression, sequence
 from lamina.losses.loss import Loss, LossFunctionWrapper
@@ -113,7 +113,7 @@ def get(identifier: Any) -> Any:
         >>> get("Huber")
         <Huber name=huber_loss>
     """
-    return lookup.resolve(identifier, kind="loss", namespace="keras.losses", table=BY_NAME)
+    return identifiers.resolve(identifier, kind="loss", namespace="keras.losses", table=BY_NAME)
 
 
 @filter_traceback
@@ -150,8 +150,8 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
     """
     with registry.custom_object_scope(custom_objects or {}):
         if isinstance(name, str):
-            return lookup.by_name(name, kind="loss", table=BY_NAME)
-        return lookup.from_config(name, kind="loss", namespace="keras.losses", table=BY_NAME)
+            return identifiers.by_name(name, kind="loss", table=BY_NAME)
+        return identifiers.from_config(name, kind="loss", namespace="keras.losses", table=BY_NAME)
 
 
 @filter_traceback

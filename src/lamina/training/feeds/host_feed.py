@@ -26,7 +26,7 @@ from lamina.training.feeds.conversion import (
     unpack_x_y_sample_weight,
 )
 from lamina.training.feeds.feed import FeedOptions
-from lamina.training.feeds.resident import ResidentFeed
+from lamina.training.feeds.resident_feed import ResidentFeed
 
 # Targets up to this size are looked through before the first step.
 _BYTES_LOOKED_THROUGH = 256 * 2**20
