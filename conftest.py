@@ -2,7 +2,6 @@
 
 import atexit
 import gc
-import itertools
 import os
 import re
 import shutil
@@ -10,7 +9,6 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 
 def _own_folder(prefix: str) -> str:
@@ -45,7 +43,6 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from jax._src.interpreters import mlir
 
 import isolation
 
@@ -71,23 +68,6 @@ def _nothing_is_left_behind() -> Iterator[None]:
     with isolation.put_back():
         isolation.same_start()
         yield
-
-
-def _share_contexts_of_lowering() -> None:
-    """Give many programs one MLIR context: JAX makes one for each, in a fifth of a compilation."""
-    make, held, uses = mlir.make_ir_context, None, itertools.count()
-
-    def shared() -> Any:
-        nonlocal held
-        if held is None or next(uses) % 300 == 0:  # constants stay in it
-            held = make()
-        return held
-
-    mlir.make_ir_context = shared
-
-
-if hasattr(mlir, "make_ir_context"):
-    _share_contexts_of_lowering()
 
 
 @pytest.hookimpl(trylast=True)

@@ -20,8 +20,9 @@ from lamina.compat.types import (
     strong,
 )
 from lamina.core import seed as seeds
+from lamina.core.data_kinds import is_text
 from lamina.core.operation import symbolic
-from lamina.core.text import as_values, is_text
+from lamina.core.text import as_values
 from lamina.core.variable import Variable as LaminaVariable
 from lamina.data.dataset import HostArray
 

@@ -15,6 +15,7 @@ import numpy as np
 from lamina.core import config, dtypes, masking, registry, remat
 from lamina.core.call_signature import CallSignature, is_shape, shape_of, signature_of
 from lamina.core.context import context
+from lamina.core.data_kinds import is_sparse, is_text
 from lamina.core.errors import ArgumentError, LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.init_arguments import (
     example_of,
@@ -28,7 +29,6 @@ from lamina.core.masked_arrays import unmasked
 from lamina.core.operation import Operation
 from lamina.core.runtime import refuse_after_fork
 from lamina.core.stateless import stateless
-from lamina.core.text import is_text
 from lamina.core.threads import building
 from lamina.core.tracebacks import filter_methods, filter_traceback, strip
 from lamina.core.variable import Variable, autocast, name_scope, resolve_shape
@@ -385,7 +385,7 @@ class Layer(LayerState):
         """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
         if isinstance(value, Variable):
             value = value.value
-        elif hasattr(value, "tocsr"):  # a sparse matrix of SciPy
+        elif is_sparse(value):
             value = value.toarray()
         wanted = self._input_dtype
         if isinstance(value, jax.Array):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.context import context
+from lamina.core.data_kinds import is_text
 from lamina.core.keras_tensor import KerasTensor
 
 
@@ -54,21 +55,6 @@ class Preprocessed:
     """
 
     values: tuple
-
-
-def is_text(value: Any) -> bool:
-    """Whether a value is a text, or an array, list or column of texts.
-
-    Example:
-        >>> is_text(["a", "b"]), is_text(np.array([1, 2]))
-        (True, False)
-    """
-    if isinstance(value, (list, tuple)):  # but not a list of arrays, which are several inputs
-        return isinstance(_first_in_lists(value), (str, bytes))
-    if _kind(value) == "O" and getattr(value, "size", False):
-        flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
-        return isinstance(_first_in_lists(flat[0]), (str, bytes))
-    return isinstance(value, (str, bytes)) or _kind(value) in ("U", "S", "T", "str", "string")
 
 
 def has_text(structure: Any) -> bool:
@@ -155,14 +141,3 @@ def _ragged(what: str) -> ValueError:
         f"{what} is a list whose rows differ in length, so it is not an array.\n"
         "  Fix: pad the rows to one length, e.g. with '' as mask_token."
     )
-
-
-def _kind(value: Any) -> str | None:
-    dtype: Any = getattr(value, "dtype", None)
-    return None if dtype is None else str(getattr(dtype, "kind", dtype))
-
-
-def _first_in_lists(value: Any) -> Any:
-    while isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    return value

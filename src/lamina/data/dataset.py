@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.data_kinds import is_column, is_table
 from lamina.core.masked_arrays import unmasked
 from lamina.core.representation import shown_if_unfinished
 from lamina.core.seed import make_default_seed
@@ -608,9 +609,9 @@ def _leaves(element: Any) -> list:
 
 
 def _rows(value: Any) -> Any:
-    if hasattr(value, "to_numpy"):  # a table or a column, by position and not by its index
+    if is_table(value) or is_column(value):  # a table or a column, by position and not by its index
         array = value.to_numpy()
-        if hasattr(value, "columns") and array.dtype.kind == "O" and not _of_one_kind(array):
+        if is_table(value) and array.dtype.kind == "O" and not _of_one_kind(array):
             kinds = ", ".join(f"{name!r}: {value[name].dtype}" for name in value.columns)
             raise TypeError(
                 "from_tensor_slices makes a vector of every row of a table, and the columns of "

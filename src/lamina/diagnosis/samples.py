@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.data_kinds import is_column, is_table, rows_at
+
 
 def gathered(x: Any, y: Any) -> tuple[Any, Any]:
     """Samples and targets; of batches `(x, y)`, all of them joined.
@@ -52,8 +54,8 @@ def taken(x: Any, places: Any) -> Any:
     """The samples at these places."""
     if isinstance(x, dict):
         return {name: taken(part, places) for name, part in x.items()}
-    if hasattr(x, "iloc"):
-        return x.iloc[places]
+    if is_table(x) or is_column(x):
+        return rows_at(x, places)
     if isinstance(x, (tuple, list)):
         if x and hasattr(x[0], "shape"):
             return [taken(part, places) for part in x]
@@ -63,7 +65,7 @@ def taken(x: Any, places: Any) -> Any:
 
 def as_images(x: Any) -> np.ndarray | None:
     """Samples as images, `(samples, height, width[, channels])`; None if they are none."""
-    if isinstance(x, (dict, list, tuple)) or hasattr(x, "iloc"):
+    if isinstance(x, (dict, list, tuple)) or is_table(x) or is_column(x):
         return None
     array = np.asarray(x)
     if array.dtype.kind not in "uifb":
@@ -77,14 +79,14 @@ def as_images(x: Any) -> np.ndarray | None:
 
 def in_words(x: Any, place: int, most: int = 120) -> str:
     """One sample in a line of text."""
-    if hasattr(x, "iloc") and hasattr(x, "columns"):
+    if is_table(x):
         x = {str(name): x[name].to_numpy() for name in x.columns}
     if isinstance(x, dict):
         text = ", ".join(f"{name} {_value(np.asarray(part)[place])}" for name, part in x.items())
     elif isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
         text = "; ".join(_value(np.asarray(part)[place]) for part in x)
     else:
-        text = _value(x.iloc[place] if hasattr(x, "iloc") else x[place])
+        text = _value(rows_at(x, place))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 
 from lamina import tree
 from lamina.core import masking
+from lamina.core.data_kinds import is_text
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.operation import Node, Operation
-from lamina.core.text import Preprocessed, is_text
+from lamina.core.text import Preprocessed
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops.lowering import fusion

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
-from lamina.core.text import is_text
+from lamina.core.data_kinds import is_text
 from lamina.core.tracebacks import filter_traceback
 
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.

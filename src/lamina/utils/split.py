@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.data_kinds import rows_at
 from lamina.core.tracebacks import filter_traceback
 
 
@@ -126,12 +127,7 @@ def _count(name: str, size: float | None, total: int) -> int | None:
 
 def _take(dataset: Any, index: Any) -> Any:
     if isinstance(dataset, Mapping):
-        return {key: _rows(part, index) for key, part in dataset.items()}
+        return {key: rows_at(part, index) for key, part in dataset.items()}
     if isinstance(dataset, (tuple, list)):
-        return type(dataset)(_rows(part, index) for part in dataset)
-    return _rows(dataset, index)
-
-
-def _rows(part: Any, index: Any) -> Any:
-    """Rows of an array or a table, by position: a table's own brackets go by its index."""
-    return part.iloc[index] if hasattr(part, "iloc") else part[index]
+        return type(dataset)(rows_at(part, index) for part in dataset)
+    return rows_at(dataset, index)

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import naming, registry
+from lamina.core.data_kinds import is_table, is_text
 from lamina.core.errors import did_you_mean, unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
-from lamina.core.text import answer, as_values, is_text, staying_on_host
+from lamina.core.text import answer, as_values, staying_on_host
 from lamina.core.variable import Array, Shape
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
@@ -345,7 +346,7 @@ class FeatureSpace(Layer):
         names = self._learning
         if isinstance(dataset, Iterator):  # it can be gone through once, the columns are many
             dataset = list(dataset)
-        if not (isinstance(dataset, (Mapping, Iterable)) or hasattr(dataset, "columns")):
+        if not (isinstance(dataset, (Mapping, Iterable)) or is_table(dataset)):
             raise TypeError(
                 "FeatureSpace.adapt() takes a dict of columns, a data frame or an iterable of "
                 f"dicts; received {type(dataset).__name__}."
@@ -362,7 +363,7 @@ class FeatureSpace(Layer):
         return [name for name, layer in self.preprocessors.items() if _learns(layer)]
 
     def _columns(self, dataset: Any, name: str) -> Any:
-        if isinstance(dataset, Mapping) or hasattr(dataset, "columns"):
+        if isinstance(dataset, Mapping) or is_table(dataset):
             return self._column(dataset, name)
         return (
             self._column(batch[0] if isinstance(batch, tuple) else batch, name) for batch in dataset
@@ -421,7 +422,7 @@ class FeatureSpace(Layer):
         Args:
             data: A dict of columns, a data frame, or a dict of single values for one row.
         """
-        if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        if not isinstance(data, Mapping) and not is_table(data):
             raise TypeError(
                 f"{self._label} is called on a dict of columns; received {type(data).__name__}."
             )

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.context import context
+from lamina.core.data_kinds import is_text
 from lamina.core.errors import unknown_name
 from lamina.core.keras_tensor import KerasTensor
 from lamina.core.layer import Layer
 from lamina.core.masked_arrays import unmasked
 from lamina.core.memory_limit import take_bytes
-from lamina.core.text import answer, as_values, is_text
+from lamina.core.text import answer, as_values
 
 
 class HostLayer(Layer):

@@ -6,8 +6,8 @@ computed without a word, every number in the place of another.
 
 from typing import Any
 
+from lamina.core.data_kinds import is_table
 from lamina.training import checks
-from lamina.training.feeds.tables import is_table
 from lamina.training.trainable import Trainable
 
 

@@ -7,11 +7,12 @@ import jax
 import numpy as np
 
 from lamina.core import config
-from lamina.core.text import as_values, is_text
+from lamina.core.data_kinds import is_column, is_sparse, is_table, is_text
+from lamina.core.text import as_values
 from lamina.core.tracebacks import filter_traceback
 from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
-from lamina.training.feeds.sparse import SparseRows, dense, is_sparse
-from lamina.training.feeds.tables import is_column, is_table, rows_of_table
+from lamina.training.feeds.sparse import SparseRows, dense
+from lamina.training.feeds.tables import rows_of_table
 
 
 def to_array(value: Any, what: str = "data", text: bool = False) -> Any:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from lamina.core import config
+from lamina.core.data_kinds import is_sparse, is_table
 from lamina.core.text import Preprocessed, has_text
 from lamina.training import checks
 from lamina.training.feeds.class_weights import class_weights_as_sample_weights
@@ -24,9 +25,9 @@ from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFe
 from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.resident_feed import ResidentFeed
-from lamina.training.feeds.sparse import has_sparse_rows, is_sparse, keep_large_sparse, part_of
+from lamina.training.feeds.sparse import has_sparse_rows, keep_large_sparse, part_of
 from lamina.training.feeds.stream_feed import StreamFeed
-from lamina.training.feeds.tables import is_table, refuse_gaps
+from lamina.training.feeds.tables import refuse_gaps
 from lamina.training.trainable import Signature, Trainable
 
 WHOLE = -1  # a batch size: everything in one batch

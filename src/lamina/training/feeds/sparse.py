@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from lamina.core import config
+from lamina.core.data_kinds import is_sparse
 
 
 class SparseRows:
@@ -43,11 +44,6 @@ class SparseRows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:] if dtype is None else self[:].astype(dtype)
-
-
-def is_sparse(value: Any) -> bool:
-    """Whether something is a sparse matrix of SciPy."""
-    return hasattr(value, "tocsr") and hasattr(value, "toarray")
 
 
 def dense(matrix: Any) -> np.ndarray:

@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 
 from lamina.core import config
-from lamina.core.text import as_values, is_text
-
-
-def is_table(value: Any) -> bool:
-    """Whether something is a data frame."""
-    return hasattr(value, "columns") and hasattr(value, "to_numpy")
-
-
-def is_column(value: Any) -> bool:
-    """Whether something is one column of a table, such as a pandas Series."""
-    return hasattr(value, "to_numpy") and not hasattr(value, "columns") and np.ndim(value) == 1
+from lamina.core.data_kinds import is_column, is_table, is_text
+from lamina.core.text import as_values
 
 
 def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
