@@ -275,6 +275,11 @@ CASES = {
         "«x = x[None]»; model.fit(x, y[:1], verbose=0)",
         _FIT + "x = x[0]",
     ),
+    ("training/inference.py", "does not say what its inputs are"): (
+        "model.inference_function()",
+        "x = np.ones((4, 3), 'float32'); «model.inference_function(x[:1])»",
+        "class Own(lamina.Model):\n  def call(self, x): return 2 * x\nmodel = Own()",
+    ),
     ("training/label_checks.py", "and received fractions such as"): (
         "net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy').fit(x, "
         "y + 0.5, verbose=0)",

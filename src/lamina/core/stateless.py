@@ -92,12 +92,20 @@ def still(variables: Any) -> Iterator[None]:
         variables: A pytree of Variables.
     """
     boxes, _ = _flatten(variables)
+    with _bound(boxes, lent_values_of(boxes), open=True):
+        yield
+
+
+def lent_values_of(variables: Any) -> Any:
+    """The arrays inside a pytree of Variables, of one moment, for whoever goes on holding them.
+
+    Training copies them before it overwrites any.
+    """
+    boxes, structure = _flatten(variables)
     with exchange:
         for box in boxes:
             box._lent = True
-        values = [box._uncast() for box in boxes]
-    with _bound(boxes, values, open=True):
-        yield
+        return structure.unflatten([box._uncast() for box in boxes])
 
 
 def values_of(variables: Any) -> Any:

@@ -20,12 +20,18 @@ from lamina.saving import (
     load_model,
     save_model,
 )
+from lamina.training.inference import (
+    InferenceFunction,
+    TensorSpec,
+)
 
 __all__ = [
     "Function",
     "Functional",
+    "InferenceFunction",
     "Model",
     "Sequential",
+    "TensorSpec",
     "clone_model",
     "load_model",
     "model_from_json",

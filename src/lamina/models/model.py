@@ -23,6 +23,8 @@ from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
 from lamina.training.feeds.conversion import convert
+from lamina.training.inference import InferenceFunction, inference_function
+from lamina.training.overrides import Overrides
 from lamina.training.trainable import Signature
 from lamina.training.trainer import Trainer
 
@@ -243,6 +245,7 @@ class Model(Trainer):
             input_names=tuple(self.input_names),
             output_names=tuple(self.output_names),
             places=graph.places,
+            inputs_as_written=graph.inputs,
             outputs_as_written=graph.outputs,
             nodes=tuple(graph.nodes),
             arrange=graph.arrange,
@@ -326,6 +329,39 @@ class Model(Trainer):
         else:
             specs = jax.tree.leaves(super().compute_output_spec(*args, **kwargs))
         return jax.tree.unflatten(jax.tree.structure(self._graph.outputs), specs)
+
+    @filter_traceback
+    def inference_function(self, example: Any = None) -> InferenceFunction:
+        """The forward pass as a pure function of parameters and inputs, with what it needs.
+
+        For running the model elsewhere: under `jax.jit` in a program of your own, in a server, on
+        another platform. It computes what `predict` does, from which kernels and batches are left
+        out. The parameters are those of this moment. State that the forward pass changes, as a
+        stateful LSTM does, is not among the outputs: `function.step` gives both.
+
+        Args:
+            example: Inputs as `predict` takes them, one row or more, of which only shapes and
+                dtypes are read. Needed for a model that is not drawn as a graph, such as a
+                subclass with its own `call`.
+
+        Returns:
+            An `InferenceFunction`: `function(function.parameters, x)` gives the outputs, and
+            `function.inputs` and `function.outputs` are names, shapes and dtypes.
+
+        Raises:
+            ValueError: If the model does not say what its inputs are, and there is no example.
+
+        Example:
+            >>> import jax
+            >>> import lamina
+            >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+            >>> function = model.inference_function()
+            >>> outputs = jax.jit(function)(function.parameters, lamina.ops.ones((5, 3)))
+            >>> outputs.shape, function.outputs.shape
+            ((5, 2), (None, 2))
+        """
+        own_step = Overrides.of(type(self), Trainer).predict_step
+        return inference_function(self._learner, example, own_step)
 
     @property
     def _input_dtype(self) -> str | None:

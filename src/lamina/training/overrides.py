@@ -15,7 +15,7 @@ The trainer asks `object_style` for every step and `computed_loss` for every los
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -31,6 +31,7 @@ class Overrides:
     test_step: bool = False
     compute_loss: bool = False
     compute_metrics: bool = False
+    predict_step: bool = False
 
     @classmethod
     def of(cls, model_class: type, usual: type) -> "Overrides":
@@ -38,13 +39,13 @@ class Overrides:
 
         Example:
             >>> class Usual:
-            ...     train_step = test_step = compute_loss = compute_metrics = None
+            ...     train_step = test_step = predict_step = compute_loss = compute_metrics = None
             >>> class Own(Usual):
             ...     train_step = print
             >>> Overrides.of(Own, Usual).train_step
             True
         """
-        names = ("train_step", "test_step", "compute_loss", "compute_metrics")
+        names = [field.name for field in fields(cls)]
         return cls(*(getattr(model_class, name) is not getattr(usual, name) for name in names))
 
 

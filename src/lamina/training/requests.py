@@ -214,7 +214,7 @@ def predict_request(
         if is_source(x):
             feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
-    arrays = _inputs_alone(learner, x)
+    arrays = inputs_alone(learner, x)
     # One array that has rows needs no looking into.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     rows = len(arrays) if has_rows else number_of_samples(arrays)
@@ -226,7 +226,7 @@ def predict_request(
     return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
 
 
-def _inputs_alone(learner: Trainable, x: Any) -> Any:
+def inputs_alone(learner: Trainable, x: Any) -> Any:
     """Inputs as arrays that the model takes; not looked at twice if shape and dtype are known."""
     kind = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
     if kind is not None and learner.knows_inputs(kind):

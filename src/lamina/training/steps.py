@@ -38,9 +38,14 @@ def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredS
     return _measured(model, variables, "test_step", model.overrides.test_step)
 
 
-def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Callable:
-    """`(state, batch) → (outputs, state)`."""
-    return _lowered(stateless(model.step("predict_step"), variables), variables)
+def forward_step(model: Trainable, variables: TrainState[Variable]) -> Step:
+    """`(state, batch) → (outputs, state)`, lowered for whatever program it is traced into."""
+    return stateless(model.step("predict_step"), variables)
+
+
+def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Step:
+    """The same, lowered for the programs of `predict`."""
+    return _lowered(forward_step(model, variables), variables)
 
 
 def _measured(

@@ -28,6 +28,7 @@ class Signature:
         outputs: The same for the outputs.
         input_names, output_names: One name for each.
         places: The form in which the inputs are given: a tensor, a list, a dict.
+        inputs_as_written: The inputs in the structure in which the user wrote them.
         outputs_as_written: The outputs in the structure in which the user wrote them.
         nodes: The calls of layers between inputs and outputs.
     """
@@ -37,6 +38,7 @@ class Signature:
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
     places: Places | None = None
+    inputs_as_written: Any = None
     outputs_as_written: Any = None
     nodes: tuple[Any, ...] = ()
     arrange: Callable[[Any], list] = field(default=lambda x: [x])

@@ -1,0 +1,234 @@
+"""Inference as a value: a model's forward pass as a pure function, with all that it needs.
+
+Whatever runs a model elsewhere – an export, a server, a program of the user's own – takes an
+`InferenceFunction` and needs nothing else of the model. The programs of `predict` are made of the
+same pure step, `steps.forward_step`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.keras_tensor import KerasTensor, trace_spec
+from lamina.core.stateless import lent_values_of
+from lamina.core.text import is_text
+from lamina.core.variable import Variable
+from lamina.training.feeds.conversion import pack_x_y_sample_weight
+from lamina.training.learner import Learner
+from lamina.training.requests import inputs_alone
+from lamina.training.state import TrainState
+from lamina.training.steps import forward_step
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """What is known of an array before it is there.
+
+    Args:
+        name: Name of the input or output.
+        shape: Sizes of the axes, None for one that may have any size, as the batch axis.
+        dtype: Type of the values, `"string"` for text.
+
+    Example:
+        >>> TensorSpec("pixels", (None, 28, 28), "float32").shape
+        (None, 28, 28)
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class InferenceFunction:
+    """A model's forward pass as a pure function of its parameters and inputs.
+
+    Made by `model.inference_function()`. It is plain JAX: it may be compiled by `jax.jit`, mapped
+    by `jax.vmap`, or traced inside `lowering_for("portable")` for an export. The parameters are
+    those of the moment in which it was made; later training changes neither them nor the function.
+
+    Args:
+        parameters: All weights and other state that the forward pass reads, by path.
+        inputs: A `TensorSpec` for each input, in the structure in which the model takes them.
+        outputs: A `TensorSpec` for each output, in the structure in which the model gives them.
+        on_host: What is done before the function: inputs as users hold them become arrays, and text
+            becomes numbers. Arrays of numbers stay as they are.
+        step: `(parameters, inputs) → (outputs, parameters)`: the same function for a model whose
+            forward pass changes state, such as a stateful LSTM.
+
+    Example:
+        >>> import jax
+        >>> import lamina
+        >>> import numpy as np
+        >>> stack = [lamina.Input((4,)), lamina.layers.Dense(2, name="head")]
+        >>> model = lamina.Sequential(stack, name="small")
+        >>> function = model.inference_function()
+        >>> sorted(function.parameters)
+        ['small/head/bias', 'small/head/kernel']
+        >>> function.inputs.shape, function.outputs.shape
+        ((None, 4), (None, 2))
+        >>> x = np.ones((3, 4), "float32")
+        >>> outputs = jax.jit(function)(function.parameters, x)
+        >>> bool(np.allclose(outputs, model.predict(x), atol=1e-6))
+        True
+    """
+
+    parameters: dict[str, jax.Array]
+    inputs: Any
+    outputs: Any
+    on_host: Callable[[Any], Any]
+    step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
+
+    def __call__(self, parameters: Any, inputs: Any) -> Any:
+        """The outputs for inputs. What the forward pass changes in the state is left out.
+
+        Args:
+            parameters: Arrays by path, as in `parameters`.
+            inputs: Arrays `(batch, …)` in the structure of `inputs`; what `on_host` gave, for a
+                model that takes text.
+
+        Returns:
+            Arrays `(batch, …)` in the structure of `outputs`.
+        """
+        return self.step(parameters, inputs)[0]
+
+    def __repr__(self) -> str:
+        count = sum(array.size for array in self.parameters.values())
+        return (
+            f"<InferenceFunction inputs={self.inputs}, outputs={self.outputs}, "
+            f"{count:,} numbers in {len(self.parameters)} parameters>"
+        )
+
+
+def inference_function(
+    learner: Learner, example: Any = None, own_step: bool = False
+) -> InferenceFunction:
+    """The inference function of a model.
+
+    Args:
+        learner: The model.
+        example: Inputs as `predict` takes them, of which shapes and dtypes are read; needed where
+            the model does not say what its inputs are.
+        own_step: Whether the model's class has a `predict_step` of its own.
+
+    Raises:
+        ValueError: If the inputs are not known.
+    """
+    given = None if example is None else inputs_alone(learner, example)
+    if given is None and not learner.signature.inputs:
+        raise ValueError(
+            f"Model {learner.model.name!r} does not say what its inputs are: it is not drawn as a "
+            "graph.\n  Fix: give a few of them: model.inference_function(x[:1])."
+        )
+    on_host = None if given is None else learner.on_host(given)
+    if not learner.model.built:
+        learner.prepare(on_host, None, None, training=None)
+    variables = learner.state("predict")
+    forward = forward_step(learner, variables)
+    paths = _paths(variables)
+
+    def step(parameters: Any, inputs: Any) -> tuple[Any, dict[str, Any]]:
+        state = _state_of(variables, [parameters[path] for path in paths])
+        outputs, state = forward(state, pack_x_y_sample_weight(inputs))
+        return outputs, dict(zip(paths, _values(state), strict=True))
+
+    inputs = _input_specs(learner, given)
+    return InferenceFunction(
+        parameters=dict(zip(paths, lent_values_of(_values(variables)), strict=True)),
+        inputs=inputs,
+        outputs=_output_specs(learner, inputs, on_host, own_step),
+        on_host=lambda x: learner.on_host(inputs_alone(learner, x)),
+        step=step,
+    )
+
+
+def _values(state: TrainState) -> list:
+    return [*state.trainable, *state.non_trainable]
+
+
+def _state_of(variables: TrainState[Variable], values: list) -> TrainState:
+    trained = len(variables.trainable)
+    return TrainState(
+        trainable=values[:trained],
+        non_trainable=values[trained:],
+        placement=variables.placement,
+    )
+
+
+def _paths(variables: TrainState[Variable]) -> list[str]:
+    """The paths; of several variables with one path, all but the first have a number behind it."""
+    seen: dict[str, int] = {}
+    names = []
+    for variable in _values(variables):
+        count = seen[variable.path] = seen.get(variable.path, 0) + 1
+        names.append(variable.path if count == 1 else f"{variable.path}#{count}")
+    return names
+
+
+def _input_specs(learner: Learner, given: Any) -> Any:
+    signature = learner.signature
+    if given is None:
+        leaves, structure = jax.tree.flatten(signature.inputs_as_written)
+        kinds = [(tensor.shape, tensor.dtype) for tensor in leaves]
+    else:
+        leaves, structure = jax.tree.flatten(given)
+        kinds = [((None, *array.shape[1:]), _dtype_of(array)) for array in leaves]
+    names = signature.input_names
+    if len(names) != len(kinds) or isinstance(given, dict):
+        names = _names_by_place("input", jax.tree.unflatten(structure, leaves))
+    specs = [TensorSpec(name, tuple(s), d) for name, (s, d) in zip(names, kinds, strict=True)]
+    return jax.tree.unflatten(structure, specs)
+
+
+def _output_specs(learner: Learner, inputs: Any, given: Any, own_step: bool) -> Any:
+    signature = learner.signature
+    written = signature.outputs_as_written
+    if given is not None or own_step or not signature.outputs:
+        # What comes out is known only by tracing.
+        step = learner.step("predict_step")
+        written = trace_spec(
+            lambda x: step(pack_x_y_sample_weight(x)), _as_traced(learner, inputs, given)
+        )
+    leaves, structure = jax.tree.flatten(written)
+    known = signature.output_names
+    names = known if len(known) == len(leaves) else _names_by_place("output", written)
+    specs = [TensorSpec(n, tuple(t.shape), t.dtype) for n, t in zip(names, leaves, strict=True)]
+    return jax.tree.unflatten(structure, specs)
+
+
+def _as_traced(learner: Learner, inputs: Any, given: Any) -> Any:
+    """The inputs of the step as symbolic tensors."""
+    specs = jax.tree.leaves(inputs)
+    if given is None and not any(spec.dtype == "string" for spec in specs):
+        return jax.tree.map(lambda spec: KerasTensor(spec.shape, spec.dtype), inputs)
+    if given is None:  # what the host makes of text is known when it has made it
+        given = learner.on_host(jax.tree.map(_one_row, inputs))
+    return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), a.dtype), given)
+
+
+def _one_row(spec: TensorSpec) -> np.ndarray:
+    shape = (1, *(size or 1 for size in spec.shape[1:]))
+    return np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
+
+
+def _dtype_of(array: Any) -> str:
+    return "string" if is_text(array) else str(array.dtype)
+
+
+def _names_by_place(what: str, structure: Any) -> tuple[str, ...]:
+    """The keys of a dict; elsewhere the name of the whole, with a number where there are several.
+
+    Example:
+        >>> _names_by_place("input", {"image": 0.0, "pair": [0.0, 0.0]})
+        ('image', 'pair_0', 'pair_1')
+    """
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(structure)]
+    parts = [
+        [getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in p] for p in paths
+    ]
+    return tuple(
+        "_".join(map(str, p if p and isinstance(p[0], str) else (what, *p))) for p in parts
+    )
