@@ -45,10 +45,10 @@ def file_of(tmp_path):
 
 
 def refusal(path, seconds=5):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DamagedFileError) as caught:
         lamina.saving.load_model(path)
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
     return str(caught.value)
 
 
@@ -102,10 +102,10 @@ def test_a_number_in_a_config_cannot_ask_for_much_memory(case, file_of):
 
 def test_long_runs_of_words_cost_no_more_than_the_texts(file_of):
     path = file_of(texts(ngrams=2), {"ngrams": MANY}, dtype="string")
-    start = time.perf_counter()
+    start = time.process_time()
     model = lamina.saving.load_model(path)
     assert np.asarray(model(np.array([["b a"]]))).shape == (1, 3)  # b, a, "b a"
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_metric_cannot_ask_for_a_table_of_all_classes(tmp_path):
