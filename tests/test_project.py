@@ -2,10 +2,10 @@
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,11 +200,11 @@ def test_import_lamina_loads_nothing_heavy():
 
 def test_import_lamina_is_quick():
     def seconds(code: str) -> float:
-        start = time.perf_counter()
+        start = os.times()
         subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - start
+        end = os.times()
+        return sum(end[2:4]) - sum(start[2:4])  # of the processor: the machine may be busy
 
-    # The best of three: a busy machine must not fail the test.
     bare = min(seconds("pass") for _ in range(3))
     assert min(seconds("import lamina") for _ in range(3)) - bare < 0.15
 
