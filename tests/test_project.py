@@ -38,7 +38,9 @@ FLOORS = (
     ("legacy",),
     ("data", "datasets"),
     ("preprocessing", "visualization"),
+    ("prediction",),
     ("diagnosis",),
+    ("jobs",),
     ("compat",),
     ("cli",),
 )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        prediction,
         preprocessing,
         quantizers,
         random,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from lamina.metrics import Metric
     from lamina.models import Function, Functional, Model, Sequential
     from lamina.optimizers import Optimizer
+    from lamina.prediction import Predictor
     from lamina.quantizers import Quantizer  # type: ignore[attr-defined]
     from lamina.regularizers import Regularizer
 
@@ -82,8 +84,8 @@ _MODULES = (
         "ops",
         "optimizers",
     ),
-    *("preprocessing", "quantizers", "random", "regularizers", "saving", "tree", "utils"),
-    *("visualization", "wrappers"),
+    *("prediction", "preprocessing", "quantizers", "random", "regularizers", "saving", "tree"),
+    *("utils", "visualization", "wrappers"),
 )
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",
@@ -101,6 +103,7 @@ _NAMES = {
     "Model": "lamina.models",
     "Operation": "lamina.core.operation",
     "Optimizer": "lamina.optimizers",
+    "Predictor": "lamina.prediction",
     "Quantizer": "lamina.quantizers",
     "Regularizer": "lamina.regularizers",
     "RematScope": "lamina.core.remat",
@@ -132,6 +135,7 @@ __all__ = [
     "Model",
     "Operation",
     "Optimizer",
+    "Predictor",
     "Quantizer",
     "Regularizer",
     "RematScope",
@@ -164,6 +168,7 @@ __all__ = [
     "name_scope",
     "ops",
     "optimizers",
+    "prediction",
     "preprocessing",
     "quantizers",
     "random",

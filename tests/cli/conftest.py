@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 import lamina
-from lamina.cli import architectures, main
+from lamina.cli import main
+from lamina.jobs import architectures
 
 
 @pytest.fixture

@@ -5,10 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import lamina
 from lamina import layers
-from lamina.cli.inputs import InputForm, expected_range, input_form, looks_inverted, read_image
-from lamina.diagnosis.measures import as_probabilities
 
 
 def test_images_are_read_and_named_with_their_confidence(run, model_file, picture, digits):
@@ -203,71 +200,3 @@ def test_a_model_that_takes_no_images_says_what_it_takes(run, save, picture):
     code, _, err = run("predict", path, picture(0))
     assert code == 1
     assert "(5, 4, 3, 2)" in err
-
-
-@pytest.mark.parametrize(
-    ("shape", "form"),
-    [
-        ((28, 28), (28, 28, 1)),
-        ((32, 24, 1), (32, 24, 1)),
-        ((32, 24, 3), (32, 24, 3)),
-        ((784,), (28, 28, 1)),
-    ],
-)
-def test_the_form_of_an_image_follows_from_the_models_input(shape, form):
-    model = lamina.Sequential([layers.Input(shape), layers.Flatten(), layers.Dense(2)])
-    assert input_form(model) == (*form, shape)
-
-
-@pytest.mark.parametrize(
-    ("first", "expected"),
-    [
-        (lambda: layers.Rescaling(1 / 255), 255),
-        (lambda: layers.Rescaling(1 / 16), 16),
-        (lambda: layers.Rescaling(1 / 127.5, offset=-1), 255),
-        (lambda: layers.BatchNormalization(), 255),
-        (lambda: layers.Flatten(), 1),
-    ],
-)
-def test_the_range_of_pixels_is_found_in_the_models_first_layers(first, expected):
-    model = lamina.Sequential([layers.Input((4, 4)), first(), layers.Flatten(), layers.Dense(2)])
-    found = expected_range(model)
-    assert found.pixel_max == expected
-    assert (found.remark is None) == (expected != 1)
-    assert expected_range(model, 7.0) == (7.0, None)
-
-
-def test_logits_and_single_outputs_become_probabilities():
-    logits = np.array([[2.0, 0.0, -1.0]])
-    expected = np.exp(logits) / np.exp(logits).sum()
-    np.testing.assert_allclose(as_probabilities(logits), expected)
-    np.testing.assert_allclose(as_probabilities(np.array([[0.8]])), [[0.2, 0.8]])
-    yes = 1 / (1 + np.exp(-3))
-    np.testing.assert_allclose(as_probabilities(np.array([[3.0]])), [[1 - yes, yes]])
-    with pytest.raises(ValueError, match=r"shape \(4, 4\)"):
-        as_probabilities(np.zeros((1, 4, 4)))
-
-
-def test_a_wide_image_is_filled_up_and_not_stretched(tmp_path):
-    picture = np.full((10, 20), 255, dtype="uint8")
-    picture[3:7, 8:12] = 0
-    Image.fromarray(picture).save(tmp_path / "wide.png")
-    image = read_image(tmp_path / "wide.png", InputForm(20, 20, 1, (20, 20)))
-    dark = np.argwhere(image < 0.5)
-    height, width = dark.max(axis=0) - dark.min(axis=0) + 1
-    assert height == width == 4
-    assert looks_inverted(image)
-
-
-def test_a_transparent_ground_counts_as_paper(tmp_path):
-    picture = np.zeros((8, 8, 4), dtype="uint8")
-    picture[2:6, 3:5, 3] = 255  # opaque black strokes on nothing
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    image = read_image(tmp_path / "a.png", InputForm(8, 8, 1, (8, 8)))
-    assert image[0, 0] == 1
-    assert image[3, 3] == 0
-
-
-def test_an_empty_page_is_not_taken_for_writing():
-    assert not looks_inverted(np.ones((8, 8)))
-    assert not looks_inverted(np.zeros((8, 8)))

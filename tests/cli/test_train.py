@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import lamina
-from lamina.cli import architectures, training
+from lamina.jobs import training
+from lamina.jobs.script import script as script_of
 
 
 def test_everything_is_written_and_the_script_gives_the_same_accuracy(run, tmp_path):
@@ -36,7 +37,7 @@ def test_everything_is_written_and_the_script_gives_the_same_accuracy(run, tmp_p
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_the_script_builds_the_network_that_was_trained(digits, model):
     job = training.Job(digits, model, epochs=1)
-    script = architectures.script(job, epochs=1)
+    script = script_of(job, epochs=1)
     names: dict = {}
     exec(script[: script.index("model.compile")], names)
     lamina.utils.clear_session()  # the layers' names count from the start again
@@ -78,7 +79,7 @@ def _no_training(monkeypatch):
     def fail(*args, **settings):
         raise AssertionError("nothing may be trained before the folder is found fit")
 
-    monkeypatch.setattr("lamina.cli.training.fit", fail)
+    monkeypatch.setattr("lamina.jobs.training.fit", fail)
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(run, monkeypatch, tmp_path):

@@ -39,7 +39,7 @@ CASES = {
         " # «name another folder with --out»",
         "from lamina.cli import folders",
     ),
-    ("cli/inputs.py", "and those of"): (
+    ("cli/predict.py", "leave --like out, or"): (
         "command('lamina predict model.keras digit.png --like mnist')",
         "command('lamina predict model.keras digit.png')  # «leave --like out»",
         _COMMAND + "lamina.utils.save_img('digit.png', np.eye(8)[..., None])",
@@ -57,9 +57,14 @@ CASES = {
     ),
     ("cli/train.py", "is a network, and the data set"): (
         "command('lamina train mlp')",
-        "from lamina.cli import architectures; "
+        "from lamina.jobs import architectures; "
         "assert 'mlp' in architectures.MODELS  # «lamina train mnist --model mlp»",
         _COMMAND,
+    ),
+    ("prediction/predictor.py", "has an axis of any size"): (
+        "predictor.warm_up()",
+        "x = np.ones((4, 5, 3), 'float32'); «predictor.warm_up([1], x[:1])»",
+        "predictor = lamina.Predictor(net(layers.GlobalMaxPooling1D(), inputs=(None, 3)))",
     ),
     ("compat/legacy_layers.py", "the same layer on every device"): (
         "from lamina.compat import legacy_layers; legacy_layers.find('CuDNNLSTM')",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, DatasetName, ModelFile, PixelMax, load
+from lamina.cli.options import RANGE_REMARK, AsJson, DatasetName, ModelFile, PixelMax, load
 
 
 def evaluate(
@@ -25,28 +25,24 @@ def evaluate(
             f"  Fix: in Python, lamina.models.load_model({str(model)!r}).evaluate(x, y), with the "
             "data read as you read them for training."
         )
-    import lamina
-    from lamina.cli.inputs import expected_range, set_of
+    from lamina import datasets
     from lamina.diagnosis.verdict import percent, wilson
+    from lamina.jobs import evaluation
+    from lamina.prediction.named_sets import set_of
 
-    data = lamina.datasets.load(dataset)
+    data = datasets.load(dataset)
     learnt = set_of(network)
     if learnt is not None and learnt != data.name:
         console.remark(
             f"The model was trained on {learnt}, by its name {network.name!r}, and is measured on "
             f"{data.name}: its classes mean other things there."
         )
-    images, labels = data.test
-    pixels = expected_range(network, pixel_max)
-    if pixels.pixel_max != data.pixel_max:
-        images = images * (pixels.pixel_max / data.pixel_max)
-        if pixels.remark:
-            console.remark(pixels.remark)
-    if not network.compiled:
-        network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    measured = evaluation.evaluate(network, data, batch_size, pixel_max)
+    if measured.range_was_guessed:
+        console.remark(RANGE_REMARK)
+    if measured.was_compiled:
         console.remark("The model was saved without a loss: crossentropy and accuracy are taken.")
-    results = network.evaluate(images, labels, batch_size=batch_size, verbose=0, return_dict=True)
-    results = {name: float(value) for name, value in results.items()}
+    results, labels = measured.results, data.test[1]
     if json:
         console.print_json({"samples": len(labels), **results})
         return

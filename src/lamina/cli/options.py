@@ -25,6 +25,11 @@ PixelMax = Annotated[
     ),
 ]
 
+RANGE_REMARK = (
+    "The model does not scale its input by itself, so pixels were brought to 0…1; "
+    "--pixel-max sets another range."
+)
+
 
 def load(model: Path, command: str, others: Sequence[object] = ()) -> Any:
     """Open the model that a command was given.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, ModelFile, PixelMax, load
+from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
 
 if TYPE_CHECKING:
-    from lamina.cli.inputs import Seen
+    from lamina.prediction.pictures import Seen
 
 
 class Like(StrEnum):
@@ -61,28 +61,31 @@ def predict(
     import numpy as np
 
     network = load(model, "predict", images)
-    from lamina.cli import architectures, inputs  # after the cheap errors
-    from lamina.diagnosis.measures import as_probabilities
+    from lamina import Predictor
+    from lamina.prediction import inputs, named_sets, pictures  # after the cheap errors
 
     wanted = inputs.input_form(network)
     pixels = inputs.expected_range(network, pixel_max)
-    form = inputs.form_for(network, None if like is None else str(like))
+    form = _form_for(network, like)
     found: list[Seen | Exception] = []
-    paths = inputs.picture_files(images)
+    paths = pictures.picture_files(images)
     for path in paths:
         try:
-            found.append(inputs.see(path, wanted, form, invert))
+            found.append(pictures.see(path, wanted, form, invert))
         except (ValueError, OSError) as error:
             found.append(error)
     read = [one for one in found if not isinstance(one, Exception)]
     results: list[dict] = []
     if read:
         batch = np.stack([s.image for s in read]).reshape(-1, *wanted.shape) * pixels.pixel_max
-        probabilities = as_probabilities(np.asarray(network.predict(batch, verbose=0)))
-        names = architectures.class_names(network, probabilities.shape[1])
+        predictor = Predictor(network)
+        probabilities = predictor.probabilities(batch)
+        names = predictor.names_of(probabilities.shape[1])
         results = [_result(s, names, row) for s, row in zip(read, probabilities, strict=True)]
     if seen is not None and read:
-        _write_seen(seen, read)
+        seen.mkdir(parents=True, exist_ok=True)
+        for picture in read:
+            pictures.write_enlarged(picture.image, seen / f"{picture.path.stem}.png")
     answers = iter(results)
     told = [
         {"image": str(path), "error": str(one)} if isinstance(one, Exception) else next(answers)
@@ -92,10 +95,14 @@ def predict(
         if read:
             console.print_json(told)
     else:
-        _remarks(read, pixels.remark, form is not None, invert)
-        unknown = inputs.unknown_set(network) if like is None and read else None
-        if unknown:
-            console.remark(unknown)
+        _remarks(read, pixels.is_known, invert)
+        possible = named_sets.possible_sets(network) if like is None and read else []
+        if possible:
+            console.remark(
+                f"The model's name, {network.name!r}, does not say which images it has learnt "
+                "from, so the pictures were only brought to its size; "
+                f"--like {possible[-1]} or --like {possible[0]} makes them like that set's."
+            )
         for picture, result in zip(read, results, strict=True):
             _show(result, top)
             if show:
@@ -124,12 +131,20 @@ def _result(seen: "Seen", names: tuple[str, ...], row: Any) -> dict:
     }
 
 
-def _remarks(
-    read: "list[Seen]", about_pixels: str | None, prepared: bool, invert: bool | None
-) -> None:
+def _form_for(network: Any, like: Like | None) -> Any:
+    """How the images were made that the model has learnt from."""
+    from lamina.prediction.named_sets import form_for
+
+    try:
+        return form_for(network, None if like is None else str(like))
+    except ValueError as error:
+        raise ValueError(f"{error}\n  Fix: leave --like out, or name another set.") from None
+
+
+def _remarks(read: "list[Seen]", range_is_known: bool, invert: bool | None) -> None:
     """What was done to the images, to stderr."""
-    if about_pixels:
-        console.remark(about_pixels)
+    if not range_is_known:
+        console.remark(RANGE_REMARK)
     for picture in read:
         if picture.note:
             console.remark(f"{picture.path} {picture.note}.")
@@ -171,18 +186,3 @@ def _draw(image: Any) -> None:
         screen.print(art.half_blocks([grey]))
     else:
         print(art.shades(grey))
-
-
-def _write_seen(folder: Path, read: "list[Seen]") -> None:
-    """Enlarged, so that its pixels can be seen."""
-    import numpy as np
-    from PIL import Image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for picture in read:
-        image = Image.fromarray(np.round(255 * picture.image).astype("uint8"))
-        factor = max(1, 280 // max(image.size))
-        large = image.resize(
-            (image.width * factor, image.height * factor), Image.Resampling.NEAREST
-        )
-        large.save(folder / f"{picture.path.stem}.png")

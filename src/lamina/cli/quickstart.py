@@ -46,12 +46,13 @@ def quickstart(
     """
     dataset = load(data)
 
-    from lamina.cli import architectures, folders, training
+    from lamina.cli import folders
     from lamina.diagnosis import pictures
+    from lamina.jobs import architectures, training
 
     folder = folders.prepare(out, Path("quickstart"), overwrite)
     if epochs is None:
-        epochs = architectures.EPOCHS.get(dataset.name, architectures.DEFAULT_EPOCHS)
+        epochs = architectures.default_epochs(dataset)
     job = training.Job(
         dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed),
         file="quickstart.py",
@@ -70,9 +71,9 @@ def quickstart(
         f"{model.count_params():,} parameters; it scales the pixels by itself."
     )
     console.say(f"[bold]Training[/bold] {epochs} epoch{'s' * (epochs > 1)}, then it is measured.")
-    run = training.fit(job, model, folder)
+    run = training.fit(job, model, folder, tell=console.remark)
     names = ["model.keras", "history.csv", job.file]
-    outcome = training.measure(job, model, run, silent=True)
+    outcome = training.measure(job, model, run, tell=console.remark)
     if outcome is not None:
         console.say(f"[bold]Verdict[/bold]  {outcome.verdict.sentence}")
         training.report(job, model, run, outcome, folder)

@@ -55,7 +55,8 @@ def train(
     import math
 
     from lamina import datasets
-    from lamina.cli import architectures, folders, training
+    from lamina.cli import folders
+    from lamina.jobs import architectures, training
 
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter("it must be above 0.", param_hint="--learning-rate")
@@ -65,7 +66,7 @@ def train(
             f"  Fix: lamina train mnist --model {dataset}"
         )
     data = datasets.load(dataset)
-    epochs = epochs or architectures.EPOCHS.get(data.name, architectures.DEFAULT_EPOCHS)
+    epochs = epochs or architectures.default_epochs(data)
     folder = folders.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
     given = {"--batch-size": batch_size if batch_size != 32 else None,
              "--learning-rate": learning_rate, "--seed": seed if seed != 1 else None}  # fmt: skip
@@ -81,14 +82,15 @@ def train(
             f"{len(data.train[0]) - job.samples:,} held out, {len(data.test[0]):,} to "
             f"be judged by; {network.count_params():,} parameters."
         )
-    run = training.fit(job, network, folder, verbose=0 if json else "auto")
+    run = training.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / name for name in ("model.keras", "history.csv", job.file)]
     if not json:
         ended = f"Trained {training.told_epochs(job, run)}. " if run.stopped else ""
         console.say(f"{ended}Saved in {folder}: {', '.join(path.name for path in paths)}")
     outcome = None
     if measure:
-        outcome = training.measure(job, network, run, silent=json)
+        announce = training.silent if json else console.say
+        outcome = training.measure(job, network, run, announce, console.remark)
     if outcome is not None:
         paths.append(training.report(job, network, run, outcome, folder))
     if json:

@@ -103,27 +103,5 @@ def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int,
     return [(i, j, int(mistakes[i, j])) for i, j in cells if mistakes[i, j]]
 
 
-def as_probabilities(outputs: np.ndarray) -> np.ndarray:
-    """A model's outputs as probabilities, `(samples, classes)`: softmax of logits, pairs of one.
-
-    Args:
-        outputs: `(samples, classes)`, or `(samples, 1)` for yes or no.
-    """
-    if outputs.ndim != 2:
-        raise ValueError(
-            f"The model gives outputs of shape {outputs.shape[1:]} per sample, where a classifier "
-            "gives one number a class."
-        )
-    if outputs.shape[1] == 1:
-        inside = ((outputs >= 0) & (outputs <= 1)).all()
-        yes = outputs if inside else 1 / (1 + np.exp(-outputs))
-        return np.concatenate([1 - yes, yes], axis=1)
-    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
 def _share(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0

@@ -14,6 +14,7 @@ from lamina.core.tracebacks import filter_traceback
 from lamina.diagnosis import measures, samples
 from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
+from lamina.prediction.probabilities import as_probabilities
 
 # So many training samples say how well a model knows them; measuring all takes as long as a good
 # part of an epoch.
@@ -151,7 +152,7 @@ def measure(
         if kind == "classes":
             answers = model.predict(some, verbose=0)
             some, targets = _answered(answers, some, targets)
-            said = measures.as_probabilities(np.asarray(answers))
+            said = as_probabilities(np.asarray(answers))
             truth = _class_numbers(np.asarray(targets), _width(predictions))
             trained["accuracy"] = float(np.mean(said.argmax(axis=1) == truth))
             train_data = (some, truth)
@@ -191,7 +192,7 @@ def _understood(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
         classes = outputs.shape[1]
         numbers = _class_numbers(targets, classes)
         if numbers is not None:
-            return "classes", numbers, measures.as_probabilities(outputs)
+            return "classes", numbers, as_probabilities(outputs)
         if classes == 1 and targets.size == len(targets):
             return "numbers", targets.reshape(-1).astype("float64"), outputs.reshape(-1)
     if outputs.ndim == 1 and targets.size == len(outputs) and targets.dtype.kind in "uif":

@@ -41,6 +41,15 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     dtype: str
 
+    def one_row(self) -> np.ndarray:
+        """Zeros, or an empty text, as one sample; axes that may have any size have the size 1.
+
+        Returns:
+            Array `(1, …)`.
+        """
+        shape = (1, *(size or 1 for size in self.shape[1:]))
+        return np.full(shape, "", object) if self.dtype == "string" else np.zeros(shape, self.dtype)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InferenceFunction:
@@ -205,13 +214,8 @@ def _as_traced(learner: Learner, inputs: Any, given: Any) -> Any:
     if given is None and not any(spec.dtype == "string" for spec in specs):
         return jax.tree.map(lambda spec: KerasTensor(spec.shape, spec.dtype), inputs)
     if given is None:  # what the host makes of text is known when it has made it
-        given = learner.on_host(jax.tree.map(_one_row, inputs))
+        given = learner.on_host(jax.tree.map(TensorSpec.one_row, inputs))
     return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), a.dtype), given)
-
-
-def _one_row(spec: TensorSpec) -> np.ndarray:
-    shape = (1, *(size or 1 for size in spec.shape[1:]))
-    return np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
 
 
 def _dtype_of(array: Any) -> str:

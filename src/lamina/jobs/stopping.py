@@ -1,12 +1,12 @@
-"""Ctrl-C while a command trains, and while it writes what was learnt."""
+"""Ctrl-C while a job trains, and while it writes what was learnt."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lamina.cli import console
+from lamina.callbacks import LambdaCallback
 
 
 class Stopping:
@@ -14,16 +14,18 @@ class Stopping:
 
     The first one lets `fit` end after the steps under way. The second one is only answered. The
     third one raises `KeyboardInterrupt`.
+
+    Args:
+        tell: Called with what is to be said to whoever pressed it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self.heard = 0
+        self._tell = tell
         self._fits: Any = None
 
     def callback(self) -> Any:
         """For `fit`: takes over the handler that `fit` has set."""
-        from lamina.callbacks import LambdaCallback
-
         return LambdaCallback(on_train_begin=lambda logs=None: self._take_over())
 
     def _take_over(self) -> None:
@@ -37,9 +39,9 @@ class Stopping:
         self.heard += 1
         if self.heard == 1:
             self._fits(*args)
-            console.remark("Stopping: the steps under way are finished, then the model is saved.")
+            self._tell("Stopping: the steps under way are finished, then the model is saved.")
         elif self.heard == 2:
-            console.remark("It was heard, and the model will be saved. Once more: leave at once.")
+            self._tell("It was heard, and the model will be saved. Once more: leave at once.")
         else:
             raise KeyboardInterrupt
 

@@ -1,17 +1,22 @@
-"""What `quickstart` and `train` share: build, train, save, measure, report."""
+"""The training of a network on a named data set: build, train, save, measure, report."""
 
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from lamina.cli import architectures, console
-from lamina.cli.stopping import Stopping
+from lamina import diagnosis
 from lamina.core import config
+from lamina.core.seed import set_random_seed
 from lamina.datasets import Dataset
+from lamina.diagnosis import Outcome
+from lamina.jobs import architectures
+from lamina.jobs.script import script
+from lamina.jobs.stopping import Stopping
+from lamina.optimizers import Adam
 
-if TYPE_CHECKING:
-    from lamina.diagnosis import Outcome
+Tell = Callable[[str], None]
 
 # Of the training samples, what is held out to be measured after every epoch.
 HELD_OUT = 0.1
@@ -27,7 +32,7 @@ class Job(NamedTuple):
         batch_size: Samples per step.
         learning_rate: Adam's; its default, 0.001, for None.
         seed: Makes the training reproducible.
-        command: As typed, for the report and the script.
+        command: The line that started it, for the report and the script.
         file: The script's name.
     """
 
@@ -66,28 +71,39 @@ class Run(NamedTuple):
 
 def build(job: Job) -> Any:
     """A compiled model."""
-    import lamina
-
-    lamina.utils.set_random_seed(job.seed)
+    set_random_seed(job.seed)
     model = architectures.build(job.dataset, job.model)
     rate = job.learning_rate
     model.compile(
-        optimizer="adam" if rate is None else lamina.optimizers.Adam(rate),
+        optimizer="adam" if rate is None else Adam(rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
 
 
-def fit(job: Job, model: Any, folder: Path, verbose: str | int = "auto") -> Run:
+def silent(text: str) -> None:
+    """Say nothing."""
+
+
+def fit(
+    job: Job, model: Any, folder: Path, verbose: str | int = "auto", tell: Tell = silent
+) -> Run:
     """Train a model and write it at once, with its history and the script.
 
     Ctrl-C ends the training early; what was learnt until then is written all the same.
 
+    Args:
+        job: What is to be trained.
+        model: What `build` gave.
+        folder: Where to write.
+        verbose: As for `model.fit`.
+        tell: Called with what is to be said where the training is stopped.
+
     Raises:
         KeyboardInterrupt: After the third Ctrl-C.
     """
-    stopping = Stopping()
+    stopping = Stopping(tell)
     began = time.perf_counter()
     left: BaseException | None = None
     try:
@@ -108,10 +124,10 @@ def fit(job: Job, model: Any, folder: Path, verbose: str | int = "auto") -> Run:
         except Exception:
             if left is None:
                 raise
-            console.remark("The model was left in the middle of a step and could not be saved.")
+            tell("The model was left in the middle of a step and could not be saved.")
             raise left from None
     if left is not None:
-        console.remark(f"{folder / 'model.keras'} has what was learnt until then.")
+        tell(f"{folder / 'model.keras'} has what was learnt until then.")
         raise left
     return run._replace(stopped=stopping.heard > 0)
 
@@ -120,7 +136,7 @@ def _write(job: Job, model: Any, folder: Path, seconds: float) -> Run:
     run = _run(job, model, seconds)
     model.save(folder / "model.keras")
     write_history(run.history, folder / "history.csv")
-    (folder / job.file).write_text(architectures.script(job, run.epochs), encoding="utf-8")
+    (folder / job.file).write_text(script(job, run.epochs), encoding="utf-8")
     return run
 
 
@@ -141,13 +157,20 @@ def _run(job: Job, model: Any, seconds: float) -> Run:
     )
 
 
-def measure(job: Job, model: Any, run: Run, silent: bool = False) -> "Outcome | None":
-    """Measure a trained model, which is announced; None if that was stopped by Ctrl-C."""
-    from lamina import diagnosis
+def measure(
+    job: Job, model: Any, run: Run, announce: Tell = silent, tell: Tell = silent
+) -> Outcome | None:
+    """Measure a trained model; None if that was stopped by Ctrl-C.
 
+    Args:
+        job: What was trained.
+        model: The model.
+        run: What became of the job.
+        announce: Called with a line before it begins.
+        tell: Called with what is to be said where it is stopped.
+    """
     (x, y), data = job.dataset.train, job.dataset
-    if not silent:
-        console.say("Measuring it on training and test images (Ctrl-C leaves this out) …")
+    announce("Measuring it on training and test images (Ctrl-C leaves this out) …")
     try:
         return diagnosis.measure(
             model,
@@ -161,22 +184,20 @@ def measure(job: Job, model: Any, run: Run, silent: bool = False) -> "Outcome | 
             samples_trained=run.samples,
         )
     except KeyboardInterrupt:
-        console.remark("Measuring was stopped; the model is saved.")
+        tell("Measuring was stopped; the model is saved.")
         return None
 
 
-def report(job: Job, model: Any, run: Run, outcome: "Outcome", folder: Path) -> Path:
+def report(job: Job, model: Any, run: Run, outcome: Outcome, folder: Path) -> Path:
     """Write the report; returns its path."""
-    from lamina.diagnosis import write_page
-
     network = {"mlp": "dense network", "cnn": "convolutional network"}[job.model]
-    return write_page(
+    return diagnosis.write_page(
         folder / "report.html",
         outcome,
         model,
         title=f"{job.dataset.title} with a {network}",
         settings=settings(job, run),
-        code=architectures.script(job, run.epochs),
+        code=script(job, run.epochs),
     )
 
 

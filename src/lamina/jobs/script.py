@@ -1,0 +1,31 @@
+"""The script of plain Lamina that repeats a job."""
+
+from pathlib import Path
+from typing import Any
+
+
+def script(job: Any, epochs: int) -> str:
+    """A script of plain Lamina that does what a job did, with the same numbers.
+
+    Args:
+        job: A `training.Job`.
+        epochs: How many it has trained; fewer than the job's where it was stopped.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,  # Python, not HTML
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("script.py.jinja").render(
+        job=job,
+        dataset=job.dataset,
+        classes=len(job.dataset.class_names),
+        epochs=max(epochs, 1),
+        stopped=epochs < job.epochs,
+        done=epochs,
+    )

@@ -1,0 +1,92 @@
+"""What can be told of a model's inputs from the model itself: size, colours, range of pixels."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina import layers
+
+
+@dataclass(frozen=True)
+class InputDescription:
+    """What is known of a model's inputs and of what its outputs mean, as plain data.
+
+    Args:
+        class_names: What the outputs mean, in their order; None: they are numbered.
+        value_range: The least and the largest value of the inputs that it was trained on.
+        image_size: Height and width in pixels, for a model that takes images.
+
+    Example:
+        >>> InputDescription(class_names=("cat", "dog"), value_range=(0, 255)).class_names
+        ('cat', 'dog')
+    """
+
+    class_names: tuple[str, ...] | None = None
+    value_range: tuple[float, float] | None = None
+    image_size: tuple[int, int] | None = None
+
+
+class Range(NamedTuple):
+    """The largest pixel value that a model expects, and whether that is more than a guess."""
+
+    pixel_max: float
+    is_known: bool
+
+
+class InputForm(NamedTuple):
+    """What one image must look like: its pixels' height and width, and its array's shape."""
+
+    height: int
+    width: int
+    channels: int
+    shape: tuple[int, ...]
+
+
+def expected_range(model: Any, chosen: float | None = None) -> Range:
+    """Which range of pixels a model was most probably trained on.
+
+    A model that scales its input by itself says so in its first layers. Of any other nothing is
+    known for sure; networks are mostly trained on 0 to 1.
+
+    Args:
+        model: A loaded model.
+        chosen: What the user says, if anything.
+    """
+    if chosen is not None:
+        return Range(chosen, is_known=True)
+    for layer in model.layers:
+        if isinstance(layer, layers.Rescaling):
+            scale, offset = float(np.mean(layer.scale)), float(np.mean(layer.offset))
+            # 0…255 times 1/255 is 0…1, and 0…255 times 1/127.5 minus 1 is -1…1.
+            return Range(round((1 - offset) / scale, 6), is_known=True)
+        if isinstance(layer, (layers.Normalization, layers.BatchNormalization)):
+            return Range(255, is_known=True)
+        if layer.weights:
+            break
+    return Range(1, is_known=False)
+
+
+def input_form(model: Any) -> InputForm:
+    """What one image must look like for a model.
+
+    Raises:
+        ValueError: If the model takes no images.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or any(not isinstance(n, int) for n in shape[1:]):
+        raise ValueError(
+            f"The model takes inputs of shape {shape}, and an image file cannot be brought to that."
+        )
+    sizes = shape[1:]
+    if len(sizes) == 3 and sizes[-1] in (1, 3):
+        return InputForm(sizes[0], sizes[1], sizes[2], sizes)
+    if len(sizes) == 2:
+        return InputForm(sizes[0], sizes[1], 1, sizes)
+    side = math.isqrt(sizes[0]) if len(sizes) == 1 else 0
+    if side > 1 and side * side == sizes[0]:
+        return InputForm(side, side, 1, sizes)
+    raise ValueError(
+        f"The model takes {sizes} per sample, which is no image in grey or in three colours."
+    )

@@ -1,0 +1,144 @@
+"""Picture files as what a model takes: read, cut, scaled, and turned to light on dark."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lamina.data.alike import prepare
+from lamina.data.pictures import Picture, edge_of, read_picture
+from lamina.datasets.form import ImageForm
+from lamina.prediction.inputs import InputForm
+
+# Larger pictures are averaged down before anything is looked for in them.
+_LARGEST = 512
+
+
+class Seen(NamedTuple):
+    """What the model is shown of a file.
+
+    Args:
+        path: The file.
+        image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.
+        inverted: Whether light and dark were swapped.
+        blank: Whether there is nothing on it.
+        note: What was unusual about the file, or None.
+        uneven: Whether there is nothing that stands out, but no even ground either, as in noise.
+    """
+
+    path: Path
+    image: np.ndarray
+    inverted: bool
+    blank: bool
+    note: str | None
+    uneven: bool = False
+
+
+def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | None) -> Seen:
+    """Bring a picture file to what a model takes.
+
+    Args:
+        path: The file.
+        wanted: The model's input.
+        form: How the images of the model's training set were made, if that is known.
+        invert: Whether to swap light and dark; found out for None.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no picture.
+    """
+    if form is not None:
+        picture = read_picture(path, _LARGEST)
+        made = prepare(picture, form, is_dark=invert)
+        return Seen(
+            path, made.image, made.inverted, made.is_blank, picture.note, uneven=made.is_uneven
+        )
+    picture = read_picture(path)
+    image = fitted(picture, wanted)
+    swap = looks_inverted(image) if invert is None else invert
+    note = picture.note
+    if picture.is_blank:
+        note = f"{note}; and it is" if note else "is"
+        note += " of one colour all over: whatever the model says of it means nothing"
+    return Seen(path, 1 - image if swap else image, swap, False, note)
+
+
+def picture_files(paths: list[Path]) -> list[Path]:
+    """The files that were named, and those in the folders that were.
+
+    Raises:
+        ValueError: If a folder has no picture.
+    """
+    from PIL import Image
+
+    kinds = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    kinds -= {".h5", ".hdf", ".pdf", ".mpg", ".mpeg"}
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds and p.is_file())
+        if not inside:
+            raise ValueError(f"The folder {path} has no pictures in it.")
+        found += inside
+    return found
+
+
+def read_image(path: Path, form: InputForm) -> np.ndarray:
+    """An image file as values from 0 to 1, `(height, width)` or `(height, width, 3)`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no image.
+    """
+    return fitted(read_picture(path), form)
+
+
+def fitted(picture: Picture, form: InputForm) -> np.ndarray:
+    """A picture in the size and colours that a model takes.
+
+    What is not as wide as it is high is filled up at its edges rather than stretched.
+    """
+    from PIL import Image, ImageOps
+
+    values = picture.pixels if form.channels == 3 else picture.grey
+    pixels = np.round(255 * values).astype("uint8")
+    edge = np.median(edge_of(pixels), axis=0)
+    image = ImageOps.pad(
+        Image.fromarray(pixels),
+        (form.width, form.height),
+        Image.Resampling.LANCZOS,
+        color=tuple(edge.astype(int).tolist()) if edge.ndim else int(edge),
+    )
+    return np.asarray(image, dtype="float32") / 255
+
+
+def looks_inverted(image: np.ndarray) -> bool:
+    """Whether an image is dark on light, unlike the light strokes on dark of MNIST and its kin.
+
+    Args:
+        image: Values from 0 to 1, `(height, width)`.
+
+    Example:
+        >>> page = np.ones((8, 8))
+        >>> page[2:6, 3:5] = 0
+        >>> looks_inverted(page), looks_inverted(1 - page)
+        (True, False)
+    """
+    return image.ndim == 2 and float(np.median(edge_of(image))) > 0.5 > float(image.min())
+
+
+def write_enlarged(image: np.ndarray, path: Path) -> None:
+    """Write an image as a file, so large that its pixels can be seen.
+
+    Args:
+        image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.
+        path: The file.
+    """
+    from PIL import Image
+
+    small = Image.fromarray(np.round(255 * image).astype("uint8"))
+    factor = max(1, 280 // max(small.size))
+    size = (small.width * factor, small.height * factor)
+    small.resize(size, Image.Resampling.NEAREST).save(path)

@@ -1,0 +1,45 @@
+"""From a classifier's outputs to probabilities, whether or not it ends with an activation."""
+
+import numpy as np
+
+
+def as_probabilities(outputs: np.ndarray, independent: bool = False) -> np.ndarray:
+    """A model's outputs as probabilities, `(samples, classes)`.
+
+    Probabilities stay as they are. Other numbers are taken for logits: of several classes by
+    softmax, of one, for yes or no, by a sigmoid.
+
+    Args:
+        outputs: `(samples, classes)`, or `(samples, 1)` for yes or no, which gives two columns.
+        independent: Whether a sample may be of several classes at once: every class has a
+            probability of its own, and they need not sum to 1.
+
+    Raises:
+        ValueError: If the outputs are not one number a class.
+
+    Example:
+        >>> as_probabilities(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        >>> as_probabilities(np.array([[0.9]])).round(2).tolist()
+        [[0.1, 0.9]]
+    """
+    if outputs.ndim != 2:
+        raise ValueError(
+            f"The model gives outputs of shape {outputs.shape[1:]} per sample, where a classifier "
+            "gives one number a class."
+        )
+    if independent:
+        return _sigmoid_of_logits(outputs)
+    if outputs.shape[1] == 1:
+        yes = _sigmoid_of_logits(outputs)
+        return np.concatenate([1 - yes, yes], axis=1)
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _sigmoid_of_logits(outputs: np.ndarray) -> np.ndarray:
+    inside = ((outputs >= 0) & (outputs <= 1)).all()
+    return outputs if inside else 1 / (1 + np.exp(-outputs))
