@@ -42,6 +42,7 @@ FLOORS = (
     ("diagnosis",),
     ("jobs",),
     ("compat",),
+    ("installation",),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -52,8 +53,8 @@ HEAVY = {
     "orbax", "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorboard", "tensorflow",
     "torch",
 }  # fmt: skip
-# Thin rooms that must answer before Lamina itself is imported, e.g. `lamina --help`.
-LAZY_ROOMS = {"cli", "compat"}
+# Rooms that must answer before Lamina is imported, e.g. `lamina --help`, or where that fails.
+LAZY_ROOMS = {"cli", "compat", "installation"}
 
 
 @dataclass(frozen=True)

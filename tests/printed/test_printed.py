@@ -38,7 +38,7 @@ ELSEWHERE = {
 
 # No test can do what these say.
 BY_HAND = {
-    ("cli/checks.py", "Fix: "): "no message: it takes the fix of one",
+    ("installation.py", "Fix: "): "no message: it takes the fix of one",
     ("compat/script.py", "is a notebook, not a script"): "a command of Jupyter, which is optional",
     ("compat/types.py", "which has half of the digits"): "the environment of a new process",
     ("compat/types.py", "do not fit into"): "the environment of a new process",

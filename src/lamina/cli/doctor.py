@@ -11,9 +11,9 @@ def doctor(json: AsJson = False) -> None:
 
     Leaves with 1 if something does not work; what could be better does not count.
     """
-    from lamina.cli import checks
+    from lamina import installation
 
-    findings = checks.run_all()
+    findings = installation.run_all()
     broken = [f for f in findings if f.state == "broken"]
     if json:
         console.print_json({"ok": not broken, "findings": [f._asdict() for f in findings]})
@@ -35,7 +35,7 @@ def doctor(json: AsJson = False) -> None:
 def _show(finding: object, mark: str, width: int) -> None:
     from rich.markup import escape
 
-    from lamina.cli.checks import Finding
+    from lamina.installation import Finding
 
     assert isinstance(finding, Finding)
     console.say(f"{mark} {finding.subject:{width}}  {escape(finding.text)}")

@@ -1,4 +1,7 @@
-"""The checks of `lamina doctor`. Each looks at one thing and says what mends it."""
+"""Checks of the installation, as `lamina doctor` shows them.
+
+Each looks at one thing and says what mends it.
+"""
 
 import importlib.metadata
 import os
@@ -58,7 +61,7 @@ def packages() -> list[Finding]:
     """Every package that Lamina asks for is there and new enough."""
     from packaging.requirements import Requirement
 
-    findings = [Finding("Lamina", "ok", f"{__version__}, {Path(__file__).parents[1]}")]
+    findings = [Finding("Lamina", "ok", f"{__version__}, {Path(__file__).parent}")]
     versions = []
     for line in importlib.metadata.requires("lamina") or ():
         requirement = Requirement(line)
