@@ -92,6 +92,11 @@ CASES = {
         "import pandas\n" + _FIT + "x = pandas.DataFrame(x, columns=['a', 'b', 'c'])\n"
         "model.fit(x, y, verbose=0)",
     ),
+    ("training/feeds/columns.py", "one row of a table"): (
+        "net().predict(table.iloc[0])",
+        "net().predict(«table.iloc[[0]]»)",
+        "import pandas; table = pandas.DataFrame(x)",
+    ),
     ("training/checkpoint.py", "The backup is of another model"): (
         "fit(net(layers.Dense(2), layers.Dense(1)))",
         "fit(net(layers.Dense(2), layers.Dense(1)), folder='other'); fit() "

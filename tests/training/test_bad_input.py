@@ -859,3 +859,29 @@ def test_an_error_of_a_users_own_source_of_validation_data_stays_as_it_is():
 
     with pytest.raises(ValueError, match="^no camera$"):
         plain().fit(ROWS, TARGETS, validation_data=source(), validation_steps=1, verbose=0)
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_x_and_y_in_one_argument_are_told_apart_by_a_model_that_knows_its_input(blobs, pair):
+    with pytest.raises(ValueError, match="x and y in one argument") as caught:
+        classifier().fit(pair(blobs), verbose=0)
+    assert "Fix: model.fit(*x)." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [("table.csv", "x is text or a path"), (["a", "b"], "x holds text or objects")],
+)
+def test_predict_says_that_text_is_no_data(x, words):
+    with pytest.raises(TypeError, match=words):
+        classifier().predict(x)
+
+
+def test_targets_of_one_column_for_several_outputs_are_said_once_a_measure(blobs):
+    x, y = blobs  # 100 rows: batches of 32 and of 4
+    model = classifier(loss="mse", metrics=["mae"])
+    with pytest.warns(lamina.LaminaWarning) as said:
+        model.fit(x, y[:, None].astype("float32"), verbose=0)
+    words = {str(w.message) for w in said if "compares each" in str(w.message)}
+    assert len(words) == 2
+    assert all("(samples, 1)" in text for text in words)

@@ -117,7 +117,7 @@ def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Ar
         if pred.shape[-1] > 1:
             warnings.warn(
                 f"{caller} compares each of the {pred.shape[-1]} outputs of a sample with its one "
-                f"target: y_true has shape {true.shape}, y_pred {pred.shape}.\n"
+                f"target: y_true has shape {_of_samples(true)}, y_pred {_of_samples(pred)}.\n"
                 "  Fix, if that is not meant: Dense(1) as the last layer. If it is: "
                 f"y = numpy.repeat(y, {pred.shape[-1]}, axis=-1).",
                 LaminaWarning,
@@ -357,3 +357,8 @@ def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller:
         f"  Likely cause: {cause}.\n"
         f"  Fix: {fix}."
     )
+
+
+def _of_samples(array: Any) -> str:
+    """A shape in words that are the same for batches of any size, so that they are said once."""
+    return f"({', '.join(('samples', *map(str, array.shape[1:])))})"

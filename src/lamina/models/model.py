@@ -80,6 +80,7 @@ class Model(Trainer):
 
     if not TYPE_CHECKING:  # to a type checker, a name that is not there stays a mistake
 
+        @filter_traceback
         def __getattr__(self, name: str) -> Any:
             if name in _FORMERLY:
                 raise attribute_error(

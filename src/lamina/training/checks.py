@@ -309,8 +309,10 @@ def _is_target(array: Any, units: Any) -> bool:
 
 
 def pair_of_arrays(learner: Trainable, x: Any) -> None:
-    """Refuse (x, y) given as one argument, to a model of which no inputs are known."""
-    if not isinstance(x, tuple) or len(x) not in (2, 3) or hasattr(x, "_fields"):
+    """Refuse (x, y) given as one argument, to a model of one input, or of which none are known."""
+    inputs = len(learner.signature.inputs)
+    pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
+    if not pair or len(x) not in (2, 3) or hasattr(x, "_fields") or inputs > 1:
         return
     if len({np.shape(part)[:1] for part in jax.tree.leaves(x)}) == 1:
         raise ValueError(

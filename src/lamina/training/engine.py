@@ -319,7 +319,7 @@ class Engine:
         self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, notices: Notices
     ) -> dict[str, Any]:
         model = self.model
-        # Validation measures with the same metrics as training: they are put aside meanwhile.
+        # Validation measures with the same metrics; what they said of the training is in the logs.
         model.reset_metrics()
         object.__setattr__(model, "stop_evaluating", False)
         hooks.on_test_begin()
@@ -421,7 +421,7 @@ class Engine:
                 checks.targets_given(learner, y, where)
                 checks.objectives(learner, y, sample_weight)
         except (ValueError, TypeError):
-            if y is None and not known_inputs:
+            if y is None:
                 checks.pair_of_arrays(learner, x)
             changed = checks.changed_places(learner, known_inputs, x, y)
             if changed is None:

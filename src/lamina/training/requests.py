@@ -13,8 +13,9 @@ import numpy as np
 
 from lamina.core import config, seed as seeds
 from lamina.core.errors import about
+from lamina.core.text import has_text
 from lamina.training import checks
-from lamina.training.feeds.columns import columns_of, refuse_other_order
+from lamina.training.feeds.columns import columns_of, refuse_one_row, refuse_other_order
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -33,6 +34,7 @@ from lamina.training.feeds.data import (
     with_batch_axis,
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
+from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
 from lamina.training.feeds.sparse import keep_large_sparse
@@ -231,7 +233,13 @@ def inputs_alone(learner: Trainable, x: Any) -> Any:
     kind = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
     if kind is not None and learner.knows_inputs(kind):
         return x
+    if is_path(x):
+        refuse_no_data(x, "x")
+    refuse_one_row(learner.signature, x)
     arrays = convert(keep_large_sparse(first_of_one(x)), "x", text=True)
+    inputs = learner.signature.inputs
+    if inputs and has_text(arrays) and not any(t.dtype == "string" for t in inputs):
+        convert(arrays, "x")  # which says what is wrong with text
     arrays = with_batch_axis(learner, arrays)
     checks.inputs(learner, arrays)
     if arrays is x and kind is not None and learner.model.built:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lamina.core.errors import did_you_mean
 from lamina.ops import greater, less
 
 # What Keras's own metrics are called; other names need a `mode`.
@@ -61,9 +62,12 @@ class Watch:
             own = _direction_of(self.monitor, getattr(model, "metrics", None) or ())
             self.rises = self.rises if own is None else own
         if self.rises is None:
+            names = [metric.name for metric in getattr(model, "metrics", None) or ()]
+            meant = did_you_mean(self.monitor, [*names, *(f"val_{name}" for name in names)])
             raise ValueError(
                 f"{self.owner} cannot tell whether a higher or a lower {self.monitor!r} is "
-                "better.\n  Fix: mode='max' if higher is better, mode='min' if lower is."
+                f"better.{meant}\n"
+                "  Fix: mode='max' if higher is better, mode='min' if lower is."
             )
 
     def value(self, logs: Mapping[str, Any], params: Mapping[str, Any] | None) -> float | None:
@@ -92,7 +96,8 @@ class Watch:
 
     def _missing(self, logs: Mapping[str, Any], validated: bool) -> str:
         known = ", ".join(logs) or "nothing"
-        message = f"{self.owner} watches {self.monitor!r}, and the logs have {known}."
+        meant = did_you_mean(self.monitor, logs)
+        message = f"{self.owner} watches {self.monitor!r}, and the logs have {known}.{meant}"
         if self.monitor.startswith("val_") and not validated:
             bare = self.monitor.removeprefix("val_")
             bare = next((name for name in logs if name.startswith(bare)), bare)  # acc → accuracy

@@ -6,9 +6,9 @@ computed without a word, every number in the place of another.
 
 from typing import Any
 
-from lamina.core.data_kinds import is_table
+from lamina.core.data_kinds import is_column, is_table
 from lamina.training import checks
-from lamina.training.trainable import Trainable
+from lamina.training.trainable import Signature, Trainable
 
 
 def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
@@ -35,6 +35,19 @@ def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
                 f"{names[trained.index(missing[0])]!r} is taken for it.",
                 learner,
             )
+
+
+def refuse_one_row(signature: Signature, x: Any) -> None:
+    """Raise a ValueError for one row of a table, which counts as a column of so many samples."""
+    if not is_column(x) or len(signature.inputs) != 1:
+        return
+    wanted = signature.inputs[0].shape[1:]
+    if len(x) > 1 and wanted == (len(x),):
+        raise ValueError(
+            f"x is one column of {len(x)} values, and the model takes {len(x)} columns.\n"
+            "  Likely cause: one row of a table.\n"
+            "  Fix: table.iloc[[0]] in place of table.iloc[0], or x = x.to_frame().T."
+        )
 
 
 def columns_of(x: Any, y: Any = None) -> dict[str, tuple]:
