@@ -1,6 +1,6 @@
 """Learner: a model as training sees it, and all that training remembers of it between calls."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +24,10 @@ from lamina.training.state import TrainState
 from lamina.training.trainable import Signature
 
 
-class Learner:
+class Learner(ABC):
     """What `Trainable` asks, answered for a model with Keras's methods.
+
+    What depends on the kind of model is left to `_LearnerOfModel`, at the end of `trainer.py`.
 
     Args:
         model: The user's object.

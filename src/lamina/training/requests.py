@@ -1,7 +1,7 @@
-"""Requests: what one call of fit, evaluate or predict asks for, as plain values.
+"""Requests: what one call of fit, evaluate or predict asks for.
 
-The methods of a model take many arguments in many forms. Here they become a few, converted and
-checked once, and the engine reads nothing else.
+The methods of a model take many arguments in many forms. Here they become a few, and the data are
+converted once, to a feed. The engine knows of the call what is in the request.
 """
 
 from collections.abc import Callable, Iterator

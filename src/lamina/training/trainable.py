@@ -1,7 +1,8 @@
-"""Trainable: all that training knows of a model.
+"""Trainable: what training asks of a model.
 
-Feeds, steps, programs, checks and the engine ask for nothing else. `Learner` answers for Lamina's
-models; whoever needs more of a model extends the protocol, not the caller.
+`Learner` answers for Lamina's models, and holds besides what the engine remembers between calls.
+`model` is the user's object, of which training uses Keras's public names alone: its optimizer, its
+metrics, its weights, its name. Whoever needs more extends the protocol, not the caller.
 """
 
 import functools

@@ -26,7 +26,10 @@ _ALIGNMENT = 64
 
 
 class Chunk(NamedTuple):
-    """Batches on the device: row `order[i * batch_size]` and on are batch `i`."""
+    """Batches in one array: row `order[i * batch_size]` and on are batch `i`.
+
+    On the device, where the engine gets it; on the host while it is being made.
+    """
 
     data: Any
     order: Any  # int32 array, or None for the rows as they lie
