@@ -885,3 +885,27 @@ def test_targets_of_one_column_for_several_outputs_are_said_once_a_measure(blobs
     words = {str(w.message) for w in said if "compares each" in str(w.message)}
     assert len(words) == 2
     assert all("(samples, 1)" in text for text in words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": -1}, "batch_size"),
+        ({"batch_size": "a"}, "batch_size"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 1.5}, "steps"),
+    ],
+)
+def test_predict_and_evaluate_refuse_impossible_sizes(blobs, wrong, name):
+    model = classifier()
+    for call in (lambda: model.predict(blobs[0], **wrong), lambda: model.evaluate(*blobs, **wrong)):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1"):
+            call()
+
+
+def test_sizes_of_batches_that_no_one_can_take_are_refused_by_fit(blobs):
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
+        classifier().fit(*blobs, batch_size=-1)
+    with pytest.raises(ValueError, match="validation_data: batch_size must be a whole number"):
+        classifier().fit(*blobs, validation_data=blobs, validation_batch_size=0)

@@ -1,5 +1,7 @@
 """A user's own train_step, losses and metrics in plain object style, still compiled."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -321,3 +323,34 @@ def test_compute_loss_may_be_overridden_without_the_newer_training_argument(blob
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert model.fit(*blobs, verbose=0).history["loss"] == [7.0]
     assert model.evaluate(*blobs, verbose=0) == 7.0
+
+
+def test_a_step_set_on_the_model_itself_gives_the_logs(rng):
+    x, y = rng.normal(size=(64, 4)), np.ones((64, 1))
+    model = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(1)])
+    model.test_step = types.MethodType(lambda self, data: {"loss": np.float32(7.0)}, model)
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert model.evaluate(x, y, verbose=0, return_dict=True) == {"loss": 7.0}
+    # A step that reads nothing of its batch is a program for its size all the same.
+    assert model.evaluate(x[:40], y[:40], verbose=0, return_dict=True) == {"loss": 7.0}
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_what_an_override_of_compute_metrics_returns_is_logged(rng, eager):
+    class Own(lamina.Sequential):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            usual = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {**usual, "six": lamina.ops.mean(y) * 6.0}
+
+    x, y = rng.normal(size=(8, 4)), np.ones((8, 1))
+    model = Own([lamina.Input((4,)), lamina.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=eager)
+    assert model.fit(x, y, verbose=0).history["six"] == [6.0]
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["six"] == 6.0
+
+
+def test_outputs_that_do_not_depend_on_the_data_are_given_for_any_number_of_rows():
+    ones = lamina.layers.Lambda(lambda x: lamina.ops.ones((3, 1)))
+    model = lamina.Sequential([lamina.Input((4,)), ones])
+    for rows in (32, 7):
+        assert model.predict(np.zeros((rows, 4)), verbose=0).shape == (3, 1)

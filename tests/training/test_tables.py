@@ -1,5 +1,7 @@
 """Tables and sparse matrices as data: rows by position, columns that are no numbers by name."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -237,3 +239,15 @@ def test_the_columns_of_a_fit_that_was_refused_are_not_kept():
         model.fit(TURNED, Y[:2], verbose=0)
     model.fit(TABLE, Y, verbose=0)
     assert model.predict(TABLE).shape == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_knows_the_columns_that_the_model_was_trained_on(copied):
+    table = pandas.DataFrame(np.ones((4, 2)), columns=["a", "b"])
+    model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(table, np.ones((4, 1)), verbose=0)
+    with pytest.raises(ValueError, match="the columns of a table go by position"):
+        copied(model).predict(table[["b", "a"]], verbose=0)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -331,12 +332,11 @@ class LayerState(Operation):
     def __setattr__(self, name: str, value: Any) -> None:
         structure.changed()
         reserved = getattr(type(self), name, None)
+        if name[0] == "_" and _is_a_method_of_ours(reserved):
+            raise _reserved(self, name)
         if isinstance(reserved, property) or name.startswith("__"):
             if isinstance(reserved, property) and reserved.fset is None:
-                raise AttributeError(
-                    f"{type(self).__name__}.{name} is Lamina's own and cannot be assigned.\n"
-                    f"  Fix: use another name, e.g. self.my_{name}."
-                )
+                raise _reserved(self, name)
             object.__setattr__(self, name, value)
             return
         before = self.__dict__.get(name)
@@ -553,3 +553,14 @@ def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> No
     """Set `trainable` on each layer itself; those inside and their weights stay as they are."""
     for layer, flag in zip(layers, flags, strict=True):
         layer._trainable = flag
+
+
+def _is_a_method_of_ours(value: Any) -> bool:
+    return isinstance(value, types.FunctionType) and value.__module__.startswith("lamina.")
+
+
+def _reserved(layer: LayerState, name: str) -> AttributeError:
+    return AttributeError(
+        f"{type(layer).__name__}.{name} is Lamina's own and cannot be assigned.\n"
+        f"  Fix: use another name, e.g. self.my_{name.lstrip('_')}."
+    )

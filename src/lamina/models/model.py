@@ -361,7 +361,7 @@ class Model(Trainer):
             >>> outputs.shape, function.outputs.shape
             ((5, 2), (None, 2))
         """
-        own_step = Overrides.of(type(self), Trainer).predict_step
+        own_step = Overrides.of(self, Trainer).predict_step
         return inference_function(self._learner, example, own_step)
 
     @property
@@ -483,7 +483,7 @@ class Model(Trainer):
             for cls in map(type, layers)
             if not cls.__module__.startswith("lamina.")
         }
-        return _model_from_bytes, (model_as_bytes(self), users_own)
+        return _model_from_bytes, (model_as_bytes(self), users_own, self._learner.columns)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (no weights) as a JSON string; read by `model_from_json`.
@@ -598,10 +598,12 @@ class Model(Trainer):
         return summary_as_html(self)
 
 
-def _model_from_bytes(content: bytes, custom_objects: dict) -> Model:
+def _model_from_bytes(content: bytes, custom_objects: dict, columns: dict) -> Model:
     from lamina.saving.model_file import model_from_bytes  # saving knows models by their methods
 
-    return model_from_bytes(content, custom_objects)
+    model = model_from_bytes(content, custom_objects)
+    model._learner.columns.update(columns)
+    return model
 
 
 def _shapes(tensors: Any) -> Any:

@@ -232,11 +232,11 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     if "callback" in text or jax.config.values.get("jax_use_simplified_jaxpr_constants", True):
         return None
     leaves = jax.tree.leaves(arguments)
-    types = [(getattr(a, "weak_type", None), getattr(a, "sharding", None)) for a in leaves]
-    committed = [getattr(a, "committed", None) for a in leaves]
+    # An argument that the program does not use is not in its text, and yet compared in a call.
+    kinds = _full_kind(leaves)
     outputs = [(o.shape, o.dtype, o.weak_type) for o in jax.tree.leaves(lowered.out_info)]
     settings = sorted(jax.config.values.items())
-    rest = (lowered.in_tree, lowered.out_tree, types, committed, outputs, settings, _settings())
+    rest = (lowered.in_tree, lowered.out_tree, kinds, outputs, settings, _settings())
     return hashlib.sha256(f"{text}\0{rest}".encode()).digest()
 
 

@@ -103,6 +103,7 @@ class Learner(ABC):
         other = type(self)(model)
         other._objectives, other.precision = self._objectives, self.precision
         other.overrides, other.compile_config = self.overrides, self.compile_config
+        other.columns = dict(self.columns)
         return other
 
     # -- compile ----------------------------------------------------------------------------------

@@ -34,19 +34,19 @@ class Overrides:
     predict_step: bool = False
 
     @classmethod
-    def of(cls, model_class: type, usual: type) -> "Overrides":
-        """What a class overrides of another.
+    def of(cls, model: Any, usual: type) -> "Overrides":
+        """What a model has in place of the methods of a class: of its own class, or set on it.
 
         Example:
             >>> class Usual:
             ...     train_step = test_step = predict_step = compute_loss = compute_metrics = None
             >>> class Own(Usual):
             ...     train_step = print
-            >>> Overrides.of(Own, Usual).train_step
+            >>> Overrides.of(Own(), Usual).train_step
             True
         """
-        names = [field.name for field in fields(cls)]
-        return cls(*(getattr(model_class, name) is not getattr(usual, name) for name in names))
+        names, own = [field.name for field in fields(cls)], vars(model)
+        return cls(*(n in own or getattr(type(model), n) is not getattr(usual, n) for n in names))
 
 
 def takes_state(step: Callable) -> bool:

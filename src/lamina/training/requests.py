@@ -145,6 +145,7 @@ def fit_request(
     """The request that the arguments of `fit` make."""
     whole_number("epochs", epochs, least=0)
     whole_number("initial_epoch", initial_epoch, least=0)
+    _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     checks.validation_freq(validation_freq)
     notices = Notices()
     data = Data.given(learner, x, y, sample_weight)
@@ -161,13 +162,13 @@ def fit_request(
         with about("validation_data: "):
             tail = validation_data_of(learner, validation_data, validation_steps, notices)
     if tail is not None:
-        size = validation_batch_size or batch_size
+        size = batch_size if validation_batch_size is None else validation_batch_size
         with about("validation_data: "):
             validation = tail.feed(_options(learner, size, False, validation_steps, seed=0))
     return FitRequest(
         feed=feed,
         validation=validation,
-        widen_validation=not (validation_batch_size or batch_size or validation_steps),
+        widen_validation=(validation_batch_size, batch_size, validation_steps) == (None,) * 3,
         validates=lambda epoch: _validates(epoch, validation_freq),
         validation_freq=validation_freq,
         epochs=epochs,
@@ -192,6 +193,7 @@ def evaluate_request(
     callbacks: Any,
 ) -> EvaluateRequest:
     """The request that the arguments of `evaluate` make."""
+    _positive(steps=steps)
     feed = Data.given(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
     )
@@ -210,6 +212,9 @@ def predict_request(
     """The request that the arguments of `predict` make."""
     if config.max_steps_per_epoch() is not None:
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
+    _positive(steps=steps)
+    if batch_size is not WHOLE:
+        _positive(batch_size=batch_size)
     if type(x) is not np.ndarray:
         x = named_columns(learner.signature, x)
         refuse_other_order(learner, x)
@@ -281,8 +286,8 @@ def _options(
         )
     if not isinstance(shuffle, (bool, np.bool_)) and shuffle not in ("batch", 0, 1, None):
         raise ValueError(f"shuffle must be True, False or 'batch'; received {shuffle!r}.")
-    if steps is not None:
-        whole_number("steps_per_epoch", steps, least=1)
+    if batch_size is not WHOLE:
+        _positive(batch_size=batch_size)
     return FeedOptions(
         batch_size=default_batch_size(learner) if batch_size is None else batch_size,
         shuffle=shuffle,
@@ -291,6 +296,13 @@ def _options(
         reweight=reweighting(class_weight),
         prepare=learner.on_host,
     )
+
+
+def _positive(**numbers: Any) -> None:
+    """Refuse arguments that are neither None nor whole numbers above 0."""
+    for name, value in numbers.items():
+        if value is not None:
+            whole_number(name, value, least=1)
 
 
 def _validates(epoch: int, frequency: Any) -> bool:

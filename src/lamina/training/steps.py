@@ -30,12 +30,14 @@ class MeasuredStep(NamedTuple):
 
 def training_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
     """The step that learns from a batch."""
-    return _measured(model, variables, "train_step", model.overrides.train_step)
+    own = model.overrides.train_step or model.overrides.compute_metrics
+    return _measured(model, variables, "train_step", own)
 
 
 def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
     """The step that measures a batch."""
-    return _measured(model, variables, "test_step", model.overrides.test_step)
+    own = model.overrides.test_step or model.overrides.compute_metrics
+    return _measured(model, variables, "test_step", own)
 
 
 def forward_step(model: Trainable, variables: TrainState[Variable]) -> Step:

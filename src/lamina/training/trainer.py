@@ -158,7 +158,7 @@ class Trainer(Layer):
         self.jit_compile = not run_eagerly  # always: see the argument above
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
-        own = Overrides.of(type(self), Trainer)
+        own = Overrides.of(self, Trainer)
         self._learner.compiled_with(objectives, precision_asked, own, arguments)
 
     def _loses_small_gradients(self) -> bool:

@@ -30,7 +30,12 @@ from lamina.training.feeds.stream_feed import StreamFeed
 from lamina.training.feeds.tables import refuse_gaps
 from lamina.training.trainable import Signature, Trainable
 
-WHOLE = -1  # a batch size: everything in one batch
+
+class _Whole(int):
+    """A batch size that no user can give."""
+
+
+WHOLE = _Whole(-1)  # everything in one batch
 
 
 @dataclass(frozen=True)
