@@ -52,6 +52,12 @@ class Context(threading.local):
         # Scopes of `RematScope`, the innermost last.
         self.remat: list[Any] = []
 
+        # -- a program that is traced -----------------------------------------------------------
+        # What it is lowered for; None: the default device. Set by `lowering_for`.
+        self.lowering_target: Any = None
+        # Values of the program and the convolutions that made them, which pooling may take in.
+        self.fusible: list[tuple[Any, Any]] = []
+
         # -- a training run -------------------------------------------------------------------
         # Where arrays are; None: on one device. Set by `placing`.
         self.placement: Any = None

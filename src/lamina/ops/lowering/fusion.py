@@ -7,8 +7,9 @@ if something else reads it, too.
 
 from typing import NamedTuple
 
+from lamina.core.context import context
 from lamina.core.variable import Array
-from lamina.ops.lowering.target import ambient, current_target
+from lamina.ops.lowering.target import current_target
 
 
 class Convolution(NamedTuple):
@@ -33,14 +34,14 @@ class Convolution(NamedTuple):
 def made_by_convolution(y: Array, convolution: Convolution) -> None:
     """Note that `y` is the result of a convolution, for the operation that reads it."""
     if current_target().kernels:
-        ambient.made.append((y, convolution))
+        context.fusible.append((y, convolution))
 
 
 def has_several_readers(y: Array) -> None:
     """Note that more than one operation reads `y`: it has to be computed in any case."""
-    ambient.made = [pair for pair in ambient.made if pair[0] is not y]
+    context.fusible = [pair for pair in context.fusible if pair[0] is not y]
 
 
 def convolution_of(y: Array) -> Convolution | None:
     """The convolution that made `y`, if it was noted and `y` has no other readers."""
-    return next((made for value, made in ambient.made if value is y), None)
+    return next((made for value, made in context.fusible if value is y), None)

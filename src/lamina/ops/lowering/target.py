@@ -6,13 +6,12 @@ without kernels.
 """
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 
+from lamina.core.context import context
 from lamina.ops.lowering import compiled_kernels
 
 
@@ -37,14 +36,6 @@ CPU, CPU_KERNELS, GPU = Target("cpu"), Target("cpu", kernels=True), Target("gpu"
 _PLATFORMS = ("cpu", "gpu", "tpu", "portable")
 
 
-class _Ambient(threading.local):
-    def __init__(self) -> None:
-        self.target: Target | None = None
-        # Values of the program that is being traced, and what made them; see `fusion.py`.
-        self.made: list[tuple[Any, Any]] = []
-
-
-ambient = _Ambient()
 # JAX keeps traces of inner jitted functions. With the target in their key, one that was traced for
 # this target is not found by a program for another.
 _trace_key = jax.make_user_context(None)
@@ -76,14 +67,14 @@ def lowering_for(platform: str | None = None, *, kernels: bool = False) -> Itera
         )
     kernels = kernels and platform == "cpu" and compiled_kernels.package() is not None
     target = Target(platform, kernels)
-    outer = ambient.target, ambient.made
-    ambient.target, ambient.made = target, []
+    outer = context.lowering_target, context.fusible
+    context.lowering_target, context.fusible = target, []
     try:
         # None is the key outside of any scope: the same target finds the same traces.
         with _trace_key(None if target == Target(default_platform()) else target):
             yield
     finally:
-        ambient.target, ambient.made = outer
+        context.lowering_target, context.fusible = outer
 
 
 def current_target() -> Target:
@@ -94,7 +85,7 @@ def current_target() -> Target:
         ...     current_target()
         Target(platform='gpu', kernels=False)
     """
-    return ambient.target or Target(default_platform())
+    return context.lowering_target or Target(default_platform())
 
 
 def default_platform() -> str:
