@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lamina.core.stateless import still
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.tracebacks import filter_methods
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities
@@ -29,6 +29,7 @@ class Prediction(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
 
+@filter_methods
 class Predictor:
     """A model with what is known of its inputs: class names, probabilities, programs made ahead.
 
@@ -68,7 +69,6 @@ class Predictor:
         self.batch_size = batch_size
         self.independent = independent
 
-    @filter_traceback
     def warm_up(self, batch_sizes: Sequence[int] = (1,), example: Any = None) -> None:
         """Compile for calls with so many samples, so that the first of them need not wait.
 
@@ -118,7 +118,6 @@ class Predictor:
         """
         return self.model.predict(x, batch_size=self.batch_size, verbose=0)
 
-    @filter_traceback
     def probabilities(self, x: Any) -> np.ndarray:
         """How likely every class is: softmax or sigmoid where the model gives logits.
 
@@ -144,7 +143,6 @@ class Predictor:
         """
         return as_probabilities(np.asarray(self.predict(x)), self.independent)
 
-    @filter_traceback
     def classify(self, x: Any, top_k: int = 3) -> list[Prediction]:
         """The likeliest classes of every sample.
 

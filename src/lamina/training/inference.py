@@ -15,6 +15,7 @@ import numpy as np
 from lamina.core.keras_tensor import KerasTensor, trace_spec
 from lamina.core.stateless import lent_values_of
 from lamina.core.text import is_text
+from lamina.core.tracebacks import filter_methods
 from lamina.core.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight
 from lamina.training.learner import Learner
@@ -23,6 +24,7 @@ from lamina.training.state import TrainState
 from lamina.training.steps import forward_step
 
 
+@filter_methods
 @dataclass(frozen=True)
 class TensorSpec:
     """What is known of an array before it is there.
@@ -51,6 +53,7 @@ class TensorSpec:
         return np.full(shape, "", object) if self.dtype == "string" else np.zeros(shape, self.dtype)
 
 
+@filter_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class InferenceFunction:
     """A model's forward pass as a pure function of its parameters and inputs.
