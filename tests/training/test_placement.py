@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -112,7 +113,28 @@ def test_the_placement_is_part_of_a_programs_key(kind, blobs):
     model.fit(*blobs, verbose=0)
     learner = model._learner
     here, _ = learner.program(kind)
-    lamina.core.structure.changed()
     with placement.placing(Counting()):
         there, _ = learner.program(kind)
     assert here is not there
+
+
+class Noting(OneDevice):
+    """One device, and which threads asked it."""
+
+    def put_batch(self, arrays):
+        THREADS.append(threading.current_thread().name)
+        return super().put_batch(arrays)
+
+
+THREADS: list = []
+
+
+def test_what_a_thread_of_a_feed_sends_goes_where_the_run_is_placed(blobs, tmp_path):
+    THREADS.clear()
+    np.save(tmp_path / "x.npy", blobs[0])
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")  # of which the order is sent as well
+    lamina.config.set_resident_budget(0)
+    with placement.placing(Noting()):
+        classifier().fit(mapped, blobs[1], verbose=0)
+    assert len(THREADS) == 4  # rows and their order, of the whole batches and of the rest
+    assert set(THREADS) == {"lamina-feed"}

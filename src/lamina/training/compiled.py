@@ -92,7 +92,7 @@ class CompiledFunction:
                 key = self._key(arguments, batch_size)
                 if _full_kind((state, arguments)) == self._kinds.get(key):
                     raise
-                del self._programs[key]
+                self._programs.pop(key, None)  # another thread may have met the same
                 return self._compiled_for(lambda: state, arguments, batch_size)(state, *arguments)
 
         return run

@@ -7,7 +7,7 @@ Others, such as a live view, are added with `listening`.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from lamina.core.context import context
 
@@ -80,11 +80,6 @@ class Events(Listener):
         listeners: Who hears; those of `listening` come after them.
     """
 
-    _names: ClassVar[tuple[str, ...]] = (
-        *("on_run_begin", "on_epoch_begin", "on_chunk", "on_epoch_end", "on_message"),
-        "on_run_end",
-    )
-
     def __init__(self, listeners: Sequence[Listener]):
         self.listeners = [*listeners, *context.listeners]
 
@@ -98,7 +93,7 @@ def _tell(name: str) -> Any:
     return tell
 
 
-for _name in Events._names:
+for _name in [name for name in vars(Listener) if name.startswith("on_")]:
     setattr(Events, _name, _tell(_name))
 
 

@@ -256,10 +256,7 @@ class Learner(ABC):
         if form(written) != form(y_pred):
             written = None  # a compute_loss of the user's own passes on something else
         build = self.objectives.build_losses if losses_alone else self.objectives.build
-        build(y, y_pred, list(self._model_output_names()), written)
-
-    def _model_output_names(self) -> Any:
-        return getattr(self._model, "output_names", ())
+        build(y, y_pred, list(signature.output_names), written)
 
     def _needs_objectives(self) -> bool:
         return self.compiled and not self.objectives.built
@@ -272,7 +269,7 @@ class Learner(ABC):
             self.forget_losses()
             if self.compiled and training is not None:
                 given, outputs = jax.tree.map(_batch_spec, (y, y_pred))
-                self.objectives.build(given, outputs, list(self._model_output_names()))
+                self.objectives.build(given, outputs, list(self.signature.output_names))
         if training:
             self._build_optimizer()
 

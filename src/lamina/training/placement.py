@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
-import numpy as np
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from lamina.core import structure
 from lamina.core.context import context
-from lamina.training.feeds.in_place import as_rows
+from lamina.training.feeds.in_place import as_rows, is_text_array
 
 
 @runtime_checkable
@@ -77,6 +77,7 @@ class OneDevice:
         device: Which one; None for JAX's default.
 
     Example:
+        >>> import numpy as np
         >>> OneDevice().is_writer
         True
         >>> OneDevice().put_data([np.zeros(3)])[0].shape
@@ -108,7 +109,7 @@ class OneDevice:
     def put_batch(self, arrays: Any) -> Any:
         leaves = jax.tree.leaves(arrays)
         # One call for all of them is quicker; a chunk of a stream holds text in all or in none.
-        if any(_is_text(leaf) for leaf in leaves):
+        if any(is_text_array(leaf) for leaf in leaves):
             return arrays
         return jax.device_put(arrays, self._sharding())
 
@@ -126,7 +127,7 @@ class OneDevice:
         return f"one device: {device.device_kind} ({device.platform})"
 
     def _put_array(self, array: Any) -> Any:
-        if _is_text(array):
+        if is_text_array(array):
             return array  # for a model that runs in Python
         if self.platform == "cpu":
             array = as_rows(array)
@@ -157,14 +158,12 @@ def placing(placement: Placement) -> Iterator[None]:
         'one device'
     """
     outer, context.placement = context.placement, placement
+    structure.changed()  # what was found of a model holds for one placement
     try:
         yield
     finally:
         context.placement = outer
+        structure.changed()
 
 
 _DEFAULT = OneDevice()
-
-
-def _is_text(array: Any) -> bool:
-    return isinstance(array, np.ndarray) and array.dtype.kind in "OUS"

@@ -4,7 +4,7 @@ The methods of a model take many arguments in many forms. Here they become a few
 converted once, to a feed. The engine knows of the call what is in the request.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from lamina.training.feeds.data import (
     whole_number,
     with_batch_axis,
 )
+from lamina.training.feeds.epochs import is_validated
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
@@ -63,8 +64,7 @@ class FitRequest:
         feed: The data to train on.
         validation: The data to validate on.
         widen_validation: Whether those may be measured in larger batches.
-        validates: Whether an epoch, counted from 0, is validated after.
-        validation_freq: The argument, for callbacks.
+        validation_freq: After how many epochs, or after which.
         epochs: Number of the last epoch.
         initial_epoch: Number of the first one, from 0.
         class_weight: From class number to weight.
@@ -77,7 +77,6 @@ class FitRequest:
     feed: Feed
     validation: Feed | None
     widen_validation: bool
-    validates: Callable[[int], bool]
     validation_freq: Any
     epochs: int
     initial_epoch: int
@@ -86,6 +85,10 @@ class FitRequest:
     callbacks: Any
     verbose: Any
     notices: Notices
+
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch, counted from 0, is validated after."""
+        return is_validated(epoch, self.validation_freq)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,6 @@ def fit_request(
         feed=feed,
         validation=validation,
         widen_validation=(validation_batch_size, batch_size, validation_steps) == (None,) * 3,
-        validates=lambda epoch: _validates(epoch, validation_freq),
         validation_freq=validation_freq,
         epochs=epochs,
         initial_epoch=initial_epoch,
@@ -212,9 +214,7 @@ def predict_request(
     """The request that the arguments of `predict` make."""
     if config.max_steps_per_epoch() is not None:
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
-    _positive(steps=steps)
-    if batch_size is not WHOLE:
-        _positive(batch_size=batch_size)
+    _positive(steps=steps, batch_size=batch_size)
     if type(x) is not np.ndarray:
         x = named_columns(learner.signature, x)
         refuse_other_order(learner, x)
@@ -286,8 +286,7 @@ def _options(
         )
     if not isinstance(shuffle, (bool, np.bool_)) and shuffle not in ("batch", 0, 1, None):
         raise ValueError(f"shuffle must be True, False or 'batch'; received {shuffle!r}.")
-    if batch_size is not WHOLE:
-        _positive(batch_size=batch_size)
+    _positive(batch_size=batch_size)
     return FeedOptions(
         batch_size=default_batch_size(learner) if batch_size is None else batch_size,
         shuffle=shuffle,
@@ -299,13 +298,7 @@ def _options(
 
 
 def _positive(**numbers: Any) -> None:
-    """Refuse arguments that are neither None nor whole numbers above 0."""
+    """Refuse arguments that are neither None, WHOLE nor whole numbers above 0."""
     for name, value in numbers.items():
-        if value is not None:
+        if value is not None and value is not WHOLE:
             whole_number(name, value, least=1)
-
-
-def _validates(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
-        return (epoch + 1) % frequency == 0
-    return epoch + 1 in frequency

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamina.training.feeds.epochs import is_validated
+
 _ROWS = 12  # more epochs are shown by the first and the last half of these
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 300, 190, 52, 28, 26
 _COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
@@ -70,11 +72,7 @@ def _columns(
     """What was measured in numbers, one an epoch or None; the loss first, the validation last."""
     plain = [name for name in history if all(_is_number(value) for value in history[name])]
     plain.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
-    every = isinstance(validation_freq, int)
-    validated = [
-        (epoch + 1) % validation_freq == 0 if every else epoch + 1 in validation_freq
-        for epoch in epochs
-    ]
+    validated = [is_validated(epoch, validation_freq) for epoch in epochs]
     columns = {}
     for name in plain:
         values = iter([float(value) for value in history[name]])

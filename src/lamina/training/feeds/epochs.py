@@ -1,10 +1,22 @@
-"""Epochs: which part of which passage through the data an epoch is, given `steps_per_epoch`.
+"""Epochs: which part of the data an epoch is, given `steps_per_epoch`, and which are validated.
 
 An epoch never has more steps than `steps_per_epoch`, and never goes on beyond the end of the data.
 A passage that is cut goes on in the next epoch; where it ends, the epoch ends as well.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+
+def is_validated(epoch: int, frequency: Any) -> bool:
+    """Whether an epoch, counted from 0, is validated after; `frequency` as `fit` takes it.
+
+    Example:
+        >>> [is_validated(epoch, 2) for epoch in range(4)], is_validated(0, [1, 5])
+        ([False, True, False, True], True)
+    """
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency
 
 
 class Part(NamedTuple):

@@ -5,7 +5,7 @@ to take their rows. What is asked of a feed is all here, so nobody need know whi
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ class FeedOptions:
         steps: Steps in an epoch, if not once through the data; see `epochs.py`.
         reweight: Applied to batches, to turn class weights into sample weights.
         prepare: What the model does with its inputs on the host, `Trainable.on_host`.
-        placement: Where the batches are to be.
+        placement: Where the batches are to be; the one that holds if none is given.
     """
 
     batch_size: int = 32
@@ -40,12 +40,8 @@ class FeedOptions:
     steps: int | None = None
     reweight: Callable[[Any], Any] = as_given
     prepare: Callable[[Any], Any] = as_given
-    placement: Placement | None = None
-
-    @property
-    def place(self) -> Placement:
-        """The placement; that which holds here if none was given."""
-        return self.placement or current()
+    # Found when they are made: a thread of the feed's has a context of its own.
+    placement: Placement = field(default_factory=current)
 
 
 class Feed(Protocol):

@@ -56,14 +56,14 @@ class HostFeed(ResidentFeed):
         pass  # chunks are sized by their bytes, and what is known of rows was found for batches
 
     def first_chunk(self) -> Chunk:
-        return chunk_of(self.example(), self.batch_size, self.options.place.put_batch)
+        return chunk_of(self.example(), self.batch_size, self.options.placement.put_batch)
 
     # Whether all rows have been looked at; the same data need it once.
     _looked_through = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         chunks = self._gathered(order, first, last)
-        yield from prefetched(chunks, self.options.place.put_batch, lambda: self.interrupted())
+        yield from prefetched(chunks, self.options.placement.put_batch, lambda: self.interrupted())
         self._looked_through = self._looked_through or last == self.steps_through
 
     def _look(self, data: Any, rows: slice | np.ndarray) -> None:
@@ -119,7 +119,7 @@ class HostFeed(ResidentFeed):
             by_place = np.argsort(picked)
             picked, places = picked[by_place], np.empty(len(picked), np.int32)
             places[by_place] = np.arange(len(picked), dtype=np.int32)
-            places = self.options.place.put_batch(lengthened(places, capacity))
+            places = self.options.placement.put_batch(lengthened(places, capacity))
         for file in mapped:
             _check_still_whole(file)
         taken = buffers.take(
@@ -156,7 +156,7 @@ class SmallRowsFeed(HostFeed):
         """Whether gathering rows in a thread of the host is quicker than in the program."""
         leaves = jax.tree.leaves(arrays)
         shuffle, batch_size = options.shuffle, options.batch_size
-        if not shuffle or shuffle == "batch" or options.place.platform != "cpu":
+        if not shuffle or shuffle == "batch" or options.placement.platform != "cpu":
             return False
         if any(type(leaf) is not np.ndarray for leaf in leaves):
             return False

@@ -73,13 +73,14 @@ def as_rows(array: Any) -> Any:
     return Rows(numbers, np.int32(before // array.itemsize), array.shape[1:])
 
 
-def _is_text(array: Any) -> bool:
+def is_text_array(array: Any) -> bool:
+    """Whether an array holds text or other objects, which no device reads."""
     return isinstance(array, np.ndarray) and array.dtype.kind in "OUS"
 
 
 def _taken(array: Any, order: Any, start: int, count: int) -> Any:
     """Rows of one array, outside of any program."""
-    if not _is_text(array):
+    if not is_text_array(array):
         return rows_of(array, order, start, count)
     wanted: Any = slice(start, start + count)
     return array[wanted if order is None else np.asarray(order)[wanted]]
@@ -96,7 +97,7 @@ def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
     def is_rows(leaf: Any) -> bool:
         return isinstance(leaf, Rows)
 
-    if any(_is_text(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
+    if any(is_text_array(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
         return jax.tree.map(lambda a: _taken(a, order, start, count), data, is_leaf=is_rows)
 
     if order is None:

@@ -60,7 +60,7 @@ class ResidentFeed:
     @property
     def data(self) -> Any:
         if self._data is None:
-            self._data = self.options.place.put_data(self.host)
+            self._data = self.options.placement.put_data(self.host)
         return self._data
 
     def skip(self, epochs: int, steps: int) -> None:
@@ -90,7 +90,7 @@ class ResidentFeed:
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         whole = self.samples // self.batch_size
-        place = self.options.place
+        place = self.options.placement
         on_device = None if order is None else place.put_batch(order)
         if first < min(last, whole):
             yield Chunk(self.data, on_device, self.batch_size, first, min(last, whole))

@@ -82,7 +82,7 @@ class StreamFeed:
     def first_chunk(self) -> Chunk:
         example = self.example()
         rows = number_of_samples(*example)
-        return chunk_of(example, rows, self.options.place.put_batch)
+        return chunk_of(example, rows, self.options.placement.put_batch)
 
     def widen(self, batch_size: Callable[[int], int]) -> None:
         pass  # batches come as they are
@@ -180,7 +180,7 @@ class StreamFeed:
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         self._looked_through = self._at if isinstance(self.source, PyDataset) else self._skipped
         batches = stacked(self._batches(epoch), self._finished)
-        yield from prefetched(batches, self.options.place.put_batch, lambda: self.interrupted())
+        yield from prefetched(batches, self.options.placement.put_batch, lambda: self.interrupted())
 
     def once(self) -> Iterator[Chunk]:
         if self._at and not self._once:
