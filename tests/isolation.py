@@ -19,8 +19,14 @@ import numpy as np
 # These only grow, by loading what is public or by compiling; an entry is the same whoever made it.
 # A version counts up for ever, so that what was cached under an older one is not used again.
 _CACHES = {
-    "lamina.core.registry": {"_builtin", "_namespace_of", "_public_names", "_lazy", "_getters"},
-    "lamina.core.structure": {"_version"},
+    "lamina.core.serialization.registry": {
+        "_builtin",
+        "_namespace_of",
+        "_public_names",
+        "_lazy",
+        "_getters",
+    },
+    "lamina.core.variable.structure": {"_version"},
     "lamina.saving.weights_file": {"_library_names"},
     "lamina.training.compiled": {"_recent", "_shared", "_found_again"},
 }
@@ -45,7 +51,8 @@ def put_back() -> Iterator[None]:
 
 def same_start() -> None:
     """The same names and random numbers, whatever ran before."""
-    from lamina.core import naming, seed
+    from lamina.core.serialization import naming
+    from lamina.core.variable import seed
 
     naming.reset_names()
     seed.set_random_seed(20)

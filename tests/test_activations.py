@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lamina import activations, ops
-from lamina.core import registry
-from lamina.core.errors import LaminaWarning
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Variable
 
 NAMES = [name for name in activations.__all__ if name not in ("get", "serialize", "deserialize")]
 SETTINGS = {"threshold": (0.3, -1.0)}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina import initializers
-from lamina.core import registry
-from lamina.core.seed import SeedGenerator, set_random_seed
+from lamina.core.serialization import registry
+from lamina.core.variable.seed import SeedGenerator, set_random_seed
 
 pytestmark = pytest.mark.quick
 

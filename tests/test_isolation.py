@@ -14,7 +14,7 @@ import pytest
 
 import isolation
 import lamina
-from lamina.core.context import context
+from lamina.core.configuration.context import context
 from lamina.utils import archives
 
 pytestmark = pytest.mark.quick

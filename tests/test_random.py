@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lamina import random
-from lamina.core.seed import SeedGenerator, set_random_seed
-from lamina.core.variable import Variable
+from lamina.core.variable.seed import SeedGenerator, set_random_seed
+from lamina.core.variable.variable import Variable
 
 # name, arguments, mean, standard deviation
 CASES = [

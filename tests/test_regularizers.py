@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamina import regularizers
-from lamina.core.variable import Variable
+from lamina.core.variable.variable import Variable
 
 CASES = [
     ("L1", {}),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina import tree
-from lamina.core.tracking import TrackedList
+from lamina.core.layer.tracking import TrackedList
 
 pytestmark = pytest.mark.quick
 

@@ -58,7 +58,7 @@ def jax_model():
     import jax
     import jax.numpy as jnp
 
-    from lamina.core.hashing import hashed_bits
+    from lamina.core.variable.hashing import hashed_bits
     from lamina.ops import conv, max_pool
     from workloads import dense
 

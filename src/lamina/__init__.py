@@ -48,17 +48,17 @@ if TYPE_CHECKING:
         visualization,
         wrappers,
     )
-    from lamina.core.dtypes import DTypePolicy
-    from lamina.core.errors import LaminaWarning
-    from lamina.core.input_spec import InputSpec
-    from lamina.core.keras_tensor import KerasTensor
-    from lamina.core.layer import Layer
-    from lamina.core.operation import Operation
-    from lamina.core.remat import RematScope, remat
-    from lamina.core.scopes import StatelessScope, SymbolicScope, device, name_scope
-    from lamina.core.seed import set_random_seed
-    from lamina.core.stateless import stateless, value_and_grad
-    from lamina.core.variable import Variable
+    from lamina.core.configuration.dtypes import DTypePolicy
+    from lamina.core.configuration.scopes import StatelessScope, SymbolicScope, device, name_scope
+    from lamina.core.graph.keras_tensor import KerasTensor
+    from lamina.core.graph.operation import Operation
+    from lamina.core.layer.input_spec import InputSpec
+    from lamina.core.layer.layer import Layer
+    from lamina.core.layer.remat import RematScope, remat
+    from lamina.core.messages.errors import LaminaWarning
+    from lamina.core.variable.seed import set_random_seed
+    from lamina.core.variable.stateless import stateless, value_and_grad
+    from lamina.core.variable.variable import Variable
     from lamina.dtype_policies import FloatDTypePolicy
     from lamina.initializers import Initializer
     from lamina.layers.input import Input
@@ -88,35 +88,35 @@ _MODULES = (
     *("utils", "visualization", "wrappers"),
 )
 _NAMES = {
-    "DTypePolicy": "lamina.core.dtypes",
+    "DTypePolicy": "lamina.core.configuration.dtypes",
     "FloatDTypePolicy": "lamina.dtype_policies",
     "Function": "lamina.models",
     "Functional": "lamina.models",
     "Initializer": "lamina.initializers",
     "Input": "lamina.layers.input",
-    "InputSpec": "lamina.core.input_spec",
-    "KerasTensor": "lamina.core.keras_tensor",
-    "LaminaWarning": "lamina.core.errors",
-    "Layer": "lamina.core.layer",
+    "InputSpec": "lamina.core.layer.input_spec",
+    "KerasTensor": "lamina.core.graph.keras_tensor",
+    "LaminaWarning": "lamina.core.messages.errors",
+    "Layer": "lamina.core.layer.layer",
     "Loss": "lamina.losses",
     "Metric": "lamina.metrics",
     "Model": "lamina.models",
-    "Operation": "lamina.core.operation",
+    "Operation": "lamina.core.graph.operation",
     "Optimizer": "lamina.optimizers",
     "Predictor": "lamina.prediction",
     "Quantizer": "lamina.quantizers",
     "Regularizer": "lamina.regularizers",
-    "RematScope": "lamina.core.remat",
+    "RematScope": "lamina.core.layer.remat",
     "Sequential": "lamina.models",
-    "StatelessScope": "lamina.core.scopes",
-    "SymbolicScope": "lamina.core.scopes",
-    "Variable": "lamina.core.variable",
-    "device": "lamina.core.scopes",
-    "name_scope": "lamina.core.scopes",
-    "remat": "lamina.core.remat",
-    "set_random_seed": "lamina.core.seed",
-    "stateless": "lamina.core.stateless",
-    "value_and_grad": "lamina.core.stateless",
+    "StatelessScope": "lamina.core.configuration.scopes",
+    "SymbolicScope": "lamina.core.configuration.scopes",
+    "Variable": "lamina.core.variable.variable",
+    "device": "lamina.core.configuration.scopes",
+    "name_scope": "lamina.core.configuration.scopes",
+    "remat": "lamina.core.layer.remat",
+    "set_random_seed": "lamina.core.variable.seed",
+    "stateless": "lamina.core.variable.stateless",
+    "value_and_grad": "lamina.core.variable.stateless",
 }
 
 __all__ = [
@@ -191,8 +191,8 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
     from lamina import callbacks, layers, models, saving, utils
-    from lamina.core.errors import attribute_error, did_you_mean, nearest
-    from lamina.core.tracebacks import strip
+    from lamina.core.messages.errors import attribute_error, did_you_mean, nearest
+    from lamina.core.messages.tracebacks import strip
 
     hint = did_you_mean(name, __all__)
     rooms = (layers, models, saving, callbacks, utils)  # those that import nothing by themselves

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax.dtypes import canonicalize_dtype
 
-from lamina.core.config import (
+from lamina.core.configuration.config import (
     epsilon,
     floatx,
     image_data_format,
@@ -14,10 +14,10 @@ from lamina.core.config import (
     set_floatx,
     set_image_data_format,
 )
-from lamina.core.dtypes import is_float, standardize_dtype
-from lamina.core.keras_tensor import is_keras_tensor
-from lamina.core.naming import next_number, reset_names
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration.dtypes import is_float, standardize_dtype
+from lamina.core.graph.keras_tensor import is_keras_tensor
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization.naming import next_number, reset_names
 
 
 @filter_traceback

@@ -3,7 +3,7 @@
 import warnings
 
 from lamina.backend import backend
-from lamina.core.config import (
+from lamina.core.configuration.config import (
     disable_flash_attention,
     disable_interactive_logging,
     disable_traceback_filtering,
@@ -28,9 +28,9 @@ from lamina.core.config import (
     set_max_steps_per_epoch,
     set_resident_budget,
 )
-from lamina.core.dtypes import dtype_policy, set_dtype_policy
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration.dtypes import dtype_policy, set_dtype_policy
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.tracebacks import filter_traceback
 
 __all__ = [
     "backend",

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from lamina.core import runtime  # noqa: F401 - JAX's settings come before its first array
-from lamina.core.errors import explain_missing_names
+from lamina.core.configuration import runtime  # noqa: F401 - JAX's settings come before its first array
 from lamina.core.later import later_class, later_function
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.tracebacks import filter_traceback
 
 _INSTEAD = "fit() trains on one device, the first of lamina.distribution.list_devices()."
 

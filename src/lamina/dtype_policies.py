@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
-from lamina.core.errors import explain_missing_names
+from lamina.core.configuration.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
 from lamina.core.later import later_names
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import registry
 
 FloatDTypePolicy = DTypePolicy
 

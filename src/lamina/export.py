@@ -1,7 +1,7 @@
 """Keras's export, by name: other formats than Lamina's own come later."""
 
-from lamina.core.errors import explain_missing_names
 from lamina.core.later import later_class
+from lamina.core.messages.errors import explain_missing_names
 
 ExportArchive = later_class(
     "ExportArchive",

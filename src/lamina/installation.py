@@ -129,7 +129,7 @@ def has_nvidia_gpu() -> bool:
 
 def cache() -> list[Finding]:
     """The cache can be written, and the disk has room."""
-    from lamina.core import config
+    from lamina.core.configuration import config
 
     folder = config.cache_folder()
     try:
@@ -157,7 +157,7 @@ def cache() -> list[Finding]:
 
 def data() -> list[Finding]:
     """The chosen folder exists and holds what it should; which data sets are here."""
-    from lamina.core import config
+    from lamina.core.configuration import config
     from lamina.datasets import fashion_mnist, locate, mnist
 
     findings = []

@@ -6,8 +6,8 @@ Weights, the optimizer's state and metrics stay in float32. `"mixed_bfloat16"` n
 else; under `"mixed_float16"` `compile` wraps the optimizer in a `LossScaleOptimizer`.
 """
 
-from lamina.core.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
-from lamina.core.errors import explain_missing_names
+from lamina.core.configuration.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
+from lamina.core.messages.errors import explain_missing_names
 from lamina.optimizers import LossScaleOptimizer
 
 Policy = DTypePolicy

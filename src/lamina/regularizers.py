@@ -6,10 +6,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import identifiers, registry
-from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import identifiers, registry
+from lamina.core.variable.variable import Array, ArrayLike
 
 __all__ = [
     "L1",

@@ -9,8 +9,8 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from lamina.core.errors import explain_missing_names, frames_to_user
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import explain_missing_names, frames_to_user
+from lamina.core.messages.tracebacks import filter_traceback
 
 __all__ = [
     "MAP_TO_NONE",

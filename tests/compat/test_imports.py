@@ -9,7 +9,7 @@ from packaging.version import Version
 
 import lamina
 from lamina.compat import missing
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 pytestmark = pytest.mark.quick
 

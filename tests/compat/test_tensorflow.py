@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina.compat import tensorflow as served, types
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 
 def namespace(name="tensorflow"):

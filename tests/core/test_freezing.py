@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 
 def block(K):

@@ -7,8 +7,8 @@ import pytest
 
 import lamina
 from lamina import ops
-from lamina.core import registry
-from lamina.core.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic, trace_spec
+from lamina.core.serialization import registry
 
 X = np.array([[0.5, -1.5, 2.0, 1.0], [3.0, 0.25, -2.0, 4.0]], "float32")
 

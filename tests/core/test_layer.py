@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
-from lamina.core.keras_tensor import KerasTensor
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.messages.errors import LaminaWarning
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import registry
+from lamina.core.serialization import registry
 
 X = np.ones((2, 3), "float32")
 

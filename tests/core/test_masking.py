@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import masking
-from lamina.core.context import context
-from lamina.core.errors import LaminaWarning
-from lamina.core.stateless import stateless
+from lamina.core.configuration.context import context
+from lamina.core.layer import masking
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.variable.stateless import stateless
 
 pytestmark = pytest.mark.quick
 

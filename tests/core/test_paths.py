@@ -6,7 +6,7 @@ import socket
 import pytest
 
 import lamina
-from lamina.core.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_endless
 from lamina.data import audio, texts
 from lamina.data.pictures import read_picture
 from lamina.datasets import imdb, mnist

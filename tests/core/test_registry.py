@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.registry import (
+from lamina.core.serialization.registry import (
     UnknownClassError,
     custom_object_scope,
     deserialize,

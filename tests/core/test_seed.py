@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 import lamina
-from lamina.core import seed
-from lamina.core.hashing import hashed_bits
-from lamina.core.seed import SeedGenerator, draw_key, set_random_seed
+from lamina.core.variable import seed
+from lamina.core.variable.hashing import hashed_bits
+from lamina.core.variable.seed import SeedGenerator, draw_key, set_random_seed
 
 
 def test_a_seed_makes_everything_the_same_again():

@@ -8,12 +8,13 @@ from keras.src.utils.naming import to_snake_case as keras_to_snake_case
 
 import lamina
 from lamina import InputSpec
-from lamina.core import config, naming
-from lamina.core.dtypes import DTypePolicy, get_policy, standardize_dtype
-from lamina.core.errors import nearest, unknown_argument, unknown_name
-from lamina.core.input_spec import check_inputs
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import resolve_shape
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import DTypePolicy, get_policy, standardize_dtype
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.input_spec import check_inputs
+from lamina.core.messages.errors import nearest, unknown_argument, unknown_name
+from lamina.core.serialization import naming
+from lamina.core.variable.variable import resolve_shape
 
 # Naming
 

@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Variable, stateless, value_and_grad
-from lamina.core.stateless import assign_all, own_values_of, scratch, values_of
+from lamina.core.variable.stateless import assign_all, own_values_of, scratch, values_of
 
 pytestmark = pytest.mark.quick
 

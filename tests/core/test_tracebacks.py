@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import tracebacks
+from lamina.core.messages import tracebacks
 
 X = np.zeros((8, 3), "float32")
 LAMINA = Path(lamina.__file__).parent

@@ -9,7 +9,7 @@ import pytest
 import lamina
 from lamina import Variable
 from lamina.core.memory_limit import memory_limit
-from lamina.core.variable import autocast, name_scope
+from lamina.core.variable.variable import autocast, name_scope
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import nearest
+from lamina.core.messages.errors import nearest
 
 CLASSES = ["Flatten", "Dense", "Conv2D", "Dropout", "LSTM", "BatchNormalization", "Embedding"]
 

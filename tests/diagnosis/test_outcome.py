@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 from lamina.diagnosis import measure
 
 

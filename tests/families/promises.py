@@ -21,9 +21,10 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import masking, naming, registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.stateless import stateless, values_of
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer import masking
+from lamina.core.serialization import naming, registry
+from lamina.core.variable.stateless import stateless, values_of
 
 # In Keras it takes no dtype and does not know the shape of its output.
 OF_KERAS_TOO_LITTLE = {"Pipeline"}
@@ -219,7 +220,8 @@ class LayerPromises:
 
     @only(lambda case: not case.traced)
     def test_a_symbolic_call_traces_nothing(self, case, monkeypatch):
-        from lamina.core import keras_tensor, layer, operation
+        from lamina.core.graph import keras_tensor, operation
+        from lamina.core.layer import layer
 
         for module in (keras_tensor, layer, operation):
             monkeypatch.setattr(module, "trace_spec", None)

@@ -111,7 +111,7 @@ def test_gradients_equal_keras(settings, query, value):
         output = theirs.stateless_call(values, fixed, query, value, use_causal_mask=True)[0]
         return jnp.sum(output * weights)
 
-    _, gradients = lamina.core.stateless.value_and_grad(our_loss, trainable)()
+    _, gradients = lamina.core.variable.stateless.value_and_grad(our_loss, trainable)()
     fixed = [v.value for v in theirs.non_trainable_variables]
     values = [v.value for v in theirs.trainable_variables]
     expected = jax.jit(jax.grad(their_loss))(values, fixed)
@@ -324,7 +324,7 @@ def test_the_fused_kernel_can_be_switched_off_for_new_layers():
 
 
 def test_grouped_attention_has_the_names_of_keras_in_files():
-    record = lamina.core.registry.serialize(layers.GroupQueryAttention(2, 4, 2))
+    record = lamina.core.serialization.registry.serialize(layers.GroupQueryAttention(2, 4, 2))
     assert record["class_name"] == "GroupQueryAttention"
     assert record["config"]["name"] == "grouped_query_attention"
 

@@ -9,7 +9,7 @@ import pytest
 import lamina
 from families.promises import Case, LayerPromises
 from lamina import layers
-from lamina.core.stateless import stateless, values_of
+from lamina.core.variable.stateless import stateless, values_of
 
 # Keras asks for whole numbers of 64 bits, which JAX does not give.
 pytestmark = pytest.mark.filterwarnings("ignore:Explicitly requested dtype:UserWarning")

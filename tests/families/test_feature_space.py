@@ -10,7 +10,7 @@ import pytest
 import lamina
 from families.promises import plain
 from lamina import layers
-from lamina.core import registry
+from lamina.core.serialization import registry
 from lamina.utils import FeatureSpace
 
 FILES = Path(__file__).parent / "files"

@@ -9,7 +9,7 @@ import pytest
 import lamina
 from families.promises import Case, LayerPromises
 from lamina import layers
-from lamina.core.stateless import stateless, values_of
+from lamina.core.variable.stateless import stateless, values_of
 
 IMAGES, FIRST = (2, 8, 6, 3), (2, 3, 8, 6)
 SEED = {"seed": 3}

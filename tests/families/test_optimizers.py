@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lamina import optimizers
-from lamina.core.stateless import stateless, values_of
-from lamina.core.variable import Variable, name_scope
+from lamina.core.variable.stateless import stateless, values_of
+from lamina.core.variable.variable import Variable, name_scope
 
 # Keras's own way of reading a Variable with NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")

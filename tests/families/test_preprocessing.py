@@ -17,8 +17,8 @@ import pytest
 import lamina
 from families.promises import Case, LayerPromises, plain
 from lamina import layers
-from lamina.core import registry
-from lamina.core.text import has_text
+from lamina.core.serialization import registry
+from lamina.core.user_data.text import has_text
 from lamina.layers.preprocessing import fingerprint
 
 BOUNDARIES = {"bin_boundaries": [-0.5, 0.0, 1.0]}

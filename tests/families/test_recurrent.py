@@ -9,7 +9,7 @@ import pytest
 import lamina
 from families.promises import Case, LayerPromises, close
 from lamina import layers
-from lamina.core.stateless import stateless, value_and_grad
+from lamina.core.variable.stateless import stateless, value_and_grad
 
 STEPS = (4, 5, 3)
 ALL = {"return_sequences": True, "return_state": True}

@@ -24,7 +24,7 @@ def test_softmax_mask_of_another_shape_is_refused():
 
 
 def test_a_mask_travels_through():
-    from lamina.core import masking
+    from lamina.core.layer import masking
 
     x = jnp.zeros((2, 3, 4))
     mask = jnp.ones((2, 3), bool)

@@ -6,7 +6,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core import masking
+from lamina.core.layer import masking
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lamina import layers
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 
 def test_a_frozen_layer_uses_and_keeps_its_averages(rng):

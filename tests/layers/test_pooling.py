@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lamina import layers
-from lamina.core import masking
+from lamina.core.layer import masking
 
 pytestmark = pytest.mark.quick
 

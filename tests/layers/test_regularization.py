@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lamina import layers
-from lamina.core.stateless import stateless, values_of
+from lamina.core.variable.stateless import stateless, values_of
 
 
 def test_about_the_right_part_is_dropped_and_the_rest_scaled():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina import losses, ops
-from lamina.core import masking
-from lamina.core.registry import register_keras_serializable
+from lamina.core.layer import masking
+from lamina.core.serialization.registry import register_keras_serializable
 from lamina.losses.loss import REDUCTIONS, divide_no_nan, reduce_weighted
 
 VALUES = np.arange(6, dtype="float32").reshape(3, 2) + 1

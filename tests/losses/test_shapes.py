@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lamina import losses
-from lamina.core.errors import LaminaWarning
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.variable.variable import Variable
 from lamina.losses.shapes import align, align_labels, check_labels, match_weight, to_array
 
 pytestmark = pytest.mark.quick

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lamina import metrics
-from lamina.core import masking
-from lamina.core.registry import register_keras_serializable
-from lamina.core.variable import Variable
+from lamina.core.layer import masking
+from lamina.core.serialization.registry import register_keras_serializable
+from lamina.core.variable.variable import Variable
 
 
 class LargestError(metrics.Metric):

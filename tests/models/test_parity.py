@@ -9,7 +9,7 @@ import pytest
 
 import lamina
 from architectures import ALL
-from lamina.core import registry
+from lamina.core.serialization import registry
 
 
 def each(architectures):

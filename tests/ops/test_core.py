@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina import ops
-from lamina.core import registry
+from lamina.core.serialization import registry
 
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
 OPEN = lamina.KerasTensor((None, None, 4), "float32")

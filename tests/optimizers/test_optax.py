@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from lamina import optimizers
-from lamina.core.stateless import stateless, values_of
-from lamina.core.variable import Variable, name_scope
+from lamina.core.variable.stateless import stateless, values_of
+from lamina.core.variable.variable import Variable, name_scope
 
 TRANSFORMATIONS = {
     "adam": lambda: optax.adam(1e-2),

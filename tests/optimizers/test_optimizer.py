@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lamina import optimizers
-from lamina.core.errors import LaminaWarning
-from lamina.core.stateless import stateless, values_of
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.variable.stateless import stateless, values_of
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import SGD, Adam, AdamW, Optimizer, schedules
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm
 

@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import optimizers
-from lamina.core.variable import Variable
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import (
     SGD,
     Adam,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 from lamina.preprocessing import image as ours
 
 pytestmark = [

@@ -14,7 +14,7 @@ CASES = {
         "lamina.models.load_model('m.keras', «custom_objects=»{'double': double})",
         "def double(x): return x * 2\n",
     ),
-    ("core/call_signature.py", "shape of an argument of call()"): (
+    ("core/layer/call_signature.py", "shape of an argument of call()"): (
         _OWN.replace("call", "build(self, x_shape, b_shape): pass\n  def call").replace(
             "Own", "Two"
         )
@@ -22,16 +22,16 @@ CASES = {
         _OWN.replace("call(self, x)", "build(self, «x_shape»): pass\n  def call(self, x)")
         + "Own()(x)",
     ),
-    ("core/dtypes.py", "set_dtype_policy needs a policy"): (
+    ("core/configuration/dtypes.py", "set_dtype_policy needs a policy"): (
         "lamina.config.set_dtype_policy(None)",
         "lamina.config.«set_dtype_policy('float32')»",
     ),
-    ("core/variable.py", "and received text"): (
+    ("core/variable/variable.py", "and received text"): (
         "lamina.Variable(words)",
         "words = ['a', 'b']\n"
         "lookup = «lamina.layers.StringLookup(vocabulary=words)»; lamina.Variable(lookup(words))",
     ),
-    ("core/init_arguments.py", "cannot be written as a config"): (
+    ("core/serialization/init_arguments.py", "cannot be written as a config"): (
         "Scale(object()).get_config()",
         "class Scale(Scale):\n"
         "  def «get_config(self)»: «return {**super().get_config(), 'units': self.units}»\n"
@@ -40,7 +40,7 @@ CASES = {
         "  def __init__(self, units, **kwargs):\n"
         "    super().__init__(**kwargs); self.units = units\n",
     ),
-    ("core/input_spec.py", "input(s) and received"): (
+    ("core/layer/input_spec.py", "input(s) and received"): (
         "Two()([x, x])",
         "Two()(x)  # «call it on 1 array(s)»",
         "class Two(lamina.layers.Layer):\n"
@@ -48,55 +48,55 @@ CASES = {
         "    super().__init__(); self.input_spec = lamina.layers.InputSpec(ndim=2)\n"
         "  def call(self, x): return x\n",
     ),
-    ("core/keras_tensor.py", "a NumPy function was applied to it"): (
+    ("core/graph/keras_tensor.py", "a NumPy function was applied to it"): (
         "np.asarray(x)",
         "«lamina.ops.relu(x)»",
         "x = Input((3,))",
     ),
-    ("core/keras_tensor.py", "a jax.numpy function was applied"): (
+    ("core/graph/keras_tensor.py", "a jax.numpy function was applied"): (
         "jax.numpy.maximum(x, 0)",
         "«lamina.ops.relu(x)»",
         "x = Input((3,))",
     ),
-    ("core/keras_tensor.py", "is text, and this computes with numbers"): (
+    ("core/graph/keras_tensor.py", "is text, and this computes with numbers"): (
         "x + 1",
         "layer = layers.«StringLookup»(vocabulary=['a']); layer(x) + 1",
         "x = Input((1,), dtype='string')",
     ),
-    ("core/layer.py", "so it cannot be called on values of them"): (
+    ("core/layer/layer.py", "so it cannot be called on values of them"): (
         "layer.stateless_call([], [], x)",
         "input_shape = (None, 3); «layer.build(input_shape)»\n"
         "layer.stateless_call(layer.trainable_variables, [], x)",
         "layer = layers.Dense(1)",
     ),
-    ("core/layer.py", "trainable variables and received"): (
+    ("core/layer/layer.py", "trainable variables and received"): (
         "layer.stateless_call([], [], x)",
         "layer.stateless_call(«layer.trainable_variables», [], x)",
         "layer = layers.Dense(1); layer.build((None, 3))",
     ),
-    ("core/layer.py", "received rows that differ in length"): (
+    ("core/layer/layer.py", "received rows that differ in length"): (
         "layers.Dense(1)(x)",
         "«x = lamina.utils.pad_sequences(x, dtype='float32')»; layers.Dense(1)(x)",
         "x = np.array([[1.0, 2.0], [3.0]], object)",
     ),
-    ("core/layer.py", "received an array of objects"): (
+    ("core/layer/layer.py", "received an array of objects"): (
         "layers.Dense(1)(x)",
         "x[0, 1] = 0; «x = x.astype('float32')»; layers.Dense(1)(x)",
         "x = np.array([[1.0, {}]], object)",
     ),
-    ("core/layer.py", "which is not a tensor"): (
+    ("core/layer/layer.py", "which is not a tensor"): (
         "layers.Dense(1, name='out')(lamina.layers.Flatten)",
         "«x = lamina.layers.Flatten()(x)»; layers.Dense(1)(x)",
     ),
-    ("core/layer.py", "received a list of Python numbers"): (
+    ("core/layer/layer.py", "received a list of Python numbers"): (
         "layers.Dense(1)([1.0, 2.0])",
         "layers.Dense(1)(«np.array([[1.0, 2.0]])»)",
     ),
-    ("core/layer.py", "takes tensors by position"): (
+    ("core/layer/layer.py", "takes tensors by position"): (
         "layers.Dropout(0.5)(x, True)",
         "layers.Dropout(0.5)(x, «training=True»)",
     ),
-    ("core/layer.py", "received an input with a mask, which"): (
+    ("core/layer/layer.py", "received an input with a mask, which"): (
         _OWN + "Own()(layers.Embedding(3, 2, mask_zero=True)(Input((4,))))",
         _OWN.replace(
             "def call",
@@ -108,7 +108,7 @@ CASES = {
         )
         + "Own()(layers.Embedding(3, 2, mask_zero=True)(Input((4,))))",
     ),
-    ("core/layer.py", "its weights will be neither trained nor saved"): (
+    ("core/layer/layer.py", "its weights will be neither trained nor saved"): (
         "inner = layers.Dense(2, name='inner')\n"
         "class Around(lamina.layers.Layer):\n  def call(self, x): return inner(x)\n"
         "Around()(x)",
@@ -118,7 +118,7 @@ CASES = {
         "Around()(x)",
         "from lamina.layers import Dense",
     ),
-    ("core/layer.py", "a jax.numpy function was given a Variable"): (
+    ("core/layer/layer.py", "a jax.numpy function was given a Variable"): (
         _OWN.replace("Own", "Bad").replace(
             "def call(self, x): return x * 2",
             "def build(self, shape): self.kernel = self.add_weight((3, 2))\n"
@@ -133,12 +133,12 @@ CASES = {
         )
         + "Own()(x)",
     ),
-    ("core/layer.py", "add_loss() takes a number computed from"): (
+    ("core/layer/layer.py", "add_loss() takes a number computed from"): (
         "Own().add_loss(lambda: 0.0)",
         _OWN.replace("return x", "«self.add_loss(»ops.sum(x)); return x") + "Own()(x)",
         _OWN,
     ),
-    ("core/layer.py", "add_metric() is gone since"): (
+    ("core/layer/layer.py", "add_metric() is gone since"): (
         "Own().add_metric(1.0)",
         "class Own(lamina.layers.Layer):\n"
         "  def __init__(self):\n"
@@ -148,11 +148,11 @@ CASES = {
         "net(Own(), layers.Dense(1)).fit(x, y, verbose=0)",
         _OWN,
     ),
-    ("core/layer_state.py", "so they cannot be counted"): (
+    ("core/layer/layer_state.py", "so they cannot be counted"): (
         "lamina.Sequential([layers.Dense(1)]).count_params()",
         "shape = (3,); lamina.Sequential([«lamina.Input(shape)», layers.Dense(1)]).count_params()",
     ),
-    ("core/layer_state.py", "does not call super().__init__()"): (
+    ("core/layer/layer_state.py", "does not call super().__init__()"): (
         "class Mine(lamina.layers.Layer):\n"
         "  def __init__(self): self.dense = layers.Dense(2)\n"
         "  def call(self, x): return x\n"
@@ -162,11 +162,11 @@ CASES = {
         "    «super().__init__(**kwargs)»; self.dense = layers.Dense(2)\n"
         "  def call(self, x): return x\nMine()(x)",
     ),
-    ("core/layer_state.py", "and cannot be assigned"): (
+    ("core/layer/layer_state.py", "and cannot be assigned"): (
         "layers.Dense(1).losses = 3",
         "self = layers.Dense(1); «self.my_losses» = 3",
     ),
-    ("core/layer_state.py", "so there would be a new one at every call"): (
+    ("core/layer/layer_state.py", "so there would be a new one at every call"): (
         "class Mine(lamina.layers.Layer):\n"
         "  def call(self, x): self.w = lamina.Variable(1.0); return x\n"
         "Mine()(x)",
@@ -179,16 +179,16 @@ CASES = {
         "layers.Dense(10**9).build((None, 10**9))",
         "layers.Dense(10).build((None, 10))  # «fewer units»",
     ),
-    ("core/operation.py", "given a tensor where its settings go"): (
+    ("core/graph/operation.py", "given a tensor where its settings go"): (
         "lamina.layers.Dense(x)",
         "«lamina.layers.Dense(units=128)(x)»",
     ),
-    ("core/operation.py", "has no call() method"): (
+    ("core/graph/operation.py", "has no call() method"): (
         "Mine()(x)",
         _NOBODY.replace("pass", "«def call(self, x):» return x") + "Mine()(x)",
         _NOBODY.replace("layers.Layer", "Operation") + "",
     ),
-    ("core/operation.py", "it has not been called on an Input"): (
+    ("core/graph/operation.py", "it has not been called on an Input"): (
         "layer.input",
         "shape = (3,); layer(«lamina.Input(shape)»); layer.input\n"
         "lamina.Sequential([lamina.Input(shape), layers.Dense(1)"
@@ -197,37 +197,37 @@ CASES = {
         "  made(lamina.Input(shape)); made.input",
         "layer = layers.Dense(1)\n" + _OWN.replace("layers.Layer", "Model"),
     ),
-    ("core/operation.py", "a model of them would neither train nor save"): (
+    ("core/graph/operation.py", "a model of them would neither train nor save"): (
         "Input((3,)) * w",
         "class Scale(lamina.layers.Layer):\n"
         "  def __init__(self):\n    super().__init__(); self.w = w  # «keeps it on self»\n"
         "  def call(self, x): return x * self.w\nScale()(Input((3,)))",
         "w = lamina.Variable(2.0)",
     ),
-    ("core/operation.py", "as a number or array; received a symbolic"): (
+    ("core/graph/operation.py", "as a number or array; received a symbolic"): (
         "ops.one_hot(Input(()), Input(()))",
         "class Own(lamina.layers.Layer):\n"
         "  def call(self, x): return ops.one_hot(x, 3) "
         " # «write a layer that computes this in call()»\n"
         "Own()(Input((), dtype='int32'))",
     ),
-    ("core/paths.py", "and no file, so it is not read"): (
+    ("core/user_data/paths.py", "and no file, so it is not read"): (
         "lamina.models.load_model('/dev/zero')",
         "net(compiled=False).save('m.keras'); lamina.models.load_model('m.keras') "
         " # «to a file, and name that»",
     ),
-    ("core/registry.py", "a model file holds data, never code"): (
+    ("core/serialization/registry.py", "a model file holds data, never code"): (
         "net(layers.Lambda(lambda x: x), compiled=False).save('m.keras')",
         "«@lamina.saving.register_keras_serializable()»\ndef same(x): return x\n"
         "net(layers.Lambda(same), compiled=False).save('m.keras')",
     ),
-    ("core/registry.py", "The file uses the"): (
+    ("core/serialization/registry.py", "The file uses the"): (
         "lamina.layers.deserialize(config)",
         "lamina.layers.deserialize(config, «custom_objects={'Own': Own}»)\n"
         "«@lamina.saving.register_keras_serializable(package='Custom')»\n" + _OWN,
         _OWN + "config = lamina.layers.serialize(Own())",
     ),
-    ("core/seed.py", "A random draw without a seed was compiled"): (
+    ("core/variable/seed.py", "A random draw without a seed was compiled"): (
         "class Noisy(lamina.layers.Layer):\n"
         "  def call(self, x): return x + lamina.random.normal((1,))\n"
         "net(Noisy(), layers.Dense(1)).fit(x, y, verbose=0)",
@@ -237,48 +237,48 @@ CASES = {
         "  def call(self, x): return x + lamina.random.normal((1,), «seed=self.seed_generator»)\n"
         "net(Noisy(), layers.Dense(1)).fit(x, y, verbose=0)",
     ),
-    ("core/stateless.py", "needs a list of Variables and received"): (
+    ("core/variable/stateless.py", "needs a list of Variables and received"): (
         "lamina.value_and_grad(lambda: 1.0, [x])()",
         "lamina.value_and_grad(lambda: ops.mean(model(x)), «model.trainable_variables»)()",
         "model = net()",
     ),
-    ("core/stateless.py", "and has no gradient"): (
+    ("core/variable/stateless.py", "and has no gradient"): (
         "lamina.value_and_grad(lambda: 1.0, [lamina.Variable(1, dtype='int32')])()",
         "lamina.value_and_grad(lambda: ops.mean(model(x)), «model.trainable_variables»)()",
         "model = net()",
     ),
-    ("core/stateless.py", "A loss to differentiate must be one number"): (
+    ("core/variable/stateless.py", "A loss to differentiate must be one number"): (
         "lamina.value_and_grad(lambda: model(x), model.trainable_variables)()",
         "def mean():\n  loss = model(x); return «loss.mean()»\n"
         "lamina.value_and_grad(mean, model.trainable_variables)()",
         "model = net()",
     ),
-    ("core/text.py", "holds texts, but element"): (
+    ("core/user_data/text.py", "holds texts, but element"): (
         "layers.StringLookup().adapt(x)",
         "«x = x.fillna('')»; layers.StringLookup().adapt(x)",
         "import pandas; x = pandas.Series(['a', None])",
     ),
-    ("core/text.py", "is a list whose rows differ in length"): (
+    ("core/user_data/text.py", "is a list whose rows differ in length"): (
         "layers.StringLookup(vocabulary=['a'])([['a', 'b'], ['a']])",
         "layers.StringLookup(vocabulary=['a'], mask_token='')([['a', 'b'], ['a', «''»]]) "
         " # «as mask_token»",
     ),
-    ("core/tracebacks.py", "These are compiled, and have no values"): (
+    ("core/messages/tracebacks.py", "These are compiled, and have no values"): (
         "class Bad(lamina.layers.Layer):\n  def call(self, x): return x if x.sum() > 0 else -x\n"
         "net(Bad(), layers.Dense(1)).fit(x, y, verbose=0)",
         "class Good(lamina.layers.Layer):\n"
         "  def call(self, x): return «ops.where(»x.sum() > 0, x, -x)\n"
         "net(Good(), layers.Dense(1)).fit(x, y, verbose=0)",
     ),
-    ("core/tracking.py", "in a set cannot be tracked"): (
+    ("core/layer/tracking.py", "in a set cannot be tracked"): (
         "layers.Layer().inner = {layers.Dense(1)}",
         "layers.Layer().inner = [layers.Dense(1)]  # «keep them in a list»",
     ),
-    ("core/variable.py", "needs a shape for its initializer"): (
+    ("core/variable/variable.py", "needs a shape for its initializer"): (
         "lamina.Variable('zeros')",
         "lamina.Variable('zeros', «shape=(3, 4)»); lamina.Variable('zeros', «shape=()»)",
     ),
-    ("core/variable.py", "but the model does not know it"): (
+    ("core/variable/variable.py", "but the model does not know it"): (
         "hidden = [lamina.Variable(0.0)]\n"
         "class Bad(lamina.layers.Layer):\n  def call(self, x): hidden[0].assign(1.0); return x\n"
         "net(Bad(), layers.Dense(1)).fit(x, y, verbose=0)",
@@ -433,7 +433,7 @@ CASES = {
         "lamina.random.normal(3)",
         "lamina.random.normal(«shape=(32, 10)»); lamina.random.normal(«shape=(3,)»)",
     ),
-    ("core/registry.py", "The file holds Python code (a lambda)"): (
+    ("core/serialization/registry.py", "The file holds Python code (a lambda)"): (
         "lamina.layers.deserialize(config)",
         "«@lamina.saving.register_keras_serializable()»\ndef twice(x): return x * 2\n"
         "lamina.layers.deserialize(lamina.layers.serialize(layers.Lambda(twice)))",
@@ -441,7 +441,7 @@ CASES = {
         "config['config']['function'] = {'class_name': '__lambda__', "
         "'config': {'code': '4wE=', 'defaults': None, 'closure': None}}",
     ),
-    ("core/keras_tensor.py", "leave sparse and ragged out"): (
+    ("core/graph/keras_tensor.py", "leave sparse and ragged out"): (
         "lamina.KerasTensor((3,), sparse=True)",
         "lamina.KerasTensor((3,))  # «leave sparse and ragged out»",
     ),

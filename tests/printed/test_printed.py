@@ -42,7 +42,10 @@ BY_HAND = {
     ("compat/script.py", "is a notebook, not a script"): "a command of Jupyter, which is optional",
     ("compat/types.py", "which has half of the digits"): "the environment of a new process",
     ("compat/types.py", "do not fit into"): "the environment of a new process",
-    ("core/runtime.py", "it was forked from one that had used JAX"): "other processes",
+    (
+        "core/configuration/runtime.py",
+        "it was forked from one that had used JAX",
+    ): "other processes",
     ("datasets/locate.py", "there is no such file"): "the network",
     ("datasets/locate.py", "it is a folder, and"): "the data set as published",
     ("datasets/locate.py", "so it was not replaced"): "the data set as published",

@@ -496,7 +496,7 @@ CASES = {
         "«y = numpy.array(list(y))»; model.fit(x, y, verbose=0)",
         "model = net(); y = map(float, range(4))",
     ),
-    ("core/masked_arrays.py", "and a network needs a number in each place"): (
+    ("core/user_data/masked_arrays.py", "and a network needs a number in each place"): (
         "model.fit(x, y, verbose=0)",
         "«keep = ~numpy.ma.getmaskarray(x).reshape(len(x), -1).any(axis=1)»\n"
         "«x, y = x[keep], y[keep]»; model.fit(x, y, verbose=0)",

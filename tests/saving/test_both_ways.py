@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core import naming
+from lamina.core.serialization import naming
 
 # Keras's own way of reading a Variable with NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")

@@ -11,7 +11,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core import config
+from lamina.core.configuration import config
 from lamina.saving import DamagedFileError
 
 pytestmark = pytest.mark.quick

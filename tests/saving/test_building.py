@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 from lamina.saving import load_model, register_keras_serializable
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is written in the layout of Keras 2")

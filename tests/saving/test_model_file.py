@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import lamina
-from lamina.core import registry
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.serialization import registry
 from lamina.saving import (
     DamagedFileError,
     UnknownClassError,

@@ -18,7 +18,7 @@ import pandas
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 RNG = np.random.default_rng(seed=7)
 X = RNG.normal(size=(12, 4)).astype("float32")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 from numbered_batches import Dataset, PackedButNeverUnpackedError, Unpackable
 from small_models import classifier
 

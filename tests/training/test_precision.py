@@ -5,7 +5,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core import seed as seeds
+from lamina.core.variable import seed as seeds
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import precision_trial as precision
 from lamina.training.precision_trial import Trial, verdict

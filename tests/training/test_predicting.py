@@ -9,7 +9,7 @@ import pytest
 
 import lamina
 from lamina import layers, ops
-from lamina.core import structure
+from lamina.core.variable import structure
 from lamina.training import learner
 from lamina.training.feeds.pieces import pieces
 from lamina.training.learner import Learner

@@ -6,7 +6,7 @@ import pytest
 
 import fixes
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 RNG = np.random.default_rng(seed=7)
 FIT = "model.fit(x, y, verbose=0)"

@@ -8,7 +8,7 @@ from jax import lax
 
 import lamina
 from lamina import layers
-from lamina.core.stateless import stateless, values_of
+from lamina.core.variable.stateless import stateless, values_of
 from lamina.training.row_dependence.analysis import rows_are_apart
 
 TABLE = np.arange(24, dtype="float32").reshape(4, 6)

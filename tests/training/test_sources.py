@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 BATCHES, SIZE = 5, 4
 X = np.repeat(np.arange(BATCHES, dtype="float32"), SIZE)[:, None]

@@ -6,7 +6,7 @@ import pytest
 
 import fixes
 import lamina
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 # One batch: a short one at the end would be a second program to compile.
 FIT = "model.fit(x, y, verbose=0, **size, **more)"

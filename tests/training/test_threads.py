@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core import threads
+from lamina.core.variable import threads
 
 SAMPLES = 64
 

@@ -9,8 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from lamina.core.errors import explain_missing_names
 from lamina.core.later import later_names
+from lamina.core.messages.errors import explain_missing_names
 
 _INSTEAD = (
     "build the network of layers (Conv2D, DepthwiseConv2D, BatchNormalization …); weights that "

@@ -102,7 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
     if debug:
-        from lamina.core import config  # not before it is needed: `lamina --help` is to be quick
+        from lamina.core.configuration import (
+            config,  # not before it is needed: `lamina --help` is to be quick
+        )
 
         config.disable_traceback_filtering()
     console.print_anything()

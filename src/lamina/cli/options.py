@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.core.errors import did_you_mean
+from lamina.core.messages.errors import did_you_mean
 
 ModelFile = Annotated[
     Path,

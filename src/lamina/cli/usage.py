@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.errors import did_you_mean
+from lamina.core.messages.errors import did_you_mean
 
 # How the parser says it, and how people do.
 _WORDING = (

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 from lamina import layers
-from lamina.core.errors import LaminaWarning
+from lamina.core.messages.errors import LaminaWarning
 
 _TODAY = {"CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM"}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lamina.core.errors import did_you_mean
+from lamina.core.messages.errors import did_you_mean
 
 # Name without the `tensorflow.` or `…keras.` in front → what to use.
 _TENSORFLOW = {

@@ -19,11 +19,11 @@ from lamina.compat.types import (
     same_types,
     strong,
 )
-from lamina.core import seed as seeds
-from lamina.core.data_kinds import is_text
-from lamina.core.operation import symbolic
-from lamina.core.text import as_values
-from lamina.core.variable import Variable as LaminaVariable
+from lamina.core.graph.operation import symbolic
+from lamina.core.user_data.data_kinds import is_text
+from lamina.core.user_data.text import as_values
+from lamina.core.variable import seed as seeds
+from lamina.core.variable.variable import Variable as LaminaVariable
 from lamina.data.dataset import HostArray
 
 Tensor = jax.Array

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.text import as_values
+from lamina.core.user_data.text import as_values
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.dtypes import standardize_dtype
-from lamina.core.variable import Variable
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.variable.variable import Variable
 from lamina.training.checks import warn
 
 _WIDE = ("float64", "int64", "uint64", "complex128")

@@ -7,7 +7,7 @@ there and what to do meanwhile. `comes_later` on the object tells both apart wit
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 
 
 class ComesLater(NotImplementedError):

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lamina.core.errors import missing_name
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import missing_name
+from lamina.core.messages.tracebacks import filter_traceback
 
 
 def contents(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.context import context
+from lamina.core.configuration.context import context
 
 # Smaller Variables are not worth the look at how much memory the machine has.
 _LARGE = 2**30

@@ -1,6 +1,6 @@
 """Data on its way to the trainer: folders of images, texts and sounds, and time series."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.data.alike import pictures_like
 from lamina.data.audio import audio_dataset_from_directory
 from lamina.data.dataset import Dataset

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.data.ink import Ink, as_chosen, find_ink, find_shades
 from lamina.data.pictures import Picture, edge_of, read_picture
 from lamina.datasets.form import ImageForm
@@ -37,7 +37,7 @@ class Preprocessed:
 
 def form_of(name: str) -> ImageForm:
     """How the images of a named set were made: `"mnist"`, `"fashion_mnist"` or `"digits"`."""
-    from lamina.core.errors import unknown_name  # only where it is needed
+    from lamina.core.messages.errors import unknown_name  # only where it is needed
 
     if name not in NAMES:
         raise unknown_name("data set", name, NAMES)

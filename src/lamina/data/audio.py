@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.paths import refuse_endless
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.paths import refuse_endless
 from lamina.data.dataset import padded
 from lamina.data.folders import Folder
 

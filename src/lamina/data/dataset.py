@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.data_kinds import is_column, is_table
-from lamina.core.masked_arrays import unmasked
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.seed import make_default_seed
-from lamina.core.text import staying_on_host
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.user_data.data_kinds import is_column, is_table
+from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.user_data.text import staying_on_host
+from lamina.core.variable.seed import make_default_seed
 from lamina.data.parallel import AUTOTUNE, ahead, mapped, number_of_workers
 
 INFINITE, UNKNOWN = -1, -2

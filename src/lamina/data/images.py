@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.data.folders import Folder, check_format
 from lamina.utils import resizing
 from lamina.utils.image import checked_size, load_img

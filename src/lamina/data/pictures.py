@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.paths import refuse_endless
+from lamina.core.user_data.paths import refuse_endless
 
 # The largest values that files with more than 8 bits are found to use.
 _FULL_SCALES = (1, 255, 1023, 4095, 16_383, 65_535)

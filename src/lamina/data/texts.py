@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lamina.core.paths import refuse_endless
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.paths import refuse_endless
 from lamina.data.folders import Folder, check_format
 
 

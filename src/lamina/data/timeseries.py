@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.seed import make_default_seed
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.seed import make_default_seed
 from lamina.data.dataset import Dataset
 from lamina.data.folders import check_format
 

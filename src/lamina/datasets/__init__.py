@@ -1,6 +1,6 @@
 """Named data sets: `mnist`, `cifar10`, `imdb` …, each with a `load_data()`."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.datasets import (
     boston_housing,
     california_housing,

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
 from lamina.datasets.shuffling import mixed, train_and_test
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
+from lamina.core.configuration import config
 from lamina.datasets.pickles import read_pickle
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"

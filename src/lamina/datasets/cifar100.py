@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import cifar, locate, published
 
 

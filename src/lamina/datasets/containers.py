@@ -13,9 +13,9 @@ from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
-from lamina.core.config import loading_budget
-from lamina.core.messages import readable
-from lamina.core.paths import refuse_endless
+from lamina.core.configuration.config import loading_budget
+from lamina.core.messages.messages import readable
+from lamina.core.user_data.paths import refuse_endless
 from lamina.datasets.fingerprints import NAMES
 from lamina.datasets.pickles import read_npy
 

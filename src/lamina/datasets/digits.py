@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets.form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lamina.core import config
-from lamina.core.paths import refuse_endless
+from lamina.core.configuration import config
+from lamina.core.user_data.paths import refuse_endless
 from lamina.datasets import containers, verified
 from lamina.datasets.containers import Container, UnreadableError
 from lamina.datasets.fingerprints import Expected, difference

@@ -5,8 +5,8 @@ from importlib import import_module
 
 import numpy as np
 
-from lamina.core.errors import unknown_name
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import unknown_name
+from lamina.core.messages.tracebacks import filter_traceback
 
 NAMES = ("digits", "fashion_mnist", "mnist")
 _TITLES = {"digits": "Digits", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages import readable
+from lamina.core.messages.messages import readable
 
 
 def read_pickle(contents: bytes) -> Any:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lamina.core import config
+from lamina.core.configuration import config
 from lamina.datasets.containers import Container
 from lamina.datasets.fingerprints import Expected
 

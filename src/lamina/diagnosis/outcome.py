@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis import measures, samples
 from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis import pictures, samples
 from lamina.diagnosis.measures import confident_mistakes, most_confused
 from lamina.diagnosis.outcome import Outcome

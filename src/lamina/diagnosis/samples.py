@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.data_kinds import is_column, is_table, rows_at
+from lamina.core.user_data.data_kinds import is_column, is_table, rows_at
 
 
 def gathered(x: Any, y: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 
 # A gap in accuracy below the first is ordinary; beyond the second the model has learnt its
 # training samples by heart. Between them it begins to. Shares of all samples.

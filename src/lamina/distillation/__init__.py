@@ -1,7 +1,7 @@
 """Distillation: a small model learns from a large one as well as from the labels."""
 
-from lamina.core.errors import explain_missing_names
-from lamina.core.registry import register_namespace
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.serialization.registry import register_namespace
 from lamina.distillation.distiller import Distiller
 from lamina.distillation.losses import (
     DistillationLoss,

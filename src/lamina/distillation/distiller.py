@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core import masking, registry
+from lamina.core.layer import masking
+from lamina.core.serialization import registry
 from lamina.distillation.losses import DistillationLoss
 from lamina.metrics import Mean
 from lamina.models import Model

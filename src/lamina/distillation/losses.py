@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core import registry
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.serialization import registry
 
 
 @filter_methods

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import identifiers, registry
-from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import identifiers, registry
+from lamina.core.variable.variable import Variable
 from lamina.initializers import constants
 from lamina.initializers.constants import STFT, Constant, Identity, Ones, Zeros
 from lamina.initializers.drawn import (

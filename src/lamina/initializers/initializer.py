@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.dtypes import is_float, standardize_dtype
-from lamina.core.tracebacks import filter_methods
-from lamina.core.variable import Array, resolve_shape
+from lamina.core.configuration.dtypes import is_float, standardize_dtype
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.variable.variable import Array, resolve_shape
 
 
 @filter_methods

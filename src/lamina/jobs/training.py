@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lamina import diagnosis
-from lamina.core import config
-from lamina.core.seed import set_random_seed
+from lamina.core.configuration import config
+from lamina.core.variable.seed import set_random_seed
 from lamina.datasets import Dataset
 from lamina.diagnosis import Outcome
 from lamina.jobs import architectures

@@ -1,9 +1,9 @@
 """What `lamina.layers` offers, and where each name lives; loaded when it is first used."""
 
-from lamina.core.input_spec import (
+from lamina.core.layer.input_spec import (
     InputSpec,
 )
-from lamina.core.layer import (
+from lamina.core.layer.layer import (
     Layer,
 )
 from lamina.layers.activation import (

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from lamina import activations, constraints, initializers, regularizers
-from lamina.core.arguments import is_number
-from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.input_spec import InputSpec
+from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import is_number
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import settings_of
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from jax import lax
 
-from lamina.core.config import standardize_data_format
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import windows
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from lamina import activations
-from lamina.core.config import standardize_data_format
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
     keep_weight_settings,

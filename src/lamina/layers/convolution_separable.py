@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
     keep_weight_settings,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.variable import Array, Shape
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
     keep_weight_settings,

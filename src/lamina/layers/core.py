@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
     keep_weight_settings,

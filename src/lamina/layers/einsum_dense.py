@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lamina import activations
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
     enable_lora,

@@ -2,7 +2,7 @@
 
 from typing import Any, NoReturn
 
-from lamina.core.layer import Layer
+from lamina.core.layer.layer import Layer
 
 
 class TorchModuleWrapper(Layer):

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina import constraints, initializers, regularizers
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.normalization import AFFINE, affine_weights, check_axes, one_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn

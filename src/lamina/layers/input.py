@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from lamina.core.dtypes import standardize_dtype
-from lamina.core.errors import ArgumentError
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.operation import Node
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import resolve_shape
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.operation import Node
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.variable import resolve_shape
 
 
 class InputLayer(Layer):

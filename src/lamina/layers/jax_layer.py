@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import dtypes, registry
-from lamina.core.call_signature import is_shape
-from lamina.core.layer import Layer
-from lamina.core.seed import SeedGenerator, draw_key
-from lamina.core.variable import Variable
+from lamina.core.configuration import dtypes
+from lamina.core.layer.call_signature import is_shape
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.seed import SeedGenerator, draw_key
+from lamina.core.variable.variable import Variable
 
 
 class JaxLayer(Layer):

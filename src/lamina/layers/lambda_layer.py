@@ -6,11 +6,11 @@ from typing import Any
 
 import jax
 
-from lamina.core import registry
-from lamina.core.call_signature import is_shape
-from lamina.core.errors import ArgumentError
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.call_signature import is_shape
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.serialization import registry
 
 
 class Lambda(Layer):

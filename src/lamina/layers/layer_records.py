@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.layer import Layer
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
 
 
 @filter_traceback

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.normalization import check_axes, in_order, one_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn

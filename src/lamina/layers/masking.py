@@ -4,10 +4,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import masking, registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer import masking
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import same_dtype
 from lamina.ops import numpy as ops
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina import constraints, initializers, regularizers
-from lamina.core import config
-from lamina.core.errors import ArgumentError, LaminaWarning, frames_to_user
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape, Variable
+from lamina.core.configuration import config
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError, LaminaWarning, frames_to_user
+from lamina.core.variable.variable import Array, Shape, Variable
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 

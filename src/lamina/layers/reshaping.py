@@ -7,11 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.config import standardize_data_format
-from lamina.core.input_spec import InputSpec
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.input_spec import InputSpec
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import same_dtype, settings_of, whole_number
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import masking
-from lamina.core.dtypes import is_float, standardize_dtype
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.dtypes import is_float, standardize_dtype
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer import masking
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.core import Embedding
 from lamina.layers.settings import make_weight, settings_of
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers
-from lamina.core import dtypes
-from lamina.core.errors import ArgumentError
-from lamina.core.keras_tensor import KerasTensor
+from lamina.core.configuration import dtypes
+from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.later import later_function
-from lamina.core.layer import Layer
-from lamina.core.variable import Shape, Variable
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.variable.variable import Shape, Variable
 
 _LAYOUTS = {
     1: "(batch, steps, channels)",

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina import initializers
-from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape, autocast
+from lamina.core.layer.input_spec import InputSpec
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Array, Shape, autocast
 from lamina.layers.settings import settings_of, whole_number
 from lamina.layers.wrapping import Wrapper
 from lamina.ops import nn

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.config import standardize_data_format
-from lamina.core.errors import unknown_name
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import unknown_name
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import needs_rank, same_dtype, settings_of, whole_number
 from lamina.ops import image, windows
 

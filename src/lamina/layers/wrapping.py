@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import dtypes, registry
-from lamina.core.call_signature import is_shape, signature_of
-from lamina.core.errors import ArgumentError
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.stateless import assign_all, stateless, values_of
-from lamina.core.variable import Array, Shape, autocast
+from lamina.core.configuration import dtypes
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.call_signature import is_shape, signature_of
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.serialization import registry
+from lamina.core.variable.stateless import assign_all, stateless, values_of
+from lamina.core.variable.variable import Array, Shape, autocast
 
 
 class Wrapper(Layer):

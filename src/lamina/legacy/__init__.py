@@ -1,6 +1,6 @@
 """What Keras keeps for files of Keras 2."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.legacy import saving
 
 __all__ = ["saving"]

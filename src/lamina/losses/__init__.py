@@ -1,7 +1,7 @@
 """Losses: what training makes small. Functions give one value per sample, classes reduce them."""
 
-from lamina.core.errors import explain_missing_names
-from lamina.core.registry import register_namespace
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.serialization.registry import register_namespace
 from lamina.losses.classification import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.arguments import is_number
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.arguments import is_number
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
 from lamina.ops import crossentropy

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import identifiers, naming, registry
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import identifiers, naming, registry
 from lamina.losses import classification, embeddings, hinges, overlap, regression, sequence
 from lamina.losses.loss import Loss, LossFunctionWrapper
 

@@ -6,12 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config, masking, naming, registry
-from lamina.core.arguments import explain_arguments
-from lamina.core.dtypes import get_policy
-from lamina.core.errors import did_you_mean
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.tracebacks import filter_methods, filter_traceback
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import get_policy
+from lamina.core.layer import masking
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import naming, registry
+from lamina.core.user_data.arguments import explain_arguments
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)

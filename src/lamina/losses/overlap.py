@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config, masking
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.layer import masking
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, same_shape
 

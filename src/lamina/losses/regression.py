@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align
 

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import masking
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.layer import masking
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss

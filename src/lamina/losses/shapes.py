@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
-from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.variable import Variable
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import is_float
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.variable.variable import Variable
 
 # Losses and metrics for which one target for all outputs of a sample can be meant.
 _DISTANCES = (

@@ -1,7 +1,7 @@
 """Metrics: numbers that tell people how good a model is, gathered over batches."""
 
-from lamina.core.errors import explain_missing_names
-from lamina.core.registry import register_namespace
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.serialization.registry import register_namespace
 from lamina.losses.classification import (
     binary_crossentropy,
     binary_focal_crossentropy,

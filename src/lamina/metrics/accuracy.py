@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.shapes import align_labels, same_shape
 from lamina.metrics.reduction import MeanOfPairs
 from lamina.ops.crossentropy import value_at_label

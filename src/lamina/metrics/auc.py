@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
-from lamina.core.arguments import is_number
-from lamina.core.errors import did_you_mean
-from lamina.core.variable import Variable
+from lamina.core.configuration import config
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.user_data.arguments import is_number
+from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import to_array
 from lamina.metrics.confusion import HoldsCounts, Rates, add_counts

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.arguments import is_number
-from lamina.core.variable import Variable
+from lamina.core.user_data.arguments import is_number
+from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
 from lamina.metrics.confusion_counts import (
     NEVER,

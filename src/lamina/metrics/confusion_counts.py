@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
-from lamina.core.arguments import is_number
+from lamina.core.configuration import config
+from lamina.core.user_data.arguments import is_number
 from lamina.losses.shapes import match_weight, same_shape, to_array
 
 # Below every score: what is not among the top k becomes this, and is never a yes.

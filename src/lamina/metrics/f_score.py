@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
+from lamina.core.configuration import config
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
 

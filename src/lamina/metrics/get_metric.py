@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import identifiers, registry
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import identifiers, registry
 from lamina.losses import (
     classification as loss_functions,
     hinges as hinge_functions,

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config, masking
-from lamina.core.dtypes import is_float
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import is_float
+from lamina.core.layer import masking
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.losses.shapes import match_weight, same_rank, to_array
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import masked_weight

@@ -7,14 +7,16 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core import config, naming, structure
-from lamina.core.arguments import explain_arguments
-from lamina.core.dtypes import get_policy
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.stateless import stateless
-from lamina.core.tracebacks import filter_methods
-from lamina.core.tracking import kind_of, no_longer_held, track
-from lamina.core.variable import Variable, name_scope, resolve_shape
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import get_policy
+from lamina.core.layer.tracking import kind_of, no_longer_held, track
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.serialization import naming
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import stateless
+from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
 
 @filter_methods

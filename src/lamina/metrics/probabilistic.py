@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import masking
+from lamina.core.layer import masking
 from lamina.losses import classification, regression
 from lamina.losses.shapes import align_labels
 from lamina.metrics.reduction import MeanOfPairs, masked_weight

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import masking, registry
-from lamina.core.dtypes import is_float
+from lamina.core.configuration.dtypes import is_float
+from lamina.core.layer import masking
+from lamina.core.serialization import registry
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 from lamina.metrics.metric import Metric

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.losses import regression as losses
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric

@@ -3,8 +3,8 @@
 import warnings
 from typing import Any
 
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.losses.get_loss import kind_of_labels, object_name
 from lamina.metrics import accuracy, probabilistic
 from lamina.metrics.get_metric import get

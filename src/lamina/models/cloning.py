@@ -6,10 +6,10 @@ from typing import Any
 import jax
 
 from lamina import tree
-from lamina.core import registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
 from lamina.layers.input import InputLayer
 from lamina.models.functional import Functional
 from lamina.models.graph import Graph

@@ -5,9 +5,9 @@ from typing import Any
 import jax
 
 from lamina import tree
-from lamina.core.keras_tensor import KerasTensor, is_symbolic
-from lamina.core.operation import Node, Operation
-from lamina.core.tracebacks import filter_methods
+from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
+from lamina.core.graph.operation import Node, Operation
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.models.graph import Graph
 from lamina.ops.arrays import as_array
 

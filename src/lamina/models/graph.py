@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina import tree
-from lamina.core import masking
-from lamina.core.data_kinds import is_text
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.operation import Node, Operation
-from lamina.core.text import Preprocessed
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.operation import Node, Operation
+from lamina.core.layer import masking
+from lamina.core.layer.layer import Layer
+from lamina.core.user_data.data_kinds import is_text
+from lamina.core.user_data.text import Preprocessed
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops.lowering import fusion

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lamina import tree
-from lamina.core import naming, registry
-from lamina.core.call_signature import signature_of
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.operation import Node, Operation
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.operation import Node, Operation
+from lamina.core.layer.call_signature import signature_of
+from lamina.core.serialization import naming, registry
 
 # Key of a call whose `training` was given by the user; Keras passes over it.
 _MEANT = "training_was_given"

@@ -7,8 +7,8 @@ the border is a `Preprocessed`, which the model takes in place of its inputs.
 
 from typing import Any
 
-from lamina.core.operation import Node
-from lamina.core.text import Preprocessed, staying_on_host
+from lamina.core.graph.operation import Node
+from lamina.core.user_data.text import Preprocessed, staying_on_host
 
 
 class HostPart:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import numpy as np
 
-from lamina.core import masking, registry
-from lamina.core.context import context
-from lamina.core.errors import attribute_error, did_you_mean
-from lamina.core.keras_tensor import KerasTensor
+from lamina.core.configuration.context import context
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.graph.operation import Operation
 from lamina.core.later import later_function
-from lamina.core.layer import Layer
-from lamina.core.operation import Operation
-from lamina.core.text import Preprocessed, answer, has_text, with_texts
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.layer import masking
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import attribute_error, did_you_mean
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
+from lamina.core.user_data.text import Preprocessed, answer, has_text, with_texts
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks

@@ -7,17 +7,19 @@ from typing import Any
 import jax
 
 from lamina import activations
-from lamina.core import masking, registry, structure
-from lamina.core.call_signature import is_shape
-from lamina.core.errors import ArgumentError
-from lamina.core.init_arguments import example_of
-from lamina.core.keras_tensor import KerasTensor, trace_spec
-from lamina.core.layer import Layer
-from lamina.core.remat import collected_losses
-from lamina.core.text import Preprocessed, has_text
-from lamina.core.threads import building
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import name_scope, resolve_shape
+from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.layer import masking
+from lamina.core.layer.call_signature import is_shape
+from lamina.core.layer.layer import Layer
+from lamina.core.layer.remat import collected_losses
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
+from lamina.core.serialization.init_arguments import example_of
+from lamina.core.user_data.text import Preprocessed, has_text
+from lamina.core.variable import structure
+from lamina.core.variable.threads import building
+from lamina.core.variable.variable import name_scope, resolve_shape
 from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
 from lamina.models.model import Model

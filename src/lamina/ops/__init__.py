@@ -3,7 +3,7 @@
 A namespace lists its names once, in `__all__`; here they come together.
 """
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.ops import core, einops, image, linalg, math, nn, numpy, signal
 from lamina.ops.core import *  # noqa: F403
 from lamina.ops.einops import *  # noqa: F403

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.dtypes import standardize_dtype
-from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.variable.variable import Array, ArrayLike, Variable
 
 Axes = int | Sequence[int]
 

@@ -10,10 +10,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.config import epsilon
-from lamina.core.errors import unknown_name
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.configuration.config import epsilon
+from lamina.core.messages.errors import unknown_name
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.variable import Array, ArrayLike
 
 FORMATS = (
     "xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw",

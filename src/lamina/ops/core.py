@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.dtypes import standardize_dtype
-from lamina.core.errors import explain_missing_names, unknown_name
-from lamina.core.keras_tensor import KerasTensor, trace_spec
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.messages.errors import explain_missing_names, unknown_name
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.variable import Array, ArrayLike, Variable
 from lamina.ops.arrays import as_array, as_arrays, dense_only
 from lamina.ops.define import operations
 

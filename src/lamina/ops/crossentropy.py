@@ -6,8 +6,8 @@ The classes in `lamina.losses` check and align what users give them and then com
 import jax
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.configuration import config
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, at_least_float32, floats, floats_together
 from lamina.ops.define import operations
 

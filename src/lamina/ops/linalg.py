@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import explain_missing_names
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import operations
 from lamina.ops.specs import refuse_open, with_sizes

@@ -3,7 +3,7 @@
 Layers, losses and users' own code call them; each is written in the file it is imported from.
 """
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.ops.activation import (
     celu,
     elu,

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core import config
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.configuration import config
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import Axes, along, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
 from lamina.ops.lowering import lower

@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.config import standardize_data_format
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations

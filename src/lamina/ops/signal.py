@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import explain_missing_names, unknown_name
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.messages.errors import explain_missing_names, unknown_name
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops import windows
 from lamina.ops.define import operations
 

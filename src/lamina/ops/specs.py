@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.keras_tensor import KerasTensor, trace_spec
-from lamina.core.variable import Variable
+from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.variable.variable import Variable
 
 
 def broadcast_shapes(*shapes: Sequence[int | None]) -> tuple[int | None, ...] | None:

@@ -51,7 +51,7 @@ class Adadelta(Optimizer):
     Source: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method", arXiv:1212.5701.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> Adadelta(learning_rate=1.0, epsilon=0.01).apply([jnp.array([2.0])], [weight])
         >>> bool(0.5 < weight[0] < 0.6)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core.variable import Array, Variable
+from lamina.core.variable.variable import Array, Variable
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -86,7 +86,7 @@ class Adafactor(Optimizer):
     Cost", arXiv:1804.04235.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([[1.0, 1.0], [1.0, 1.0]])
         >>> Adafactor(learning_rate=0.1).apply([jnp.ones((2, 2))], [weight])
         >>> round(float(weight[0, 0]), 4)

@@ -52,7 +52,7 @@ class Adagrad(Optimizer):
     Stochastic Optimization", JMLR 12.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> Adagrad(learning_rate=0.1, initial_accumulator_value=9.0).apply(
         ...     [jnp.array([4.0])], [weight])

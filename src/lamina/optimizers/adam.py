@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lamina.core.stateless import values_of
-from lamina.core.variable import Array, Variable
+from lamina.core.variable.stateless import values_of
+from lamina.core.variable.variable import Array, Variable
 from lamina.ops.adam_rule import step_size, update as update_of_weight
 from lamina.ops.lowering import lower
 from lamina.optimizers.optimizer import LearningRate, Optimizer
@@ -63,7 +63,7 @@ class Adam(Optimizer):
     arXiv:1904.09237.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0, 2.0])
         >>> Adam(learning_rate=0.1).apply([jnp.array([5.0, -0.5])], [weight])
         >>> [round(w, 4) for w in weight.numpy().tolist()]

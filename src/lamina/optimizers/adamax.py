@@ -54,7 +54,7 @@ class Adamax(Optimizer):
     arXiv:1412.6980.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0, 2.0])
         >>> Adamax(learning_rate=0.1).apply([jnp.array([5.0, -0.5])], [weight])
         >>> [round(w, 4) for w in weight.numpy().tolist()]

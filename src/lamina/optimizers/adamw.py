@@ -26,7 +26,7 @@ class AdamW(Adam):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> AdamW(learning_rate=0.1, weight_decay=0.5).apply([jnp.array([0.0])], [weight])
         >>> round(float(weight[0]), 4)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import LaminaWarning, frames_to_user, unknown_argument
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import LaminaWarning, frames_to_user, unknown_argument
+from lamina.core.variable.variable import Variable
 from lamina.optimizers.schedules import LearningRateSchedule
 
 

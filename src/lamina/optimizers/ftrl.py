@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -68,7 +68,7 @@ class Ftrl(Optimizer):
     Source: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches", KDD.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0, 1.0])
         >>> Ftrl(learning_rate=0.1, l1_regularization_strength=5.0).apply(
         ...     [jnp.array([0.1, -80.0])], [weight])

@@ -5,9 +5,9 @@ from typing import Any
 
 import optax
 
-from lamina.core import registry
-from lamina.core.errors import ArgumentError, unknown_name
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import ArgumentError, unknown_name
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
 from lamina.optimizers.adadelta import Adadelta
 from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adagrad import Adagrad

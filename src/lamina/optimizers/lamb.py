@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -66,7 +66,7 @@ class Lamb(Optimizer):
     minutes", arXiv:1904.00962.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([3.0, 4.0])
         >>> Lamb(learning_rate=0.1).apply([jnp.array([1.0, 0.0])], [weight])
         >>> [round(w, 3) for w in weight.numpy().tolist()]

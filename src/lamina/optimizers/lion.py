@@ -47,7 +47,7 @@ class Lion(Optimizer):
     Source: Chen et al., 2023, "Symbolic Discovery of Optimization Algorithms", arXiv:2302.06675.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0, 2.0])
         >>> Lion(learning_rate=0.5).apply([jnp.array([30.0, -0.1])], [weight])
         >>> weight.numpy().tolist()

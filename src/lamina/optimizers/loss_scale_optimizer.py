@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import registry
-from lamina.core.errors import ArgumentError
-from lamina.core.stateless import values_of
-from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.serialization import registry
+from lamina.core.variable.stateless import values_of
+from lamina.core.variable.variable import Array, ArrayLike, Variable
 from lamina.optimizers.arguments import refuse_unknown, whole_number
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import keep_if

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.errors import ArgumentError
-from lamina.core.tracebacks import filter_methods
-from lamina.core.variable import ArrayLike, Variable
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import ArrayLike, Variable
 from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
 

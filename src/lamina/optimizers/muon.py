@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.core.variable import Array, Variable
+from lamina.core.variable.variable import Array, Variable
 from lamina.optimizers.adam import AdamState, adam
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core.variable import ArrayLike
+from lamina.core.variable.variable import ArrayLike
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -70,7 +70,7 @@ class Nadam(Optimizer):
     Source: Dozat, 2016, "Incorporating Nesterov Momentum into Adam", ICLR workshop.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> Nadam(learning_rate=0.1).apply([jnp.array([5.0])], [weight])
         >>> bool(0.85 < weight[0] < 0.95)

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jax.tree_util import DictKey, keystr, tree_flatten_with_path
 
-from lamina.core.variable import Array, Variable
+from lamina.core.variable.variable import Array, Variable
 from lamina.optimizers.optimizer import Optimizer
 
 

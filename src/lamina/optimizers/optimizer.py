@@ -16,13 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core import naming, registry, structure
-from lamina.core.config import floatx
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.stateless import stateless, values_of
-from lamina.core.tracebacks import filter_methods
-from lamina.core.variable import Array, ArrayLike, Variable, name_scope
+from lamina.core.configuration.config import floatx
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.serialization import naming, registry
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import stateless, values_of
+from lamina.core.variable.variable import Array, ArrayLike, Variable, name_scope
 from lamina.optimizers.arguments import (
     checked_rate,
     needs_an_argument,

@@ -59,7 +59,7 @@ class RMSprop(Optimizer):
     "Generating Sequences With Recurrent Neural Networks", arXiv:1308.0850.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> RMSprop(learning_rate=0.1, rho=0.75).apply([jnp.array([4.0])], [weight])
         >>> round(float(weight[0]), 4)

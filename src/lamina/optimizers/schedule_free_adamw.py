@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core.variable import Array, Variable
+from lamina.core.variable.variable import Array, Variable
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
@@ -67,7 +67,7 @@ class ScheduleFreeAdamW(Optimizer):
     model is left with are `y`, as in Keras; the paper evaluates at `x`.
 
     Example:
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0])
         >>> ScheduleFreeAdamW(learning_rate=0.1).apply([jnp.array([5.0])], [weight])
         >>> round(float(weight[0]), 4)

@@ -11,10 +11,10 @@ from typing import Any, SupportsFloat
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import registry
-from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_methods, filter_traceback
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, ArrayLike
 
 
 @filter_methods

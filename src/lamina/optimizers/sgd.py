@@ -50,7 +50,7 @@ class SGD(Optimizer):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from lamina.core.variable import Variable
+        >>> from lamina.core.variable.variable import Variable
         >>> weight = Variable([1.0, 2.0])
         >>> SGD(learning_rate=0.5).apply([jnp.array([1.0, -1.0])], [weight])
         >>> weight.numpy().tolist()

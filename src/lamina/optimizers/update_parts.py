@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.variable import Array, Variable
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.variable.variable import Array, Variable
 
 
 def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lamina.core.stateless import still
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.variable.stateless import still
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities

@@ -1,6 +1,6 @@
 """What `tf.keras` had for data before data sets and layers did it, and older names of `utils`."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.data import (
     image_dataset_from_directory,
     text_dataset_from_directory,

@@ -1,6 +1,6 @@
 """`keras.preprocessing.image`: pictures and arrays, and the generators of `tf.keras`."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.preprocessing.image_generator import ImageDataGenerator
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,

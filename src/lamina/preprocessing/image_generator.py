@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.config import floatx, image_data_format
-from lamina.core.errors import LaminaWarning, unknown_argument, unknown_name
-from lamina.core.tracebacks import filter_methods
+from lamina.core.configuration.config import floatx, image_data_format
+from lamina.core.messages.errors import LaminaWarning, unknown_argument, unknown_name
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
     DirectoryIterator,

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.config import floatx, image_data_format
-from lamina.core.errors import LaminaWarning, unknown_name
-from lamina.core.tracebacks import filter_methods
+from lamina.core.configuration.config import floatx, image_data_format
+from lamina.core.messages.errors import LaminaWarning, unknown_name
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.image import array_to_img, img_to_array, load_img
 

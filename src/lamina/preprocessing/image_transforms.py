@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.utils.image import array_to_img, img_to_array
 
 

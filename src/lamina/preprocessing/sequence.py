@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import explain_missing_names
-from lamina.core.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import explain_missing_names
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.sequences import pad_sequences
 

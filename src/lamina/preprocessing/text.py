@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import explain_missing_names, unknown_argument, unknown_name
-from lamina.core.tracebacks import filter_methods, filter_traceback
+from lamina.core.messages.errors import explain_missing_names, unknown_argument, unknown_name
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")

@@ -1,6 +1,6 @@
 """What `lamina.saving` offers, and where each name lives; loaded when it is first used."""
 
-from lamina.core.registry import (
+from lamina.core.serialization.registry import (
     UnknownClassError,
     custom_object_scope,
     custom_object_scope as CustomObjectScope,

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from lamina.core.layer import Layer
+from lamina.core.layer.layer import Layer
 from lamina.saving.weights_file import DamagedFileError, walk
 
 FOLDER = "assets"

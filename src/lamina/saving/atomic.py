@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lamina.core.paths import special_kind
+from lamina.core.user_data.paths import special_kind
 
 try:
     import fcntl

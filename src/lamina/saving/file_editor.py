@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamina.core.errors import did_you_mean
-from lamina.core.messages import readable
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.messages import readable
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, reading, write_array

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamina.core.messages import readable
+from lamina.core.messages.messages import readable
 
 # Objects and arrays with checksums. Read since HDF5 1.10 (2016).
 FORMAT = ("v110", "latest")

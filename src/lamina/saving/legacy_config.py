@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina import losses
-from lamina.core import registry
-from lamina.core.init_arguments import init_argument_names
+from lamina.core.serialization import registry
+from lamina.core.serialization.init_arguments import init_argument_names
 
 _RENAMED_CLASSES = {
     "Model": "Functional",  # in Keras 2, of a graph

@@ -18,8 +18,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamina.core.layer import Layer
-from lamina.core.variable import Variable
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.saving.hdf5 import (
     FORMAT,

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lamina import dtype_policies  # noqa: F401 - files may name them
-from lamina.core import config as settings, registry
-from lamina.core.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
+from lamina.core.configuration import config as settings
 from lamina.core.memory_limit import OverBudgetError, memory_limit
-from lamina.core.paths import refuse_endless
-from lamina.core.stateless import still
-from lamina.core.threads import trained_by_another
-from lamina.core.tracebacks import filter_traceback, strip
-from lamina.core.variable import first_values_later
+from lamina.core.messages.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
+from lamina.core.messages.tracebacks import filter_traceback, strip
+from lamina.core.serialization import registry
+from lamina.core.user_data.paths import refuse_endless
+from lamina.core.variable.stateless import still
+from lamina.core.variable.threads import trained_by_another
+from lamina.core.variable.variable import first_values_later
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from lamina.core import config
-from lamina.core.layer import Layer
-from lamina.core.messages import readable
-from lamina.core.naming import to_snake_case
-from lamina.core.variable import Variable
+from lamina.core.configuration import config
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.messages import readable
+from lamina.core.serialization.naming import to_snake_case
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.saving.hdf5 import (
     FORMAT,

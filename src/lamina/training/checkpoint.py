@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import seed as seeds
-from lamina.core.layer_state import set_own_trainable
-from lamina.core.variable import Variable
+from lamina.core.layer.layer_state import set_own_trainable
+from lamina.core.variable import seed as seeds
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training.callbacks import CallbackList
 from lamina.training.feeds.feed import Feed

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config, structure
-from lamina.core.errors import warn_at_user
-from lamina.core.naming import to_snake_case
-from lamina.core.stateless import scratch
-from lamina.core.text import Preprocessed
+from lamina.core.configuration import config
+from lamina.core.messages.errors import warn_at_user
+from lamina.core.serialization.naming import to_snake_case
+from lamina.core.user_data.text import Preprocessed
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import scratch
 from lamina.layers import Embedding
 from lamina.training import label_checks
 from lamina.training.label_checks import readable

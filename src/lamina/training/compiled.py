@@ -22,8 +22,8 @@ from typing import Any
 import jax
 from jax.stages import Compiled, Lowered
 
-from lamina.core.stateless import own_values_of, values_of
-from lamina.core.threads import exchange
+from lamina.core.variable.stateless import own_values_of, values_of
+from lamina.core.variable.threads import exchange
 
 # Programs that outlive their models: a few models' worth, some megabytes each.
 _KEPT = 16

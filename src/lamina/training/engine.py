@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config
-from lamina.core.errors import about
-from lamina.core.stateless import assign_all
-from lamina.core.threads import training
+from lamina.core.configuration import config
+from lamina.core.messages.errors import about
+from lamina.core.variable.stateless import assign_all
+from lamina.core.variable.threads import training
 from lamina.optimizers import LossScaleOptimizer
 from lamina.training import checks, precision_trial, predicting, suspicions
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger

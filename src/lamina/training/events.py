@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.context import context
+from lamina.core.configuration.context import context
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.keras_tensor import KerasTensor, trace_spec
-from lamina.core.stateless import lent_values_of
-from lamina.core.text import is_text
-from lamina.core.tracebacks import filter_methods
-from lamina.core.variable import Variable
+from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.user_data.text import is_text
+from lamina.core.variable.stateless import lent_values_of
+from lamina.core.variable.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight
 from lamina.training.learner import Learner
 from lamina.training.requests import inputs_alone

@@ -7,12 +7,13 @@ from typing import Any
 import jax
 
 from lamina import tree
-from lamina.core import masking, structure
-from lamina.core.keras_tensor import KerasTensor, trace_spec
-from lamina.core.layer_state import LayerState, each_once
-from lamina.core.stateless import stateless, values_of
-from lamina.core.text import Preprocessed, has_text
-from lamina.core.variable import Variable
+from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.layer import masking
+from lamina.core.layer.layer_state import LayerState, each_once
+from lamina.core.user_data.text import Preprocessed, has_text
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import stateless, values_of
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training import placement
 from lamina.training.objectives import Objectives

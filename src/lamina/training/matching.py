@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import did_you_mean
+from lamina.core.messages.errors import did_you_mean
 
 
 class Places:

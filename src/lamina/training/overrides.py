@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 
-from lamina.core.stateless import stateless
+from lamina.core.variable.stateless import stateless
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from lamina.core import structure
-from lamina.core.context import context
+from lamina.core.configuration.context import context
+from lamina.core.variable import structure
 from lamina.training.feeds.in_place import as_rows, is_text_array
 
 

@@ -8,9 +8,9 @@ trained it.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lamina.core.errors import did_you_mean
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import computing_in
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.variable.variable import computing_in
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lamina.core import structure
-from lamina.core.stateless import values_of
-from lamina.core.variable import Variable
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import values_of
+from lamina.core.variable.variable import Variable
 from lamina.training.compiled import CompiledFunction
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed

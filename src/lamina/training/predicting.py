@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.stateless import assign_all, still
-from lamina.core.threads import building, trained_by_another
-from lamina.core.variable import Variable
+from lamina.core.variable.stateless import assign_all, still
+from lamina.core.variable.threads import building, trained_by_another
+from lamina.core.variable.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
 from lamina.training.collected_outputs import CollectedOutputs, own_rows

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core import structure
-from lamina.core.threads import building
-from lamina.core.variable import Variable
+from lamina.core.variable import structure
+from lamina.core.variable.threads import building
+from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training import steps
 from lamina.training.compiled import CompiledFunction

@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config, seed as seeds
-from lamina.core.errors import about
-from lamina.core.text import has_text
+from lamina.core.configuration import config
+from lamina.core.messages.errors import about
+from lamina.core.user_data.text import has_text
+from lamina.core.variable import seed as seeds
 from lamina.training import checks
 from lamina.training.feeds.columns import columns_of, refuse_one_row, refuse_other_order
 from lamina.training.feeds.conversion import (

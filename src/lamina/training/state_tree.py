@@ -9,8 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import did_you_mean
-from lamina.core.variable import Variable
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.variable.variable import Variable
 
 _FORMATS = {"backend_tensor": jnp.asarray, "numpy_array": np.asarray}
 

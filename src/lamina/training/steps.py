@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lamina.core.stateless import stateless
-from lamina.core.variable import Variable
+from lamina.core.variable.stateless import stateless
+from lamina.core.variable.variable import Variable
 from lamina.ops.lowering import lowering_for
 from lamina.training.state import TrainState
 from lamina.training.trainable import Trainable

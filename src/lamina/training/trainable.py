@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer_state import LayerState
-from lamina.core.variable import Variable
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer_state import LayerState
+from lamina.core.variable.variable import Variable
 from lamina.training.matching import Places
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides

@@ -13,16 +13,18 @@ import jax
 import jax.numpy as jnp
 
 from lamina import optimizers as optimizers_module
-from lamina.core import masking, registry, structure
-from lamina.core.arguments import explain_arguments
-from lamina.core.errors import unknown_argument
-from lamina.core.layer import Layer
-from lamina.core.layer_state import LayerState, all_layers
-from lamina.core.runtime import refuse_after_fork
-from lamina.core.stateless import stateless, still, value_and_grad
-from lamina.core.threads import trained_by_another, training
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Variable
+from lamina.core.configuration.runtime import refuse_after_fork
+from lamina.core.layer import masking
+from lamina.core.layer.layer import Layer
+from lamina.core.layer.layer_state import LayerState, all_layers
+from lamina.core.messages.errors import unknown_argument
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import stateless, still, value_and_grad
+from lamina.core.variable.threads import trained_by_another, training
+from lamina.core.variable.variable import Variable
 from lamina.metrics import Metric
 from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks

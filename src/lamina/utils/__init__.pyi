@@ -3,19 +3,19 @@
 from lamina.backend import (
     clear_session,
 )
-from lamina.core.config import (
+from lamina.core.configuration.config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from lamina.core.dtypes import (
+from lamina.core.configuration.dtypes import (
     standardize_dtype,
 )
-from lamina.core.keras_tensor import (
+from lamina.core.graph.keras_tensor import (
     get_source_inputs,
     is_keras_tensor,
 )
-from lamina.core.registry import (
+from lamina.core.serialization.registry import (
     custom_object_scope,
     custom_object_scope as CustomObjectScope,
     deserialize as deserialize_keras_object,
@@ -25,7 +25,7 @@ from lamina.core.registry import (
     register_keras_serializable,
     serialize as serialize_keras_object,
 )
-from lamina.core.seed import (
+from lamina.core.variable.seed import (
     set_random_seed,
 )
 from lamina.data.audio import (

@@ -1,6 +1,6 @@
 """Bounding boxes under Keras's names: formats, cutting, moving, comparing."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.ops.boxes import (
     affine_transform,
     clip_to_image_size,

@@ -4,9 +4,9 @@ import json
 from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, ValuesView
 from typing import Any
 
-from lamina.core.errors import did_you_mean
-from lamina.core.representation import shown_if_unfinished
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
 
 
 @filter_methods

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from lamina.core import config
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.utils import archives
 from lamina.utils.archives import ARCHIVES
 from lamina.utils.download import ChecksumError, DownloadError, download

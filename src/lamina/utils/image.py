@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
-from lamina.core.errors import LaminaWarning, frames_to_user
-from lamina.core.paths import refuse_endless
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.paths import refuse_endless
 from lamina.utils import resizing
 
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}

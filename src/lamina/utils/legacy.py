@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.errors import unknown_name
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import unknown_name
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.serialization import registry
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamina.core.errors import did_you_mean
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.utils.model_diagram import Box, Cell, Contents, Group, diagram_of
 from lamina.utils.model_layout import Layout, arrange
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
-from lamina.core.data_kinds import is_text
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.data_kinds import is_text
 
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.
 _BLOCK_BYTES = 1 << 19

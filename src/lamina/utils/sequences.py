@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 
 
 @filter_traceback

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.data_kinds import rows_at
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.data_kinds import rows_at
 
 
 @filter_traceback

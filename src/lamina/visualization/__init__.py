@@ -1,6 +1,6 @@
 """Images with labels, boxes and masks, to look at."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks
 from lamina.visualization.gallery import (
     plot_bounding_box_gallery,

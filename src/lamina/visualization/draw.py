@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.ops.boxes import convert_format
 from lamina.visualization.pixels import as_bytes, batch_of_images, in_data_format
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.messages.tracebacks import filter_traceback
 from lamina.visualization.draw import draw_bounding_boxes, draw_segmentation_masks
 from lamina.visualization.pixels import batch_of_images
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
+from lamina.core.configuration import config
 
 
 def batch_of_images(images: Any, data_format: str | None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Models as scikit-learn's estimators: in pipelines, grid searches and cross-validation."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.wrappers.estimators import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
 
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]

@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder  # noqa: TID253
 from sklearn.utils.multiclass import type_of_target  # noqa: TID253
 from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: TID253
 
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.models import Model, clone_model
 
 

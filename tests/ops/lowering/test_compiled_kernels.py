@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from lamina import Input, layers, models, ops, optimizers
-from lamina.core.errors import LaminaWarning
-from lamina.core.seed import set_random_seed
+from lamina.core.messages.errors import LaminaWarning
+from lamina.core.variable.seed import set_random_seed
 from lamina.ops import nn
 from lamina.ops.lowering import compiled_kernels, lower, lowering_for
 

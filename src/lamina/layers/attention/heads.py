@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.variable import Shape
+from lamina.core.variable.variable import Shape
 from lamina.layers.attention.projected import ProjectedAttention
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.settings import settings_of, whole_number

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
-from lamina.core import config, registry
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration import config
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
 from lamina.layers.settings import fraction, settings_of, whole_number

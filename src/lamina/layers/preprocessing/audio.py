@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import initializers
-from lamina.core.config import epsilon, standardize_data_format
-from lamina.core.errors import unknown_name
-from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import epsilon, standardize_data_format
+from lamina.core.layer.input_spec import InputSpec
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import unknown_name
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import settings_of, whole_number
 from lamina.ops import signal, windows
 

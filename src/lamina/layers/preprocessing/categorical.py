@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration import config
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import (
     HostLayer,
     batches,

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import config
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.text import as_values
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration import config
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.user_data.text import as_values
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.on_host import (
     HostLayer,

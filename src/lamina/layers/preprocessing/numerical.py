@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import registry
-from lamina.core.config import epsilon, image_data_format
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import epsilon, image_data_format
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import batches
 from lamina.layers.settings import settings_of
 

@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.context import context
-from lamina.core.data_kinds import is_text
-from lamina.core.errors import unknown_name
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.masked_arrays import unmasked
+from lamina.core.configuration.context import context
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
 from lamina.core.memory_limit import take_bytes
-from lamina.core.text import answer, as_values
+from lamina.core.messages.errors import unknown_name
+from lamina.core.user_data.data_kinds import is_text
+from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.user_data.text import answer, as_values
 
 
 class HostLayer(Layer):

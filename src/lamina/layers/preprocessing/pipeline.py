@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 
-from lamina.core import masking, registry
-from lamina.core.call_signature import signature_of
-from lamina.core.errors import ArgumentError
-from lamina.core.layer import Layer
+from lamina.core.layer import masking
+from lamina.core.layer.call_signature import signature_of
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import ArgumentError
+from lamina.core.serialization import registry
 
 
 class Pipeline(Layer):

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import registry
-from lamina.core.call_signature import signature_of
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape, Variable
+from lamina.core.layer.call_signature import signature_of
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, Shape, Variable
 from lamina.layers.wrapping import checked_layer
 
 _MERGES: dict[str, Callable[[Array, Array], Array]] = {

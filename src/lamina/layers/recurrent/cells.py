@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations, random
-from lamina.core.layer import Layer
-from lamina.core.seed import SeedGenerator
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.variable.seed import SeedGenerator
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.scan import Step
 from lamina.layers.settings import (
     fraction,

@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina import activations
-from lamina.core.config import standardize_data_format
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.cells import (
     COMMON_SETTINGS,
     KernelCell,

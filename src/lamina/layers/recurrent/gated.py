@@ -4,7 +4,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from lamina.core.input_spec import InputSpec
+from lamina.core.layer.input_spec import InputSpec
 from lamina.layers.recurrent.cells import GRUCell, KernelCell, LSTMCell, SimpleRNNCell
 from lamina.layers.recurrent.rnn import RNN
 from lamina.layers.settings import settings_of

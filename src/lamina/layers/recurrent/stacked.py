@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamina.core import registry
-from lamina.core.layer import Layer
-from lamina.core.variable import Array, Shape
+from lamina.core.layer.layer import Layer
+from lamina.core.serialization import registry
+from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.any_cell import (
     build_cell,
     check_cell,

@@ -5,8 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.config import standardize_data_format
-from lamina.core.variable import Array, ArrayLike, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.variable.variable import Array, ArrayLike, Shape
 
 
 def check_rank(caller: str, shape: Shape, data_format: str | None = None) -> str:

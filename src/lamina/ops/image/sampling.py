@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.errors import unknown_name
-from lamina.core.hashing import hashed_bits
-from lamina.core.seed import draw_key
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.messages.errors import unknown_name
+from lamina.core.variable.hashing import hashed_bits
+from lamina.core.variable.seed import draw_key
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.filters import smoothed_fields
 from lamina.ops.image.layout import as_batch, rounded_to

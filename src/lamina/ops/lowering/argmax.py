@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 
 
 def argmax(x: Array, axis: Any, keepdims: bool) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
 
 # The number of the interface that the lowerings call, raised together with the package's own.
 _INTERFACE = 2

@@ -7,8 +7,8 @@ if something else reads it, too.
 
 from typing import NamedTuple
 
-from lamina.core.context import context
-from lamina.core.variable import Array
+from lamina.core.configuration.context import context
+from lamina.core.variable.variable import Array
 from lamina.ops.lowering.target import current_target
 
 

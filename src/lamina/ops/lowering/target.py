@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import jax
 
-from lamina.core.context import context
+from lamina.core.configuration.context import context
 from lamina.ops.lowering import compiled_kernels
 
 

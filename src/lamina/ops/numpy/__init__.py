@@ -1,6 +1,6 @@
 """Functions of arrays with NumPy's names, as Keras has them under `ops.numpy`."""
 
-from lamina.core.errors import explain_missing_names
+from lamina.core.messages.errors import explain_missing_names
 from lamina.ops.numpy.creation import (
     arange,
     array,

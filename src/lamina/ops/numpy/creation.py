@@ -5,11 +5,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core import config
-from lamina.core.dtypes import standardize_dtype
-from lamina.core.keras_tensor import is_symbolic
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Array, ArrayLike, Variable
+from lamina.core.configuration import config
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.graph.keras_tensor import is_symbolic
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.variable import Array, ArrayLike, Variable
 from lamina.ops.arrays import as_array, as_dtype
 from lamina.ops.define import described, named, operations
 

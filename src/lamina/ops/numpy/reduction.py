@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import (
     as_array,
     as_axes,

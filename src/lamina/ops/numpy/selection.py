@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.tracebacks import filter_traceback
-from lamina.core.variable import Array, ArrayLike
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
 from lamina.ops.specs import elementwise

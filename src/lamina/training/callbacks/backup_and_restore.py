@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.user_data.arguments import explain_arguments
 from lamina.saving.atomic import make_folder
 from lamina.saving.state_file import read_state, write_state
 from lamina.saving.weights_file import DamagedFileError

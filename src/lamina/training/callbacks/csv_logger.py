@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.paths import path_of
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.user_data.paths import path_of
 from lamina.training.callbacks.callback import Callback
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_if_unfinished
 from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
 

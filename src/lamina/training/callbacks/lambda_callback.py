@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lamina.core.errors import unknown_argument
+from lamina.core.messages.errors import unknown_argument
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 
 

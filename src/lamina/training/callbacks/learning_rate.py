@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core.arguments import explain_arguments, is_number
+from lamina.core.user_data.arguments import explain_arguments, is_number
 from lamina.training.callbacks.callback import Callback
 from lamina.training.callbacks.monitor import Monitoring, Watch
 

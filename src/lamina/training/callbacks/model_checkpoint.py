@@ -5,8 +5,8 @@ import string
 from pathlib import Path
 from typing import Any
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.paths import path_of
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.user_data.paths import path_of
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback, costs_nothing
 from lamina.training.callbacks.monitor import Monitoring, Watch

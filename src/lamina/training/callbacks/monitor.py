@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lamina.core.errors import did_you_mean
+from lamina.core.messages.errors import did_you_mean
 from lamina.ops import greater, less
 
 # What Keras's own metrics are called; other names need a `mode`.

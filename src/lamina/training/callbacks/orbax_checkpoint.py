@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import registry
-from lamina.core.arguments import explain_arguments
-from lamina.core.paths import path_of
+from lamina.core.serialization import registry
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.user_data.paths import path_of
 from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
 from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core.messages import show
+from lamina.core.messages.messages import show
 from lamina.training.callbacks.callback import Callback
 from lamina.training.progress.progbar import Progbar
 

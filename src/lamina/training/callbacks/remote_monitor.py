@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.errors import LaminaWarning, frames_to_user
+from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback
 
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from lamina.core.arguments import explain_arguments
+from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, costs_nothing
 from lamina.training.callbacks.monitor import Monitoring, Watch
 

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.variable import Variable
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.variable.variable import Variable
 from lamina.training.callbacks.callback import Callback
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.arguments import explain_arguments
-from lamina.core.layer_state import all_layers
-from lamina.core.paths import path_of
+from lamina.core.layer.layer_state import all_layers
+from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.user_data.paths import path_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
 from lamina.training.callbacks.callback import Callback

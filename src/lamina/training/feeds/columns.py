@@ -6,7 +6,7 @@ computed without a word, every number in the place of another.
 
 from typing import Any
 
-from lamina.core.data_kinds import is_column, is_table
+from lamina.core.user_data.data_kinds import is_column, is_table
 from lamina.training import checks
 from lamina.training.trainable import Signature, Trainable
 

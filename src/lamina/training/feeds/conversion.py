@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config
-from lamina.core.data_kinds import is_column, is_sparse, is_table, is_text
-from lamina.core.text import as_values
-from lamina.core.tracebacks import filter_traceback
+from lamina.core.configuration import config
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text
+from lamina.core.user_data.text import as_values
 from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
 from lamina.training.feeds.sparse import SparseRows, dense
 from lamina.training.feeds.tables import rows_of_table

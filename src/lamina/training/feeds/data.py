@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config
-from lamina.core.data_kinds import is_sparse, is_table
-from lamina.core.text import Preprocessed, has_text
+from lamina.core.configuration import config
+from lamina.core.user_data.data_kinds import is_sparse, is_table
+from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.training import checks
 from lamina.training.feeds.class_weights import class_weights_as_sample_weights
 from lamina.training.feeds.columns import refuse_other_order

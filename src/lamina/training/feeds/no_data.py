@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.masked_arrays import unmasked
+from lamina.core.user_data.masked_arrays import unmasked
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
 

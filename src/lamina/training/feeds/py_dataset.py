@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from lamina.core.tracebacks import filter_methods
+from lamina.core.messages.tracebacks import filter_methods
 
 
 @filter_methods

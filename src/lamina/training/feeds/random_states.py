@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.seed import restore_shared_state, shared_state
+from lamina.core.variable.seed import restore_shared_state, shared_state
 
 
 class RandomStates:

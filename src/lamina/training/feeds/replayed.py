@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import config
+from lamina.core.configuration import config
 
 
 class Replayed:

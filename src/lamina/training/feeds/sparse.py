@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core import config
-from lamina.core.data_kinds import is_sparse
+from lamina.core.configuration import config
+from lamina.core.user_data.data_kinds import is_sparse
 
 
 class SparseRows:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.seed import restore_shared_state, shared_state
+from lamina.core.variable.seed import restore_shared_state, shared_state
 from lamina.training import checks
 from lamina.training.feeds.chunks import Chunk, chunk_of, prefetched, stacked
 from lamina.training.feeds.conversion import (

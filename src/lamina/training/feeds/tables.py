@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import config
-from lamina.core.data_kinds import is_column, is_table, is_text
-from lamina.core.text import as_values
+from lamina.core.configuration import config
+from lamina.core.user_data.data_kinds import is_column, is_table, is_text
+from lamina.core.user_data.text import as_values
 
 
 def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:

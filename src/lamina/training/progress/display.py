@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lamina.core.config import is_interactive_logging_enabled
-from lamina.core.messages import show
+from lamina.core.configuration.config import is_interactive_logging_enabled
+from lamina.core.messages.messages import show
 from lamina.training.events import ChunkDone, Listener
 from lamina.training.progress.line import Status, folded, live_line, wrapped
 

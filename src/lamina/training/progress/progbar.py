@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.config import is_interactive_logging_enabled
-from lamina.core.messages import show
-from lamina.core.tracebacks import filter_methods
+from lamina.core.configuration.config import is_interactive_logging_enabled
+from lamina.core.messages.messages import show
+from lamina.core.messages.tracebacks import filter_methods
 
 
 @filter_methods

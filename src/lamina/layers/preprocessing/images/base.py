@@ -6,13 +6,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.config import standardize_data_format
-from lamina.core.errors import unknown_name
-from lamina.core.hashing import hashed_bits
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.layer import Layer
-from lamina.core.seed import SeedGenerator, draw_key
-from lamina.core.variable import Array, Shape
+from lamina.core.configuration.config import standardize_data_format
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.layer.layer import Layer
+from lamina.core.messages.errors import unknown_name
+from lamina.core.variable.hashing import hashed_bits
+from lamina.core.variable.seed import SeedGenerator, draw_key
+from lamina.core.variable.variable import Array, Shape
 from lamina.ops import boxes
 
 INTERPOLATIONS = ("bilinear", "nearest")

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
 from lamina.layers.settings import same_dtype, settings_of, whole_number
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.config import epsilon
-from lamina.core.keras_tensor import KerasTensor
-from lamina.core.seed import draw_key
-from lamina.core.variable import Array
+from lamina.core.configuration.config import epsilon
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.variable.seed import draw_key
+from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,

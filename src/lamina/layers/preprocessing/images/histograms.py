@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.variable import Array
+from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
 from lamina.layers.settings import settings_of, whole_number
 from lamina.ops.windows import per_axis

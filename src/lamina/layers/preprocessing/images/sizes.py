@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.seed import make_default_seed
-from lamina.core.variable import Array
+from lamina.core.variable.seed import make_default_seed
+from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,

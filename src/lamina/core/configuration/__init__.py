@@ -1,0 +1,1 @@
+"""Settings: of the process, of a thread, of types, of JAX."""

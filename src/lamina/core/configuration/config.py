@@ -1,0 +1,304 @@
+"""Settings that hold for the whole process: float type, epsilon, image layout, cache folder.
+
+Everything here is plain Python; nothing imports JAX, so `import lamina` stays quick.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, SupportsFloat
+
+from lamina.core.messages.tracebacks import filter_traceback
+
+_FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+_settings: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "resident_budget": None,
+    "loading_budget": None,
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+    "interactive_logging": True,
+    "traceback_filtering": os.environ.get("LAMINA_TRACEBACK_FILTERING") != "off",
+    "flash_attention": None,
+}
+
+
+def floatx() -> str:
+    """Name of the default float type, `"float32"` unless changed.
+
+    Returns:
+        A name.
+
+    Example:
+        >>> floatx()
+        'float32'
+    """
+    return str(_settings["floatx"])
+
+
+@filter_traceback
+def set_floatx(value: str) -> None:
+    """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Args:
+        value: Name of the type.
+
+    Raises:
+        ValueError: If it is none of the four.
+    """
+    if value not in _FLOAT_TYPES:
+        raise ValueError(f"floatx must be one of {', '.join(_FLOAT_TYPES)}; received {value!r}.")
+    _settings["floatx"] = value
+
+
+def epsilon() -> float:
+    """The small number (1e-7 unless changed) that keeps logarithms and divisions finite.
+
+    Returns:
+        A number.
+    """
+    return _settings["epsilon"]
+
+
+@filter_traceback
+def set_epsilon(value: float) -> None:
+    """Set the small number that keeps logarithms and divisions finite.
+
+    Args:
+        value: The number, without a unit.
+    """
+    if not isinstance(value, SupportsFloat) or not float(value) >= 0:
+        raise ValueError(f"epsilon is a small number, 0 or more; received {value!r}.")
+    _settings["epsilon"] = float(value)
+
+
+def image_data_format() -> str:
+    """`"channels_last"` or `"channels_first"`: where images keep their channel axis.
+
+    Returns:
+        A name.
+    """
+    return str(_settings["image_data_format"])
+
+
+@filter_traceback
+def set_image_data_format(data_format: str) -> None:
+    """Set the default place of the channel axis for layers made from now on.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    _settings["image_data_format"] = standardize_data_format(data_format)
+
+
+@filter_traceback
+def standardize_data_format(data_format: str | None) -> str:
+    """`data_format` checked and in lower case; the process-wide default for None."""
+    if data_format is None:
+        return image_data_format()
+    if str(data_format).lower() not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f"data_format must be 'channels_last' or 'channels_first'; received {data_format!r}."
+        )
+    return str(data_format).lower()
+
+
+def resident_budget() -> int:
+    """Bytes of training data that may stay on the device; larger sets are streamed.
+
+    `$LAMINA_RESIDENT_BYTES` or `set_resident_budget`; otherwise half of the memory that is free.
+    """
+    if _settings["resident_budget"] is not None:
+        return int(_settings["resident_budget"])
+    if "LAMINA_RESIDENT_BYTES" in os.environ:
+        return int(_bytes_of("LAMINA_RESIDENT_BYTES"))
+    return _free_memory() // 2
+
+
+@filter_traceback
+def set_resident_budget(size: int | None) -> None:
+    """Set how many bytes of training data may stay on the device; None: half of what is free.
+
+    Args:
+        size: Number of bytes, or None.
+
+    Raises:
+        ValueError: If it is negative.
+    """
+    _check_bytes(size)
+    _settings["resident_budget"] = size
+
+
+@filter_traceback
+def loading_budget(file_size: int = 0) -> float:
+    """Bytes that opening a model file may take: its contents unpacked, its Variables and tables.
+
+    `set_loading_budget` or `$LAMINA_LOADING_BYTES`; otherwise 32 MiB and 16 times the size of the
+    file, which is several times what a model with its optimizer takes. A file that asks for more
+    is refused, since a few bytes can ask for any amount.
+
+    Args:
+        file_size: Bytes of the file.
+
+    Returns:
+        A number of bytes.
+    """
+    if _settings["loading_budget"] is not None:
+        return float(_settings["loading_budget"])
+    if os.environ.get("LAMINA_LOADING_BYTES"):
+        return _bytes_of("LAMINA_LOADING_BYTES")
+    return 32 * 2**20 + 16 * file_size
+
+
+@filter_traceback
+def set_loading_budget(size: float | None) -> None:
+    """Set how many bytes opening a model file may take, for files that you trust.
+
+    Args:
+        size: Bytes; `float("inf")` for no limit, None for what `loading_budget` says by itself.
+    """
+    _check_bytes(size)
+    _settings["loading_budget"] = size
+
+
+def _check_bytes(size: float | None) -> None:
+    if size is not None and not (isinstance(size, SupportsFloat) and float(size) >= 0):
+        raise ValueError(f"The budget is a number of bytes, 0 or more; received {size!r}.")
+
+
+def _bytes_of(variable: str) -> float:
+    try:
+        size = float(os.environ[variable])
+    except ValueError:
+        size = -1.0
+    if not size >= 0:
+        raise ValueError(
+            f"{variable} is a number of bytes, such as 8e9; it is {os.environ[variable]!r}."
+        )
+    return size
+
+
+def max_epochs() -> int | None:
+    """The most epochs that any `fit` may run, or None: `set_max_epochs`, `$KERAS_MAX_EPOCHS`."""
+    return _limit("max_epochs", "KERAS_MAX_EPOCHS")
+
+
+@filter_traceback
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Limit the epochs of every `fit` from here on, to try a script quickly; None: no limit.
+
+    Args:
+        max_epochs: Number of epochs, or None.
+    """
+    _set_limit("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most steps of any epoch, `evaluate` or `predict`, or None.
+
+    It is set by `set_max_steps_per_epoch` or `$KERAS_MAX_STEPS_PER_EPOCH`.
+    """
+    return _limit("max_steps_per_epoch", "KERAS_MAX_STEPS_PER_EPOCH")
+
+
+@filter_traceback
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Limit the steps of every epoch, `evaluate` and `predict` from here on; None: no limit.
+
+    Args:
+        max_steps_per_epoch: Number of steps, or None.
+    """
+    _set_limit("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def _limit(name: str, variable: str) -> int | None:
+    if _settings[name] is not None:
+        return int(_settings[name])
+    return int(os.environ[variable]) if os.environ.get(variable) else None
+
+
+def _set_limit(name: str, value: int | None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if value is not None and not whole:
+        raise ValueError(f"{name} must be a whole number above 0, or None; received {value!r}.")
+    _settings[name] = value
+
+
+def enable_interactive_logging() -> None:
+    """Show progress and messages on standard output, which is the default."""
+    _settings["interactive_logging"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Send progress and messages to Python's logger `"lamina"` (level INFO), as a server wants."""
+    _settings["interactive_logging"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether progress and messages go to standard output, and not to the logger `"lamina"`."""
+    return bool(_settings["interactive_logging"])
+
+
+def enable_traceback_filtering() -> None:
+    """Leave the frames of Lamina and JAX out of tracebacks, which is the default."""
+    _settings["traceback_filtering"] = True
+
+
+def disable_traceback_filtering() -> None:
+    """Show all frames in tracebacks, for whoever looks for a mistake in Lamina itself.
+
+    `LAMINA_TRACEBACK_FILTERING=off` in the environment does it from the start.
+    """
+    _settings["traceback_filtering"] = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Whether the frames of Lamina and JAX are left out of tracebacks."""
+    return bool(_settings["traceback_filtering"])
+
+
+def _free_memory() -> int:
+    import jax  # only training asks
+
+    stats = jax.devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 4 * 2**30  # not Linux: a size that any machine people train on has
+
+
+def cache_folder() -> Path:
+    """Folder for downloads and compiled programs: `$LAMINA_CACHE`, else `~/.cache/lamina`."""
+    chosen = os.environ.get("LAMINA_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "lamina"
+
+
+def datasets_folder() -> Path | None:
+    """The folder in `$LAMINA_DATASETS`, whether it exists or not; None if none is named."""
+    chosen = os.environ.get("LAMINA_DATASETS")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def enable_flash_attention() -> None:
+    """Let attention take a fused kernel wherever there is one, as it does from the start."""
+    _settings["flash_attention"] = None
+
+
+def disable_flash_attention() -> None:
+    """Keep attention layers made from now on from taking a fused kernel."""
+    _settings["flash_attention"] = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """False if it was disabled; None if a fused kernel is taken wherever there is one."""
+    return _settings["flash_attention"]

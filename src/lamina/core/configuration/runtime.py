@@ -1,0 +1,107 @@
+"""JAX's settings, made once, before the first array: compiled programs are kept on the disk.
+
+Imported by every module that makes arrays. What the user has set himself is left alone.
+"""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+# Must be set before JAX looks for devices: one process should not take a whole GPU's memory.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import jax
+import jaxlib
+
+from lamina.core.configuration import config
+
+_CACHE_BYTES = 512 * 2**20
+
+
+def programs_folder() -> Path:
+    """Where compiled programs are kept: a folder for each kind of processor and JAX version.
+
+    A program compiled for the vector instructions of one machine must not be run on another
+    that shares the home folder.
+    """
+    kind = f"{platform.machine()}-{jaxlib.__version__}-{_processor_features()}"
+    return config.cache_folder() / "programs" / hashlib.sha256(kind.encode()).hexdigest()[:16]
+
+
+def _processor_features() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    wanted = ("model name", "flags", "Features")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
+
+
+def _keep_compiled_programs() -> None:
+    chosen_by_user = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if chosen_by_user or os.environ.get("LAMINA_KEEP_PROGRAMS") == "0":
+        return
+    folder = programs_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only home: everything works, only slower at the next start
+    if not os.access(folder, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # JAX keeps what took over a second to compile; a small network takes less, at every start.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    # JAX's own limit on the size reads every entry before each write: 30 ms at 800 entries.
+    _forget_oldest_programs(folder)
+
+
+def _forget_oldest_programs(folder: Path) -> None:
+    """Bring the folder down to half of its limit, once it is above it."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in entries if e.is_file()]
+        excess = sum(size for _, size, _ in found) - _CACHE_BYTES
+        if excess <= 0:
+            return
+        excess += _CACHE_BYTES // 2
+        for _, size, path in sorted(found):
+            if excess <= 0:
+                break
+            os.unlink(path)
+            excess -= size
+    except OSError:
+        return  # another process is at it
+
+
+_forked = {"after JAX began": False}
+
+
+def _note_fork() -> None:
+    from jax._src import xla_bridge  # has no public name
+
+    if xla_bridge.backends_are_initialized():
+        _forked["after JAX began"] = True
+
+
+def refuse_after_fork(what: str) -> None:
+    """Refuse to compute in a forked child of a process that has used JAX: it would hang.
+
+    JAX's threads are not copied by a fork, and the child would wait for them for ever.
+
+    Raises:
+        RuntimeError: If this process is such a child.
+    """
+    if _forked["after JAX began"]:
+        raise RuntimeError(
+            f"{what}() cannot work in this process: it was forked from one that had used JAX, "
+            "whose threads a fork does not copy.\n"
+            "  Fix: multiprocessing.get_context('spawn').Process(…), or fork before the first "
+            "model is made."
+        )
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+_keep_compiled_programs()

@@ -1,0 +1,202 @@
+"""Scopes of Keras's names: what holds for the code inside a `with` block."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.configuration.context import context
+from lamina.core.layer.remat import collected_losses
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.variable.stateless import scratch
+from lamina.core.variable.variable import Bindings, Variable, name_scope as path_scope
+
+
+@filter_methods
+class StatelessScope:
+    """Inside, Variables have the values given, and what is assigned stays in the scope.
+
+    `lamina.stateless` does the same to a function; this is Keras's form of it.
+
+    Args:
+        state_mapping: Pairs `(variable, value)`.
+        collect_losses: Keep what layers add with `add_loss` in `losses` here.
+        initialize_variables: Accepted as in Keras; Variables always have values.
+
+    Example:
+        >>> v = Variable(1.0)
+        >>> with StatelessScope([(v, 5.0)]) as scope:
+        ...     _ = v.assign_add(1.0)
+        >>> float(scope.get_current_value(v)), float(v)
+        (6.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        state_mapping: Iterable[tuple[Variable, Any]] | None = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ):
+        self.collect_losses = collect_losses
+        self.initialize_variables = initialize_variables
+        self.losses: list = []
+        self._bindings = Bindings(None, open=True)
+        for pair in state_mapping or ():
+            self.add_update(pair)
+
+    def __enter__(self) -> "StatelessScope":
+        self._outer = context.bound
+        if self._outer is not None:
+            self._bindings.values = {**self._outer.values, **self._bindings.values}
+        context.bound = self._bindings
+        self._collecting = contextlib.ExitStack()
+        if self.collect_losses:
+            self._pairs = self._collecting.enter_context(collected_losses())
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        context.bound = self._outer
+        self._collecting.close()
+        if self.collect_losses:
+            self.losses += [value for _, value in self._pairs]
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to `losses`.
+
+        Args:
+            loss: The scalar.
+        """
+        self.losses.append(loss)
+
+    def add_update(self, update: tuple[Variable, Any]) -> None:
+        """Give a Variable another value: a pair `(variable, value)`.
+
+        Args:
+            update: The pair; the value is cast to the Variable's dtype.
+
+        Raises:
+            ValueError: If the shapes differ, or the first is no Variable.
+        """
+        variable, value = update
+        self._bindings.assign(variable, self._fitted(variable, value))
+
+    def get_current_value(self, variable: Variable) -> Any:
+        """The value in the scope, or None if the scope has none.
+
+        Args:
+            variable: A Variable.
+
+        Returns:
+            An array of its shape, or None.
+        """
+        return self._bindings.values.get(id(variable))
+
+    @staticmethod
+    def _fitted(variable: Any, value: Any) -> jax.Array:
+        if not isinstance(variable, Variable):
+            raise ValueError(f"StatelessScope maps Variables to values; received {variable!r}.")
+        raw = value.value if isinstance(value, Variable) else value
+        array = jnp.asarray(raw).astype(jax.dtypes.canonicalize_dtype(variable.dtype))
+        if array.shape != variable.shape:
+            raise ValueError(
+                f"StatelessScope: Variable {variable.path!r} has shape {variable.shape} and cannot "
+                f"take a value of shape {array.shape}."
+            )
+        return array
+
+
+class SymbolicScope:
+    """Inside, code is only followed for its shapes: what it assigns to Variables is forgotten.
+
+    Example:
+        >>> v = Variable(1.0)
+        >>> with SymbolicScope():
+        ...     _ = v.assign(2.0)
+        >>> float(v)
+        1.0
+    """
+
+    def __enter__(self) -> "SymbolicScope":
+        self._inside = scratch()
+        self._inside.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._inside.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+@filter_traceback
+def name_scope(
+    name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
+) -> Iterator[None]:
+    """Variables made inside get `name/` in front of their path; profiles show the name, too.
+
+    Args:
+        name: One part of a path, without `/`.
+        caller: The object that opens the scope.
+        deduplicate: Whether the same caller, opening the same scope in itself, adds nothing.
+        override_parent: A path in place of that of the scopes around.
+
+    Returns:
+        A context manager.
+
+    Example:
+        >>> with name_scope("encoder"):
+        ...     Variable(1.0, name="scale").path
+        'encoder/scale'
+    """
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            f"name_scope needs a name that is a string without '/'; received {name!r}."
+        )
+    again = caller is not None and context.name_callers[-1:] == [(caller, name)]
+    if deduplicate and again:
+        yield
+        return
+    outer = context.path
+    if override_parent is not None:
+        context.path = tuple(part for part in override_parent.split("/") if part)
+    context.name_callers.append((caller, name))
+    try:
+        with path_scope(name), jax.named_scope(name):
+            yield
+    finally:
+        context.name_callers.pop()
+        context.path = outer
+
+
+@filter_traceback
+def device(device_name: Any) -> Any:
+    """A scope in which arrays are made on one device.
+
+    Args:
+        device_name: `"cpu"`, `"gpu"`, `"tpu"`, with a number for one of several (`"gpu:1"`), or
+            a `jax.Device`.
+
+    Returns:
+        A context manager.
+
+    Raises:
+        ValueError: If there is no such device here.
+
+    Example:
+        >>> with device("cpu:0"):
+        ...     x = jnp.ones(2)
+        >>> x.device.platform
+        'cpu'
+    """
+    if isinstance(device_name, jax.Device):
+        return jax.default_device(device_name)
+    if not isinstance(device_name, str):
+        raise ValueError(f"device needs a name such as 'gpu:0'; received {device_name!r}.")
+    kind, _, number = device_name.lower().partition(":")
+    kind = {"cuda": "gpu", "rocm": "gpu"}.get(kind, kind)
+    try:
+        found = jax.devices(kind)[int(number or 0)]
+    except (RuntimeError, ValueError, IndexError):
+        here = ", ".join(f"{d.platform}:{i}" for i, d in enumerate(jax.devices()))
+        raise ValueError(f"There is no device {device_name!r} here; there is {here}.") from None
+    return jax.default_device(found)

@@ -1,0 +1,1 @@
+"""Symbolic tensors and the operations between them."""

@@ -1,0 +1,364 @@
+"""KerasTensor: a stand-in for an array whose values are not known yet, only its shape and dtype.
+
+Calling layers on KerasTensors draws the graph of a functional model. Shapes come from
+`compute_output_shape` where a layer has it, else from tracing the layer once (`trace_spec`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from lamina.core.configuration.context import context
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import naming
+from lamina.core.variable.stateless import scratch
+from lamina.core.variable.variable import resolve_shape
+
+# Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
+# Primes come first: nothing that is computed from them is the same by chance. Where they do not
+# work, as in a reshape that halves the axis, numbers that most others divide may.
+_PROBES = ((83, 89), (480, 960), (107, 109))
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    # Here, not above: the operations stand on this file.
+    from lamina.ops import numpy
+
+    return getattr(numpy, name)
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    @filter_traceback
+    def method(self: Any, *others: Any) -> Any:
+        return _operation(name)(self, *others)
+
+    return method
+
+
+def _reflected(name: str) -> Callable[..., Any]:
+    @filter_traceback
+    def method(self: Any, other: Any) -> Any:
+        return _operation(name)(other, self)
+
+    return method
+
+
+class KerasHistory(NamedTuple):
+    """Where a symbolic tensor comes from: which call of which operation, which output of it."""
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+class NoValuesError(ValueError, NotImplementedError, TypeError):
+    """A symbolic tensor was used as an array: an error of the kinds that Keras and Python raise."""
+
+
+@filter_methods
+class KerasTensor:
+    """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
+
+    Arithmetic, comparison and indexing make further ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
+    `==` asks whether two are the same object.
+
+    Args:
+        shape: Sizes of the axes, None for one that is not known.
+        dtype: Type of the values.
+        sparse, ragged: Only False: there are no sparse or ragged tensors.
+        name: Name of the tensor; made up if None.
+
+    Example:
+        >>> KerasTensor((None, 28, 28)).shape
+        (None, 28, 28)
+    """
+
+    # Above NumPy's and JAX's, so that `array * tensor` asks the tensor.
+    __array_priority__ = 10_000
+
+    sparse = ragged = False  # as in Keras; tensors are dense, and their rows have one length
+
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        name: str | None = None,
+    ):
+        if sparse or ragged:
+            raise ValueError(
+                "Lamina has no sparse or ragged tensors.\n  Fix: leave sparse and ragged out."
+            )
+        self.shape = resolve_shape(shape)
+        self.dtype = standardize_dtype(dtype)
+        self.name = name or naming.auto_name(type(self))
+        self.history: KerasHistory | None = None
+
+    @property
+    def _keras_history(self) -> KerasHistory | None:
+        return self.history
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, that of the batch included."""
+        return len(self.shape)
+
+    @shown_if_unfinished
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    __add__, __radd__ = _operator("add"), _reflected("add")
+    __sub__, __rsub__ = _operator("subtract"), _reflected("subtract")
+    __mul__, __rmul__ = _operator("multiply"), _reflected("multiply")
+    __truediv__, __rtruediv__ = _operator("true_divide"), _reflected("true_divide")
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _operator("mod"), _reflected("mod")
+    __pow__, __rpow__ = _operator("power"), _reflected("power")
+    __matmul__, __rmatmul__ = _operator("matmul"), _reflected("matmul")
+    __and__, __rand__ = _operator("logical_and"), _reflected("logical_and")
+    __or__, __ror__ = _operator("logical_or"), _reflected("logical_or")
+    __xor__, __rxor__ = _operator("logical_xor"), _reflected("logical_xor")
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __neg__, __abs__ = _operator("negative"), _operator("absolute")
+    __invert__, __getitem__ = _operator("logical_not"), _operator("get_item")
+
+    def reshape(self, newshape: Any) -> Any:
+        """The same values in another shape, see `lamina.ops.reshape`.
+
+        Args:
+            newshape: The shape; one size may be -1 and follows from the others.
+
+        Returns:
+            A KerasTensor.
+        """
+        return _operation("reshape")(self, newshape)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Without axes of size 1, see `lamina.ops.squeeze`.
+
+        Args:
+            axis: Axis, or several, of size 1; all of them for None.
+
+        Returns:
+            A KerasTensor.
+        """
+        return _operation("squeeze")(self, axis)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return _operation("round")(self, ndigits or 0)
+
+    @filter_traceback
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NoValuesError(
+            f"{self!r} has no values yet: it only describes an input of a model.\n"
+            "  Likely cause: a NumPy function was applied to it.\n"
+            "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer."
+        )
+
+    @property  # JAX looks for it and raises an error of its own where it finds a method
+    @filter_traceback
+    def __jax_array__(self) -> Any:
+        raise NoValuesError(
+            f"{self!r} has no values yet: it only describes an input of a model.\n"
+            "  Likely cause: a jax.numpy function was applied to it.\n"
+            "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer that does it in call()."
+        )
+
+    @filter_traceback
+    def __bool__(self) -> bool:
+        raise NoValuesError(f"{self!r} has no values yet, so it is neither true nor false.")
+
+    @filter_traceback
+    def __float__(self) -> float:
+        raise NoValuesError(f"{self!r} has no values yet and is no number.")
+
+    @filter_traceback
+    def __int__(self) -> int:
+        raise NoValuesError(f"{self!r} has no values yet and is no number.")
+
+    @filter_traceback
+    def __iter__(self) -> Any:
+        raise NoValuesError(f"{self!r} has no values yet and cannot be iterated over.")
+
+    def __len__(self) -> int:
+        if not self.shape or self.shape[0] is None:
+            raise TypeError(f"{self!r} has no known length.")
+        return self.shape[0]
+
+
+def is_symbolic(*structures: Any) -> bool:
+    """True if a KerasTensor is anywhere in the structures."""
+    return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(structures))
+
+
+@filter_traceback
+def is_keras_tensor(x: Any) -> bool:
+    """Whether something is a symbolic tensor of a functional model, rather than an array.
+
+    Args:
+        x: Anything.
+
+    Returns:
+        True or False.
+
+    Example:
+        >>> is_keras_tensor(KerasTensor((None, 3))), is_keras_tensor([1.0])
+        (True, False)
+    """
+    return isinstance(x, KerasTensor)
+
+
+@filter_traceback
+def get_source_inputs(tensor: Any) -> Any:
+    """The inputs of a model that a symbolic tensor is computed from, each once.
+
+    Args:
+        tensor: The symbolic tensor; anything else is returned as it is.
+
+    Returns:
+        A list of symbolic tensors.
+
+    Example:
+        >>> from lamina.layers import Dense, Input
+        >>> x = Input((3,), name="features")
+        >>> [source.name for source in get_source_inputs(Dense(2)(x))]
+        ['features']
+    """
+    if not isinstance(tensor, KerasTensor):
+        return tensor
+    found: list[KerasTensor] = []
+    waiting, seen = [tensor], {id(tensor)}
+    while waiting:
+        history = waiting[0].history
+        made_by = history and history.operation._inbound_nodes[history.node_index]
+        parents = made_by.input_tensors if made_by else []
+        if not parents:
+            found.append(waiting[0])
+        new = [parent for parent in parents if id(parent) not in seen]
+        seen.update(map(id, new))
+        waiting = [*new, *waiting[1:]]
+    return found
+
+
+def refuse_text(structure: Any) -> None:
+    """Raise a TypeError if a symbolic tensor stands for text."""
+    for leaf in jax.tree.leaves(structure):
+        if isinstance(leaf, KerasTensor) and leaf.dtype == "string":
+            raise TypeError(
+                f"The input {leaf.name!r} is text, and this computes with numbers.\n"
+                "  Fix: put a TextVectorization or StringLookup layer before it; or, if it is "
+                "numbers written as text, x = numpy.asarray(x, 'float32')."
+            )
+
+
+def known_for_few(found: Any, function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+    """What `trace_spec` found, without sizes that hold for many rows and not for a few.
+
+    `x[:5]` of an open axis has five rows of many, and two of two.
+    """
+    few = 2
+    leaves = jax.tree.leaves((args, kwargs))
+    if not any(isinstance(leaf, KerasTensor) and None in leaf.shape for leaf in leaves):
+        return found
+
+    def closed(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        return KerasTensor([few if size is None else size for size in leaf.shape], leaf.dtype)
+
+    def open_where_smaller(many: KerasTensor, small: KerasTensor) -> KerasTensor:
+        pairs = zip(many.shape, small.shape, strict=True)
+        shape = [None if m is not None and n < m else m for m, n in pairs]
+        return KerasTensor(shape, many.dtype)
+
+    try:
+        small_args, small_kwargs = jax.tree.map(closed, (args, kwargs))
+        small = trace_spec(function, *small_args, **small_kwargs)
+        return jax.tree.map(open_where_smaller, found, small)
+    except Exception:  # it needs more than a few rows
+        return found
+
+
+def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+    """What a function gives for KerasTensors, found by tracing it without computing anything.
+
+    Args:
+        function: Any traceable function of arrays.
+        *args, **kwargs: KerasTensors, arrays, or structures of them, and plain settings.
+
+    Returns:
+        The output's structure with KerasTensors in it.
+    """
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
+    refuse_text(leaves)
+
+    def outputs_for(probe: int | None, settled: dict[tuple[int, int], int] | None = None) -> Any:
+        given = settled or {}
+        specs = [
+            jax.ShapeDtypeStruct(
+                tuple(
+                    given.get((i, axis), probe) if s is None else s
+                    for axis, s in enumerate(leaves[i].shape)
+                ),
+                leaves[i].dtype,
+            )
+            for i in symbolic
+        ]
+
+        def run(values: list) -> Any:
+            filled = list(leaves)
+            for i, value in zip(symbolic, values, strict=True):
+                filled[i] = value
+            filled_args, filled_kwargs = jax.tree.unflatten(structure, filled)
+            outer, context.probe = context.probe, probe
+            try:
+                with scratch():
+                    return function(*filled_args, **filled_kwargs)
+            finally:
+                context.probe = outer
+
+        return jax.eval_shape(run, specs)
+
+    if not any(None in leaves[i].shape for i in symbolic):
+        return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(None))
+
+    def merge(a: Any, b: Any) -> KerasTensor:
+        shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
+        return KerasTensor(shape, a.dtype)
+
+    known = {size for i in symbolic for size in leaves[i].shape}
+    pairs = [pair for pair in _PROBES if not known.intersection(pair)][:2]
+    first_error = None
+    for small, large in pairs:
+        try:
+            return jax.tree.map(merge, outputs_for(small), outputs_for(large))
+        except Exception as error:
+            first_error = first_error or error
+    # An unknown axis may have to be as long as a known one, as in (None, 4) + (3, 4): one of them
+    # alone, if that will do, so that the others stay open.
+    sizes = sorted(size for size in known if size is not None and size > 1)
+    unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
+    small, large = pairs[0]
+    for place in unknown if 1 < len(unknown) <= 6 else []:
+        for size in sizes:
+            try:
+                ends = [outputs_for(probe, {place: size}) for probe in (small, large)]
+                return jax.tree.map(merge, *ends)
+            except Exception:
+                continue
+    for size in sizes:
+        try:
+            return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(size))
+        except Exception:
+            continue
+    assert first_error is not None
+    probe = pairs[0][0]
+    if str(probe) in "\n".join([str(first_error), *getattr(first_error, "__notes__", [])]):
+        first_error.add_note(f"  {probe} stands for an axis of any size, such as the batch.")
+    raise first_error

@@ -1,0 +1,404 @@
+"""Operation: whatever can stand in the graph of a functional model, and the Node of each call."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+
+from lamina.core.graph.keras_tensor import (
+    KerasHistory,
+    KerasTensor,
+    is_symbolic,
+    known_for_few,
+    trace_spec,
+)
+from lamina.core.layer import masking
+from lamina.core.messages.errors import unknown_argument
+from lamina.core.messages.tracebacks import filter_methods, tidy
+from lamina.core.serialization import naming, registry
+from lamina.core.serialization.init_arguments import (
+    arguments_as_config,
+    example_of,
+    has_automatic_config,
+)
+from lamina.core.variable.variable import Variable
+
+
+class Node:
+    """One call of an operation on symbolic tensors: its arguments and what came out."""
+
+    def __init__(self, operation: "Operation", args: tuple, kwargs: dict, outputs: Any):
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self.outputs = outputs
+        self.index = len(operation._inbound_nodes)
+        self.input_tensors = [
+            leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, KerasTensor)
+        ]
+        self.output_tensors = jax.tree.leaves(outputs)
+        for position, tensor in enumerate(self.output_tensors):
+            tensor.history = KerasHistory(operation, self.index, position)
+        operation._inbound_nodes.append(self)
+
+    @property
+    def parents(self) -> list["Node"]:
+        """The nodes that made this node's inputs."""
+        histories = [t.history for t in self.input_tensors if t.history is not None]
+        return [h.operation._inbound_nodes[h.node_index] for h in histories]
+
+
+@filter_methods
+class Operation:
+    """Base of layers and of functions that may be called on symbolic tensors.
+
+    A subclass writes `call`; without a `get_config` of its own it is saved by the arguments of its
+    `__init__`.
+
+    Args:
+        name: Made from the class's name if None.
+
+    Example:
+        >>> class Halve(Operation):
+        ...     def call(self, x):
+        ...         return x / 2
+        >>> Halve()(KerasTensor((None, 3))).shape
+        (None, 3)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # No setting has two axes, so such an array is data.
+        if (
+            args
+            and cls.__module__.startswith("lamina.layers")
+            and (is_symbolic(args[0]) or getattr(args[0], "ndim", 0) >= 2)
+        ):
+            made = example_of(cls)
+            given = "[x, y]" if len(jax.tree.leaves(args)) > 1 else "x"
+            raise TypeError(
+                f"{cls.__name__} was given a tensor where its settings go: a layer is made first, "
+                f"then called.\n  Fix: {made}({given}), in place of {cls.__name__}({given})."
+            )
+        operation = super().__new__(cls)
+        if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
+            object.__setattr__(operation, "_init_arguments", (args, kwargs))
+        operation._before_init()
+        return operation
+
+    def _before_init(self) -> None:
+        """What an object has before the first line of its `__init__`."""
+
+    def __init__(self, name: str | None = None):
+        self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))
+        self._inbound_nodes: list[Node] = []
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operation computes; to be written by subclasses.
+
+        Args:
+            *args: Arrays.
+            **kwargs: Settings of the call.
+
+        Returns:
+            An array, or a structure of them.
+
+        Raises:
+            NotImplementedError: If a subclass has no `call`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call() method.\n"
+            "  Fix: write `def call(self, x):` that returns the output."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if is_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the operation on symbolic tensors and add a node to the graph.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            KerasTensors in the structure of the output.
+        """
+        outputs = self.compute_output_spec(*args, **kwargs)
+        # A node needs outputs of its own, even if the operation returns its input as it is.
+        outputs = jax.tree.map(
+            lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, name=t.name)), outputs
+        )
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the outputs, found by tracing `call`.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            A KerasTensor, or a structure of them.
+        """
+        return trace_spec(self.call, *args, **kwargs)
+
+    def get_config(self) -> dict:
+        """What is needed to make the operation again, as plain data.
+
+        Returns:
+            A dict of the arguments of the constructor.
+        """
+        if not has_automatic_config(type(self)):
+            return {"name": self.name}  # the subclass adds what is its own
+        args, kwargs = self._init_arguments  # type: ignore[attr-defined]
+        return {"name": self.name, **arguments_as_config(self, args, kwargs, standard=("name",))}
+
+    get_config.automatic = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Operation":
+        """A new operation with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            An operation of this class.
+        """
+        return cls(**(registry.deserialize(config) if has_automatic_config(cls) else config))
+
+    @property
+    def input(self) -> Any:
+        """What the operation was called on; the first call counts."""
+        tensors = self._first_node("input").input_tensors
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the first call, for building another model on it.
+
+        Several are a list, whatever structure they were given in.
+        """
+        tensors = jax.tree.leaves(self._first_node("output").outputs)
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    def _first_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} has no {what} yet: it has not been called "
+                "on an Input.\n  Fix: call it on lamina.Input(shape) first; a Sequential can begin "
+                "with one."
+            )
+        return self._inbound_nodes[0]
+
+
+class FunctionOperation(Operation):
+    """A plain function as a node of a graph; made by `symbolic`, one subclass a function."""
+
+    function: Callable
+    spec: Callable | None
+    signature: inspect.Signature
+    tensors: tuple[str, ...] | None
+
+    def __init__(self, *args: Any, name: str | None = None, **settings: Any):
+        super().__init__(name=name)
+        names = [n for n in type(self).signature.parameters if n not in (type(self).tensors or ())]
+        settings = {**dict(zip(names, args, strict=False)), **settings}
+        # Keras may write settings that the function here does not have, at their defaults.
+        known = {k: v for k, v in settings.items() if k in type(self).signature.parameters}
+        strange = next((k for k, v in settings.items() if k not in known and v), None)
+        if strange is not None:
+            raise unknown_argument(type(self).__name__, strange, type(self).signature.parameters)
+        self.settings = known
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        boxes = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, Variable)]
+        if boxes:
+            raise TypeError(
+                f"{type(self).__name__} received the Variable {boxes[0].path!r} and a symbolic "
+                "tensor: a model of them would neither train nor save the Variable.\n"
+                "  Fix: write a layer that keeps it on self and computes this in call()."
+            )
+        return super().symbolic_call(*args, **kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._with_settings(args, kwargs)
+        return type(self).function(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = self._with_settings(args, kwargs)
+        spec = type(self).spec
+        found = None if spec is None else spec(*args, **kwargs)
+        if found is not None:
+            return found
+        found = trace_spec(type(self).function, *args, **kwargs)
+        return known_for_few(found, type(self).function, *args, **kwargs)
+
+    def _with_settings(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The arguments of the function: those of the call, and the settings of the operation."""
+        names = type(self).tensors
+        if names is None:
+            return args, kwargs
+        starred = _starred(type(self).signature)
+        named = [name for name in names if name != starred]
+        given = {**dict(zip(named, args, strict=False)), **kwargs, **self.settings}
+        rest = args[len(named) :]
+        if not rest:
+            return (), given
+        before = [name for name in _before(type(self).signature, starred) if name in given]
+        return (*(given.pop(name) for name in before), *rest), given
+
+    def get_config(self) -> dict:
+        return {"name": self.name, **self.settings}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "FunctionOperation":
+        # A function among the settings was written as a dict.
+        return cls(
+            **{
+                key: registry.deserialize(value) if isinstance(value, dict) else value
+                for key, value in config.items()
+            }
+        )
+
+
+def symbolic(
+    function: Callable,
+    class_name: str,
+    tensors: Sequence[str] | None = None,
+    spec: Callable | None = None,
+) -> tuple[Callable, type[FunctionOperation]]:
+    """Let a function of arrays be called on symbolic tensors as well.
+
+    Args:
+        function: Any traceable function of arrays.
+        class_name: Name of the operation in saved models, Keras's own, e.g. `"Add"`.
+        tensors: The arguments that Keras gives to the operation's call; the others are settings,
+            which it keeps in the operation's config. None if there are no settings.
+        spec: What the function gives for symbolic tensors, where tracing cannot tell; it takes
+            the same arguments.
+
+    Returns:
+        The function to export, and the operation class to register under its namespace.
+    """
+    signature = inspect.signature(function)
+    attributes = {
+        "function": staticmethod(function),
+        "spec": None if spec is None else staticmethod(spec),
+        "signature": signature,
+        "tensors": None if tensors is None else tuple(tensors),
+        "__doc__": None,
+    }
+    operation = type(class_name, (FunctionOperation,), attributes)
+    starred = _starred(signature)
+
+    def on_symbols(args: tuple, kwargs: dict) -> Any:
+        if tensors is None:
+            return operation().symbolic_call(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        settings = {k: v for k, v in bound.arguments.items() if k not in tensors}
+        traced = {k: settings.pop(k) for k in list(settings) if is_symbolic(settings[k])}
+        for parameter in signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                settings.update(settings.pop(parameter.name))
+        call_args: list[Any] = []
+        for name in tensors:
+            value = bound.arguments[name]
+            call_args += value if name == starred else [value]
+        if not traced:
+            return operation(**settings).symbolic_call(*call_args)
+        return _called_with(operation(**settings), call_args, traced)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            try:
+                if not is_symbolic(args, kwargs):
+                    return function(*args, **kwargs)
+                return on_symbols(args, kwargs)
+            except IndexError:
+                _refuse_axis(function.__name__, signature, args, kwargs)
+                raise
+            except TypeError as error:
+                if is_symbolic(args, kwargs) and _speaks_of_shapes(error):
+                    raise _as_shape_error(error) from None
+                raise
+        except Exception as error:
+            if isinstance(error, (TypeError, ValueError)):
+                _say_where(error, function.__name__, args, kwargs)
+            tidy(error)
+            raise
+
+    return wrapper, operation
+
+
+class ShapeError(ValueError, TypeError):
+    """Shapes that do not fit, found while a graph is drawn.
+
+    JAX raises a TypeError for them, Keras a ValueError; this is both.
+    """
+
+
+def _speaks_of_shapes(error: Exception) -> bool:
+    return type(error) is TypeError and _SHAPES.search(str(error)) is not None
+
+
+_SHAPES = re.compile(r"shape|dimension|permutation")
+
+
+def _as_shape_error(error: Exception) -> ShapeError:
+    found = ShapeError(str(error))
+    found.__dict__.update(error.__dict__)  # notes among them
+    return found
+
+
+def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
+    """An operation called on symbolic tensors where numbers or arrays are the rule."""
+    try:
+        return operation.symbolic_call(*args, **traced)
+    except Exception as error:
+        name = type(operation).function.__name__
+        raise TypeError(
+            f"ops.{name} takes {next(iter(traced))} as a number or array; received a symbolic "
+            "tensor.\n  Fix: write a layer that computes this in call()."
+        ) from error
+
+
+def _refuse_axis(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+    """Say in words that an axis does not exist, if one was given that does not."""
+    given = signature.bind(*args, **kwargs).arguments
+    ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
+    rank = max(ranks, default=0)
+    for argument in ("axis", "axes", "axis1", "axis2"):
+        axes = given.get(argument)
+        for axis in axes if isinstance(axes, (list, tuple)) else [axes]:
+            if isinstance(axis, int) and not -rank <= axis < rank:
+                raise ValueError(
+                    f"{name}: {argument} {axis} is out of bounds for an array of rank {rank}."
+                ) from None
+
+
+def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:
+    """Add to an error, once, which function it was and on which shapes it was called."""
+    shapes = [str(tuple(x.shape)) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
+    if shapes and getattr(error, "_lamina_explained", None) is None:
+        error.add_note(f"  In ops.{name}, called on shapes {', '.join(shapes)}.")
+        error._lamina_explained = name  # type: ignore[attr-defined]
+
+
+def _starred(signature: inspect.Signature) -> str | None:
+    """The name of `*args`, if the function has them."""
+    kinds = {p.kind: p.name for p in signature.parameters.values()}
+    return kinds.get(inspect.Parameter.VAR_POSITIONAL)
+
+
+def _before(signature: inspect.Signature, starred: str | None) -> list[str]:
+    names = list(signature.parameters)
+    return names[: names.index(starred)] if starred in names else []

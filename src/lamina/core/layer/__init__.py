@@ -1,0 +1,1 @@
+"""`Layer`: what building, calling and holding weights consists of."""

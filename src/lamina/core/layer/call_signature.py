@@ -1,0 +1,109 @@
+"""What the `call` of a layer takes: training mode, masks, and which shapes `build` wants."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.configuration.context import context
+from lamina.core.messages.errors import ArgumentError
+
+
+class CallSignature:
+    """What a class's `call` takes, looked up once."""
+
+    def __init__(self, call: Callable):
+        parameters = list(inspect.signature(call).parameters.values())[1:]
+        self.names = [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        self.has_training = "training" in self.names
+        self.training_position = self._position("training")
+        default = next((p.default for p in parameters if p.name == "training"), None)
+        self.training_default = default if isinstance(default, bool) else None
+        # `mask` belongs to the first argument, `query_mask` to the argument `query`.
+        self.masks = [
+            (name, None if name == "mask" else name.removesuffix("_mask"))
+            for name in self.names
+            if name == "mask"
+            or (name.endswith("_mask") and name.removesuffix("_mask") in self.names)
+        ]
+
+    def _position(self, name: str) -> int:
+        return self.names.index(name) if name in self.names else 10_000
+
+    def positional(self, name: str, args: tuple) -> Any:
+        position = self._position(name)
+        return args[position] if position < len(args) else None
+
+    def value(self, name: str, args: tuple, kwargs: dict) -> Any:
+        return kwargs.get(name, self.positional(name, args))
+
+    def first(self, args: tuple, kwargs: dict) -> Any:
+        """The first argument, however it was given."""
+        if args:
+            return args[0]
+        return next((kwargs[name] for name in (*self.names, *kwargs) if name in kwargs), None)
+
+    def shapes(self, function: Callable, args: tuple, kwargs: dict) -> dict:
+        """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
+        parameters = [
+            p
+            for p in list(inspect.signature(function).parameters.values())[1:]
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        wanted = [p.name for p in parameters]
+        given = dict(zip(self.names, args, strict=False)) if self.names else {}
+        given.update((name, kwargs[name]) for name in self.names if name in kwargs)
+        shapes = {
+            f"{name}_shape": jax.tree.map(shape_of, value)
+            for name, value in given.items()
+            if value is not None and _has_shapes(value)
+        }
+        if len(wanted) == 1:
+            first = next(iter(shapes.values())) if shapes else _shapes_of(args)
+            return {wanted[0]: first}
+        required = [p.name for p in parameters if p.default is p.empty]
+        known = [f"{name}_shape" for name in self.names]
+        unknown = [name for name in required if name not in known]
+        if unknown:
+            raise ArgumentError(
+                f"{function.__qualname__}() has the argument {unknown[0]!r}, which is not the "
+                f"shape of an argument of call().\n  Fix: for several shapes, name each after an "
+                f"argument of call(), e.g. {', '.join(known[:2])}."
+            )
+        return {name: shapes[name] for name in wanted if name in shapes}
+
+
+@functools.cache
+def signature_of(call: Callable) -> CallSignature:
+    return CallSignature(call)
+
+
+def _has_shapes(value: Any) -> bool:
+    leaves = jax.tree.leaves(value)
+    return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
+
+
+def _shapes_of(args: tuple) -> Any:
+    return jax.tree.map(shape_of, args[0]) if args else ()
+
+
+def shape_of(array: Any) -> tuple:
+    """The shape, with None again for the size that stands for an unknown axis while tracing.
+
+    Not for the last axis, the features: it is hardly ever unknown, and weights are made for it.
+    """
+    shape = tuple(getattr(array, "shape", ()))
+    if context.probe is None:
+        return shape
+    return (*(None if size == context.probe else size for size in shape[:-1]), *shape[-1:])
+
+
+def is_shape(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and all(
+        s is None or isinstance(s, (int, np.integer)) for s in value
+    )

@@ -1,0 +1,170 @@
+"""InputSpec: what a layer accepts, checked before it runs so that the error can be a plain one."""
+
+from typing import Any
+
+import jax
+
+from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.variable.variable import resolve_shape
+
+
+@filter_methods
+class InputSpec:
+    """Rank, shape or fixed axes that a layer's input must have; None means "anything".
+
+    Args:
+        dtype: Name of the expected dtype.
+        shape: Expected shape, None for any size.
+        ndim: Exact number of axes.
+        max_ndim, min_ndim: Bounds for the number of axes.
+        axes: Sizes of single axes, e.g. `{-1: 784}`.
+        allow_last_axis_squeeze: Accept an extra or missing last axis of size 1.
+        name: Name of the argument, for messages.
+        optional: Whether None is accepted.
+    """
+
+    def __init__(
+        self,
+        dtype: Any = None,
+        shape: Any = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ):
+        self.dtype = None if dtype is None else standardize_dtype(dtype)
+        self.shape = None if shape is None else resolve_shape(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = self._checked_axes(axes or {})
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+
+    @shown_if_unfinished
+    def __repr__(self) -> str:
+        shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
+        return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+    def problem(self, shape: tuple, dtype: str | None = None) -> str | None:
+        """What is wrong with a shape (and dtype, where it is known), in words, or None.
+
+        Args:
+            shape: Shape of an input, None for axes of unknown size.
+            dtype: Name of its dtype; None if it is not known, and then it is not checked.
+
+        Returns:
+            A phrase for an error message, e.g. `"expected size 4 on axis -1 and received shape (2,
+            3)"`; None if the input fits.
+        """
+        if self.dtype is not None and dtype is not None and dtype != self.dtype:
+            return f"expected dtype {self.dtype} and received {dtype}"
+        received = f"and received shape {shape}"
+        if self.min_ndim is not None and len(shape) < self.min_ndim:
+            return f"expected an input with at least {self.min_ndim} axes {received}"
+        if self.max_ndim is not None and len(shape) > self.max_ndim:
+            return f"expected an input with at most {self.max_ndim} axes {received}"
+        for axis, size in self.axes.items():
+            if not -len(shape) <= axis < len(shape):
+                return f"expected size {size} on axis {axis} {received}"
+            if size is not None and shape[axis] is not None and shape[axis] != size:
+                return f"expected size {size} on axis {axis} {received}"
+        wanted = self.shape
+        ndim = self.ndim
+        if self.allow_last_axis_squeeze:
+            wanted, shape = _squeezed(wanted), _squeezed(shape)
+            ndim = ndim if wanted is None else len(wanted)
+        if ndim is not None and len(shape) != ndim:
+            return f"expected an input with {self.ndim} axes {received}"
+        if wanted is not None and any(
+            None not in (w, s) and w != s for w, s in zip(wanted, shape, strict=True)
+        ):
+            return f"expected shape {self.shape} {received}"
+        return None
+
+    def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`.
+
+        Returns:
+            A dict of arguments of the constructor; `name` and `allow_last_axis_squeeze` are left
+            out, as in Keras.
+        """
+        return {
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "ndim": self.ndim,
+            "max_ndim": self.max_ndim,
+            "min_ndim": self.min_ndim,
+            "axes": self.axes,
+            "optional": self.optional,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "InputSpec":
+        """An InputSpec with the settings that `get_config` gave.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The InputSpec.
+        """
+        return cls(**config)
+
+    def _checked_axes(self, axes: dict) -> dict[int, int | None]:
+        try:
+            axes = {int(axis): size for axis, size in axes.items()}
+        except (TypeError, ValueError, AttributeError):
+            raise TypeError(
+                f"InputSpec: axes must map axis numbers to sizes, e.g. {{-1: 784}}; "
+                f"received {axes!r}."
+            ) from None
+        most = self.ndim if self.ndim is not None else self.max_ndim
+        if axes and most is not None and max(axes) >= most:
+            raise ValueError(f"InputSpec: an input with {most} axes has no axis {max(axes)}.")
+        return axes
+
+
+def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
+    """Raise a ValueError unless the inputs are what the spec (or list of specs) asks for.
+
+    Args:
+        spec: An InputSpec, or a list of them (None where anything will do).
+        inputs: An array, or a structure of as many; a dict goes by the names of the specs.
+        layer: What to call the layer in messages.
+    """
+    specs = jax.tree.leaves(spec, is_leaf=lambda s: s is None or isinstance(s, InputSpec))
+    names = [getattr(one, "name", None) for one in specs]
+    if isinstance(inputs, dict) and all(names):
+        missing = next((name for name in names if name not in inputs), None)
+        if missing is not None:
+            raise ValueError(
+                f"{layer} received no input {missing!r}; it takes {names} and was given "
+                f"{sorted(inputs)}."
+            )
+        inputs = [inputs[name] for name in names]
+    arrays = jax.tree.leaves(inputs, is_leaf=lambda leaf: leaf is None)
+    if len(specs) != len(arrays):
+        raise ValueError(
+            f"{layer} takes {len(specs)} input(s) and received {len(arrays)}.\n"
+            f"  Fix: call it on {len(specs)} array(s)."
+        )
+    for one, array in zip(specs, arrays, strict=True):
+        if one is None or (array is None and one.optional):
+            continue
+        if not hasattr(array, "shape"):
+            raise ValueError(f"{layer} takes arrays and received {array!r}.")
+        dtype = standardize_dtype(array.dtype) if one.dtype is not None else None
+        problem = one.problem(tuple(array.shape), dtype)
+        if problem:
+            raise ValueError(f"{layer}: {problem}.")
+
+
+def _squeezed(shape: Any) -> Any:
+    return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -1,0 +1,727 @@
+"""Layer: makes Variables in `build`, computes in `call`, and keeps track of what is put on it."""
+
+import contextlib
+import functools
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration import config, dtypes
+from lamina.core.configuration.context import context
+from lamina.core.configuration.runtime import refuse_after_fork
+from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic, refuse_text, trace_spec
+from lamina.core.graph.operation import Operation
+from lamina.core.layer import masking, remat
+from lamina.core.layer.call_signature import CallSignature, is_shape, shape_of, signature_of
+from lamina.core.layer.input_spec import check_inputs
+from lamina.core.layer.layer_state import LayerState
+from lamina.core.messages.errors import (
+    ArgumentError,
+    LaminaWarning,
+    frames_to_user,
+    unknown_argument,
+)
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback, strip
+from lamina.core.serialization import registry
+from lamina.core.serialization.init_arguments import (
+    example_of,
+    init_argument_names,
+    name_inherited_init,
+)
+from lamina.core.user_data.data_kinds import is_sparse, is_text
+from lamina.core.user_data.masked_arrays import unmasked
+from lamina.core.variable.stateless import stateless
+from lamina.core.variable.threads import building
+from lamina.core.variable.variable import Variable, autocast, name_scope, resolve_shape
+
+
+@filter_methods
+class Layer(LayerState):
+    """A layer: a function with weights. Subclass it to write your own.
+
+    `__init__` keeps the settings, `build(input_shape)` makes the weights once the shape is known,
+    `call(x)` computes. Variables, layers and lists of them that are assigned to attributes are
+    trained and saved without further ado.
+
+    Args:
+        activity_regularizer: Function of the output, added to the loss.
+        trainable: Whether the optimizer may change the weights.
+        dtype: Type or policy: `"float32"`, `"mixed_bfloat16"` …
+        autocast: Whether float inputs are cast to the compute dtype.
+        name: Unique in a model; made from the class's name if None.
+        **kwargs: `input_shape`, `batch_input_shape` and `input_dim` of Keras 2, for the first layer
+            of a Sequential model.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer=ones)
+        ...     def call(self, x):
+        ...         return x * self.factor
+        >>> def ones(shape, dtype):
+        ...     return np.ones(shape, dtype)
+        >>> Scale()(np.zeros((2, 3))).shape
+        (2, 3)
+    """
+
+    tracked_as = "layers"
+    _tracked: dict[str, list]
+    _losses_by_thread: dict[int, list]
+    _weightless = False
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        name_inherited_init(cls)
+        if "build" in cls.__dict__:
+            cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
+        cls._weightless = _never_has_weights(cls)
+        filter_methods(cls)
+
+    def _before_init(self) -> None:
+        # Here, for those who assign layers to attributes before they call `super().__init__`. A
+        # `__new__` of Layer's own would hide the arguments of `__init__` from inspect.signature.
+        kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
+        object.__setattr__(self, "_tracked", {kind: [] for kind in kinds})
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        input_shape = _legacy_input_shape(kwargs)
+        if kwargs:
+            known = init_argument_names(type(self))
+            raise unknown_argument(type(self).__name__, next(iter(kwargs)), known)
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise ArgumentError(
+                f"{type(self).__name__}: trainable must be True or False; received {trainable!r}."
+            )
+        super().__init__(name=name)
+        self.activity_regularizer = registry.get("regularizer", activity_regularizer)
+        self.dtype_policy = dtype
+        self.autocast = autocast
+        self.input_spec: Any = None
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
+        # What never has weights is built from the start; its first call looks at its parts still.
+        self.built = self._unseen = self._weightless
+        self._trainable = bool(trainable)
+        self._building = False
+        self._path: str | None = None
+        self._build_shapes: dict | None = None
+        # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
+        self._input_shape_argument = input_shape
+        self._told_of_masks = False
+        self._remat_scope = remat.current_scope()
+        object.__setattr__(self, "_losses_by_thread", {})
+        if not self._trainable:
+            for early in (*self._tracked["trainable"], *self._tracked["layers"]):
+                early.trainable = False
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; called once, when the shape of the input is known.
+
+        A layer that only holds other layers need not write it: they are built by following one
+        call on symbolic inputs.
+
+        Args:
+            input_shape: Tuple with None for axes of unknown size, or a structure of tuples for a
+                layer with several inputs. A layer whose `call(query, value)` takes several
+                tensors may ask for each: `build(self, query_shape, value_shape)`.
+        """
+        if not _has_own_build(self) and (self._unseen or not self.built):
+            inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
+            called = type(self).call is not Operation.call  # else there is nothing to follow
+            inside = self._flatten_layers(include_self=False)
+            if called and any(not layer.built for layer in inside):
+                with contextlib.nullcontext() if self._building else name_scope(self.name):
+                    trace_spec(self.call, inputs)
+                self._forget_losses()
+            shape = jax.tree.map(lambda t: t.shape, inputs)
+            object.__setattr__(self, "_build_shapes", {"input_shape": shape})
+            self._unseen, self.built = False, True
+
+    build.follows_call = True  # type: ignore[attr-defined]
+
+    def _build_parts(self, shapes: dict) -> None:
+        """Build the layers that a `build` has made and left to the first call.
+
+        Args:
+            shapes: What `build` was called with, by name.
+        """
+        if all(layer.built for layer in self._flatten_layers(include_self=False)):
+            return
+        inputs = [
+            jax.tree.map(lambda s: KerasTensor(s), shape, is_leaf=is_shape)
+            for shape in shapes.values()
+        ]
+        names = [name.removesuffix("_shape") for name in shapes]
+        args, kwargs = (
+            (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
+        )
+        # What `call` needs besides is not known here; then the first call has to do it.
+        with contextlib.suppress(Exception), name_scope(self.name):
+            trace_spec(self.call, *args, **kwargs)
+        self._forget_losses()
+
+    # -- calling ---------------------------------------------------------------------------------
+
+    @filter_traceback
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._check_initialised()
+        args, kwargs = self._as_tensors(args), {k: self._as_tensors(v) for k, v in kwargs.items()}
+        signature = signature_of(type(self).call)
+        if len(args) > 1:
+            self._refuse_settings(signature, args)
+        if is_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        with _entered(self) as outer_training:
+            training = self._training_mode(signature, args, kwargs, outer_training)
+            first = signature.first(args, kwargs)
+            self._check_arrays(first)
+            first_mask = self._fill_masks(signature, args, kwargs, first)
+            try:
+                if not self.built:
+                    with building:
+                        self._build_for(signature, args, kwargs)
+                if self.input_spec is not None:
+                    check_inputs(self.input_spec, first, self._label)
+                context.training = training
+                with name_scope(self.name), autocast(self._autocast_dtype), _running(self):
+                    call = self.call if self._remat_scope is None else remat.call_of(self)
+                    outputs = call(*args, **kwargs)
+            except Exception as error:
+                self._explain(error, args)
+                raise
+            finally:
+                context.training = outer_training
+            if self.activity_regularizer is not None:
+                for output in jax.tree.leaves(outputs):
+                    # Per sample, so that the strength does not depend on the batch size.
+                    samples = max(output.shape[0], 1) if output.ndim else 1
+                    # A sum of squares is soon beyond float16.
+                    full = output.astype(self.variable_dtype) if self._autocast_dtype else output
+                    self.add_loss(self.activity_regularizer(full) / samples)
+            if self.supports_masking:
+                masking.set_masks(outputs, self.compute_mask(first, first_mask))
+            elif first_mask is not None:
+                self._mask_ends_here(signature, outputs)
+            return outputs
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple:
+        """Call the layer on values of its Variables that are given, and change none of them.
+
+        For training loops of your own in JAX: it may be compiled and differentiated.
+
+        Args:
+            trainable_variables: Arrays in the order of `layer.trainable_variables`.
+            non_trainable_variables: Arrays in the order of `layer.non_trainable_variables`.
+            *args, **kwargs: For the call itself.
+            return_losses: Also return the losses that arose.
+
+        Returns:
+            `(outputs, non_trainable_variables)`, and the list of losses as a third.
+
+        Example:
+            >>> from lamina.layers import BatchNormalization
+            >>> layer = BatchNormalization()
+            >>> layer.build((None, 2))
+            >>> outputs, moved = layer.stateless_call(
+            ...     layer.trainable_variables, layer.non_trainable_variables, np.eye(2),
+            ...     training=True)
+            >>> moved[0].tolist(), layer.non_trainable_variables[0].numpy().tolist()
+            ([0.00499..., 0.00499...], [0.0, 0.0])
+        """
+        self._check_initialised()
+        if not self.built:
+            raise ValueError(
+                f"{self._label} has no weights yet, so it cannot be called on values of them.\n"
+                "  Fix: build it first, e.g. layer.build(input_shape)."
+            )
+        boxes = (self.trainable_variables, self.non_trainable_variables)
+        given = (list(trainable_variables), list(non_trainable_variables))
+        for name, own, values in zip(("", "non_"), boxes, given, strict=True):
+            if len(own) != len(values):
+                raise ValueError(
+                    f"{self._label} has {len(own)} {name}trainable variables and received "
+                    f"{len(values)} values for them.\n"
+                    f"  Fix: give one for each of layer.{name}trainable_variables."
+                )
+
+        def run() -> tuple:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+            self._forget_losses()
+            return outputs, losses
+
+        (outputs, losses), (_, new) = stateless(run, boxes)(given)
+        return (outputs, new, losses) if return_losses else (outputs, new)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer on symbolic tensors: builds it, if needed, and adds a node to the graph.
+
+        `layer(x)` does this where `x` is a `KerasTensor`.
+
+        Args:
+            *args: Arguments of `call`.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            KerasTensors in the structure of the output.
+
+        Raises:
+            ValueError: If an input does not fit `input_spec`.
+        """
+        signature = signature_of(type(self).call)
+        try:
+            self._build_for(signature, args, kwargs)
+            if self.input_spec is not None:
+                check_inputs(self.input_spec, signature.first(args, kwargs), self._label)
+            if not signature.has_training:
+                kwargs.pop("training", None)
+            outputs = super().symbolic_call(*args, **kwargs)
+            if self.supports_masking:
+                masking.set_masks(outputs, self._symbolic_mask(signature.first(args, kwargs)))
+            return outputs
+        except Exception as error:
+            self._explain(error, args)
+            raise
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape of the output for a shape of the input (None for axes of unknown size).
+
+        Args:
+            *args: Shape of each input, as tuples, e.g. `(None, 28, 28)`; a subclass names them as
+                its `build` does.
+            **kwargs: Further shapes, by name.
+
+        Returns:
+            A shape in a tuple, or the structure of shapes of several outputs.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> Dense(2).compute_output_shape((None, 3))
+            (None, 2)
+        """
+        shapes = jax.tree.map(
+            lambda s: KerasTensor(s, self.compute_dtype), (args, kwargs), is_leaf=is_shape
+        )
+        spec = self.compute_output_spec(*shapes[0], **shapes[1])
+        return jax.tree.map(lambda t: t.shape, spec)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing.
+
+        Args:
+            *args: Arguments of `call`, with KerasTensors for arrays.
+            **kwargs: Further ones, by name.
+
+        Returns:
+            A KerasTensor, or a structure of them, for each output.
+        """
+        refuse_text((args, kwargs))
+        if _knows_its_output_shape(self):
+            signature = signature_of(type(self).call)
+            shapes = signature.shapes(type(self).compute_output_shape, args, kwargs)
+            output = self.compute_output_shape(**shapes)
+            return jax.tree.map(
+                lambda s: KerasTensor(s, self.compute_dtype), output, is_leaf=is_shape
+            )
+
+        return self._trace_call(args, kwargs)
+
+    def _trace_call(self, args: tuple, kwargs: dict) -> Any:
+        """Follow one call on symbolic inputs; builds the layers inside on the way."""
+
+        def traced(args: tuple, kwargs: dict, masks: tuple) -> tuple:
+            inputs = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
+            for tensor, mask in zip(inputs, masks, strict=True):
+                if mask is not None:
+                    masking.set_mask(tensor, mask)
+            outputs = Layer.__call__(self, *args, **kwargs)
+            return outputs, jax.tree.map(masking.get_mask, outputs)
+
+        leaves = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
+        masks = tuple(masking.get_mask(leaf) for leaf in leaves)
+        outputs, output_masks = trace_spec(traced, args, kwargs, masks)
+        self._forget_losses()
+        masking.set_masks(outputs, output_masks)
+        return outputs
+
+    def _symbolic_mask(self, first: Any) -> Any:
+        """What `compute_mask` gives for symbolic tensors."""
+        previous = masking.get_masks(first)
+        try:
+            return self.compute_mask(first, previous)
+        except Exception:  # it looks into the tensor, as an Embedding does
+            return trace_spec(self.compute_mask, first, previous)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Mask of the output; a layer that supports masking hands its input's mask on.
+
+        Args:
+            inputs: The tensors that the layer is called on.
+            previous_mask: Mask of the inputs, True for values that count; None if there is none.
+
+        Returns:
+            Mask of the output, or None.
+        """
+        return previous_mask
+
+    def _as_tensors(self, values: Any) -> Any:
+        return jax.tree.map(self._as_tensor, values, is_leaf=lambda v: v is None)
+
+    def _as_tensor(self, value: Any) -> Any:
+        """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
+        if isinstance(value, Variable):
+            value = value.value
+        elif is_sparse(value):
+            value = value.toarray()
+        wanted = self._input_dtype
+        if isinstance(value, jax.Array):
+            refuse_after_fork(type(self).__name__)
+            if wanted is not None and _castable(value.dtype, wanted):
+                return masking.keeping_mask(value, value.astype(wanted))
+            return value
+        if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
+            # A data frame, another library's tensor.
+            array = np.asarray(unmasked(value, f"the input of {self._label}"))
+            if array.dtype.kind == "O" and array.size and not is_text(array):
+                array = self._out_of_objects(array)
+            elif array.dtype.kind in "OUS":
+                return value  # text is for layers that work on the host
+            if wanted is not None and dtypes.is_float(array.dtype):
+                array = array.astype(wanted)
+            refuse_after_fork(type(self).__name__)
+            return jnp.asarray(array)
+        return value
+
+    def _out_of_objects(self, array: np.ndarray) -> np.ndarray:
+        """Numbers, or lists of them, that are kept as objects."""
+        try:
+            return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
+        except (TypeError, ValueError):
+            if all(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
+                raise ValueError(
+                    f"{self._label} received rows that differ in length, which make no array.\n"
+                    "  Fix: x = lamina.utils.pad_sequences(x, dtype='float32') fills them up "
+                    "with 0."
+                ) from None
+            raise ValueError(
+                f"{self._label} received an array of objects, which are no numbers.\n"
+                "  Fix: put a number in place of each, then x = x.astype('float32')."
+            ) from None
+
+    @property
+    def _input_dtype(self) -> str | None:
+        """What float inputs are cast to; None leaves them as they come."""
+        return self.compute_dtype if self.autocast else None
+
+    def _check_arrays(self, first: Any) -> None:
+        if isinstance(first, (type, Layer)):
+            made = example_of(first) if isinstance(first, type) else first.name
+            raise TypeError(
+                f"{self._label} was called on {first!r}, which is not a tensor.\n"
+                f"  Fix: x = {made}(x) first, and call {self.name!r} on that x."
+            )
+        if not isinstance(first, (list, tuple)):
+            return
+        if any(isinstance(leaf, (bool, int, float)) for leaf in jax.tree.leaves(first)):
+            raise ValueError(
+                f"{self._label} received a list of Python numbers; a list means several inputs.\n"
+                "  Fix: make one array of it, e.g. np.array([[1.0, 2.0]])."
+            )
+
+    def _refuse_settings(self, signature: CallSignature, args: tuple) -> None:
+        """Only tensors go by position: `layer(x, True)` could mean anything."""
+        for position, value in enumerate(args[1:], 1):
+            if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
+                name = signature.names[position : position + 1]
+                shown = f"{name[0]}={value!r}" if name else f"training={value!r}"
+                raise ValueError(
+                    f"{self._label} takes tensors by position, and all else by name; received "
+                    f"{value!r}.\n  Fix: {shown}."
+                )
+
+    def _training_mode(
+        self, signature: CallSignature, args: tuple, kwargs: dict, outer: bool | None
+    ) -> bool | None:
+        """What this call asks for, else the call around it, else the default of `call`."""
+        mode = signature.value("training", args, kwargs)
+        mode = outer if mode is None else mode
+        mode = signature.training_default if mode is None else mode
+        if not signature.has_training:
+            kwargs.pop("training", None)
+        elif mode is not None and len(args) <= signature.training_position:
+            kwargs["training"] = mode
+        return mode
+
+    @property
+    def _autocast_dtype(self) -> str | None:
+        # Not `self.compute_dtype`, by which layers of text and categories name their results.
+        dtype = LayerState.compute_dtype.__get__(self)
+        return dtype if self.autocast and dtype != self.variable_dtype else None
+
+    def _fill_masks(self, signature: CallSignature, args: tuple, kwargs: dict, first: Any) -> Any:
+        """Pass on the masks that travel with the tensors, unless the caller gave his own."""
+        first_mask = masking.get_masks(first)
+        for parameter, argument in signature.masks:
+            given = kwargs.get(parameter, signature.positional(parameter, args))
+            if given is None:
+                source = first if argument is None else signature.value(argument, args, kwargs)
+                mask = masking.get_masks(source)
+                if mask is not None:
+                    kwargs[parameter] = mask
+            elif parameter == "mask":
+                first_mask = given
+        return first_mask
+
+    def _mask_ends_here(self, signature: CallSignature, outputs: Any) -> None:
+        """Say once that later layers will not see the mask, unless `call` has dealt with it."""
+        if signature.masks or masking.get_masks(outputs) is not None or self._told_of_masks:
+            return
+        object.__setattr__(self, "_told_of_masks", True)
+        warnings.warn(
+            f"{self._label} received an input with a mask, which it does not hand on: layers after "
+            "it take padding for data.\n"
+            "  Fix: set self.supports_masking = True in its __init__ if its output has the same "
+            "steps, or write compute_mask(self, inputs, mask).",
+            LaminaWarning,
+            stacklevel=frames_to_user(),
+        )
+
+    def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
+        if self.built and not self._unseen:
+            return
+        self._path = "/".join((*context.path, self.name))
+        self._say_if_hidden()
+        shapes = signature.shapes(type(self).build, args, kwargs)
+        if _has_own_build(self):
+            if len(shapes) == 1:
+                self.build(next(iter(shapes.values())))
+            else:
+                self.build(**shapes)
+            if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
+                self._build_parts(shapes)  # else the search for the output's shape does it
+        elif self._flat_layers():
+            object.__setattr__(self, "_build_shapes", shapes)
+            if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
+                self._trace_call(args, kwargs)  # else the search for the output's shape does it
+        self._unseen, self.built = False, True
+
+    def _say_if_hidden(self) -> None:
+        """Weights made inside another layer's call are lost, unless that layer knows this one."""
+        outermost = context.layers[0] if context.layers else self
+        for around in context.layers[-2:-1]:  # mostly, it is an attribute of that
+            if self in around._flat_layers():
+                return
+        if self in outermost._flatten_layers():
+            return
+        warnings.warn(
+            f"{self._label} is used inside {outermost._label}, which does not know it: its weights "
+            "will be neither trained nor saved.\n"
+            f"  Fix: make it once, in __init__, and keep it on self: self.{self.name} = "
+            f"{type(self).__name__}(…).",
+            LaminaWarning,
+            stacklevel=frames_to_user(),
+        )
+
+    def _explain(self, error: Exception, args: tuple) -> None:
+        """Say in which layer an error arose, once for each layer on the way out."""
+        strip(error)
+        if getattr(error, "_lamina_explained", None) == id(self):
+            return
+        shapes = jax.tree.map(shape_of, args)
+        shown = shapes[0] if len(shapes) == 1 else shapes
+        if "__jax_array__" in str(error):
+            error.add_note(
+                "  Likely cause: a jax.numpy function was given a Variable.\n"
+                "  Fix: give it the Variable's array, e.g. self.kernel.value; operators such as "
+                "x @ self.kernel take either."
+            )
+        error.add_note(f"  In {self._label}, called on shape {shown}.")
+        error._lamina_explained = id(self)  # type: ignore[attr-defined]
+
+    @property
+    def path(self) -> str | None:
+        """Where the layer stands, e.g. `model/block/dense`; None before it is built."""
+        return self._path
+
+    @property
+    def _own_losses(self) -> list:
+        """What `add_loss` was given since the last call began, in this thread."""
+        return self._losses_by_thread.setdefault(threading.get_ident(), [])
+
+    # -- losses ----------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, computed inside `call`, to what training minimises.
+
+        Args:
+            loss: A scalar computed from arrays, or a list of them.
+
+        Raises:
+            TypeError: If it is a function or a symbolic tensor.
+
+        Example:
+            >>> class Penalised(Layer):
+            ...     def call(self, inputs):
+            ...         self.add_loss(0.1 * (inputs**2).sum())
+            ...         return inputs
+            >>> layer = Penalised()
+            >>> _ = layer(np.ones((1, 2)))
+            >>> [round(float(loss), 2) for loss in layer.losses]
+            [0.2]
+        """
+        for value in loss if isinstance(loss, (list, tuple)) else [loss]:
+            if isinstance(value, KerasTensor) or callable(value):
+                raise TypeError(
+                    f"add_loss() takes a number computed from arrays and received {value!r}.\n"
+                    "  Fix: call self.add_loss(…) inside the call() of a layer."
+                )
+            if context.losses is not None:
+                context.losses.append((self, value))
+            else:
+                self._own_losses.append(value)
+
+    @property
+    def losses(self) -> list:
+        """Scalars of `add_loss` and activity regularizers in the last call, and the weights'."""
+        collected: list = []
+        for layer in self._flatten_layers():
+            collected.extend(layer._losses_by_thread.get(threading.get_ident(), ()))
+        for variable in self.trainable_weights:
+            if variable.regularizer is not None:
+                collected.append(variable.regularizer(variable))
+        return collected
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Keras 2 had it; Keras 3 and Lamina take a metric that is kept on the layer.
+
+        Args:
+            *args: As in Keras 2.
+            **kwargs: As in Keras 2.
+
+        Raises:
+            NotImplementedError: Always, with the lines to write instead.
+        """
+        raise NotImplementedError(
+            f"{self._label}: add_metric() is gone since Keras 3.\n"
+            "  Fix: in __init__, self.my_metric = lamina.metrics.Mean(name='my_metric'); in "
+            "call(),\n  self.my_metric.update_state(value). fit() shows and resets it."
+        )
+
+    def _forget_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._losses_by_thread.pop(threading.get_ident(), None)
+
+
+@contextlib.contextmanager
+def _entered(layer: Layer) -> Iterator[bool | None]:
+    """Gives the mode of the enclosing call."""
+    if not context.layers:
+        layer._forget_losses()
+    outer = context.training if context.layers else None
+    context.layers.append(layer)
+    try:
+        yield outer
+    finally:
+        context.layers.pop()
+        if not context.layers:
+            masking.forget_masks()
+
+
+@contextlib.contextmanager
+def _running(layer: Layer) -> Iterator[None]:
+    context.running.append(layer)
+    try:
+        yield
+    finally:
+        context.running.pop()
+
+
+def _knows_its_output_shape(layer: Layer) -> bool:
+    return type(layer).compute_output_shape is not Layer.compute_output_shape
+
+
+def _never_has_weights(cls: type) -> bool:
+    """Whether the layers of a class have no weights: ours without a `build`, or that say so."""
+    builder = next(base for base in cls.__mro__ if "build" in vars(base))
+    if builder is not Layer:
+        return vars(builder).get("builds_nothing", False)
+    ours = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
+    return ours.__module__.startswith("lamina.layers.") and not getattr(ours, "holds_layers", False)
+
+
+def _has_own_build(layer: Layer) -> bool:
+    """Whether somebody wrote a `build`; bases that build by following a call say so."""
+    return not getattr(type(layer).build, "follows_call", False)
+
+
+def _remembering_shapes(build: Callable) -> Callable:
+    """Wrap a `build`: weights get the layer's name in their path, shapes are kept for the file."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._building:  # super().build(…) inside build
+            build(self, *args, **kwargs)
+            return
+        bound = inspect.signature(build).bind(self, *args, **kwargs)
+        shapes = dict(list(bound.arguments.items())[1:])
+        object.__setattr__(self, "_build_shapes", shapes.pop("kwargs", {}) | shapes)
+        self._building = True
+        before = {kind: list(known) for kind, known in self._tracked.items()}
+        try:
+            with name_scope(self.name):
+                self._path = "/".join(context.path)
+                build(self, *args, **kwargs)
+        except Exception:
+            for kind, known in self._tracked.items():
+                known[:] = before[
+                    kind
+                ]  # a second try must not find half of the first one's weights
+            raise
+        finally:
+            self._building = False
+        self.built = True
+        in_its_own_call = bool(context.layers) and context.layers[-1] is self
+        if hasattr(self, "fit") and not in_its_own_call:
+            self._build_parts(self._build_shapes)  # type: ignore[arg-type]
+
+    return wrapped
+
+
+def _legacy_input_shape(kwargs: dict) -> tuple | None:
+    """Take `input_shape`, `batch_input_shape` or `input_dim` of Keras 2 out of the arguments."""
+    batch_shape = kwargs.pop("batch_input_shape", None)
+    shape = kwargs.pop("input_shape", None)
+    size = kwargs.pop("input_dim", None)
+    length = kwargs.pop("input_length", None)
+    if batch_shape is not None:
+        return resolve_shape(batch_shape)
+    if shape is not None:
+        return (None, *resolve_shape(shape))
+    if size is not None:
+        return (None, length, int(size)) if length is not None else (None, int(size))
+    return None
+
+
+def _castable(dtype: Any, target: str) -> bool:
+    return dtypes.is_float(dtype) and dtypes.standardize_dtype(dtype) != target

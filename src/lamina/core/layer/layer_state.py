@@ -1,0 +1,572 @@
+"""What a layer holds: its weights, the layers in it, its types, its config; base of `Layer`."""
+
+import contextlib
+import functools
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration import dtypes
+from lamina.core.configuration.context import context
+from lamina.core.graph.operation import Operation
+from lamina.core.later import later_function
+from lamina.core.layer.call_signature import is_shape
+from lamina.core.layer.tracking import kind_of, no_longer_held, track
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import registry
+from lamina.core.serialization.init_arguments import (
+    arguments_as_config,
+    has_automatic_config,
+    make_from_config,
+)
+from lamina.core.variable import structure
+from lamina.core.variable.stateless import still
+from lamina.core.variable.threads import trained_by_another
+from lamina.core.variable.variable import Variable, name_scope, resolve_shape
+
+if TYPE_CHECKING:
+    from lamina.core.layer.layer import Layer
+
+
+class LateStateError(RuntimeError, ValueError):
+    """A weight or layer was made where none may be: an error of the process, and Keras's."""
+
+
+Method = TypeVar("Method", bound=Callable)
+# Attributes that name tracked objects without keeping them.
+_BOOKS = ("_tracked", "_init_arguments")
+
+
+def _name_first(add_weight: Method) -> Method:
+    """Let the name come first, as in Keras 2: `add_weight("kernel", (3, 4))`."""
+
+    @functools.wraps(add_weight)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str):
+            names = ("name", "shape", "dtype", "initializer", "regularizer", "trainable")
+            kwargs, args = dict(zip(names, args, strict=False)) | kwargs, ()
+        return add_weight(self, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+@filter_methods
+class LayerState(Operation):
+    """The half of a layer that does not compute."""
+
+    built: bool
+    activity_regularizer: Any
+    _tracked: dict[str, list]
+    _trainable: bool
+    _building: bool
+    _build_shapes: dict | None
+    _path: str | None
+    build: Any
+    _build_parts: Any
+
+    # -- weights ---------------------------------------------------------------------------------
+
+    @_name_first
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a Variable of this layer.
+
+        Args:
+            shape: Tuple; `()` and None are a scalar.
+            initializer: Name (`"zeros"`, `"glorot_uniform"` …), function or `Initializer`.
+                None means Glorot-uniform for floats and zeros for everything else.
+            dtype: Defaults to the policy's variable dtype.
+            trainable: False for what the optimizer must leave alone.
+            autocast: Whether it is read in the compute dtype under a mixed policy.
+            regularizer: Function of the weights that is added to the loss.
+            constraint: Function applied after every update.
+            aggregation, overwrite_with_gradient: Accepted as in Keras; devices agree without them.
+            name: E.g. `"kernel"`.
+
+        Returns:
+            The Variable.
+
+        Example:
+            >>> from lamina.core.layer.layer import Layer
+            >>> layer = Layer()
+            >>> layer.add_weight(shape=(2,), initializer="ones", name="scale").numpy().tolist()
+            [1.0, 1.0]
+        """
+        self._check_initialised()
+        dtype = self.variable_dtype if dtype is None else dtypes.standardize_dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        with contextlib.nullcontext() if self._building else name_scope(self.name):
+            variable = Variable(
+                registry.get("initializer", initializer),
+                shape=resolve_shape(shape),
+                dtype=dtype,
+                trainable=trainable,
+                name=name,  # the Variable finds one that is free, so that no two share a path
+                regularizer=registry.get("regularizer", regularizer),
+                constraint=registry.get("constraint", constraint),
+                autocast=autocast,
+            )
+        self._register(variable)
+        return variable
+
+    def add_variable(
+        self, shape: Any, initializer: Any, dtype: Any = None, **kwargs: Any
+    ) -> Variable:
+        """The same as `add_weight` with shape and initializer required.
+
+        Args:
+            shape: Shape of the variable.
+            initializer: Name of an initializer, an initializer, or a function of shape and dtype.
+            dtype: Its type; the policy's `variable_dtype` for None.
+            **kwargs: Further arguments of `add_weight`.
+
+        Returns:
+            The Variable.
+        """
+        return self.add_weight(shape=shape, initializer=initializer, dtype=dtype, **kwargs)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Every Variable: weights and the states of random generators, each once."""
+        seeds = [generator.state for generator in self._tracked["seeds"]]
+        inner = (v for layer in self._flat_layers() for v in layer.variables)
+        return each_once([*self._own_weights(), *seeds, *inner])
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Every weight, each once: the layer's own first, then those of the layers in it."""
+        inner = (v for layer in self._flat_layers() for v in layer.weights)
+        return each_once([*self._own_weights(), *inner])
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Variables that training changes, those of inner layers included; none if the layer is
+        frozen.
+        """
+        return self._trainable_of("variables")
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Weights that training changes, those of inner layers included; none if the layer is
+        frozen.
+        """
+        return self._trainable_of("weights")
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """All other variables: frozen weights, moving statistics, states of seed generators and
+        metrics.
+        """
+        trainable = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """All other weights: frozen ones and moving statistics."""
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer may change the weights of this layer and of the layers in it.
+
+        Setting it sets it for the layers inside, too. They may be set for themselves afterwards.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable in self._tracked["trainable"]:
+            variable.trainable = self._trainable
+        for layer in self._flat_layers():
+            layer.trainable = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights' values as NumPy arrays, in the order of `weights`.
+
+        Returns:
+            A list of arrays.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> [array.shape for array in layer.get_weights()]
+            [(3, 2), (2,)]
+        """
+        weights = self.weights
+        with still(weights) if trained_by_another() else contextlib.nullcontext():
+            return [v.numpy() for v in weights]
+
+    @filter_traceback
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights from a list in the order of `get_weights`.
+
+        Args:
+            weights: Arrays, one for each of `weights`, of the same shapes.
+
+        Raises:
+            ValueError: If their number or a shape is another.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.set_weights([np.ones((3, 2)), np.zeros(2)])
+            >>> layer(np.ones((1, 3))).tolist()
+            [[3.0, 3.0]]
+        """
+        own = self.weights
+        if len(weights) != len(own):
+            hint = "" if self.built else "\n  The layer is not built yet, so it has no weights."
+            raise ValueError(
+                f"{self._label} has {len(own)} weights and received a list of {len(weights)}.{hint}"
+            )
+        for variable, value in zip(own, weights, strict=True):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"{self._label}: weight {variable.path!r} has shape {variable.shape} and "
+                    f"cannot take a value of shape {np.shape(value)}."
+                )
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def count_params(self) -> int:
+        """Number of numbers in the weights.
+
+        Returns:
+            A whole number.
+
+        Example:
+            >>> from lamina.layers import Dense
+            >>> layer = Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.count_params()
+            8
+        """
+        if not self.built and not self.weights:
+            raise ValueError(
+                f"{self._label} has no weights yet, so they cannot be counted.\n"
+                "  Fix: build the model first, e.g. put lamina.Input(shape) in front."
+            )
+        return sum(v.size for v in self.weights)
+
+    # -- types -----------------------------------------------------------------------------------
+
+    @property
+    def dtype_policy(self) -> dtypes.DTypePolicy:
+        """In which types the layer keeps its weights and computes."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, policy: Any) -> None:
+        policy = dtypes.get_policy(policy)
+        current = self.__dict__.get("_dtype_policy")
+        self._dtype_policy = policy if current is None else current.replaced(self._path, policy)
+
+    @property
+    def dtype(self) -> str:
+        """Name of the dtype of the weights; the same as `variable_dtype`."""
+        return self.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Name of the dtype of the weights, from the dtype policy."""
+        return self.dtype_policy.of(self._path).variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """Name of the dtype in which the layer computes, from the dtype policy."""
+        dtype = self.dtype_policy.of(self._path).compute_dtype
+        if context.computing_in is not None and dtype == "float32":
+            other, but = context.computing_in
+            return dtype if id(self) in but else other
+        return dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """What float inputs are cast to."""
+        return self.dtype_policy.compute_dtype
+
+    quantization_mode = None  # weights are floats: see `quantize`
+    quantize = later_function(
+        "quantize",
+        "lamina.Layer",
+        "dtype='mixed_bfloat16' halves the memory of activations.",
+    )
+
+    @property
+    def metrics(self) -> list:
+        """Metrics that this layer and the layers in it keep as attributes."""
+        return [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The state of `metrics`."""
+        return each_once(v for metric in self.metrics for v in metric.variables)
+
+    @property
+    def _label(self) -> str:
+        return f"{type(self).__name__} {self.name!r}"
+
+    def _check_initialised(self) -> None:
+        if "_losses_by_thread" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() does not call super().__init__().\n"
+                "  Fix: make `super().__init__(**kwargs)` its first line."
+            )
+
+    # -- tracking --------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        structure.changed()
+        reserved = getattr(type(self), name, None)
+        if name[0] == "_" and _is_a_method_of_ours(reserved):
+            raise _reserved(self, name)
+        if isinstance(reserved, property) or name.startswith("__"):
+            if isinstance(reserved, property) and reserved.fset is None:
+                raise _reserved(self, name)
+            object.__setattr__(self, name, value)
+            return
+        before = self.__dict__.get(name)
+        object.__setattr__(self, name, track(value, self))
+        if before is not None and before is not value:
+            self._forget(before)
+
+    def __delattr__(self, name: str) -> None:
+        before = self.__dict__.get(name)
+        object.__delattr__(self, name)
+        self._forget(before)
+
+    def _register(self, value: Any) -> None:
+        """Take a Variable, layer, metric or random generator into the books."""
+        kind = str(kind_of(value))
+        if kind == "variables":
+            # As it is made: freezing it later must not change the order of the weights.
+            kind = "trainable" if value.trainable else "fixed"
+        known = self._tracked[kind]
+        if value is self or any(value is o for others in self._tracked.values() for o in others):
+            return
+        if any(layer is self for layer in context.running):
+            raise LateStateError(
+                f"{self._label} makes {value!r} inside call(), so there would be a new one at "
+                "every call.\n  Fix: make it once, in __init__ or build."
+            )
+        known.append(value)
+        structure.changed()
+        trainable = self.__dict__.get("_trainable", True)  # not known before __init__
+        if not trainable and kind in ("trainable", "layers"):
+            value.trainable = False
+
+    def _forget(self, value: Any) -> None:
+        """Strike out what was removed from an attribute, unless another still holds it."""
+        gone = no_longer_held(self, value, _BOOKS) if "_tracked" in self.__dict__ else ()
+        structure.changed()
+        for known in self._tracked.values() if gone else ():
+            known[:] = [item for item in known if id(item) not in gone]
+
+    def _own_weights(self) -> list[Variable]:
+        """The trainable ones first, as Keras keeps them."""
+        return [*self._tracked["trainable"], *self._tracked["fixed"]]
+
+    def _trainable_of(self, what: str) -> list[Variable]:
+        return [v for v in getattr(self, what) if v.trainable] if self._trainable else []
+
+    def _flat_layers(self) -> list["Layer"]:
+        return self._tracked["layers"]
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
+        found: list[Any] = [self] if include_self else []
+        seen = {id(self)}
+        waiting = self._flat_layers()[::-1]  # the next one last, where a list is quick
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            found.append(layer)
+            if recursive:
+                waiting += layer._flat_layers()[::-1]
+        return found
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        """What is needed to make the layer again: the arguments of `__init__`, as plain data.
+
+        Returns:
+            A dict with Keras's keys, for `from_config`.
+        """
+        config = {
+            "name": self.name,
+            "trainable": self._trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        if has_automatic_config(type(self)):
+            config.update(self._arguments_as_config())
+        return config
+
+    get_config.automatic = True  # type: ignore[attr-defined]
+
+    def _arguments_as_config(self) -> dict:
+        """The arguments that a class without get_config was made with."""
+        args, kwargs = self._init_arguments  # type: ignore[attr-defined]
+        return arguments_as_config(self, args, kwargs)
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Layer":
+        """A new layer with the settings that `get_config` gave, not yet built.
+
+        Args:
+            config: Arguments of the constructor; settings that are objects may be in serialized
+                form.
+
+        Returns:
+            A layer of this class, with fresh weights.
+
+        Raises:
+            TypeError: If the constructor does not take one of them.
+        """
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = registry.deserialize(config["dtype"])
+        if has_automatic_config(cls):
+            config = registry.deserialize(config)
+        return make_from_config(cls, config)
+
+    def get_build_config(self) -> dict | None:
+        """The shapes that `build` was called with.
+
+        Returns:
+            A dict for `build_from_config`, or None if the layer was not built.
+        """
+        if self._build_shapes is None:
+            return None
+        if len(self._build_shapes) == 1:
+            return {"input_shape": next(iter(self._build_shapes.values()))}
+        return {"shapes_dict": self._build_shapes}
+
+    def build_from_config(self, config: dict) -> None:
+        """Build a layer for the shapes that `get_build_config` gave, when a model is read from a
+        file.
+
+        Args:
+            config: A dict with the entry `"input_shape"`, or `"shapes_dict"` for a `build` with
+                several arguments; without either, nothing happens.
+        """
+        if "input_shape" in config:
+            if config["input_shape"] is not None and not self.built:
+                shape = _to_tuples(config["input_shape"])
+                self.build(shape)
+                self.built = True
+                self._build_parts({"input_shape": shape})
+        elif config.get("shapes_dict"):
+            shapes = {k: _to_tuples(v) for k, v in config["shapes_dict"].items()}
+            self.build(**shapes)
+            self.built = True
+            self._build_parts(shapes)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own weights into a mapping, under "0", "1" …
+
+        Args:
+            store: A mapping from names to arrays, to be filled.
+        """
+        for index, variable in enumerate(self._own_weights()):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the layer's own weights from a mapping made by `save_own_variables`.
+
+        Args:
+            store: A mapping from names to arrays.
+
+        Raises:
+            ValueError: If the number or a shape of the arrays is not that of the layer's weights.
+        """
+        own = self._own_weights()
+        if len(store.keys()) != len(own):
+            if own or not self.built:
+                what = "was never built" if not self.built else f"has {len(own)} weights"
+                raise ValueError(
+                    f"{self._label} {what}, and the file holds {len(store.keys())} for it.\n"
+                    "  Likely cause: the model was made with other layers or other settings."
+                )
+            raise ValueError(f"{self._label} has no weights; the file holds {len(store.keys())}.")
+        values = [store[str(index)] for index in range(len(own))]
+        for variable, value in zip(own, values, strict=True):
+            if tuple(value.shape) != variable.shape:
+                raise ValueError(
+                    f"{self._label}: weight {variable.name!r} has shape {variable.shape}, "
+                    f"and the file holds shape {tuple(value.shape)}."
+                )
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(_from_file(value, variable.dtype))
+
+    @shown_if_unfinished
+    def __repr__(self) -> str:
+        built = f", built={self.built}"
+        return f"<{type(self).__name__} name={self.name}{built}>"
+
+
+def _from_file(value: Any, dtype: str) -> np.ndarray:
+    """HDF5 has no bfloat16: it comes back as two raw bytes a number."""
+    array = np.asarray(value)
+    if array.dtype.kind == "V" or (dtype == "bfloat16" and array.dtype == np.uint16):
+        return array.view(jnp.bfloat16)
+    return array
+
+
+def each_once(values: Iterable) -> list:
+    return list({id(value): value for value in values}.values())
+
+
+def _to_tuples(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {key: _to_tuples(value) for key, value in shape.items()}
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, (list, tuple)):
+        return [_to_tuples(value) for value in shape]
+    return shape
+
+
+def all_layers(layer: LayerState) -> list["Layer"]:
+    """A layer and all layers inside it, those of nested models included, each once."""
+    return layer._flatten_layers()
+
+
+def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> None:
+    """Set `trainable` on each layer itself; those inside and their weights stay as they are."""
+    for layer, flag in zip(layers, flags, strict=True):
+        layer._trainable = flag
+
+
+def _is_a_method_of_ours(value: Any) -> bool:
+    return isinstance(value, types.FunctionType) and value.__module__.startswith("lamina.")
+
+
+def _reserved(layer: LayerState, name: str) -> AttributeError:
+    return AttributeError(
+        f"{type(layer).__name__}.{name} is Lamina's own and cannot be assigned.\n"
+        f"  Fix: use another name, e.g. self.my_{name.lstrip('_')}."
+    )

@@ -1,0 +1,223 @@
+"""Tracking: assigning a Variable, a Layer or a container of them to an attribute is enough.
+
+A class says under which list its objects are kept with `tracked_as`. Lists and dicts are replaced
+by copies that tell their owner what is put into them and taken out of them later
+(`self.blocks.append(Dense(8))`).
+"""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Protocol
+
+import jax
+
+from lamina.core.variable.seed import SeedGenerator
+from lamina.core.variable.variable import Variable
+
+
+class Owner(Protocol):
+    """What containers tell about their contents."""
+
+    def _register(self, value: Any) -> None: ...
+
+    def _forget(self, value: Any) -> None: ...
+
+
+def kind_of(value: Any) -> str | None:
+    """`"variables"`, `"seeds"`, `"layers"`, `"metrics"`, or None for what is not tracked."""
+    if isinstance(value, Variable):
+        return "variables"
+    if isinstance(value, SeedGenerator):
+        return "seeds"
+    return getattr(type(value), "tracked_as", None)
+
+
+def track(value: Any, owner: Owner | None) -> Any:
+    """Register a value and everything in it; returns it, containers replaced by tracking ones."""
+    if owner is None:
+        return value
+    if kind_of(value) is not None:
+        owner._register(value)
+    elif type(value) is list or isinstance(value, TrackedList):
+        return TrackedList(value, owner)
+    elif type(value) in (dict, OrderedDict) or isinstance(value, TrackedDict):
+        return TrackedDict(value, owner)
+    elif type(value) is tuple:
+        return tuple(track(item, owner) for item in value)
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(track(item, owner) for item in value))
+    elif isinstance(value, (set, frozenset)) and any(kind_of(item) for item in value):
+        raise TypeError(
+            "Layers and Variables in a set cannot be tracked: a set has no order, and weights "
+            "are saved in order.\n  Fix: keep them in a list, a tuple or a dict."
+        )
+    else:
+        for item in tracked_in(value):  # e.g. a defaultdict: what is in it now
+            owner._register(item)
+    return value
+
+
+def tracked_in(value: Any) -> Iterator[Any]:
+    """Every tracked object in a value: itself, or what lists, tuples and dicts hold."""
+    if kind_of(value) is not None:
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tracked_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tracked_in(item)
+
+
+def no_longer_held(owner: Any, removed: Any, books: Collection[str]) -> set[int]:
+    """The ids of tracked objects in `removed` that no attribute of the owner holds any more.
+
+    Args:
+        owner: The object whose attributes are looked through.
+        removed: What was taken from one of them.
+        books: Attributes that list tracked objects without being the reason to keep them.
+    """
+    gone = {id(item) for item in tracked_in(removed)}
+    if gone:
+        for name, attribute in vars(owner).items():
+            if name not in books:
+                gone -= {id(item) for item in tracked_in(attribute)}
+    return gone
+
+
+class TrackedList(list):
+    """A list whose owner knows every layer and variable in it."""
+
+    def __init__(self, values: Iterable = (), owner: Owner | None = None):
+        self._owner = owner
+        super().__init__(track(value, owner) for value in values)
+
+    def append(self, value: Any) -> None:
+        super().append(track(value, self._owner))
+
+    def insert(self, index: Any, value: Any) -> None:
+        super().insert(index, track(value, self._owner))
+
+    def extend(self, values: Iterable) -> None:
+        for value in values:
+            self.append(value)
+
+    def __iadd__(self, values: Iterable) -> "TrackedList":  # type: ignore[misc]
+        self.extend(values)
+        return self
+
+    def __imul__(self, count: Any) -> "TrackedList":  # type: ignore[misc]
+        self[:] = list(self) * count
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        before = self[index]
+        if isinstance(index, slice):
+            value = [track(item, self._owner) for item in value]
+        else:
+            value = track(value, self._owner)
+        super().__setitem__(index, value)
+        self._forget(before)
+
+    def __delitem__(self, index: Any) -> None:
+        before = self[index]
+        super().__delitem__(index)
+        self._forget(before)
+
+    def pop(self, index: Any = -1) -> Any:
+        value = super().pop(index)
+        self._forget(value)
+        return value
+
+    def remove(self, value: Any) -> None:
+        # By identity first: `==` of Variables compares numbers.
+        place = next((i for i, item in enumerate(self) if item is value), None)
+        del self[self.index(value) if place is None else place]
+
+    def clear(self) -> None:
+        del self[:]
+
+    def _forget(self, value: Any) -> None:
+        if self._owner is not None:
+            self._owner._forget(value)
+
+    def __deepcopy__(self, memo: dict) -> "TrackedList":
+        copied = memo[id(self)] = TrackedList()
+        list.extend(copied, (copy.deepcopy(item, memo) for item in self))
+        copied._owner = copy.deepcopy(self._owner, memo)
+        return copied
+
+    def __reduce__(self) -> tuple:
+        return (list, (list(self),))
+
+
+class TrackedDict(dict):
+    """A dict whose owner knows every layer and variable in it."""
+
+    def __init__(self, values: Any = (), owner: Owner | None = None):
+        self._owner = owner
+        super().__init__()
+        self.update(values)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        before = self.get(key)
+        super().__setitem__(key, track(value, self._owner))
+        self._forget(before)
+
+    def __delitem__(self, key: Any) -> None:
+        before = self[key]
+        super().__delitem__(key)
+        self._forget(before)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __ior__(self, values: Any) -> "TrackedDict":  # type: ignore[misc]
+        self.update(values)
+        return self
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        value = super().pop(key, *default)
+        self._forget(value)
+        return value
+
+    def popitem(self) -> tuple:
+        key, value = super().popitem()
+        self._forget(value)
+        return key, value
+
+    def clear(self) -> None:
+        before = list(self.values())
+        super().clear()
+        self._forget(before)
+
+    def _forget(self, value: Any) -> None:
+        if self._owner is not None:
+            self._owner._forget(value)
+
+    def __deepcopy__(self, memo: dict) -> "TrackedDict":
+        copied = memo[id(self)] = TrackedDict()
+        dict.update(copied, ((key, copy.deepcopy(item, memo)) for key, item in self.items()))
+        copied._owner = copy.deepcopy(self._owner, memo)
+        return copied
+
+    def __reduce__(self) -> tuple:
+        return (dict, (dict(self),))
+
+
+# JAX sees them as the list and dict that they are.
+jax.tree_util.register_pytree_node(
+    TrackedList, lambda x: (tuple(x), None), lambda _, children: TrackedList(children)
+)
+jax.tree_util.register_pytree_with_keys(
+    TrackedDict,
+    lambda d: ([(jax.tree_util.DictKey(k), d[k]) for k in sorted(d)], tuple(sorted(d))),
+    lambda keys, children: TrackedDict(zip(keys, children, strict=True)),
+)

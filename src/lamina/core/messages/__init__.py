@@ -1,0 +1,1 @@
+"""What is said to the user: errors, warnings, tracebacks, how objects are shown."""

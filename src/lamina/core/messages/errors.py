@@ -1,0 +1,183 @@
+"""Words that error messages share: the nearest known name, shapes, and lists of choices."""
+
+import contextlib
+import difflib
+import sys
+import textwrap
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from lamina.core.messages.tracebacks import filter_traceback
+
+
+class LaminaWarning(UserWarning):
+    """Something works, but probably not as meant; the text says what to do."""
+
+
+# Modules whose frames lie between the user's line and Lamina's: JAX while it traces a step.
+_BETWEEN = {"lamina", "jax", "contextlib", "functools"}
+
+
+def frames_to_user() -> int:
+    """The `stacklevel` with which a warning points at the code that called Lamina."""
+    frame: Any = sys._getframe(1)
+    level = 1
+    while frame is not None and _is_between(frame):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def warn_at_user(message: str) -> None:
+    """Warn at the line of the user's that led here, from a thread of Lamina's own, too."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _is_between(frame):
+        frame = frame.f_back
+    if frame is not None and frame.f_globals.get("__name__") == "threading":
+        # The data are read ahead, for a call that the main thread waits in.
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        while frame is not None and (_is_between(frame) or _module(frame) in _WAITING):
+            frame = frame.f_back
+    if frame is None:
+        warnings.warn(message, LaminaWarning, stacklevel=2)
+        return
+    warnings.warn_explicit(
+        message,
+        LaminaWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+_WAITING = {"threading", "queue", "concurrent"}
+
+
+def _module(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _is_between(frame: Any) -> bool:
+    return _module(frame) in _BETWEEN
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to a misspelt one, or None if none is near.
+
+    Example:
+        >>> nearest("Adma", ["Adamax", "Adam", "SGD"])
+        'Adam'
+    """
+    name = str(name)
+    spellings: dict[str, list[str]] = {}
+    for k in map(str, known):
+        spellings.setdefault(_plain(k), []).append(k)
+    found = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
+    # In the order of likeness, which min() keeps among names of one distance.
+    best = min(found, key=lambda k: _slips(_plain(name), k), default=None)
+    if best is None or (_slips(_plain(name), best) > max(1, len(best) // 3) and name not in best):
+        return None
+    # Of `MeanSquaredError` and `mean_squared_error` the one that is written like the name.
+    return max(spellings[best], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
+
+
+def _slips(a: str, b: str) -> int:
+    """Letters to insert, leave out, replace or swap with their neighbour to make `b` of `a`."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        before, last, row = row, before, [i + 1]
+        for j, y in enumerate(b):
+            cost = min(before[j + 1] + 1, row[j] + 1, before[j] + (x != y))
+            if i and j and x == b[j - 1] and a[i - 1] == y:
+                cost = min(cost, last[j - 1] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'relu'?` or an empty string: made to be appended to a message."""
+    found = nearest(name, known)
+    return f" Did you mean {found!r}?" if found else ""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
+    """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
+
+    Args:
+        kind: What was looked for, in the singular: `"loss"`, `"layer"`.
+        name: What came.
+        known: Every name that would have been accepted.
+    """
+    known = list(map(str, known))
+    hint = did_you_mean(str(name), known)
+    if not hint:
+        # One spelling of each: the last of `MeanSquaredError` and `mean_squared_error`.
+        choices = ", ".join(sorted({_plain(k): k for k in sorted(known)}.values()))
+        hint = "\n" + textwrap.indent(textwrap.fill(f"Known: {choices}.", 98), "  ")
+    return ValueError(f"Unknown {kind} {str(name)[:200]!r}.{hint}")
+
+
+@contextlib.contextmanager
+def about(where: str) -> Iterator[None]:
+    """Errors of Lamina that arise inside begin with what they are about: `"validation_data: "`."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        ours = last is not None and _module(last.tb_frame) == "lamina"
+        if ours and error.args and not str(error.args[0]).startswith(where):
+            error.args = (f"{where}{error.args[0]}", *error.args[1:])
+        raise
+
+
+class ArgumentError(TypeError, ValueError):
+    """An argument of the wrong kind or name: Python's error for it, and Keras's."""
+
+
+def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ArgumentError:
+    """The error for a misspelt keyword argument of a layer, loss, metric or optimizer."""
+    known = sorted(set(known))
+    return ArgumentError(
+        f"{owner} has no argument {name!r}.{did_you_mean(name, known)}\n"
+        f"  Its arguments: {', '.join(known)}."
+    )
+
+
+def explain_missing_names(module_name: str) -> None:
+    """Let a module answer for a misspelt name with the nearest one that it has.
+
+    Called at the end of a module, so that type checkers and editors need not know of it.
+
+    Example:
+        >>> import lamina.layers
+        >>> lamina.layers.Dens
+        Traceback (most recent call last):
+        ...
+        AttributeError: module 'lamina.layers' has no attribute 'Dens'. Did you mean 'Dense'?
+    """
+    module = vars(sys.modules[module_name])
+
+    def missing(name: str) -> NoReturn:
+        raise missing_name(module_name, name, module.get("__all__") or module)
+
+    module["__getattr__"] = filter_traceback(missing)
+
+
+def missing_name(module_name: str, name: str, known: Iterable[str]) -> AttributeError:
+    """The error for a name that a module has not, with the nearest public one that it has."""
+    public = (k for k in known if not k.startswith("_"))
+    hint = "" if name.startswith("_") else did_you_mean(name, public)
+    return attribute_error(f"module {module_name!r} has no attribute {name!r}.{hint}", name)
+
+
+def attribute_error(message: str, name: str) -> AttributeError:
+    """An AttributeError to which Python adds no guess of its own; it makes one for an object."""
+    return AttributeError(message, name=name)

@@ -1,0 +1,187 @@
+"""Tracebacks without internal frames: a mistake should point at the line that made it.
+
+Frames of Lamina and JAX are left out of the errors that public functions raise; those of the
+user's own code stay, wherever they lie between. `config.disable_traceback_filtering()`, or
+`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all. A
+mistake of Lamina's own, that is, an error that it did not raise on purpose, keeps its frames.
+"""
+
+import functools
+import importlib.util
+import inspect
+import opcode
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+_LAMINA = os.path.join(Path(__file__).parents[2], "")
+# Found, not imported: functions that need no JAX are quick to import, and have errors, too.
+_JAX = tuple(
+    os.path.join(os.path.dirname(spec.origin), "")
+    for name in ("jax", "jaxlib")
+    if (spec := importlib.util.find_spec(name)) is not None and spec.origin is not None
+)
+_RAISE = opcode.opmap["RAISE_VARARGS"]
+_NOTE_OF_JAX = "JAX has removed its internal frames"
+_NOTE_ON_VALUES = (
+    "Likely cause: NumPy, float() or an `if` on an array inside a layer, loss, metric or step. "
+    "These are compiled, and have no values while that is done.\n"
+    "  Fix: the same from lamina.ops in place of NumPy, and ops.where(condition, a, b) in place of "
+    "`if`. To look at values: compile(…, run_eagerly=True)."
+)
+
+
+def filter_traceback(function: F) -> F:
+    """Decorator: errors leave the function without internal frames and JAX's note about them.
+
+    Example:
+        >>> import jax
+        >>> @filter_traceback
+        ... def add():
+        ...     return jax.numpy.ones(2) + jax.numpy.ones(3)
+        >>> try:
+        ...     add()
+        ... except TypeError as error:
+        ...     print(getattr(error, "__notes__", []))
+        []
+    """
+
+    if function.__code__.co_filename == __file__:  # already done
+        return function
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            tidy(error)
+            raise
+
+    @functools.wraps(function)
+    def generating(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return (yield from function(*args, **kwargs))
+        except Exception as error:
+            tidy(error)
+            raise
+
+    return generating if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
+
+
+def filter_methods(cls: C, *names: str) -> C:
+    """Let errors leave methods of one of Lamina's own classes without internal frames.
+
+    Args:
+        cls: Other classes stay as they are: a user's own frames are to be seen.
+        *names: Of the methods; all public ones, and those with which it is made, if there are none.
+    """
+    if cls.__module__.startswith("lamina."):
+        for name, member in list(vars(cls).items()):
+            if name in names if names else _is_public(name):
+                _filter_member(cls, name, member)
+    return cls
+
+
+# A layer's `call` is reached through `__call__`, and is traced: nothing should lie before it.
+_INNER = {"call"}
+_SPECIAL = {
+    *("__new__", "__init__", "__call__", "__iter__", "__len__"),
+    *("__contains__", "__getitem__", "__setitem__", "__delitem__"),
+}
+
+
+def _is_public(name: str) -> bool:
+    return name in _SPECIAL or not (name.startswith("_") or name in _INNER)
+
+
+def _filter_member(cls: type, name: str, member: Any) -> None:
+    if isinstance(member, (staticmethod, classmethod)):
+        setattr(cls, name, type(member)(filter_traceback(member.__func__)))
+    elif isinstance(member, property):
+        if member.fset is not None:
+            setattr(cls, name, member.setter(filter_traceback(member.fset)))
+    elif inspect.isfunction(member):
+        setattr(cls, name, filter_traceback(member))
+
+
+def tidy(error: Exception) -> None:
+    """Make an error ready for the user: say what a missing value means, and `strip` it."""
+    if _asked_for_values(error):
+        _explain_values(error)
+    strip(error)
+
+
+def strip(error: BaseException) -> None:
+    """Take internal frames and JAX's note out of an error, and out of those that led to it."""
+    if _shows_all():
+        return
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        one.__traceback__ = _visible(one)
+        notes = getattr(one, "__notes__", None)
+        if notes:
+            notes[:] = [note for note in notes if _NOTE_OF_JAX not in str(note)]
+
+
+def _shows_all() -> bool:
+    # The functions of config are filtered, too, so this module comes first.
+    from lamina.core.configuration.config import is_traceback_filtering_enabled
+
+    jax: Any = sys.modules.get("jax")
+    off = jax is not None and jax.config.jax_traceback_filtering == "off"
+    return off or not is_traceback_filtering_enabled()
+
+
+def _asked_for_values(error: Exception) -> bool:
+    """Whether code that is compiled has asked for the values of an array."""
+    jax: Any = sys.modules.get("jax")
+    return jax is not None and isinstance(
+        error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+    )
+
+
+def _explain_values(error: Exception) -> None:
+    if _NOTE_ON_VALUES not in getattr(error, "__notes__", ()):
+        error.add_note(_NOTE_ON_VALUES)
+
+
+def _visible(error: BaseException) -> TracebackType | None:
+    entries = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename != __file__:
+            entries.append(traceback)
+        traceback = traceback.tb_next
+    hidden: tuple[str, ...] = _JAX if _is_our_mistake(error, entries) else (*_JAX, _LAMINA)
+    kept = None
+    for entry in reversed(entries):
+        if not entry.tb_frame.f_code.co_filename.startswith(hidden):
+            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
+
+
+def _is_our_mistake(error: Any, entries: list[TracebackType]) -> bool:
+    """Whether the error arose in Lamina itself, at a line that does not say `raise`."""
+    known = getattr(error, "_lamina_mistake", None)
+    if known is None:  # later its first frames may be gone
+        known = error._lamina_mistake = _arose_in_lamina(error, entries)
+    return known
+
+
+def _arose_in_lamina(error: BaseException, entries: list[TracebackType]) -> bool:
+    if not entries or not entries[-1].tb_frame.f_code.co_filename.startswith(_LAMINA):
+        return False
+    raised = entries[-1].tb_frame.f_code.co_code[entries[-1].tb_lasti] == _RAISE
+    return not raised or isinstance(error, AssertionError)

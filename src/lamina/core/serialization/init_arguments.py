@@ -1,0 +1,142 @@
+"""What an object was made with is its config: a class needs no get_config of its own.
+
+`Layer.__new__` keeps the arguments; here they become plain data, and objects again.
+"""
+
+import inspect
+import types
+from collections.abc import Collection
+from typing import Any
+
+from lamina.core.serialization import registry
+
+# Every layer has them, whether or not its `__init__` takes them.
+STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
+
+
+def has_automatic_config(cls: Any) -> bool:
+    """Whether nobody wrote a `get_config` for the class: Lamina's own says so of itself."""
+    return getattr(cls.get_config, "automatic", False)
+
+
+def init_argument_names(cls: type) -> set[str]:
+    """Every keyword argument that a class and the classes it inherits from take."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in base.__dict__ and base is not object:
+            parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
+            names.update(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)
+    return names - {"self", "args", "kwargs"}
+
+
+def name_inherited_init(cls: Any) -> None:
+    """Let Python say `Conv2D.__init__() missing …` where the method is that of a base class.
+
+    Only for Lamina's own classes, whose bases a user has not heard of.
+    """
+    init = inspect.unwrap(cls.__init__)
+    own = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
+    if own or not cls.__module__.startswith("lamina.") or cls.__name__.startswith("Base"):
+        return
+    named = types.FunctionType(
+        init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__
+    )
+    named.__kwdefaults__ = init.__kwdefaults__
+    named.__annotations__, named.__doc__ = init.__annotations__, init.__doc__
+    named.__dict__.update(init.__dict__)
+    named.__qualname__ = f"{cls.__name__}.__init__"
+    cls.__init__ = named
+
+
+# What people usually give, for the arguments that a class cannot do without.
+_USUAL = {
+    **{"units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7"},
+    **{"input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64"},
+    **{"activation": "'relu'", "target_shape": "(-1,)", "dims": "(2, 1)", "n": "8"},
+}
+
+
+def example_of(cls: type) -> str:
+    """A line that makes an object of a class, to be printed where the class itself was given.
+
+    Example:
+        >>> from lamina.layers import Conv2D
+        >>> example_of(Conv2D)
+        'lamina.layers.Conv2D(filters=32, kernel_size=3)'
+    """
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    needed = [
+        f"{p.name}={_USUAL.get(p.name, '…')}"
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    room = ".".join(cls.__module__.split(".")[:2])
+    public = f"{room}." if room in ("lamina.layers", "lamina.models", "lamina.callbacks") else ""
+    return f"{public}{cls.__name__}({', '.join(needed)})"
+
+
+def arguments_as_config(
+    obj: Any, args: tuple, kwargs: dict, standard: Collection[str] = STANDARD
+) -> dict:
+    """The arguments an object was made with, defaults included, as plain data.
+
+    Args:
+        obj: The object.
+        args, kwargs: What its class was called with.
+        standard: Names that are written elsewhere.
+
+    Raises:
+        ConfigError: If an argument has no name, or cannot be written as data.
+    """
+    signature = inspect.signature(type(obj).__init__)
+    bound = signature.bind(obj, *args, **kwargs)
+    bound.apply_defaults()
+    config: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            config.update(value)
+        elif kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
+            if value != ():
+                raise _needs_get_config(obj, f"its argument {name!r} has no keyword")
+        elif name not in standard:
+            config[name] = value
+    config = {name: value for name, value in config.items() if name not in standard}
+    try:
+        return registry.serialize(config)
+    except TypeError as error:
+        raise _needs_get_config(obj, str(error)) from None
+
+
+def make_from_config(cls: type, config: dict) -> Any:
+    """An object from its config; what `__init__` does not take is set afterwards.
+
+    A class may so be as short as `def __init__(self, units): super().__init__()`.
+    """
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    taken = {p.name for p in parameters}
+    later = {} if takes_all else {k: config[k] for k in STANDARD if k in config and k not in taken}
+    obj = cls(**{key: value for key, value in config.items() if key not in later})
+    if "name" in later:
+        obj.name = later["name"]
+    if "dtype" in later:
+        obj.dtype_policy = later["dtype"]
+    if "activity_regularizer" in later:
+        obj.activity_regularizer = registry.get("regularizer", later["activity_regularizer"])
+    if later.get("trainable") is False:
+        obj.trainable = False
+    return obj
+
+
+class ConfigError(TypeError, NotImplementedError):
+    """An object that does not say how it is written as a config; Keras's is the second of these."""
+
+
+def _needs_get_config(obj: Any, why: str) -> ConfigError:
+    cls = type(obj).__name__
+    return ConfigError(
+        f"{cls} {obj.name!r} cannot be written as a config: {why}\n"
+        f"  Fix: give {cls} a method get_config(self) that returns the arguments of __init__ as "
+        "plain data,\n       e.g. return {**super().get_config(), 'units': self.units}."
+    )

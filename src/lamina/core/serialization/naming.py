@@ -1,0 +1,59 @@
+"""Names that objects get when the user gives none: `Dense` → `dense`, `dense_1`, …"""
+
+import re
+
+from lamina.core.configuration.context import context
+
+
+def to_snake_case(name: str) -> str:
+    """`"MaxPooling2D"` → `"max_pooling2d"`, the spelling that Keras uses in names and files.
+
+    Example:
+        >>> to_snake_case("BatchNormalization")
+        'batch_normalization'
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unique_name(prefix: str) -> str:
+    """`prefix` at its first use, then `prefix_1`, `prefix_2`, …"""
+    count = context.names_used[prefix]
+    context.names_used[prefix] += 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def checked(name: str | None, owner: str) -> str | None:
+    """The name, if it can be part of a path; `owner` begins the message if not."""
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
+    return printable(name, owner)
+
+
+def printable(name: str | None, owner: str) -> str | None:
+    """The name, if it can be printed; control characters of one out of a file steer a terminal."""
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"{owner} needs a name that is a string; received {name!r}.")
+    if name is not None and not name.isprintable():
+        raise ValueError(
+            f"{owner} needs a name without control characters; received {ascii(name)[:200]}."
+        )
+    return name
+
+
+def auto_name(cls: type) -> str:
+    """A fresh name for an object of the class."""
+    return unique_name(to_snake_case(cls.__name__))
+
+
+def next_number(prefix: str) -> int:
+    """1, 2, 3 … for users who number things of their own."""
+    context.names_asked[prefix] += 1
+    return context.names_asked[prefix]
+
+
+def reset_names() -> None:
+    """Start counting again, as `clear_session` does."""
+    context.names_used.clear()
+    context.names_asked.clear()

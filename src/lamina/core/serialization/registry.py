@@ -1,0 +1,533 @@
+"""From objects to plain dictionaries and back: the `config` part of Keras's file format.
+
+A class is found by the public namespace it was registered under (`keras.layers`, `Dense`) or by
+the name a user registered it with; never by importing a module that a file names. The rooms
+register their public names when they are imported (`register_namespace`).
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration.context import context
+from lamina.core.configuration.dtypes import DTypePolicy, standardize_dtype
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.tracebacks import filter_traceback
+
+_builtin: dict[tuple[str, str], Any] = {}
+_namespace_of: dict[Any, str] = {}
+# Namespaces whose classes are loaded when they are first used: the names, and how to load one.
+_lazy: dict[str, tuple[Mapping[str, str], Callable[[str], Any]]] = {}
+# Classes that are public under another name than their own, and that name.
+_public_names: dict[Any, str] = {}
+_getters: dict[str, Callable] = {}
+_custom: dict[str, Any] = {}
+_custom_names: dict[Any, str] = {}
+
+
+class UnknownClassError(TypeError):
+    """A saved config names a class that is neither Lamina's nor registered."""
+
+
+def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
+    """Make public classes and functions findable as `namespace` + name, e.g. `keras.layers`."""
+    for name, symbol in symbols.items():
+        _enter(namespace, name, symbol, symbols)
+
+
+def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
+    """Note what a public name stands for, and by which of its `names` a class goes in files."""
+    _builtin[namespace, name] = symbol
+    own = getattr(symbol, "__name__", None)
+    if own == name:
+        _namespace_of.setdefault(symbol, namespace)
+    elif isinstance(symbol, type) and own not in names:  # else the name is an alias
+        _namespace_of.setdefault(symbol, namespace)
+        _public_names.setdefault(symbol, name)
+
+
+def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[str], Any]) -> None:
+    """The same for a package that loads its contents when they are first used.
+
+    Args:
+        namespace: E.g. `"keras.layers"`.
+        names: From a public name to the name that the class was defined with.
+        load: Gives the class or function of a public name.
+    """
+    _lazy[namespace] = (names, load)
+
+
+def register_getter(kind: str, get: Callable) -> None:
+    """Tell how a `kind` ("initializer", "regularizer" …) is made from a name or a config.
+
+    This is how a base class in this room takes `initializer="zeros"` without knowing the room
+    that initializers live in.
+    """
+    _getters[kind] = get
+
+
+def get(kind: str, identifier: Any) -> Any:
+    """An object of the kind from its name, config, class or itself; None stays None."""
+    if identifier is None:
+        return None
+    if kind not in _getters:
+        # They make themselves known here; who has imported a base class alone has not met them.
+        from lamina import constraints, initializers, regularizers  # noqa: F401
+    return _getters[kind](identifier)
+
+
+@filter_traceback
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+    """Decorator that makes a user's class or function findable when a model is loaded.
+
+    Args:
+        package: Prefix that keeps names of different projects apart.
+        name: Defaults to the class's own name.
+
+    Returns:
+        A decorator, which returns what it is given.
+
+    Example:
+        >>> @register_keras_serializable(package="my_project")
+        ... class Swish:
+        ...     def get_config(self):
+        ...         return {}
+        >>> get_registered_name(Swish)
+        'my_project>Swish'
+    """
+
+    def decorate(symbol: Any) -> Any:
+        registered = f"{package}>{name or symbol.__name__}"
+        if isinstance(symbol, type) and not hasattr(symbol, "get_config"):
+            raise ValueError(
+                f"{symbol.__name__} cannot be registered: it has no get_config() method."
+            )
+        _custom[registered] = symbol
+        _custom_names[symbol] = registered
+        return symbol
+
+    return decorate
+
+
+@filter_traceback
+def get_registered_name(obj: Any) -> str:
+    """The name a class or function was registered under, else its own.
+
+    Args:
+        obj: A class or function.
+
+    Returns:
+        The name, with its package, e.g. `"my_package>MyLayer"`.
+    """
+    return _custom_names.get(obj, getattr(obj, "__name__", str(obj)))
+
+
+@filter_traceback
+def get_registered_object(
+    name: str, custom_objects: Mapping | None = None, module_objects: Mapping | None = None
+) -> Any:
+    """The user's class or function registered under a name, or None.
+
+    Args:
+        name: The name.
+        custom_objects: From name to class or function; they come before registered ones.
+        module_objects: The same, after all others.
+
+    Returns:
+        A class, a function, or None.
+    """
+    scopes = (
+        custom_objects or {},
+        *reversed(context.custom_objects),
+        _custom,
+        module_objects or {},
+    )
+    for scope in scopes:
+        if name in scope:
+            return scope[name]
+    return None
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The table of everything that users registered; it may be changed in place.
+
+    Returns:
+        A dict from names to classes and functions.
+    """
+    return _custom
+
+
+@contextlib.contextmanager
+@filter_traceback
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Make classes and functions findable by name inside a `with` block.
+
+    Args:
+        custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`; None for none.
+
+    Returns:
+        A context manager.
+    """
+    context.custom_objects.append(custom_objects or {})
+    try:
+        yield
+    finally:
+        context.custom_objects.pop()
+
+
+def serialize_whole(obj: Any) -> Any:
+    """`serialize`, and whatever occurs in two places stays one object when it is read.
+
+    Example: a layer that two models share, inside a third.
+    """
+    context.written = {}
+    try:
+        record = serialize(obj)
+    finally:
+        context.written = None
+    counts: Counter = Counter(r["shared_object_id"] for r in _numbered(record))
+    for numbered in list(_numbered(record)):
+        if counts[numbered["shared_object_id"]] == 1:
+            del numbered["shared_object_id"]
+    return record
+
+
+def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
+    """The inverse of `serialize_whole`."""
+    context.read = {}
+    try:
+        return deserialize(data, custom_objects)
+    finally:
+        context.read = None
+
+
+@filter_traceback
+def serialize(obj: Any) -> Any:
+    """An object as plain JSON-able data, in the layout of Keras 3.
+
+    Args:
+        obj: A layer, loss, metric or the like, a function, an array, a plain value, or a structure
+            of them.
+
+    Returns:
+        Dicts, lists, text, numbers and None.
+    """
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        items = [serialize(item) for item in obj]
+        return tuple(items) if isinstance(obj, tuple) else items  # JSON makes lists of both
+    if isinstance(obj, dict):
+        return {key: serialize(value) for key, value in obj.items()}
+    if isinstance(obj, (np.integer, np.floating, np.bool_)):
+        return obj.item()
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode("latin-1")}}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, slice):
+        parts = {"start": obj.start, "stop": obj.stop, "step": obj.step}
+        return {"class_name": "__slice__", "config": {k: serialize(v) for k, v in parts.items()}}
+    if isinstance(obj, np.ndarray):
+        return {
+            "class_name": "__numpy__",
+            "config": {"value": obj.tolist(), "dtype": obj.dtype.name},
+        }
+    if isinstance(obj, (jax.Array, np.generic)):
+        array = np.asarray(obj)
+        return {
+            "class_name": "__tensor__",
+            "config": {"value": array.tolist(), "dtype": array.dtype.name},
+        }
+    if isinstance(obj, (np.dtype, type(jnp.float32))) or (
+        isinstance(obj, type) and issubclass(obj, np.generic)
+    ):
+        return standardize_dtype(obj)
+    if type(obj) is DTypePolicy:
+        return _record(type(obj), "keras", obj.get_config())
+    if isinstance(obj, type):
+        return _record(obj, _namespace(obj), None, class_name="__typespec__")
+    if hasattr(obj, "get_config"):
+        record = _record(type(obj), _namespace(type(obj)), serialize(obj.get_config()))
+        build_config = getattr(obj, "get_build_config", lambda: None)()
+        if build_config is not None:
+            record["build_config"] = serialize(build_config)
+        compile_config = getattr(obj, "get_compile_config", lambda: None)()
+        if compile_config is not None:
+            record["compile_config"] = compile_config
+        if context.written is not None:
+            number, _ = context.written.setdefault(id(obj), (len(context.written), obj))
+            record["shared_object_id"] = number
+        return record
+    if callable(obj) and hasattr(obj, "__name__"):
+        if obj.__name__ == "<lambda>":
+            raise ValueError(
+                "A lambda cannot be saved: a model file holds data, never code.\n"
+                "  Fix: write it as a named function and decorate it with "
+                "@lamina.saving.register_keras_serializable()."
+            )
+        # Keras writes the same for its own functions and for a user's.
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": get_registered_name(obj),
+            "registered_name": "function",
+        }
+    raise TypeError(f"{obj!r} cannot be saved: it has no get_config() method.")
+
+
+@filter_traceback
+def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: bool = True) -> Any:
+    """The inverse of `serialize`; never runs or imports code that the data names.
+
+    Args:
+        config: What `serialize` gave.
+        custom_objects: From name to class or function, for what is not Lamina's own.
+        safe_mode: Accepted as in Keras; reading a config is always safe.
+
+    Returns:
+        What the data stand for.
+
+    Raises:
+        UnknownClassError: If a class is neither Lamina's nor registered.
+    """
+    if isinstance(config, (list, tuple)):
+        items = [deserialize(item, custom_objects) for item in config]
+        return tuple(items) if isinstance(config, tuple) else items
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config:
+        return {key: deserialize(value, custom_objects) for key, value in config.items()}
+    class_name, content = config["class_name"], config["config"]
+    names = {key: config.get(key) for key in ("class_name", "module", "registered_name")}
+    for key, value in names.items():
+        if not isinstance(value, str) and (value is not None or key == "class_name"):
+            raise ValueError(f"{key!r} of a config must be a name; received {_shown(value)}.")
+    if class_name in _LITERALS:
+        return _LITERALS[class_name](content, custom_objects)
+    if class_name == "__lambda__":
+        raise UnknownClassError(HOLDS_CODE)
+    if class_name == "function":
+        if not isinstance(content, str):
+            raise ValueError(f"A function is saved by its name; received {_shown(content)}.")
+        return find(names["module"], content, names["registered_name"], custom_objects)
+    shared = config.get("shared_object_id")
+    if context.read is not None and isinstance(shared, int) and shared in context.read:
+        return context.read[shared]
+    symbol = find(names["module"], class_name, names["registered_name"], custom_objects)
+    if not isinstance(symbol, type):
+        return symbol  # a function, which a file may name and never call
+    try:
+        with custom_object_scope(custom_objects or {}):
+            instance = _made(symbol, config)
+    except Exception as error:
+        _say_where(error, class_name, content)
+        raise
+    if context.read is not None and isinstance(shared, int):
+        context.read[shared] = instance
+    return instance
+
+
+def _made(cls: Any, data: dict) -> Any:
+    if hasattr(cls, "comes_later"):
+        return cls()  # which says so
+    if not hasattr(cls, "from_config"):
+        raise TypeError(f"{cls.__name__} cannot be made from a config: it has no from_config().")
+    instance = cls.from_config(data["config"])
+    build_config = data.get("build_config")
+    if build_config and hasattr(instance, "build_from_config"):
+        instance.build_from_config(build_config)
+    compile_config = data.get("compile_config")
+    if compile_config and hasattr(instance, "compile_from_config"):
+        try:
+            instance.compile_from_config(compile_config)
+        except UnknownClassError as error:
+            error.add_note("  To predict, it is not needed: load_model(path, compile=False).")
+            raise
+    return instance
+
+
+def _say_where(error: Exception, class_name: str, config: Any) -> None:
+    """Add which object's config it is; only for the innermost one."""
+    start = "  In the config of "
+    if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
+        name = config.get("name") if isinstance(config, dict) else None
+        error.add_note(f"{start}{_shown(class_name)[1:-1]}{f' {_shown(name)}' if name else ''}.")
+
+
+def find(
+    module: str | None,
+    name: str,
+    registered_name: str | None = None,
+    custom_objects: Mapping | None = None,
+) -> Any:
+    """The class or function a config means: the user's first, then Lamina's."""
+    for candidate in (registered_name, name):
+        found = get_registered_object(candidate, custom_objects) if candidate else None
+        if found is not None:
+            return found
+    for namespace in _candidate_namespaces(module):
+        known = _public(namespace, name)
+        if known is not None:
+            return known
+    found = _by_own_name(name, custom_objects)
+    if found is not None:
+        return found
+    raise UnknownClassError(_unknown_class(module, name, registered_name))
+
+
+def namespaces_of(name: str) -> list[str]:
+    """Every namespace that has a public class or function of this name."""
+    spaces = [namespace for namespace, known in _builtin if known == name]
+    return list(dict.fromkeys([*spaces, *(s for s, (names, _) in _lazy.items() if name in names)]))
+
+
+def deserialize_function(data: Any, custom_objects: Mapping | None = None) -> Any:
+    """A function that a layer out of a file will call: only one that the user has given.
+
+    Args:
+        data: What `serialize` made of a function; a function or None is handed on.
+        custom_objects: From name to function, besides what is registered.
+
+    Raises:
+        UnknownClassError: If it is not known, or code.
+    """
+    if data is None or callable(data):
+        return data
+    name = data.get("config") if isinstance(data, dict) else None
+    if not isinstance(name, str) or data.get("class_name") != "function":
+        raise UnknownClassError(HOLDS_CODE)
+    found = get_registered_object(name, custom_objects) or _by_own_name(name, custom_objects)
+    if not callable(found):
+        raise UnknownClassError(_unknown_class("builtins", name, "function"))
+    return found
+
+
+def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
+    """What the user registered under that name in another package, if there is only one.
+
+    It may have been registered after it was saved, or given here without its package.
+    """
+    own_name = name.rpartition(">")[2]
+    found = [
+        symbol
+        for scope in (custom_objects or {}, *context.custom_objects, _custom)
+        for key, symbol in scope.items()
+        if key.rpartition(">")[2] == own_name and (key == own_name or ">" not in name)
+    ]
+    return found[0] if found and all(symbol is found[0] for symbol in found) else None
+
+
+HOLDS_CODE = (
+    "The file holds Python code (a lambda), which Lamina never runs: opening a model is safe.\n"
+    "  Fix: where the model is made, write the lambda as a named function, or the Lambda layer as\n"
+    "  a class with call(), decorate it with @lamina.saving.register_keras_serializable(), and\n"
+    "  save again."
+)
+
+
+def _unknown_class(module: str | None, name: str, registered_name: str | None) -> str:
+    if module and module.split(".")[0] in ("keras", "lamina"):
+        spaces = _candidate_namespaces(module)
+        known = [n for space, n in _builtin if space in spaces]
+        known += [n for space, (names, _) in _lazy.items() if space in spaces for n in names]
+        return f"Lamina has no {_shown(name)} in {_shown(module)}.{did_you_mean(name[:100], known)}"
+    is_function = registered_name == "function" or module == "builtins"
+    label = name if is_function or not registered_name else registered_name
+    package, _, own_name = label.rpartition(">")
+    plain = own_name if own_name.isidentifier() else "TheClass"
+    origin = "" if is_function or not module else f" (from module {_shown(module)})"
+    return (
+        f"The file uses the {'function' if is_function else 'class'} {_shown(label)}{origin}, "
+        "which is not Lamina's own.\n"
+        f"  A model file holds data and no code, so {plain[:60]} must be known before loading.\n"
+        f"  Fix: load_model(path, custom_objects={{{_shown(label)}: {plain[:60]}}}),\n"
+        "  or write above its definition\n"
+        f"  @lamina.saving.register_keras_serializable(package={_shown(package or 'Custom')})."
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value out of a file, short and without control characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
+
+
+def _candidate_namespaces(module: str | None) -> list[str]:
+    """`keras.src.models.functional` may also be found as `keras.models` or `keras`."""
+    if module in (None, "builtins"):  # "builtins" is what Keras writes for all its functions
+        return ["keras", *dict.fromkeys(space for space, _ in _builtin), *_lazy]
+    parts = module.replace("lamina", "keras", 1).split(".")
+    if len(parts) > 1 and parts[1] == "src":
+        parts.pop(1)
+    return [module, *(".".join(parts[:n]) for n in range(len(parts), 0, -1))]
+
+
+def _public(namespace: str, name: str) -> Any:
+    """The class or function of that name, loaded if need be; None if there is none."""
+    if (namespace, name) not in _builtin and namespace in _lazy:
+        names, load = _lazy[namespace]
+        symbol = load(name) if name in names else None
+        if isinstance(symbol, type):
+            _enter(namespace, name, symbol, names)
+    return _builtin.get((namespace, name))
+
+
+def _namespace(symbol: Any) -> str:
+    if symbol not in _namespace_of and isinstance(symbol, type):
+        for namespace, (names, _) in _lazy.items():
+            for name, original in names.items():
+                if original == symbol.__name__:
+                    _public(namespace, name)
+    return _namespace_of.get(symbol, symbol.__module__)
+
+
+def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> dict:
+    registered = _custom_names.get(cls)
+    # As Keras does for what is not in its public namespaces.
+    public = cls in _namespace_of and not module.startswith("keras.src.")
+    if registered is None and not public and module != "keras":
+        registered = cls.__name__
+    return {
+        "module": module,
+        "class_name": class_name or _public_names.get(cls, cls.__name__),
+        "config": config,
+        "registered_name": registered,
+    }
+
+
+def _literal_slice(config: dict, custom_objects: Mapping | None) -> slice:
+    return slice(*(deserialize(config[k], custom_objects) for k in ("start", "stop", "step")))
+
+
+def _literal_array(config: dict) -> np.ndarray:
+    # By the name of a number type: NumPy knows dtypes that take any amount of memory.
+    return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
+
+
+def _numbered(data: Any) -> Iterator[dict]:
+    """Every record that carries the number of its object."""
+    if isinstance(data, dict):
+        if "shared_object_id" in data:
+            yield data
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _numbered(item)
+
+
+_LITERALS: dict[str, Callable[[Any, Mapping | None], Any]] = {
+    "__bytes__": lambda config, _: config["value"].encode("latin-1"),
+    "__ellipsis__": lambda config, _: Ellipsis,
+    "__slice__": _literal_slice,
+    "__numpy__": lambda config, _: _literal_array(config),
+    "__tensor__": lambda config, _: jnp.asarray(_literal_array(config)),
+    "__keras_tensor__": lambda config, _: config,
+    "DTypePolicy": lambda config, _: DTypePolicy(**config),
+    "FloatDTypePolicy": lambda config, _: DTypePolicy(**config),  # in files of Keras 3.0 to 3.2
+}

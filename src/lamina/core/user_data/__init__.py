@@ -1,0 +1,1 @@
+"""What users hand over: tables, text, masked arrays, paths, arguments."""

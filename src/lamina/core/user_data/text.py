@@ -1,0 +1,143 @@
+"""Text: from whatever users hold it in to NumPy arrays of `str`.
+
+Text never reaches the device. Layers that take it compute in NumPy on the host, and a model that
+begins with such layers is cut in two, so that its rest stays one compiled program.
+"""
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration.context import context
+from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.user_data.data_kinds import is_text
+
+
+@contextlib.contextmanager
+def staying_on_host() -> Iterator[None]:
+    """Layers that compute in NumPy leave their results there: others go on in NumPy."""
+    outer, context.on_host = context.on_host, True
+    try:
+        yield
+    finally:
+        context.on_host = outer
+
+
+def answer(results: Any) -> Any:
+    """Results as a user gets them: numbers as JAX arrays; texts stay as they are."""
+
+    def is_on_host(a: Any) -> bool:
+        return isinstance(a, np.ndarray) and a.dtype.kind in "biuf"
+
+    # JAX in a process of workers, forked from one with JAX, may wait for ever.
+    if context.on_host or multiprocessing.parent_process() is not None:
+        return results
+    # Most have none, and keep the order of their dicts, which JAX makes alphabetical.
+    if not any(map(is_on_host, jax.tree.leaves(results))):
+        return results
+    return jax.tree.map(lambda a: jnp.asarray(a) if is_on_host(a) else a, results)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Preprocessed:
+    """What the host made of a model's inputs; the model takes it in their place.
+
+    Args:
+        values: Arrays of numbers, `(samples, …)` each, and the `Preprocessed` of models inside
+            it, in the order in which the model needs them.
+    """
+
+    values: tuple
+
+
+def has_text(structure: Any) -> bool:
+    """Whether any leaf of a structure of arrays is text; lists of `str` count as arrays."""
+    if isinstance(structure, dict):
+        return any(map(has_text, structure.values()))
+    if is_text(structure):
+        return True
+    return isinstance(structure, (list, tuple)) and any(map(has_text, structure[:1000]))
+
+
+def with_texts(structure: Any) -> Any:
+    """A structure of inputs in which texts are NumPy arrays; everything else stays as it is."""
+    if is_text(structure):
+        return as_values(structure)
+    if isinstance(structure, dict):
+        return {key: with_texts(value) for key, value in structure.items()}
+    if type(structure) in (list, tuple) and has_text(structure):
+        return type(structure)(map(with_texts, structure))
+    return structure
+
+
+def as_values(value: Any, what: str = "the input") -> Any:
+    """A NumPy array of texts (dtype object, every element a `str`) or of numbers.
+
+    JAX arrays and symbolic tensors stay as they are.
+
+    Args:
+        value: A text, a list of texts or numbers, an array, a column of a table.
+        what: Name for messages.
+
+    Raises:
+        TypeError: If some of the texts are missing or no texts.
+        ValueError: If rows of a list differ in length.
+    """
+    if isinstance(value, (jax.Array, KerasTensor)):
+        return value
+    given = value
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
+        value = value.detach().cpu()
+    if hasattr(value, "to_numpy"):  # pandas
+        value = value.to_numpy()
+    elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
+        value = value.numpy()
+    if is_text(value):
+        return _texts(value, what, given)
+    try:
+        array = np.asarray(value)
+        return np.array(array.tolist()) if array.dtype.kind == "O" else array
+    except ValueError:
+        raise _ragged(what) from None
+
+
+def _texts(value: Any, what: str, given: Any = None) -> np.ndarray:
+    if isinstance(value, bytes):
+        value = value.decode()
+    # As objects: an array of fixed-width characters would make every text as long as the longest.
+    array = np.array(value, dtype=object) if not isinstance(value, np.ndarray) else value
+    array = array.astype(object, copy=False)
+    texts = array.ravel().tolist()
+    kinds = set(map(type, texts))
+    if kinds <= {str, np.str_}:
+        return array
+    texts = [v.decode() if isinstance(v, bytes) else v for v in texts]
+    wrong = next((i for i, v in enumerate(texts) if not isinstance(v, str)), None)
+    if wrong is not None:
+        if isinstance(texts[wrong], (list, tuple)):
+            raise _ragged(what)
+        fix = "x = numpy.asarray(x, str)"
+        if texts[wrong] is None or texts[wrong] != texts[wrong]:
+            fix = "x = numpy.vectorize(lambda text: text if isinstance(text, str) else '')(x)"
+            if hasattr(given, "fillna"):
+                fix = "x = x.fillna('')"
+        raise TypeError(
+            f"{what} holds texts, but element {wrong} is {texts[wrong]!r}.\n  Fix: {fix}."
+        )
+    result = np.empty(len(texts), dtype=object)
+    result[:] = texts
+    return result.reshape(array.shape)
+
+
+def _ragged(what: str) -> ValueError:
+    return ValueError(
+        f"{what} is a list whose rows differ in length, so it is not an array.\n"
+        "  Fix: pad the rows to one length, e.g. with '' as mask_token."
+    )

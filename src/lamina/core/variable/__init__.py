@@ -1,0 +1,1 @@
+"""Variables, the one place of values, and pure functions of them."""

@@ -1,0 +1,224 @@
+"""Randomness that can be reproduced: one process-wide seed, and counters that make keys from it."""
+
+import random as python_random
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration.context import context
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.serialization import naming
+from lamina.core.variable.variable import Variable, name_scope, outside_of_names
+
+_NUMPYS_OWN = "MT19937"
+_ANOTHERS = 2**32 - 1  # in place of a position in NumPy's own generator
+
+_default = python_random.Random()
+_global: dict[str, Any] = {"seed": None, "generator": None}
+
+
+@filter_traceback
+def set_random_seed(seed: int) -> None:
+    """Make everything random from here on reproducible: weights, shuffling, dropout.
+
+    Also seeds Python's `random` and NumPy's legacy generator, as Keras does.
+
+    Args:
+        seed: Whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"The seed must be a whole number from 0 to 2**32 - 1; received {seed!r}.")
+    _default.seed(int(seed))
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))
+    _global.update(seed=int(seed), generator=None)
+
+
+def make_default_seed() -> int:
+    """A fresh seed: a function of `set_random_seed` and of how many were drawn before."""
+    return _default.randint(1, 2**31 - 1)
+
+
+def global_seed() -> int | None:
+    """What `set_random_seed` was given, or None."""
+    return _global["seed"]
+
+
+def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
+    """Where Lamina's, Python's and NumPy's global generators stand, as plain data and arrays.
+
+    Args:
+        shared: What stands there for Python's and NumPy's; `shared_state()` if None.
+    """
+    generator = _global["generator"]
+    return {
+        "seed": _global["seed"],
+        "default": _default.getstate(),
+        "generator": None if generator is None else generator.state.numpy().tolist(),
+        "shared": shared_state() if shared is None else shared,
+    }
+
+
+def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
+    """Take the generators back to where `random_state` found them.
+
+    Args:
+        state: What it gave.
+        shared: Whether NumPy's and Python's are among them.
+    """
+    version, numbers, gauss = state["default"]
+    _default.setstate((version, tuple(numbers), gauss))  # files have no tuples
+    generator = None
+    if state["generator"] is not None:
+        generator = SeedGenerator(0)
+        generator.state.assign(np.array(state["generator"], "uint32"))
+    _global.update(seed=state["seed"], generator=generator)
+    if shared:
+        restore_shared_state(state["shared"])
+
+
+def shared_state() -> np.ndarray:
+    """Where the generators stand that other code uses too, NumPy's and Python's: uint32 `(1256,)`.
+
+    Example:
+        >>> state = shared_state()
+        >>> drawn = np.random.normal(), python_random.gauss()
+        >>> restore_shared_state(state)
+        >>> drawn == (np.random.normal(), python_random.gauss())
+        True
+    """
+    numpy_state: Any = np.random.get_state(legacy=False)
+    if numpy_state["bit_generator"] != _NUMPYS_OWN:  # the user put another in its place
+        numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _ANOTHERS}}
+    key, place = numpy_state["state"]["key"], numpy_state["state"]["pos"]
+    _, numbers, python_gauss = python_random.getstate()
+    waiting = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
+    counts = [place, numpy_state.get("has_gauss", 0), python_gauss is not None, *numbers]
+    bits = np.array(waiting, np.float64).view(np.uint32)
+    return np.concatenate([key, np.array(counts, np.uint32), bits])
+
+
+def restore_shared_state(state: np.ndarray) -> None:
+    """Take NumPy's and Python's global generators back to where `shared_state` found them."""
+    key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
+    place, has_gauss, has_python_gauss, *numbers = counts.tolist()
+    gauss, python_gauss = bits.copy().view(np.float64).tolist()
+    ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPYS_OWN
+    if ours and place != _ANOTHERS:
+        np.random.set_state((_NUMPYS_OWN, key, place, has_gauss, gauss))
+    version = python_random.getstate()[0]
+    python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
+
+
+@filter_methods
+class SeedGenerator:
+    """Gives a new random key at every call of `next()`.
+
+    Its state is a Variable, `[seed, counter]`, so a compiled step carries it along and the
+    n-th key depends on the seed and n alone.
+
+    Args:
+        seed: Whole number, 0 or more; a fresh one is drawn for None.
+        name: Made from the class's name if None.
+
+    Example:
+        >>> generator = SeedGenerator(seed=7)
+        >>> generator.next().tolist(), generator.next().tolist()
+        ([7, 0], [7, 1])
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        if seed is not None and not _is_seed(seed):
+            raise ValueError(
+                f"SeedGenerator needs a whole number as its seed, 0 or more; received {seed!r}."
+            )
+        self.name = name or naming.auto_name(type(self))
+        self._initial_seed = seed
+        with name_scope(self.name):
+            self.state = Variable(
+                np.array([make_default_seed() if seed is None else _bits(seed), 0], "uint32"),
+                trainable=False,
+                name="seed_generator_state",
+            )
+
+    def next(self) -> jax.Array:
+        """A key for `jax.random`, never the same twice.
+
+        Returns:
+            Two uint32 numbers, `(2,)`.
+        """
+        key = self.state.value
+        self.state.assign(key + jnp.array([0, 1], dtype="uint32"))
+        return key
+
+    def get_config(self) -> dict:
+        """The settings as plain data, for `from_config`; the counter is not among them.
+
+        Returns:
+            A dict with `"seed"`, as it was given, and `"name"`.
+        """
+        return {"seed": self._initial_seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "SeedGenerator":
+        """A generator with the settings that `get_config` gave, at its first key.
+
+        Args:
+            config: Arguments of the constructor.
+
+        Returns:
+            The generator.
+        """
+        return cls(**config)
+
+
+def global_seed_generator() -> SeedGenerator:
+    """The generator that `lamina.random` draws from when it is given no seed."""
+    if _global["generator"] is None:
+        # It belongs to no layer, even if the first draw is in the call of one.
+        with outside_of_names():
+            _global["generator"] = SeedGenerator(make_default_seed(), name="global_seed_generator")
+    return _global["generator"]
+
+
+def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
+    """A key from a whole number (always the same), a generator (its next) or None (global)."""
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if seed is None:
+        generator = global_seed_generator()
+        # Of a closed step, or of a user's own `jax.jit`, nothing comes out that it does not know.
+        if context.bound is not None and not context.bound.takes(generator.state):
+            raise _compiled_without_seed()
+        try:
+            return generator.next()
+        except RuntimeError:
+            raise _compiled_without_seed() from None
+    if _is_seed(seed):
+        return jnp.array([_bits(seed), 0], dtype="uint32")
+    raise ValueError(
+        f"A seed must be a whole number, 0 or more, a SeedGenerator or None; received {seed!r}."
+    )
+
+
+class UnseededError(RuntimeError, ValueError):
+    """A draw without a seed was compiled: an error of the process, and Keras's ValueError."""
+
+
+def _compiled_without_seed() -> UnseededError:
+    return UnseededError(
+        "A random draw without a seed was compiled: it would be the same every time.\n"
+        "  Fix: self.seed_generator = lamina.random.SeedGenerator() in the __init__ of the layer\n"
+        "  or model, and seed=self.seed_generator in the call of the random function."
+    )
+
+
+def _is_seed(seed: Any) -> bool:
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and int(seed) >= 0
+
+
+def _bits(seed: Any) -> int:
+    return int(seed) & 0xFFFFFFFF

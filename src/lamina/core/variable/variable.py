@@ -1,0 +1,493 @@
+"""Variable: a named box for one array, which layers read and assign as if it were mutable."""
+
+import contextlib
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.configuration import config, runtime  # noqa: F401 - runtime sets JAX up
+from lamina.core.configuration.context import context
+from lamina.core.configuration.dtypes import is_float, standardize_dtype
+from lamina.core.memory_limit import take_room
+from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.serialization import naming, registry
+from lamina.core.variable import structure
+from lamina.core.variable.threads import exchange
+
+
+class Bindings:
+    """Arrays that stand for the values of Variables while a function runs on JAX's behalf.
+
+    Args:
+        outer: The bindings around these, whose values can be read.
+        boxes: Variables that may be assigned, with `values` to begin with.
+        open: Whether every other Variable may be assigned, too.
+    """
+
+    def __init__(
+        self,
+        outer: "Bindings | None",
+        boxes: Sequence["Variable"] = (),
+        values: Sequence[Any] = (),
+        open: bool = False,
+    ):
+        self.open = open
+        self.outer = outer
+        self.boxes = {id(box): box for box in boxes}
+        self.values: dict[int, Any] = dict(outer.values) if outer is not None else {}
+        self.values.update(zip(self.boxes, values, strict=True))
+
+    def takes(self, box: "Variable") -> bool:
+        """Whether a Variable can be assigned here, and further out when these end."""
+        if id(box) in self.boxes:
+            return True
+        return self.open and (self.outer is None or self.outer.takes(box))
+
+    def assign(self, box: "Variable", value: Any) -> None:
+        if id(box) not in self.boxes:
+            if not self.open:
+                raise _assigned_unknown(box)
+            # Kept alive, so that no other Variable can come to have the same id.
+            self.boxes[id(box)] = box
+        self.values[id(box)] = value
+
+
+@contextlib.contextmanager
+def autocast(dtype: str | None) -> Iterator[None]:
+    """Float variables read inside are cast to `dtype` (no cast for None)."""
+    outer, context.autocast = context.autocast, dtype
+    try:
+        yield
+    finally:
+        context.autocast = outer
+
+
+@contextlib.contextmanager
+def computing_in(dtype: str, but: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Layers that compute in float32 compute in `dtype` inside, except those with ids in `but`."""
+    outer, context.computing_in = context.computing_in, (dtype, but)
+    try:
+        yield
+    finally:
+        context.computing_in = outer
+
+
+@contextlib.contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Variables made inside get `name/` in front of their path."""
+    outer, context.path = context.path, (*context.path, name)
+    try:
+        yield
+    finally:
+        context.path = outer
+
+
+@contextlib.contextmanager
+def outside_of_names() -> Iterator[None]:
+    """Variables made inside have paths of their own, whatever layer is being called."""
+    outer, context.path = context.path, ()
+    try:
+        yield
+    finally:
+        context.path = outer
+
+
+@contextlib.contextmanager
+def first_values_later() -> Iterator[None]:
+    """Initializers of Variables made inside run at the end, where no value has come meanwhile.
+
+    Reading a Variable before that runs its initializer at once.
+    """
+    outer, context.waiting = context.waiting, []
+    try:
+        yield
+        for variable in context.waiting:
+            variable._begin()
+    finally:
+        context.waiting = outer
+
+
+@filter_methods
+class Variable:
+    """A named box for one array.
+
+    Layers make variables with `add_weight`; assigning a variable to an attribute of a layer is
+    enough for it to be trained and saved.
+
+    Args:
+        initializer: An array, a function `(shape, dtype) → array`, or the name of one.
+        shape: Needed when `initializer` is a function.
+        dtype: Defaults to the array's own, or `floatx()` for a function. JAX holds 64 bits only
+            with `JAX_ENABLE_X64=1`; otherwise `value` has 32, and `dtype` tells what was asked.
+        trainable: Whether an optimizer may change it.
+        autocast: Whether layers with a mixed policy read it in their compute dtype.
+        aggregation, synchronization: Accepted as in Keras; devices agree without them.
+        name: Last part of the path, e.g. `kernel`.
+        regularizer: Function `array → scalar`, added to the loss.
+        constraint: Function `array → array`, applied after every optimizer step.
+
+    Example:
+        >>> v = Variable([1.0, 2.0], name="scale")
+        >>> _ = v.assign_add([1.0, 1.0])
+        >>> v.numpy().tolist()
+        [2.0, 3.0]
+    """
+
+    # Above NumPy's, so that `array * variable` asks the variable, which may hold a tracer.
+    __array_priority__ = 1_000
+    # Gives the first value of one that holds zeros until it is asked for; None for all others.
+    _first_value: Callable | None = None
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        regularizer: Callable | None = None,
+        constraint: Callable | None = None,
+    ):
+        self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
+        self.path = "/".join((*context.path, self.name))
+        self._trainable = bool(trainable)
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.autocast = autocast
+        dtype = None if dtype is None else standardize_dtype(dtype)
+        if isinstance(initializer, str):
+            initializer = registry.get("initializer", initializer)
+        # Even when a layer is built while JAX traces, its first values must be real arrays.
+        with jax.ensure_compile_time_eval():
+            if callable(initializer):
+                dtype, shape = dtype or config.floatx(), self._known_shape(shape)
+                take_room(self.path, shape, dtype)
+                if context.waiting is not None:
+                    context.waiting.append(self)
+                    self._first_value = initializer
+                    value = np.zeros(shape, jax.dtypes.canonicalize_dtype(dtype))
+                else:
+                    value = initializer(shape, dtype=dtype)
+            else:
+                value = initializer
+            self._value = _on_device(value, dtype)
+        # As in Keras, the type that was asked for is told, though JAX may hold fewer bits.
+        asked = self._value.dtype.name if dtype is None else dtype
+        self._narrowed_from = None if asked == self._value.dtype.name else asked
+        # Whether somebody else may hold the array: training must then not overwrite it in place.
+        self._lent = False
+        # Number of threads that are reading it, likewise.
+        self._readers = 0
+        structure.changed()
+        if shape is not None and resolve_shape(shape) != self._value.shape:
+            raise _wrong_first_shape(self.path, self._value.shape, resolve_shape(shape))
+
+    def _begin(self) -> None:
+        """Draw the first value, where it was put off and no other has come."""
+        initializer, self._first_value = self._first_value, None
+        if initializer is not None:
+            with jax.ensure_compile_time_eval():
+                held = self._held_dtype
+                value = _on_device(initializer(self.shape, dtype=held), held)
+            if value.shape != self.shape:
+                raise _wrong_first_shape(self.path, value.shape, self.shape)
+            self._value = value
+
+    def _known_shape(self, shape: Any) -> tuple[int, ...]:
+        if shape is None:
+            raise ValueError(
+                f"Variable {self.path!r} needs a shape for its initializer.\n"
+                "  Fix: shape=(3, 4), or shape=() for a single number."
+            )
+        resolved = resolve_shape(shape)
+        if None in resolved:
+            raise ValueError(
+                f"Variable {self.path!r} cannot have the shape {resolved}: every size must be "
+                "known.\n  Likely cause: it depends on the batch size, or on an axis that was "
+                "left open in lamina.Input(shape)."
+            )
+        return resolved
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        structure.changed()
+
+    @property
+    def value(self) -> jax.Array:
+        """The array itself; inside a compiled step, what the step has made of it so far."""
+        if context.bound is not None:
+            return self._read()
+        with exchange:
+            self._lent = True
+            return self._read()
+
+    def _on_host(self) -> np.ndarray:
+        """A copy as a NumPy array, of one moment whatever other threads do."""
+        with exchange:
+            value = self._read()
+            self._readers += 1
+        try:
+            return np.array(value)
+        finally:
+            with exchange:
+                self._readers -= 1
+
+    def _read(self) -> jax.Array:
+        value = self._uncast()
+        if self._is_cast(value.dtype):
+            return value.astype(context.autocast)
+        return value
+
+    def _uncast(self) -> jax.Array:
+        bound = context.bound
+        if bound is None:
+            if self._first_value is not None:
+                self._begin()
+            return self._value
+        return bound.values.get(id(self), self._value)
+
+    def assign(self, value: Any) -> "Variable":
+        """Put another array of the same shape in the box.
+
+        Args:
+            value: Array or number of that shape; it is cast to the Variable's dtype.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the shape is another.
+        """
+        lent = isinstance(value, jax.Array)
+        if not isinstance(value, jax.Array):
+            value = _on_device(value, self._value.dtype)
+        elif value.dtype != self._value.dtype:
+            value = value.astype(self._value.dtype)
+        if value.shape != self._value.shape:
+            raise ValueError(
+                f"Variable {self.path!r} has shape {self._value.shape} and cannot hold "
+                f"a value of shape {value.shape}."
+            )
+        bound = context.bound
+        if bound is not None:
+            bound.assign(self, value)
+        elif isinstance(value, jax.core.Tracer):
+            raise _assigned_unknown(self)
+        else:
+            with exchange:
+                self._value, self._lent = value, lent
+                self._first_value = None
+        return self
+
+    def assign_add(self, value: Any) -> "Variable":
+        """Add an array or number to the value.
+
+        Args:
+            value: What is added; it broadcasts to the Variable's shape.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the sum has another shape than the Variable.
+        """
+        return self.assign(self._uncast() + jnp.asarray(value))
+
+    def assign_sub(self, value: Any) -> "Variable":
+        """Subtract an array or number from the value.
+
+        Args:
+            value: What is subtracted; it broadcasts to the Variable's shape.
+
+        Returns:
+            The Variable itself.
+
+        Raises:
+            ValueError: If the difference has another shape than the Variable.
+        """
+        return self.assign(self._uncast() - jnp.asarray(value))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes, as a tuple."""
+        return tuple(self._value.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self._value.size)
+
+    @property
+    def dtype(self) -> str:
+        """Name of the dtype, e.g. `"float32"`.
+
+        In the call of a layer with a mixed policy it is the one in which the layer reads it.
+        """
+        held = self._held_dtype
+        return context.autocast if self._is_cast(held) else held  # type: ignore[return-value]
+
+    @property
+    def _held_dtype(self) -> str:
+        return self._narrowed_from or self._value.dtype.name
+
+    def _is_cast(self, dtype: Any) -> bool:
+        return context.autocast is not None and self.autocast and is_float(dtype)
+
+    def numpy(self) -> np.ndarray:
+        """A copy as a NumPy array.
+
+        Returns:
+            A NumPy array of the Variable's shape and dtype.
+        """
+        return self._on_host()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._on_host(), dtype=dtype)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __float__(self) -> float:
+        return float(self._on_host())
+
+    def __int__(self) -> int:
+        return int(self._on_host())
+
+    def __bool__(self) -> bool:
+        return bool(self._on_host())
+
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
+        return jnp.round(self.value, ndigits or 0)
+
+    def __hash__(self) -> int:
+        return id(self)  # == compares numbers, as everywhere in array code
+
+    @shown_if_unfinished
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
+
+
+def _wrong_first_shape(path: str, shape: tuple, expected: tuple) -> ValueError:
+    return ValueError(
+        f"Variable {path!r}: the initializer gave shape {shape}, expected {expected}."
+    )
+
+
+def _assigned_unknown(box: Variable) -> RuntimeError:
+    return RuntimeError(
+        f"Variable {box.path!r} was assigned inside a compiled step, but the model does not know "
+        "it.\n  Likely cause: it is not reachable from an attribute of the model, a layer or a "
+        "metric, or it was not listed for stateless().\n"
+        "  Fix: keep it, or the layer that owns it, on self."
+    )
+
+
+def _on_device(value: Any, dtype: Any = None) -> jax.Array:
+    """A device array of its own.
+
+    Copied by way of the host: a box must not change when the user's array does, and `jnp.array`
+    compiles a program for every new shape, which is most of the time it takes to build a model.
+    """
+    if isinstance(value, Variable):
+        value = value._read()
+    if isinstance(value, jax.core.Tracer):
+        return value if dtype is None else value.astype(dtype)
+    try:
+        host = np.array(value)
+    except ValueError as error:
+        raise ValueError(
+            f"A Variable holds one array of numbers, and this is not one: {error}"
+        ) from error
+    if host.dtype.kind in "UST" or dtype == "string":
+        raise TypeError(
+            "A Variable holds numbers, and received text.\n"
+            "  Fix: numbers for the words first, e.g. lamina.layers.StringLookup(vocabulary=words)."
+        )
+    if host.dtype.kind in "OMm":
+        raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
+    wanted = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
+    return jax.device_put(host.astype(wanted))
+
+
+def _operator(name: str, function: Callable | None = None) -> None:
+    """Give Variables an operator: the array's own, or a function of both sides."""
+
+    def operator(self: Variable, *others: Any) -> Any:
+        for other in others:
+            if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
+                return NotImplemented  # a symbolic tensor: its own operator draws the graph
+        unboxed = [o.value if isinstance(o, Variable) else o for o in others]
+        if function is not None:
+            return function(self.value, *unboxed)
+        return getattr(self.value, name)(*unboxed)
+
+    operator.__name__ = name
+    setattr(Variable, name, operator)
+
+
+def _matmul(a: jax.Array, b: Any) -> jax.Array:
+    # Products of int8 are added up in int32, as by `ops.matmul`.
+    wide = "int32" if a.dtype == getattr(b, "dtype", None) == "int8" else None
+    return jnp.matmul(a, b, preferred_element_type=wide)
+
+
+for _name in (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
+    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"),
+):
+    _operator(f"__{_name}__")
+_operator("__matmul__", _matmul)
+_operator("__rmatmul__", lambda a, b: _matmul(jnp.asarray(b), a))
+# Logical and not bitwise, as those of symbolic tensors: a number is true unless it is 0.
+for _name in ("and", "or", "xor"):
+    _operator(f"__{_name}__", getattr(jnp, f"logical_{_name}"))
+    _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))
+
+
+def resolve_shape(shape: Any) -> tuple:
+    """A shape given as an int, a list or a tuple, as a tuple of ints and None."""
+    if shape is None:
+        return ()
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    try:
+        sizes = tuple(None if size is None else operator.index(size) for size in shape)
+    except TypeError:
+        sizes = (-1,)
+    if any(size is not None and size < 0 for size in sizes):
+        raise ValueError(
+            "A shape is a tuple of whole numbers of at least 0, with None for an axis of any size, "
+            f"such as (None, 28, 28); received {shape!r}."
+        )
+    return sizes
+
+
+ArrayLike = Any
+Array = jax.Array
+Shape = tuple
