@@ -334,9 +334,9 @@ def test_a_model_that_augments_colours_is_trained_without_compiling_again(compil
         (lambda: layers.RandomErasing(fill_value="black"), "received 'black'"),
         (lambda: layers.RandomErasing(fill_value=(1.0, 2.0))(PICTURES), "each of 3 channels"),
         (lambda: layers.MixUp(alpha=0.0), "above 0"),
-        (lambda: layers.RandAugment(num_ops=0), "num_ops must be 1 or more"),
+        (lambda: layers.RandAugment(num_ops=0), "num_ops must be a whole number of at least 1"),
         (lambda: layers.RandAugment(interpolation="bicubic"), "Unknown interpolation"),
-        (lambda: layers.Equalization(bins=0), "bins must be 1 or more"),
+        (lambda: layers.Equalization(bins=0), "bins must be a whole number of at least 1"),
     ],
 )
 def test_impossible_requests_say_what_is_possible(call, says):

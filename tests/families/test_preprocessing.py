@@ -378,7 +378,7 @@ WRONG = [
     (lambda: layers.Discretization(num_bins=2)([1.0]), ValueError, "boundaries yet"),
     (lambda: layers.Discretization([1.0]).adapt([1.0]), ValueError, "nothing to adapt"),
     (lambda: layers.Discretization(num_bins=2).adapt([np.nan]), ValueError, "NaN"),
-    (lambda: layers.Hashing(0), ValueError, "num_bins must be 1 or more"),
+    (lambda: layers.Hashing(0), ValueError, "num_bins must be a whole number of at least 1"),
     (lambda: layers.Hashing(3, salt="pepper"), ValueError, "one or two whole numbers"),
     (lambda: layers.Hashing(3, dtype="float32"), ValueError, "'int32' or 'int64'"),
     (lambda: layers.Hashing(3)(["a", None]), TypeError, "element 1 is None"),

@@ -12,8 +12,16 @@ from lamina.core.layer import masking
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: layers.Dense(0), ValueError, "units must be 1 or more; received 0"),
-        (lambda: layers.Dense("10"), TypeError, "units must be a whole number; received '10'"),
+        (
+            lambda: layers.Dense(0),
+            ValueError,
+            "units must be a whole number",
+        ),
+        (
+            lambda: layers.Dense("10"),
+            TypeError,
+            "units must be a whole number of at least 1; received '10'",
+        ),
         (lambda: layers.Dense(2.5), TypeError, "received 2.5"),
         (lambda: layers.Dense(True), TypeError, "received True"),
         (lambda: layers.Dense(3, activation="rleu"), ValueError, "Did you mean 'relu'"),
@@ -21,7 +29,11 @@ from lamina.core.layer import masking
         (lambda: layers.Dense(3, kernel_initializer="he"), ValueError, "Unknown initializer"),
         (lambda: layers.Dense(3, kernel_regularizer="l3"), ValueError, "Unknown regularizer"),
         (lambda: layers.Dense(3, lora_rank=4), ValueError, "has no lora_rank"),
-        (lambda: layers.Embedding(0, 3), ValueError, "input_dim must be 1 or more"),
+        (
+            lambda: layers.Embedding(0, 3),
+            ValueError,
+            "input_dim must be a whole number of at least 1",
+        ),
         (lambda: layers.Embedding(3, None), TypeError, "output_dim must be a whole number"),
     ],
 )

@@ -52,7 +52,7 @@ def test_impossible_targets_are_refused_at_once(target):
         (lambda: layers.Permute((0, 1)), r"counted from 1, e.g. \(2, 1\); received \(0, 1\)"),
         (lambda: layers.Permute(2), "received 2"),
         (lambda: layers.Permute((2, 1))(np.ones((2, 3))), "3 axes and received shape"),
-        (lambda: layers.RepeatVector(0), "n must be 1 or more; received 0"),
+        (lambda: layers.RepeatVector(0), "n must be a whole number"),
         (lambda: layers.RepeatVector(2)(np.ones((2, 3, 4))), "2 axes and received shape"),
         (lambda: layers.Cropping1D(-1), "0 or more; received -1"),
         (lambda: layers.Cropping1D((2, 3))(np.ones((1, 5, 2))), "cut off all of axis 1"),

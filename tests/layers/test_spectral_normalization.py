@@ -57,5 +57,7 @@ def test_it_wraps_a_table_of_embeddings():
 def test_what_has_no_kernel_is_refused():
     with pytest.raises(ValueError, match="needs a layer with a kernel .* ReLU has neither"):
         layers.SpectralNormalization(layers.ReLU())(np.ones((1, 2)))
-    with pytest.raises(ValueError, match="power_iterations must be 1 or more; received 0"):
+    with pytest.raises(
+        ValueError, match="power_iterations must be a whole number of at least 1; received 0"
+    ):
         layers.SpectralNormalization(layers.Dense(2), power_iterations=0)

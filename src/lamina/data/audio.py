@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.dataset import padded
 from lamina.data.folders import Folder
@@ -69,8 +70,8 @@ def audio_dataset_from_directory(
     for name, value in (
         ("sampling_rate", sampling_rate), ("output_sequence_length", output_sequence_length),
     ):  # fmt: skip
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} must be a whole number of at least 1; received {value!r}.")
+        if value is not None:
+            whole_number(name, value)
     folder = Folder(
         kind="audio",
         formats=(".wav",),

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_column, is_table
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.user_data.text import staying_on_host
@@ -247,7 +248,7 @@ class Dataset:
         )
 
     def _batched(self, batch_size: int, drop_remainder: bool, collate: Callable) -> "Dataset":
-        size = _at_least("batch_size", batch_size, 1)
+        size = whole_number("batch_size", batch_size)
 
         def start() -> Iterator:
             source = iter(self._start())
@@ -279,8 +280,8 @@ class Dataset:
             >>> [w.tolist() for w in windows.flat_map(lambda window: window.batch(3))]
             [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
         """
-        size, stride = _at_least("size", size, 1), _at_least("stride", stride, 1)
-        shift = size if shift is None else _at_least("shift", shift, 1)
+        size, stride = whole_number("size", size), whole_number("stride", stride)
+        shift = size if shift is None else whole_number("shift", shift)
         reach = (size - 1) * stride + 1
 
         def start() -> Iterator:
@@ -330,8 +331,8 @@ class Dataset:
         Returns:
             A data set.
         """
-        size = _at_least("buffer_size", buffer_size, 1)
-        seed = make_default_seed() if seed is None else _at_least("seed", seed, 0)
+        size = whole_number("buffer_size", buffer_size)
+        seed = make_default_seed() if seed is None else whole_number("seed", seed, 0)
         passes = itertools.count()
 
         def start() -> Iterator:
@@ -362,7 +363,7 @@ class Dataset:
         """
         if count == -1:
             return self._then(self._start, self._length)
-        count = _at_least("count", count, 0)
+        count = whole_number("count", count, 0)
         length = None if self._length is None else min(self._length, count)
         return self._then(lambda: itertools.islice(self._start(), count), length)
 
@@ -378,7 +379,7 @@ class Dataset:
         Raises:
             ValueError: If `count` is negative.
         """
-        count = _at_least("count", count, 0)
+        count = whole_number("count", count, 0)
         length = None if self._length is None else max(0, self._length - count)
         return self._then(lambda: itertools.islice(self._start(), count, None), length)
 
@@ -391,7 +392,7 @@ class Dataset:
         Returns:
             A data set.
         """
-        times = None if count in (None, -1) else _at_least("count", count, 0)
+        times = None if count in (None, -1) else whole_number("count", count, 0)
 
         def start() -> Iterator:
             for number in itertools.count():
@@ -480,7 +481,9 @@ class Dataset:
         Returns:
             A data set.
         """
-        count = _PREFETCHED if buffer_size == AUTOTUNE else _at_least("buffer_size", buffer_size, 0)
+        count = (
+            _PREFETCHED if buffer_size == AUTOTUNE else whole_number("buffer_size", buffer_size, 0)
+        )
         if count == 0:
             return self._then(self._start, self._length)
         prefetched = self._then(lambda: ahead(self._start(), count), self._length)
@@ -639,9 +642,3 @@ def _answering_numpy(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic, bool, int, float)):
         return np.asarray(value).view(HostArray)
     return value
-
-
-def _at_least(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")
-    return int(value)

@@ -5,6 +5,7 @@ from typing import Any
 from lamina import activations
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
@@ -12,7 +13,6 @@ from lamina.layers.settings import (
     make_weight,
     settings_of,
     weight_settings_of,
-    whole_number,
 )
 from lamina.ops import nn, windows
 from lamina.ops.lowering import fusion
@@ -262,8 +262,8 @@ class BaseConv(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number(kind, "filters", filters)
-        self.groups = whole_number(kind, "groups", groups)
+        self.filters = whole_number("filters", filters, owner=kind)
+        self.groups = whole_number("groups", groups, owner=kind)
         keep_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )

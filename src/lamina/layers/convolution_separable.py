@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
@@ -9,7 +10,6 @@ from lamina.layers.settings import (
     make_weight,
     settings_of,
     weight_settings_of,
-    whole_number,
 )
 from lamina.ops import nn
 
@@ -60,7 +60,7 @@ class BaseDepthwiseConv(BaseWindowed):
             **kwargs,
         )
         self.depth_multiplier = whole_number(
-            type(self).__name__, "depth_multiplier", depth_multiplier
+            "depth_multiplier", depth_multiplier, owner=type(self).__name__
         )
         keep_weight_settings(
             self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
@@ -179,8 +179,8 @@ class BaseSeparableConv(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number(kind, "filters", filters)
-        self.depth_multiplier = whole_number(kind, "depth_multiplier", depth_multiplier)
+        self.filters = whole_number("filters", filters, owner=kind)
+        self.depth_multiplier = whole_number("depth_multiplier", depth_multiplier, owner=kind)
         keep_weight_settings(
             self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )

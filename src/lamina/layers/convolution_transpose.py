@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
@@ -11,7 +12,6 @@ from lamina.layers.settings import (
     make_weight,
     settings_of,
     weight_settings_of,
-    whole_number,
 )
 from lamina.ops import nn, windows
 
@@ -70,7 +70,7 @@ class BaseConvTranspose(BaseWindowed):
             **kwargs,
         )
         kind = type(self).__name__
-        self.filters = whole_number(kind, "filters", filters)
+        self.filters = whole_number("filters", filters, owner=kind)
         keep_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
@@ -17,7 +18,6 @@ from lamina.layers.settings import (
     same_dtype,
     settings_of,
     weight_settings_of,
-    whole_number,
 )
 from lamina.ops import numpy as ops
 from lamina.ops.encoding import embedding_lookup
@@ -64,7 +64,7 @@ class Dense(Layer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = whole_number("Dense", "units", units)
+        self.units = whole_number("units", units, owner="Dense")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         keep_weight_settings(
@@ -188,8 +188,8 @@ class Embedding(Layer):
         # What Keras 2 wanted to know for a Flatten behind it.
         kwargs.pop("input_length", None)
         super().__init__(**kwargs)
-        self.input_dim = whole_number("Embedding", "input_dim", input_dim)
-        self.output_dim = whole_number("Embedding", "output_dim", output_dim)
+        self.input_dim = whole_number("input_dim", input_dim, owner="Embedding")
+        self.output_dim = whole_number("output_dim", output_dim, owner="Embedding")
         keep_weight_settings(
             *(self, "embeddings", embeddings_initializer),
             *(embeddings_regularizer, embeddings_constraint),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
@@ -16,7 +17,6 @@ from lamina.layers.settings import (
     refuse_adapters,
     settings_of,
     weight_settings_of,
-    whole_number,
 )
 from lamina.ops.lowering import lower
 
@@ -76,7 +76,7 @@ class EinsumDense(Layer):
         self.equation = equation
         sizes = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.partial_output_shape = tuple(
-            None if size is None else whole_number("EinsumDense", "output_shape", size)
+            None if size is None else whole_number("output_shape", size, owner="EinsumDense")
             for size in sizes
         )
         self.bias_axes = bias_axes

@@ -11,8 +11,9 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
-from lamina.layers.settings import same_dtype, settings_of, whole_number
+from lamina.layers.settings import same_dtype, settings_of
 
 
 class Flatten(Layer):
@@ -197,7 +198,7 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.n = whole_number("RepeatVector", "n", n)
+        self.n = whole_number("n", n, owner="RepeatVector")
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Array) -> Array:

@@ -50,15 +50,6 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
     return layer.add_weight(shape=shape, **{"name": weight} | settings | changes)
 
 
-def whole_number(layer: str, name: str, value: Any) -> int:
-    """A count of 1 or more: units, filters, rows of a table."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ArgumentError(f"{layer}: {name} must be a whole number; received {value!r}.")
-    if value < 1:
-        raise ValueError(f"{layer}: {name} must be 1 or more; received {value}.")
-    return int(value)
-
-
 def fraction(layer: str, name: str, value: Any) -> Any:
     """A share from 0 to 1, e.g. of values to drop."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):

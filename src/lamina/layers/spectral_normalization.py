@@ -8,8 +8,9 @@ from jax import lax
 from lamina import initializers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape, autocast
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 from lamina.layers.wrapping import Wrapper
 from lamina.ops import nn
 
@@ -44,7 +45,7 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
         name = "power_iterations"
-        self.power_iterations = whole_number("SpectralNormalization", name, power_iterations)
+        self.power_iterations = whole_number(name, power_iterations, owner="SpectralNormalization")
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)

@@ -8,8 +8,9 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
-from lamina.layers.settings import needs_rank, same_dtype, settings_of, whole_number
+from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import image, windows
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -84,7 +85,9 @@ class UpSampling1D(BaseUpSampling):
     rank = 1
 
     def __init__(self, size: int = 2, **kwargs: Any):
-        super().__init__(whole_number("UpSampling1D", "size", size), "channels_last", **kwargs)
+        super().__init__(
+            whole_number("size", size, owner="UpSampling1D"), "channels_last", **kwargs
+        )
 
     def get_config(self) -> dict:
         config = super().get_config()

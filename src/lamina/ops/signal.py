@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.messages.errors import explain_missing_names, unknown_name
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops import windows
 from lamina.ops.define import operations
@@ -35,8 +36,8 @@ def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) 
         [[0, 1, 2], [2, 3, 4]]
     """
     x = jnp.asarray(x)
-    length = _whole("extract_sequences", "sequence_length", sequence_length)
-    stride = _whole("extract_sequences", "sequence_stride", sequence_stride)
+    length = whole_number("sequence_length", sequence_length, owner="extract_sequences")
+    stride = whole_number("sequence_stride", sequence_stride, owner="extract_sequences")
     if x.ndim == 0 or x.shape[-1] < length:
         raise ValueError(
             f"extract_sequences cannot take pieces of {length} steps from an input of shape "
@@ -77,7 +78,7 @@ def stft(
     x = jnp.asarray(x)
     if x.dtype not in ("float32", "float64"):
         raise TypeError(f"stft takes float32 or float64; received {x.dtype}.")
-    stride = _whole("stft", "sequence_stride", sequence_stride)
+    stride = whole_number("sequence_stride", sequence_stride, owner="stft")
     weights = _window("stft", window, sequence_length, fft_length, x.dtype)
     if center:
         half = fft_length // 2
@@ -127,7 +128,7 @@ def istft(
             "istft takes real and imaginary parts of one shape (..., pieces, frequencies); "
             f"received {real.shape} and {imag.shape}."
         )
-    stride = _whole("istft", "sequence_stride", sequence_stride)
+    stride = whole_number("sequence_stride", sequence_stride, owner="istft")
     weights = _window("istft", window, sequence_length, fft_length, real.dtype)
     _, series = jax.scipy.signal.istft(
         jax.lax.complex(real, imag),
@@ -148,7 +149,7 @@ def istft(
 
 def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
     """The weights of a piece, with zeros on both sides up to `fft_length`."""
-    length = _whole(caller, "sequence_length", length)
+    length = whole_number("sequence_length", length, owner=caller)
     if fft_length < length:
         raise ValueError(
             f"{caller} needs a fft_length of at least sequence_length={length}; "
@@ -185,12 +186,6 @@ def window_weights(caller: str, window: Any, length: int, periodic: bool = True)
             f"{caller} needs a window of {length} numbers; received shape {weights.shape}."
         )
     return weights
-
-
-def _whole(caller: str, name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{caller}: {name} must be a whole number above 0; received {value!r}.")
-    return value
 
 
 explain_missing_names(__name__)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user, unknown_argument
 from lamina.core.variable.variable import Variable
@@ -41,15 +40,6 @@ def _arguments(cls: type) -> list[str]:
         for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
         if parameter.kind in named
     ]
-
-
-def whole_number(value: Any, name: str, at_least: int) -> None:
-    """Refuse what is no count of steps."""
-    if not isinstance(value, (int, np.integer)) or value < at_least:
-        raise ValueError(
-            f"{name} must be a whole number of steps, {at_least} or more, or None; "
-            f"received {value!r}."
-        )
 
 
 def checked_rate(value: Any) -> Any:

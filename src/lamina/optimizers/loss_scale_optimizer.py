@@ -9,9 +9,10 @@ import numpy as np
 
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Array, ArrayLike, Variable
-from lamina.optimizers.arguments import refuse_unknown, whole_number
+from lamina.optimizers.arguments import refuse_unknown
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import keep_if
 
@@ -69,7 +70,7 @@ class LossScaleOptimizer(Optimizer):
             )
         if not initial_scale > 0:
             raise ValueError(f"initial_scale must be above 0; received {initial_scale!r}.")
-        whole_number(dynamic_growth_steps, "dynamic_growth_steps", at_least=1)
+        whole_number("dynamic_growth_steps", dynamic_growth_steps)
         _refuse_what_is_inside(kwargs)
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer

@@ -21,6 +21,7 @@ from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Array, ArrayLike, Variable, name_scope
@@ -28,7 +29,6 @@ from lamina.optimizers.arguments import (
     checked_rate,
     needs_an_argument,
     refuse_unknown,
-    whole_number,
 )
 from lamina.optimizers.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from lamina.optimizers.schedules import LearningRateSchedule
@@ -118,9 +118,11 @@ class Optimizer:
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ValueError(f"ema_momentum must be from 0 to 1; received {ema_momentum!r}.")
         if use_ema and ema_overwrite_frequency is not None:
-            whole_number(ema_overwrite_frequency, "ema_overwrite_frequency", at_least=1)
+            whole_number("ema_overwrite_frequency", ema_overwrite_frequency, also=", or None")
         if gradient_accumulation_steps is not None:
-            whole_number(gradient_accumulation_steps, "gradient_accumulation_steps", at_least=2)
+            whole_number(
+                "gradient_accumulation_steps", gradient_accumulation_steps, 2, also=", or None"
+            )
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm

@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.errors import about
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
 from lamina.training import checks
@@ -31,7 +32,6 @@ from lamina.training.feeds.data import (
     limited,
     named_columns,
     reweighting,
-    whole_number,
     with_batch_axis,
 )
 from lamina.training.feeds.epochs import is_validated
@@ -147,8 +147,8 @@ def fit_request(
     validation_freq: Any,
 ) -> FitRequest:
     """The request that the arguments of `fit` make."""
-    whole_number("epochs", epochs, least=0)
-    whole_number("initial_epoch", initial_epoch, least=0)
+    whole_number("epochs", epochs, 0)
+    whole_number("initial_epoch", initial_epoch, 0)
     _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     checks.validation_freq(validation_freq)
     notices = Notices()
@@ -302,4 +302,4 @@ def _positive(**numbers: Any) -> None:
     """Refuse arguments that are neither None, WHOLE nor whole numbers above 0."""
     for name, value in numbers.items():
         if value is not None and value is not WHOLE:
-            whole_number(name, value, least=1)
+            whole_number(name, value)

@@ -1,4 +1,4 @@
-"""Arguments: misspelt ones are answered with the nearest right one, and which are numbers."""
+"""Checks of arguments: whether their names are known, and whether they are numbers."""
 
 import functools
 import inspect
@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lamina.core.messages.errors import unknown_argument
+from lamina.core.messages.errors import ArgumentError, unknown_argument
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,3 +47,37 @@ def explain_arguments(method: F) -> F:
 def is_number(value: Any) -> bool:
     """Whether something is one number, and can be compared with one."""
     return isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+
+
+def whole_number(
+    name: str, value: Any, least: int = 1, *, owner: str | None = None, also: str = ""
+) -> int:
+    """Check that an argument is a whole number, and return it as a Python int.
+
+    Args:
+        name: Name of the argument, e.g. `"units"`.
+        value: What the user gave.
+        least: The smallest allowed value.
+        owner: The class or function that has the argument; the message begins with it.
+        also: What else is allowed, for the message, e.g. `", or None"`.
+
+    Returns:
+        The value as an int.
+
+    Raises:
+        ArgumentError: If it is not a whole number, or less than `least`. This is a TypeError and a
+            ValueError.
+
+    Example:
+        >>> whole_number("units", 0, owner="Dense")
+        Traceback (most recent call last):
+        ...
+        ...ArgumentError: Dense: units must be a whole number of at least 1; received 0.
+    """
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if is_whole and int(value) >= least:
+        return int(value)
+    prefix = f"{owner}: " if owner else ""
+    raise ArgumentError(
+        f"{prefix}{name} must be a whole number of at least {least}{also}; received {value!r}."
+    )

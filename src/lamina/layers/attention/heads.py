@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Shape
 from lamina.layers.attention.projected import ProjectedAttention
 from lamina.layers.einsum_dense import EinsumDense
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -74,10 +75,10 @@ class MultiHeadAttention(ProjectedAttention):
     ):
         super().__init__(locals(), **kwargs)
         kind = "MultiHeadAttention"
-        self.num_heads = self.heads = whole_number(kind, "num_heads", num_heads)
-        self.key_dim = self.head_size = whole_number(kind, "key_dim", key_dim)
+        self.num_heads = self.heads = whole_number("num_heads", num_heads, owner=kind)
+        self.key_dim = self.head_size = whole_number("key_dim", key_dim, owner=kind)
         self.value_dim = whole_number(
-            kind, "value_dim", self.key_dim if value_dim is None else value_dim
+            "value_dim", self.key_dim if value_dim is None else value_dim, owner=kind
         )
         # Models have an `output_shape` of their own meaning.
         self._output_shape = self.attention_axes = None
@@ -231,9 +232,13 @@ class GroupedQueryAttention(ProjectedAttention):
     ):
         super().__init__(locals(), **kwargs)
         kind = "GroupQueryAttention"
-        self.head_dim = self.head_size = whole_number(kind, "head_dim", head_dim)
-        self.num_query_heads = self.heads = whole_number(kind, "num_query_heads", num_query_heads)
-        self.num_key_value_heads = whole_number(kind, "num_key_value_heads", num_key_value_heads)
+        self.head_dim = self.head_size = whole_number("head_dim", head_dim, owner=kind)
+        self.num_query_heads = self.heads = whole_number(
+            "num_query_heads", num_query_heads, owner=kind
+        )
+        self.num_key_value_heads = whole_number(
+            "num_key_value_heads", num_key_value_heads, owner=kind
+        )
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(
                 f"{kind}: {num_query_heads} query heads cannot share {num_key_value_heads} key and "

@@ -13,10 +13,11 @@ from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
-from lamina.layers.settings import fraction, settings_of, whole_number
+from lamina.layers.settings import fraction, settings_of
 from lamina.ops.attention import dot_product_attention
 from lamina.ops.attention_parts import attended, attention_logits, causal_mask
 
@@ -48,7 +49,7 @@ class ProjectedAttention(Layer):
         self.use_gate = settings["use_gate"]
         window = settings["sliding_window"]
         self.sliding_window = (
-            None if window is None else whole_number(kind, "sliding_window", window)
+            None if window is None else whole_number("sliding_window", window, owner=kind)
         )
         self._flash_attention = settings["flash_attention"] or config.is_flash_attention_enabled()
         if self._flash_attention and self.dropout:

@@ -10,8 +10,9 @@ from lamina.core.configuration.config import epsilon, standardize_data_format
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
@@ -71,7 +72,7 @@ class STFTSpectrogram(Layer):
         if mode not in _MODES:
             raise unknown_name("mode of STFTSpectrogram", mode, _MODES)
         self.mode = mode
-        self.frame_length = whole_number("STFTSpectrogram", "frame_length", frame_length)
+        self.frame_length = whole_number("frame_length", frame_length, owner="STFTSpectrogram")
         if frame_step is not None and not 1 <= frame_step <= frame_length:
             raise ValueError(
                 f"STFTSpectrogram: frame_step must be from 1 to frame_length={frame_length}, so "
@@ -234,9 +235,11 @@ class MelSpectrogram(Layer):
     ):
         super().__init__(**kwargs)
         owner = "MelSpectrogram"
-        self.fft_length = whole_number(owner, "fft_length", fft_length)
-        self.sequence_stride = whole_number(owner, "sequence_stride", sequence_stride)
-        self.sequence_length = whole_number(owner, "sequence_length", sequence_length or fft_length)
+        self.fft_length = whole_number("fft_length", fft_length, owner=owner)
+        self.sequence_stride = whole_number("sequence_stride", sequence_stride, owner=owner)
+        self.sequence_length = whole_number(
+            "sequence_length", sequence_length or fft_length, owner=owner
+        )
         if self.fft_length < self.sequence_length:
             raise ValueError(
                 f"MelSpectrogram: fft_length must be at least sequence_length="
@@ -244,7 +247,7 @@ class MelSpectrogram(Layer):
             )
         self.window = window
         self.sampling_rate = sampling_rate
-        self.num_mel_bins = whole_number(owner, "num_mel_bins", num_mel_bins)
+        self.num_mel_bins = whole_number("num_mel_bins", num_mel_bins, owner=owner)
         self.min_freq = min_freq
         self.max_freq = max_freq or int(sampling_rate / 2)
         if not 0 <= self.min_freq < self.max_freq:

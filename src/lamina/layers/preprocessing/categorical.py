@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import (
     HostLayer,
@@ -19,7 +20,7 @@ from lamina.layers.preprocessing.on_host import (
     refuse_sparse,
     whole_numbers,
 )
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 
 
 class CategoryEncoding(HostLayer):
@@ -63,7 +64,7 @@ class CategoryEncoding(HostLayer):
                 "CategoryEncoding needs num_tokens, the number of categories.\n"
                 "  Fix: CategoryEncoding(num_tokens=…), or IntegerLookup, which finds them itself."
             )
-        self.num_tokens = whole_number("CategoryEncoding", "num_tokens", num_tokens)
+        self.num_tokens = whole_number("num_tokens", num_tokens, owner="CategoryEncoding")
         count_row("CategoryEncoding", self.output_mode, self.num_tokens)
         self.sparse = False
 
@@ -166,7 +167,7 @@ class Discretization(HostLayer):
                 "  Fix: bin_boundaries=[…] if you know them, or num_bins=… and adapt(data)."
             )
         if num_bins is not None:
-            num_bins = whole_number("Discretization", "num_bins", num_bins)
+            num_bins = whole_number("num_bins", num_bins, owner="Discretization")
             count_row("Discretization", self.output_mode, num_bins)
         if not 0 < epsilon < 1:
             raise ValueError(

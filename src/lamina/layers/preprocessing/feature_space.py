@@ -12,6 +12,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import did_you_mean, unknown_name
 from lamina.core.serialization import naming, registry
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_table, is_text
 from lamina.core.user_data.text import answer, as_values, staying_on_host
 from lamina.core.variable.variable import Array, Shape
@@ -22,7 +23,6 @@ from lamina.layers.preprocessing.index_lookup import IndexLookup
 from lamina.layers.preprocessing.numerical import Normalization, Rescaling
 from lamina.layers.preprocessing.text_vectorization import TextVectorization
 from lamina.layers.preprocessing.vocabulary_lookup import IntegerLookup, StringLookup
-from lamina.layers.settings import whole_number
 
 # Where Keras keeps the classes that its files name, though they are not public.
 _NAMESPACE = "keras.src.layers.preprocessing.feature_space"
@@ -72,7 +72,7 @@ class Cross:
         if output_mode not in ("int", "one_hot"):
             raise unknown_name("output_mode of Cross", output_mode, ("int", "one_hot"))
         self.feature_names = tuple(feature_names)
-        self.crossing_dim = whole_number("Cross", "crossing_dim", crossing_dim)
+        self.crossing_dim = whole_number("crossing_dim", crossing_dim, owner="Cross")
         self.output_mode = output_mode
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.text import as_values
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing import fingerprint
@@ -21,7 +22,7 @@ from lamina.layers.preprocessing.on_host import (
     refuse_sparse,
     whole_numbers,
 )
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 
 
 class Hashing(HostLayer):
@@ -62,7 +63,7 @@ class Hashing(HostLayer):
             kwargs["dtype"] = "int64" if mode == "int" else config.floatx()
         super().__init__(**kwargs)
         refuse_sparse("Hashing", sparse)
-        self.num_bins = whole_number("Hashing", "num_bins", num_bins)
+        self.num_bins = whole_number("num_bins", num_bins, owner="Hashing")
         count_row("Hashing", mode, self.num_bins)
         if mode == "int" and self.dtype not in ("int32", "int64"):
             raise ValueError(
@@ -138,7 +139,7 @@ class HashedCrossing(HostLayer):
         dtype = "int64" if dtype is None and mode == "int" else dtype
         super().__init__(name=name, dtype=dtype, **kwargs)
         refuse_sparse("HashedCrossing", sparse)
-        self.num_bins = whole_number("HashedCrossing", "num_bins", num_bins)
+        self.num_bins = whole_number("num_bins", num_bins, owner="HashedCrossing")
         count_row("HashedCrossing", mode, self.num_bins)
         self.output_mode = mode
         self.sparse = False

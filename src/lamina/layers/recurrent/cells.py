@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina import activations, random
 from lamina.core.layer.layer import Layer
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import SeedGenerator
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.scan import Step
@@ -22,7 +23,6 @@ from lamina.layers.settings import (
     keep_weight_settings,
     make_weight,
     settings_of,
-    whole_number,
 )
 from lamina.ops.lowering import lower
 
@@ -352,7 +352,7 @@ class SimpleRNNCell(KernelCell):
         **kwargs: Any,
     ):
         super().__init__(locals(), **kwargs)
-        self.units = whole_number("SimpleRNNCell", "units", units)
+        self.units = whole_number("units", units, owner="SimpleRNNCell")
         self.state_size = self.output_size = self.units
 
     def build(self, input_shape: Shape) -> None:
@@ -432,7 +432,7 @@ class LSTMCell(KernelCell):
         **kwargs: Any,
     ):
         super().__init__(locals(), **kwargs)
-        self.units = whole_number("LSTMCell", "units", units)
+        self.units = whole_number("units", units, owner="LSTMCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
         self.state_size = [self.units, self.units]
@@ -522,7 +522,7 @@ class GRUCell(KernelCell):
         **kwargs: Any,
     ):
         super().__init__(locals(), **kwargs)
-        self.units = whole_number("GRUCell", "units", units)
+        self.units = whole_number("units", units, owner="GRUCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
         self.state_size = self.output_size = self.units

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core.configuration.config import standardize_data_format
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.cells import (
     COMMON_SETTINGS,
@@ -18,7 +19,6 @@ from lamina.layers.recurrent.cells import (
 )
 from lamina.layers.recurrent.gated import CellLayer, with_own_cell
 from lamina.layers.recurrent.scan import Step
-from lamina.layers.settings import whole_number
 from lamina.ops import nn, windows
 
 
@@ -42,7 +42,7 @@ class ConvLSTMCell(KernelCell):
         super().__init__(settings, implementation=1, **kwargs)
         kind = f"ConvLSTM{rank}D"
         self.rank = rank
-        self.filters = self.output_size = whole_number(kind, "filters", settings["filters"])
+        self.filters = self.output_size = whole_number("filters", settings["filters"], owner=kind)
         self.kernel_size, self.strides, self.dilation_rate = (
             windows.per_axis(settings[name], rank, f"{kind}: {name}")
             for name in ("kernel_size", "strides", "dilation_rate")

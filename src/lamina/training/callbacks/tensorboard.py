@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from lamina.core.layer.layer_state import all_layers
-from lamina.core.user_data.arguments import explain_arguments
+from lamina.core.user_data.arguments import explain_arguments, whole_number
 from lamina.core.user_data.paths import path_of
 from lamina.layers import Embedding
 from lamina.saving.atomic import make_folder
@@ -257,13 +257,8 @@ def _writer_class() -> Any:
 
 
 def _frequency(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        words = ", 'epoch' or 'batch'" if name == "update_freq" else ""
-        raise ValueError(
-            f"TensorBoard: {name} must be a whole number of at least {least}{words}; "
-            f"received {value!r}."
-        )
-    return value
+    words = ", 'epoch' or 'batch'" if name == "update_freq" else ""
+    return whole_number(name, value, least, owner="TensorBoard", also=words)
 
 
 def _batches(given: Any) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.training import checks
@@ -132,7 +133,7 @@ class Data:
             x = prepare(x)
         arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
         batch_size = samples if options.batch_size == WHOLE else options.batch_size
-        whole_number("batch_size", batch_size, least=1)
+        whole_number("batch_size", batch_size)
         options = replace(options, batch_size=min(int(batch_size), samples))
         kind: type[ResidentFeed] = HostFeed
         if in_batches:
@@ -288,8 +289,3 @@ def is_source(x: Any) -> bool:
     if hasattr(x, "__array__") or hasattr(x, "to_numpy") or is_sparse(x):
         return False
     return isinstance(x, Iterable)
-
-
-def whole_number(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; received {value!r}.")

@@ -4,9 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
-from lamina.layers.settings import same_dtype, settings_of, whole_number
+from lamina.layers.settings import same_dtype, settings_of
 
 
 class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
@@ -31,7 +32,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
 
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.max_number = whole_number("MaxNumBoundingBoxes", "max_number", max_number)
+        self.max_number = whole_number("max_number", max_number, owner="MaxNumBoundingBoxes")
         self.fill_value = int(fill_value)
 
     def transform_images(

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 from lamina.ops.windows import per_axis
 
 
@@ -68,7 +69,7 @@ class Equalization(ColourLayer):
         **kwargs: Any,
     ):
         super().__init__(value_range, data_format=data_format, **kwargs)
-        self.bins = whole_number("Equalization", "bins", bins)
+        self.bins = whole_number("bins", bins, owner="Equalization")
 
     def transform_images(
         self, images: Array, transformation: Any = None, training: bool = True

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import draw_key
 from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
@@ -29,7 +30,7 @@ from lamina.layers.preprocessing.images.warps import (
     RandomShear,
     RandomTranslation,
 )
-from lamina.layers.settings import settings_of, whole_number
+from lamina.layers.settings import settings_of
 
 
 class PolicyLayer(RandomImageLayer):
@@ -158,7 +159,7 @@ class RandAugment(PolicyLayer):
         super().__init__(
             value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
         )
-        self.num_ops = whole_number("RandAugment", "num_ops", num_ops)
+        self.num_ops = whole_number("num_ops", num_ops, owner="RandAugment")
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training:
@@ -242,8 +243,8 @@ class AugMix(PolicyLayer):
         super().__init__(
             value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
         )
-        self.num_chains = whole_number("AugMix", "num_chains", num_chains)
-        self.chain_depth = whole_number("AugMix", "chain_depth", chain_depth)
+        self.num_chains = whole_number("num_chains", num_chains, owner="AugMix")
+        self.chain_depth = whole_number("chain_depth", chain_depth, owner="AugMix")
         self.alpha = alpha
         self.all_ops = all_ops
         if not all_ops:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import make_default_seed
 from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
@@ -13,7 +14,7 @@ from lamina.layers.preprocessing.images.base import (
     RandomImageLayer,
     one_of,
 )
-from lamina.layers.settings import same_dtype, settings_of, whole_number
+from lamina.layers.settings import same_dtype, settings_of
 from lamina.ops.image import resizing
 
 
@@ -28,8 +29,8 @@ class SizedLayer(BaseImagePreprocessingLayer):
 
     def __init__(self, height: int, width: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.height = whole_number(type(self).__name__, "height", height)
-        self.width = whole_number(type(self).__name__, "width", width)
+        self.height = whole_number("height", height, owner=type(self).__name__)
+        self.width = whole_number("width", width, owner=type(self).__name__)
 
     def output_size(self) -> tuple[int, int]:
         return self.height, self.width
