@@ -15,7 +15,7 @@ import numpy as np
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.user_data.data_kinds import is_column, is_table
+from lamina.core.user_data.data_kinds import is_column, is_table, is_text_dtype
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.user_data.text import staying_on_host
 from lamina.core.variable.seed import make_default_seed
@@ -626,7 +626,7 @@ def _rows(value: Any) -> Any:
     array = unmasked(array, "an array of from_tensor_slices")
     if np.ndim(array) == 0:
         raise ValueError(f"from_tensor_slices needs arrays with rows; received {value!r}.")
-    if isinstance(array, np.ndarray) and array.dtype.kind in "US":
+    if isinstance(array, np.ndarray) and is_text_dtype(array.dtype):
         return array.astype(object)  # so that a row is a plain Python string
     return array
 

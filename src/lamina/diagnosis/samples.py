@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.user_data.data_kinds import is_column, is_table, rows_at
+from lamina.core.user_data.data_kinds import is_column, is_table, may_hold_text, rows_at
 
 
 def gathered(x: Any, y: Any) -> tuple[Any, Any]:
@@ -92,7 +92,7 @@ def in_words(x: Any, place: int, most: int = 120) -> str:
 
 def _value(value: Any) -> str:
     array = np.asarray(value)
-    if array.dtype.kind in "USO" or array.ndim == 0:
+    if may_hold_text(array.dtype) or array.ndim == 0:
         if array.size == 1:
             item = array.item()
             return f"{item:.4g}" if isinstance(item, float) else str(item)

@@ -159,7 +159,7 @@ class Graph:
                 "  Fix: give an array, or make it lamina.Input(…, optional=True)."
             )
         text = tensor.dtype == "string"
-        if text != _is_text(value):
+        if text != is_text(value):
             raise TypeError(self._wrong_kind(tensor, text))
         shape, wanted = tuple(value.shape), tensor.shape
         if text and not isinstance(value, KerasTensor):
@@ -211,10 +211,6 @@ def _is_none(value: Any) -> bool:
 
 def _is_tensor(value: Any) -> bool:
     return not isinstance(value, (Mapping, list, tuple))
-
-
-def _is_text(value: Any) -> bool:
-    return value.dtype == "string" if isinstance(value, KerasTensor) else is_text(value)
 
 
 def _shape_hint(shape: tuple, wanted: tuple) -> str:

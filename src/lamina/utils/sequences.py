@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.data_kinds import may_hold_text
 
 
 @filter_traceback
@@ -40,7 +41,7 @@ def pad_sequences(
     for name, where in (("padding", padding), ("truncating", truncating)):
         if where not in ("pre", "post"):
             raise ValueError(f"pad_sequences: {name} is 'pre' or 'post'; received {where!r}.")
-    if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
+    if isinstance(value, str) and not may_hold_text(np.dtype(dtype)):
         raise ValueError(
             f"pad_sequences cannot fill an array of {np.dtype(dtype)} with {value!r}.\n"
             "  Fix: dtype=object."

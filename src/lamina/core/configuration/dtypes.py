@@ -10,6 +10,7 @@ from lamina.core.configuration import config
 from lamina.core.later import ComesLater
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.user_data.data_kinds import may_hold_text
 
 QUANTIZED_LATER = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
@@ -49,7 +50,7 @@ def standardize_dtype(dtype: Any) -> str:
     if isinstance(dtype, str) and dtype in ("int", "float"):
         return "int32" if dtype == "int" else config.floatx()
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "USOT":
+    if isinstance(dtype, np.dtype) and may_hold_text(dtype):
         return "string"
     if name is None:
         try:

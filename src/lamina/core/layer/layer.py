@@ -34,7 +34,7 @@ from lamina.core.serialization.init_arguments import (
     init_argument_names,
     name_inherited_init,
 )
-from lamina.core.user_data.data_kinds import is_sparse, is_text
+from lamina.core.user_data.data_kinds import is_sparse, is_text, may_hold_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.threads import building
@@ -405,7 +405,7 @@ class Layer(LayerState):
             array = np.asarray(unmasked(value, f"the input of {self._label}"))
             if array.dtype.kind == "O" and array.size and not is_text(array):
                 array = self._out_of_objects(array)
-            elif array.dtype.kind in "OUS":
+            elif may_hold_text(array.dtype):
                 return value  # text is for layers that work on the host
             if wanted is not None and dtypes.is_float(array.dtype):
                 array = array.astype(wanted)

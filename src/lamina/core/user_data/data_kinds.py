@@ -1,12 +1,14 @@
-"""What kind of data a value is: a table, a column, a sparse matrix, text. Asked here alone.
+"""Tells tables, columns, sparse matrices and text apart. All of Lamina decides it here.
 
-Tables are those of pandas and polars. They go by position: what a table's own brackets mean
-depends on its index. Nothing here needs JAX or the library that made the value.
+Tables are those of pandas and polars. Their rows are taken by position, because indexing a table
+by label depends on its index. Nothing here needs JAX or the library that made the value.
 """
 
 from typing import Any
 
 import numpy as np
+
+_TEXT = ("U", "S", "T")  # kinds of dtype: str, bytes, str of variable width
 
 
 def is_table(value: Any) -> bool:
@@ -24,18 +26,20 @@ def is_sparse(value: Any) -> bool:
     return hasattr(value, "tocsr") and hasattr(value, "toarray")
 
 
-def rows_at(value: Any, places: Any) -> Any:
-    """The rows of an array, a table or a column at these places, or the row at one.
+def rows_at(value: Any, positions: Any) -> Any:
+    """The rows of an array, a table or a column at these positions; one row for one position.
 
     Example:
         >>> rows_at(np.array([5, 6, 7]), [2, 0]).tolist()
         [7, 5]
     """
-    return value.iloc[places] if hasattr(value, "iloc") else value[places]
+    return value.iloc[positions] if hasattr(value, "iloc") else value[positions]
 
 
 def is_text(value: Any) -> bool:
-    """Whether a value is a text, or an array, list or column of texts.
+    """Whether a value is text, or an array, list, column or symbolic tensor of text.
+
+    An array of objects is text if its first element is.
 
     Example:
         >>> is_text(["a", "b"]), is_text(np.array([1, 2]))
@@ -46,7 +50,17 @@ def is_text(value: Any) -> bool:
     if _kind(value) == "O" and getattr(value, "size", False):
         flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
         return isinstance(_first_in_lists(flat[0]), (str, bytes))
-    return isinstance(value, (str, bytes)) or _kind(value) in ("U", "S", "T", "str", "string")
+    return isinstance(value, (str, bytes)) or _kind(value) in (*_TEXT, "str", "string")
+
+
+def is_text_dtype(dtype: np.dtype) -> bool:
+    """Whether a NumPy dtype is for text of fixed or variable width. Objects do not count."""
+    return dtype.kind in _TEXT
+
+
+def may_hold_text(dtype: np.dtype) -> bool:
+    """Whether arrays of this NumPy dtype hold text or Python objects, which no device can hold."""
+    return dtype.kind in (*_TEXT, "O")
 
 
 def _kind(value: Any) -> str | None:

@@ -16,6 +16,7 @@ from lamina.core.memory_limit import take_room
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
+from lamina.core.user_data.data_kinds import is_text_dtype
 from lamina.core.variable import structure
 from lamina.core.variable.threads import exchange
 
@@ -423,7 +424,7 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
         raise ValueError(
             f"A Variable holds one array of numbers, and this is not one: {error}"
         ) from error
-    if host.dtype.kind in "UST" or dtype == "string":
+    if is_text_dtype(host.dtype) or dtype == "string":
         raise TypeError(
             "A Variable holds numbers, and received text.\n"
             "  Fix: numbers for the words first, e.g. lamina.layers.StringLookup(vocabulary=words)."

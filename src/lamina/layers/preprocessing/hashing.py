@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing import fingerprint
@@ -18,7 +19,6 @@ from lamina.layers.preprocessing.on_host import (
     count_row,
     encode,
     encoded_shape,
-    is_text_like,
     refuse_sparse,
     whole_numbers,
 )
@@ -163,7 +163,7 @@ class HashedCrossing(HostLayer):
             ValueError: If the inputs are no such list.
         """
         self._check(inputs)
-        columns = [x if is_text_like(x) else whole_numbers(x, self._label) for x in inputs]
+        columns = [x if is_text(x) else whole_numbers(x, self._label) for x in inputs]
         shape = columns[0].shape
         found = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
         return encode(found.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)

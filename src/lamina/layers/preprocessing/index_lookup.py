@@ -13,6 +13,7 @@ from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
 from lamina.core.user_data.arguments import is_number
+from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.paths import refuse_endless
 from lamina.core.user_data.text import as_values
 from lamina.core.variable.variable import Shape
@@ -25,7 +26,6 @@ from lamina.layers.preprocessing.on_host import (
     count_row,
     encode,
     encoded_shape,
-    is_text_like,
     refuse_sparse,
     whole_numbers,
 )
@@ -434,7 +434,7 @@ class IndexLookup(HostLayer):
 
     def compute_output_spec(self, inputs: Any) -> KerasTensor:
         text = self.vocabulary_dtype == "string"
-        if is_text_like(inputs) != (text and not self.invert):
+        if is_text(inputs) != (text and not self.invert):
             raise TypeError(self._wrong_kind(inputs.dtype))
         dtype = "int64" if self.output_mode == "int" else config.floatx()
         dtype = self.vocabulary_dtype if self.invert else dtype

@@ -11,6 +11,7 @@ import numpy as np
 from lamina.core.configuration.config import epsilon, image_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import batches
 from lamina.layers.settings import settings_of
@@ -288,7 +289,7 @@ class Normalization(Layer):
 
 def _numbers(data: Any) -> np.ndarray:
     if data.dtype.kind not in "biuf" and data.dtype != jnp.bfloat16:
-        kind = "text" if data.dtype.kind == "O" else f"an array of dtype {data.dtype}"
+        kind = "text" if may_hold_text(data.dtype) else f"an array of dtype {data.dtype}"
         raise TypeError(f"adapt() takes numbers; received {kind}.")
     return data
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.context import context
-from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.memory_limit import take_bytes
 from lamina.core.messages.errors import unknown_name
@@ -50,17 +49,10 @@ class HostLayer(Layer):
         return value  # neither to the device nor to another dtype
 
     def _refuse_text(self, inputs: Any, instead: str) -> None:
-        if is_text_like(inputs):
+        if is_text(inputs):
             raise TypeError(
                 f"{self._label} takes numbers and received text.\n  Fix: put {instead} before it."
             )
-
-
-def is_text_like(inputs: Any) -> bool:
-    """Whether an array is text, or a symbolic tensor stands for text."""
-    if isinstance(inputs, KerasTensor):
-        return inputs.dtype == "string"
-    return not isinstance(inputs, jax.Array) and is_text(inputs)
 
 
 def whole_numbers(inputs: Any, layer: str) -> Any:

@@ -23,7 +23,6 @@ from lamina.layers.preprocessing.on_host import (
     checked_mode,
     count_rows,
     encode,
-    is_text_like,
     refuse_sparse,
 )
 from lamina.layers.preprocessing.vocabulary_lookup import StringLookup
@@ -225,7 +224,7 @@ class TextVectorization(HostLayer):
 
     def _documents(self, texts: Any) -> Iterator[list[str]]:
         """Every text as its tokens."""
-        if not is_text_like(texts):
+        if not is_text(texts):
             if getattr(texts, "size", 0) == 0:
                 return
             raise TypeError(

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.user_data.data_kinds import is_text
 from lamina.layers.preprocessing.index_lookup import IndexLookup
-from lamina.layers.preprocessing.on_host import is_text_like, whole_numbers
+from lamina.layers.preprocessing.on_host import whole_numbers
 
 
 class IntegerLookup(IndexLookup):
@@ -88,7 +89,7 @@ class IntegerLookup(IndexLookup):
         return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
 
     def _checked(self, tokens: Any) -> Any:
-        if is_text_like(tokens):
+        if is_text(tokens):
             raise TypeError(self._wrong_kind("text"))
         return whole_numbers(tokens, self._label)
 
@@ -206,7 +207,7 @@ class StringLookup(IndexLookup):
         return {**super().get_config(), "encoding": self.encoding}
 
     def _checked(self, tokens: Any) -> Any:
-        if not is_text_like(tokens) and tokens.size:
+        if not is_text(tokens) and tokens.size:
             raise TypeError(self._wrong_kind(f"numbers ({tokens.dtype})"))
         return tokens
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text
+from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text, may_hold_text
 from lamina.core.user_data.text import as_values
 from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
 from lamina.training.feeds.sparse import SparseRows, dense
@@ -64,7 +64,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
             f"with an Input of each name:\n"
             f"  {what} = {{key: numpy.array([row[key] for row in {what}]) for key in {what}[0]}}"
         )
-    if kind in "OUST":
+    if may_hold_text(value.dtype):
         value = _from_objects(value, what)
     elif kind not in "biufcV":
         steps, unit = ("timedelta64[s]", "seconds") if kind == "m" else ("datetime64[D]", "days")

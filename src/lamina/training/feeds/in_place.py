@@ -13,6 +13,8 @@ import jax
 import numpy as np
 from jax import lax
 
+from lamina.core.user_data.data_kinds import may_hold_text
+
 _ALIGNMENT = 64
 # Above it, memory comes from the system in whole pages, so the first number is always as far from
 # their beginning, and one program serves all arrays of a shape. Less is not worth saving.
@@ -74,8 +76,8 @@ def as_rows(array: Any) -> Any:
 
 
 def is_text_array(array: Any) -> bool:
-    """Whether an array holds text or other objects, which no device reads."""
-    return isinstance(array, np.ndarray) and array.dtype.kind in "OUS"
+    """Whether an array holds text or other objects, which no device can hold."""
+    return isinstance(array, np.ndarray) and may_hold_text(array.dtype)
 
 
 def _taken(array: Any, order: Any, start: int, count: int) -> Any:
