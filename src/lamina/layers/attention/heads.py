@@ -73,7 +73,22 @@ class MultiHeadAttention(ProjectedAttention):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals(), **kwargs)
+        super().__init__(
+            dropout=dropout,
+            use_bias=use_bias,
+            sliding_window=sliding_window,
+            flash_attention=flash_attention,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            use_gate=use_gate,
+            seed=seed,
+            **kwargs,
+        )
         kind = "MultiHeadAttention"
         self.num_heads = self.heads = whole_number("num_heads", num_heads, owner=kind)
         self.key_dim = self.head_size = whole_number("key_dim", key_dim, owner=kind)
@@ -230,7 +245,22 @@ class GroupedQueryAttention(ProjectedAttention):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals(), **kwargs)
+        super().__init__(
+            dropout=dropout,
+            use_bias=use_bias,
+            sliding_window=sliding_window,
+            flash_attention=flash_attention,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            use_gate=use_gate,
+            seed=seed,
+            **kwargs,
+        )
         kind = "GroupQueryAttention"
         self.head_dim = self.head_size = whole_number("head_dim", head_dim, owner=kind)
         self.num_query_heads = self.heads = whole_number(

@@ -28,8 +28,12 @@ class ProjectedAttention(Layer):
     A subclass says in `build` how query, key, value and output are projected.
 
     Args:
-        settings: `dropout`, `use_bias`, `use_gate`, `sliding_window`, `flash_attention`, `seed`,
-            and initializers, regularizers and constraints, by name.
+        dropout, use_bias, use_gate, sliding_window, flash_attention, seed: See
+            `MultiHeadAttention`, as for all arguments.
+        kernel_initializer, bias_initializer: First values of the projections' weights.
+        kernel_regularizer, bias_regularizer: Penalties on them.
+        activity_regularizer: Penalty on the output of every projection.
+        kernel_constraint, bias_constraint: What weights must satisfy after every update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
@@ -41,31 +45,47 @@ class ProjectedAttention(Layer):
     _output_dense: EinsumDense
     _gate_dense: EinsumDense
 
-    def __init__(self, settings: dict, /, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        dropout: float,
+        use_bias: bool,
+        use_gate: bool,
+        sliding_window: int | None,
+        flash_attention: bool | None,
+        kernel_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        bias_regularizer: Any,
+        activity_regularizer: Any,
+        kernel_constraint: Any,
+        bias_constraint: Any,
+        seed: int | None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.dropout = fraction(kind, "dropout", settings["dropout"])
-        self.use_bias = settings["use_bias"]
-        self.use_gate = settings["use_gate"]
-        window = settings["sliding_window"]
-        self.sliding_window = (
-            None if window is None else whole_number("sliding_window", window, owner=kind)
-        )
-        self._flash_attention = settings["flash_attention"] or config.is_flash_attention_enabled()
+        self.dropout = fraction(kind, "dropout", dropout)
+        self.use_bias = use_bias
+        self.use_gate = use_gate
+        self.sliding_window = None
+        if sliding_window is not None:
+            self.sliding_window = whole_number("sliding_window", sliding_window, owner=kind)
+        self._flash_attention = flash_attention or config.is_flash_attention_enabled()
         if self._flash_attention and self.dropout:
             raise ValueError(
                 f"{kind}: flash_attention=True cannot be had with dropout={self.dropout}.\n"
                 "  Fix: set one of them to 0 or None."
             )
-        self.kernel_initializer = initializers.get(settings["kernel_initializer"])
-        self.bias_initializer = initializers.get(settings["bias_initializer"])
-        self.kernel_regularizer = regularizers.get(settings["kernel_regularizer"])
-        self.bias_regularizer = regularizers.get(settings["bias_regularizer"])
-        self.kernel_constraint = constraints.get(settings["kernel_constraint"])
-        self.bias_constraint = constraints.get(settings["bias_constraint"])
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         # Of every projection, as in Keras.
-        self._penalty_on_output = regularizers.get(settings["activity_regularizer"])
-        self.seed = settings["seed"]
+        self._penalty_on_output = regularizers.get(activity_regularizer)
+        self.seed = seed
         if self.dropout:
             self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
         self.supports_masking = True

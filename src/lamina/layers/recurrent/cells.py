@@ -44,8 +44,13 @@ class KernelCell(Layer):
     goes on from the projected inputs (`stepper`).
 
     Args:
-        settings: The arguments in `COMMON_SETTINGS`, by name.
-        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+        activation, use_bias, dropout, recurrent_dropout, seed: See `SimpleRNNCell`, as for all
+            arguments.
+        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        **kwargs: `implementation`, which is 1 to drop inputs for every gate separately; `name`,
+            `dtype`, `trainable`, see `Layer`.
     """
 
     gates: int
@@ -58,20 +63,40 @@ class KernelCell(Layer):
     bias: Any
     channel_axis = -1
 
-    def __init__(self, settings: dict, /, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        **kwargs: Any,
+    ):
         self.implementation = _implementation(kwargs.pop("implementation", 2))
         super().__init__(**kwargs)
         kind = type(self).__name__
-        self.activation = activations.get(settings["activation"])
-        self.use_bias = settings["use_bias"]
-        for weight in ("kernel", "recurrent", "bias"):
-            parts = (
-                settings[f"{weight}_{p}"] for p in ("initializer", "regularizer", "constraint")
-            )
-            keep_weight_settings(self, weight, *parts)
-        self.dropout = fraction(kind, "dropout", settings["dropout"])
-        self.recurrent_dropout = fraction(kind, "recurrent_dropout", settings["recurrent_dropout"])
-        self.seed = settings["seed"]
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        keep_weight_settings(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        keep_weight_settings(
+            self, "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
+        )
+        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.dropout = fraction(kind, "dropout", dropout)
+        self.recurrent_dropout = fraction(kind, "recurrent_dropout", recurrent_dropout)
+        self.seed = seed
         self.seed_generator = SeedGenerator(self.seed)
         # While a layer takes the steps of a sequence: the masks of all of them.
         self._held: tuple[Masks, Masks] | None = None
@@ -351,7 +376,23 @@ class SimpleRNNCell(KernelCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals(), **kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
+        )
         self.units = whole_number("units", units, owner="SimpleRNNCell")
         self.state_size = self.output_size = self.units
 
@@ -431,7 +472,23 @@ class LSTMCell(KernelCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals(), **kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
+        )
         self.units = whole_number("units", units, owner="LSTMCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
@@ -521,7 +578,23 @@ class GRUCell(KernelCell):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals(), **kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
+        )
         self.units = whole_number("units", units, owner="GRUCell")
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after

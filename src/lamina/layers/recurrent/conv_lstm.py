@@ -26,9 +26,10 @@ class ConvLSTMCell(KernelCell):
     """One step of an LSTM on pictures: see `LSTMCell`, with convolutions for matrix products.
 
     Args:
-        settings: The arguments of `BaseConvLSTM` that concern one step, by name.
         rank: Number of spatial axes.
-        **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
+        filters, kernel_size, strides, padding, data_format, dilation_rate, recurrent_activation,
+            unit_forget_bias: See `BaseConvLSTM`.
+        **kwargs: What every cell takes, see `KernelCell`; `name`, `dtype`, `trainable`, see `Layer`.
     """
 
     gates = 4
@@ -38,24 +39,37 @@ class ConvLSTMCell(KernelCell):
     )
     state_size = -1  # a shape, known when the cell is built
 
-    def __init__(self, settings: dict, rank: int, /, **kwargs: Any):
-        super().__init__(settings, implementation=1, **kwargs)
+    def __init__(
+        self,
+        rank: int,
+        /,
+        *,
+        filters: int,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        recurrent_activation: Any,
+        unit_forget_bias: bool,
+        **kwargs: Any,
+    ):
+        super().__init__(implementation=1, **kwargs)
         kind = f"ConvLSTM{rank}D"
         self.rank = rank
-        self.filters = self.output_size = whole_number("filters", settings["filters"], owner=kind)
-        self.kernel_size, self.strides, self.dilation_rate = (
-            windows.per_axis(settings[name], rank, f"{kind}: {name}")
-            for name in ("kernel_size", "strides", "dilation_rate")
-        )
+        self.filters = self.output_size = whole_number("filters", filters, owner=kind)
+        self.kernel_size = windows.per_axis(kernel_size, rank, f"{kind}: kernel_size")
+        self.strides = windows.per_axis(strides, rank, f"{kind}: strides")
+        self.dilation_rate = windows.per_axis(dilation_rate, rank, f"{kind}: dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"{kind}: strides {self.strides} and dilation_rate {self.dilation_rate} cannot "
                 "both be above 1."
             )
-        self.padding = windows.checked_padding(settings["padding"])
-        self.data_format = standardize_data_format(settings["data_format"])
-        self.recurrent_activation = activations.get(settings["recurrent_activation"])
-        self.unit_forget_bias = settings["unit_forget_bias"]
+        self.padding = windows.checked_padding(padding)
+        self.data_format = standardize_data_format(data_format)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
         self._step_shape: Shape = ()
 
     @property
@@ -176,10 +190,39 @@ class BaseConvLSTM(CellLayer):
         stateful: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(locals())
+        super().__init__(
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            **kwargs,
+        )
 
     def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
-        return ConvLSTMCell(settings, self.rank, **kwargs)
+        return ConvLSTMCell(self.rank, **settings, **kwargs)
 
     def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
         self._check(sequences_shape)

@@ -31,25 +31,23 @@ class CellLayer(RNN):
     """What the layers that make their own cell have in common.
 
     Args:
-        arguments: `locals()` of the subclass's `__init__`: the cell is made with those that it
-            takes, the layer with the others.
+        **kwargs: All arguments of the subclass: the cell is made with those that it takes, the
+            layer with the others.
     """
 
     cell_class: Any  # a subclass of KernelCell
     cell_name: str
     axes = 3
 
-    def __init__(self, arguments: dict, /):
-        named = {k: v for k, v in arguments.items() if k not in ("self", "kwargs", "__class__")}
-        named |= arguments["kwargs"]
+    def __init__(self, **kwargs: Any):
         takes = {*self.cell_class.settings, *self.cell_class.unwritten_settings}
-        for_cell = {k: named.pop(k) for k in takes & set(named)}
-        has_use_cudnn = "use_cudnn" in named  # LSTM and GRU
-        use_cudnn = named.pop("use_cudnn", "auto")
+        for_cell = {k: kwargs.pop(k) for k in takes & set(kwargs)}
+        has_use_cudnn = "use_cudnn" in kwargs  # LSTM and GRU
+        use_cudnn = kwargs.pop("use_cudnn", "auto")
         if use_cudnn not in ("auto", True, False):
             raise ValueError(f"use_cudnn must be 'auto', True or False; received {use_cudnn!r}.")
-        shared = {k: named[k] for k in ("dtype", "trainable") if k in named}
-        super().__init__(self.make_cell(for_cell, name=self.cell_name, **shared), **named)
+        shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
+        super().__init__(self.make_cell(for_cell, name=self.cell_name, **shared), **kwargs)
         if has_use_cudnn:
             self.use_cudnn = use_cudnn
         self.input_spec = InputSpec(ndim=self.axes)
@@ -127,7 +125,30 @@ class SimpleRNN(CellLayer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(locals())
+        super().__init__(
+            units=units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            seed=seed,
+            **kwargs,
+        )
 
     def get_config(self) -> dict:
         config = super().get_config()
@@ -197,7 +218,33 @@ class LSTM(CellLayer):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ):
-        super().__init__(locals())
+        super().__init__(
+            units=units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            use_cudnn=use_cudnn,
+            **kwargs,
+        )
 
 
 @with_own_cell(GRUCell, "gru_cell")
@@ -258,4 +305,30 @@ class GRU(CellLayer):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ):
-        super().__init__(locals())
+        super().__init__(
+            units=units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            reset_after=reset_after,
+            use_cudnn=use_cudnn,
+            **kwargs,
+        )
