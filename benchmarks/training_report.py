@@ -5,9 +5,9 @@ import statistics
 from rich.table import Table
 
 COLUMNS = (
-    *("contender", "ms a step", "later epoch, s", "first epoch, s"),
-    *("compile, s", "import, s", "peak memory, MB", "final loss", "Lamina is faster by"),
-)
+    "contender", "ms a step", "later epoch, s", "first epoch, s",
+    "compile, s", "import, s", "peak memory, MB", "final loss", "Lamina is faster by",
+)  # fmt: skip
 
 
 def rows_of(contender: str, result: dict) -> list[dict]:

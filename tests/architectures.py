@@ -121,9 +121,9 @@ def sequential_of_models(K):
 
 
 FUNCTIONAL = [
-    *(one_to_one, several_inputs_and_outputs, tuples, dicts, structure, shared_layer, shared_model),
-    *(nested_sequential, unused_input, input_as_output, inner_output, residual, unknown_axes),
-    *(masked,),
-]
+    one_to_one, several_inputs_and_outputs, tuples, dicts, structure, shared_layer, shared_model,
+    nested_sequential, unused_input, input_as_output, inner_output, residual, unknown_axes,
+    masked,
+]  # fmt: skip
 SEQUENTIAL = [sequential, sequential_built_later, sequential_of_models]
 ALL = [*FUNCTIONAL, *SEQUENTIAL]

@@ -34,11 +34,11 @@ RANDOM = [
     *(
         (name, {})
         for name in (
-            *("GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal"),
-            *("LecunUniform", "LecunNormal", "Orthogonal"),
+            "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal",
+            "LecunUniform", "LecunNormal", "Orthogonal",
         )
     ),
-]
+]  # fmt: skip
 NAMES = sorted({name for name, *_ in (*EXACT, *RANDOM)})
 
 

@@ -7,9 +7,9 @@ import keras
 import pytest
 
 NAMESPACES = (
-    *("activations", "constraints", "initializers", "losses", "metrics", "mixed_precision"),
-    *("optimizers", "optimizers.legacy", "optimizers.schedules", "regularizers"),
-)
+    "activations", "constraints", "initializers", "losses", "metrics", "mixed_precision",
+    "optimizers", "optimizers.legacy", "optimizers.schedules", "regularizers",
+)  # fmt: skip
 
 
 def _attribute(module, path):

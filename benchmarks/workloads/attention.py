@@ -84,7 +84,8 @@ def jax_blocks(vocabulary, length, count, width, heads, causal):
     def init_block(key):
         qkv, out, feed = jax.random.split(key, 3)
         return {
-            **{"norm1": init_norm(), "norm2": init_norm()},
+            "norm1": init_norm(),
+            "norm2": init_norm(),
             "qkv": (glorot(qkv, (width, 3 * width)), jnp.zeros(3 * width)),
             "out": (glorot(out, (width, width)), jnp.zeros(width)),
             "feed": dense.init(feed, (width, 4 * width, width)),

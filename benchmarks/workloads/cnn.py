@@ -47,9 +47,15 @@ def torch_model():
 
     model = nn.Sequential(
         images.torch_channels_first(),
-        *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10)),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(1600, 10),
     )
     return model.to(memory_format=torch.channels_last)
 

@@ -44,8 +44,10 @@ def torch_model():
     from torch import nn
 
     return nn.Sequential(
-        *(nn.Linear(784, 128), nn.ReLU()),
-        *(nn.Linear(128, 128), nn.ReLU()),
+        nn.Linear(784, 128),
+        nn.ReLU(),
+        nn.Linear(128, 128),
+        nn.ReLU(),
         nn.Linear(128, 10),
     )
 

@@ -47,9 +47,12 @@ def torch_model():
     from torch import nn
 
     return nn.Sequential(
-        *(nn.Linear(20, 64), nn.ReLU()),
-        *(nn.Linear(64, 64), nn.ReLU()),
-        *(nn.Linear(64, 64), nn.ReLU()),
+        nn.Linear(20, 64),
+        nn.ReLU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
+        nn.Linear(64, 64),
+        nn.ReLU(),
         nn.Linear(64, 1),
     )
 

@@ -217,8 +217,12 @@ def test_adam_takes_the_step_of_the_paper_in_one_pass():
     decays = [0.0, 0.1, 0.0, 0.5]
     size = 0.01 * np.sqrt(1 - 0.999**7) / (1 - 0.9**7)
     new = lamina_kernels.adam(
-        *(weights, momenta, velocities, gradients),
-        *(0.01, size),
+        weights,
+        momenta,
+        velocities,
+        gradients,
+        0.01,
+        size,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-7,
@@ -377,8 +381,12 @@ def test_kernels_run_inside_loops_with_weights_in_place():
     def body(i, carry):
         w, m, v = carry
         new = lamina_kernels.adam(
-            *([w], [m], [v], [w - target]),
-            *(0.05, 0.05 * jnp.sqrt(1 - 0.999 ** (i + 1)) / (1 - 0.9 ** (i + 1))),
+            [w],
+            [m],
+            [v],
+            [w - target],
+            0.05,
+            0.05 * jnp.sqrt(1 - 0.999 ** (i + 1)) / (1 - 0.9 ** (i + 1)),
             beta_1=0.9,
             beta_2=0.999,
             epsilon=1e-7,

@@ -71,22 +71,12 @@ if TYPE_CHECKING:
     from lamina.regularizers import Regularizer
 
 _MODULES = (
-    *("activations", "applications", "backend", "callbacks", "config", "constraints", "data"),
-    *("datasets", "diagnosis", "distillation", "distribution", "dtype_policies", "export"),
-    *(
-        "initializers",
-        "layers",
-        "legacy",
-        "losses",
-        "metrics",
-        "mixed_precision",
-        "models",
-        "ops",
-        "optimizers",
-    ),
-    *("prediction", "preprocessing", "quantizers", "random", "regularizers", "saving", "tree"),
-    *("utils", "visualization", "wrappers"),
-)
+    "activations", "applications", "backend", "callbacks", "config", "constraints", "data",
+    "datasets", "diagnosis", "distillation", "distribution", "dtype_policies", "export",
+    "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops",
+    "optimizers", "prediction", "preprocessing", "quantizers", "random", "regularizers", "saving",
+    "tree", "utils", "visualization", "wrappers",
+)  # fmt: skip
 _NAMES = {
     "DTypePolicy": "lamina.core.configuration.dtypes",
     "FloatDTypePolicy": "lamina.dtype_policies",

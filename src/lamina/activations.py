@@ -264,11 +264,11 @@ def get(identifier: Any) -> Any:
 
 
 _FUNCTIONS = (
-    *(celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh),
-    *(leaky_relu, linear, log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu),
-    *(soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax),
-    *(squareplus, tanh, tanh_shrink, threshold),
-)
+    celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh,
+    leaky_relu, linear, log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu,
+    soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax,
+    squareplus, tanh, tanh_shrink, threshold,
+)  # fmt: skip
 _TABLE: dict[str, Any] = {
     **{function.__name__: function for function in _FUNCTIONS},
     "swish": swish,

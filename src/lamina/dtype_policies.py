@@ -189,7 +189,10 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
 _later: dict[str, Any] = later_names(
     __name__,
     (
-        *("AWQDTypePolicy", "GPTQDTypePolicy", "Int4DTypePolicy", "QuantizedDTypePolicy"),
+        "AWQDTypePolicy",
+        "GPTQDTypePolicy",
+        "Int4DTypePolicy",
+        "QuantizedDTypePolicy",
         "QuantizedFloat8DTypePolicy",
     ),
     QUANTIZED_LATER.removeprefix("  Meanwhile: "),

@@ -68,9 +68,9 @@ def unfreeze_inside_a_frozen_block(model):
 
 
 CHANGES = [
-    *(freeze_all, freeze_one, freeze_the_block, freeze_inside, freeze_and_unfreeze_the_head),
-    *(freeze_and_unfreeze, freeze_a_variable, unfreeze_inside_a_frozen_block),
-]
+    freeze_all, freeze_one, freeze_the_block, freeze_inside, freeze_and_unfreeze_the_head,
+    freeze_and_unfreeze, freeze_a_variable, unfreeze_inside_a_frozen_block,
+]  # fmt: skip
 
 
 def parts(model):

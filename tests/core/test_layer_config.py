@@ -65,7 +65,9 @@ def test_the_config_equals_that_of_keras_and_makes_the_same_layer(make, argument
     again = type(ours).from_config(plain(ours.get_config()))
     assert plain(again.get_config()) == plain(ours.get_config())
     assert (again.name, again.trainable, again.dtype_policy) == (
-        *(ours.name, ours.trainable, ours.dtype_policy),
+        ours.name,
+        ours.trainable,
+        ours.dtype_policy,
     )
 
 
@@ -84,7 +86,10 @@ def test_a_class_that_takes_no_standard_arguments_keeps_them_nevertheless():
     layer.name, layer.trainable, layer.dtype_policy = "special", False, "mixed_float16"
     again = Short.from_config(plain(layer.get_config()))
     assert (again.units, again.name, again.trainable, again.compute_dtype) == (
-        *(3, "special", False, "float16"),
+        3,
+        "special",
+        False,
+        "float16",
     )
 
 

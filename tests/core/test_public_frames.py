@@ -30,10 +30,10 @@ def explode(*args, **kwargs):
 
 
 TOUCHES = (
-    *("len", "iter", "next", "array", "jax_array", "eq", "lt", "gt", "le", "ge", "bool", "call"),
-    *("getitem", "setitem", "delitem", "contains", "add", "radd", "sub", "mul", "rmul", "neg"),
-    *("index", "int", "float", "str", "format", "fspath", "enter", "setattr"),
-)
+    "len", "iter", "next", "array", "jax_array", "eq", "lt", "gt", "le", "ge", "bool", "call",
+    "getitem", "setitem", "delitem", "contains", "add", "radd", "sub", "mul", "rmul", "neg",
+    "index", "int", "float", "str", "format", "fspath", "enter", "setattr",
+)  # fmt: skip
 Explosive = type(
     "Explosive",
     (),

@@ -40,8 +40,19 @@ def double(x):
 
 
 VALUES = [
-    *(None, True, 3, 0.5, "text", [1, [2.0, None]], {"a": {"b": [1]}}, (1, 2)),
-    *(b"\x00bytes", ..., slice(1, None, 2), np.float32(2.5), np.int64(3)),
+    None,
+    True,
+    3,
+    0.5,
+    "text",
+    [1, [2.0, None]],
+    {"a": {"b": [1]}},
+    (1, 2),
+    b"\x00bytes",
+    ...,
+    slice(1, None, 2),
+    np.float32(2.5),
+    np.int64(3),
     np.array([[1.0, 2.0]], "float32"),
     np.array([1, 2], "int8"),
 ]
@@ -98,7 +109,9 @@ def approximately(data):
 
 def test_a_dtype_is_written_as_its_name():
     assert serialize([np.float32, np.dtype("int8"), jnp.bfloat16]) == [
-        *("float32", "int8", "bfloat16")
+        "float32",
+        "int8",
+        "bfloat16",
     ]
 
 

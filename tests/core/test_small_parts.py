@@ -42,9 +42,21 @@ def test_names_are_counted_and_counting_can_start_again():
 @pytest.mark.parametrize(
     "dtype",
     [
-        *("float32", "bfloat16", "int8", "bool", "string", None),
-        *(float, int, bool, str, np.float16, np.dtype("uint8"), np.dtype(">f4")),
-        *(np.zeros(1, "int64").dtype, "complex64"),
+        "float32",
+        "bfloat16",
+        "int8",
+        "bool",
+        "string",
+        None,
+        float,
+        int,
+        bool,
+        str,
+        np.float16,
+        np.dtype("uint8"),
+        np.dtype(">f4"),
+        np.zeros(1, "int64").dtype,
+        "complex64",
     ],
     ids=str,
 )
@@ -56,7 +68,9 @@ def test_dtypes_of_jax_have_names_too():
     import jax.numpy as jnp
 
     assert [standardize_dtype(d) for d in (jnp.float32, jnp.bfloat16, jnp.ones(1).dtype)] == [
-        *("float32", "bfloat16", "float32")
+        "float32",
+        "bfloat16",
+        "float32",
     ]
 
 

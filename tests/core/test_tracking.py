@@ -107,9 +107,9 @@ def taken_out(K, self):
 
 
 CLASSES = [
-    *(attributes, lists, appended, dicts, ordered_dicts, tuples, shared, trainable_first),
-    *(own_variables, random_and_measured, deep, taken_out),
-]
+    attributes, lists, appended, dicts, ordered_dicts, tuples, shared, trainable_first,
+    own_variables, random_and_measured, deep, taken_out,
+]  # fmt: skip
 
 
 def made(K, put):

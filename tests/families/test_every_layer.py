@@ -74,15 +74,15 @@ def same_for_every_axis(default):
 
 # Layers that make weights, or hold layers that may.
 WITH_WEIGHTS = {
-    *("AdditiveAttention", "Attention", "BatchNormalization", "Bidirectional", "EinsumDense"),
-    *("Dense", "Embedding", "ReversibleEmbedding", "GRU", "LSTM", "SimpleRNN", "RNN", "PReLU"),
-    *("GRUCell", "LSTMCell", "SimpleRNNCell", "GroupNormalization", "GroupedQueryAttention"),
-    *("LayerNormalization", "RMSNormalization", "Normalization", "MultiHeadAttention"),
-    *("STFTSpectrogram", "SpectralNormalization", "StackedRNNCells", "TimeDistributed"),
-    *("Pipeline", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    "AdditiveAttention", "Attention", "BatchNormalization", "Bidirectional", "EinsumDense",
+    "Dense", "Embedding", "ReversibleEmbedding", "GRU", "LSTM", "SimpleRNN", "RNN", "PReLU",
+    "GRUCell", "LSTMCell", "SimpleRNNCell", "GroupNormalization", "GroupedQueryAttention",
+    "LayerNormalization", "RMSNormalization", "Normalization", "MultiHeadAttention",
+    "STFTSpectrogram", "SpectralNormalization", "StackedRNNCells", "TimeDistributed",
+    "Pipeline", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
     *(f"Conv{rank}D{kind}" for rank in (1, 2, 3) for kind in ("", "Transpose")),
     *(f"ConvLSTM{rank}D" for rank in (1, 2, 3)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", list(cases_of_all_tables()), ids=lambda case: case.id)

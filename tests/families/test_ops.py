@@ -321,22 +321,22 @@ NETWORKS = [
 ]
 
 CASES = [
-    *(*ELEMENTWISE, *CREATION, *REDUCTIONS, *SHAPES, *SELECTION, *PRODUCTS, *LINALG, *CORE),
+    *ELEMENTWISE, *CREATION, *REDUCTIONS, *SHAPES, *SELECTION, *PRODUCTS, *LINALG, *CORE,
     *NETWORKS,
-]
+]  # fmt: skip
 
 # What stands in no table above: rotations and functions of functions have tests of their own
 # below, and the rest belongs to tables of its own (windows over arrays, attention, strings of
 # labels, sound).
 ELSEWHERE = {
-    *("eig", "qr", "jvp", "cond", "switch", "while_loop", "fori_loop", "scan", "map"),
-    *("associative_scan", "vectorized_map", "custom_gradient", "vectorize"),
-    *("convert_to_numpy", "is_tensor", "shape", "dtype"),
-    *("conv", "conv_transpose", "depthwise_conv", "separable_conv", "max_pool", "average_pool"),
-    *("adaptive_average_pool", "adaptive_max_pool", "fold", "unfold"),
-    *("depth_to_space", "space_to_depth", "dot_product_attention", "ctc_loss", "ctc_decode"),
-    *("stft", "istft", "extract_sequences"),
-}
+    "eig", "qr", "jvp", "cond", "switch", "while_loop", "fori_loop", "scan", "map",
+    "associative_scan", "vectorized_map", "custom_gradient", "vectorize",
+    "convert_to_numpy", "is_tensor", "shape", "dtype",
+    "conv", "conv_transpose", "depthwise_conv", "separable_conv", "max_pool", "average_pool",
+    "adaptive_average_pool", "adaptive_max_pool", "fold", "unfold",
+    "depth_to_space", "space_to_depth", "dot_product_attention", "ctc_loss", "ctc_decode",
+    "stft", "istft", "extract_sequences",
+}  # fmt: skip
 KERAS_NAMES = [n for n in dir(keras.ops) if not n.startswith("_")]
 
 

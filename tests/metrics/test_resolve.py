@@ -12,13 +12,13 @@ from lamina.metrics import resolve_metric
 pytestmark = pytest.mark.quick
 
 NEED_ARGUMENTS = {
-    *("IoU", "io_u", "MeanIoU", "mean_io_u", "OneHotIoU", "one_hot_io_u"),
-    *("OneHotMeanIoU", "one_hot_mean_io_u"),
-    *("MeanMetricWrapper", "mean_metric_wrapper"),
-    *("PrecisionAtRecall", "precision_at_recall", "RecallAtPrecision", "recall_at_precision"),
-    *("SensitivityAtSpecificity", "sensitivity_at_specificity"),
-    *("SpecificityAtSensitivity", "specificity_at_sensitivity"),
-}
+    "IoU", "io_u", "MeanIoU", "mean_io_u", "OneHotIoU", "one_hot_io_u",
+    "OneHotMeanIoU", "one_hot_mean_io_u",
+    "MeanMetricWrapper", "mean_metric_wrapper",
+    "PrecisionAtRecall", "precision_at_recall", "RecallAtPrecision", "recall_at_precision",
+    "SensitivityAtSpecificity", "sensitivity_at_specificity",
+    "SpecificityAtSensitivity", "specificity_at_sensitivity",
+}  # fmt: skip
 KERAS_NAMES = sorted(keras.src.metrics.ALL_OBJECTS_DICT)
 SHAPES = [((8,), (8, 1)), ((8, 1), (8, 1)), ((8,), (8, 4)), ((8, 1), (8, 4)), ((8, 4), (8, 4))]
 every_shape = pytest.mark.parametrize(("true_shape", "pred_shape"), SHAPES)

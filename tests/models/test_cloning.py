@@ -132,7 +132,8 @@ def test_freezing_is_copied():
     model = lamina.Sequential([Input((4,)), Dense(3, name="a"), Dense(2, name="b")])
     model.layers[0].trainable = False
     assert [v.path for v in clone_model(model).trainable_weights] == [
-        *("sequential/b/kernel", "sequential/b/bias")
+        "sequential/b/kernel",
+        "sequential/b/bias",
     ]
 
 

@@ -118,7 +118,10 @@ def test_models_stand_in_models():
     outer = lamina.Sequential([inner, Dense(2)], name="outer")
     assert outer.built
     assert [v.path for v in outer.weights] == [
-        *("inner/dense/kernel", "inner/dense/bias", "outer/dense_1/kernel", "outer/dense_1/bias")
+        "inner/dense/kernel",
+        "inner/dense/bias",
+        "outer/dense_1/kernel",
+        "outer/dense_1/bias",
     ]
     assert outer.get_layer("inner").get_layer("dense").units == 3
     deferred = lamina.Sequential([lamina.Sequential([Dense(3)]), Dense(2)])

@@ -153,7 +153,8 @@ def test_names_are_not_broken_at_the_usual_width():
 def test_a_stretch_of_layers_can_be_chosen():
     model = stack()
     assert [row[0] for row in cells(text_of(model, layer_range=["flatten", "dense"]))] == [
-        *("flatten (Flatten)", "dense (Dense)")
+        "flatten (Flatten)",
+        "dense (Dense)",
     ]
     assert len(cells(text_of(model, layer_range=["dense.*", "dense.*"]))) == 2
     with pytest.raises(ValueError, match="names 'dens', which the model does not have. Did you"):

@@ -149,7 +149,10 @@ def test_shapes_and_types_of_what_is_not_an_array():
     assert ops.shape(lamina.Input((3,))) == (None, 3)
     assert ops.dtype(lamina.Variable([1, 2])) == "int32"
     assert [ops.is_tensor(x) for x in (jnp.ones(1), X, lamina.Variable(1.0), 1)] == [
-        *(True, False, False, False)
+        True,
+        False,
+        False,
+        False,
     ]
 
 

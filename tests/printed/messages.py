@@ -120,8 +120,14 @@ def prepared(case):
 def names():
     """What a script may use."""
     return {
-        **{"lamina": lamina, "numpy": numpy, "np": numpy, "jax": jax, "Path": Path},
-        **{"layers": lamina.layers, "ops": lamina.ops, "Input": lamina.Input},
+        "lamina": lamina,
+        "numpy": numpy,
+        "np": numpy,
+        "jax": jax,
+        "Path": Path,
+        "layers": lamina.layers,
+        "ops": lamina.ops,
+        "Input": lamina.Input,
         "x": numpy.ones((4, 3), "float32"),
         "y": numpy.arange(4) % 2,
         "images": numpy.ones((2, 6, 6, 1), "float32"),

@@ -367,7 +367,9 @@ def test_a_users_own_function_is_never_called_by_a_config(write_file, good_confi
         called.append(arguments)
 
     layer(good_config)["config"]["activation"] = {
-        **{"module": "mine", "class_name": "dangerous", "registered_name": "dangerous"},
+        "module": "mine",
+        "class_name": "dangerous",
+        "registered_name": "dangerous",
         "config": {"path": "anywhere"},
     }
     path = write_file(config=good_config)
@@ -394,16 +396,14 @@ def test_safe_mode_is_no_switch(write_file, good_config):
 # -- nonsense --------------------------------------------------------------------------------------
 
 NONSENSE = [
-    *(
-        "",
-        "nonsense",
-        "[]",
-        "{}",
-        "1",
-        "null",
-        '"model"',
-        "\ud800".encode("utf-8", "surrogatepass"),
-    ),
+    "",
+    "nonsense",
+    "[]",
+    "{}",
+    "1",
+    "null",
+    '"model"',
+    "\ud800".encode("utf-8", "surrogatepass"),
     {"class_name": "Sequential"},
     {"class_name": "Sequential", "config": None},
     {"class_name": "Sequential", "config": {"layers": 5}, "module": "keras"},

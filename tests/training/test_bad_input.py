@@ -90,17 +90,25 @@ def with_nan(array, value=np.nan):
 def names():
     """What a user's script has in it."""
     return {
-        **{"lamina": lamina, "numpy": numpy, "x": X.copy(), "y": Y.copy(), "model": classifier()},
-        **{"images": RNG.normal(size=(12, 6, 6)).astype("float32"), "with_nan": with_nan},
-        **{"regressor": regressor, "reader": reader, "two_inputs": two_inputs, "tokens": tokens},
-        **{
-            "pandas": pandas,
-            "by_number": ByNumber,
-            "classifier": classifier,
-            "compiled": compiled,
-            "keep": np.arange(12) % 2 > 0,
-        },
-        **{"Dense": lamina.layers.Dense, "layers": lamina.layers, "losses": lamina.losses},
+        "lamina": lamina,
+        "numpy": numpy,
+        "x": X.copy(),
+        "y": Y.copy(),
+        "model": classifier(),
+        "images": RNG.normal(size=(12, 6, 6)).astype("float32"),
+        "with_nan": with_nan,
+        "regressor": regressor,
+        "reader": reader,
+        "two_inputs": two_inputs,
+        "tokens": tokens,
+        "pandas": pandas,
+        "by_number": ByNumber,
+        "classifier": classifier,
+        "compiled": compiled,
+        "keep": np.arange(12) % 2 > 0,
+        "Dense": lamina.layers.Dense,
+        "layers": lamina.layers,
+        "losses": lamina.losses,
     }
 
 

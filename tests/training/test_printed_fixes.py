@@ -27,10 +27,18 @@ def dense(units, activation=None):
 def names():
     """24 samples of 6 numbers and one of 3 classes."""
     return {
-        **{"lamina": lamina, "numpy": numpy, "net": net, "dense": dense, "layers": lamina.layers},
-        **{"x": RNG.normal(size=(24, 6)).astype("float32"), "y": np.arange(24) % 3},
-        **{"sparse": "sparse_categorical_crossentropy", "one_hot": "categorical_crossentropy"},
-        **{"binary": "binary_crossentropy", "metrics": lamina.metrics, "losses": lamina.losses},
+        "lamina": lamina,
+        "numpy": numpy,
+        "net": net,
+        "dense": dense,
+        "layers": lamina.layers,
+        "x": RNG.normal(size=(24, 6)).astype("float32"),
+        "y": np.arange(24) % 3,
+        "sparse": "sparse_categorical_crossentropy",
+        "one_hot": "categorical_crossentropy",
+        "binary": "binary_crossentropy",
+        "metrics": lamina.metrics,
+        "losses": lamina.losses,
     }
 
 

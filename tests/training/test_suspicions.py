@@ -26,15 +26,22 @@ def names():
     """60 samples of 6 numbers, and one of 3 classes."""
     rng = np.random.default_rng(seed=7)
     return {
-        **{"lamina": lamina, "numpy": numpy, "net": net, "dense": dense, "layers": lamina.layers},
-        **{"x": rng.normal(size=(60, 6)).astype("float32"), "y": rng.permutation(60) % 3},
-        **{"sparse": "sparse_categorical_crossentropy", "one_hot": "categorical_crossentropy"},
-        **{"binary": "binary_crossentropy", "losses": lamina.losses, "rng": rng},
-        **{"size": {"batch_size": 60}, "more": {}},
-        **{
-            "images": rng.integers(0, 256, (60, 4, 4, 1)).astype("uint8"),
-            "metrics": lamina.metrics,
-        },
+        "lamina": lamina,
+        "numpy": numpy,
+        "net": net,
+        "dense": dense,
+        "layers": lamina.layers,
+        "x": rng.normal(size=(60, 6)).astype("float32"),
+        "y": rng.permutation(60) % 3,
+        "sparse": "sparse_categorical_crossentropy",
+        "one_hot": "categorical_crossentropy",
+        "binary": "binary_crossentropy",
+        "losses": lamina.losses,
+        "rng": rng,
+        "size": {"batch_size": 60},
+        "more": {},
+        "images": rng.integers(0, 256, (60, 4, 4, 1)).astype("uint8"),
+        "metrics": lamina.metrics,
     }
 
 

@@ -39,8 +39,11 @@ ESTIMATORS = [
 ]
 # What asks for the same result of two fits, though first weights are drawn anew.
 NOT_REPEATABLE = {
-    *("check_classifier_data_not_an_array", "check_regressor_data_not_an_array"),
-    *("check_fit_idempotent", "check_supervised_y_2d", "check_regressors_int"),
+    "check_classifier_data_not_an_array",
+    "check_regressor_data_not_an_array",
+    "check_fit_idempotent",
+    "check_supervised_y_2d",
+    "check_regressors_int",
 }
 # What a network is not, or not in one epoch; Keras's wrappers leave these out too.
 NOT_MET = {

@@ -49,7 +49,10 @@ def adam(
         results,
         jnp.asarray(learning_rate, np.float32),
         jnp.asarray(step_size, np.float32),
-        *(*weights, *momenta, *velocities, *gradients),
+        *weights,
+        *momenta,
+        *velocities,
+        *gradients,
         input_output_aliases={2 + i: i for i in range(3 * number)},
         change_1=np.float32(1 - beta_1),  # here, where 1 - 0.999 is not yet rounded
         change_2=np.float32(1 - beta_2),

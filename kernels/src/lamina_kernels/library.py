@@ -15,13 +15,13 @@ Array = jax.Array
 _EDITION = 2
 
 _FUNCTIONS = (
-    *("adam", "product", "transposed_product"),
-    *("convolution", "input_gradient", "kernel_gradient"),
-    *("pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient"),
-    *("lstm", "lstm_kept", "lstm_gradient"),
-    *("attention", "attention_gradient"),
-    *("moments", "weighted_sums"),
-)
+    "adam", "product", "transposed_product",
+    "convolution", "input_gradient", "kernel_gradient",
+    "pooled_convolution", "pooled_input_gradient", "pooled_kernel_gradient",
+    "lstm", "lstm_kept", "lstm_gradient",
+    "attention", "attention_gradient",
+    "moments", "weighted_sums",
+)  # fmt: skip
 
 
 def call(function: str, results: Any, *arguments: Array, **settings: Any) -> Any:

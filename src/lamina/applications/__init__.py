@@ -19,13 +19,22 @@ _INSTEAD = (
 _BESIDES = ("decode_predictions", "preprocess_input")
 _NETWORKS = {
     "convnext": (
-        *("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge"),
+        "ConvNeXtBase",
+        "ConvNeXtLarge",
+        "ConvNeXtSmall",
+        "ConvNeXtTiny",
+        "ConvNeXtXLarge",
     ),
     "densenet": ("DenseNet121", "DenseNet169", "DenseNet201"),
     "efficientnet": tuple(f"EfficientNetB{n}" for n in range(8)),
     "efficientnet_v2": (
-        *("EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3"),
-        *("EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S"),
+        "EfficientNetV2B0",
+        "EfficientNetV2B1",
+        "EfficientNetV2B2",
+        "EfficientNetV2B3",
+        "EfficientNetV2L",
+        "EfficientNetV2M",
+        "EfficientNetV2S",
     ),
     "imagenet_utils": (),
     "inception_resnet_v2": ("InceptionResNetV2",),

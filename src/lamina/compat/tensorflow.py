@@ -318,7 +318,13 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.strings": {
         name: getattr(text_functions, name)
         for name in (
-            *("join", "length", "lower", "regex_full_match", "regex_replace", "split", "strip"),
+            "join",
+            "length",
+            "lower",
+            "regex_full_match",
+            "regex_replace",
+            "split",
+            "strip",
             "upper",
         )
     },

@@ -150,10 +150,10 @@ variance_scaling = VarianceScaling
 zeros = Zeros
 
 _CLASSES = (
-    *(Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal),
-    *(LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal),
-    *(STFT, VarianceScaling, Zeros),
-)
+    Constant, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Identity, LecunNormal,
+    LecunUniform, Ones, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal,
+    STFT, VarianceScaling, Zeros,
+)  # fmt: skip
 _TABLE = identifiers.table_of(
     *_CLASSES,
     IdentityInitializer=Identity,

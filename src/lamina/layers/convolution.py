@@ -256,8 +256,16 @@ class BaseConv(BaseWindowed):
         **kwargs: Any,
     ):
         super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            *(bias_initializer, bias_regularizer, bias_constraint),
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
@@ -311,7 +319,10 @@ class BaseConv(BaseWindowed):
                 self.kernel.value,
                 self.bias.value if self.use_bias else None,
                 relu,
-                *(self.strides, self.padding, self.data_format, self.dilation_rate),
+                self.strides,
+                self.padding,
+                self.data_format,
+                self.dilation_rate,
             )
             fusion.made_by_convolution(y, convolution)
         return y

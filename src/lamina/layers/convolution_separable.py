@@ -54,8 +54,16 @@ class BaseDepthwiseConv(BaseWindowed):
         **kwargs: Any,
     ):
         super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            *(bias_initializer, bias_regularizer, bias_constraint),
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
@@ -173,8 +181,16 @@ class BaseSeparableConv(BaseWindowed):
         **kwargs: Any,
     ):
         super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            *(bias_initializer, bias_regularizer, bias_constraint),
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

@@ -64,8 +64,16 @@ class BaseConvTranspose(BaseWindowed):
         **kwargs: Any,
     ):
         super().__init__(
-            *(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias),
-            *(bias_initializer, bias_regularizer, bias_constraint),
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            bias_initializer,
+            bias_regularizer,
+            bias_constraint,
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

@@ -191,8 +191,11 @@ class Embedding(Layer):
         self.input_dim = whole_number("input_dim", input_dim, owner="Embedding")
         self.output_dim = whole_number("output_dim", output_dim, owner="Embedding")
         keep_weight_settings(
-            *(self, "embeddings", embeddings_initializer),
-            *(embeddings_regularizer, embeddings_constraint),
+            self,
+            "embeddings",
+            embeddings_initializer,
+            embeddings_regularizer,
+            embeddings_constraint,
         )
         self.mask_zero = mask_zero
         refuse_adapters(

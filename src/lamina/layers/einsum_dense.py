@@ -152,7 +152,8 @@ class EinsumDense(Layer):
             )
         left, right = (free, 0) if terms.ellipsis == "left" else (0, free)
         output = [
-            *(*shape[:1], *shape[1:left]),
+            *shape[:1],
+            *shape[1:left],
             *self.partial_output_shape,
             *shape[len(shape) - right :],
         ]

@@ -17,8 +17,12 @@ from lamina.ops import nn
 
 # Arguments of the learned scale and shift, gamma and beta.
 AFFINE = (
-    *("beta_initializer", "gamma_initializer", "beta_regularizer", "gamma_regularizer"),
-    *("beta_constraint", "gamma_constraint"),
+    "beta_initializer",
+    "gamma_initializer",
+    "beta_regularizer",
+    "gamma_regularizer",
+    "beta_constraint",
+    "gamma_constraint",
 )
 
 

@@ -21,9 +21,9 @@ from lamina.core.variable.variable import Variable
 
 # Losses and metrics for which one target for all outputs of a sample can be meant.
 _DISTANCES = (
-    *("huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error"),
-    *("mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error"),
-)
+    "huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error",
+)  # fmt: skip
 # What to use instead when labels are whole numbers and the function wants one-hot, or the reverse.
 _SPARSE_TWIN = {
     "binary_crossentropy": "sparse_categorical_crossentropy",

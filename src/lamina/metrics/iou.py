@@ -161,8 +161,12 @@ class IoU(Metric):
 
     def get_config(self) -> dict:
         names = (
-            *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true"),
-            *("sparse_y_pred", "axis"),
+            "num_classes",
+            "target_class_ids",
+            "ignore_class",
+            "sparse_y_true",
+            "sparse_y_pred",
+            "axis",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

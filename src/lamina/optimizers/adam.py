@@ -99,8 +99,11 @@ class Adam(Optimizer):
             "adam",
             (values_of(variables), values_of(momenta), values_of(velocities)),
             self._clip_gradients(gradients),
-            *(rate, jnp.asarray(self.iterations)),
-            *(self.beta_1, self.beta_2, self.epsilon),
+            rate,
+            jnp.asarray(self.iterations),
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
             [self._decay_here(v) for v in variables],
         )
         for boxes, values in zip((variables, momenta, velocities), new, strict=True):

@@ -30,10 +30,10 @@ from lamina.optimizers.sgd import SGD
 _CLASSES = {
     cls.__name__: cls
     for cls in (
-        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion),
-        *(LossScaleOptimizer, MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW),
+        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion,
+        LossScaleOptimizer, MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW,
     )
-}
+}  # fmt: skip
 registry.register_namespace(
     "keras.optimizers", {**_CLASSES, "Optimizer": Optimizer, "OptimizerMap": OptimizerMap}
 )

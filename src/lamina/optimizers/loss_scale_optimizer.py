@@ -229,8 +229,15 @@ def _refuse_what_is_inside(arguments: dict[str, Any]) -> None:
         )
     harmless = {"use_ema": False, "ema_momentum": 0.99}
     for name in (
-        *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"),
-        *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
+        "weight_decay",
+        "clipnorm",
+        "clipvalue",
+        "global_clipnorm",
+        "use_ema",
+        "ema_momentum",
+        "ema_overwrite_frequency",
+        "loss_scale_factor",
+        "gradient_accumulation_steps",
     ):
         value = arguments.pop(name, harmless.get(name))
         if value != harmless.get(name):

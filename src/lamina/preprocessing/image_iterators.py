@@ -423,7 +423,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
     """
 
     allowed_class_modes = (
-        *("binary", "categorical", "input", "multi_output", "raw", "sparse"), None,
+        "binary", "categorical", "input", "multi_output", "raw", "sparse", None,
     )  # fmt: skip
 
     def __init__(

@@ -22,10 +22,10 @@ _RENAMED_ARGUMENTS = {
 }
 # Arguments of Keras 2 that mean nothing any more; dropped where a class does not take them.
 _FORGOTTEN = {
-    *("adjustment", "fused", "implementation", "input_spec", "ragged", "sparse", "time_major"),
-    *("query_shape", "key_shape", "value_shape", "virtual_batch_size", "batch_size"),
-    *("inner_max_sequence_length", "synchronized"),
-}
+    "adjustment", "fused", "implementation", "input_spec", "ragged", "sparse", "time_major",
+    "query_shape", "key_shape", "value_shape", "virtual_batch_size", "batch_size",
+    "inner_max_sequence_length", "synchronized",
+}  # fmt: skip
 _LAYERS_INSIDE = ("layer", "backward_layer", "cell", "cells", "layers")
 _OF_OPTIMIZERS = {"decay", "jit_compile", "is_legacy_optimizer", "exclude_from_weight_decay"}
 _SHORT_METRICS = ("acc", "accuracy", "ce", "crossentropy")

@@ -265,7 +265,12 @@ def _children(part: Any) -> Iterator[tuple[str, Any]]:
 
 _library_names: dict[type, set[str]] = {}
 _OF_EVERY_MODEL = {
-    *("_graph", "_stack", "_own_learner", "_init_arguments", "history", "_losses_by_thread"),
+    "_graph",
+    "_stack",
+    "_own_learner",
+    "_init_arguments",
+    "history",
+    "_losses_by_thread",
 }
 
 

@@ -251,8 +251,10 @@ def _full_kind(arrays: Any) -> Any:
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(
         (
-            *(getattr(a, "shape", ()), str(getattr(a, "dtype", type(a)))),
-            *(getattr(a, "weak_type", None), getattr(a, "sharding", None)),
+            getattr(a, "shape", ()),
+            str(getattr(a, "dtype", type(a))),
+            getattr(a, "weak_type", None),
+            getattr(a, "sharding", None),
             getattr(a, "committed", None),
         )
         for a in leaves

@@ -101,9 +101,9 @@ def _after_reading(name: str) -> Callable:
     return wrapped
 
 
-for _name in (
-    *("__getitem__", "__setitem__", "__delitem__", "__iter__"),
-    *("__eq__", "__ne__", "__repr__", "__or__", "__ror__", "__ior__", "__reversed__"),
-    *("keys", "values", "items", "get", "pop", "popitem", "setdefault", "update", "clear", "copy"),
-):
+_READING = """
+    __getitem__ __setitem__ __delitem__ __iter__ __eq__ __ne__ __repr__ __or__ __ror__ __ior__
+    __reversed__ keys values items get pop popitem setdefault update clear copy
+""".split()
+for _name in _READING:
     setattr(DeferredLogs, _name, _after_reading(_name))

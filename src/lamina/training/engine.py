@@ -70,7 +70,9 @@ class Engine:
         object.__setattr__(model, "history", history)  # no part of the model
         hooks.set_params(
             {
-                **{"epochs": request.epochs, "steps": feed.steps, "verbose": request.verbose},
+                "epochs": request.epochs,
+                "steps": feed.steps,
+                "verbose": request.verbose,
                 **({} if validation is None else {"validation_freq": request.validation_freq}),
             }
         )
@@ -237,7 +239,10 @@ class Engine:
         _, outcome = run_on(
             program,
             variables,
-            *(chunk.data, chunk.order, start, stop),
+            chunk.data,
+            chunk.order,
+            start,
+            stop,
             batch_size=chunk.batch_size,
             overwrites=True,
             assign=lambda result: assign_all(variables, result[0]),
@@ -364,7 +369,10 @@ class Engine:
         _, logs = run_on(
             program,
             variables,
-            *(chunk.data, chunk.order, start, stop),
+            chunk.data,
+            chunk.order,
+            start,
+            stop,
             batch_size=chunk.batch_size,
             assign=lambda result: assign_all(variables, result[0]),
         )

@@ -99,7 +99,10 @@ def _tried(
         began = time.perf_counter()
         _, outcome = program(
             jax.block_until_ready(state),
-            *(chunk.data, chunk.order, chunk.start, stop),
+            chunk.data,
+            chunk.order,
+            chunk.start,
+            stop,
             batch_size=chunk.batch_size,
         )
         logs = jax.device_get(outcome).logs

@@ -25,12 +25,22 @@ _PROBABILITY_LOSSES = (
     "binary_crossentropy",
 )
 _REGRESSION_LOSSES = (
-    *("mean_squared_error", "mean_absolute_error", "huber", "log_cosh"),
-    *("mean_absolute_percentage_error", "mean_squared_logarithmic_error"),
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "log_cosh",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
 )
 _RANGES = {
-    **{"sigmoid": (0, 1), "hard_sigmoid": (0, 1), "softmax": (0, 1), "tanh": (-1, 1)},
-    **{"softsign": (-1, 1), "relu": (0, np.inf), "relu6": (0, 6), "softplus": (0, np.inf)},
+    "sigmoid": (0, 1),
+    "hard_sigmoid": (0, 1),
+    "softmax": (0, 1),
+    "tanh": (-1, 1),
+    "softsign": (-1, 1),
+    "relu": (0, np.inf),
+    "relu6": (0, 6),
+    "softplus": (0, np.inf),
 }
 # Layers that hand numbers on as large as they come, and layers that then multiply them.
 _PASSING = (

@@ -47,9 +47,9 @@ from lamina.training.state_tree import assign_state_tree, state_tree
 from lamina.training.trainable import Signature
 
 _COMPILE_ARGUMENTS = (
-    *("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"),
-    *("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss", "precision"),
-)
+    "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics",
+    "run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss", "precision",
+)  # fmt: skip
 
 
 class Trainer(Layer):

@@ -140,8 +140,12 @@ def test_only_compiled_programs_have_kernels_in_them():
 @pytest.mark.parametrize(
     ("rows", "kernel", "used"),
     [
-        *((16, (8, 16), True), (1, (8, 16), False), (16, (8, 1), False), (16, (512, 512), False)),
-        *((2048, (64, 64), True), (2048, (128, 512), False)),
+        (16, (8, 16), True),
+        (1, (8, 16), False),
+        (16, (8, 1), False),
+        (16, (512, 512), False),
+        (2048, (64, 64), True),
+        (2048, (128, 512), False),
     ],
 )
 def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel, used):
@@ -153,8 +157,10 @@ def test_products_are_kernels_where_they_have_been_measured_to_pay(rows, kernel,
 @pytest.mark.parametrize(
     ("equation", "output", "used"),
     [
-        *(("abx,xyz->abyz", (5, 2, 16), True), ("abx,xz->abz", (5, 16), True)),
-        *(("abx,zx->abz", (5, 16), False), ("abx,xz->azb", (16, 5), False)),
+        ("abx,xyz->abyz", (5, 2, 16), True),
+        ("abx,xz->abz", (5, 16), True),
+        ("abx,zx->abz", (5, 16), False),
+        ("abx,xz->azb", (16, 5), False),
     ],
 )
 def test_dense_layers_by_an_equation_are_kernels_where_it_is_a_product_of_matrices(
@@ -185,7 +191,10 @@ def reader(units: int = 16, mask: jax.Array | None = None, **settings) -> tuple:
 @pytest.mark.parametrize(
     "settings",
     [
-        *({}, {"go_backwards": True}, {"use_bias": False}, {"units": 10}),
+        {},
+        {"go_backwards": True},
+        {"use_bias": False},
+        {"units": 10},
         {"mask": LENGTHS, "zero_output_for_mask": True, "go_backwards": True},
     ],
 )
@@ -200,7 +209,8 @@ def test_recurrent_layers_give_the_same_with_kernels_and_without(settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"activation": "relu"}, {"unroll": True}),
+        {"activation": "relu"},
+        {"unroll": True},
         {"dtype": "mixed_bfloat16"},
     ],
 )

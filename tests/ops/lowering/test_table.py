@@ -47,7 +47,7 @@ def convolved(*settings):
 HEADS = [normal(2, 3, 4, 8), normal(2, 3, 4, 8), normal(2, 3, 4, 8)]
 HALF_HEADS = [normal(2, 16, 4, 64, dtype="bfloat16")] * 3
 WINDOWS = (1, 1), "same", "channels_last", (1, 1)
-LSTM = [*(normal(5, 2, 4), normal(4, 12), normal(3, 12), normal(12), normal(2, 3), normal(2, 3))]
+LSTM = [normal(5, 2, 4), normal(4, 12), normal(3, 12), normal(12), normal(2, 3), normal(2, 3)]
 WEIGHTS = [normal(3, 4), normal(4), normal(3, 4), normal(4), abs(normal(3, 4)), abs(normal(4))]
 GRADIENTS = [normal(2, 3, 2).reshape(3, 4), normal(2, 2).reshape(4)]
 
@@ -58,7 +58,13 @@ CASES = {
             [*WEIGHTS, *GRADIENTS, jnp.float32(0.1)],
             lambda *a: (
                 (list(a[:2]), list(a[2:4]), list(a[4:6])),
-                *(list(a[6:8]), a[8], jnp.int32(3), 0.9, 0.99, 1e-3, [None, 0.1]),
+                list(a[6:8]),
+                a[8],
+                jnp.int32(3),
+                0.9,
+                0.99,
+                1e-3,
+                [None, 0.1],
             ),
         )
     ],

@@ -259,7 +259,11 @@ def stopped(folder, *callbacks, **backup):
     end = lamina.callbacks.LambdaCallback(on_train_end=lambda logs: ends.append(dict(logs)))
     keep = [BackupAndRestore(folder, **backup)] if folder else []
     history = model.fit(
-        *(X, Y, 4, 8, 0),
+        X,
+        Y,
+        4,
+        8,
+        0,
         callbacks=[*keep, *callbacks[:-1], end, *callbacks[-1:]],
         validation_data=(X, Y),
     )

@@ -91,9 +91,9 @@ def filter_methods(cls: C, *names: str) -> C:
 # A layer's `call` is reached through `__call__`, and is traced: nothing should lie before it.
 _INNER = {"call"}
 _SPECIAL = {
-    *("__new__", "__init__", "__call__", "__iter__", "__len__"),
-    *("__contains__", "__getitem__", "__setitem__", "__delitem__"),
-}
+    "__new__", "__init__", "__call__", "__iter__", "__len__",
+    "__contains__", "__getitem__", "__setitem__", "__delitem__",
+}  # fmt: skip
 
 
 def _is_public(name: str) -> bool:

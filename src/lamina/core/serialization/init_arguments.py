@@ -50,10 +50,10 @@ def name_inherited_init(cls: Any) -> None:
 
 # What people usually give, for the arguments that a class cannot do without.
 _USUAL = {
-    **{"units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7"},
-    **{"input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64"},
-    **{"activation": "'relu'", "target_shape": "(-1,)", "dims": "(2, 1)", "n": "8"},
-}
+    "units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7",
+    "input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64",
+    "activation": "'relu'", "target_shape": "(-1,)", "dims": "(2, 1)", "n": "8",
+}  # fmt: skip
 
 
 def example_of(cls: type) -> str:

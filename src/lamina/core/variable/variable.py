@@ -457,11 +457,11 @@ def _matmul(a: jax.Array, b: Any) -> jax.Array:
     return jnp.matmul(a, b, preferred_element_type=wide)
 
 
-for _name in (
-    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
-    *("radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow"),
-    *("eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "invert"),
-):
+_OPERATORS = """
+    add sub mul truediv floordiv mod pow radd rsub rmul rtruediv rfloordiv rmod rpow
+    eq ne lt le gt ge neg pos abs invert
+""".split()
+for _name in _OPERATORS:
     _operator(f"__{_name}__")
 _operator("__matmul__", _matmul)
 _operator("__rmatmul__", lambda a, b: _matmul(jnp.asarray(b), a))

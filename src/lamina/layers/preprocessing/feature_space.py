@@ -580,9 +580,9 @@ class TFDConcat(Layer):
 
 
 _KINDS = (
-    *("float", "float_normalized", "float_rescaled", "float_discretized"),
-    *("integer_categorical", "string_categorical", "integer_hashed", "string_hashed"),
-)
+    "float", "float_normalized", "float_rescaled", "float_discretized",
+    "integer_categorical", "string_categorical", "integer_hashed", "string_hashed",
+)  # fmt: skip
 
 
 def _layer_name(name: str | None, kind: str) -> str:

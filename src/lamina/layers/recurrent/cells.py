@@ -28,12 +28,12 @@ from lamina.ops.lowering import lower
 
 # What every cell with kernels takes, besides its size and what is its own.
 COMMON_SETTINGS = (
-    *("activation", "use_bias"),
-    *("kernel_initializer", "recurrent_initializer", "bias_initializer"),
-    *("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"),
-    *("kernel_constraint", "recurrent_constraint", "bias_constraint"),
-    *("dropout", "recurrent_dropout", "seed"),
-)
+    "activation", "use_bias",
+    "kernel_initializer", "recurrent_initializer", "bias_initializer",
+    "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
+    "kernel_constraint", "recurrent_constraint", "bias_constraint",
+    "dropout", "recurrent_dropout", "seed",
+)  # fmt: skip
 Masks = Sequence[Array] | None
 
 

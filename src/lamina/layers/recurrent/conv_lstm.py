@@ -29,14 +29,14 @@ class ConvLSTMCell(KernelCell):
         rank: Number of spatial axes.
         filters, kernel_size, strides, padding, data_format, dilation_rate, recurrent_activation,
             unit_forget_bias: See `BaseConvLSTM`.
-        **kwargs: What every cell takes, see `KernelCell`; `name`, `dtype`, `trainable`, see `Layer`.
+        **kwargs: Of every cell, see `KernelCell`; `name`, `dtype`, `trainable`, see `Layer`.
     """
 
     gates = 4
     settings = (
-        *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate"),
-        *("recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS),
-    )
+        "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
+        "recurrent_activation", "unit_forget_bias", *COMMON_SETTINGS,
+    )  # fmt: skip
     state_size = -1  # a shape, known when the cell is built
 
     def __init__(

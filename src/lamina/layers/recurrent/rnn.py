@@ -26,7 +26,11 @@ from lamina.layers.recurrent.stacked import StackedRNNCells
 from lamina.layers.settings import settings_of
 
 _FLAGS = (
-    *("return_sequences", "return_state", "go_backwards", "stateful", "unroll"),
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "unroll",
     "zero_output_for_mask",
 )
 

@@ -96,7 +96,11 @@ def suits_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> b
 
 def by_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> Array:
     return jax.nn.dot_product_attention(
-        *(query, key, value, settings.bias, settings.mask),
+        query,
+        key,
+        value,
+        settings.bias,
+        settings.mask,
         scale=settings.scale,
         is_causal=settings.is_causal,
         implementation="cudnn",

@@ -153,8 +153,12 @@ def _changes(arguments: tuple, changes: tuple) -> tuple:
     c_before = jnp.concatenate([c[None], every_c[:-1]])
     read = jnp.tanh(every_c)
     factors: _TimeSteps = (
-        *(f, g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)),
-        *(read * o * (1 - o), o * (1 - read * read)),
+        f,
+        g * i * (1 - i),
+        c_before * f * (1 - f),
+        i * (1 - g * g),
+        read * o * (1 - o),
+        o * (1 - read * read),
     )
     if counts is not None:
         stays = ~counts[..., None]

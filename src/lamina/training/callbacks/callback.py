@@ -12,8 +12,12 @@ BATCH_HOOKS = {
 }
 EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
 LOOP_HOOKS = (
-    *("on_train_begin", "on_train_end", "on_test_begin", "on_test_end"),
-    *("on_predict_begin", "on_predict_end"),
+    "on_train_begin",
+    "on_train_end",
+    "on_test_begin",
+    "on_test_end",
+    "on_predict_begin",
+    "on_predict_end",
 )
 
 

@@ -10,21 +10,21 @@ from lamina.ops import greater, less
 
 # What Keras's own metrics are called; other names need a `mode`.
 _HIGHER_IS_BETTER = {
-    *("acc", "accuracy", "binary_accuracy", "categorical_accuracy", "auc", "precision", "recall"),
-    *("sparse_categorical_accuracy", "top_k_categorical_accuracy", "f1_score", "fbeta_score"),
-    *("sparse_top_k_categorical_accuracy", "precision_at_recall", "recall_at_precision"),
-    *("sensitivity_at_specificity", "specificity_at_sensitivity", "cosine_similarity", "r2_score"),
-    *("iou", "io_u", "binary_io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u"),
-    *("pearson_correlation", "concordance_correlation"),
-}
+    "acc", "accuracy", "binary_accuracy", "categorical_accuracy", "auc", "precision", "recall",
+    "sparse_categorical_accuracy", "top_k_categorical_accuracy", "f1_score", "fbeta_score",
+    "sparse_top_k_categorical_accuracy", "precision_at_recall", "recall_at_precision",
+    "sensitivity_at_specificity", "specificity_at_sensitivity", "cosine_similarity", "r2_score",
+    "iou", "io_u", "binary_io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u",
+    "pearson_correlation", "concordance_correlation",
+}  # fmt: skip
 _LOWER_IS_BETTER = {
-    *("loss", "mean_squared_error", "mse", "root_mean_squared_error", "rmse", "log_cosh"),
-    *("mean_absolute_error", "mae", "mean_absolute_percentage_error", "mape", "logcosh"),
-    *("mean_squared_logarithmic_error", "msle", "huber", "hinge", "squared_hinge"),
-    *("categorical_hinge", "binary_crossentropy", "categorical_crossentropy", "crossentropy"),
-    *("sparse_categorical_crossentropy", "kl_divergence", "kullback_leibler_divergence", "kld"),
-    *("poisson",),
-}
+    "loss", "mean_squared_error", "mse", "root_mean_squared_error", "rmse", "log_cosh",
+    "mean_absolute_error", "mae", "mean_absolute_percentage_error", "mape", "logcosh",
+    "mean_squared_logarithmic_error", "msle", "huber", "hinge", "squared_hinge",
+    "categorical_hinge", "binary_crossentropy", "categorical_crossentropy", "crossentropy",
+    "sparse_categorical_crossentropy", "kl_divergence", "kullback_leibler_divergence", "kld",
+    "poisson",
+}  # fmt: skip
 
 
 class Watch:

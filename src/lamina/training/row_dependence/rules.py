@@ -272,16 +272,16 @@ def _stack(step: Step) -> Value:
     return rows._replace(axis=rows.axis + (axis <= rows.axis))
 
 
-_ELEMENT_WISE = (
-    *("abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e".split()),
-    *("cbrt ceil clamp clz complex conj convert_element_type copy copy_p cos cosh digamma".split()),
-    *("div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a".split()),
-    *("igammac imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max".split()),
-    *("min mul mulhi ne neg nextafter not or polygamma population_count pow real".split()),
-    *("reduce_precision regularized_incomplete_beta rem round rsqrt select_n shift_left".split()),
-    *("shift_right_arithmetic shift_right_logical sign sin sinh sqrt square".split()),
-    *("stop_gradient sub tan tanh xor zeta name device_put sharding_constraint".split()),
-)
+_ELEMENT_WISE = """
+    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
+    cbrt ceil clamp clz complex conj convert_element_type copy copy_p cos cosh digamma
+    div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a
+    igammac imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max
+    min mul mulhi ne neg nextafter not or polygamma population_count pow real
+    reduce_precision regularized_incomplete_beta rem round rsqrt select_n shift_left
+    shift_right_arithmetic shift_right_logical sign sin sinh sqrt square
+    stop_gradient sub tan tanh xor zeta name device_put sharding_constraint
+""".split()
 
 
 def _each(step: Step) -> list[Value]:
