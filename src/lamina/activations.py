@@ -10,7 +10,7 @@ from lamina import ops
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import identifiers, registry
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops import (
     celu,
     elu,

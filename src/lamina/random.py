@@ -15,9 +15,9 @@ from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.types import Array, ArrayLike
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import SeedGenerator, draw_key
-from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.arrays import as_array
 
 __all__ = [

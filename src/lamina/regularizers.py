@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import identifiers, registry
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 
 __all__ = [
     "L1",

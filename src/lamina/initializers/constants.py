@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.initializers.initializer import Initializer, known_shape, on_device
 from lamina.ops.signal import window_weights
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from lamina.core.serialization import registry
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.seed import SeedGenerator, make_default_seed
-from lamina.core.variable.variable import Array
 from lamina.initializers.initializer import Initializer, float_type, known_shape, on_device
 
 # Standard deviation of a standard normal distribution truncated at two standard deviations.

@@ -9,7 +9,8 @@ import numpy as np
 
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.variable.variable import Array, resolve_shape
+from lamina.core.types import Array
+from lamina.core.variable.variable import resolve_shape
 
 
 @filter_methods

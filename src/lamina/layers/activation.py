@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import is_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import settings_of
 
 

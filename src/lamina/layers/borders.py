@@ -8,7 +8,7 @@ from jax import lax
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import windows
 
@@ -50,8 +50,8 @@ class BaseBorder(Layer):
         self._check(input_shape)
         shape = list(input_shape)
         for axis, border in self._by_axis.items():
-            if shape[axis] is not None:
-                shape[axis] += self.sign * sum(border)
+            size = shape[axis]
+            shape[axis] = None if size is None else size + self.sign * sum(border)
         return tuple(shape)
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
@@ -69,9 +69,10 @@ class BaseBorder(Layer):
     def _check(self, shape: Shape) -> None:
         needs_rank(self, self.rank, shape)
         for axis, border in self._by_axis.items():
-            if self.sign < 0 and shape[axis] is not None and sum(border) >= shape[axis]:
+            size = shape[axis]
+            if self.sign < 0 and size is not None and sum(border) >= size:
                 raise ValueError(
-                    f"{self._label} would cut off all of axis {axis}: {border} of {shape[axis]}.\n"
+                    f"{self._label} would cut off all of axis {axis}: {border} of {size}.\n"
                     f"  Received: an input of shape {tuple(shape)}, {self.data_format}."
                 )
 

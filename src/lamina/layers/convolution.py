@@ -5,8 +5,8 @@ from typing import Any
 from lamina import activations
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
     keep_weight_settings,
@@ -77,10 +77,10 @@ class BaseWindowed(Layer):
 
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
-        self._channels = input_shape[self._channel_axis]
-        self.make_kernels(self._channels)
+        channels = self._channels = self._channels_of(input_shape)
+        self.make_kernels(channels)
         if self.use_bias:
-            self.bias = make_weight(self, "bias", (self.filters_of(self._channels),))
+            self.bias = make_weight(self, "bias", (self.filters_of(channels),))
 
     def make_kernels(self, channels: int) -> None:
         """Make the weights for inputs with so many channels, the bias excepted.
@@ -133,7 +133,7 @@ class BaseWindowed(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
-        filters = self.filters_of(input_shape[self._channel_axis])
+        filters = self.filters_of(self._channels_of(input_shape))
         sizes = self._positions(input_shape)
         if self.data_format == "channels_last":
             return (input_shape[0], *sizes, filters)
@@ -165,6 +165,12 @@ class BaseWindowed(Layer):
             windows.output_size(shape[axis], size, stride, self.padding, gap)
             for axis, (size, stride, gap) in zip(axes, settings, strict=True)
         ]
+
+    def _channels_of(self, shape: Shape) -> int:
+        size = shape[self._channel_axis]
+        channels = self._channels if size is None else size
+        assert channels is not None  # or _check had refused the shape
+        return channels
 
     def _check(self, shape: Shape) -> None:
         shape = tuple(shape)

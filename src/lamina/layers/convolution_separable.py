@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
     keep_weight_settings,

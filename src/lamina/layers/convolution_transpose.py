@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
     keep_weight_settings,

@@ -8,11 +8,12 @@ import numpy as np
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import (
     enable_lora,
     keep_weight_settings,
+    known_sizes,
     make_weight,
     refuse_adapters,
     same_dtype,
@@ -284,4 +285,5 @@ class Identity(Layer):
 
 
 def _product(shape: Shape) -> int | None:
-    return None if None in shape else int(np.prod(shape))
+    sizes = known_sizes(shape)
+    return None if sizes is None else int(np.prod(sizes))

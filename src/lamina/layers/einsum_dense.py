@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
     enable_lora,

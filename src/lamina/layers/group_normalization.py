@@ -7,7 +7,7 @@ from jax import lax
 
 from lamina import constraints, initializers, regularizers
 from lamina.core.layer.layer import Layer
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.normalization import AFFINE, affine_weights, check_axes, one_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
@@ -82,7 +82,7 @@ class GroupNormalization(Layer):
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)
         channels = input_shape[self.axis]
-        if self.groups == -1:
+        if self.groups == -1 and channels is not None:
             self.groups = channels  # as Keras's configs and files have it
         self.gamma, self.beta = affine_weights(self, (channels,))
 

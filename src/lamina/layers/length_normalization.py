@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.layer.layer import Layer
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.normalization import check_axes, in_order, one_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.settings import settings_of
 from lamina.ops import core, nn, numpy as ops
 

@@ -10,8 +10,8 @@ import numpy as np
 from lamina import random
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
+from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.regularization import check_noise_axes, checked_noise_shape
 from lamina.layers.settings import fraction, settings_of
 

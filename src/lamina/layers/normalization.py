@@ -11,7 +11,8 @@ from lamina import constraints, initializers, regularizers
 from lamina.core.configuration import config
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError, LaminaWarning, frames_to_user
-from lamina.core.variable.variable import Array, Shape, Variable
+from lamina.core.types import Array, Shape
+from lamina.core.variable.variable import Variable
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.settings import needs_rank, settings_of
 from lamina.ops import nn, windows
 

@@ -7,8 +7,8 @@ from lamina import random, regularizers
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import fraction, needs_rank, same_dtype, settings_of
 from lamina.ops import windows
 

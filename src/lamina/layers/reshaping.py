@@ -11,9 +11,9 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
-from lamina.layers.settings import same_dtype, settings_of
+from lamina.layers.settings import known_sizes, same_dtype, settings_of
 
 
 class Flatten(Layer):
@@ -52,8 +52,8 @@ class Flatten(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
-        sizes = input_shape[1:]
-        return (input_shape[0], None if None in sizes else math.prod(sizes))
+        sizes = known_sizes(input_shape[1:])
+        return (input_shape[0], None if sizes is None else math.prod(sizes))
 
     def compute_output_spec(self, inputs: KerasTensor) -> KerasTensor:
         return same_dtype(self, inputs, self.compute_output_shape(inputs.shape))
@@ -119,8 +119,8 @@ class Reshape(Layer):
         return {**super().get_config(), **settings_of(self, "target_shape")}
 
     def _resolved(self, input_shape: Shape) -> Shape:
-        sizes = tuple(input_shape[1:])
-        if None in sizes:
+        sizes = known_sizes(input_shape[1:])
+        if sizes is None:
             return tuple(None if size == -1 else size for size in self.target_shape)
         values = math.prod(sizes)
         rest = math.prod(size for size in self.target_shape if size != -1)

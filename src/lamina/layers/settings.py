@@ -10,7 +10,8 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.later import later_function
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
-from lamina.core.variable.variable import Shape, Variable
+from lamina.core.types import Shape
+from lamina.core.variable.variable import Variable
 
 _LAYOUTS = {
     1: "(batch, steps, channels)",
@@ -82,6 +83,12 @@ def same_dtype(layer: Layer, x: KerasTensor, shape: Shape) -> KerasTensor:
     """The symbolic output of a layer that hands numbers on as they are, whole ones included."""
     cast = layer.autocast and dtypes.is_float(x.dtype)
     return KerasTensor(shape, layer.compute_dtype if cast else x.dtype)
+
+
+def known_sizes(shape: Shape) -> tuple[int, ...] | None:
+    """The sizes of a shape, if all of them are known."""
+    known = tuple(size for size in shape if size is not None)
+    return known if len(known) == len(shape) else None
 
 
 def needs_rank(layer: Any, rank: int, shape: Shape) -> None:

@@ -8,8 +8,9 @@ from jax import lax
 from lamina import initializers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape, autocast
+from lamina.core.variable.variable import autocast
 from lamina.layers.settings import settings_of
 from lamina.layers.wrapping import Wrapper
 from lamina.ops import nn

@@ -8,8 +8,8 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import image, windows
 

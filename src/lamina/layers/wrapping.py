@@ -12,8 +12,9 @@ from lamina.core.layer.call_signature import is_shape, signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
+from lamina.core.types import Array, Shape
 from lamina.core.variable.stateless import assign_all, stateless, values_of
-from lamina.core.variable.variable import Array, Shape, autocast
+from lamina.core.variable.variable import autocast
 
 
 class Wrapper(Layer):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.context import context
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import Axes, as_array, as_axes, floats
 from lamina.ops.define import operations
 

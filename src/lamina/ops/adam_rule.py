@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 
 
 # Compiled within the step, so that weights of one shape are traced once.

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 from lamina.ops.lowering import Target, choose, current_target

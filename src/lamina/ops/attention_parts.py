@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
 
 

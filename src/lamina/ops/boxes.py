@@ -13,7 +13,7 @@ import numpy as np
 from lamina.core.configuration.config import epsilon
 from lamina.core.messages.errors import unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 
 FORMATS = (
     "xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw",
@@ -304,7 +304,7 @@ def affine_transform(
     b = a * jnp.tan(slant_x) + jnp.sin(turn)
     c = -jnp.sin(turn - slant_y) / jnp.cos(slant_y)
     d = jnp.cos(turn) - c * jnp.tan(slant_x)
-    a0, a1, b0, b1 = d * scale, -b * scale, -c * scale, a * scale
+    a0, a1, b0, b1 = (part * jnp.asarray(scale) for part in (d, -b, -c, a))
     zero = jnp.zeros_like(a0)
     matrix = jnp.stack(
         [

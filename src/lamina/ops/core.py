@@ -11,7 +11,8 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.errors import explain_missing_names, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.variable import Array, ArrayLike, Variable
+from lamina.core.types import Array, ArrayLike
+from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_arrays, dense_only
 from lamina.ops.define import operations
 
@@ -229,7 +230,9 @@ def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasT
 
 
 @op("inputs", "start_indices", spec=_slice_spec)
-def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> Array:
+def slice(
+    inputs: ArrayLike, start_indices: Array | Sequence[ArrayLike], shape: Sequence[int]
+) -> Array:
     """A block of an array; where it begins may be computed, how large it is may not.
 
     Args:
@@ -258,7 +261,9 @@ def slice(inputs: ArrayLike, start_indices: ArrayLike, shape: Sequence[int]) -> 
 
 
 @op("inputs", "start_indices", "updates", places=("start_indices",))
-def slice_update(inputs: ArrayLike, start_indices: ArrayLike, updates: ArrayLike) -> Array:
+def slice_update(
+    inputs: ArrayLike, start_indices: Array | Sequence[ArrayLike], updates: ArrayLike
+) -> Array:
     """The array with a block of it replaced.
 
     Args:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, at_least_float32, floats, floats_together
 from lamina.ops.define import operations
 

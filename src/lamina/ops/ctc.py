@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.messages.errors import unknown_name
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, at_least_float32, floats
 from lamina.ops.define import operations
 

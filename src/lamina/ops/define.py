@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from lamina.core.graph.operation import symbolic
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, as_pair, whole_numbers
 from lamina.ops.specs import elementwise, of_whole_numbers, with_places
 

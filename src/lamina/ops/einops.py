@@ -5,7 +5,7 @@ import re
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, dense_only
 from lamina.ops.define import operations
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.errors import explain_missing_names
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import operations
 from lamina.ops.specs import refuse_open, with_sizes

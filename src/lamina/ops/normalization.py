@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.configuration import config
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import Axes, along, as_axes, at_least_float32, floats
 from lamina.ops.define import operations
 from lamina.ops.lowering import lower

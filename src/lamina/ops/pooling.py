@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations

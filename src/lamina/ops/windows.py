@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 
 # A larger table of places is computed inside the program: tracing its shape then costs nothing.
 _LARGE_TABLE = 2**20

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
+from lamina.core.types import Array
 from lamina.core.variable.stateless import values_of
-from lamina.core.variable.variable import Array, Variable
+from lamina.core.variable.variable import Variable
 from lamina.ops.adam_rule import step_size, update as update_of_weight
 from lamina.ops.lowering import lower
 from lamina.optimizers.optimizer import LearningRate, Optimizer

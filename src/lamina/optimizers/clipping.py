@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 
 
 def clip_by_value(gradients: Sequence[Array], limit: float) -> list[Array]:

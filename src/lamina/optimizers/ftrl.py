@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import optax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 

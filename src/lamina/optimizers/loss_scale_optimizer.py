@@ -9,9 +9,10 @@ import numpy as np
 
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
+from lamina.core.types import Array, ArrayLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.stateless import values_of
-from lamina.core.variable.variable import Array, ArrayLike, Variable
+from lamina.core.variable.variable import Variable
 from lamina.optimizers.arguments import refuse_unknown
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import keep_if
@@ -113,7 +114,8 @@ class LossScaleOptimizer(Optimizer):
         finite = self.check_finite(grads)
         boxes = [*variables, *self.inner_optimizer.variables]
         before = values_of(boxes)
-        self.inner_optimizer.apply([None if g is None else g / scale for g in grads], variables)
+        unscaled = [None if g is None else jnp.asarray(g) / scale for g in grads]
+        self.inner_optimizer.apply(unscaled, variables)
         keep_if(finite, boxes, before)
         counter = self.step_counter.value + 1
         grows = finite & (counter == self.dynamic_growth_steps)
@@ -132,7 +134,7 @@ class LossScaleOptimizer(Optimizer):
         found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
 
-    def scale_loss(self, loss: ArrayLike) -> ArrayLike:
+    def scale_loss(self, loss: Array | float) -> Array | float:
         """The loss to differentiate: times the scale of the moment.
 
         Args:

@@ -7,7 +7,8 @@ from typing import Any
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import ArrayLike, Variable
+from lamina.core.types import ArrayLike
+from lamina.core.variable.variable import Variable
 from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
 

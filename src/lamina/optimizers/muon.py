@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.core.variable.variable import Array, Variable
+from lamina.core.types import Array
+from lamina.core.variable.variable import Variable
 from lamina.optimizers.adam import AdamState, adam
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 from jax.tree_util import DictKey, keystr, tree_flatten_with_path
 
-from lamina.core.variable.variable import Array, Variable
+from lamina.core.types import Array
+from lamina.core.variable.variable import Variable
 from lamina.optimizers.optimizer import Optimizer
 
 

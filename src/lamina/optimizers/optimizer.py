@@ -21,10 +21,11 @@ from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
+from lamina.core.types import Array, ArrayLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import stateless, values_of
-from lamina.core.variable.variable import Array, ArrayLike, Variable, name_scope
+from lamina.core.variable.variable import Variable, name_scope
 from lamina.optimizers.arguments import (
     checked_rate,
     needs_an_argument,
@@ -516,7 +517,7 @@ class Optimizer:
         averages = self._slots.get("average", {})
         return [(v, averages[id(v)]) for v in self._trainable_variables if id(v) in averages]
 
-    def scale_loss(self, loss: ArrayLike) -> ArrayLike:
+    def scale_loss(self, loss: Array | float) -> Array | float:
         """The loss to differentiate: times `loss_scale_factor`, if there is one.
 
         Args:

@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 
 
 @filter_methods

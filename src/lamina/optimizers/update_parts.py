@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.variable.variable import Array, Variable
+from lamina.core.types import Array
+from lamina.core.variable.variable import Variable
 
 
 def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:

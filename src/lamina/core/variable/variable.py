@@ -487,8 +487,3 @@ def resolve_shape(shape: Any) -> tuple:
             f"such as (None, 28, 28); received {shape!r}."
         )
     return sizes
-
-
-ArrayLike = Any
-Array = jax.Array
-Shape = tuple

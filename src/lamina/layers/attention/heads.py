@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from lamina.core.types import Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Shape
 from lamina.layers.attention.projected import ProjectedAttention
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.settings import settings_of

@@ -13,8 +13,8 @@ from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
 from lamina.layers.settings import fraction, settings_of

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from lamina import random
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.variable.seed import SeedGenerator
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import fraction, settings_of
 from lamina.ops.attention_parts import causal_mask
 

@@ -10,8 +10,8 @@ from lamina.core.configuration.config import epsilon, standardize_data_format
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import (
     HostLayer,
     batches,

@@ -12,10 +12,10 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import did_you_mean, unknown_name
 from lamina.core.serialization import naming, registry
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_table, is_text
 from lamina.core.user_data.text import answer, as_values, staying_on_host
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing

@@ -8,10 +8,10 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.on_host import (
     HostLayer,

@@ -12,11 +12,11 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
+from lamina.core.types import Shape
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.paths import refuse_endless
 from lamina.core.user_data.text import as_values
-from lamina.core.variable.variable import Shape
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.hashing import checked_salt
 from lamina.layers.preprocessing.on_host import (

@@ -11,8 +11,8 @@ import numpy as np
 from lamina.core.configuration.config import epsilon, image_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.data_kinds import may_hold_text
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.preprocessing.on_host import batches
 from lamina.layers.settings import settings_of
 

@@ -13,9 +13,9 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import take_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.serialization import registry
+from lamina.core.types import Shape
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
-from lamina.core.variable.variable import Shape
 from lamina.layers.preprocessing.index_lookup import refuse_path
 from lamina.layers.preprocessing.on_host import (
     HostLayer,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 
 
 def check_cell(cell: Any) -> None:

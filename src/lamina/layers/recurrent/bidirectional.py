@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import Array, Shape, Variable
+from lamina.core.types import Array, Shape
+from lamina.core.variable.variable import Variable
 from lamina.layers.wrapping import checked_layer
 
 _MERGES: dict[str, Callable[[Array, Array], Array]] = {

@@ -14,9 +14,9 @@ import numpy as np
 
 from lamina import activations, random
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import SeedGenerator
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.scan import Step
 from lamina.layers.settings import (
     fraction,
@@ -662,7 +662,7 @@ def long_short_term_memory(cell: Any, masks: Masks) -> Step:
 def remembering(initializer: Callable) -> Callable:
     """An LSTM's first bias: that of the forget gate, the second of four, is 1."""
 
-    def initialize(shape: Shape, dtype: Any = None) -> Any:
+    def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
         values = np.array(initializer(shape, dtype=dtype))
         units = shape[0] // 4
         values[units : 2 * units] = 1

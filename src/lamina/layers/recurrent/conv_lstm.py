@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core.configuration.config import standardize_data_format
+from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array, Shape
 from lamina.layers.recurrent.cells import (
     COMMON_SETTINGS,
     KernelCell,

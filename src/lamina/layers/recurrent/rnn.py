@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.types import Array, Shape
 from lamina.core.variable.stateless import assign_all
-from lamina.core.variable.variable import Array, Shape, Variable, autocast, name_scope
+from lamina.core.variable.variable import Variable, autocast, name_scope
 from lamina.layers.recurrent.any_cell import (
     as_list,
     build_cell,

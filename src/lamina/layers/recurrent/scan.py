@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.core.types import Array
 from lamina.core.variable.stateless import stateless, values_of
-from lamina.core.variable.variable import Array, Variable, autocast
+from lamina.core.variable.variable import Variable, autocast
 
 # From the values at one time step and the states before it to the output and the states after it.
 Step = Callable[[Any, Any], tuple[Array, Any]]

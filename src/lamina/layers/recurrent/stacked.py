@@ -5,7 +5,7 @@ from typing import Any
 
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.variable.variable import Array, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.recurrent.any_cell import (
     build_cell,
     check_cell,

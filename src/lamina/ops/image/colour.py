@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.layout import channel_axis, check_rank
 

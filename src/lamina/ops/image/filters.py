@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.layout import as_batch, rounded_to
 from lamina.ops.windows import per_axis

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.variable.variable import Array, ArrayLike, Shape
+from lamina.core.types import Array, ArrayLike, Shape
 
 
 def check_rank(caller: str, shape: Shape, data_format: str | None = None) -> str:

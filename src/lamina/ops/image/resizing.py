@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.messages.errors import unknown_name
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.layout import check_rank, rounded_to, size_axes
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.messages.errors import unknown_name
+from lamina.core.types import Array, ArrayLike
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import draw_key
-from lamina.core.variable.variable import Array, ArrayLike
 from lamina.ops.define import operations
 from lamina.ops.image.filters import smoothed_fields
 from lamina.ops.image.layout import as_batch, rounded_to
@@ -203,7 +203,9 @@ def map_coordinates(
             f"map_coordinates needs coordinates of shape ({inputs.ndim}, ...), a row for each axis "
             f"of inputs {inputs.shape}; received {coordinates.shape}."
         )
-    return jax.scipy.ndimage.map_coordinates(inputs, coordinates, order, fill_mode, fill_value)
+    return jax.scipy.ndimage.map_coordinates(
+        inputs, list(coordinates), order, fill_mode, fill_value
+    )
 
 
 # ---- for layers, too: batches with channels last, checked arguments ----------------------------

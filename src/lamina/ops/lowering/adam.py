@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import adam_rule
 from lamina.ops.lowering import compiled_kernels
 

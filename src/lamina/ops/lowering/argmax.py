@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 
 
 def argmax(x: Array, axis: Any, keepdims: bool) -> Array:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.attention_parts import attended, attention_logits, causal_mask
 from lamina.ops.lowering import compiled_kernels
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
 from lamina.ops.lowering import compiled_kernels
 

@@ -5,7 +5,7 @@ The rows for CPUs without kernels are in `convolution_patches.py`.
 
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import compiled_kernels
 

@@ -5,7 +5,7 @@ from functools import reduce
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import convolution
 

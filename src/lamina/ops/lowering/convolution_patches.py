@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import windows
 
 # docs/performance.md, `patches-in-pieces`.

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering.convolution import layout
 from lamina.ops.lowering.convolution_depthwise import MOST_SLICES

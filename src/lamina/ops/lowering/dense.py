@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
 # docs/performance.md, `kernel-products`: rows of a batch and weights that pay, and weights that

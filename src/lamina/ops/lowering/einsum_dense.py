@@ -4,7 +4,7 @@ import math
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 from lamina.ops.lowering.dense import pays_as_kernel
 

@@ -8,7 +8,7 @@ if something else reads it, too.
 from typing import NamedTuple
 
 from lamina.core.configuration.context import context
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.lowering.target import current_target
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.arrays import Axes, along, as_array, as_axes
 from lamina.ops.lowering.batch_normalization import moments
 from lamina.ops.lowering.compilation_unit import compilation_unit

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
 # docs/performance.md, `kernel-lstm`. Not tried beyond.

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core.variable.variable import Array
+from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import compiled_kernels, convolution
 from lamina.ops.lowering.convolution_depthwise import MOST_SLICES

@@ -9,7 +9,8 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import is_symbolic
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.variable import Array, ArrayLike, Variable
+from lamina.core.types import Array, ArrayLike
+from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_dtype
 from lamina.ops.define import described, named, operations
 
@@ -226,11 +227,12 @@ def arange(
         >>> arange(3).tolist(), arange(1, 2, 0.5).tolist()
         ([0, 1, 2], [1.0, 1.5])
     """
-    start, stop, step = (v.value if isinstance(v, Variable) else v for v in (start, stop, step))
+    ends: list[Any] = [v.value if isinstance(v, Variable) else v for v in (start, stop, step)]
     if dtype is None:
-        given = [v for v in (start, stop, step) if v is not None]
+        given = [v for v in ends if v is not None]
         dtype = jnp.result_type(*(jnp.asarray(v).dtype for v in given))
-    return jnp.arange(start, stop, step, dtype=as_dtype(dtype))
+    first, end, distance = ends
+    return jnp.arange(first, end, distance, dtype=as_dtype(dtype))
 
 
 @op("start", "stop")

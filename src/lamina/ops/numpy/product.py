@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
 

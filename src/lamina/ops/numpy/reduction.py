@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import (
     as_array,
     as_axes,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays
 from lamina.ops.define import operations
 from lamina.ops.specs import elementwise
@@ -148,10 +148,10 @@ def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | Non
         >>> where([True, False], 1, [2, 3]).tolist()
         [1, 3]
     """
-    if (x1 is None) != (x2 is None):
-        raise ValueError("where takes both x1 and x2, or neither.")
-    if x1 is None:
+    if x1 is None and x2 is None:
         return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError("where takes both x1 and x2, or neither.")
     return jnp.where(as_array(condition).astype(bool), as_array(x1), as_array(x2))
 
 
@@ -364,7 +364,7 @@ def unique(
     return_counts: bool = False,
     axis: int | None = None,
     size: int | None = None,
-    fill_value: ArrayLike | None = None,
+    fill_value: Array | float | None = None,
 ) -> Any:
     """Every value once.
 

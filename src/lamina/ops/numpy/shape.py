@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_arrays, as_axes
 from lamina.ops.define import described, named, operations
 from lamina.ops.specs import broadcast_shapes

@@ -10,9 +10,9 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
+from lamina.core.types import Array, Shape
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import SeedGenerator, draw_key
-from lamina.core.variable.variable import Array, Shape
 from lamina.ops import boxes
 
 INTERPOLATIONS = ("bilinear", "nearest")

@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
 from lamina.layers.settings import same_dtype, settings_of
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import epsilon
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.types import Array
 from lamina.core.variable.seed import draw_key
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,

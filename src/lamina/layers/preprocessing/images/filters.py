@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import Array
 from lamina.core.variable.seed import draw_key
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     between,
     factor_range,

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
 from lamina.layers.settings import settings_of
 from lamina.ops.windows import per_axis

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import Array
 from lamina.core.variable.seed import draw_key
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     RandomImageLayer,
     between,

@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import draw_key
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,

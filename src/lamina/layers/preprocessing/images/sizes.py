@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import make_default_seed
-from lamina.core.variable.variable import Array
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
     RandomImageLayer,

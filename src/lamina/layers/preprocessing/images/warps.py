@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.variable.variable import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike
 from lamina.layers.preprocessing.images.base import (
     FILL_MODES,
     INTERPOLATIONS,

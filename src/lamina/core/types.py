@@ -1,0 +1,56 @@
+"""Names for the types in signatures: what may be given, and what comes back.
+
+`…Like` is whatever stands for a thing where one is asked for: its name, its config, the thing
+itself. `PyTree`, `Inputs` and `Config` are as open as Keras leaves them.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Union
+
+import jax
+import jax.typing
+import numpy as np
+
+if TYPE_CHECKING:
+    from lamina.core.configuration.dtypes import DTypePolicy
+    from lamina.core.graph.keras_tensor import KerasTensor
+    from lamina.core.variable.seed import SeedGenerator
+    from lamina.core.variable.variable import Variable
+
+
+class SupportsArray(Protocol):
+    """What NumPy makes an array of: a table, a tensor of another library, a Variable."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...
+
+
+# -- arrays ----------------------------------------------------------------------------------------
+
+Array = jax.Array
+# A sequence holds numbers, sequences of numbers, or arrays.
+ArrayLike = Union[
+    jax.Array, np.generic, complex, Sequence[Any], SupportsArray, "Variable", "KerasTensor"
+]
+Tensor = Union[jax.Array, "KerasTensor"]
+Shape = tuple[int | None, ...]  # None for an axis of any size
+DTypeLike = jax.typing.DTypeLike  # "float32", numpy.float32, jax.numpy.bfloat16
+DTypePolicyLike = Union[DTypeLike, "DTypePolicy", Mapping[str, Any], None]
+SeedLike = Union[int, "SeedGenerator", jax.Array, None]
+
+# -- structures ------------------------------------------------------------------------------------
+
+PyTree = Any  # lists, tuples and dicts in one another, with anything at the ends
+Inputs = Any  # of a layer or model: an array, or lists, tuples and dicts of them
+Shapes = Any  # of several inputs: shapes in lists, tuples and dicts
+Config = dict[str, Any]  # an object's settings as plain data
+Logs = dict[str, Any]  # what a callback is told, by name
+
+# -- what is found by name -------------------------------------------------------------------------
+
+ActivationLike = str | Mapping[str, Any] | Callable[..., Any] | None
+InitializerLike = str | Mapping[str, Any] | Callable[..., Any] | np.ndarray | jax.Array | None
+RegularizerLike = str | Mapping[str, Any] | Callable[..., Any] | None
+ConstraintLike = str | Mapping[str, Any] | Callable[..., Any] | None
+PathLike = str | os.PathLike[str]
+CustomObjects = Mapping[str, Any]  # what the names in a file stand for
