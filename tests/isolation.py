@@ -28,7 +28,7 @@ _CACHES = {
     },
     "lamina.core.variable.structure": {"_version"},
     "lamina.saving.weights_file": {"_library_names"},
-    "lamina.training.compiled": {"_recent", "_shared", "_found_again"},
+    "lamina.training.compiled_function": {"_recent", "_shared", "_reuses"},
 }
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 
-from lamina.training.compiled import forget_programs
+from lamina.training.compiled_function import forget_programs
 
 # A computation is `%name (parameters) -> result {`, one instruction a line, `}`; an instruction
 # `%name = shape opcode(operands), attributes`, where the shape may be a tuple of shapes.

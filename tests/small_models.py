@@ -3,8 +3,8 @@
 import numpy as np
 
 import lamina
-from lamina.training.feeds.data import Data
 from lamina.training.feeds.feed import FeedOptions
+from lamina.training.feeds.user_data import UserData
 
 
 def classifier(keras=lamina, dropout=0.0, **compile_arguments):
@@ -36,4 +36,4 @@ def feed_of(x, y, batch_size, shuffle=True, model=None):
     """The feed that `fit` would make of arrays."""
     learner = (model or lamina.Sequential())._learner
     options = FeedOptions(batch_size=batch_size, shuffle=shuffle, prepare=learner.on_host)
-    return Data.given(learner, x, y).feed(options)
+    return UserData.of_arguments(learner, x, y).feed(options)

@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(blobs):
 
 
 def test_every_epoch_has_an_order_of_its_own_in_which_each_sample_comes_once():
-    from lamina.training.feeds.order import epoch_order
+    from lamina.training.feeds.epoch_order import epoch_order
 
     orders = [epoch_order(1000, 32, True, 7, epoch) for epoch in range(3)]
     for order in orders:

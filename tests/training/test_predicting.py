@@ -11,7 +11,7 @@ import lamina
 from lamina import layers, ops
 from lamina.core.variable import structure
 from lamina.training import learner
-from lamina.training.feeds.pieces import pieces
+from lamina.training.feeds.prediction_calls import padded_calls
 from lamina.training.learner import Learner
 from small_models import classifier
 
@@ -113,7 +113,7 @@ def test_a_change_of_what_a_model_holds_is_noticed(change):
 def test_pieces_cover_all_rows_in_few_sizes_with_little_to_spare(batch_size):
     sizes = set()
     for total in range(1, 1000):
-        plan = pieces(total, batch_size, by_step=False, fixed=False)
+        plan = padded_calls(total, batch_size, by_step=False, fixed=False)
         assert sum(rows for rows, _ in plan) == total
         assert all(rows == size for rows, size in plan[:-1])
         assert sum(size for _, size in plan) <= 2 * total
@@ -122,7 +122,7 @@ def test_pieces_cover_all_rows_in_few_sizes_with_little_to_spare(batch_size):
 
 
 def test_a_hundred_rows_are_computed_by_one_program():
-    assert pieces(100, 32, by_step=False, fixed=False) == [(32, 32)] * 3 + [(4, 32)]
+    assert padded_calls(100, 32, by_step=False, fixed=False) == [(32, 32)] * 3 + [(4, 32)]
 
 
 def test_a_callback_hears_of_every_batch_once(blobs):
@@ -228,8 +228,10 @@ def test_what_a_forward_pass_changes_is_changed_once_a_batch():
 
 def test_looking_into_a_model_is_done_once(blobs, monkeypatch):
     looks = []
-    look = learner.rows_are_apart
-    monkeypatch.setattr(learner, "rows_are_apart", lambda *args: looks.append(1) or look(*args))
+    look = learner.rows_are_independent
+    monkeypatch.setattr(
+        learner, "rows_are_independent", lambda *args: looks.append(1) or look(*args)
+    )
     model = classifier()
     for rows in (1, 8, 32, 64):  # programs there are, so nothing is filled up
         model.predict(blobs[0][:rows], verbose=0)

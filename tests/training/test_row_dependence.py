@@ -9,7 +9,7 @@ from jax import lax
 import lamina
 from lamina import layers
 from lamina.core.variable.stateless import stateless, values_of
-from lamina.training.row_dependence.analysis import rows_are_apart
+from lamina.training.row_dependence.analysis import rows_are_independent
 
 TABLE = np.arange(24, dtype="float32").reshape(4, 6)
 PLANE, STEPS, IMAGES = (5, 4), (5, 3, 4), (5, 3, 8, 8)
@@ -17,7 +17,7 @@ MAX = (-jnp.inf, lax.max)
 
 
 def apart(function, *shape, dtype="float32"):
-    return rows_are_apart(lambda state, x: (function(x), state), None, np.zeros(shape, dtype))
+    return rows_are_independent(lambda state, x: (function(x), state), None, np.zeros(shape, dtype))
 
 
 def turned(x):
@@ -137,7 +137,7 @@ def test_a_table_with_a_row_for_each_sample_is_no_table_of_words():
 
 
 def test_a_function_that_changes_its_state_is_not_apart():
-    assert not rows_are_apart(lambda n, x: (x, n + 1), np.zeros(()), np.zeros((5, 4)))
+    assert not rows_are_independent(lambda n, x: (x, n + 1), np.zeros(()), np.zeros((5, 4)))
 
 
 def test_a_function_that_cannot_be_traced_is_not_apart():
@@ -164,4 +164,6 @@ def test_a_function_that_cannot_be_traced_is_not_apart():
 def test_ordinary_layers_keep_rows_apart(layer, shape):
     model = lamina.Sequential([lamina.Input(shape), layer])
     forward = stateless(lambda x: model(x, training=False), model.variables)
-    assert rows_are_apart(forward, values_of(model.variables), np.zeros((5, *shape), "float32"))
+    assert rows_are_independent(
+        forward, values_of(model.variables), np.zeros((5, *shape), "float32")
+    )

@@ -10,8 +10,8 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training import compiled
-from lamina.training.compiled import forget_programs
+from lamina.training import compiled_function
+from lamina.training.compiled_function import forget_programs
 from small_models import classifier
 
 
@@ -97,7 +97,9 @@ def test_programs_that_pad_images_are_optimised_in_full(optimized, monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
 
     def options(function, *shape):
-        return compiled._compiler_options(jax.jit(function).lower(jnp.ones(shape)).as_text(), "cpu")
+        return compiled_function._compiler_options(
+            jax.jit(function).lower(jnp.ones(shape)).as_text(), "cpu"
+        )
 
     assert options(lambda x: jnp.pad(x, 1), 1, 4, 4, 1) == {"xla_cpu_use_fusion_emitters": False}
     assert options(lambda x: jnp.pad(x, 1), 3) is None
@@ -108,13 +110,13 @@ def test_options_of_xla_that_the_user_has_set_are_left_alone(optimized, monkeypa
     lowered = jax.jit(jnp.sin).lower(jnp.ones(3)).as_text()
     for option in ("xla_backend_optimization_level=2", "xla_cpu_use_fusion_emitters=true"):
         monkeypatch.setenv("XLA_FLAGS", f"--{option}")
-        assert compiled._compiler_options(lowered, "cpu") is None
+        assert compiled_function._compiler_options(lowered, "cpu") is None
 
 
 @pytest.mark.parametrize("on", [True, False])
 def test_garbage_is_collected_after_tracing_as_before_it(on):
     states = []
-    program = compiled.CompiledFunction(
+    program = compiled_function.CompiledFunction(
         lambda x, batch_size: states.append(gc.isenabled()) or x, "cpu"
     )
     try:
@@ -128,9 +130,9 @@ def test_garbage_is_collected_after_tracing_as_before_it(on):
 
 def test_memory_of_a_long_compilation_is_given_back_once(blobs, monkeypatch):
     given_back = []
-    really = compiled._give_memory_back
-    monkeypatch.setattr(compiled, "_LONG_SECONDS", 0.0)
-    monkeypatch.setattr(compiled, "_give_memory_back", lambda: given_back.append(1) or really())
+    really = compiled_function._trim_memory
+    monkeypatch.setattr(compiled_function, "_LONG_SECONDS", 0.0)
+    monkeypatch.setattr(compiled_function, "_trim_memory", lambda: given_back.append(1) or really())
     forget_programs()
     model = classifier()
     model.fit(*blobs, batch_size=25, epochs=2, verbose=0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training.feeds.chunks import prefetched, stacked
+from lamina.training.feeds.chunks import prefetch, stack_batches
 from lamina.training.feeds.host_feed import HostFeed, SmallRowsFeed
 from lamina.training.feeds.resident_feed import ResidentFeed
 from small_models import classifier, feed_of, same_weights
@@ -109,7 +109,7 @@ def test_memory_of_chunks_is_used_again_only_when_they_are_done_with(monkeypatch
     monkeypatch.setattr("lamina.training.feeds.chunks._STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
-    for chunk in prefetched(stacked(batches), jax.device_put):
+    for chunk in prefetch(stack_batches(batches), jax.device_put):
         lengths.append(chunk.stop)
         values += np.asarray(chunk.data)[: chunk.stop * 2 : 2, 0].tolist()
     assert sum(lengths) == 40
@@ -122,10 +122,10 @@ def test_ctrl_c_while_a_feed_is_let_go_leaves_no_trace(monkeypatch):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def hangs():
-        yield from stacked(iter([np.zeros((2, 3), "float32")]))
+        yield from stack_batches(iter([np.zeros((2, 3), "float32")]))
         release.wait(10)
 
-    feed = prefetched(hangs(), jax.device_put)
+    feed = prefetch(hangs(), jax.device_put)
     next(feed)
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.perf_counter()
@@ -295,7 +295,7 @@ def test_a_missing_number_in_large_validation_data_is_found(blobs, no_room):
 
 
 def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_room, monkeypatch):
-    monkeypatch.setattr("lamina.training.feeds.host_feed._BYTES_LOOKED_THROUGH", 0)
+    monkeypatch.setattr("lamina.training.feeds.host_feed._MOST_BYTES_CHECKED", 0)
     y = blobs[1].copy()
     y[77] = 3
     with pytest.raises(ValueError, match="the labels run from 0 to 3") as caught:

@@ -68,7 +68,7 @@ class Dataset:
         self.class_names = class_names
         self.file_paths = file_paths
         # How many passes must be gone through again for later ones to be as they were; see `cache`.
-        self.remembers = 0
+        self.passes_to_replay = 0
         # Whether a thread makes elements before they are asked for; see `prefetch`.
         self.draws_ahead = False
 
@@ -147,7 +147,7 @@ class Dataset:
         lengths = [part._length for part in parts]
         known = None if None in lengths else min(lengths)
         pairs = Dataset(lambda: zip(*(part._start() for part in parts), strict=False), known)
-        pairs.remembers = max(part.remembers for part in parts)
+        pairs.passes_to_replay = max(part.passes_to_replay for part in parts)
         pairs.draws_ahead = any(part.draws_ahead for part in parts)
         return pairs
 
@@ -422,7 +422,7 @@ class Dataset:
         lengths = (self._length, dataset._length)
         length = None if None in lengths else sum(lengths)  # type: ignore[arg-type]
         joined = self._then(lambda: itertools.chain(self._start(), dataset._start()), length)
-        joined.remembers = max(self.remembers, dataset.remembers)
+        joined.passes_to_replay = max(self.passes_to_replay, dataset.passes_to_replay)
         joined.draws_ahead = self.draws_ahead or dataset.draws_ahead
         return joined
 
@@ -469,7 +469,7 @@ class Dataset:
             kept, complete = seen, True
 
         cached = self._then(start, self._length)
-        cached.remembers = 1
+        cached.passes_to_replay = 1
         return cached
 
     def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
@@ -543,7 +543,7 @@ class Dataset:
 
     def _then(self, start: Callable[[], Iterable], length: float | None) -> "Dataset":
         following = Dataset(start, length, class_names=self.class_names)
-        following.remembers = self.remembers
+        following.passes_to_replay = self.passes_to_replay
         following.draws_ahead = self.draws_ahead
         return following
 

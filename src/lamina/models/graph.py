@@ -20,7 +20,7 @@ from lamina.core.user_data.text import Preprocessed
 from lamina.layers.input import Input
 from lamina.models.host_part import HostPart
 from lamina.ops.lowering import fusion
-from lamina.training.matching import Places, match
+from lamina.training.structure_matching import TensorTree, match
 
 
 class Graph:
@@ -129,16 +129,16 @@ class Graph:
                 f"Model {self.name!r} takes {len(self.input_list)} inputs "
                 f"({', '.join(self.input_names)}) and received {len(flat)}."
             )
-        return match(self.places, inputs, "x", _is_tensor)
+        return match(self.input_tree, inputs, "x", _is_tensor)
 
     @functools.cached_property
-    def places(self) -> Places:
+    def input_tree(self) -> TensorTree:
         """Where each of several inputs is, by place and by name."""
-        return Places(self.inputs, self.input_names)
+        return TensorTree(self.inputs, self.input_names)
 
     def _without_more(self, inputs: Mapping) -> dict:
         """The named inputs; a table may have more columns than the model takes."""
-        known = [*self.places.children] if self.places.keyed else []
+        known = [*self.input_tree.children] if self.input_tree.keyed else []
         if not any(key in inputs for key in known):
             known = self.input_names
         missing = [key for key in known if key not in inputs]

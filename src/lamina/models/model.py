@@ -246,7 +246,7 @@ class Model(Trainer):
             outputs=tuple(graph.output_list),
             input_names=tuple(self.input_names),
             output_names=tuple(self.output_names),
-            places=graph.places,
+            input_tree=graph.input_tree,
             inputs_as_written=graph.inputs,
             outputs_as_written=graph.outputs,
             nodes=tuple(graph.nodes),

@@ -39,7 +39,7 @@ class Checkpoint:
         self._validates = request.validates
         self._feeds = [feed for feed in (request.feed, request.validation) if feed is not None]
         for one in self._feeds:
-            one.states.keeping = hooks.keeps_checkpoints
+            one.random_states.keeping = hooks.keeps_checkpoints
         epoch = request.initial_epoch
         self.first_epoch = epoch
         self.epoch = epoch  # the epoch, from 0, that is next or under way
@@ -50,7 +50,7 @@ class Checkpoint:
         self.interrupted = False  # whether the run is about to end before its time
         self.stopped = False  # whether a callback has ended it, which holds for later runs too
 
-    def move(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
+    def advance(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
         """Training has come this far, and every callback has heard of it."""
         self.steps += step - self.step if epoch == self.epoch else 0
         self.epoch, self.step, self.logs = epoch, step, logs
@@ -81,7 +81,7 @@ class Checkpoint:
             "order": {"seed": self._feed.seed, "steps": self._feed.steps},
             "precision": self._learner.precision.chosen,
             "random": seeds.random_state(self._shared_state()),
-            "sources": [feed.states.contents() for feed in self._feeds],
+            "sources": [feed.random_states.contents() for feed in self._feeds],
             "layers_trainable": [bool(layer.trainable) for layer in self._learner.layers()],
             "variables_trainable": [bool(v.trainable) for v in variables],
             "variables": _values(variables),
@@ -106,7 +106,7 @@ class Checkpoint:
 
         A thread may have drawn from them for batches that are still to come.
         """
-        return self._feed.state_after(self.epoch, self.step) if self.step else None
+        return self._feed.random_state_after(self.epoch, self.step) if self.step else None
 
     def resume(self, contents: Mapping[str, Any]) -> None:
         """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
@@ -114,7 +114,8 @@ class Checkpoint:
             self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
             return
         self._refuse_others(contents)
-        if self._learner.precision.asked == "auto":  # timed once, so that every step is the same
+        if self._learner.precision.requested == "auto":
+            # It was timed once, so that all steps are computed in one precision.
             self._learner.precision.chosen = contents.get("precision", "float32")
         self.epoch, self.step = contents["epoch"], contents["step"]
         self.steps, self.logs = contents["steps"], contents["logs"]
@@ -125,7 +126,7 @@ class Checkpoint:
         self._hooks.set_states_by_name(contents["callbacks"])
         self._feed.skip(self.epoch - self.first_epoch, self.step)
         if self._validation is not None:
-            self._validation.skip_measured(self._measured_before())
+            self._validation.skip_evaluations(self._measured_before())
         # Last of all: what the sources were gone through for draws from the generators, too. A
         # thread that is drawing began where the other run's did, and is not to be disturbed.
         seeds.restore_random_state(contents["random"], shared=not self._feed.is_drawing)
@@ -175,7 +176,7 @@ class Checkpoint:
             _assign(optimizer.variables, stored["variables"], "variables of the optimizer")
 
 
-def before_looking(
+def restore_sources(
     contents: Mapping[str, Any] | None, feed: Feed, validation: bool = False
 ) -> None:
     """Let a source of batches begin as it began in the run to go on with.
@@ -188,7 +189,7 @@ def before_looking(
     sources = [] if contents is None else contents.get("sources", [])
     if contents is None or validation >= len(sources):
         return
-    feed.states.restore(sources[validation])
+    feed.random_states.restore(sources[validation])
     if not validation:
         feed.seed = contents["order"]["seed"]
 

@@ -27,8 +27,8 @@ def warn(message: str) -> None:
 
 def warn_once(key: str, message: str, learner: Trainable) -> None:
     """Say something once in the life of a model."""
-    if key not in learner.said:
-        learner.said.add(key)
+    if key not in learner.warned:
+        learner.warned.add(key)
         warn_at_user(message)
 
 
@@ -76,9 +76,9 @@ def fits_in_budget(size: int, samples: int) -> None:
 def something_learns(learner: Trainable) -> None:
     """Say once that training a model changes nothing, because all of its weights are frozen."""
     version = structure.version()
-    if learner.looked_at is version:
+    if learner.trainable_checked_at is version:
         return  # nothing was frozen or unfrozen since
-    learner.looked_at = version
+    learner.trainable_checked_at = version
     # A step of the user's own may assign what it likes.
     model = learner.model
     if learner.overrides.train_step or model.trainable_variables or not model.weights:

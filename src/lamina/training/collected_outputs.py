@@ -52,10 +52,10 @@ class CollectedOutputs:
             if piece.shape[1:] != array.shape[1:]:
                 raise _cannot_be_joined((self._filled[i], *array.shape[1:]), piece.shape)
             start, self._filled[i] = self._filled[i], self._filled[i] + len(piece)
-            self._room(array, self._filled[i])
+            self._reserve(array, self._filled[i])
             array[start : self._filled[i]] = piece
 
-    def _room(self, array: np.ndarray, rows: int) -> None:
+    def _reserve(self, array: np.ndarray, rows: int) -> None:
         if rows > len(array):
             # By a quarter more than needed; large arrays keep their pages, so nothing is copied.
             array.resize((rows + rows // 4, *array.shape[1:]), refcheck=False)

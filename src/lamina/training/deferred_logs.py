@@ -53,8 +53,8 @@ class DeferredLogs(dict):
         reading: Where the numbers come from.
 
     Example:
-        >>> from lamina.training.programs import Outcome
-        >>> outcome = Outcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
+        >>> from lamina.training.programs import StepsOutcome
+        >>> outcome = StepsOutcome({"loss": jax.numpy.float32(0.5)}, jax.numpy.int32(-1))
         >>> logs = DeferredLogs(Reading(outcome, lambda logs: {"loss": float(logs["loss"])}, print))
         >>> len(logs), logs["loss"], dict(logs)
         (1, 0.5, {'loss': 0.5})

@@ -13,22 +13,22 @@ from lamina.core.messages.errors import about
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.threads import training
 from lamina.optimizers import LossScaleOptimizer
-from lamina.training import checks, precision_trial, predicting, suspicions
+from lamina.training import checks, likely_mistakes, precision_trial, predicting
 from lamina.training.callbacks import CallbackList, History, ProgbarLogger
 from lamina.training.callbacks.callback_events import CallbackEvents
 from lamina.training.callbacks.callback_list import plain_logs
-from lamina.training.checkpoint import Checkpoint, before_looking
-from lamina.training.compiled import run_on
+from lamina.training.checkpoint import Checkpoint, restore_sources
+from lamina.training.compiled_function import run_program
 from lamina.training.deferred_logs import DeferredLogs, Reading
 from lamina.training.events import ChunkDone, Events
 from lamina.training.feeds.chunks import Chunk
-from lamina.training.feeds.data import dividing_batch_size, with_batch_axis
 from lamina.training.feeds.feed import Feed
+from lamina.training.feeds.user_data import dividing_batch_size, with_batch_axis
 from lamina.training.interrupt import Interrupt
 from lamina.training.learner import Learner
-from lamina.training.programs import Outcome, batch_at
+from lamina.training.programs import StepsOutcome, batch_at
 from lamina.training.progress.display import choose_progress
-from lamina.training.requests import EvaluateRequest, FitRequest, Notices, PredictRequest
+from lamina.training.requests import CallWarnings, EvaluateRequest, FitRequest, PredictRequest
 
 # One call of a program lasts about this long: short enough for a live progress line and a quick
 # Ctrl-C, long enough that starting it costs nothing beside it.
@@ -57,15 +57,15 @@ class Engine:
         history = History()
         hooks = CallbackList([request.callbacks, history], model=model)
         stored = hooks._stored_run()
-        before_looking(stored, feed)
+        restore_sources(stored, feed)
         self._check(feed, training=True, class_weight=request.class_weight)
         self.learner.columns.update(request.columns)
         if validation is not None:
-            before_looking(stored, validation, validation=True)
+            restore_sources(stored, validation, validation=True)
             with about("validation_data: "):
                 self._check(validation, training=False, where="validation_data: ")
-            if request.widen_validation:
-                self._widen(validation)
+            if request.larger_validation_batches:
+                self._enlarge_batches(validation)
 
         object.__setattr__(model, "history", history)  # no part of the model
         hooks.set_params(
@@ -78,18 +78,18 @@ class Engine:
         )
         own_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
         progress = choose_progress(0 if own_bar else request.verbose, model)
-        events = Events([suspicions.Suspicions(), progress, CallbackEvents(hooks)])
+        events = Events([likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)])
         events.on_run_begin(request, self.learner)
         model.stop_training = False
         checkpoint = Checkpoint(self.learner, request, hooks)
         interrupt = Interrupt()
-        feed.interrupted = interrupt.is_asked
+        feed.interrupted = interrupt.is_requested
         if validation is not None:
-            validation.interrupted = interrupt.is_asked
+            validation.interrupted = interrupt.is_requested
         with interrupt, progress:
             hooks.on_train_begin()
             checkpoint.begin() if stored is None else checkpoint.resume(stored)
-            precision_trial.settle(self.learner, feed, events.on_message)
+            precision_trial.choose_precision(self.learner, feed, events.on_message)
             for epoch in range(checkpoint.epoch, request.epochs):
                 if checkpoint.stopped and checkpoint.step == 0:
                     events.on_message(_STOPPED_BEFORE.format(epoch + 1))
@@ -99,7 +99,7 @@ class Engine:
                     break
             model.optimizer.finalize_variable_values(model.trainable_variables)
             events.on_run_end(checkpoint.last)
-            if interrupt.asked:
+            if interrupt.requested:
                 events.on_message(
                     f"Stopped by {interrupt.by}. The model keeps what it has learned; "
                     "model.history has the finished epochs."
@@ -117,38 +117,38 @@ class Engine:
         interrupt: Interrupt,
     ) -> bool:
         """Train and measure for an epoch; whether training goes on after it."""
-        feed, validation, notices = request.feed, request.validation, request.notices
+        feed, validation, call_warnings = request.feed, request.validation, request.call_warnings
         steps = feed.steps_in(epoch)
         events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
-        done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, notices)
-        whole = not interrupt.asked or done == steps
+        done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, call_warnings)
+        whole = not interrupt.requested or done == steps
         if whole and done == 0:
-            notices.give("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
+            call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
         measured = {}
         if validation is not None and request.validates(epoch):
-            if not interrupt.asked:
-                measured = self._test(validation, hooks, interrupt, notices)
-            whole = not interrupt.asked
+            if not interrupt.requested:
+                measured = self._test(validation, hooks, interrupt, call_warnings)
+            whole = not interrupt.requested
             if whole and not measured:
-                notices.give("validation ended", _NOTHING_MEASURED.format(epoch + 1))
+                call_warnings.warn("validation ended", _NOTHING_MEASURED.format(epoch + 1))
         if not whole:  # the epoch is not told as one, and is gone on with by another run
             if not checkpoint.interrupted:  # while it was validated
                 checkpoint.interrupted = True
-                checkpoint.move(epoch, checkpoint.step, checkpoint.logs)
+                checkpoint.advance(epoch, checkpoint.step, checkpoint.logs)
             return False
         logs = {**checkpoint.logs, **{f"val_{k}": v for k, v in measured.items()}}
         events.on_epoch_end(epoch, logs)
-        checkpoint.interrupted = interrupt.asked
+        checkpoint.interrupted = interrupt.requested
         checkpoint.last = logs
-        checkpoint.move(epoch + 1, 0, {})
-        if self.model.stop_training or interrupt.asked:
+        checkpoint.advance(epoch + 1, 0, {})
+        if self.model.stop_training or interrupt.requested:
             return False
-        if feed.used_up and (epoch + 1 < request.epochs or _short(done, feed)):
+        if feed.exhausted and (epoch + 1 < request.epochs or _short(done, feed)):
             where = f"in epoch {epoch + 1} of {request.epochs}"
             if _short(done, feed):
                 where = f"after {done} of {feed.steps} steps of epoch {epoch + 1}"
-            notices.give("ended", _ENDED.format(where, "training"))
+            call_warnings.warn("ended", _ENDED.format(where, "training"))
             return False
         return True
 
@@ -159,7 +159,7 @@ class Engine:
         hooks: CallbackList,
         events: Events,
         interrupt: Interrupt,
-        notices: Notices,
+        call_warnings: CallWarnings,
     ) -> int:
         """Run the steps of an epoch; the checkpoint moves along. Returns how many are done."""
         model = self.model
@@ -169,15 +169,15 @@ class Engine:
         elif checkpoint.stopped:
             return step
         by_step = hooks.has_batch_hooks("train")
-        late = by_step and hooks.may_hear_late and not model.run_eagerly
+        deferred = by_step and hooks.allows_deferred_logs and not model.run_eagerly
         before: Reading | None = None  # of the last step, which may still be under way
         shown = time.perf_counter()
         for chunk in feed.chunks(epoch):
             for start, stop in self._calls(chunk, by_step, checkpoint.steps_allowed):
                 if by_step:
                     hooks.on_train_batch_begin(step)
-                if late:
-                    reading = self._started(chunk, start, stop, (epoch, step - start, hooks))
+                if deferred:
+                    reading = self._start_steps(chunk, start, stop, (epoch, step - start, hooks))
                     if before is not None:
                         before.values()  # one step ahead of the device is enough
                     before, logs = reading, DeferredLogs(reading)
@@ -186,19 +186,19 @@ class Engine:
                     if bad_step >= 0:
                         self._not_finite(step + bad_step - start, epoch, hooks)
                 step += stop - start
-                if not late:
+                if not deferred:
                     events.on_chunk(ChunkDone(step, chunk.batch_size, logs, seconds))
                 elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == chunk.stop:
                     events.on_chunk(ChunkDone(step, chunk.batch_size, logs, now - shown))
                     shown = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
-                checkpoint.interrupted = interrupt.asked
-                checkpoint.move(epoch, step, logs)
-                if interrupt.asked or model.stop_training:
+                checkpoint.interrupted = interrupt.requested
+                checkpoint.advance(epoch, step, logs)
+                if interrupt.requested or model.stop_training:
                     return step
-        if not interrupt.asked and not feed.used_up and _short(step, feed):
-            notices.give("short", _SHORT.format(step, feed.steps))
+        if not interrupt.requested and not feed.exhausted and _short(step, feed):
+            call_warnings.warn("short", _SHORT.format(step, feed.steps))
         return step
 
     def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict, int, float]:
@@ -213,18 +213,18 @@ class Engine:
                 if not np.isfinite(logs.get("loss", 0.0)):
                     return _to_floats(logs), i, time.perf_counter() - began
             return _to_floats(logs), -1, time.perf_counter() - began
-        outcome = jax.device_get(self._outcome(chunk, start, stop))
+        outcome = jax.device_get(self._run_train_program(chunk, start, stop))
         seconds = time.perf_counter() - began
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
-    def _started(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
+    def _start_steps(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
         """Run steps without waiting for them; a loss that is not finite is found later."""
         epoch, offset, hooks = place
 
         def refuse(bad_step: int) -> None:
             self._not_finite(offset + bad_step, epoch, hooks)
 
-        outcome = self._outcome(chunk, start, stop)
+        outcome = self._run_train_program(chunk, start, stop)
         return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
 
     def _prepare_again(self, training: bool) -> None:
@@ -233,10 +233,10 @@ class Engine:
             x, y, sample_weight = self._example
             self.learner.prepare(x, y, sample_weight, training=training)
 
-    def _outcome(self, chunk: Chunk, start: int, stop: int) -> Outcome:
+    def _run_train_program(self, chunk: Chunk, start: int, stop: int) -> StepsOutcome:
         self._prepare_again(training=True)
         program, variables = self.learner.program("train")
-        _, outcome = run_on(
+        _, outcome = run_program(
             program,
             variables,
             chunk.data,
@@ -301,27 +301,27 @@ class Engine:
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
         feed = request.feed
         self._check(feed, training=False)
-        if request.widen:
-            self._widen(feed)
+        if request.larger_batches:
+            self._enlarge_batches(feed)
         progress = choose_progress(request.verbose, self.model)
         params = {"epochs": 1, "steps": feed.steps, "verbose": request.verbose}
         hooks = CallbackList(request.callbacks, model=self.model, params=params)
         events = Events([progress])
         events.on_run_begin(request, self.learner)
         interrupt = Interrupt()
-        feed.interrupted = interrupt.is_asked
+        feed.interrupted = interrupt.is_requested
         with interrupt, progress:
             events.on_epoch_begin(None, None, feed.steps)
-            logs = self._test(feed, hooks, interrupt, request.notices)
+            logs = self._test(feed, hooks, interrupt, request.call_warnings)
             events.on_epoch_end(None, logs)
             events.on_run_end(logs)
         interrupt.end_process()
-        if interrupt.asked:
+        if interrupt.requested:
             raise KeyboardInterrupt
         return logs
 
     def _test(
-        self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, notices: Notices
+        self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, call_warnings: CallWarnings
     ) -> dict[str, Any]:
         model = self.model
         # Validation measures with the same metrics; what they said of the training is in the logs.
@@ -330,29 +330,28 @@ class Engine:
         hooks.on_test_begin()
         by_step = hooks.has_batch_hooks("test")
         step, logs, goes_on = 0, {}, True
-        for chunk in feed.once():
-            for start, stop in self._calls_of_test(chunk, by_step):
+        for chunk in feed.evaluation_chunks():
+            for start, stop in self._test_calls(chunk, by_step):
                 if by_step:
                     hooks.on_test_batch_begin(step)
                 logs = self._test_call(chunk, start, stop)
                 step += stop - start
                 if by_step:
                     hooks.on_test_batch_end(step - 1, logs)
-                goes_on = not interrupt.asked and not model.stop_evaluating
+                goes_on = not interrupt.requested and not model.stop_evaluating
                 if not goes_on:
                     break
             if not goes_on:
                 break
-        if goes_on and not interrupt.asked and step and _short(step, feed):
+        if goes_on and not interrupt.requested and step and _short(step, feed):
             where = f"after {step} of {feed.steps} steps"
-            text = (
-                _ENDED.format(where, "measuring") if feed.used_up else _SHORT_MEASURE.format(where)
-            )
-            notices.give("short measure", text)
+            ended = _ENDED.format(where, "measuring")
+            text = ended if feed.exhausted else _SHORT_MEASURE.format(where)
+            call_warnings.warn("short measure", text)
         hooks.on_test_end(logs)
         return logs
 
-    def _calls_of_test(self, chunk: Chunk, by_step: bool) -> Iterator[tuple[int, int]]:
+    def _test_calls(self, chunk: Chunk, by_step: bool) -> Iterator[tuple[int, int]]:
         # Measuring has no step to watch: calls are cut only so that Ctrl-C is heard.
         count = 1 if by_step else max(1, 65_536 // chunk.batch_size)
         for start in range(chunk.start, chunk.stop, count):
@@ -366,7 +365,7 @@ class Engine:
                 logs = step(batch_at(chunk.data, chunk.order, i, chunk.batch_size))
             return _to_floats(logs)
         program, variables = self.learner.program("test")
-        _, logs = run_on(
+        _, logs = run_program(
             program,
             variables,
             chunk.data,
@@ -388,7 +387,7 @@ class Engine:
     def train_on_batch(self, feed: Feed, class_weight: dict | None) -> dict[str, Any]:
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
-        (chunk,) = feed.once()
+        (chunk,) = feed.evaluation_chunks()
         with training(self.model):
             logs, bad_step, _ = self._train_call(chunk, 0, 1)
         if bad_step >= 0:
@@ -398,7 +397,7 @@ class Engine:
     def test_on_batch(self, feed: Feed) -> dict[str, Any]:
         self._check(feed, training=False)
         self.model.reset_metrics()
-        (chunk,) = feed.once()
+        (chunk,) = feed.evaluation_chunks()
         return self._test_call(chunk, 0, 1)
 
     # -- checks ----------------------------------------------------------------------------------
@@ -441,7 +440,7 @@ class Engine:
             checks.something_learns(learner)
         feed.check = partial(self._check_batch, where=where)
 
-    def _widen(self, feed: Feed) -> None:
+    def _enlarge_batches(self, feed: Feed) -> None:
         """Measure in larger batches, where the user left the size to us and it cannot matter.
 
         Sums over samples do not depend on how the samples are grouped. A size that divides their
@@ -449,8 +448,8 @@ class Engine:
         """
         if self.model.run_eagerly or config.max_steps_per_epoch() is not None:
             return
-        if feed.samples is not None and self.learner.measures_by_sums(feed.example()[0]):
-            feed.widen(dividing_batch_size)
+        if feed.samples is not None and self.learner.batch_size_is_irrelevant(feed.example()[0]):
+            feed.use_batch_size(dividing_batch_size)
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
         """Look at rows that the example did not have."""

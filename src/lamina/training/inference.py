@@ -19,9 +19,9 @@ from lamina.core.variable.stateless import lent_values_of
 from lamina.core.variable.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight
 from lamina.training.learner import Learner
-from lamina.training.requests import inputs_alone
-from lamina.training.state import TrainState
+from lamina.training.requests import prediction_inputs
 from lamina.training.steps import forward_step
+from lamina.training.train_state import TrainState
 
 
 @filter_methods
@@ -129,7 +129,7 @@ def inference_function(
     Raises:
         ValueError: If the inputs are not known.
     """
-    given = None if example is None else inputs_alone(learner, example)
+    given = None if example is None else prediction_inputs(learner, example)
     if given is None and not learner.signature.inputs:
         raise ValueError(
             f"Model {learner.model.name!r} does not say what its inputs are: it is not drawn as a "
@@ -152,7 +152,7 @@ def inference_function(
         parameters=dict(zip(paths, lent_values_of(_values(variables)), strict=True)),
         inputs=inputs,
         outputs=_output_specs(learner, inputs, on_host, own_step),
-        on_host=lambda x: learner.on_host(inputs_alone(learner, x)),
+        on_host=lambda x: learner.on_host(prediction_inputs(learner, x)),
         step=step,
     )
 

@@ -20,7 +20,7 @@ class Interrupt:
     }
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self.terminated = False  # whether by SIGTERM: the process is to end
         self._before: list[tuple[signal.Signals, Any]] = []
 
@@ -36,8 +36,8 @@ class Interrupt:
         for number, usual in self._before:
             signal.signal(number, usual)
 
-    def is_asked(self) -> bool:
-        return self.asked
+    def is_requested(self) -> bool:
+        return self.requested
 
     @property
     def by(self) -> str:
@@ -54,7 +54,7 @@ class Interrupt:
             raise SystemExit(_EXIT_CODE)
 
     def _ask(self, number: int, _: Any) -> None:
-        again, self.asked = self.asked, True
+        again, self.requested = self.requested, True
         self.terminated = self.terminated or number == signal.SIGTERM
         if again:
             self.end_process()

@@ -20,8 +20,8 @@ from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, computed_loss, object_style, takes_state
 from lamina.training.precision import Precision
 from lamina.training.programs import Programs
-from lamina.training.row_dependence.analysis import rows_are_apart
-from lamina.training.state import TrainState
+from lamina.training.row_dependence.analysis import rows_are_independent
+from lamina.training.train_state import TrainState
 from lamina.training.trainable import Signature
 
 
@@ -42,7 +42,7 @@ class Learner(ABC):
             of the model that this holds for.
         columns: Names of the columns in the tables that it was trained on, by what they are.
         said: Warnings that are given once in the life of a model.
-        looked_at: The structure for which it is known that something learns.
+        trainable_checked_at: The structure for which it is known that something learns.
     """
 
     def __init__(self, model: Any):
@@ -52,10 +52,10 @@ class Learner(ABC):
         self.compile_config: dict | None = None
         self.overrides = Overrides()
         self.programs = Programs(self)
-        self.known_inputs: tuple[Any, Any] = (None, frozenset())
+        self.checked_inputs: tuple[Any, Any] = (None, frozenset())
         self.columns: dict[str, tuple] = {}
-        self.said: set[str] = set()
-        self.looked_at: object = None
+        self.warned: set[str] = set()
+        self.trainable_checked_at: object = None
         self._adds_losses: bool | None = None  # None: not known before a step was traced
         self._written_outputs: Any = None  # of a subclass: in the order in which `call` wrote them
 
@@ -132,7 +132,7 @@ class Learner(ABC):
             non_trainable=model.non_trainable_variables,
             optimizer=optimizer,
             metrics=self._metrics(),
-            places=tuple(_places(model.optimizer, optimizer)),
+            named_positions=tuple(_named_positions(model.optimizer, optimizer)),
             placement=placement.current(),
         )
 
@@ -179,7 +179,7 @@ class Learner(ABC):
         own = self.overrides
         return not (own.compute_loss or (own.train_step if training else own.test_step))
 
-    def measures_by_sums(self, x: Any) -> bool:
+    def batch_size_is_irrelevant(self, x: Any) -> bool:
         """Whether the size of batches makes no difference to what `evaluate` finds.
 
         Args:
@@ -191,11 +191,11 @@ class Learner(ABC):
             and self.compiled
             and self.objectives.sums_over_samples
             and not self._adds_losses
-            and self.rows_are_apart("test", x)
+            and self.rows_are_independent("test", x)
             and not self._adds_losses  # known now that the model was traced
         )
 
-    def rows_are_apart(self, kind: str, rows: Any) -> bool:
+    def rows_are_independent(self, kind: str, rows: Any) -> bool:
         """Whether it makes no difference with which others a row is computed.
 
         Found once for each program and kind of inputs.
@@ -207,7 +207,7 @@ class Learner(ABC):
         program, variables = self.programs.of(kind)
         leaves, form = jax.tree.flatten(rows)
         key = (form, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
-        if key not in program.facts:
+        if key not in program.properties:
             masked: list[bool] = []
 
             def measured(x: Any) -> Any:
@@ -221,9 +221,9 @@ class Learner(ABC):
             if kind != "predict":
                 step = self._without_leftovers(measured)
             state = values_of(variables)
-            apart = rows_are_apart(stateless(step, variables), state, rows)
-            program.facts[key] = apart and not any(masked)
-        return program.facts[key]
+            apart = rows_are_independent(stateless(step, variables), state, rows)
+            program.properties[key] = apart and not any(masked)
+        return program.properties[key]
 
     # -- preparing --------------------------------------------------------------------------------
 
@@ -354,21 +354,21 @@ class Learner(ABC):
 
     # -- inputs that predict knows ----------------------------------------------------------------
 
-    def knows_inputs(self, kind: Any) -> bool:
+    def inputs_were_checked(self, kind: Any) -> bool:
         """Whether inputs of a dtype and shape were found to fit the model as it is."""
-        held, kinds = self.known_inputs
+        held, kinds = self.checked_inputs
         return held is structure.version() and kind in kinds
 
-    def note_inputs(self, kind: Any) -> None:
+    def remember_checked_inputs(self, kind: Any) -> None:
         """Remember that inputs of a dtype and shape fit."""
-        held, kinds = self.known_inputs
+        held, kinds = self.checked_inputs
         if held is not structure.version():
             kinds = set()
-            self.known_inputs = structure.version(), kinds
+            self.checked_inputs = structure.version(), kinds
         kinds.add(kind)
 
 
-def _places(optimizer: Any, variables: list[Variable]) -> Iterator[tuple[str, int]]:
+def _named_positions(optimizer: Any, variables: list[Variable]) -> Iterator[tuple[str, int]]:
     """Where among the optimizer's Variables its step and its loss scale stand."""
     names = {"step": "iterations", "loss_scale": "dynamic_scale"}
     for name, attribute in names.items():

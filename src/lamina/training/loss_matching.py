@@ -6,9 +6,9 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from lamina.training.matching import (
-    Places,
+from lamina.training.structure_matching import (
     StructureError,
+    TensorTree,
     by_name,
     entry_of,
     leaves,
@@ -22,64 +22,66 @@ def identifiers(given: Any) -> list:
     return [one for one in leaves(given, _is_identifier) if one is not None]
 
 
-def placed_losses(places: Places, loss: Any, loss_weights: Any) -> list[tuple[Places, Any, float]]:
-    """Every loss with its place, an output or a group of outputs, and its factor.
+def losses_by_output(
+    tree: TensorTree, loss: Any, loss_weights: Any
+) -> list[tuple[TensorTree, Any, float]]:
+    """Every loss with its node, an output or a group of outputs, and its factor.
 
     Args:
-        places: The outputs.
+        tree: The outputs.
         loss: One for each output, or a structure of them; several for one output are added.
         loss_weights: One for all, or for each output, or beside each loss.
     """
-    found = list(_placed(places, loss, for_each=True))
+    found = list(_losses_by_output(tree, loss, for_each=True))
     if loss_weights is None or _is_identifier(loss_weights):
-        return [(place, one, _factor(loss_weights)) for place, one in found]
+        return [(node, one, _factor(loss_weights)) for node, one in found]
     try:
-        of_output = match(places, loss_weights, "loss_weights", _is_identifier)
-        return [(place, one, _factor(of_output[place.number])) for place, one in found]
+        of_output = match(tree, loss_weights, "loss_weights", _is_identifier)
+        return [(node, one, _factor(of_output[node.number])) for node, one in found]
     except StructureError:
         beside = _beside(loss, loss_weights)
         if beside is not None:
-            pairs = _placed(places, beside)
-            return [(place, pair.loss, _factor(pair.weight)) for place, pair in pairs]
+            pairs = _losses_by_output(tree, beside)
+            return [(node, pair.loss, _factor(pair.weight)) for node, pair in pairs]
         flat = isinstance(loss_weights, (list, tuple)) and all(map(_is_identifier, loss_weights))
-        if not flat or len(loss_weights) != len(found) or not places.goes_by_place:
+        if not flat or len(loss_weights) != len(found) or not tree.has_one_order:
             raise
         # In the order of the outputs, whichever way the dict of losses was written.
         order = sorted(range(len(found)), key=lambda i: found[i][0].number)
         factor = dict(zip(order, map(_factor, loss_weights), strict=True))
-        return [(place, one, factor[i]) for i, (place, one) in enumerate(found)]
+        return [(node, one, factor[i]) for i, (node, one) in enumerate(found)]
 
 
-def placed_metrics(places: Places, given: Any, what: str) -> list[list]:
+def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list]:
     """A list of metrics for each output.
 
     Args:
-        places: The outputs.
+        tree: The outputs.
         given: One or several for all, a structure of them, or None.
         what: The argument's name, for messages.
     """
-    found: list[list] = [[] for _ in places.tensors]
+    found: list[list] = [[] for _ in tree.tensors]
 
-    def put(place: Places, part: Any) -> None:
+    def put(node: TensorTree, part: Any) -> None:
         if _is_identifier(part) or not identifiers(part):
-            for tensor in place.tensors:
+            for tensor in node.tensors:
                 found[tensor.number] += identifiers(part)
-        elif len(place.tensors) == 1 and not isinstance(part, Mapping):
-            found[place.number] += identifiers(part)
-        elif place.index is not None:
-            put(place, entry_of(place, part, what))
+        elif len(node.tensors) == 1 and not isinstance(part, Mapping):
+            found[node.number] += identifiers(part)
+        elif node.index is not None:
+            put(node, entry_of(node, part, what))
         else:
-            for child, of_child in parts(place, part, what, _is_identifier):
+            for child, of_child in parts(node, part, what, _is_identifier):
                 put(child, of_child)
 
     plain = isinstance(given, (list, tuple)) and all(map(_is_identifier, given))
     try:
-        put(places, given)
+        put(tree, given)
     except StructureError:
         if not plain or len(given) == len(found):
             raise
         for one in given:  # several for every output
-            put(places, one)
+            put(tree, one)
     return found
 
 
@@ -110,48 +112,50 @@ def _factor(weight: Any) -> float:
     return float(weight)
 
 
-def _placed(place: Places, loss: Any, for_each: bool = False) -> Iterator[tuple[Places, Any]]:
-    """Every loss with its place.
+def _losses_by_output(
+    node: TensorTree, loss: Any, for_each: bool = False
+) -> Iterator[tuple[TensorTree, Any]]:
+    """Every loss with its node.
 
     Args:
         for_each: Whether one loss for several outputs counts for each, and not for the group.
     """
     if loss is None:
         return
-    if len(place.tensors) == 1 and place.index is None and not isinstance(loss, Mapping):
-        place = place.tensors[0]
+    if len(node.tensors) == 1 and node.index is None and not isinstance(loss, Mapping):
+        node = node.tensors[0]
     if _is_identifier(loss):
-        yield from ((tensor, loss) for tensor in (place.tensors if for_each else [place]))
-    elif place.index is None and _of_the_whole(place, loss):
+        yield from ((tensor, loss) for tensor in (node.tensors if for_each else [node]))
+    elif node.index is None and _of_the_whole(node, loss):
         for one in loss:  # a plain one takes all outputs of the group together
-            yield from _placed(place, one)
-    elif place.index is None:
-        for child, of_child in parts(place, loss, "loss", _is_identifier):
-            yield from _placed(child, of_child)
+            yield from _losses_by_output(node, one)
+    elif node.index is None:
+        for child, of_child in parts(node, loss, "loss", _is_identifier):
+            yield from _losses_by_output(child, of_child)
     elif isinstance(loss, Mapping):
-        yield from _placed(place, entry_of(place, loss, "loss"))
+        yield from _losses_by_output(node, entry_of(node, loss, "loss"))
     else:
         for one in loss:  # several losses of one output are added
-            yield from _placed(place, one)
+            yield from _losses_by_output(node, one)
 
 
-def _of_the_whole(place: Places, loss: Any) -> bool:
+def _of_the_whole(node: TensorTree, loss: Any) -> bool:
     """Whether a list holds losses of a whole group of outputs, and not one for each of them.
 
     It does where the group is of another kind, e.g. a tuple or a dict, and a part has its form.
     """
-    if by_name(loss) is not None or place.kind is None or isinstance(loss, place.kind):
+    if by_name(loss) is not None or node.kind is None or isinstance(loss, node.kind):
         return False
     return any(
-        isinstance(part, place.kind) and not _is_identifier(part) and _fits(place, part)
+        isinstance(part, node.kind) and not _is_identifier(part) and _fits(node, part)
         for part in loss
     )
 
 
-def _fits(place: Places, part: Any) -> bool:
+def _fits(node: TensorTree, part: Any) -> bool:
     if isinstance(part, Mapping):
-        return set(part) <= set(place.children)
-    return len(part) == len(place.children)
+        return set(part) <= set(node.children)
+    return len(part) == len(node.children)
 
 
 def _beside(loss: Any, weights: Any) -> Any:

@@ -13,14 +13,14 @@ import jax
 from lamina import losses as losses_module, metrics as metrics_module
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
-from lamina.training.loss_matching import identifiers, placed_losses, placed_metrics
-from lamina.training.matching import Places, StructureError, is_array, leaves, match
+from lamina.training.loss_matching import identifiers, losses_by_output, metrics_by_output
+from lamina.training.structure_matching import StructureError, TensorTree, is_array, leaves, match
 
 
 class Term(NamedTuple):
     """One summand of what is minimised."""
 
-    place: Places  # an output, or several that the loss takes together
+    node: TensorTree  # an output, or several that the loss takes together
     loss: Loss
     weight: float
 
@@ -45,7 +45,7 @@ class Predictions:
     def __init__(self, y_pred: Any = (), names: list[str] | None = None, written: Any = None):
         self.tensors: list = jax.tree.leaves(y_pred)
         self.form: Any = jax.tree.structure(y_pred)
-        self.places = Places(y_pred, names, written)
+        self.tree = TensorTree(y_pred, names, written)
 
 
 class Objectives:
@@ -69,7 +69,7 @@ class Objectives:
         self._measures = Predictions()  # what metrics are of
         self._compares: Predictions | None = None  # what losses are of
         self._terms: list[Term] = []
-        self._trackers: dict[tuple, Mean] = {}  # by place, in the order that evaluate gives
+        self._trackers: dict[tuple, Mean] = {}  # by node, in the order that evaluate gives
         self.measured: list[Measured] = []
         # Refused here, when the user writes it, and not at the first step.
         for identifier in identifiers(loss):
@@ -99,10 +99,10 @@ class Objectives:
         used: dict[int, str] = {}
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
             what = "weighted_metrics" if weighted else "metrics"
-            each = placed_metrics(self._measures.places, given, what)
-            for place, of_place in zip(self._measures.places.tensors, each, strict=True):
-                for identifier in of_place:
-                    self._add(_unshared(identifier, used), place, targets, weighted)
+            each = metrics_by_output(self._measures.tree, given, what)
+            for node, of_output in zip(self._measures.tree.tensors, each, strict=True):
+                for identifier in of_output:
+                    self._add(_unshared(identifier, used), node, targets, weighted)
         self.built = True
 
     def build_losses(
@@ -114,15 +114,15 @@ class Objectives:
             y, y_pred, output_names, written: As for `build`.
         """
         found = Predictions(y_pred, output_names, written)
-        chosen = placed_losses(found.places, self.loss, self.loss_weights)
-        self._terms = [Term(place, loss, weight) for place, loss, weight in chosen]
+        chosen = losses_by_output(found.tree, self.loss, self.loss_weights)
+        self._terms = [Term(node, loss, weight) for node, loss, weight in chosen]
         shapes = [
             (tuple(o.shape if t is None else t.shape), tuple(o.shape))
             for t, o in zip(self._targets_there(found, y), found.tensors, strict=True)
         ]
         self._terms = [
-            Term(place, losses_module.resolve_loss(loss, *shapes[place.number]), weight)
-            for place, loss, weight in chosen
+            Term(node, losses_module.resolve_loss(loss, *shapes[node.number]), weight)
+            for node, loss, weight in chosen
         ]
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
         self._compares = found
@@ -134,8 +134,8 @@ class Objectives:
             # Said when losses are computed, which a step of the user's own need not do.
             return [None] * len(predictions.tensors)
 
-    def _add(self, identifier: Any, place: Places, targets: list, weighted: bool) -> None:
-        index = place.number
+    def _add(self, identifier: Any, node: TensorTree, targets: list, weighted: bool) -> None:
+        index = node.number
         output, target = self.outputs[index], targets[index]
         metric = metrics_module.resolve_metric(
             identifier,
@@ -145,18 +145,18 @@ class Objectives:
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
         taken = {m.name for _, m, _ in self.measured}
-        # Keras has only the tensor's own name here, where the losses have its place among others.
-        children = self._measures.places.children.values()
+        # Keras has only the tensor's own name here, where the losses have its node among others.
+        children = self._measures.tree.children.values()
         flat = all(child.index is not None for child in children)
-        label = place.label if flat or place.name is None else place.name
-        prefix = f"{label}_" if len(self.outputs) > 1 and not place.has_no_name else ""
+        label = node.label if flat or node.name is None else node.name
+        prefix = f"{label}_" if len(self.outputs) > 1 and not node.has_no_name else ""
         metric.name = _free_name(metric.name.removeprefix(prefix), prefix, taken, weighted)
         self.measured.append(Measured(index, metric, weighted))
 
     @property
     def losses(self) -> list[tuple[int, Loss]]:
         """Every loss with the number of its output; with each, if it takes several together."""
-        return [(p.number, term.loss) for term in self._terms for p in term.place.tensors]
+        return [(p.number, term.loss) for term in self._terms for p in term.node.tensors]
 
     def losses_with(self, of_outputs: Iterable) -> list[tuple[Loss, Any]]:
         """Every loss beside what is known of its output, given for one output after the other."""
@@ -177,7 +177,7 @@ class Objectives:
     def metrics(self) -> list[Metric]:
         """All metrics, the loss first: the order of what `evaluate` returns.
 
-        Scripts unpack that list by place. Keras goes by the names when there are many outputs, and
+        Scripts unpack that list by node. Keras goes by the names when there are many outputs, and
         by the order in `compile` when there is one.
         """
         metrics = [metric for _, metric, _ in self.measured]
@@ -204,17 +204,17 @@ class Objectives:
         targets = self._targets(compared, y)
         weights = self._sample_weights(compared, sample_weight)
         total = None
-        by_place: dict[tuple, Any] = {}
+        by_output: dict[tuple, Any] = {}
         rows: dict[tuple, int] = {}
-        for place, loss, weight in self._terms:
-            value = _loss_of(place, loss, targets, predictions, weights)
-            path, prediction = place.path, predictions[place.number]
-            by_place[path] = by_place[path] + value if path in by_place else value
+        for node, loss, weight in self._terms:
+            value = _loss_of(node, loss, targets, predictions, weights)
+            path, prediction = node.path, predictions[node.number]
+            by_output[path] = by_output[path] + value if path in by_output else value
             rows[path] = prediction.shape[0] if prediction.ndim else 1
             value = value * weight if weight != 1.0 else value
             total = value if total is None else total + value
         for path, tracker in self._trackers.items():
-            tracker.update_state(by_place[path], sample_weight=rows[path])
+            tracker.update_state(by_output[path], sample_weight=rows[path])
         return total
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
@@ -271,20 +271,20 @@ _OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tve
 
 def _matched(predictions: Predictions, given: Any, what: str, losses: list) -> list:
     try:
-        return match(predictions.places, given, what, is_array)
+        return match(predictions.tree, given, what, is_array)
     except StructureError:
         some = leaves(given)
         with_loss = sorted({index for index, _ in losses})
         if isinstance(given, Mapping) or len(some) != len(with_loss):
             raise
-        if len(some) > 1 and not predictions.places.goes_by_place:
+        if len(some) > 1 and not predictions.tree.has_one_order:
             raise
         found = dict(zip(with_loss, some, strict=True))
         return [found.get(index) for index in range(len(predictions.tensors))]
 
 
 def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueError:
-    label = predictions.places.tensors[index].label
+    label = predictions.tree.tensors[index].label
     return ValueError(
         f"y has no targets for the output {label!r}, which {needed_by} compares with them.\n"
         f"  Fix: y={{{label!r}: …, …}}, or leave the output out of compile()."
@@ -315,32 +315,32 @@ def _functions(part: Any) -> list:
 
 
 def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
-    """What the loss of each place is followed with; a tensor may be an output more than once.
+    """What the loss of each node is followed with; a tensor may be an output more than once.
 
     Outputs without names have those of their losses, as in Keras, where these differ.
     """
     found: dict[tuple, Mean] = {}
     losses = [term.loss.name for term in terms]
     by_loss = len(set(losses)) == len(losses)
-    for term in {term.place.path: term for term in terms}.values():
-        label = term.loss.name if by_loss and term.place.has_no_name else term.place.label
+    for term in {term.node.path: term for term in terms}.values():
+        label = term.loss.name if by_loss and term.node.has_no_name else term.node.label
         taken = {tracker.name.removesuffix("_loss") for tracker in found.values()}
-        found[term.place.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
+        found[term.node.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
     return found
 
 
 def _loss_of(
-    place: Places, loss: Loss, targets: list, predictions: list, weights: list
+    node: TensorTree, loss: Loss, targets: list, predictions: list, weights: list
 ) -> jax.Array:
     """The loss of an output; of several together, what the user's function makes of them."""
-    if place.index is not None:
-        i = place.index
+    if node.index is not None:
+        i = node.index
         return loss(targets[i], predictions[i], sample_weight=weights[i])
-    inside = [tensor.number for tensor in place.tensors]
+    inside = [tensor.number for tensor in node.tensors]
     if _is_ours(loss):
         each = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in inside]
         return sum(each[1:], each[0]) / len(each)
-    return loss(place.filled(targets), place.filled(predictions), sample_weight=weights[inside[0]])
+    return loss(node.filled(targets), node.filled(predictions), sample_weight=weights[inside[0]])
 
 
 def _unshared(identifier: Any, used: dict[int, str]) -> Any:

@@ -15,7 +15,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from lamina.core.configuration.context import context
 from lamina.core.variable import structure
-from lamina.training.feeds.in_place import as_rows, is_text_array
+from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 
 
 @runtime_checkable
@@ -130,7 +130,7 @@ class OneDevice:
         if is_text_array(array):
             return array  # for a model that runs in Python
         if self.platform == "cpu":
-            array = as_rows(array)
+            array = as_unaligned_rows(array)
         return jax.device_put(array, self._sharding())
 
     def _device(self) -> Any:

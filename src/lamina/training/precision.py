@@ -35,7 +35,7 @@ class Precision:
                 f"compile(): precision={asked!r} is not known.{did_you_mean(str(asked), _NAMES)}\n"
                 f"  Fix: one of {', '.join(map(repr, _NAMES))}, or None for what the layers say."
             )
-        self.asked = asked
+        self.requested = asked
         self.chosen = asked
 
     @property

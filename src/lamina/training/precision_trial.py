@@ -10,12 +10,12 @@ import numpy as np
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
-from lamina.training.compiled import CompiledFunction
+from lamina.training.compiled_function import CompiledFunction
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.feed import Feed
 from lamina.training.learner import Learner
 from lamina.training.programs import make_program
-from lamina.training.state import TrainState
+from lamina.training.train_state import TrainState
 
 # The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that one
 # operation is off by up to 0.4 %. A gain below a tenth is within what timing a trial can tell.
@@ -34,7 +34,7 @@ class Trial(NamedTuple):
     loss: float  # mean over the steps
 
 
-def settle(learner: Learner, feed: Feed, say: Callable[[str], None]) -> None:
+def choose_precision(learner: Learner, feed: Feed, say: Callable[[str], None]) -> None:
     """Choose for `precision="auto"`, once: a few steps of the first data both ways, on copies.
 
     Args:

@@ -16,11 +16,11 @@ from lamina.core.variable.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
 from lamina.training.collected_outputs import CollectedOutputs, own_rows
-from lamina.training.compiled import run_on
+from lamina.training.compiled_function import run_program
 from lamina.training.feeds.conversion import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from lamina.training.feeds.data import WHOLE, default_batch_size
-from lamina.training.feeds.pieces import exact_pieces, keeps_batches, padded, pieces
+from lamina.training.feeds.prediction_calls import exact_calls, keeps_batches, padded, padded_calls
 from lamina.training.feeds.sparse import has_sparse_rows
+from lamina.training.feeds.user_data import WHOLE, default_batch_size
 from lamina.training.learner import Learner
 from lamina.training.requests import PredictRequest
 
@@ -50,7 +50,7 @@ def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -
     feed.example()
     outputs = CollectedOutputs()
     done = 0
-    for chunk in feed.once():
+    for chunk in feed.evaluation_chunks():
         total = chunk.stop * chunk.batch_size
         batch, _, _ = unpack_x_y_sample_weight(chunk.data)
         batch = jax.tree.map(lambda a: np.asarray(a[:total]), batch)  # noqa: B023
@@ -143,15 +143,17 @@ def _plan(
     if batch_size == WHOLE:
         asked, batch_size = total, default_batch_size(learner)
     if learner.model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
-        return asked, exact_pieces(total, asked, by_step=True)
-    if keeps_batches(total, batch_size, asked, by_step, fixed) or _rows_are_apart(learner, arrays):
-        return batch_size, pieces(total, batch_size, by_step, fixed)
-    return asked, exact_pieces(total, asked, by_step)
+        return asked, exact_calls(total, asked, by_step=True)
+    if keeps_batches(total, batch_size, asked, by_step, fixed) or _rows_are_independent(
+        learner, arrays
+    ):
+        return batch_size, padded_calls(total, batch_size, by_step, fixed)
+    return asked, exact_calls(total, asked, by_step)
 
 
-def _rows_are_apart(learner: Learner, arrays: Any) -> bool:
+def _rows_are_independent(learner: Learner, arrays: Any) -> bool:
     one = learner.on_host(jax.tree.map(lambda a: a[:1], arrays))
-    return learner.rows_are_apart("predict", pack_x_y_sample_weight(one))
+    return learner.rows_are_independent("predict", pack_x_y_sample_weight(one))
 
 
 def _outputs(learner: Learner, piece: Any, batch_size: int) -> Any:
@@ -165,5 +167,5 @@ def _outputs(learner: Learner, piece: Any, batch_size: int) -> Any:
             boxes: list[Variable] = jax.tree.leaves(variables)
             assign_all([boxes[i] for i in changes], list(changes.values()))
 
-    outputs, _ = run_on(program, variables, piece, batch_size=batch_size, assign=assign)
+    outputs, _ = run_program(program, variables, piece, batch_size=batch_size, assign=assign)
     return outputs

@@ -16,10 +16,10 @@ from lamina.core.variable.threads import building
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training import steps
-from lamina.training.compiled import CompiledFunction
-from lamina.training.feeds.in_place import rows_of
-from lamina.training.state import TrainState
+from lamina.training.compiled_function import CompiledFunction
+from lamina.training.feeds.zero_copy import rows_of
 from lamina.training.steps import MeasuredStep, State
+from lamina.training.train_state import TrainState
 from lamina.training.trainable import Trainable
 
 
@@ -93,7 +93,7 @@ def make_program(model: Trainable, kind: str, variables: TrainState[Variable]) -
     return training_program(steps.training_step(model, variables), platform)
 
 
-class Outcome(NamedTuple):
+class StepsOutcome(NamedTuple):
     """What a run of steps gives besides the new state."""
 
     logs: Any  # the metrics so far, a dict of scalars
@@ -101,12 +101,12 @@ class Outcome(NamedTuple):
 
 
 def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
-    """A compiled `(state, data, order, start, stop, batch_size=…) → (state, Outcome)`."""
+    """A compiled `(state, data, order, start, stop, batch_size=…) → (state, StepsOutcome)`."""
     step, results, loss_of = measured
 
     def train_program(
         state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
-    ) -> tuple[State, Outcome]:
+    ) -> tuple[State, StepsOutcome]:
         def body(i: Any, carry: tuple) -> tuple:
             state, bad_step, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
@@ -120,7 +120,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
             logs = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
         carry = (state, jnp.int32(-1), logs)
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
-        return state, Outcome(results(state) if results is not None else logs, bad_step)
+        return state, StepsOutcome(results(state) if results is not None else logs, bad_step)
 
     return CompiledFunction(train_program, platform, donate=True)
 

@@ -17,40 +17,40 @@ from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
 from lamina.training import checks
-from lamina.training.feeds.columns import columns_of, refuse_one_row, refuse_other_order
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feeds.data import (
-    WHOLE,
-    Data,
-    default_batch_size,
-    first_of_one,
-    is_source,
-    limited,
-    named_columns,
-    reweighting,
-    with_batch_axis,
-)
 from lamina.training.feeds.epochs import is_validated
 from lamina.training.feeds.feed import Feed, FeedOptions
-from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
 from lamina.training.feeds.sparse import keep_large_sparse
 from lamina.training.feeds.stream_feed import StreamFeed
+from lamina.training.feeds.table_columns import columns_of, refuse_one_row, refuse_other_order
+from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
+from lamina.training.feeds.user_data import (
+    WHOLE,
+    UserData,
+    default_batch_size,
+    is_source,
+    limited,
+    named_columns,
+    reweighting,
+    unwrap_single,
+    with_batch_axis,
+)
 from lamina.training.trainable import Trainable
 
 
-class Notices:
+class CallWarnings:
     """Warnings that are given once in a call."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
 
-    def give(self, key: str, message: str) -> None:
+    def warn(self, key: str, message: str) -> None:
         """Warn, unless something was said under this key."""
         if key not in self._given:
             self._given.add(key)
@@ -64,7 +64,7 @@ class FitRequest:
     Args:
         feed: The data to train on.
         validation: The data to validate on.
-        widen_validation: Whether those may be measured in larger batches.
+        larger_validation_batches: Whether those may be measured in larger batches.
         validation_freq: After how many epochs, or after which.
         epochs: Number of the last epoch.
         initial_epoch: Number of the first one, from 0.
@@ -72,12 +72,12 @@ class FitRequest:
         columns: Names of the columns of tables, to be remembered.
         callbacks: The user's callbacks.
         verbose: How much is shown.
-        notices: What has been warned of.
+        call_warnings: What has been warned of.
     """
 
     feed: Feed
     validation: Feed | None
-    widen_validation: bool
+    larger_validation_batches: bool
     validation_freq: Any
     epochs: int
     initial_epoch: int
@@ -85,7 +85,7 @@ class FitRequest:
     columns: dict[str, tuple]
     callbacks: Any
     verbose: Any
-    notices: Notices
+    call_warnings: CallWarnings
 
     def validates(self, epoch: int) -> bool:
         """Whether an epoch, counted from 0, is validated after."""
@@ -97,10 +97,10 @@ class EvaluateRequest:
     """What a call of `evaluate` asks for; see `FitRequest`."""
 
     feed: Feed
-    widen: bool
+    larger_batches: bool
     callbacks: Any
     verbose: Any
-    notices: Notices
+    call_warnings: CallWarnings
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ def fit_request(
     whole_number("initial_epoch", initial_epoch, 0)
     _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     checks.validation_freq(validation_freq)
-    notices = Notices()
-    data = Data.given(learner, x, y, sample_weight)
+    call_warnings = CallWarnings()
+    data = UserData.of_arguments(learner, x, y, sample_weight)
     tail = None
     if validation_split and validation_data is None:
         data, tail = data.split(validation_split)
@@ -164,15 +164,16 @@ def fit_request(
     validation = None
     if validation_data is not None:
         with about("validation_data: "):
-            tail = validation_data_of(learner, validation_data, validation_steps, notices)
+            tail = validation_data_of(learner, validation_data, validation_steps, call_warnings)
     if tail is not None:
         size = batch_size if validation_batch_size is None else validation_batch_size
         with about("validation_data: "):
             validation = tail.feed(_options(learner, size, False, validation_steps, seed=0))
+    sizes = (validation_batch_size, batch_size, validation_steps)
     return FitRequest(
         feed=feed,
         validation=validation,
-        widen_validation=(validation_batch_size, batch_size, validation_steps) == (None,) * 3,
+        larger_validation_batches=sizes == (None,) * 3,
         validation_freq=validation_freq,
         epochs=epochs,
         initial_epoch=initial_epoch,
@@ -180,7 +181,7 @@ def fit_request(
         columns=columns_of(x, y),
         callbacks=callbacks,
         verbose=verbose,
-        notices=notices,
+        call_warnings=call_warnings,
     )
 
 
@@ -197,11 +198,11 @@ def evaluate_request(
 ) -> EvaluateRequest:
     """The request that the arguments of `evaluate` make."""
     _positive(steps=steps)
-    feed = Data.given(learner, x, y, sample_weight).feed(
+    feed = UserData.of_arguments(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
     )
-    widen = batch_size is None and steps is None
-    return EvaluateRequest(feed, widen, callbacks, verbose, Notices())
+    larger_batches = batch_size is None and steps is None
+    return EvaluateRequest(feed, larger_batches, callbacks, verbose, CallWarnings())
 
 
 def predict_request(
@@ -222,7 +223,7 @@ def predict_request(
         if is_source(x):
             feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
-    arrays = inputs_alone(learner, x)
+    arrays = prediction_inputs(learner, x)
     # One array that has rows needs no looking into.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     rows = len(arrays) if has_rows else number_of_samples(arrays)
@@ -234,22 +235,22 @@ def predict_request(
     return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
 
 
-def inputs_alone(learner: Trainable, x: Any) -> Any:
+def prediction_inputs(learner: Trainable, x: Any) -> Any:
     """Inputs as arrays that the model takes; not looked at twice if shape and dtype are known."""
     kind = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
-    if kind is not None and learner.knows_inputs(kind):
+    if kind is not None and learner.inputs_were_checked(kind):
         return x
     if is_path(x):
-        refuse_no_data(x, "x")
+        refuse_unsupported_data(x, "x")
     refuse_one_row(learner.signature, x)
-    arrays = convert(keep_large_sparse(first_of_one(x)), "x", text=True)
+    arrays = convert(keep_large_sparse(unwrap_single(x)), "x", text=True)
     inputs = learner.signature.inputs
     if inputs and has_text(arrays) and not any(t.dtype == "string" for t in inputs):
         convert(arrays, "x")  # which says what is wrong with text
     arrays = with_batch_axis(learner, arrays)
     checks.inputs(learner, arrays)
     if arrays is x and kind is not None and learner.model.built:
-        learner.note_inputs(kind)
+        learner.remember_checked_inputs(kind)
     return arrays
 
 
@@ -258,17 +259,21 @@ def batch_feed(
 ) -> Feed:
     """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
     options = _options(learner, WHOLE, False, None, class_weight, sample_weight, seed=0)
-    return Data.given(learner, x, y, sample_weight).feed(options)
+    return UserData.of_arguments(learner, x, y, sample_weight).feed(options)
 
 
-def validation_data_of(learner: Trainable, data: Any, steps: int | None, notices: Notices) -> Data:
+def validation_data_of(
+    learner: Trainable, data: Any, steps: int | None, call_warnings: CallWarnings
+) -> UserData:
     """What `validation_data` holds, for measurements after many epochs."""
     if isinstance(data, Iterator) and not isinstance(data, PyDataset):
-        data = Replayed(data, steps, lambda message: notices.give("validation ended", message))
+        data = Replayed(
+            data, steps, lambda message: call_warnings.warn("validation ended", message)
+        )
     x, y, sample_weight = data, None, None
     if not is_source(data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-    return Data.given(learner, x, y, sample_weight)
+    return UserData.of_arguments(learner, x, y, sample_weight)
 
 
 def _options(

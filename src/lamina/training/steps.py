@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.variable import Variable
 from lamina.ops.lowering import lowering_for
-from lamina.training.state import TrainState
+from lamina.training.train_state import TrainState
 from lamina.training.trainable import Trainable
 
 State = Any

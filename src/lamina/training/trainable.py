@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer_state import LayerState
 from lamina.core.variable.variable import Variable
-from lamina.training.matching import Places
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides
 from lamina.training.precision import Precision
-from lamina.training.state import TrainState
+from lamina.training.structure_matching import TensorTree
+from lamina.training.train_state import TrainState
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Signature:
         inputs: A symbolic tensor for each input, in the order in which they are listed.
         outputs: The same for the outputs.
         input_names, output_names: One name for each.
-        places: The form in which the inputs are given: a tensor, a list, a dict.
+        input_tree: The structure in which the inputs are given: a tensor, a list, a dict.
         inputs_as_written: The inputs in the structure in which the user wrote them.
         outputs_as_written: The outputs in the structure in which the user wrote them.
         nodes: The calls of layers between inputs and outputs.
@@ -38,7 +38,7 @@ class Signature:
     outputs: tuple[KerasTensor, ...] = ()
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
-    places: Places | None = None
+    input_tree: TensorTree | None = None
     inputs_as_written: Any = None
     outputs_as_written: Any = None
     nodes: tuple[Any, ...] = ()
@@ -57,8 +57,8 @@ class Trainable(Protocol):
     precision: Precision
     overrides: Overrides  # which methods the user has written
     columns: dict[str, tuple]  # names in the tables that it was trained on, by what they are
-    said: set[str]  # the warnings that were given, of those that are given once
-    looked_at: object  # the structure for which it is known that something learns
+    warned: set[str]  # the warnings that were given, of those that are given once
+    trainable_checked_at: object  # the structure for which it is known that something learns
 
     @property
     def model(self) -> Any:
@@ -108,19 +108,19 @@ class Trainable(Protocol):
         """Whether a step compares the outputs with targets in the usual way."""
         ...
 
-    def measures_by_sums(self, x: Any) -> bool:
+    def batch_size_is_irrelevant(self, x: Any) -> bool:
         """Whether the size of batches makes no difference to what `evaluate` finds."""
         ...
 
-    def rows_are_apart(self, kind: str, rows: Any) -> bool:
+    def rows_are_independent(self, kind: str, rows: Any) -> bool:
         """Whether it makes no difference with which others a row is computed."""
         ...
 
-    def knows_inputs(self, kind: Any) -> bool:
+    def inputs_were_checked(self, kind: Any) -> bool:
         """Whether inputs of a dtype and shape were found to fit the model as it is."""
         ...
 
-    def note_inputs(self, kind: Any) -> None:
+    def remember_checked_inputs(self, kind: Any) -> None:
         """Remember that inputs of a dtype and shape fit."""
         ...
 

@@ -30,9 +30,9 @@ from lamina.optimizers import LossScaleOptimizer, Optimizer
 from lamina.training import checks
 from lamina.training.callbacks import Callback, History
 from lamina.training.engine import Engine
-from lamina.training.feeds.columns import columns_of
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
-from lamina.training.feeds.data import WHOLE
+from lamina.training.feeds.table_columns import columns_of
+from lamina.training.feeds.user_data import WHOLE
 from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, computed_loss, in_either_form
@@ -149,9 +149,9 @@ class Trainer(Layer):
             "jit_compile": jit_compile,
         }
         objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
-        precision_asked = Precision(precision)
+        requested_precision = Precision(precision)
         optimizer = optimizers_module.get(optimizer)
-        small = precision_asked.scales_losses or self._loses_small_gradients()
+        small = requested_precision.scales_losses or self._loses_small_gradients()
         if auto_scale_loss and optimizer is not None and small:
             if not isinstance(optimizer, LossScaleOptimizer):
                 optimizer = LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
@@ -161,7 +161,7 @@ class Trainer(Layer):
         self.stop_training = False
         object.__setattr__(self, "loss", loss)
         own = Overrides.of(self, Trainer)
-        self._learner.compiled_with(objectives, precision_asked, own, arguments)
+        self._learner.compiled_with(objectives, requested_precision, own, arguments)
 
     def _loses_small_gradients(self) -> bool:
         # The layers are asked, too: files do not say what the policy of a functional model was.
@@ -445,7 +445,7 @@ class Trainer(Layer):
             y: Targets, `(samples, …)`, one row per sample; for several outputs a list in their
                 order or a dict by their names. Left out if `x` gives batches.
             batch_size: Samples per step; 32 if None.
-            epochs: Number of the last epoch: passages through the data.
+            epochs: Number of the last epoch: passes through the data.
             verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
                 a person is watching.
             callbacks: Callbacks.

@@ -12,6 +12,10 @@ from lamina.training.callbacks.callback_list import (
 from lamina.training.callbacks.csv_logger import (
     CSVLogger,
 )
+from lamina.training.callbacks.early_stopping import (
+    EarlyStopping,
+    TerminateOnNaN,
+)
 from lamina.training.callbacks.history import (
     History,
 )
@@ -33,10 +37,6 @@ from lamina.training.callbacks.progbar_logger import (
 )
 from lamina.training.callbacks.remote_monitor import (
     RemoteMonitor,
-)
-from lamina.training.callbacks.stopping import (
-    EarlyStopping,
-    TerminateOnNaN,
 )
 from lamina.training.callbacks.swap_ema_weights import (
     SwapEMAWeights,

@@ -83,7 +83,7 @@ class CallbackList(Callback):
         return any(getattr(callback, "stops_on_nan", False) for callback in self.callbacks)
 
     @property
-    def may_hear_late(self) -> bool:
+    def allows_deferred_logs(self) -> bool:
         """Whether all may be told of a step that is still under way.
 
         Not those that keep the state after a step, or end training at a loss that is not finite.
@@ -234,7 +234,7 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
     yield callbacks
 
 
-def _tell_of_a_loop(hook: str) -> Callable[..., None]:
+def _loop_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def tell(self: CallbackList, logs: dict | None = None) -> None:
         logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
@@ -244,7 +244,7 @@ def _tell_of_a_loop(hook: str) -> Callable[..., None]:
     return tell
 
 
-def _tell_of_an_epoch(hook: str) -> Callable[..., None]:
+def _epoch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def tell(self: CallbackList, epoch: int, logs: dict | None = None) -> None:
         logs = plain_logs(logs)
@@ -254,7 +254,7 @@ def _tell_of_an_epoch(hook: str) -> Callable[..., None]:
     return tell
 
 
-def _tell_of_a_batch(hook: str) -> Callable[..., None]:
+def _batch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
     def tell(self: CallbackList, batch: int, logs: dict | None = None) -> None:
         logs = plain_logs(logs)
@@ -265,8 +265,8 @@ def _tell_of_a_batch(hook: str) -> Callable[..., None]:
 
 
 for _hook in LOOP_HOOKS:
-    setattr(CallbackList, _hook, _tell_of_a_loop(_hook))
+    setattr(CallbackList, _hook, _loop_hook(_hook))
 for _hook in EPOCH_HOOKS:
-    setattr(CallbackList, _hook, _tell_of_an_epoch(_hook))
+    setattr(CallbackList, _hook, _epoch_hook(_hook))
 for _hook in (_name for _names in BATCH_HOOKS.values() for _name in _names):
-    setattr(CallbackList, _hook, _tell_of_a_batch(_hook))
+    setattr(CallbackList, _hook, _batch_hook(_hook))

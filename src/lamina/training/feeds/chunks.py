@@ -1,6 +1,6 @@
 """Chunks: batches of one size on the device, made by a thread while those before are used.
 
-Everything that is streamed passes here: `stacked` puts batches behind one another, `prefetched`
+Everything that is streamed passes here: `stack_batches` puts batches behind one another, `prefetch`
 makes a chunk while the device works on the one before.
 """
 
@@ -66,7 +66,7 @@ def steps_in_chunk(bytes_of_batch: int) -> int:
     return max(1, min(_STEPS, _BYTES // max(1, bytes_of_batch)))
 
 
-def stacked(
+def stack_batches(
     batches: Iterable[Any], finish: Callable[[Any, int], Any] = lambda data, rows: data
 ) -> Iterator[Chunk]:
     """Stack batches of one size into chunks whose arrays have one shape, so one program.
@@ -82,15 +82,15 @@ def stacked(
     buffers = Buffers()
     buffer: list[np.ndarray] = []
     filled, rows, capacity = 0, 0, 0
-    kind: Any = None
+    spec: Any = None
     began = 0.0
 
     def whole() -> Chunk:
         parts = [array[: filled * rows] for array in buffer]
         longer = {id(part): array for part, array in zip(parts, buffer, strict=True)}
-        data = finish(jax.tree.unflatten(kind[0], parts), rows)
+        data = finish(jax.tree.unflatten(spec[0], parts), rows)
         data = jax.tree.map(
-            lambda a: longer[id(a)] if id(a) in longer else lengthened(a, capacity * rows), data
+            lambda a: longer[id(a)] if id(a) in longer else with_length(a, capacity * rows), data
         )
         return Chunk(data, None, rows, 0, filled)
 
@@ -99,14 +99,14 @@ def stacked(
             leaves, structure = jax.tree.flatten(batch)
             this = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
             late = filled and time.monotonic() - began > _SECONDS
-            if filled and (filled == capacity or late or this != kind):
+            if filled and (filled == capacity or late or this != spec):
                 yield whole()
                 filled = 0
             if not filled:
-                kind, began = this, time.monotonic()
+                spec, began = this, time.monotonic()
                 rows = leaves[0].shape[0]
                 capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
-                buffer = buffers.take([((capacity * rows, *s[1:]), d) for d, s in kind[1]])
+                buffer = buffers.take([((capacity * rows, *s[1:]), d) for d, s in spec[1]])
             start = filled * rows
             for target, source in zip(buffer, leaves, strict=True):
                 target[start : start + rows] = source
@@ -119,7 +119,7 @@ def stacked(
         yield whole()
 
 
-def prefetched(
+def prefetch(
     chunks: Iterator[Chunk],
     put: Callable[[Any], Any],
     interrupted: Callable[[], bool] = lambda: False,
@@ -177,7 +177,7 @@ def prefetched(
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
-def chunk_of(example: tuple[Any, Any, Any], most: int, put: Callable[[Any], Any]) -> Chunk:
+def example_chunk(example: tuple[Any, Any, Any], most: int, put: Callable[[Any], Any]) -> Chunk:
     """A chunk of one batch with the first rows of an example."""
     x, y, sample_weight = example
     rows = min(most, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
@@ -195,7 +195,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def lengthened(array: np.ndarray, rows: int) -> np.ndarray:
+def with_length(array: np.ndarray, rows: int) -> np.ndarray:
     """With rows of any content at the end, so that every chunk has the same shape."""
     if len(array) == rows:
         return array

@@ -10,9 +10,14 @@ from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text, may_hold_text
 from lamina.core.user_data.text import as_values
-from lamina.training.feeds.no_data import one_by_one, plain, refuse_no_data, refuse_text
 from lamina.training.feeds.sparse import SparseRows, dense
 from lamina.training.feeds.tables import rows_of_table
+from lamina.training.feeds.unsupported_data import (
+    one_by_one,
+    plain,
+    refuse_text,
+    refuse_unsupported_data,
+)
 
 
 def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
@@ -37,7 +42,7 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
             if objects.ndim == 2 and any(isinstance(v, numbers.Real) for v in objects.flat):
                 refuse_text(objects, what)
             raise
-    refuse_no_data(value, what)
+    refuse_unsupported_data(value, what)
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
         value = value.detach().cpu().numpy()
     elif is_table(value) or is_column(value):

@@ -1,7 +1,7 @@
 """Epochs: which part of the data an epoch is, given `steps_per_epoch`, and which are validated.
 
 An epoch never has more steps than `steps_per_epoch`, and never goes on beyond the end of the data.
-A passage that is cut goes on in the next epoch; where it ends, the epoch ends as well.
+A pass that is cut goes on in the next epoch; where it ends, the epoch ends as well.
 """
 
 from typing import Any, NamedTuple
@@ -19,30 +19,30 @@ def is_validated(epoch: int, frequency: Any) -> bool:
     return epoch + 1 in frequency
 
 
-class Part(NamedTuple):
-    """Batches `first` to `last`, which is not among them, of one passage through the data."""
+class BatchRange(NamedTuple):
+    """Batches `first` to `last`, which is not among them, of one pass over the data."""
 
-    passage: int
+    pass_number: int
     first: int
     last: int
 
 
-def part_of_epoch(epoch: int, first_epoch: int, steps: int, through: int) -> Part:
+def batches_of_epoch(epoch: int, first_epoch: int, steps: int, steps_in_pass: int) -> BatchRange:
     """The batches of an epoch.
 
     Args:
         epoch: Its number.
-        first_epoch: That of the first epoch of the run, which begins a passage.
+        first_epoch: That of the first epoch of the run, which begins a pass.
         steps: Steps in an epoch, at most.
-        through: Batches in the data.
+        steps_in_pass: Batches in the data.
 
     Example:
-        >>> [part_of_epoch(epoch, 0, steps=4, through=5)[1:] for epoch in range(4)]
+        >>> [batches_of_epoch(epoch, 0, steps=4, steps_in_pass=5)[1:] for epoch in range(4)]
         [(0, 4), (4, 5), (0, 4), (4, 5)]
-        >>> part_of_epoch(epoch=1, first_epoch=0, steps=7, through=5)
-        Part(passage=1, first=0, last=5)
+        >>> batches_of_epoch(epoch=1, first_epoch=0, steps=7, steps_in_pass=5)
+        BatchRange(pass_number=1, first=0, last=5)
     """
-    epochs_in_passage = -(-through // steps)
-    passage, part = divmod(epoch - first_epoch, epochs_in_passage)
+    epochs_in_pass = -(-steps_in_pass // steps)
+    pass_number, part = divmod(epoch - first_epoch, epochs_in_pass)
     first = part * steps
-    return Part(first_epoch + passage, first, min(through, first + steps))
+    return BatchRange(first_epoch + pass_number, first, min(steps_in_pass, first + steps))

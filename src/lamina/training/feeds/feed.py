@@ -59,8 +59,8 @@ class Feed(Protocol):
 
     seed: int  # what the order of every epoch is made from
     first_epoch: int  # number of the epoch with which the run begins
-    used_up: bool  # whether the source gave all that it can ever give
-    states: RandomStates  # of the generators that the source may draw from
+    exhausted: bool  # whether the source gave all that it can ever give
+    random_states: RandomStates  # of the generators that the source may draw from
     interrupted: Callable[[], bool]  # whether to give up waiting for batches
     check: Callable[[Any, Any, Any], None]  # looks at x, y and sample_weight before they are used
 
@@ -72,7 +72,7 @@ class Feed(Protocol):
         """The chunks of one epoch of training; epochs come one after another."""
         ...
 
-    def once(self) -> Iterator[Chunk]:
+    def evaluation_chunks(self) -> Iterator[Chunk]:
         """The chunks of one measurement, which begins with the first batch."""
         ...
 
@@ -84,7 +84,7 @@ class Feed(Protocol):
         """Some of the first steps, of which nothing is used up by that."""
         ...
 
-    def widen(self, batch_size: Callable[[int], int]) -> None:
+    def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         """Go through the data in batches of another size, where that costs nothing.
 
         Args:
@@ -96,7 +96,7 @@ class Feed(Protocol):
         """Go on where an interrupted run stood: after so many epochs, and steps of the next."""
         ...
 
-    def skip_measured(self, count: int) -> None:
+    def skip_evaluations(self, count: int) -> None:
         """Go on, for a source to measure on, after so many measurements."""
         ...
 
@@ -105,7 +105,7 @@ class Feed(Protocol):
         """Whether a thread may be drawing from the global generators right now."""
         ...
 
-    def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
+    def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         """Where the global generators stand for a run that goes on after so many steps.
 
         None where the source does not draw from them ahead of the run.

@@ -12,11 +12,11 @@ from lamina.training import checks
 from lamina.training.feeds.chunks import (
     Buffers,
     Chunk,
-    chunk_of,
-    lengthened,
-    prefetched,
-    stacked,
+    example_chunk,
+    prefetch,
+    stack_batches,
     steps_in_chunk,
+    with_length,
 )
 from lamina.training.feeds.conversion import (
     convert,
@@ -29,7 +29,7 @@ from lamina.training.feeds.feed import FeedOptions
 from lamina.training.feeds.resident_feed import ResidentFeed
 
 # Targets up to this size are looked through before the first step.
-_BYTES_LOOKED_THROUGH = 256 * 2**20
+_MOST_BYTES_CHECKED = 256 * 2**20
 # Rows of this size and less, picked at random out of more memory than a cache holds, cost a step
 # more than computing with them does. A million rows of 84 bytes, 3 layers of 64: an epoch takes
 # 0.83 s gathered in a thread and 0.95 in the program (0.88 where the program gathers 256 steps at
@@ -48,32 +48,32 @@ class HostFeed(ResidentFeed):
             return jax.tree.map(lambda a: a[: self.batch_size], part)
 
         checks.fits_in_budget(size_in_bytes(head(self.host)), self.batch_size)
-        if size_in_bytes(y) > _BYTES_LOOKED_THROUGH:
+        if size_in_bytes(y) > _MOST_BYTES_CHECKED:
             y = head(y)
         return self.options.prepare(convert(head(x), text=True)), convert(y), sample_weight
 
-    def widen(self, batch_size: Callable[[int], int]) -> None:
+    def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         pass  # chunks are sized by their bytes, and what is known of rows was found for batches
 
     def first_chunk(self) -> Chunk:
-        return chunk_of(self.example(), self.batch_size, self.options.placement.put_batch)
+        return example_chunk(self.example(), self.batch_size, self.options.placement.put_batch)
 
     # Whether all rows have been looked at; the same data need it once.
-    _looked_through = False
+    _all_checked = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         chunks = self._gathered(order, first, last)
-        yield from prefetched(chunks, self.options.placement.put_batch, lambda: self.interrupted())
-        self._looked_through = self._looked_through or last == self.steps_through
+        yield from prefetch(chunks, self.options.placement.put_batch, lambda: self.interrupted())
+        self._all_checked = self._all_checked or last == self.steps_in_pass
 
-    def _look(self, data: Any, rows: slice | np.ndarray) -> None:
+    def _check_rows(self, data: Any, rows: slice | np.ndarray) -> None:
         """Check rows that are about to be used, once in a run.
 
         Args:
             data: The rows, with others behind them.
             rows: Which ones of the user's arrays they are.
         """
-        if self._looked_through:
+        if self._all_checked:
             return
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self.samples))
@@ -102,24 +102,24 @@ class HostFeed(ResidentFeed):
         for start in range(first, min(last, whole), count):
             stop = min(last, whole, start + count)
             rows = slice(start * size, stop * size)
-            data, places = self._rows(order, rows, count * size, buffers)
-            yield Chunk(data, places, size, 0, stop - start)
+            data, positions = self._rows(order, rows, count * size, buffers)
+            yield Chunk(data, positions, size, 0, stop - start)
         if last > whole:
             rest = self.samples - whole * size
-            data, places = self._rows(order, slice(whole * size, None), rest, Buffers())
-            yield Chunk(data, places, rest, 0, 1)
+            data, positions = self._rows(order, slice(whole * size, None), rest, Buffers())
+            yield Chunk(data, positions, rest, 0, 1)
 
     def _rows(self, order: Any, rows: slice, capacity: int, buffers: Buffers) -> tuple[Any, Any]:
         """Rows of all arrays in buffers for `capacity` of them, and where each lies there."""
         leaves, structure = jax.tree.flatten(self.host)
-        picked, places = None if order is None else order[rows], None
+        picked, positions = None if order is None else order[rows], None
         mapped = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
         if mapped and picked is not None:
             # Read in order of place, which is kinder to a file; the program undoes it.
-            by_place = np.argsort(picked)
-            picked, places = picked[by_place], np.empty(len(picked), np.int32)
-            places[by_place] = np.arange(len(picked), dtype=np.int32)
-            places = self.options.placement.put_batch(lengthened(places, capacity))
+            sorted_order = np.argsort(picked)
+            picked, positions = picked[sorted_order], np.empty(len(picked), np.int32)
+            positions[sorted_order] = np.arange(len(picked), dtype=np.int32)
+            positions = self.options.placement.put_batch(with_length(positions, capacity))
         for file in mapped:
             _check_still_whole(file)
         taken = buffers.take(
@@ -136,14 +136,14 @@ class HostFeed(ResidentFeed):
                 # `clip` writes into the target itself; every number is in range anyway.
                 np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
         data = jax.tree.unflatten(structure, taken)
-        self._look(data, rows if picked is None else picked)
-        return data, places
+        self._check_rows(data, rows if picked is None else picked)
+        return data, positions
 
 
 class SmallRowsFeed(HostFeed):
     """The same for many small rows that could stay on the device, and are gathered sooner here."""
 
-    _looked_through = True  # in the example
+    _all_checked = True  # in the example
 
     def example(self) -> tuple[Any, Any, Any]:
         return ResidentFeed.example(self)
@@ -175,10 +175,10 @@ class BatchwiseFeed(HostFeed):
             one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
             x, y, sample_weight = unpack_x_y_sample_weight(one)
             data = pack_x_y_sample_weight(self.options.prepare(x), y, sample_weight)
-            self._look(data, picked)
+            self._check_rows(data, picked)
             return data
 
-        return stacked(batch(step) for step in range(first, last))
+        return stack_batches(batch(step) for step in range(first, last))
 
 
 def _is_not_finite(data: Any, row: int) -> bool:

@@ -37,9 +37,9 @@ class RandomStates:
             self._pass(f"begin {epoch}")
 
     def epoch_goes_on(self, epoch: int) -> None:
-        """An epoch begins in a passage that a thread is drawing for: nobody knows how far it is.
+        """An epoch begins in a pass that a thread is drawing for: nobody knows how far it is.
 
-        A later run has to go through that passage from its beginning.
+        A later run has to go through that pass from its beginning.
         """
         if self.keeping:
             self._after_batch.clear()

@@ -31,7 +31,8 @@ class Replayed:
         [1, 2]
     """
 
-    remembers = math.inf  # how many passages must be gone through again for things to be as before
+    # A resumed run must go through every earlier pass again: later ones depend on them.
+    passes_to_replay = math.inf
 
     def __init__(self, iterator: Iterator, steps: int | None, say: Callable[[str], None]):
         self._iterator = iterator
@@ -40,17 +41,17 @@ class Replayed:
         self._kept: list | None = []
         self._bytes = 0
         self._passes = 0
-        self._used_up = False
+        self._exhausted = False
 
     def __iter__(self) -> Iterator:
         self._passes += 1
         first = self._passes == 1
         given = 0
-        while not self._used_up and given != self._steps:
+        while not self._exhausted and given != self._steps:
             try:
                 batch = next(self._iterator)
             except StopIteration:
-                self._used_up = True
+                self._exhausted = True
                 break
             if first:
                 self._keep(batch)

@@ -8,9 +8,9 @@ import numpy as np
 
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.conversion import number_of_samples, unpack_x_y_sample_weight
-from lamina.training.feeds.epochs import Part, part_of_epoch
+from lamina.training.feeds.epoch_order import epoch_order
+from lamina.training.feeds.epochs import BatchRange, batches_of_epoch
 from lamina.training.feeds.feed import FeedOptions
-from lamina.training.feeds.order import epoch_order
 from lamina.training.feeds.random_states import RandomStates
 
 
@@ -28,20 +28,20 @@ class ResidentFeed:
         self.samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
         self.batch_size = options.batch_size
         self.seed = options.seed
-        self.steps_through = -(-self.samples // self.batch_size)
-        self.steps = self.steps_through if options.steps is None else options.steps
+        self.steps_in_pass = -(-self.samples // self.batch_size)
+        self.steps = self.steps_in_pass if options.steps is None else options.steps
         self.first_epoch = 0
-        self.used_up = False
-        self.states = RandomStates()
+        self.exhausted = False
+        self.random_states = RandomStates()
         self.interrupted: Callable[[], bool] = lambda: False
         # Set by the engine: looks at rows that the example did not have, before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self._data: Any = None
         self._skipped = 0
 
-    def widen(self, batch_size: Callable[[int], int]) -> None:
+    def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         self.batch_size = batch_size(self.samples)
-        self.steps = self.steps_through = -(-self.samples // self.batch_size)
+        self.steps = self.steps_in_pass = -(-self.samples // self.batch_size)
 
     def first_chunk(self) -> Chunk:
         skipped = self._skipped
@@ -51,7 +51,7 @@ class ResidentFeed:
 
     is_drawing = False
 
-    def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
+    def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         return None
 
     def example(self) -> tuple[Any, Any, Any]:
@@ -66,11 +66,11 @@ class ResidentFeed:
     def skip(self, epochs: int, steps: int) -> None:
         self._skipped = steps
 
-    def skip_measured(self, count: int) -> None:
+    def skip_evaluations(self, count: int) -> None:
         pass
 
-    def _part(self, epoch: int) -> Part:
-        return part_of_epoch(epoch, self.first_epoch, self.steps, self.steps_through)
+    def _part(self, epoch: int) -> BatchRange:
+        return batches_of_epoch(epoch, self.first_epoch, self.steps, self.steps_in_pass)
 
     def steps_in(self, epoch: int) -> int:
         _, first, last = self._part(epoch)
@@ -78,14 +78,14 @@ class ResidentFeed:
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         skipped, self._skipped = self._skipped, 0
-        passage, first, last = self._part(epoch)
+        pass_number, first, last = self._part(epoch)
         if first + skipped < last:
             order = epoch_order(
-                self.samples, self.batch_size, self.options.shuffle, self.seed, passage
+                self.samples, self.batch_size, self.options.shuffle, self.seed, pass_number
             )
             yield from self._chunks_of(order, first + skipped, last)
 
-    def once(self) -> Iterator[Chunk]:
+    def evaluation_chunks(self) -> Iterator[Chunk]:
         return self.chunks(self.first_epoch)
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.variable.seed import restore_shared_state, shared_state
 from lamina.training import checks
-from lamina.training.feeds.chunks import Chunk, chunk_of, prefetched, stacked
+from lamina.training.feeds.chunks import Chunk, example_chunk, prefetch, stack_batches
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -18,12 +18,12 @@ from lamina.training.feeds.conversion import (
     to_array,
     unpack_x_y_sample_weight,
 )
-from lamina.training.feeds.epochs import Part, part_of_epoch
+from lamina.training.feeds.epoch_order import permutation
+from lamina.training.feeds.epochs import BatchRange, batches_of_epoch
 from lamina.training.feeds.feed import FeedOptions
-from lamina.training.feeds.order import permutation
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.random_states import RandomStates
-from lamina.training.feeds.workers import prepared
+from lamina.training.feeds.workers import batches_by_workers
 
 
 class StreamFeed:
@@ -44,32 +44,32 @@ class StreamFeed:
         length = source.num_batches if isinstance(source, PyDataset) else _length(source)
         self.steps = length if options.steps is None else options.steps
         # A generator can be gone through once.
-        self._once = isinstance(source, Iterator) and not isinstance(source, PyDataset)
+        self._single_pass = isinstance(source, Iterator) and not isinstance(source, PyDataset)
         # Whether a thread may be drawing from the global generators between two batches.
-        self._draws_ahead = not self._once and getattr(source, "draws_ahead", False)
-        self._through = None if self._once else length
+        self._draws_ahead = not self._single_pass and getattr(source, "draws_ahead", False)
+        self._steps_in_pass = None if self._single_pass else length
         self.first_epoch = 0
-        self.used_up = False
-        self.states = RandomStates()
-        self._iterator: Iterator | None = source if self._once else None  # type: ignore[assignment]
-        self._passage = 0  # number of the passage through the source that is under way
-        self._at = 0  # how many of its batches were given
-        self._numbers: Sequence[int] | None = None  # which batches of a PyDataset they are
-        self._measured = 0  # how many measurements were made
+        self.exhausted = False
+        self.random_states = RandomStates()
+        self._iterator: Iterator | None = source if self._single_pass else None  # type: ignore[assignment]
+        self._pass_number = 0  # number of the pass over the source that is under way
+        self._position = 0  # how many of its batches were given
+        self._batch_numbers: Sequence[int] | None = None  # which batches of a PyDataset they are
+        self._evaluations = 0  # how many measurements were made
         self._peeked: list = []
         self._skipped = 0  # batches of the epoch that an interrupted run has had
-        self._looked_through = 0  # batches of the passage that have passed all checks
+        self._checked_batches = 0  # batches of the pass that have passed all checks
         # Set by the loop once the model is known: looks at all batches before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self.interrupted: Callable[[], bool] = lambda: False
         self._example: tuple[Any, Any, Any] | None = None
-        self._known: Any = None  # dtypes and shapes of a batch that needed no looking into
+        self._checked_spec: Any = None  # dtypes and shapes of a batch that needed no looking into
 
     def example(self) -> tuple[Any, Any, Any]:
         if self._example is None:
-            self.states.first_batch()
+            self.random_states.first_batch()
             try:
-                self._peeked.append(self._drawn())
+                self._peeked.append(self._next_batch())
             except StopIteration:
                 raise ValueError(
                     f"{type(self.source).__name__} gave no batch at all.\n"
@@ -82,124 +82,125 @@ class StreamFeed:
     def first_chunk(self) -> Chunk:
         example = self.example()
         rows = number_of_samples(*example)
-        return chunk_of(example, rows, self.options.placement.put_batch)
+        return example_chunk(example, rows, self.options.placement.put_batch)
 
-    def widen(self, batch_size: Callable[[int], int]) -> None:
+    def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         pass  # batches come as they are
 
     def steps_in(self, epoch: int) -> int | None:
-        if self.steps is None or self._through is None:
+        if self.steps is None or self._steps_in_pass is None:
             return self.steps
         _, first, last = self._part(epoch)
         return last - first
 
-    def _part(self, epoch: int) -> Part:
+    def _part(self, epoch: int) -> BatchRange:
         assert self.steps is not None
-        assert self._through is not None
-        return part_of_epoch(epoch, self.first_epoch, self.steps, self._through)
+        assert self._steps_in_pass is not None
+        return batches_of_epoch(epoch, self.first_epoch, self.steps, self._steps_in_pass)
 
     def skip(self, epochs: int, steps: int) -> None:
         """Go on where an interrupted run stood: after so many epochs, and steps of the next.
 
         What is asked for by number is not asked for. Anything else gives all that it gave before
-        once more, except that a passage that is over need only have begun: some sources make a
-        new order of every passage.
+        once more, except that a pass that is over need only have begun: some sources make a
+        new order of every pass.
         """
         self._skipped = steps
         if isinstance(self.source, PyDataset):
-            self._forget_peeked()
+            self._drop_peeked()
             for epoch in range(epochs):
-                self.states.epoch_begins(epoch)
+                self.random_states.epoch_begins(epoch)
                 self.source.on_epoch_begin()
-                self.states.epoch_ends(epoch)
+                self.random_states.epoch_ends(epoch)
                 self.source.on_epoch_end()
-            self._at = epochs * (self.steps or 0)
-            if self._through is not None:
-                passage, self._at, _ = self._part(self.first_epoch + epochs)
-                self._passage = passage - self.first_epoch
-            self._at += steps
+            self._position = epochs * (self.steps or 0)
+            if self._steps_in_pass is not None:
+                pass_number, self._position, _ = self._part(self.first_epoch + epochs)
+                self._pass_number = pass_number - self.first_epoch
+            self._position += steps
             return
         for epoch in range(epochs):
-            if not self._passage_is_over(epoch, by=epochs):
-                self._go_through(epoch)
+            if not self._pass_is_over(epoch, by=epochs):
+                self._replay_epoch(epoch)
             elif self.steps is None or self._part(self.first_epoch + epoch).first == 0:
-                self._begin_only(epoch)
+                self._skip_pass(epoch)
 
-    def _passage_is_over(self, epoch: int, by: int) -> bool:
-        """Whether the passage that an epoch is part of is over in another, if that is known."""
-        if self._once:
+    def _pass_is_over(self, epoch: int, by: int) -> bool:
+        """Whether the pass that an epoch is part of is over in another, if that is known."""
+        if self._single_pass:
             return False
         if self.steps is None:
-            return not self._must_be_gone_through(epoch)
-        if self._through is None:
+            return not self._must_be_replayed(epoch)
+        if self._steps_in_pass is None:
             return False
         first = self.first_epoch
-        passage = self._part(first + epoch).passage
-        over = passage < self._part(first + by).passage
-        return over and not self._must_be_gone_through(passage - first)
+        pass_number = self._part(first + epoch).pass_number
+        over = pass_number < self._part(first + by).pass_number
+        return over and not self._must_be_replayed(pass_number - first)
 
-    def _must_be_gone_through(self, passage: int) -> bool:
-        """Whether later passages depend on what this one gave: `Dataset.cache` remembers it."""
-        return passage < getattr(self.source, "remembers", 0)
+    def _must_be_replayed(self, pass_number: int) -> bool:
+        """Whether later passes depend on what this one gave: `Dataset.cache` remembers it."""
+        return pass_number < getattr(self.source, "passes_to_replay", 0)
 
-    def skip_measured(self, count: int) -> None:
-        """The same for a source to measure on, of which every measurement is a passage."""
-        self._measured = count
+    def skip_evaluations(self, count: int) -> None:
+        """The same for a source to measure on, of which every measurement is a pass."""
+        self._evaluations = count
         for number in range(count):
             if isinstance(self.source, PyDataset):
-                self.states.epoch_begins(number)
+                self.random_states.epoch_begins(number)
                 self.source.on_epoch_begin()
-                self.states.epoch_ends(number)
+                self.random_states.epoch_ends(number)
                 self.source.on_epoch_end()
-            elif self._must_be_gone_through(number):
-                self._go_through(number)
-                if self._at:
-                    self._begin_passage()
+            elif self._must_be_replayed(number):
+                self._replay_epoch(number)
+                if self._position:
+                    self._begin_pass()
             else:
-                self._begin_only(number)
-        if count and not self._once:
-            self._forget_peeked()
+                self._skip_pass(number)
+        if count and not self._single_pass:
+            self._drop_peeked()
 
-    def _begin_only(self, epoch: int) -> None:
+    def _skip_pass(self, epoch: int) -> None:
         if epoch > 0:  # the first was begun to look at a batch
-            self.states.epoch_begins(epoch)
+            self.random_states.epoch_begins(epoch)
             next(iter(self.source), None)
-        self._forget_peeked()
-        self._passage += 1
+        self._drop_peeked()
+        self._pass_number += 1
 
-    def _go_through(self, epoch: int) -> None:
+    def _replay_epoch(self, epoch: int) -> None:
         skipped, self._skipped = self._skipped, 0
         for _ in self._batches(self.first_epoch + epoch):
             pass
         self._skipped = skipped
 
-    def _forget_peeked(self) -> None:
+    def _drop_peeked(self) -> None:
         self._peeked.clear()
         self._iterator = None
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        self._looked_through = self._at if isinstance(self.source, PyDataset) else self._skipped
-        batches = stacked(self._batches(epoch), self._finished)
-        yield from prefetched(batches, self.options.placement.put_batch, lambda: self.interrupted())
+        by_number = isinstance(self.source, PyDataset)
+        self._checked_batches = self._position if by_number else self._skipped
+        batches = stack_batches(self._batches(epoch), self._finish_chunk)
+        yield from prefetch(batches, self.options.placement.put_batch, lambda: self.interrupted())
 
-    def once(self) -> Iterator[Chunk]:
-        if self._at and not self._once:
-            self._begin_passage()
-        self._measured += 1
-        return self.chunks(self.first_epoch + self._measured - 1)
+    def evaluation_chunks(self) -> Iterator[Chunk]:
+        if self._position and not self._single_pass:
+            self._begin_pass()
+        self._evaluations += 1
+        return self.chunks(self.first_epoch + self._evaluations - 1)
 
     @property
     def is_drawing(self) -> bool:
         return self._draws_ahead and self._iterator is not None
 
-    def state_after(self, epoch: int, steps: int) -> np.ndarray | None:
+    def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
         """Where the global generators stand for a run that goes on after so many steps.
 
         What is gone through once more begins with the epoch.
         """
         if isinstance(self.source, PyDataset):
-            return self.states.after_batch(steps)
-        return self.states.at_beginning(epoch - self.first_epoch)
+            return self.random_states.after_batch(steps)
+        return self.random_states.at_beginning(epoch - self.first_epoch)
 
     def _batches(self, epoch: int) -> Iterator[Any]:
         source, number = self.source, epoch - self.first_epoch
@@ -207,79 +208,79 @@ class StreamFeed:
         by_number = isinstance(source, PyDataset)
         now = shared_state() if skipped and by_number else None
         if self.is_drawing:
-            self.states.epoch_goes_on(number)
+            self.random_states.epoch_goes_on(number)
         else:
-            self.states.epoch_begins(number)
+            self.random_states.epoch_begins(number)
         if isinstance(source, PyDataset):
             source.on_epoch_begin()
         if now is not None:
             restore_shared_state(now)
         given = skipped if by_number else 0
-        goes_on = self._at > 0
+        goes_on = self._position > 0
         ended = False
         while self.steps is None or given < self.steps:
-            if self._at == self._through:
+            if self._position == self._steps_in_pass:
                 break
             try:
-                batch = self._peeked.pop() if self._peeked else self._drawn()
+                batch = self._peeked.pop() if self._peeked else self._next_batch()
             except StopIteration:
-                if goes_on and given == 0 and not self._once:
-                    # The passage ended with the epoch before, and nobody could know.
-                    self._begin_passage()
+                if goes_on and given == 0 and not self._single_pass:
+                    # The pass ended with the epoch before, and nobody could know.
+                    self._begin_pass()
                     goes_on = False
                     continue
                 ended = True
                 break
             except Exception as error:
-                self._note_batch(error, self._at if by_number else given)
+                self._note_batch(error, self._position if by_number else given)
                 raise
-            self._at += 1
+            self._position += 1
             given += 1
-            self.states.batch_drawn(given)
+            self.random_states.batch_drawn(given)
             if given > skipped:
                 yield batch
-        if ended and self._once:
-            self.used_up = True
-        elif ended or self._at == self._through:
-            self._begin_passage()
+        if ended and self._single_pass:
+            self.exhausted = True
+        elif ended or self._position == self._steps_in_pass:
+            self._begin_pass()
         if isinstance(source, PyDataset):
-            self.states.epoch_ends(number)
+            self.random_states.epoch_ends(number)
             source.on_epoch_end()
 
-    def _begin_passage(self) -> None:
-        """The next batch is the first of a new passage through the source."""
+    def _begin_pass(self) -> None:
+        """The next batch is the first of a new pass over the source."""
         self._iterator = None
-        self._at = 0
-        self._passage += 1
+        self._position = 0
+        self._pass_number += 1
 
-    def _drawn(self) -> Any:
-        """The next batch of the passage.
+    def _next_batch(self) -> Any:
+        """The next batch of the pass.
 
         Raises:
             StopIteration: If there is none.
         """
         if self._iterator is None:
-            self._iterator = self._fresh()
-        return self._converted(next(self._iterator))
+            self._iterator = self._new_iterator()
+        return self._convert(next(self._iterator))
 
-    def _fresh(self) -> Iterator:
+    def _new_iterator(self) -> Iterator:
         source = self.source
         if not isinstance(source, PyDataset):
             return iter(source)
         count = source.num_batches
         if count is None:
-            self._numbers = None
-            return prepared(source, itertools.count(self._at))
+            self._batch_numbers = None
+            return batches_by_workers(source, itertools.count(self._position))
         order: Any = range(count)
         if self.options.shuffle:
-            order = permutation(count, self.seed, self.first_epoch + self._passage)
-        self._numbers = [int(number) for number in order]
-        return prepared(source, self._numbers[self._at :])
+            order = permutation(count, self.seed, self.first_epoch + self._pass_number)
+        self._batch_numbers = [int(number) for number in order]
+        return batches_by_workers(source, self._batch_numbers[self._position :])
 
-    def _converted(self, batch: Any) -> Any:
+    def _convert(self, batch: Any) -> Any:
         """A batch as arrays. One of dtypes and shapes seen before is taken as it is."""
-        kind = _kind_of_plain(batch)
-        if kind is not None and kind == self._known:
+        spec = _spec_of_plain_batch(batch)
+        if spec is not None and spec == self._checked_spec:
             return batch
         given, y, sample_weight = unpack_x_y_sample_weight(batch)
         given, y = convert(given, "x", text=True), convert(y, "y")
@@ -293,12 +294,12 @@ class StreamFeed:
             checks.fits_in_budget(size_in_bytes(self._example), rows)
         self._refuse_other_parts(y, sample_weight)
         self.check(x, y, sample_weight)
-        if kind is not None and x is given:
-            self._known = kind
+        if spec is not None and x is given:
+            self._checked_spec = spec
             return batch
         return jax.tree.map(np.asarray, pack_x_y_sample_weight(x, y, sample_weight))
 
-    def _finished(self, data: Any, rows: int) -> Any:
+    def _finish_chunk(self, data: Any, rows: int) -> Any:
         """What is done to many batches at once: types, checks of every number, class weights."""
         data = jax.tree.map(lambda a: to_array(a, text=True), data)
         samples = number_of_samples(data)
@@ -306,7 +307,7 @@ class StreamFeed:
             self.check(*unpack_x_y_sample_weight(data))
         except ValueError:
             # The message is to be about one batch.
-            for number, start in enumerate(range(0, samples, rows), self._looked_through):
+            for number, start in enumerate(range(0, samples, rows), self._checked_batches):
                 one = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
                 try:
                     self.check(*unpack_x_y_sample_weight(one))
@@ -314,12 +315,12 @@ class StreamFeed:
                     self._note_batch(error, number)
                     raise
             raise
-        self._looked_through += samples // rows
+        self._checked_batches += samples // rows
         return self.options.reweight(data)
 
     def _note_batch(self, error: Exception, number: int) -> None:
-        if self._numbers is not None and number < len(self._numbers):
-            number = self._numbers[number]
+        if self._batch_numbers is not None and number < len(self._batch_numbers):
+            number = self._batch_numbers[number]
         error.add_note(f"  In batch {number} (from 0) of the {type(self.source).__name__}.")
 
     def _refuse_other_parts(self, *parts: Any) -> None:
@@ -334,7 +335,7 @@ class StreamFeed:
                 )
 
 
-def _kind_of_plain(batch: Any) -> Any:
+def _spec_of_plain_batch(batch: Any) -> Any:
     """Dtypes and shapes of a batch that is one array of numbers or a tuple of them; else None."""
     arrays = batch if type(batch) is tuple else (batch,)
     if len(arrays) > 3:

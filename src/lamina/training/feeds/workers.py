@@ -17,7 +17,7 @@ from lamina.training.feeds.py_dataset import PyDataset
 _IDLE_SECONDS = 300
 
 
-def prepared(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
+def batches_by_workers(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     """Batches of these numbers in their order, by as many workers as the source asks for."""
     if source.use_multiprocessing:
         return _by_processes(source, numbers)

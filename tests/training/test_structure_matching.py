@@ -17,7 +17,7 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.training.feeds.conversion import convert
-from lamina.training.matching import Places, StructureError, is_array, match
+from lamina.training.structure_matching import StructureError, TensorTree, is_array, match
 
 AB = namedtuple("AB", "a b")
 BA = namedtuple("BA", "b a")
@@ -637,7 +637,7 @@ def test_a_list_of_numpy_numbers_is_targets():
 
 
 def test_places_without_names_are_matched_by_their_form():
-    places = Places({"n": [1, 2], "m": 3})
+    tree = TensorTree({"n": [1, 2], "m": 3})
     m, first, second = np.ones(3), np.zeros(3), np.ones(3)
-    found = match(places, {"n": (first, second), "m": m}, "y", is_array)
+    found = match(tree, {"n": (first, second), "m": m}, "y", is_array)
     assert [id(part) for part in found] == [id(m), id(first), id(second)]

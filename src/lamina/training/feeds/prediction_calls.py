@@ -11,7 +11,7 @@ _BATCHES = 64
 
 
 @functools.lru_cache(maxsize=4096)
-def pieces(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tuple[int, int]]:
+def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tuple[int, int]]:
     """In which pieces to compute rows: how many each takes, and to how many they are padded.
 
     Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. One
@@ -46,7 +46,7 @@ def pieces(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tupl
 
 
 @functools.lru_cache(maxsize=4096)
-def exact_pieces(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
+def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
     """The pieces for rows that depend on each other: whole batches, and a last one of its own size.
 
     One program is for many batches, one for a few, and one for a single one.
@@ -64,7 +64,7 @@ def exact_pieces(total: int, batch_size: int, by_step: bool) -> list[tuple[int, 
 def keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed: bool) -> bool:
     """Whether the pieces for few programs consist of the very batches that were asked for."""
     left = total
-    for rows, size in pieces(total, batch_size, by_step, fixed):
+    for rows, size in padded_calls(total, batch_size, by_step, fixed):
         batch = min(size, batch_size)
         if rows != size or batch != min(asked, left):
             return False

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.training.feeds import in_place as rows
-from lamina.training.feeds.in_place import Rows, rows_of
+from lamina.training.feeds import zero_copy as rows
+from lamina.training.feeds.zero_copy import UnalignedRows, rows_of
 from lamina.training.placement import OneDevice
 from small_models import classifier, same_weights
 
@@ -35,7 +35,7 @@ def test_rows_are_those_of_the_array(all_large, place, dtype, shape):
     values = np.random.default_rng(seed=1).integers(0, 200, size=(11, *shape)).astype(dtype)
     array = beginning_at(place, values)
     data = put(array)
-    assert isinstance(data, Rows)
+    assert isinstance(data, UnalignedRows)
     assert data.numbers.unsafe_buffer_pointer() == array.ctypes.data - place  # no copy
     order = np.array([10, 0, 4, 4, 9], "int32")
     take = jax.jit(rows_of, static_argnums=3)

@@ -1,18 +1,18 @@
-"""Where what a user gives meets the inputs or outputs of a model: names decide, then places.
+"""Matches structures given by the user to the inputs or outputs of a model.
 
-A model's inputs and outputs may be one tensor, a list, tuple, dict or namedtuple, nested at will;
-so may what belongs to them: arrays, targets, sample weights, losses, loss weights, metrics.
-`Places` is the model's side, a tree with a place for every tensor. `parts` says which part of what
-was given belongs to which place, one level at a time, and `match` follows it down to the tensors.
+The inputs and outputs of a model may be one tensor, or a list, tuple, dict or namedtuple, nested to
+any depth. The same holds for what is given for them: arrays, targets, sample weights, losses, loss
+weights and metrics. `TensorTree` describes the model's structure. `parts` matches one level of it,
+and `match` goes down to the tensors.
 
 The rules, in this order:
 
-1. A dict or namedtuple goes by its keys: those of the model's own dict, or the tensors' names.
-2. A list or tuple of the model's form goes by place.
-3. A list with one entry for every tensor goes by place, however deep the tensors lie.
+1. A dict or namedtuple is matched by its keys: those of the model's dict, or the tensors' names.
+2. A list or tuple with the structure of the model is matched by position.
+3. A flat list with one entry for every tensor is matched by position.
 
-A list has no names, and a dict of tensors is gone through in alphabetical order. Where the model
-wrote its dict in another order, a list could mean either, and it is refused.
+JAX sorts the keys of a dict. If the user wrote the model's dict in another order, a list is
+ambiguous, and it is refused.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ import jax
 from lamina.core.messages.errors import did_you_mean
 
 
-class Places:
+class TensorTree:
     """A tensor of a model, or a structure of them, as a tree.
 
     Args:
@@ -41,10 +41,10 @@ class Places:
 
     def __init__(self, structure: Any, names: list[str] | None = None, written: Any = None):
         self.path: tuple = ()
-        self.children: dict[Any, Places] = {}
+        self.children: dict[Any, TensorTree] = {}
         self.index: int | None = None
         self.name: str | None = None
-        self.keyed = False  # whether the keys are names, and not places in a list
+        self.keyed = False  # whether the keys are names; otherwise they are positions in a list
         self.by_key = False  # whether it is the entry of a dict
         self.in_order = True  # whether the user wrote the keys in the order of `children`
         self.kind: type | None = None  # of a structure: list, tuple, dict …
@@ -58,12 +58,12 @@ class Places:
             here.index, here.name = index, name
         self._note_order(structure if written is None else written)
 
-    def _child(self, step: Any) -> "Places":
+    def _child(self, step: Any) -> "TensorTree":
         util = jax.tree_util
         self.keyed = not isinstance(step, (util.SequenceKey, util.FlattenedIndexKey))
         key = getattr(step, "name", None) or getattr(step, "key", getattr(step, "idx", None))
         if key not in self.children:
-            child = Places(())
+            child = TensorTree(())
             child.path = (*self.path, key)
             child.by_key = isinstance(step, util.DictKey)
             self.children[key] = child
@@ -79,7 +79,7 @@ class Places:
                 child._note_order(part)
 
     @property
-    def tensors(self) -> list["Places"]:
+    def tensors(self) -> list["TensorTree"]:
         """The tensors from here on down."""
         if self.index is not None:
             return [self]
@@ -93,16 +93,16 @@ class Places:
         return first
 
     @property
-    def named(self) -> dict[str, "Places"]:
+    def named(self) -> dict[str, "TensorTree"]:
         """The tensors from here on down that no other has the name of, by name."""
         tensors = self.tensors
         names = [tensor.name for tensor in tensors]
         return {t.name: t for t in tensors if t.name is not None and names.count(t.name) == 1}
 
     @property
-    def goes_by_place(self) -> bool:
+    def has_one_order(self) -> bool:
         """Whether a list of everything from here on down can mean one order only."""
-        return self.in_order and all(child.goes_by_place for child in self.children.values())
+        return self.in_order and all(child.has_one_order for child in self.children.values())
 
     @property
     def has_no_name(self) -> bool:
@@ -139,12 +139,12 @@ class StructureError(ValueError):
 
 
 def parts(
-    places: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]
-) -> Iterator[tuple[Places, Any]]:
-    """Which part of what was given belongs to which place, in the order in which it was given.
+    tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]
+) -> Iterator[tuple[TensorTree, Any]]:
+    """Which part of what was given belongs to which node, in the order in which it was given.
 
     Args:
-        places: A structure of tensors (no tensor).
+        tree: A structure of tensors (no tensor).
         given: A dict, namedtuple, list or tuple.
         what: The argument's name, for messages.
         is_leaf: Whether a part is one thing, e.g. one array, for one tensor.
@@ -154,31 +154,31 @@ def parts(
     """
     named = by_name(given)
     if named is not None:
-        known: dict[Any, Places] = dict(places.named)
-        known.update(places.children if places.keyed else {})
+        known: dict[Any, TensorTree] = dict(tree.named)
+        known.update(tree.children if tree.keyed else {})
         if all(key in known for key in named):
             found = [(known[key], part) for key, part in named.items()]
-            meant = [tensor.index for place, _ in found for tensor in place.tensors]
+            meant = [tensor.index for node, _ in found for tensor in node.tensors]
             if len(set(meant)) < len(meant):
-                raise unlike(places, given, what)
-            if not places.keyed:
+                raise unlike(tree, given, what)
+            if not tree.keyed:
                 found.sort(key=lambda pair: pair[0].number)
             yield from found
             return
         if isinstance(given, Mapping):
-            if len(named) == len(places.tensors) == 1 and places.tensors[0].name is None:
-                yield places.tensors[0], next(iter(named.values()))
+            if len(named) == len(tree.tensors) == 1 and tree.tensors[0].name is None:
+                yield tree.tensors[0], next(iter(named.values()))
                 return
-            raise _unknown_name(places, named, what)
+            raise _unknown_name(tree, named, what)
         given = tuple(given)  # a namedtuple of other names is a tuple
     if not isinstance(given, (list, tuple)):
-        raise unlike(places, given, what)
-    tensors, children = places.tensors, list(places.children.items())
+        raise unlike(tree, given, what)
+    tensors, children = tree.tensors, list(tree.children.items())
     flat = len(given) == len(tensors) and all(part is None or is_leaf(part) for part in given)
-    by_child = not places.keyed and len(given) == 1 + max(places.children, default=-1)
-    if flat or by_child or (places.keyed and len(given) == len(children)):
-        if not (places.goes_by_place if flat else places.in_order):
-            raise _either_order(places, given, what)
+    by_child = not tree.keyed and len(given) == 1 + max(tree.children, default=-1)
+    if flat or by_child or (tree.keyed and len(given) == len(children)):
+        if not (tree.has_one_order if flat else tree.in_order):
+            raise _either_order(tree, given, what)
         if flat:
             yield from zip(tensors, given, strict=True)
         elif by_child:
@@ -186,22 +186,22 @@ def parts(
         else:
             yield from ((child, given[i]) for i, (_, child) in enumerate(children))
         return
-    raise unlike(places, given, what)
+    raise unlike(tree, given, what)
 
 
-def match(places: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list:
-    """What was given for each tensor, in the order of `places.tensors`; None where nothing was.
+def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list:
+    """What was given for each tensor, in the order of `tree.tensors`; None where nothing was.
 
     A structure around a single tensor, or around a single part, may be there or not.
 
     Example:
-        >>> places = Places([1.0, 2.0], names=["b", "a"])
-        >>> match(places, {"a": 10, "b": 20}, "y", lambda part: not isinstance(part, dict))
+        >>> tree = TensorTree([1.0, 2.0], names=["b", "a"])
+        >>> match(tree, {"a": 10, "b": 20}, "y", lambda part: not isinstance(part, dict))
         [20, 10]
     """
-    found: list = [None] * len(places.tensors)
+    found: list = [None] * len(tree.tensors)
 
-    def put(here: Places, part: Any) -> None:
+    def put(here: TensorTree, part: Any) -> None:
         if part is None:
             return
         if here.index is None and not is_leaf(part):
@@ -214,30 +214,30 @@ def match(places: Places, given: Any, what: str, is_leaf: Callable[[Any], bool])
             part = _only(here, part, what, is_leaf)
         if here.index is None:
             raise unlike(here, part, what)
-        found[here.index - places.number] = part
+        found[here.index - tree.number] = part
 
-    put(places, given)
+    put(tree, given)
     return found
 
 
-def _only(place: Places, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
+def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
     """The one leaf in a structure that is given for a single tensor."""
     while not is_leaf(given):
         if isinstance(given, Mapping):
-            given = entry_of(place, given, what)
+            given = entry_of(node, given, what)
         elif isinstance(given, (list, tuple)) and len(given) == 1:
             (given,) = given
         else:
-            raise unlike(place, given, what)
+            raise unlike(node, given, what)
     return given
 
 
-def entry_of(place: Places, given: Mapping, what: str) -> Any:
+def entry_of(node: TensorTree, given: Mapping, what: str) -> Any:
     """What a dict holds for the one tensor that it is given for, by its name if it has one."""
-    names = [str(name) for name in (place.name, *place.path[-1:]) if name is not None]
-    unknown = [key for key in given if str(key) not in names and place.name is not None]
+    names = [str(name) for name in (node.name, *node.path[-1:]) if name is not None]
+    unknown = [key for key in given if str(key) not in names and node.name is not None]
     if unknown or len(given) != 1:
-        raise _unknown_name(place, dict(given), what, names)
+        raise _unknown_name(node, dict(given), what, names)
     return next(iter(given.values()))
 
 
@@ -293,9 +293,9 @@ def _entry(structure: Any, key: Any) -> Any:
 
 
 def _unknown_name(
-    places: Places, named: Mapping, what: str, known: list[str] | None = None
+    tree: TensorTree, named: Mapping, what: str, known: list[str] | None = None
 ) -> StructureError:
-    known = known or [*map(str, places.children if places.keyed else ()), *places.named]
+    known = known or [*map(str, tree.children if tree.keyed else ()), *tree.named]
     missing = next((key for key in named if str(key) not in known), next(iter(named)))
     names = ", ".join(map(repr, dict.fromkeys(known))) or "none"
     return StructureError(
@@ -304,19 +304,19 @@ def _unknown_name(
     )
 
 
-def unlike(places: Places, given: Any, what: str) -> StructureError:
+def unlike(tree: TensorTree, given: Any, what: str) -> StructureError:
     """The error for what is neither of the model's form nor one for every tensor."""
-    labels = [tensor.name or tensor.label for tensor in places.tensors]
+    labels = [tensor.name or tensor.label for tensor in tree.tensors]
     came = "a single one"
     if isinstance(given, (list, tuple, Mapping)):
         came = f"a {type(given).__name__} of {len(given)}"
-    names = list(places.named)
-    if places.keyed and all(child.index is not None for child in places.children.values()):
-        names = list(places.children)
+    names = list(tree.named)
+    if tree.keyed and all(child.index is not None for child in tree.children.values()):
+        names = list(tree.children)
     fixes = []
     if len(names) == len(labels):
         fixes.append(f"{what}={{{', '.join(f'{name!r}: …' for name in names)}}}")
-    if places.goes_by_place or not fixes:
+    if tree.has_one_order or not fixes:
         fixes.append(f"a list of {len(labels)}")
     return StructureError(
         f"{what} must have a part for each of {len(labels)} tensors of the model "
@@ -324,10 +324,10 @@ def unlike(places: Places, given: Any, what: str) -> StructureError:
     )
 
 
-def _either_order(places: Places, given: Any, what: str) -> StructureError:
-    unordered = places
+def _either_order(tree: TensorTree, given: Any, what: str) -> StructureError:
+    unordered = tree
     while unordered.in_order:
-        unordered = next(c for c in unordered.children.values() if not c.goes_by_place)
+        unordered = next(c for c in unordered.children.values() if not c.has_one_order)
     keys = [repr(key) for key in unordered.children]
     example = ", ".join(f"{key}: …" for key in keys)
     return StructureError(

@@ -35,15 +35,15 @@ _LEVEL = "xla_backend_optimization_level"
 _EMITTERS = "xla_cpu_use_fusion_emitters"
 # Models built alike and dropped go round in circles, as do their traces. Collected every so many,
 # they leave 0.6 MB after 60 rounds, and else 24; each time costs 20-70 ms.
-_ROUNDS_TO_COLLECT = 8
-_found_again = itertools.count(1)
+_COLLECT_EVERY = 8
+_reuses = itertools.count(1)
 # Padding of four axes or more, as by a convolution's lowering for the CPU or its gradient.
 _PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 
 # Keys are digests; a program goes when no model has it and it is not among the last few.
 _shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
 _recent: "collections.deque[Compiled]" = collections.deque(maxlen=_KEPT)
-_keeping = threading.Lock()
+_recent_lock = threading.Lock()
 
 
 class CompiledFunction:
@@ -63,9 +63,10 @@ class CompiledFunction:
         )
         self._programs: dict[Any, Compiled] = {}
         # For each key of these, all that JAX looks at when the program is called.
-        self._kinds: dict[Any, Any] = {}
+        self._signatures: dict[Any, Any] = {}
         self._compiling = threading.RLock()  # what several threads want is compiled once
-        self.facts: dict[Any, Any] = {}  # what was found out about the function, by whoever asked
+        # Results of analyses of the function, such as whether its rows are independent.
+        self.properties: dict[Any, Any] = {}
 
     def __call__(self, state: Any, *arguments: Any, batch_size: int) -> Any:
         return self.ready(lambda: state, *arguments, batch_size=batch_size)(state)
@@ -90,7 +91,7 @@ class CompiledFunction:
                 # Compiled for arrays of another kind, such as on another device? To look at that
                 # in every call would take longer than a small network does.
                 key = self._key(arguments, batch_size)
-                if _full_kind((state, arguments)) == self._kinds.get(key):
+                if _full_signature((state, arguments)) == self._signatures.get(key):
                     raise
                 self._programs.pop(key, None)  # another thread may have met the same
                 return self._compiled_for(lambda: state, arguments, batch_size)(state, *arguments)
@@ -98,7 +99,7 @@ class CompiledFunction:
         return run
 
     def _key(self, arguments: tuple, batch_size: int) -> Any:
-        return (_kind(arguments), batch_size, *_settings())
+        return (_signature(arguments), batch_size, *_settings())
 
     def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
         """What a call with these arguments runs: to look at, or to call without further ado."""
@@ -112,17 +113,17 @@ class CompiledFunction:
         with self._compiling:
             if key not in self._programs:
                 state = read()
-                with _no_collection():
+                with _no_garbage_collection():
                     lowered = self._jit.lower(state, *arguments, batch_size=batch_size)
                 # The trace is not needed again, and goes through the model in a circle: building
                 # and fitting 60 models took 28 MB more with it, 1 MB without.
                 self._jit.clear_cache()  # type: ignore[attr-defined]
-                self._kinds[key] = _full_kind((state, arguments))
+                self._signatures[key] = _full_signature((state, arguments))
                 self._programs[key] = _compiled(lowered, (state, arguments), self._platform)
         return self._programs[key]
 
 
-def run_on(
+def run_program(
     program: CompiledFunction,
     variables: Any,
     *arguments: Any,
@@ -159,7 +160,7 @@ def forget_programs() -> None:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def _no_garbage_collection() -> Iterator[None]:
     """Tracing makes many objects and drops few: looking for garbage takes 10–17 % of its time."""
     was_on = gc.isenabled()
     gc.disable()
@@ -175,28 +176,28 @@ def _compiled(lowered: Lowered, arguments: Any, platform: str) -> Compiled:
     text = lowered.as_text()
     digest = _digest(lowered, text, arguments)
     if digest is None:
-        return _compiled_anew(lowered, text, platform)
+        return _compile(lowered, text, platform)
     program = _shared.get(digest)
     if program is None:
-        program = _shared[digest] = _compiled_anew(lowered, text, platform)
-    elif next(_found_again) % _ROUNDS_TO_COLLECT == 0:
+        program = _shared[digest] = _compile(lowered, text, platform)
+    elif next(_reuses) % _COLLECT_EVERY == 0:
         gc.collect()
-    with _keeping:
+    with _recent_lock:
         if program in _recent:
             _recent.remove(program)
         _recent.append(program)
     return program
 
 
-def _compiled_anew(lowered: Lowered, text: str, platform: str) -> Compiled:
+def _compile(lowered: Lowered, text: str, platform: str) -> Compiled:
     began = time.perf_counter()
     program = lowered.compile(compiler_options=_compiler_options(text, platform))
     if time.perf_counter() - began > _LONG_SECONDS:
-        _give_memory_back()
+        _trim_memory()
     return program
 
 
-def _give_memory_back() -> None:
+def _trim_memory() -> None:
     """What the compiler has freed goes back to the system, where the C library can do that."""
     # It would be kept for later, and training would take its own beside it: 118 MB after the small
     # CNN, 255 MB after a ResNet-20, whose peak comes down from 0.8 to 0.63 GB.
@@ -233,20 +234,20 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
         return None
     leaves = jax.tree.leaves(arguments)
     # An argument that the program does not use is not in its text, and yet compared in a call.
-    kinds = _full_kind(leaves)
+    signatures = _full_signature(leaves)
     outputs = [(o.shape, o.dtype, o.weak_type) for o in jax.tree.leaves(lowered.out_info)]
     settings = sorted(jax.config.values.items())
-    rest = (lowered.in_tree, lowered.out_tree, kinds, outputs, settings, _settings())
+    rest = (lowered.in_tree, lowered.out_tree, signatures, outputs, settings, _settings())
     return hashlib.sha256(f"{text}\0{rest}".encode()).digest()
 
 
-def _kind(arguments: tuple) -> Any:
+def _signature(arguments: tuple) -> Any:
     """What a program is compiled for: structure, shapes and types, not values."""
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple((a.shape, a.dtype) if hasattr(a, "dtype") else type(a) for a in leaves)
 
 
-def _full_kind(arrays: Any) -> Any:
+def _full_signature(arrays: Any) -> Any:
     """The kind and where the arrays are: all that JAX compares with what it compiled for."""
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(

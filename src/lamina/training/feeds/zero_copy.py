@@ -24,7 +24,7 @@ _LEAST_BYTES = 32 * 2**20
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=["numbers", "first"], meta_fields=["shape"]
 )
-class Rows:
+class UnalignedRows:
     """The rows of an array, in memory that begins a little before it.
 
     Args:
@@ -54,16 +54,16 @@ class Rows:
         return found.reshape(count, *self.shape)
 
 
-def as_rows(array: Any) -> Any:
-    """A large array of the host as `Rows` of it, if it would otherwise be copied; else itself.
+def as_unaligned_rows(array: Any) -> Any:
+    """`UnalignedRows` for a large host array that JAX would otherwise copy; else the array itself.
 
-    Nobody may write to a large array while it is in use; it is let go with the call of `fit`.
+    A large array must not be written to while `fit` uses it; `fit` releases it when it returns.
     """
     if not isinstance(array, np.ndarray) or array.nbytes < _LEAST_BYTES:
         return array
     before = array.ctypes.data % _ALIGNMENT
     alignable = before and before % array.itemsize == 0 and array.flags.c_contiguous
-    # Places are counted in 32 bits.
+    # TensorTree are counted in 32 bits.
     if not alignable or array.size >= 2**31 - _ALIGNMENT:
         return array
     # What lies before the array in its line of the cache can be read, and is not.
@@ -72,7 +72,7 @@ def as_rows(array: Any) -> Any:
     )
     memory.owner = array  # lives as long as what JAX holds
     numbers = np.frombuffer(memory, dtype=array.dtype)
-    return Rows(numbers, np.int32(before // array.itemsize), array.shape[1:])
+    return UnalignedRows(numbers, np.int32(before // array.itemsize), array.shape[1:])
 
 
 def is_text_array(array: Any) -> bool:
@@ -81,7 +81,7 @@ def is_text_array(array: Any) -> bool:
 
 
 def _taken(array: Any, order: Any, start: int, count: int) -> Any:
-    """Rows of one array, outside of any program."""
+    """UnalignedRows of one array, outside of any program."""
     if not is_text_array(array):
         return rows_of(array, order, start, count)
     wanted: Any = slice(start, start + count)
@@ -92,12 +92,12 @@ def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
     """`count` rows of every array from place `start` of an order on, or as they lie.
 
     Args:
-        data: Structure of arrays and `Rows`.
+        data: Structure of arrays and `UnalignedRows`.
         order: Numbers of rows, all of them in range; None: as they lie.
     """
 
     def is_rows(leaf: Any) -> bool:
-        return isinstance(leaf, Rows)
+        return isinstance(leaf, UnalignedRows)
 
     if any(is_text_array(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
         return jax.tree.map(lambda a: _taken(a, order, start, count), data, is_leaf=is_rows)

@@ -13,7 +13,7 @@ from lamina.core.user_data.masked_arrays import unmasked
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
 
 
-def refuse_no_data(value: Any, what: str) -> None:
+def refuse_unsupported_data(value: Any, what: str) -> None:
     """Refuse a function, a path or an iterator, each with the step that is missing.
 
     Args:

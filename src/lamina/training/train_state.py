@@ -22,11 +22,11 @@ class TrainState(Generic[T]):
         non_trainable: Other weights: moving averages, seeds, what is frozen.
         optimizer: What the optimizers keep: iterations, learning rate, slots, loss scale.
         metrics: What the metrics have seen.
-        places: Where in `optimizer` some of its parts stand, by name: `"step"`, `"loss_scale"`.
+        named_positions: Index in `optimizer` of `"step"` and, if there is one, of `"loss_scale"`.
         placement: Where the arrays are.
 
     Example:
-        >>> state = TrainState([1.0], [], [7, 0.1], [0.0], places=(("step", 0),))
+        >>> state = TrainState([1.0], [], [7, 0.1], [0.0], named_positions=(("step", 0),))
         >>> state.step
         7
         >>> jax.tree.leaves(state)
@@ -37,7 +37,7 @@ class TrainState(Generic[T]):
     non_trainable: list[T] = field(default_factory=list)
     optimizer: list[T] = field(default_factory=list)
     metrics: list[T] = field(default_factory=list)
-    places: tuple[tuple[str, int], ...] = ()
+    named_positions: tuple[tuple[str, int], ...] = ()
     placement: Placement = OneDevice()
 
     @property
@@ -51,8 +51,8 @@ class TrainState(Generic[T]):
         return self._of_optimizer("loss_scale")
 
     def _of_optimizer(self, name: str) -> T | None:
-        places = dict(self.places)
-        return self.optimizer[places[name]] if name in places else None
+        named_positions = dict(self.named_positions)
+        return self.optimizer[named_positions[name]] if name in named_positions else None
 
     @property
     def groups(self) -> dict[str, list[T]]:
@@ -66,5 +66,5 @@ jax.tree_util.register_dataclass(
     TrainState,
     # In alphabetical order, as the leaves of a dict would be.
     data_fields=sorted(_GROUPS),
-    meta_fields=["places", "placement"],
+    meta_fields=["named_positions", "placement"],
 )

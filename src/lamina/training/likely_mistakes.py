@@ -52,14 +52,14 @@ _MULTIPLYING = (
 ).split()
 
 
-class Suspicions(Listener):
+class LikelyMistakes(Listener):
     """Looks for what seems wrong when a run of `fit` begins."""
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        look_for(learner, request.feed, request.validation)
+        warn_of_likely_mistakes(learner, request.feed, request.validation)
 
 
-def look_for(learner: Trainable, feed: Feed, validation: Feed | None) -> None:
+def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | None) -> None:
     """Warn of what a person would ask about before a training.
 
     Args:

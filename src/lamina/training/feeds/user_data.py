@@ -1,4 +1,4 @@
-"""Data: what a user gave as x, y and sample weights, converted and checked once."""
+"""UserData: what a user gave as x, y and sample weights, converted and checked once."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +13,6 @@ from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.training import checks
 from lamina.training.feeds.class_weights import class_weights_as_sample_weights
-from lamina.training.feeds.columns import refuse_other_order
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -23,12 +22,13 @@ from lamina.training.feeds.conversion import (
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
-from lamina.training.feeds.no_data import is_path, refuse_no_data
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.resident_feed import ResidentFeed
 from lamina.training.feeds.sparse import has_sparse_rows, keep_large_sparse, part_of
 from lamina.training.feeds.stream_feed import StreamFeed
+from lamina.training.feeds.table_columns import refuse_other_order
 from lamina.training.feeds.tables import refuse_gaps
+from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
 from lamina.training.trainable import Signature, Trainable
 
 
@@ -40,7 +40,7 @@ WHOLE = _Whole(-1)  # everything in one batch
 
 
 @dataclass(frozen=True)
-class Data:
+class UserData:
     """Arrays with one row a sample, or a source of batches.
 
     Args:
@@ -56,23 +56,25 @@ class Data:
     samples: int | None = None
 
     @classmethod
-    def given(cls, learner: Trainable, x: Any, y: Any = None, sample_weight: Any = None) -> "Data":
-        """What `fit` and `evaluate` were given.
+    def of_arguments(
+        cls, learner: Trainable, x: Any, y: Any = None, sample_weight: Any = None
+    ) -> "UserData":
+        """The data in the arguments of `fit` or `evaluate`, converted and checked.
 
         Raises:
             TypeError, ValueError: If it is no data, or other data than the model takes.
         """
         for part, what in ((y, "y"), (sample_weight, "sample_weight")):
-            refuse_no_data(part, what)
+            refuse_unsupported_data(part, what)
         if is_path(x):
-            refuse_no_data(x, "x")
+            refuse_unsupported_data(x, "x")
         signature = learner.signature
         x, y = named_columns(signature, x), named_targets(signature, y)
         refuse_other_order(learner, x, y)
         if is_source(x):
             _refuse_beside_source(x, y, sample_weight)
             return cls(x)
-        x = first_of_one(x)
+        x = unwrap_single(x)
         if y is None:
             _refuse_pairs(x)
         for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
@@ -85,7 +87,7 @@ class Data:
         with_batch_axis(learner, x, refuse=True)
         return cls(x, y, sample_weight, number_of_samples(x, y, sample_weight))
 
-    def split(self, fraction: float) -> tuple["Data", "Data"]:
+    def split(self, fraction: float) -> tuple["UserData", "UserData"]:
         """All but the last part, and that part, as Keras takes it for validation."""
         if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
             raise ValueError(
@@ -106,10 +108,10 @@ class Data:
             )
         return self._rows(slice(kept), kept), self._rows(slice(kept, None), self.samples - kept)
 
-    def _rows(self, rows: slice, samples: int) -> "Data":
+    def _rows(self, rows: slice, samples: int) -> "UserData":
         arrays = (self.x, self.y, self.sample_weight)
         x, y, sample_weight = jax.tree.map(lambda a: part_of(a, rows), arrays)
-        return Data(x, y, sample_weight, samples)
+        return UserData(x, y, sample_weight, samples)
 
     def feed(self, options: FeedOptions) -> Feed:
         """The feed that goes through them."""
@@ -164,7 +166,7 @@ def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
         return
     what = "y" if y is not None else "sample_weight"
     if isinstance(x, (set, frozenset)):
-        refuse_no_data(x, "x")
+        refuse_unsupported_data(x, "x")
     alone = ""
     if not isinstance(x, PyDataset) and not hasattr(x, "batch"):
         alone = "\n  If it gives single samples instead: x = numpy.array(list(x))."
@@ -215,10 +217,10 @@ def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
 
 def named_columns(signature: Signature, x: Any) -> Any:
     """A table as a dict of its columns, for a model with several inputs."""
-    if not is_table(x) or len(signature.inputs) < 2 or signature.places is None:
+    if not is_table(x) or len(signature.inputs) < 2 or signature.input_tree is None:
         return x
-    places = signature.places
-    keys = list(places.children) if places.keyed else []
+    inputs = signature.input_tree
+    keys = list(inputs.children) if inputs.keyed else []
     names = keys if keys and all(key in x.columns for key in keys) else signature.input_names
     return {name: x[name] for name in names if name in x.columns}
 
@@ -273,7 +275,7 @@ def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
     return jax.tree.map(lambda a: a[None], x)
 
 
-def first_of_one(x: Any) -> Any:
+def unwrap_single(x: Any) -> Any:
     """`predict([x_test])`: a list of one array is that array."""
     if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
         return x[0]
