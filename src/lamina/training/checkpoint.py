@@ -1,7 +1,7 @@
-"""Checkpoint: where a run of `fit` stands, so that another process can go on from there exactly.
+"""Checkpoint: the state of a run of `fit`, from which another process can resume it exactly.
 
-What is left to do is a function of the values of all Variables, of what the callbacks remember,
-of the global random generators, and of where in the data the run is. `contents` is all that.
+The rest of a run is a function of the values of all Variables, the state of the callbacks, the
+global random generators, and the position in the data. `contents` has all of these.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from lamina.training.requests import FitRequest
 
 
 class Checkpoint:
-    """The place of one run of `fit`.
+    """The current position of one run of `fit`.
 
-    Callbacks are told whenever training could go on from here: `Callback._at_checkpoint`.
+    `Callback._at_checkpoint` is called whenever the run could be resumed from here.
 
     Args:
         learner: The model that is trained, prepared for its first step.
-        request: What is to be done: the data, and when they are validated.
+        request: The request that is run.
         hooks: The callbacks.
     """
 
@@ -42,35 +42,35 @@ class Checkpoint:
             one.random_states.keeping = hooks.keeps_checkpoints
         epoch = request.initial_epoch
         self.first_epoch = epoch
-        self.epoch = epoch  # the epoch, from 0, that is next or under way
-        self.step = 0  # how many of its steps are done
-        self.logs: dict[str, Any] = {}  # what they measured
-        self.steps = 0  # done since the run began
-        self.last: dict[str, Any] = {}  # what the last whole epoch measured
-        self.interrupted = False  # whether the run is about to end before its time
-        self.stopped = False  # whether a callback has ended it, which holds for later runs too
+        self.epoch = epoch  # the current or next epoch, from 0
+        self.step = 0  # number of its steps that are done
+        self.logs: dict[str, Any] = {}  # logs of the epoch so far
+        self.steps = 0  # number of steps since the run began
+        self.last: dict[str, Any] = {}  # logs of the last complete epoch
+        self.interrupted = False  # whether the run is about to end early
+        self.stopped = False  # whether a callback has stopped it; a resumed run stays stopped
 
     def advance(self, epoch: int, step: int, logs: dict[str, Any]) -> None:
-        """Training has come this far, and every callback has heard of it."""
+        """Update the position, after all callbacks have been called for it."""
         self.steps += step - self.step if epoch == self.epoch else 0
         self.epoch, self.step, self.logs = epoch, step, logs
         self.stopped = bool(self._model.stop_training)
         self._hooks._at_checkpoint(self)
 
     def begin(self) -> None:
-        """Training begins with the first step."""
+        """Start a run that is not resumed."""
         self._hooks._at_checkpoint(self)
 
     def steps_allowed(self) -> int | None:
-        """How many steps may be done before a callback wants to hear of it; None: any number."""
+        """The most steps before a callback needs `_at_checkpoint` again; None for any number."""
         return self._hooks._steps_to_checkpoint()
 
     # -- to a file and back ----------------------------------------------------------------------
 
     def contents(self) -> dict[str, Any]:
-        """All that is needed to go on from here: plain data and arrays."""
+        """Everything that is needed to resume from here, as plain data and arrays."""
         model, variables = self._model, self._model.variables
-        place = {id(v): i for i, v in enumerate(variables)}
+        index = {id(v): i for i, v in enumerate(variables)}
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -88,7 +88,7 @@ class Checkpoint:
             "metrics": _values(model.metrics_variables),
             "optimizers": [
                 {
-                    "weights": [place.get(id(v)) for v in _weights_of(optimizer)],
+                    "weights": [index.get(id(v)) for v in _weights_of(optimizer)],
                     "variables": _values(optimizer.variables),
                 }
                 for optimizer in self._learner.optimizers()
@@ -97,19 +97,19 @@ class Checkpoint:
         }
 
     def beginning(self) -> dict[str, Any] | None:
-        """What must be known to begin anew, where a callback adds to a file that is there."""
+        """State of the callbacks that append to an existing file, before the first step."""
         states = self._hooks.get_states_by_name(only=_adds_to_a_file)
         return {"callbacks": states} if states else None
 
     def _shared_state(self) -> np.ndarray | None:
-        """The state of NumPy's and Python's generators that a run has here; None: that of now.
+        """State of NumPy's and Python's generators at this position; None for their current state.
 
-        A thread may have drawn from them for batches that are still to come.
+        The current state may be later, since a thread may have used them for the next batches.
         """
         return self._feed.random_state_after(self.epoch, self.step) if self.step else None
 
     def resume(self, contents: Mapping[str, Any]) -> None:
-        """Go to where `contents` was taken; in the middle of an epoch, its beginning is told."""
+        """Restore `contents`. In the middle of an epoch, `on_epoch_begin` is called again."""
         if "epoch" not in contents:  # no backup was made yet
             self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
             return
@@ -127,8 +127,8 @@ class Checkpoint:
         self._feed.skip(self.epoch - self.first_epoch, self.step)
         if self._validation is not None:
             self._validation.skip_evaluations(self._measured_before())
-        # Last of all: what the sources were gone through for draws from the generators, too. A
-        # thread that is drawing began where the other run's did, and is not to be disturbed.
+        # Last, since iterating over the sources uses the generators, too. A thread that works ahead
+        # uses the same states as in the other run, so it must not be disturbed.
         seeds.restore_random_state(contents["random"], shared=not self._feed.is_drawing)
         self._model.stop_training = self.stopped
 
@@ -162,7 +162,7 @@ class Checkpoint:
 
     def _restore_variables(self, contents: Mapping[str, Any]) -> None:
         model, variables = self._model, self._model.variables
-        # What a callback froze or unfrozen on the way here.
+        # A callback may have frozen or unfrozen layers before.
         set_own_trainable(self._learner.layers(), contents["layers_trainable"])
         for variable, flag in zip(variables, contents["variables_trainable"], strict=True):
             variable.trainable = flag
@@ -179,12 +179,12 @@ class Checkpoint:
 def restore_sources(
     contents: Mapping[str, Any] | None, feed: Feed, validation: bool = False
 ) -> None:
-    """Let a source of batches begin as it began in the run to go on with.
+    """Give a source of batches the random states of the run that is resumed.
 
     Args:
-        contents: What `Checkpoint.contents` gave there, if there is such a run.
-        feed: A feed of which nothing has been looked at.
-        validation: Whether it is that of the validation data.
+        contents: The stored `Checkpoint.contents`, if a run is resumed.
+        feed: A feed from which no batch has been taken.
+        validation: Whether it is the feed of the validation data.
     """
     sources = [] if contents is None else contents.get("sources", [])
     if contents is None or validation >= len(sources):

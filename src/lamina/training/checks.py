@@ -1,4 +1,4 @@
-"""What can be known to be wrong before the first step is said before the first step."""
+"""Checks before the first step: errors and warnings about models and data."""
 
 import inspect
 from collections.abc import Collection
@@ -21,12 +21,12 @@ from lamina.training.trainable import Trainable
 
 
 def warn(message: str) -> None:
-    """Say something that concerns this call, at the line of the user's that made it."""
+    """Give a warning that points to the line of the user's code that made this call."""
     warn_at_user(message)
 
 
 def warn_once(key: str, message: str, learner: Trainable) -> None:
-    """Say something once in the life of a model."""
+    """Give a warning once for a model."""
     if key not in learner.warned:
         learner.warned.add(key)
         warn_at_user(message)
@@ -43,7 +43,7 @@ def compiled(learner: Trainable, what: str) -> None:
 
 
 def not_compiled(model: Any) -> None:
-    """Warn that a model from a file is not compiled, since its `compile` is one of its own."""
+    """Warn that a loaded model is not compiled, because the user has overridden `compile`."""
     cls = type(model).__name__
     arguments = ", ".join(list(inspect.signature(type(model).compile).parameters)[1:])
     warn(
@@ -55,7 +55,7 @@ def not_compiled(model: Any) -> None:
 
 
 def fits_in_budget(size: int, samples: int) -> None:
-    """Warn that one batch alone takes more than may stay on the device.
+    """Warn that a single batch is larger than the budget for resident data.
 
     Args:
         size: Bytes of one batch.
@@ -74,12 +74,12 @@ def fits_in_budget(size: int, samples: int) -> None:
 
 
 def something_learns(learner: Trainable) -> None:
-    """Say once that training a model changes nothing, because all of its weights are frozen."""
+    """Warn once that training has no effect, because all weights of a model are frozen."""
     version = structure.version()
     if learner.trainable_checked_at is version:
-        return  # nothing was frozen or unfrozen since
+        return  # nothing was frozen or unfrozen since the last check
     learner.trainable_checked_at = version
-    # A step of the user's own may assign what it likes.
+    # An overridden step may assign any weights.
     model = learner.model
     if learner.overrides.train_step or model.trainable_variables or not model.weights:
         return
@@ -93,17 +93,17 @@ def something_learns(learner: Trainable) -> None:
     )
 
 
-# What people call the targets in a dict that holds inputs and targets.
+# Common names of the targets, in a dict with inputs and targets.
 _TARGETS = {"y", "label", "labels", "target", "targets"}
 
 
 def inputs(learner: Trainable, x: Any, where: str = "") -> None:
-    """Refuse inputs whose shapes are not those that the model was made for.
+    """Refuse inputs whose shapes do not fit the model.
 
     Args:
-        learner: A model; one whose inputs are not known yet takes any.
+        learner: A model; if its inputs are not known yet, all shapes are accepted.
         x: Arrays, or anything with their structure and `shape`s.
-        where: What comes before `x` in the message, e.g. `"validation_data: "`.
+        where: Beginning of the message, such as `"validation_data: "`.
     """
     learner.take_shapes(x)
     signature = learner.signature
@@ -113,7 +113,7 @@ def inputs(learner: Trainable, x: Any, where: str = "") -> None:
         return
     several = len(expected) > 1
     if several and (isinstance(x, dict) or len(given) == len(expected)):
-        given = signature.arrange(x)  # by names where there are any
+        given = signature.arrange(x)  # by name if there are names
     elif len(given) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
         names = ", ".join(repr(name) for name in signature.input_names)
         shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
@@ -128,7 +128,7 @@ def inputs(learner: Trainable, x: Any, where: str = "") -> None:
             f"({names}), and x {kind}.\n  Fix: {fix}."
         )
     if any(leaf is None for leaf in given):
-        return  # an optional input; another is refused when the model is called
+        return  # an optional input; a missing required one is refused when the model is called
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
         place = signature.input_names[i] if isinstance(x, dict) else i
         name = "x" if len(given) == 1 else f"x[{place!r}]"
@@ -150,7 +150,7 @@ def inputs(learner: Trainable, x: Any, where: str = "") -> None:
 
 
 def _one_of(x: Any, given: list, features: int | None) -> str:
-    """What to type, where x holds several arrays and the model has one input."""
+    """The fix for an x of several arrays, if the model has one input."""
     if not isinstance(x, dict):
         return f"x = x[{next((i for i, part in enumerate(given) if part is not None), 0)}]"
     target = next((key for key in x if key in _TARGETS), None)
@@ -166,7 +166,7 @@ def _one_of(x: Any, given: list, features: int | None) -> str:
 
 
 def rows_of_tables(learner: Trainable, x: Any, where: str = "") -> None:
-    """Refuse numbers for which an Embedding that looks them up has no row: JAX would give NaN."""
+    """Refuse indices that are out of range for an Embedding; JAX would return NaN."""
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
         return
@@ -190,7 +190,7 @@ def rows_of_tables(learner: Trainable, x: Any, where: str = "") -> None:
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:
-    """Whether a model takes the shape; a last axis of size 1 may come or go, as in Keras."""
+    """Whether a model takes the shape; as in Keras, a last axis of size 1 is optional."""
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         shape = shape[:-1]
     elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
@@ -205,13 +205,13 @@ def _agree(shape: tuple, wanted: tuple) -> bool:
 
 
 def _is_fixed(learner: Trainable) -> bool:
-    """Whether a model has learned, so that its inputs can't be changed any more."""
+    """Whether a model has been trained, so that its inputs cannot be changed any more."""
     iterations = getattr(learner.model.optimizer, "iterations", None)
     return not learner.compiled or (iterations is not None and int(iterations) > 0)
 
 
 def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) -> str:
-    """The likely cause and the line to type."""
+    """The likely cause and the fix."""
     one, size = wanted[1:], int(np.prod(shape[1:]))
     known = None not in one
     if _agree(shape, one):
@@ -253,7 +253,7 @@ def _other_size(name: str, shape: tuple, one: tuple, fixed: bool) -> tuple[str, 
 
 
 def samples_in_input(learner: Trainable, x: Any, y: Any) -> None:
-    """Refuse a model whose `Input` counts the samples, as `Input(x_train.shape)` does."""
+    """Refuse a model whose `Input` has the number of samples, as in `Input(x_train.shape)`."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     inputs = learner.signature.inputs
     if len(inputs) != 1 or len(given) != 1 or not targets:
@@ -270,10 +270,13 @@ def samples_in_input(learner: Trainable, x: Any, y: Any) -> None:
 
 
 def changed_places(learner: Trainable, known_inputs: Any, x: Any, y: Any) -> str | None:
-    """What to say, if data that was refused would fit with x and y the other way round.
+    """A message, if refused data would fit with x and y exchanged; else None.
 
     Args:
-        known_inputs: The inputs of the model as it was before it saw x.
+        learner: The model.
+        known_inputs: The inputs of the model before x was checked.
+        x: Inputs.
+        y: Targets.
     """
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     if len(given) != 1 or len(targets) != 1 or isinstance(x, Preprocessed):
@@ -299,7 +302,7 @@ def changed_places(learner: Trainable, known_inputs: Any, x: Any, y: Any) -> str
 
 
 def _is_target(array: Any, units: Any) -> bool:
-    """Whether an array could be the targets of so many outputs: numbers, classes or one-hot."""
+    """Whether an array could be targets for this number of outputs: numbers or classes."""
     shape = np.shape(array)
     if not isinstance(units, int):
         return False
@@ -310,7 +313,7 @@ def _is_target(array: Any, units: Any) -> bool:
 
 
 def pair_of_arrays(learner: Trainable, x: Any) -> None:
-    """Refuse (x, y) given as one argument, to a model of one input, or of which none are known."""
+    """Refuse (x, y) given as one argument, if the model has one input or unknown inputs."""
     inputs = len(learner.signature.inputs)
     pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
     if not pair or len(x) not in (2, 3) or hasattr(x, "_fields") or inputs > 1:
@@ -329,12 +332,12 @@ def finite(structure: Any, what: str, where: str = "") -> None:
     Args:
         structure: Arrays on the host.
         what: Name of the argument: `"x"`.
-        where: What comes before it in the message, e.g. `"validation_data: "`.
+        where: Beginning of the message, such as `"validation_data: "`.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(structure):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             continue
-        # One sum is several times faster than a test of each number, and not finite if any is not.
+        # A sum is several times faster than a test of each number. It is finite only if all are.
         with np.errstate(all="ignore"):
             total = leaf.sum()
         if np.isfinite(total):
@@ -355,7 +358,7 @@ def finite(structure: Any, what: str, where: str = "") -> None:
 
 
 def _without_broken_rows(name: str) -> str:
-    """How to get rid of NaN and infinite numbers. A target that is not known is not 0."""
+    """The fix for NaN and infinite numbers. Unknown targets must not be replaced by 0."""
     zeros = f"{name} = numpy.nan_to_num({name}, posinf=0, neginf=0)"
     if name not in ("x", "y"):  # one of several
         return f"  Fix: leave those rows out everywhere, or put 0 there: {zeros}."
@@ -369,19 +372,19 @@ def _without_broken_rows(name: str) -> str:
 
 
 def targets(learner: Trainable, y: Any, y_pred: Any, where: str = "") -> None:
-    """Refuse targets that the losses would silently make nonsense of.
+    """Refuse targets for which the losses would compute wrong values without an error.
 
     Args:
         learner: A compiled and prepared model.
         y: Targets on the host.
-        y_pred: What the model gives, as arrays or shapes.
-        where: What comes before the message, e.g. `"validation_data: "`.
+        y_pred: Outputs, as arrays or shapes.
+        where: Beginning of the message, such as `"validation_data: "`.
     """
     outputs = jax.tree.leaves(y_pred)
     try:
         given = learner.objectives.targets(y)
     except ValueError:
-        return  # said where losses are computed, which a step of the user's own need not do
+        return  # raised again when losses are computed, which an overridden step may not do
     pairs = zip(given, outputs, strict=True)
     for loss, (target, output) in learner.objectives.losses_with(pairs):
         name = loss_name(loss)
@@ -394,7 +397,7 @@ def targets(learner: Trainable, y: Any, y_pred: Any, where: str = "") -> None:
 
 
 def targets_given(learner: Trainable, y: Any, where: str = "") -> None:
-    """Refuse data without targets where a loss compares with them."""
+    """Refuse data without targets if there is a loss."""
     compared = [loss for _, loss in learner.objectives.losses]
     if y is None and compared:
         name = loss_name(compared[0]) or compared[0]
@@ -407,7 +410,7 @@ def targets_given(learner: Trainable, y: Any, where: str = "") -> None:
 
 
 def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
-    """Let losses and metrics look at the shapes of the targets, before anything is computed."""
+    """Trace losses and metrics on the shapes of the targets, so that they raise errors early."""
     found = learner.objectives
     if y is None:
         return
@@ -426,7 +429,7 @@ def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
 
 
 def validation_freq(frequency: Any) -> None:
-    """Refuse what is neither a number of epochs nor a list of them."""
+    """Refuse a `validation_freq` that is neither a number of epochs nor a list of epochs."""
     if isinstance(frequency, (int, np.integer)) and frequency >= 1:
         return
     if isinstance(frequency, Collection) and not isinstance(frequency, str):
@@ -438,7 +441,7 @@ def validation_freq(frequency: Any) -> None:
 
 
 def class_weight(learner: Trainable, weights: Any) -> None:
-    """Refuse weights for classes that the model does not have."""
+    """Refuse class weights for classes that the model does not have."""
     outputs = learner.objectives.outputs
     if weights is None or len(outputs) != 1:
         return
@@ -455,11 +458,11 @@ def class_weight(learner: Trainable, weights: Any) -> None:
 
 
 def logits(learner: Trainable) -> None:
-    """Refuse probabilities where a loss expects logits, and warn of the reverse."""
+    """Refuse probabilities if a loss expects logits, and warn of the reverse."""
     final = zip(final_activations(learner), learner.signature.outputs, strict=True)
     for loss, (activation, tensor) in learner.objectives.losses_with(final):
         name = loss_name(loss)
-        # A loss given by name has no such setting, and takes probabilities.
+        # A loss that is a function lacks this setting, and takes probabilities.
         from_logits = getattr(loss, "from_logits", False)
         if activation == "softmax" and tensor.shape[-1] == 1:
             warn_once(
@@ -489,7 +492,7 @@ def logits(learner: Trainable) -> None:
             warn_once("probabilities", without_probabilities(learner) or "", learner)
 
 
-# Activations whose outputs the logarithm in a crossentropy has no use for.
+# Activations whose outputs are not probabilities, so that a crossentropy makes no sense.
 _NO_PROBABILITIES = frozenset(
     "relu relu6 leaky_relu elu selu celu gelu silu mish tanh hard_tanh softsign log_softmax".split()
 )
@@ -500,7 +503,7 @@ def _probabilities_for(loss: str | None) -> str:
 
 
 def without_probabilities(learner: Trainable) -> str | None:
-    """What to say of a crossentropy on outputs that are no probabilities; None if there is none."""
+    """A message, if a crossentropy takes outputs that are no probabilities; else None."""
     final = final_activations(learner)
     for loss, activation in learner.objectives.losses_with(final):
         name = loss_name(loss)
@@ -515,7 +518,7 @@ def without_probabilities(learner: Trainable) -> str | None:
 
 
 def why_not_finite(learner: Trainable) -> str:
-    """The likely cause of a loss that is NaN or infinite, and the line to type."""
+    """The likely cause of a loss that is NaN or infinite, and the fix."""
     wrong_loss = without_probabilities(learner)
     if wrong_loss is not None:
         return f"  Likely cause: {wrong_loss}"
@@ -538,7 +541,7 @@ def why_not_finite(learner: Trainable) -> str:
 
 
 def final_activations(learner: Trainable) -> list[str | None]:
-    """Name of the activation of each output's layer; None where it cannot be known."""
+    """Name of the activation of each output's layer; None if it is unknown."""
     found: list[str | None] = []
     for tensor in learner.signature.outputs:
         assert tensor.history is not None
@@ -554,7 +557,7 @@ def final_activations(learner: Trainable) -> list[str | None]:
 
 
 def loss_name(loss: Any) -> str | None:
-    """The name of the function behind one of Lamina's losses; None for a user's own."""
+    """The name of one of Lamina's losses; None for a user's own loss."""
     function = getattr(loss, "fn", None)
     name = getattr(function, "__name__", None) or to_snake_case(type(loss).__name__)
     owner = function if function is not None else type(loss)

@@ -1,4 +1,4 @@
-"""Outputs of a prediction, collected piece by piece into arrays that the user gets."""
+"""Collects the outputs of the calls of a prediction into arrays for the user."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ import numpy as np
 
 
 def own_rows(outputs: Any, rows: int, size: int) -> np.ndarray:
-    """Outputs for the first `rows` of `size` rows; all of them where no row was added."""
+    """Outputs for the first `rows` of `size` rows: without those for padding."""
     return np.asarray(outputs)[:rows] if rows < size else np.asarray(outputs)
 
 
 class CollectedOutputs:
-    """Outputs of piece after piece, in arrays that grow in place: nothing is held twice.
+    """Arrays of outputs that grow in place, so that no output is in memory twice.
 
     Args:
-        total: Number of rows to come, if it is known.
-        whole: Whether there will be one batch, whose outputs stay as they are.
+        total: Number of rows in all, if it is known.
+        whole: Whether there is a single batch, whose outputs are returned unchanged.
     """
 
     def __init__(self, total: int | None = None, whole: bool = False):
@@ -25,39 +25,39 @@ class CollectedOutputs:
         self._arrays: list[np.ndarray] = []
         self._filled: list[int] = []
         self._structure: Any = None
-        self._only: np.ndarray | None = None  # where there is one array, in one piece
+        self._only: np.ndarray | None = None  # the result, if one call gives a single array
 
     def add(self, outputs: Any, rows: int, size: int) -> None:
-        """Take the outputs for `rows` rows, of programs for `size` rows."""
+        """Add the outputs for `rows` rows from a call of a program for `size` rows."""
         if rows == self.total == size and isinstance(outputs, jax.Array) and outputs.ndim:
             self._only = np.asarray(outputs).copy()
             return
         leaves, self._structure = jax.tree.flatten(outputs)
-        pieces = [own_rows(leaf, rows, size) for leaf in leaves]
-        if not self.whole:  # an output that is a single number gives one for each batch
-            pieces = [np.atleast_1d(piece) for piece in pieces]
+        new = [own_rows(leaf, rows, size) for leaf in leaves]
+        if not self.whole:  # a scalar output gives one number per batch
+            new = [np.atleast_1d(part) for part in new]
         if not self._arrays and rows == self.total:
-            self._arrays = [piece.copy() for piece in pieces]
-            self._filled = [len(piece) if piece.ndim else 0 for piece in pieces]
+            self._arrays = [part.copy() for part in new]
+            self._filled = [len(part) if part.ndim else 0 for part in new]
             return
         if not self._arrays:
-            # Copies, which belong to the user: what the device holds is not to be written to.
-            totals = [self.total if len(p) == rows else None for p in pieces]
+            # Copies, which the user may write to, unlike arrays on the device.
+            totals = [self.total if len(part) == rows else None for part in new]
             self._arrays = [
-                np.empty((total or len(p), *p.shape[1:]), p.dtype)
-                for total, p in zip(totals, pieces, strict=True)
+                np.empty((total or len(part), *part.shape[1:]), part.dtype)
+                for total, part in zip(totals, new, strict=True)
             ]
-            self._filled = [0] * len(pieces)
-        for i, (array, piece) in enumerate(zip(self._arrays, pieces, strict=True)):
-            if piece.shape[1:] != array.shape[1:]:
-                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), piece.shape)
-            start, self._filled[i] = self._filled[i], self._filled[i] + len(piece)
+            self._filled = [0] * len(new)
+        for i, (array, part) in enumerate(zip(self._arrays, new, strict=True)):
+            if part.shape[1:] != array.shape[1:]:
+                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), part.shape)
+            start, self._filled[i] = self._filled[i], self._filled[i] + len(part)
             self._reserve(array, self._filled[i])
-            array[start : self._filled[i]] = piece
+            array[start : self._filled[i]] = part
 
     def _reserve(self, array: np.ndarray, rows: int) -> None:
         if rows > len(array):
-            # By a quarter more than needed; large arrays keep their pages, so nothing is copied.
+            # A quarter more than needed. The system moves the pages of large arrays without a copy.
             array.resize((rows + rows // 4, *array.shape[1:]), refcheck=False)
 
     def result(self) -> Any:
@@ -69,10 +69,10 @@ class CollectedOutputs:
         return jax.tree.unflatten(self._structure, self._arrays)
 
 
-def _cannot_be_joined(before: tuple, piece: tuple) -> ValueError:
+def _cannot_be_joined(before: tuple, new: tuple) -> ValueError:
     return ValueError(
         f"predict() cannot join its outputs to one array: those before have shape {before}, and "
-        f"the next have shape {piece}.\n"
+        f"the next have shape {new}.\n"
         "  Likely cause: an output with an axis as long as the batch, such as a matrix of "
         "similarities, or batches of sequences of different lengths.\n"
         "  Fix: model.predict_on_batch(x) for one batch at a time."

@@ -1,7 +1,7 @@
-"""Logs of a step that may still be under way: read from the device when somebody looks at them.
+"""Logs of a step that the device may still be computing. They are read when they are accessed.
 
-A callback with a batch hook gets the logs of every step, and most callbacks don't look at most of
-them. As long as nobody does, the device goes on with the next step.
+A callback with a batch hook gets the logs of every step, but most callbacks use few of them. As
+long as they are not accessed, the device continues with the next step.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +11,13 @@ import jax
 
 
 class Reading:
-    """What a program gives besides the new state, read once.
+    """The results of a program besides the new state, copied from the device once.
 
     Args:
-        outcome: Its `logs`, a dict of arrays on the device, and `bad_step`, the first step whose
-            loss was not finite, or -1.
-        to_numbers: Makes a dict of Python numbers from the logs, once they are on the host.
-        refuse: Called with a bad step; may raise.
+        outcome: `logs`, a dict of arrays on the device, and `bad_step`, the number of the first
+            step whose loss was not finite, or -1.
+        to_numbers: Converts the logs, on the host, to a dict of Python numbers.
+        refuse: Called with the number of a bad step; may raise.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Reading:
 
     @property
     def names(self) -> list[str]:
-        """What there will be numbers of: known without waiting."""
+        """Names of the numbers, which are known without waiting."""
         return list(_names(self._outcome.logs))
 
     def values(self) -> dict[str, Any]:
@@ -47,10 +47,10 @@ class Reading:
 
 
 class DeferredLogs(dict):
-    """A dict of Python numbers that is filled when it is first looked at.
+    """A dict of Python numbers that is filled when it is first accessed.
 
     Args:
-        reading: Where the numbers come from.
+        reading: The source of the numbers.
 
     Example:
         >>> from lamina.training.programs import StepsOutcome
@@ -61,19 +61,19 @@ class DeferredLogs(dict):
     """
 
     def __init__(self, reading: Reading):
-        # With its names from the start: what counts its entries in C doesn't ask for its methods.
+        # It has its keys from the start, since C code reads the length without calling methods.
         super().__init__(dict.fromkeys(reading.names))
         self._reading: Reading | None = reading
 
     def read(self) -> None:
-        """Wait for the step, unless that was done before."""
+        """Wait for the step, unless the numbers were read before."""
         if self._reading is not None:
             values = self._reading.values()
             self._reading = None
             super().update(values)
 
     def another(self) -> dict[str, Any]:
-        """The same: what is added to one is not in the other. Waits for nothing."""
+        """A copy, made without waiting. Entries that are added to one are not in the other."""
         return dict(self) if self._reading is None else DeferredLogs(self._reading)
 
     def __reduce__(self) -> tuple:

@@ -1,4 +1,4 @@
-"""Engine: runs what a request asks for. Feeds in, programs run, listeners told."""
+"""Engine: runs a request: takes chunks from a feed, runs programs and notifies listeners."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,16 +30,16 @@ from lamina.training.programs import StepsOutcome, batch_at
 from lamina.training.progress.display import choose_progress
 from lamina.training.requests import CallWarnings, EvaluateRequest, FitRequest, PredictRequest
 
-# One call of a program lasts about this long: short enough for a live progress line and a quick
-# Ctrl-C, long enough that starting it costs nothing beside it.
+# The duration of one call of a program: short enough for a live progress line and a quick response
+# to Ctrl-C, and long enough that the start of the program does not matter.
 _CALL_SECONDS = 0.2
 _FIRST_CALL_STEPS = 16
-# With a callback after every step the progress line is still not drawn more often than this.
+# With a callback after every step, the progress line is drawn at most this often.
 _SHOWN_SECONDS = 0.1
 
 
 class Engine:
-    """Runs one call of fit, evaluate or a method for one batch.
+    """Runs one call of fit, evaluate, predict or a method for one batch.
 
     Args:
         learner: The model, as training sees it.
@@ -48,7 +48,7 @@ class Engine:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.model = learner.model
-        self._example: tuple = (None, None, None)  # x, y and weights that the model is prepared for
+        self._example: tuple = (None, None, None)  # x, y and weights that the model was built for
 
     # -- fit -------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ class Engine:
             if request.larger_validation_batches:
                 self._enlarge_batches(validation)
 
-        object.__setattr__(model, "history", history)  # no part of the model
+        object.__setattr__(model, "history", history)  # not tracked as a part of the model
         hooks.set_params(
             {
                 "epochs": request.epochs,
@@ -116,7 +116,7 @@ class Engine:
         events: Events,
         interrupt: Interrupt,
     ) -> bool:
-        """Train and measure for an epoch; whether training goes on after it."""
+        """Train for one epoch and validate. Returns whether training continues."""
         feed, validation, call_warnings = request.feed, request.validation, request.call_warnings
         steps = feed.steps_in(epoch)
         events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
@@ -132,8 +132,8 @@ class Engine:
             whole = not interrupt.requested
             if whole and not measured:
                 call_warnings.warn("validation ended", _NOTHING_MEASURED.format(epoch + 1))
-        if not whole:  # the epoch is not told as one, and is gone on with by another run
-            if not checkpoint.interrupted:  # while it was validated
+        if not whole:  # listeners get no end of the epoch; a resumed run will continue it
+            if not checkpoint.interrupted:  # the interruption came during validation
                 checkpoint.interrupted = True
                 checkpoint.advance(epoch, checkpoint.step, checkpoint.logs)
             return False
@@ -161,7 +161,7 @@ class Engine:
         interrupt: Interrupt,
         call_warnings: CallWarnings,
     ) -> int:
-        """Run the steps of an epoch; the checkpoint moves along. Returns how many are done."""
+        """Run the steps of an epoch, and advance the checkpoint. Returns the number of steps."""
         model = self.model
         epoch, step, logs = checkpoint.epoch, checkpoint.step, checkpoint.logs
         if step == 0:
@@ -170,7 +170,7 @@ class Engine:
             return step
         by_step = hooks.has_batch_hooks("train")
         deferred = by_step and hooks.allows_deferred_logs and not model.run_eagerly
-        before: Reading | None = None  # of the last step, which may still be under way
+        before: Reading | None = None  # of the last step, which the device may still be running
         shown = time.perf_counter()
         for chunk in feed.chunks(epoch):
             for start, stop in self._calls(chunk, by_step, checkpoint.steps_allowed):
@@ -179,7 +179,7 @@ class Engine:
                 if deferred:
                     reading = self._start_steps(chunk, start, stop, (epoch, step - start, hooks))
                     if before is not None:
-                        before.values()  # one step ahead of the device is enough
+                        before.values()  # at most one step ahead of the device
                     before, logs = reading, DeferredLogs(reading)
                 else:
                     logs, bad_step, seconds = self._train_call(chunk, start, stop)
@@ -218,7 +218,7 @@ class Engine:
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
     def _start_steps(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
-        """Run steps without waiting for them; a loss that is not finite is found later."""
+        """Start steps without waiting for them; a loss that is not finite is found later."""
         epoch, offset, hooks = place
 
         def refuse(bad_step: int) -> None:
@@ -228,7 +228,7 @@ class Engine:
         return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
 
     def _prepare_again(self, training: bool) -> None:
-        """A callback may have compiled the model: another optimizer, losses, metrics."""
+        """Build losses, metrics and optimizer again, if a callback has called `compile`."""
         if not self.learner.objectives.built:
             x, y, sample_weight = self._example
             self.learner.prepare(x, y, sample_weight, training=training)
@@ -250,7 +250,7 @@ class Engine:
         return outcome
 
     def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
-        """A loss that is NaN or infinite ends the training: what follows could only be NaN."""
+        """Stop training at a loss that is NaN or infinite, since all later steps would be NaN."""
         model = self.model
         if hooks.stops_on_nan:
             model.stop_training = True
@@ -293,7 +293,7 @@ class Engine:
         if self._timed_calls == 1:
             return  # the first call also compiled
         wanted = steps * _CALL_SECONDS / max(seconds, 1e-6)
-        # Grow and shrink by degrees: one slow call on a busy machine says little.
+        # Change it gradually: one slow call on a busy machine means little.
         self._steps_per_call = int(np.clip(wanted, steps / 2, steps * 8)) or 1
 
     # -- evaluate --------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Engine:
         self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, call_warnings: CallWarnings
     ) -> dict[str, Any]:
         model = self.model
-        # Validation measures with the same metrics; what they said of the training is in the logs.
+        # Validation uses the same metrics. The training results are in the logs already.
         model.reset_metrics()
         object.__setattr__(model, "stop_evaluating", False)
         hooks.on_test_begin()
@@ -352,7 +352,7 @@ class Engine:
         return logs
 
     def _test_calls(self, chunk: Chunk, by_step: bool) -> Iterator[tuple[int, int]]:
-        # Measuring has no step to watch: calls are cut only so that Ctrl-C is heard.
+        # There is no progress within an evaluation; calls are limited only because of Ctrl-C.
         count = 1 if by_step else max(1, 65_536 // chunk.batch_size)
         for start in range(chunk.start, chunk.stop, count):
             yield start, min(chunk.stop, start + count)
@@ -403,13 +403,13 @@ class Engine:
     # -- checks ----------------------------------------------------------------------------------
 
     def _check(self, feed: Feed, training: bool, where: str = "", class_weight: Any = None) -> None:
-        """Everything that can be known to be wrong before the first step.
+        """Build the model for the data of a feed, and check everything before the first step.
 
         Args:
-            feed: What is to be trained or measured on.
+            feed: The data.
             training: Whether the optimizer is needed.
-            where: What messages begin with: `"validation_data: "`.
-            class_weight: What `fit` was given.
+            where: Beginning of messages, such as `"validation_data: "`.
+            class_weight: The argument of `fit`.
         """
         x, y, sample_weight = feed.example()
         learner = self.learner
@@ -417,7 +417,7 @@ class Engine:
             self._example = x, y, sample_weight
         known_inputs = learner.signature.inputs
         try:
-            if feed.samples is None:  # arrays were looked at before they became a feed
+            if feed.samples is None:  # arrays were checked before they became a feed
                 with_batch_axis(learner, x, refuse=True)
             checks.inputs(learner, x, where)
             learner.prepare(x, y, sample_weight, training=training)
@@ -441,10 +441,10 @@ class Engine:
         feed.check = partial(self._check_batch, where=where)
 
     def _enlarge_batches(self, feed: Feed) -> None:
-        """Measure in larger batches, where the user left the size to us and it cannot matter.
+        """Evaluate in larger batches, if the batch size makes no difference to the results.
 
-        Sums over samples do not depend on how the samples are grouped. A size that divides their
-        number also leaves no short batch, for which another program would be compiled.
+        That is so if everything measured is a sum over samples. The new size divides the number of
+        samples, so that there is no short batch, for which another program would be compiled.
         """
         if self.model.run_eagerly or config.max_steps_per_epoch() is not None:
             return
@@ -452,7 +452,7 @@ class Engine:
             feed.use_batch_size(dividing_batch_size)
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
-        """Look at rows that the example did not have."""
+        """Check rows that were not in the example."""
         checks.inputs(self.learner, x, where)
         self._check_numbers(x, y, sample_weight, where)
 
@@ -463,7 +463,7 @@ class Engine:
         checks.finite(sample_weight, "sample_weight", where)
         objectives = learner.objectives
         if y is not None and objectives.built:
-            if objectives.sums_over_samples:  # a loss of the user's own may know what NaN is
+            if objectives.sums_over_samples:  # a user's own loss may handle NaN
                 checks.finite(y, "y", where)
             checks.targets(learner, y, objectives.outputs, where)
 
@@ -495,7 +495,7 @@ _STOPPED_BEFORE = (
 
 
 def _short(steps: int, feed: Feed) -> bool:
-    """Whether an epoch or a measurement has fewer steps than were asked for."""
+    """Whether an epoch or an evaluation had fewer steps than requested."""
     return feed.steps is not None and steps < feed.steps
 
 

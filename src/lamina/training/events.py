@@ -1,7 +1,7 @@
-"""Events: what happens in a run, told to whoever listens.
+"""Events: notifies listeners of what happens in a run.
 
-Callbacks, the progress line and the search for suspicions hear of a run through one interface.
-Others, such as a live view, are added with `listening`.
+Callbacks, the progress line and the warnings about likely mistakes are listeners with the same
+interface. Others, such as a live view, are added with `listening`.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ from lamina.core.configuration.context import context
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """Some steps that one call of a program has run.
+    """Steps that one call of a program has run.
 
     Args:
         step: Number of steps of the epoch that are done.
         batch_size: Samples in each step.
-        logs: What was measured so far in the epoch.
-        seconds: What the call took.
+        logs: Means of the losses and metrics over the epoch so far.
+        seconds: Duration of the call.
     """
 
     step: int
@@ -30,7 +30,7 @@ class ChunkDone:
 
 
 class Listener:
-    """Hears what happens in runs of `fit` and `evaluate`; every method does nothing here.
+    """Base class of listeners to `fit` and `evaluate`. Its methods do nothing.
 
     Example:
         >>> class Watch(Listener):
@@ -46,60 +46,60 @@ class Listener:
     """
 
     def on_run_begin(self, request: Any, learner: Any) -> None:
-        """A request is about to be run; its data are checked, nothing is changed yet."""
+        """A request is about to run: its data are checked, and nothing has changed yet."""
 
     def on_epoch_begin(
         self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
     ) -> None:
-        """An epoch begins, or a measurement by `evaluate`, for which `epoch` is None.
+        """An epoch begins, or a run of `evaluate`, for which `epoch` is None.
 
         Args:
-            epoch: Its number, from 0.
-            epochs: Number of the last one.
-            steps: Steps in it, if that is known.
-            resumed: Whether it goes on where an interrupted run stood.
+            epoch: Number of the epoch, from 0.
+            epochs: Number of epochs.
+            steps: Steps in the epoch, if it is known.
+            resumed: Whether the epoch continues that of an interrupted run.
         """
 
     def on_chunk(self, done: ChunkDone) -> None:
-        """A call of the program is over."""
+        """A call of the program has ended."""
 
     def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:
-        """The epoch is over, validation included, or the measurement."""
+        """The epoch has ended, including validation, or the run of `evaluate`."""
 
     def on_message(self, text: str) -> None:
-        """Something that a person should read."""
+        """There is a message for the user."""
 
     def on_run_end(self, logs: Mapping[str, Any]) -> None:
-        """The run is over; not called if it fails."""
+        """The run has ended; not called if it fails."""
 
 
 class Events(Listener):
-    """Tells several listeners, in their order.
+    """Calls several listeners in order.
 
     Args:
-        listeners: Who hears; those of `listening` come after them.
+        listeners: The listeners; those of `listening` come after them.
     """
 
     def __init__(self, listeners: Sequence[Listener]):
         self.listeners = [*listeners, *context.listeners]
 
 
-def _tell(name: str) -> Any:
-    def tell(self: Events, *args: Any, **kwargs: Any) -> None:
+def _forwarded(name: str) -> Any:
+    def forward(self: Events, *args: Any, **kwargs: Any) -> None:
         for listener in self.listeners:
             getattr(listener, name)(*args, **kwargs)
 
-    tell.__doc__ = getattr(Listener, name).__doc__
-    return tell
+    forward.__doc__ = getattr(Listener, name).__doc__
+    return forward
 
 
 for _name in [name for name in vars(Listener) if name.startswith("on_")]:
-    setattr(Events, _name, _tell(_name))
+    setattr(Events, _name, _forwarded(_name))
 
 
 @contextlib.contextmanager
 def listening(*listeners: Listener) -> Iterator[None]:
-    """Runs inside are heard by these, too.
+    """Context manager: these listeners are called for all runs inside it.
 
     Args:
         *listeners: Any number of them.

@@ -1,8 +1,7 @@
-"""Inference as a value: a model's forward pass as a pure function, with all that it needs.
+"""InferenceFunction: the forward pass of a model as a pure function, with its parameters and specs.
 
-Whatever runs a model elsewhere – an export, a server, a program of the user's own – takes an
-`InferenceFunction` and needs nothing else of the model. The programs of `predict` are made of the
-same pure step, `steps.forward_step`.
+Code that runs a model elsewhere, such as an export or a server, needs an `InferenceFunction` and
+nothing else of the model. The programs of `predict` use the same pure step, `steps.forward_step`.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from lamina.training.train_state import TrainState
 @filter_methods
 @dataclass(frozen=True)
 class TensorSpec:
-    """What is known of an array before it is there.
+    """Name, shape and dtype of an input or output.
 
     Args:
         name: Name of the input or output.
@@ -44,7 +43,7 @@ class TensorSpec:
     dtype: str
 
     def one_row(self) -> np.ndarray:
-        """Zeros, or an empty text, as one sample; axes that may have any size have the size 1.
+        """One sample of zeros, or of an empty text; axes of any size have size 1.
 
         Returns:
             Array `(1, …)`.
@@ -59,17 +58,17 @@ class InferenceFunction:
     """A model's forward pass as a pure function of its parameters and inputs.
 
     Made by `model.inference_function()`. It is plain JAX: it may be compiled by `jax.jit`, mapped
-    by `jax.vmap`, or traced inside `lowering_for("portable")` for an export. The parameters are
-    those of the moment in which it was made; later training changes neither them nor the function.
+    by `jax.vmap`, or traced inside `lowering_for("portable")` for an export. The parameters are the
+    weights at the time when it was made. Later training changes neither them nor the function.
 
     Args:
         parameters: All weights and other state that the forward pass reads, by path.
         inputs: A `TensorSpec` for each input, in the structure in which the model takes them.
         outputs: A `TensorSpec` for each output, in the structure in which the model gives them.
-        on_host: What is done before the function: inputs as users hold them become arrays, and text
-            becomes numbers. Arrays of numbers stay as they are.
-        step: `(parameters, inputs) → (outputs, parameters)`: the same function for a model whose
-            forward pass changes state, such as a stateful LSTM.
+        on_host: Preprocessing before the function: converts inputs to arrays, and text to numbers.
+            Arrays of numbers are unchanged.
+        step: `(parameters, inputs) → (outputs, parameters)`: the function with the changed state,
+            for a model whose forward pass changes state, such as a stateful LSTM.
 
     Example:
         >>> import jax
@@ -95,11 +94,11 @@ class InferenceFunction:
     step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
 
     def __call__(self, parameters: Any, inputs: Any) -> Any:
-        """The outputs for inputs. What the forward pass changes in the state is left out.
+        """Compute the outputs. Changes of the state are dropped; see `step`.
 
         Args:
             parameters: Arrays by path, as in `parameters`.
-            inputs: Arrays `(batch, …)` in the structure of `inputs`; what `on_host` gave, for a
+            inputs: Arrays `(batch, …)` in the structure of `inputs`; the result of `on_host` for a
                 model that takes text.
 
         Returns:
@@ -122,9 +121,9 @@ def inference_function(
 
     Args:
         learner: The model.
-        example: Inputs as `predict` takes them, of which shapes and dtypes are read; needed where
-            the model does not say what its inputs are.
-        own_step: Whether the model's class has a `predict_step` of its own.
+        example: Inputs as for `predict`, of which shapes and dtypes are used; needed for a model
+            whose inputs are not known.
+        own_step: Whether the user has overridden `predict_step`.
 
     Raises:
         ValueError: If the inputs are not known.
@@ -171,7 +170,7 @@ def _state_of(variables: TrainState[Variable], values: list) -> TrainState:
 
 
 def _paths(variables: TrainState[Variable]) -> list[str]:
-    """The paths; of several variables with one path, all but the first have a number behind it."""
+    """The paths of the variables; repeated paths get a number: `a`, `a#2`."""
     seen: dict[str, int] = {}
     names = []
     for variable in _values(variables):
@@ -199,7 +198,7 @@ def _output_specs(learner: Learner, inputs: Any, given: Any, own_step: bool) -> 
     signature = learner.signature
     written = signature.outputs_as_written
     if given is not None or own_step or not signature.outputs:
-        # What comes out is known only by tracing.
+        # The outputs are known only after tracing.
         step = learner.step("predict_step")
         written = trace_spec(
             lambda x: step(pack_x_y_sample_weight(x)), _as_traced(learner, inputs, given)
@@ -216,7 +215,7 @@ def _as_traced(learner: Learner, inputs: Any, given: Any) -> Any:
     specs = jax.tree.leaves(inputs)
     if given is None and not any(spec.dtype == "string" for spec in specs):
         return jax.tree.map(lambda spec: KerasTensor(spec.shape, spec.dtype), inputs)
-    if given is None:  # what the host makes of text is known when it has made it
+    if given is None:  # the shapes of preprocessed text are known only after preprocessing
         given = learner.on_host(jax.tree.map(TensorSpec.one_row, inputs))
     return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), a.dtype), given)
 
@@ -226,7 +225,7 @@ def _dtype_of(array: Any) -> str:
 
 
 def _names_by_place(what: str, structure: Any) -> tuple[str, ...]:
-    """The keys of a dict; elsewhere the name of the whole, with a number where there are several.
+    """Names from the keys of a dict, or from positions: `input`, or `input_0`, `input_1`.
 
     Example:
         >>> _names_by_place("input", {"image": 0.0, "pair": [0.0, 0.0]})

@@ -1,20 +1,20 @@
-"""Ctrl-C, and the SIGTERM of a scheduler, while a model trains."""
+"""Handles Ctrl-C, and SIGTERM from a scheduler, while a model trains."""
 
 import signal
 import threading
 from typing import Any
 
-# What a shell says of a process that SIGTERM ended.
+# The exit code that shells report for a process ended by SIGTERM.
 _EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Interrupt:
-    """Ctrl-C or SIGTERM during training asks it to stop at the next opportunity; a second raises.
+    """Context manager in which Ctrl-C or SIGTERM requests a stop; a second one raises.
 
-    What the user has set for a signal himself is left alone.
+    A handler that the user has installed is not replaced.
     """
 
-    _OURS_TO_SET = {
+    _DEFAULT_HANDLERS = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
     }
@@ -26,7 +26,7 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            for number, usual in self._OURS_TO_SET.items():
+            for number, usual in self._DEFAULT_HANDLERS.items():
                 if signal.getsignal(number) is usual:
                     self._before.append((number, usual))
                     signal.signal(number, self._ask)
@@ -41,14 +41,14 @@ class Interrupt:
 
     @property
     def by(self) -> str:
-        """What asked."""
+        """Name of the signal that requested the stop."""
         return "SIGTERM" if self.terminated else "Ctrl-C"
 
     def end_process(self) -> None:
-        """After SIGTERM, when everything is in order: end with its exit code, 143.
+        """After SIGTERM, end the process with its exit code, 143.
 
         Raises:
-            SystemExit: If it was SIGTERM that asked.
+            SystemExit: After SIGTERM.
         """
         if self.terminated:
             raise SystemExit(_EXIT_CODE)

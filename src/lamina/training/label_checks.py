@@ -1,4 +1,4 @@
-"""Labels that do not fit their loss: what they probably are, and the line to type."""
+"""Errors for labels that do not fit the loss, with the likely cause and the fix."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ _NUMBERED = "y = numpy.unique(y, return_inverse=True)[1]"
 
 
 def class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
-    """Refuse labels that are not the numbers of classes that the output has.
+    """Refuse labels that are not class numbers in the range of the output.
 
     Args:
         loss: A sparse categorical crossentropy.
         y: Labels of one output, on the host.
-        output: The output, of which the shape is read.
-        where: What comes before the message: `"validation_data: "`.
+        output: The output, of which the shape is used.
+        where: Beginning of the message, such as `"validation_data: "`.
     """
     classes = output.shape[getattr(loss, "axis", -1)]
     y = np.asarray(y)
@@ -48,7 +48,7 @@ def class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
 
 
 def _why_not_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
-    """The likely cause and the line to type, for whole numbers that are no class numbers."""
+    """The likely cause and the fix, for integers that are no class numbers."""
     seen = np.unique(y)
     low, high = int(seen[0]), int(seen[-1])
     if classes == 1 and low >= 0 and high <= 1:
@@ -74,7 +74,7 @@ def _why_not_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
 
 
 def one_hot(loss: Any, y: Any, output: Any, where: str) -> None:
-    """Refuse labels that have not one column for each class; see `class_numbers`."""
+    """Refuse labels without one column for each class; the arguments are as in `class_numbers`."""
     classes = output.shape[-1]
     if len(y.shape) == len(output.shape) and y.shape[-1] == classes:
         return
@@ -114,7 +114,7 @@ def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]
 
 
 def between_zero_and_one(loss: Any, y: Any, output: Any, where: str) -> None:
-    """Refuse targets of a binary crossentropy that are no probabilities; see `class_numbers`."""
+    """Refuse targets of a binary crossentropy outside 0 to 1; arguments as in `class_numbers`."""
     y = np.asarray(y)
     if not y.size:
         return
@@ -149,7 +149,7 @@ def _why_not_binary(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]:
 
 
 def has_fractions(y: np.ndarray) -> bool:
-    """Whether some of the numbers are not whole."""
+    """Whether some of the numbers are not integers."""
     return bool(jnp.issubdtype(y.dtype, jnp.floating) and np.any(y != np.round(y)))
 
 

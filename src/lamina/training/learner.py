@@ -1,4 +1,4 @@
-"""Learner: a model as training sees it, and all that training remembers of it between calls."""
+"""Learner: the training side of a model, with everything that is kept between calls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -26,23 +26,25 @@ from lamina.training.trainable import Signature
 
 
 class Learner(ABC):
-    """What `Trainable` asks, answered for a model with Keras's methods.
+    """Implements the protocol `Trainable` for models with Keras's methods.
 
-    What depends on the kind of model is left to `_LearnerOfModel`, at the end of `trainer.py`.
+    The methods that depend on the type of model are in `_LearnerOfModel`, at the end of
+    `trainer.py`.
 
     Args:
-        model: The user's object.
+        model: The user's model.
 
     Attributes:
-        precision: What layers compute in while they train.
+        precision: The dtype in which layers compute while they train.
         compile_config: The arguments of `compile`; None before it.
-        overrides: Which steps and losses the model's class has of its own.
+        overrides: Which steps and losses the user has overridden.
         programs: The compiled programs.
-        known_inputs: Dtypes and shapes that `predict` need not look at again, and the structure
-            of the model that this holds for.
-        columns: Names of the columns in the tables that it was trained on, by what they are.
-        said: Warnings that are given once in the life of a model.
-        trainable_checked_at: The structure for which it is known that something learns.
+        checked_inputs: Version of the model's structure, and the dtypes and shapes of inputs of
+            `predict` that have passed the checks for it.
+        columns: Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
+        warned: Keys of the warnings that were given, each of which is given once per model.
+        trainable_checked_at: Version of the model's structure for which it was checked that it has
+            trainable weights.
     """
 
     def __init__(self, model: Any):
@@ -57,7 +59,7 @@ class Learner(ABC):
         self.warned: set[str] = set()
         self.trainable_checked_at: object = None
         self._adds_losses: bool | None = None  # None: not known before a step was traced
-        self._written_outputs: Any = None  # of a subclass: in the order in which `call` wrote them
+        self._written_outputs: Any = None  # of a subclass: with dicts in the order that `call` used
 
     @property
     def model(self) -> Any:
@@ -72,7 +74,7 @@ class Learner(ABC):
         assert self._objectives is not None  # asked for after `checks.compiled`
         return self._objectives
 
-    # -- what depends on the kind of model --------------------------------------------------------
+    # -- depends on the type of model -------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -85,22 +87,22 @@ class Learner(ABC):
 
     @abstractmethod
     def on_host(self, x: Any) -> Any:
-        """The inputs as programs take them: text becomes numbers, the rest stays."""
+        """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
 
     @abstractmethod
     def take_shapes(self, x: Any) -> None:
-        """Get ready for inputs of these shapes, if they may be others than before."""
+        """Prepare for inputs of these shapes, which may differ from earlier ones."""
 
     @abstractmethod
     def forget_losses(self) -> None:
-        """Drop what layers added with `add_loss` while they were traced."""
+        """Drop losses that layers added with `add_loss` while they were traced."""
 
     @abstractmethod
     def has_added_losses(self) -> bool:
         """Whether a layer has added a loss since they were dropped."""
 
     def of(self, model: Any) -> "Learner":
-        """The same for a copy of the model, with programs of its own."""
+        """A learner with the same settings for a copy of the model, with its own programs."""
         other = type(self)(model)
         other._objectives, other.precision = self._objectives, self.precision
         other.overrides, other.compile_config = self.overrides, self.compile_config
@@ -112,7 +114,7 @@ class Learner(ABC):
     def compiled_with(
         self, objectives: Objectives, precision: Precision, overrides: Overrides, config: dict
     ) -> None:
-        """Take what `compile` was given; programs of before are let go."""
+        """Store the arguments of `compile`, and drop the programs."""
         self._objectives, self.precision = objectives, precision
         self.overrides, self.compile_config = overrides, config
         self.programs.forget()
@@ -162,7 +164,7 @@ class Learner(ABC):
         return self.programs.of(kind)
 
     def _without_leftovers(self, step: Callable) -> Callable:
-        """Losses added while a step runs must not be found there afterwards."""
+        """A step after which no losses are left that layers added while it ran."""
 
         def clean(data: Any) -> Any:
             try:
@@ -172,7 +174,7 @@ class Learner(ABC):
 
         return clean
 
-    # -- what is known of the steps ---------------------------------------------------------------
+    # -- properties of the steps ------------------------------------------------------------------
 
     def compares_targets(self, training: bool) -> bool:
         """Whether a step compares the outputs with targets in the usual way."""
@@ -180,10 +182,10 @@ class Learner(ABC):
         return not (own.compute_loss or (own.train_step if training else own.test_step))
 
     def batch_size_is_irrelevant(self, x: Any) -> bool:
-        """Whether the size of batches makes no difference to what `evaluate` finds.
+        """Whether the batch size makes no difference to the results of `evaluate`.
 
         Args:
-            x: Inputs, of which only shapes and dtypes are read.
+            x: Inputs, of which only shapes and dtypes are used.
         """
         own = self.overrides
         return (
@@ -192,17 +194,17 @@ class Learner(ABC):
             and self.objectives.sums_over_samples
             and not self._adds_losses
             and self.rows_are_independent("test", x)
-            and not self._adds_losses  # known now that the model was traced
+            and not self._adds_losses  # known only after the trace in the line above
         )
 
     def rows_are_independent(self, kind: str, rows: Any) -> bool:
-        """Whether it makes no difference with which others a row is computed.
+        """Whether the outputs for a row do not depend on the other rows of its batch.
 
-        Found once for each program and kind of inputs.
+        The result is cached for each program and signature of the inputs.
 
         Args:
-            kind: `"predict"` for what `predict_step` gives, `"test"` for what is measured.
-            rows: What is given to the program; only shapes and dtypes are read.
+            kind: `"predict"` for the outputs of `predict_step`, `"test"` for those of `call`.
+            rows: The inputs; only shapes and dtypes are used.
         """
         program, variables = self.programs.of(kind)
         leaves, form = jax.tree.flatten(rows)
@@ -212,7 +214,7 @@ class Learner(ABC):
 
             def measured(x: Any) -> Any:
                 outputs = self._model(x, training=False)
-                # A loss divides by the number of steps that count, which is one for a batch.
+                # With a mask, a loss divides by the number of unmasked steps in the whole batch.
                 masked.append(masking.get_masks(outputs) is not None)
                 self.note_added_losses()
                 return outputs
@@ -221,19 +223,19 @@ class Learner(ABC):
             if kind != "predict":
                 step = self._without_leftovers(measured)
             state = values_of(variables)
-            apart = rows_are_independent(stateless(step, variables), state, rows)
-            program.properties[key] = apart and not any(masked)
+            independent = rows_are_independent(stateless(step, variables), state, rows)
+            program.properties[key] = independent and not any(masked)
         return program.properties[key]
 
     # -- preparing --------------------------------------------------------------------------------
 
     def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
-        """Make everything that a step needs – weights, metrics, optimizer state – by shapes alone.
+        """Create weights, metrics and optimizer state from the shapes of the data.
 
         Args:
-            x, y, sample_weight: One batch or more on the host; only shapes and dtypes are read.
-            training: Whether the optimizer is needed. None for predictions, where only weights
-                are: "accuracy" is told from the shape of targets, and test steps need some.
+            x, y, sample_weight: One batch or more on the host; only shapes and dtypes are used.
+            training: Whether the optimizer is needed. None for predictions, which need only
+                weights. (Metrics need targets: their shape decides what `"accuracy"` means.)
         """
         data = (x, y, sample_weight)
         if self._model.run_eagerly and has_text(x):
@@ -242,12 +244,12 @@ class Learner(ABC):
         try:
             self._prepare(jax.tree.map(_batch_spec, data), training)
         except Exception:
-            # The same once more, so that the message has the number of samples in it.
+            # Again with the number of samples in the shapes, for a better message.
             self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
             raise
 
     def build_objectives(self, y: Any, y_pred: Any, losses_alone: bool = False) -> None:
-        """Match losses and metrics to outputs of these shapes."""
+        """Match losses and metrics to outputs with these shapes."""
 
         def form(part: Any) -> Any:
             return jax.tree.structure(part, is_leaf=lambda leaf: leaf is None)
@@ -255,7 +257,7 @@ class Learner(ABC):
         signature = self.signature
         written = signature.outputs_as_written if signature.outputs else self._written_outputs
         if form(written) != form(y_pred):
-            written = None  # a compute_loss of the user's own passes on something else
+            written = None  # an override of compute_loss passes on something else
         build = self.objectives.build_losses if losses_alone else self.objectives.build
         build(y, y_pred, list(signature.output_names), written)
 
@@ -263,7 +265,7 @@ class Learner(ABC):
         return self.compiled and not self.objectives.built
 
     def _prepare_by_calling(self, x: Any, y: Any, training: bool | None) -> None:
-        """Prepare a model that makes numbers of text in its call, which cannot be traced."""
+        """Prepare a model whose `call` converts text to numbers, which cannot be traced."""
         if not self._model.built or self._needs_objectives():
             y_pred = self._model(jax.tree.map(lambda a: a[:1], x), training=False)
             self.note_added_losses()
@@ -281,7 +283,7 @@ class Learner(ABC):
             return
         own = self.overrides.train_step if training else self.overrides.test_step
         if self.compiled and own and self.objectives.empty:
-            # Such a step need not call the model on x at all (a GAN gives it noise).
+            # An overridden step may not call the model on x at all (a GAN calls it on noise).
             self.objectives.built = True
         elif not self._model.built or self._needs_objectives():
             y_pred = self._spec_of_outputs(x)
@@ -292,16 +294,17 @@ class Learner(ABC):
         if own:
             if training and takes_state(self._model.train_step):
                 self._build_optimizer()
-            # It may make variables of its own, such as a second optimizer's.
+            # It may create its own Variables, such as those of a second optimizer.
             self._trace_once(self.step("train_step" if training else "test_step"), specs)
             self._model.built = True
         if training:
             self._build_optimizer()
 
     def _trace_comparisons(self, specs: tuple, training: bool) -> None:
-        """Find out what overrides of `compute_loss` and `compute_metrics` pass on.
+        """Match losses and metrics to what overrides of their methods pass on.
 
-        Losses and metrics are matched to that, which need not have the form of the outputs.
+        An override of `compute_loss` or `compute_metrics` may call `super()` with predictions whose
+        structure is not that of the outputs.
         """
         own, model = self.overrides, self._model
         if not own.compute_loss and not own.compute_metrics:
@@ -328,13 +331,13 @@ class Learner(ABC):
         drawn = bool(signature.outputs)
         known = isinstance(x, Preprocessed) or (drawn and _like(signature.inputs, x))
         if drawn and self._model.built and known:
-            return signature.outputs_as_written  # known since the graph was drawn
+            return signature.outputs_as_written  # known from the graph
         return self._trace_forward(x)
 
     def _trace_forward(self, x: Any) -> Any:
         def forward(x: Any) -> Any:
             outputs = self._model(x, training=False)
-            # JAX gives dicts back in alphabetical order.
+            # JAX returns dicts in alphabetical order.
             self._written_outputs = tree.map_structure(lambda _: None, outputs)
             return outputs
 
@@ -352,24 +355,24 @@ class Learner(ABC):
         data = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         trace_spec(lambda data: step(data), data)
 
-    # -- inputs that predict knows ----------------------------------------------------------------
+    # -- inputs that predict has checked ----------------------------------------------------------
 
-    def inputs_were_checked(self, kind: Any) -> bool:
-        """Whether inputs of a dtype and shape were found to fit the model as it is."""
-        held, kinds = self.checked_inputs
-        return held is structure.version() and kind in kinds
+    def inputs_were_checked(self, spec: Any) -> bool:
+        """Whether inputs with a dtype and shape have passed the checks for the current model."""
+        version, specs = self.checked_inputs
+        return version is structure.version() and spec in specs
 
-    def remember_checked_inputs(self, kind: Any) -> None:
-        """Remember that inputs of a dtype and shape fit."""
-        held, kinds = self.checked_inputs
-        if held is not structure.version():
-            kinds = set()
-            self.checked_inputs = structure.version(), kinds
-        kinds.add(kind)
+    def remember_checked_inputs(self, spec: Any) -> None:
+        """Remember that inputs with a dtype and shape have passed the checks."""
+        version, specs = self.checked_inputs
+        if version is not structure.version():
+            specs = set()
+            self.checked_inputs = structure.version(), specs
+        specs.add(spec)
 
 
 def _named_positions(optimizer: Any, variables: list[Variable]) -> Iterator[tuple[str, int]]:
-    """Where among the optimizer's Variables its step and its loss scale stand."""
+    """Indices of the step counter and the loss scale in the optimizer's Variables."""
     names = {"step": "iterations", "loss_scale": "dynamic_scale"}
     for name, attribute in names.items():
         wanted = getattr(optimizer, attribute, None)
@@ -383,6 +386,6 @@ def _batch_spec(array: Any) -> KerasTensor:
 
 
 def _like(inputs: Any, x: Any) -> bool:
-    """Whether data fits symbolic inputs as it is, batch axis aside."""
+    """Whether data have the shapes of symbolic inputs, apart from the batch axis."""
     one, other = jax.tree.leaves(inputs), jax.tree.leaves(x)
     return [t.shape[1:] for t in one] == [t.shape[1:] for t in other]

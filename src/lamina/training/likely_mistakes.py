@@ -1,7 +1,7 @@
-"""What looks wrong in a model and its data, and may be meant: said once, before the first step.
+"""Warnings about likely mistakes in a model and its data, given once, before the first step.
 
-Each check asks for evidence that a sound training does not give; where it cannot know, it is
-silent. What is certainly wrong is refused in `checks.py`.
+Each check looks for evidence that correct training does not show. If it cannot decide, there is no
+warning. Certain mistakes are errors, in `checks.py`.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from lamina.training.feeds.feed import Feed
 from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
-# Networks learn poorly from inputs much beyond ±20; hours of the day are still good.
+# Networks learn poorly from inputs far beyond ±20. Hours of the day (0 to 24) are fine.
 _LARGE = 25
-_ROWS = 1000  # looked at of the inputs
+_ROWS = 1000  # number of rows of the inputs that are checked
 
 _PROBABILITY_LOSSES = (
     "sparse_categorical_crossentropy",
@@ -42,7 +42,7 @@ _RANGES = {
     "relu6": (0, 6),
     "softplus": (0, np.inf),
 }
-# Layers that hand numbers on as large as they come, and layers that then multiply them.
+# Layers that do not change the size of numbers, and layers that multiply their inputs by weights.
 _PASSING = (
     "Flatten Reshape Permute Dropout GaussianNoise Masking ZeroPadding1D ZeroPadding2D".split()
 )
@@ -53,19 +53,19 @@ _MULTIPLYING = (
 
 
 class LikelyMistakes(Listener):
-    """Looks for what seems wrong when a run of `fit` begins."""
+    """Warns of likely mistakes when a run of `fit` begins."""
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
         warn_of_likely_mistakes(learner, request.feed, request.validation)
 
 
 def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | None) -> None:
-    """Warn of what a person would ask about before a training.
+    """Warn of likely mistakes in a model and its data.
 
     Args:
         learner: A compiled learner, prepared for the data.
-        feed: What it is to be trained on.
-        validation: What it is to be measured on after each epoch, or None.
+        feed: The training data.
+        validation: The validation data, or None.
     """
     _negative_learning_rate(learner)
     x, y, _ = feed.example()
@@ -94,7 +94,7 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
 
 
 def _is_dummy(x: Any) -> bool:
-    """Whether all samples are the same, as in data that only try out whether a script runs."""
+    """Whether all samples are equal, as in dummy data for trying out a script."""
     rows = [leaf[:100] for leaf in jax.tree.leaves(x) if isinstance(leaf, np.ndarray)]
     return bool(rows) and all(bool(np.all(leaf == leaf[:1])) for leaf in rows)
 
@@ -120,7 +120,7 @@ def _large_inputs(learner: Trainable, x: Any) -> None:
         return
     values = leaves[0]
     if isinstance(values, jax.Array) and any(d.platform != "cpu" for d in values.devices()):
-        return  # it would be copied for this alone
+        return  # the check is not worth a copy from the device
     if values.dtype.kind not in "fiu" or not values.size:
         return
     values = np.asarray(values)
@@ -146,7 +146,10 @@ def _large_inputs(learner: Trainable, x: Any) -> None:
 
 
 def _multiplies_inputs(learner: Trainable) -> bool:
-    """Whether the inputs surely reach a layer's weights as they come, in a model not linear."""
+    """Whether unscaled inputs are multiplied by weights, in a model that is not linear.
+
+    False if it cannot be decided.
+    """
     layers = [layer for layer in learner.layers() if layer is not learner.model]
     kinds = [type(layer).__name__ for layer in layers]
     if any(kind.endswith("Normalization") or kind == "Rescaling" for kind in kinds):
@@ -180,7 +183,7 @@ def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> 
     if low == -np.inf:
         return
     smallest, largest = float(y.min()), float(y.max())
-    # Noise about the border is no mistake.
+    # Noise around the limits is no mistake.
     margin = 0.01 * (high - low if high < np.inf else max(largest - smallest, 1e-6))
     outside = np.mean((y < low - margin) | (y > high + margin))
     if outside > 0.02:
@@ -195,9 +198,9 @@ def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> 
 
 
 def _rounded(learner: Trainable, index: int, y: np.ndarray, output: Any) -> None:
-    """Accuracy of numbers that are no classes."""
+    """Warn of the metric accuracy for targets that are no classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
-        return  # which output is the largest may well matter
+        return  # for several outputs, accuracy of the largest one may be meant
     for place, metric, _ in learner.objectives.measured:
         kind = getattr(metric, "resolved_name", None) or metric.name
         if place == index and kind in ("binary_accuracy", "accuracy"):
@@ -219,7 +222,7 @@ def _targets_of(learner: Trainable, validation: Feed | None, index: int) -> Any:
 
 
 def _missing_classes(learner: Trainable, loss: Any, name: str, y: Any, y_val: Any) -> None:
-    """One class only, or classes that the validation has and the training has not."""
+    """Warn of a single class, or of classes in the validation data that the training data lack."""
     if getattr(loss, "ignore_class", None) is not None:
         return
     known = _classes(name, np.asarray(y))
@@ -239,7 +242,7 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Any, y_val: An
     if new is None or not len(new):
         return
     strange = ~np.isin(new, seen)
-    # A rare class may be in one part alone; of many classes, as of words, some always are.
+    # Rare classes may be in one part only; with many classes, such as words, some always are.
     if np.mean(strange) > 0.05:
         missing = ", ".join(str(int(c)) for c in np.unique(new[strange])[:5])
         checks.warn_once(
@@ -253,7 +256,7 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Any, y_val: An
 
 
 def _classes(name: str, y: np.ndarray) -> np.ndarray | None:
-    """The class of each sample or step; None where labels are not of one class each."""
+    """The class of each sample or step; None if labels are not single classes."""
     if name == "sparse_categorical_crossentropy":
         return y.reshape(-1).astype(int)
     if name == "categorical_crossentropy":

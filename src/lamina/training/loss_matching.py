@@ -1,4 +1,4 @@
-"""Losses, their weights and metrics, as `compile` takes them, placed at the outputs."""
+"""Matches the losses, loss weights and metrics given to `compile` to the outputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ def identifiers(given: Any) -> list:
 def losses_by_output(
     tree: TensorTree, loss: Any, loss_weights: Any
 ) -> list[tuple[TensorTree, Any, float]]:
-    """Every loss with its node, an output or a group of outputs, and its factor.
+    """Triples of an output (or group of outputs), a loss and its weight.
 
     Args:
         tree: The outputs.
         loss: One for each output, or a structure of them; several for one output are added.
-        loss_weights: One for all, or for each output, or beside each loss.
+        loss_weights: One for all, one for each output, or a structure like that of the losses.
     """
     found = list(_losses_by_output(tree, loss, for_each=True))
     if loss_weights is None or _is_identifier(loss_weights):
@@ -57,8 +57,8 @@ def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list]:
 
     Args:
         tree: The outputs.
-        given: One or several for all, a structure of them, or None.
-        what: The argument's name, for messages.
+        given: One or several metrics for all outputs, a structure of them, or None.
+        what: Name of the argument, for messages.
     """
     found: list[list] = [[] for _ in tree.tensors]
 
@@ -92,7 +92,7 @@ class _Weighted:
 
 
 def _is_identifier(given: Any) -> bool:
-    """Whether it is one loss or metric, or a factor, and no structure of them."""
+    """Whether it is a single loss, metric or factor, rather than a structure of them."""
     if isinstance(given, Mapping):
         return "class_name" in given
     return not isinstance(given, (list, tuple))
@@ -115,10 +115,12 @@ def _factor(weight: Any) -> float:
 def _losses_by_output(
     node: TensorTree, loss: Any, for_each: bool = False
 ) -> Iterator[tuple[TensorTree, Any]]:
-    """Every loss with its node.
+    """Pairs of a node and a loss.
 
     Args:
-        for_each: Whether one loss for several outputs counts for each, and not for the group.
+        node: The outputs.
+        loss: A loss, or a structure of losses.
+        for_each: Whether a loss for a group of outputs is yielded once for each of them.
     """
     if loss is None:
         return
@@ -127,7 +129,7 @@ def _losses_by_output(
     if _is_identifier(loss):
         yield from ((tensor, loss) for tensor in (node.tensors if for_each else [node]))
     elif node.index is None and _of_the_whole(node, loss):
-        for one in loss:  # a plain one takes all outputs of the group together
+        for one in loss:  # a single loss takes all outputs of the group together
             yield from _losses_by_output(node, one)
     elif node.index is None:
         for child, of_child in parts(node, loss, "loss", _is_identifier):
@@ -140,9 +142,9 @@ def _losses_by_output(
 
 
 def _of_the_whole(node: TensorTree, loss: Any) -> bool:
-    """Whether a list holds losses of a whole group of outputs, and not one for each of them.
+    """Whether a list holds losses for a whole group of outputs, rather than one for each output.
 
-    It does where the group is of another kind, e.g. a tuple or a dict, and a part has its form.
+    It does if the group is another type, such as a tuple or dict, and a part has its structure.
     """
     if by_name(loss) is not None or node.kind is None or isinstance(loss, node.kind):
         return False
@@ -159,7 +161,7 @@ def _fits(node: TensorTree, part: Any) -> bool:
 
 
 def _beside(loss: Any, weights: Any) -> Any:
-    """The losses with the factors that stand beside them; None where the forms differ."""
+    """The losses paired with weights of the same structure; None if the structures differ."""
     if loss is None or _is_identifier(weights):
         return _each_with(loss, weights)
     if _is_identifier(loss):
@@ -187,7 +189,7 @@ def _each_with(loss: Any, weight: Any) -> Any:
 
 
 def _like(loss: Any, row: list) -> Any:
-    """The list as a list, tuple or namedtuple, whichever the losses are."""
+    """A list converted to the type of the losses: list, tuple or namedtuple."""
     if hasattr(loss, "_fields"):
         return type(loss)(*row)
     return tuple(row) if isinstance(loss, tuple) else row

@@ -1,8 +1,8 @@
-"""What training minimises and measures: `compile(loss=…, metrics=…)` matched to the outputs.
+"""Objectives: the losses and metrics of `compile`, matched to the outputs of the model.
 
-A model may have one output or many, nested and named, and losses and metrics may be given as one,
-as a list, as a dict or in the form of the outputs. Here they are flattened: every loss with its
-output, every metric with its output. Which belongs where is said by `loss_matching.py`.
+A model may have one output or many, nested and named. Losses and metrics may be given as one, as a
+list, as a dict or in the structure of the outputs. Here they are flattened: every loss and metric
+is paired with its output. `loss_matching.py` does the matching.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from lamina.training.structure_matching import StructureError, TensorTree, is_ar
 
 
 class Term(NamedTuple):
-    """One summand of what is minimised."""
+    """One term of the sum that is minimised."""
 
     node: TensorTree  # an output, or several that the loss takes together
     loss: Loss
@@ -34,12 +34,12 @@ class Measured(NamedTuple):
 
 
 class Predictions:
-    """What losses or metrics compare with targets: the outputs of the model, as a rule.
+    """The tensors that losses or metrics compare with targets, usually the model's outputs.
 
     Args:
         y_pred: Arrays or shapes.
         names: One name for each tensor.
-        written: The same with dicts in the order in which the user wrote them.
+        written: The structure of `y_pred`, with dicts in the order in which the user wrote them.
     """
 
     def __init__(self, y_pred: Any = (), names: list[str] | None = None, written: Any = None):
@@ -66,12 +66,12 @@ class Objectives:
         self.loss_tracker = Mean(name="loss")
         self.built = False
         self.outputs: list = []  # their shapes
-        self._measures = Predictions()  # what metrics are of
-        self._compares: Predictions | None = None  # what losses are of
+        self._measures = Predictions()  # inputs of the metrics
+        self._compares: Predictions | None = None  # inputs of the losses
         self._terms: list[Term] = []
-        self._trackers: dict[tuple, Mean] = {}  # by node, in the order that evaluate gives
+        self._trackers: dict[tuple, Mean] = {}  # by path of the node, in the order of `evaluate`
         self.measured: list[Measured] = []
-        # Refused here, when the user writes it, and not at the first step.
+        # Unknown names are refused here, rather than at the first step.
         for identifier in identifiers(loss):
             if identifier not in _ASKS_FOR_SHAPES:
                 losses_module.get(identifier)
@@ -84,13 +84,13 @@ class Objectives:
 
         Args:
             y: Targets, or anything with their structure and `shape`s; None without targets.
-            y_pred: What the model gives for a batch, as arrays or shapes.
-            output_names: One name for each output.
-            written: The outputs with dicts in the order in which the user wrote them.
+            y_pred: Outputs for a batch, as arrays or shapes.
+            output_names: A name for each output.
+            written: The outputs, with dicts in the order in which the user wrote them.
         """
         if self.built:
             return
-        self.measured = []  # a try before this one may have failed half-way
+        self.measured = []  # an earlier attempt may have failed half-way
         if self._compares is None:
             self.build_losses(y, y_pred, output_names, written)
         self._measures = Predictions(y_pred, output_names, written)
@@ -108,7 +108,7 @@ class Objectives:
     def build_losses(
         self, y: Any, y_pred: Any, output_names: list[str], written: Any = None
     ) -> None:
-        """Match the losses alone, to what an override of `compute_loss` compares with targets.
+        """Match only the losses, to the predictions that an override of `compute_loss` passes on.
 
         Args:
             y, y_pred, output_names, written: As for `build`.
@@ -131,7 +131,7 @@ class Objectives:
         try:
             return self._targets(predictions, y)
         except ValueError:
-            # Said when losses are computed, which a step of the user's own need not do.
+            # Raised again when losses are computed, which an overridden step may not do.
             return [None] * len(predictions.tensors)
 
     def _add(self, identifier: Any, node: TensorTree, targets: list, weighted: bool) -> None:
@@ -145,7 +145,7 @@ class Objectives:
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
         taken = {m.name for _, m, _ in self.measured}
-        # Keras has only the tensor's own name here, where the losses have its node among others.
+        # As in Keras, a metric has only the name of the tensor; a loss has the path of the node.
         children = self._measures.tree.children.values()
         flat = all(child.index is not None for child in children)
         label = node.label if flat or node.name is None else node.name
@@ -155,30 +155,34 @@ class Objectives:
 
     @property
     def losses(self) -> list[tuple[int, Loss]]:
-        """Every loss with the number of its output; with each, if it takes several together."""
+        """Pairs of an output's number and a loss; several pairs if a loss takes several outputs."""
         return [(p.number, term.loss) for term in self._terms for p in term.node.tensors]
 
     def losses_with(self, of_outputs: Iterable) -> list[tuple[Loss, Any]]:
-        """Every loss beside what is known of its output, given for one output after the other."""
+        """Pairs of a loss and the item of its output.
+
+        Args:
+            of_outputs: One item for each output.
+        """
         known = list(of_outputs) if self.of_outputs else []
         return [(loss, known[index]) for index, loss in self.losses if index < len(known)]
 
     @property
     def losses_built(self) -> bool:
-        """Whether it is known what the losses compare with targets."""
+        """Whether losses have been matched to predictions."""
         return self._compares is not None
 
     @property
     def of_outputs(self) -> bool:
-        """Whether losses compare the model's outputs, not what a `compute_loss` made of them."""
+        """Whether losses take the model's outputs, rather than results of a `compute_loss`."""
         return self._compares is None or self._compares.form == self._measures.form
 
     @property
     def metrics(self) -> list[Metric]:
-        """All metrics, the loss first: the order of what `evaluate` returns.
+        """All metrics, the loss first, in the order of the results of `evaluate`.
 
-        Scripts unpack that list by node. Keras goes by the names when there are many outputs, and
-        by the order in `compile` when there is one.
+        Scripts unpack that list, so the order is that of Keras: by name for several outputs, and
+        that of `compile` for one.
         """
         metrics = [metric for _, metric, _ in self.measured]
         if len(self.outputs) > 1:
@@ -192,7 +196,7 @@ class Objectives:
 
     @property
     def sums_over_samples(self) -> bool:
-        """Whether every loss and metric is known to be a sum over samples."""
+        """Whether every loss and metric is a sum or mean over samples."""
         parts: list[Loss | Metric] = [term.loss for term in self._terms]
         parts += [metric for _, metric, _ in self.measured]
         return all(_is_a_sum(part) for part in parts)
@@ -230,11 +234,11 @@ class Objectives:
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
     def targets(self, y: Any) -> list:
-        """The targets of each output; None for one that needs none.
+        """The targets of each output; None for an output without targets.
 
         Args:
-            y: In the form of the outputs, a list, or a dict by their names; outputs without a loss
-                may be left out.
+            y: Targets in the structure of the outputs, as a list, or as a dict by the outputs'
+                names; outputs without a loss may be left out.
 
         Raises:
             ValueError: If it does not fit the outputs.
@@ -253,7 +257,7 @@ class Objectives:
         return found
 
     def _sample_weights(self, predictions: Predictions, given: Any) -> list:
-        """The weights of each tensor: one array counts for all, None where none is given."""
+        """The weights of each tensor; a single array is used for all of them."""
         if not predictions.tensors or given is None or is_array(given):
             return [given] * len(predictions.tensors)
         return _matched(predictions, given, "sample_weight", self._with_loss(predictions))
@@ -292,10 +296,10 @@ def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueEr
 
 
 def _is_a_sum(part: Any) -> bool:
-    # Along axis 0 the samples of a batch are compared with each other.
+    # An operation along axis 0 compares the samples of a batch with each other.
     whole = not getattr(part, "of_samples", True) or getattr(part, "axis", -1) == 0
     if isinstance(part, Loss):
-        # A sum grows with the batch, and a mean by weights divides by those of one batch.
+        # A sum grows with the batch size; a weighted mean divides by the weights of one batch.
         whole = whole or part.reduction not in ("sum_over_batch_size", "mean")
     if whole or any(f in _OF_WHOLE_BATCHES for f in _functions(part)):
         return False
@@ -315,9 +319,9 @@ def _functions(part: Any) -> list:
 
 
 def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
-    """What the loss of each node is followed with; a tensor may be an output more than once.
+    """A metric for the mean of each loss, by path; a tensor may be an output more than once.
 
-    Outputs without names have those of their losses, as in Keras, where these differ.
+    As in Keras, unnamed outputs have the names of their losses, if these differ.
     """
     found: dict[tuple, Mean] = {}
     losses = [term.loss.name for term in terms]
@@ -332,7 +336,7 @@ def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
 def _loss_of(
     node: TensorTree, loss: Loss, targets: list, predictions: list, weights: list
 ) -> jax.Array:
-    """The loss of an output; of several together, what the user's function makes of them."""
+    """The loss of an output, or of a group of outputs, which a user's function takes together."""
     if node.index is not None:
         i = node.index
         return loss(targets[i], predictions[i], sample_weight=weights[i])
@@ -344,10 +348,11 @@ def _loss_of(
 
 
 def _unshared(identifier: Any, used: dict[int, str]) -> Any:
-    """The metric, or another like it where this one measures something already.
+    """The metric, or a copy if this object is already used for another output.
 
     Args:
-        used: The names that metrics were given with, by their identity.
+        identifier: A metric, or the name or config of one.
+        used: Original names of the metrics in use, by identity.
     """
     if not isinstance(identifier, Metric):
         return identifier
@@ -359,7 +364,7 @@ def _unshared(identifier: Any, used: dict[int, str]) -> Any:
 
 
 def _free_name(name: str, prefix: str, taken: set[str], weighted: bool) -> str:
-    """`mae`, or where that is taken `weighted_mae` or `mae_1`, after the name of the output."""
+    """A name that is not taken: `mae`, else `weighted_mae` or `mae_1`, after the prefix."""
     if weighted and f"{prefix}{name}" in taken:
         name = f"weighted_{name}"
     numbers = (f"{prefix}{name}_{i}" for i in range(1, len(taken) + 2))

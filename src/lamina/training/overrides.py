@@ -1,15 +1,16 @@
-"""What users override in a model, in the forms that Keras allows.
+"""Steps and losses that users override in a model, in both forms that Keras allows.
 
-Steps may be methods of objects, `train_step(data) → logs`, as Lamina's own are, or pure functions
-of lists of values, as Keras's guides write them for JAX:
+A step may be written in object style, `train_step(data) → logs`, as Lamina's own steps are: it
+reads and assigns Variables. Or it may be a pure function of lists of values, as in Keras's guides
+for JAX:
 
     def train_step(self, state, data):
         trainable, non_trainable, optimizer, metrics = state
         ...
         return logs, (trainable, non_trainable, optimizer, metrics)
 
-The trainer asks `object_style` for every step and `computed_loss` for every loss. Its own steps are
-`in_either_form`, so that an override of either form can call `super()`.
+`object_style` converts either form to the first. The steps of `Trainer` are decorated with
+`in_either_form`, so that overrides of either form can call `super()`.
 """
 
 import functools
@@ -25,7 +26,7 @@ from lamina.core.variable.stateless import stateless
 
 @dataclass(frozen=True)
 class Overrides:
-    """Which parts of training a model's class has of its own."""
+    """Which methods of training a model has overridden."""
 
     train_step: bool = False
     test_step: bool = False
@@ -35,7 +36,9 @@ class Overrides:
 
     @classmethod
     def of(cls, model: Any, usual: type) -> "Overrides":
-        """What a model has in place of the methods of a class: of its own class, or set on it.
+        """Compare the methods of a model with those of a base class.
+
+        A method counts as overridden if the model's class has another one, or the model itself.
 
         Example:
             >>> class Usual:
@@ -50,7 +53,7 @@ class Overrides:
 
 
 def takes_state(step: Callable) -> bool:
-    """Whether a step, as a bound method, is of the form `(state, data)`."""
+    """Whether a step, as a bound method, takes `(state, data)`."""
     parameters = inspect.signature(step).parameters.values()
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [p for p in parameters if p.kind in places and p.default is p.empty]
@@ -58,7 +61,7 @@ def takes_state(step: Callable) -> bool:
 
 
 def object_style(model: Any, step: Callable) -> Callable:
-    """A step of either form as `step(data) → logs`, or outputs, which assigns Variables."""
+    """A step of either form as `step(data) → logs` (or outputs), which assigns Variables."""
     if not takes_state(step):
         return step
 
@@ -81,9 +84,9 @@ def object_style(model: Any, step: Callable) -> Callable:
 
 
 def in_either_form(step: Callable) -> Callable:
-    """Decorator of a step `(data) → logs`, which may then be called as `(state, data)`, too.
+    """Decorator for a step `(data) → logs`, which can then also be called as `(state, data)`.
 
-    With a state, it returns the logs and the new state, and assigns nothing.
+    Called with a state, it returns the logs and the new state, and assigns nothing.
     """
 
     @functools.wraps(step)
@@ -100,13 +103,13 @@ def in_either_form(step: Callable) -> Callable:
 
 
 def _of_state(state: Any, data: Any) -> None:
-    """The arguments of a step that takes its state."""
+    """The signature of a step that takes its state."""
 
 
 def computed_loss(
     model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool
 ) -> jax.Array:
-    """`model.compute_loss`; overrides for older versions of Keras have no argument `training`."""
+    """Call `model.compute_loss`; overrides for older versions of Keras lack `training`."""
     parameters = inspect.signature(model.compute_loss).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     extra = {"training": training} if takes_all or "training" in parameters else {}

@@ -1,8 +1,7 @@
-"""Placement: where arrays are, the one owner of that question.
+"""Placement: on which devices arrays are.
 
-Feeds ask it to put batches and data sets on devices, programs are compiled for it, and callbacks
-that write files ask whether this process is the one to write. Nothing else in training names a
-device.
+Feeds use it to put batches and data sets on devices, programs are compiled for it, and callbacks
+that write files check whether this process is the writer. Nothing else in training names a device.
 """
 
 import contextlib
@@ -20,24 +19,24 @@ from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 
 @runtime_checkable
 class Placement(Protocol):
-    """Where the arrays of a training run are. Hashable: programs are kept by it."""
+    """Where the arrays of a training run are. Hashable: it is part of the keys of programs."""
 
     @property
     def platform(self) -> str:
-        """What programs are compiled for: `"cpu"`, `"gpu"` or `"tpu"`."""
+        """The platform that programs are compiled for: `"cpu"`, `"gpu"` or `"tpu"`."""
         ...
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process writes files; of several, one does."""
+        """Whether this process writes files; exactly one of several does."""
         ...
 
     def of_variable(self, path: str, shape: Sequence[int]) -> Sharding | None:
-        """The sharding of a weight; None: JAX's default device, as an uncommitted array."""
+        """The sharding of a weight; None for an uncommitted array on JAX's default device."""
         ...
 
     def of_slot(self, path: str, shape: Sequence[int]) -> Sharding | None:
-        """The sharding of what an optimizer keeps for the weight of that path."""
+        """The sharding of an optimizer's slots for the weight with that path."""
         ...
 
     def of_batch(self, shape: Sequence[int]) -> Sharding | None:
@@ -53,15 +52,15 @@ class Placement(Protocol):
         ...
 
     def put_data(self, arrays: Any) -> Any:
-        """Host arrays as a data set on the device; large ones may be read where they lie."""
+        """Host arrays as a data set on the device; large ones may be used without a copy."""
         ...
 
     def copy(self, arrays: Any) -> Any:
-        """Copies of arrays on the device, where those are."""
+        """Copies of arrays on the devices that they are on."""
         ...
 
     def constrain(self, state: Any) -> Any:
-        """The same state inside a program, kept to its shardings."""
+        """Inside a program: the state, constrained to its shardings."""
         ...
 
     def describe(self) -> str:
@@ -108,7 +107,7 @@ class OneDevice:
 
     def put_batch(self, arrays: Any) -> Any:
         leaves = jax.tree.leaves(arrays)
-        # One call for all of them is quicker; a chunk of a stream holds text in all or in none.
+        # A single call is quicker. Either all arrays of a chunk hold text or none does.
         if any(is_text_array(leaf) for leaf in leaves):
             return arrays
         return jax.device_put(arrays, self._sharding())
@@ -128,7 +127,7 @@ class OneDevice:
 
     def _put_array(self, array: Any) -> Any:
         if is_text_array(array):
-            return array  # for a model that runs in Python
+            return array  # for a model with `run_eagerly=True`
         if self.platform == "cpu":
             array = as_unaligned_rows(array)
         return jax.device_put(array, self._sharding())
@@ -144,13 +143,13 @@ class OneDevice:
 
 
 def current() -> Placement:
-    """The placement that holds here: that of `placing`, or one device."""
+    """The current placement: that of `placing`, or else one device."""
     return context.placement or _DEFAULT
 
 
 @contextlib.contextmanager
 def placing(placement: Placement) -> Iterator[None]:
-    """Runs of fit, evaluate and predict inside have their arrays placed so.
+    """Context manager: fit, evaluate and predict use this placement inside it.
 
     Example:
         >>> with placing(OneDevice(jax.devices()[0])):
@@ -158,7 +157,7 @@ def placing(placement: Placement) -> Iterator[None]:
         'one device'
     """
     outer, context.placement = context.placement, placement
-    structure.changed()  # what was found of a model holds for one placement
+    structure.changed()  # cached results hold for one placement
     try:
         yield
     finally:

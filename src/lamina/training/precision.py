@@ -1,8 +1,7 @@
-"""Precision: whether a model trains in half-size floats, asked for by name or found by trying.
+"""Precision: whether training steps compute in 16-bit floats, by name or by a timed trial.
 
-Weights, optimizer and metrics stay in float32, as with Keras's mixed policies. Only steps of
-training are concerned: what a model measures and predicts does not depend on the machine that
-trained it.
+Weights, optimizer and metrics stay in float32, as with Keras's mixed policies. Evaluation and
+prediction are not affected, so their results do not depend on the machine that trained the model.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,27 +15,28 @@ _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Precision:
-    """What `compile(precision=…)` asked for, and what became of it.
+    """The precision given to `compile(precision=…)`, and the one that is used.
 
     Args:
-        asked: None or a name among `auto`, `float32`, `mixed_bfloat16` and `mixed_float16`.
+        requested: None, `auto`, `float32`, `mixed_bfloat16` or `mixed_float16`.
 
     Attributes:
-        chosen: The name that holds; None for what the layers say by themselves, or `auto` before
-            it was tried.
+        chosen: The precision in use; None for the policies of the layers, or `auto` before the
+            trial.
 
     Raises:
         ValueError: For another name.
     """
 
-    def __init__(self, asked: str | None = None):
-        if asked is not None and asked not in _NAMES:
+    def __init__(self, requested: str | None = None):
+        if requested is not None and requested not in _NAMES:
             raise ValueError(
-                f"compile(): precision={asked!r} is not known.{did_you_mean(str(asked), _NAMES)}\n"
+                f"compile(): precision={requested!r} is not known."
+                f"{did_you_mean(str(requested), _NAMES)}\n"
                 f"  Fix: one of {', '.join(map(repr, _NAMES))}, or None for what the layers say."
             )
-        self.requested = asked
-        self.chosen = asked
+        self.requested = requested
+        self.chosen = requested
 
     @property
     def scales_losses(self) -> bool:
@@ -44,12 +44,12 @@ class Precision:
 
     @property
     def compute_dtype(self) -> str | None:
-        """What layers with the policy `float32` compute in while they train; None: as ever."""
+        """The compute dtype of layers with the policy `float32` in training; None for no change."""
         name = self.chosen or ""
         return name.removeprefix("mixed_") if name.startswith("mixed_") else None
 
     def applied(self, step: Callable, outputs: Iterable[KerasTensor]) -> Callable:
-        """A step in this precision; the layers that give the outputs keep float32.
+        """A step in this precision; the output layers keep float32.
 
         Args:
             step: Any function.

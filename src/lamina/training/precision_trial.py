@@ -1,4 +1,4 @@
-"""A trial of precision: a few steps in float32 and in bfloat16, to choose between them."""
+"""Chooses a precision by a trial: a few steps in float32 and in bfloat16."""
 
 import time
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from lamina.training.learner import Learner
 from lamina.training.programs import make_program
 from lamina.training.train_state import TrainState
 
-# The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that one
-# operation is off by up to 0.4 %. A gain below a tenth is within what timing a trial can tell.
+# The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that the error
+# of one operation is up to 0.4 %. The timing of a trial cannot resolve gains below a tenth.
 _AGREEMENT = 0.02
 _GAIN = 1.1
 
@@ -28,19 +28,19 @@ _MOST_STEPS = 64
 
 
 class Trial(NamedTuple):
-    """Some steps in one precision, on copies of the state."""
+    """Results of some steps in one precision, on copies of the state."""
 
-    seconds: float  # a step
+    seconds: float  # per step
     loss: float  # mean over the steps
 
 
-def choose_precision(learner: Learner, feed: Feed, say: Callable[[str], None]) -> None:
-    """Choose for `precision="auto"`, once: a few steps of the first data both ways, on copies.
+def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]) -> None:
+    """Choose a precision for `precision="auto"`, once, by a few steps on copies of the state.
 
     Args:
-        learner: A model prepared for its first step; nothing of it is changed.
-        feed: What it is to be trained on; nothing of it is used up.
-        say: Is told what was chosen and why, in one line.
+        learner: A model prepared for its first step; it is not changed.
+        feed: The training data; no batch is used up.
+        report: Called with one line: what was chosen, and why.
     """
     precision = learner.precision
     if precision.chosen != "auto":
@@ -65,7 +65,7 @@ def choose_precision(learner: Learner, feed: Feed, say: Callable[[str], None]) -
     if precision.chosen in programs:
         learner.programs.keep("train", programs[precision.chosen])  # compiled already
     structure.changed()
-    say(f"precision='auto' chose {precision.chosen}: {why}.")
+    report(f"precision='auto' chose {precision.chosen}: {why}.")
 
 
 def verdict(full: Trial, half: Trial) -> tuple[str, str]:
@@ -91,7 +91,7 @@ def verdict(full: Trial, half: Trial) -> tuple[str, str]:
 def _tried(
     programs: dict[str, CompiledFunction], variables: TrainState[Variable], chunk: Chunk
 ) -> dict[str, Trial]:
-    """Every program on copies of the same state, alternately, so that a busy spell hits both."""
+    """Run the programs alternately on copies of the state, so that other load affects both."""
 
     def run(program: Any, steps: int) -> Trial:
         state = variables.placement.copy(values_of(variables))

@@ -1,7 +1,8 @@
-"""Predicting: the engine's way from a request to arrays of outputs.
+"""Predicting: the part of the engine that turns a request into arrays of outputs.
 
-One sample should cost little more than the compiled function itself, so what is known to hold for
-arrays of a shape and dtype is not looked up again until the model changes.
+A prediction for one sample should cost little more than the compiled function itself. So checks
+that an array has passed are not repeated for arrays of the same shape and dtype until the model
+changes.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from lamina.training.requests import PredictRequest
 
 
 def run(learner: Learner, request: PredictRequest) -> Any:
-    """The outputs that a request asks for."""
+    """The outputs for a request."""
     model = learner.model
     hooks = CallbackList(request.callbacks, model=model)
     if model.stop_predicting:  # by a callback of an earlier call
@@ -76,7 +77,7 @@ def _predict_rows(
     collected: CollectedOutputs,
     steps_before: int = 0,
 ) -> None:
-    """Outputs for host arrays, batch by batch as asked, or as if they were."""
+    """Collect the outputs for host arrays, equal to those of batches of the requested size."""
     if not learner.model.built:
         with building:
             if not learner.model.built:
@@ -102,7 +103,7 @@ def _compute(
     collected: CollectedOutputs,
     steps_before: int,
 ) -> None:
-    """Outputs of piece after piece."""
+    """Run the planned calls, and collect their outputs."""
     waiting: tuple[Any, int, int] | None = None
     at = 0
     for step, (rows, size) in enumerate(plan, steps_before):

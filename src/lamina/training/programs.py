@@ -1,4 +1,4 @@
-"""Programs: many steps compiled as one, so that Python is asked a few times a second, not per step.
+"""Programs: compiled loops over many steps, so that Python runs a few times a second.
 
 A program takes the state, the data and the order, and runs steps `start` to `stop`. The bounds
 are traced, so one compilation serves one step as well as a whole epoch.
@@ -24,26 +24,26 @@ from lamina.training.trainable import Trainable
 
 
 class Programs:
-    """The compiled programs of one model: one for each kind, as long as the model stays as it is.
+    """The compiled programs of one model, made when they are first needed.
 
     Args:
-        model: Whose.
+        model: The model.
     """
 
     def __init__(self, model: Trainable):
         self._model = model
         self._programs: dict[tuple, CompiledFunction] = {}
-        # What was found for a kind, and the structure that it holds for.
+        # For each kind: the version of the model's structure, and the result of `of` for it.
         self._found: dict[str, tuple] = {}
 
     def of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
 
-        It is made anew only if the model has changed: compiled again, other layers, or layers
-        frozen, unfrozen or adapted. Not for another number of epochs or learning rate.
+        A new program is made only if the model has changed: `compile` was called, layers were
+        added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
         """
-        held, found = self._found.get(kind, (None, None))
-        if held is structure.version():
+        version, found = self._found.get(kind, (None, None))
+        if version is structure.version():
             return found
         with building:
             version = structure.version()
@@ -52,11 +52,11 @@ class Programs:
         return found
 
     def keep(self, kind: str, program: CompiledFunction) -> None:
-        """Take a program that was made elsewhere, for the model as it is."""
+        """Add a program that was made elsewhere for the current model."""
         self._programs[self._key(kind, self._model.state(kind))] = program
 
     def forget(self) -> None:
-        """Let all go: the model was compiled anew."""
+        """Drop all programs, because `compile` was called."""
         self._programs.clear()
 
     def _find(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
@@ -64,7 +64,7 @@ class Programs:
         key = self._key(kind, variables)
         optimizer = self._model.model.optimizer
         if key not in self._programs and kind == "train" and isinstance(optimizer, Optimizer):
-            # A callback may have unfrozen a layer, whose weights have no slots yet.
+            # A callback may have unfrozen a layer. Its weights have no slots in the optimizer yet.
             optimizer.build(self._model.model.trainable_variables)
             variables = self._model.state(kind)
             key = self._key(kind, variables)
@@ -84,7 +84,7 @@ class Programs:
 
 
 def make_program(model: Trainable, kind: str, variables: TrainState[Variable]) -> CompiledFunction:
-    """A program of a kind, to be compiled when it is first called."""
+    """A program of the given kind. It is compiled when it is first called."""
     platform = variables.placement.platform
     if kind == "predict":
         return predicting_program(steps.predicting_step(model, variables), platform)
@@ -94,7 +94,7 @@ def make_program(model: Trainable, kind: str, variables: TrainState[Variable]) -
 
 
 class StepsOutcome(NamedTuple):
-    """What a run of steps gives besides the new state."""
+    """Results of a run of steps, besides the new state."""
 
     logs: Any  # the metrics so far, a dict of scalars
     bad_step: jax.Array  # number of the first step whose loss was not finite, or -1
@@ -128,7 +128,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
 def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     """A compiled `(state, data, order, start, stop, batch_size=…) → (state, logs)`.
 
-    Weights are read only; the state changes in its metrics.
+    Only the metrics in the state change.
     """
     step, results, _ = measured
 
@@ -153,14 +153,15 @@ def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
 def predicting_program(
     forward: Callable[[State, Any], tuple[Any, State]], platform: str
 ) -> CompiledFunction:
-    """A compiled `(state, rows, batch_size=…) → outputs, changes`, batch after batch inside.
+    """A compiled `(state, rows, batch_size=…) → outputs, changes`, which loops over batches.
+
+    The changes are the new values of the state that a forward pass changes, such as the counters of
+    random layers or the states of recurrent layers, by their position in the flattened state.
+    Weights that are only read are not returned, so they are not copied.
 
     Args:
-        forward: Pure, `(state, batch) → (outputs, state)`.
-
-    The changes are what a forward pass does to the state, such as the counters of random layers
-    or the states of recurrent ones: new values by the position in the flattened state. Weights
-    that it only reads are not among them, and so are not copied.
+        forward: Pure function `(state, batch) → (outputs, state)`.
+        platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
     """
 
     def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict]:
@@ -188,12 +189,12 @@ def predicting_program(
 
 
 def _joined(outputs: jax.Array) -> jax.Array:
-    """Outputs of batch after batch, one behind the other; of a single number, one a batch."""
+    """Concatenate the outputs of all batches; a scalar output gives one number per batch."""
     if outputs.ndim < 2:
         return outputs
     return outputs.reshape(outputs.shape[0] * outputs.shape[1], *outputs.shape[2:])
 
 
 def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:
-    """Batch `i` of the data: rows in the given order, or as they lie."""
+    """Batch `i` of the data, in the given order, or in the order of the rows if it is None."""
     return rows_of(data, order, i * batch_size, batch_size)

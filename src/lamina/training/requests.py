@@ -1,7 +1,7 @@
-"""Requests: what one call of fit, evaluate or predict asks for.
+"""Requests: the arguments of one call of fit, evaluate or predict, checked and converted.
 
-The methods of a model take many arguments in many forms. Here they become a few, and the data are
-converted once, to a feed. The engine knows of the call what is in the request.
+The methods of a model take many arguments in many forms. Here they become one frozen dataclass, and
+the data become a feed, once. The engine gets nothing but this request.
 """
 
 from collections.abc import Iterator
@@ -45,13 +45,13 @@ from lamina.training.trainable import Trainable
 
 
 class CallWarnings:
-    """Warnings that are given once in a call."""
+    """Warnings that are given at most once in a call."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
 
     def warn(self, key: str, message: str) -> None:
-        """Warn, unless something was said under this key."""
+        """Warn, unless there was a warning with this key before."""
         if key not in self._given:
             self._given.add(key)
             checks.warn(message)
@@ -59,20 +59,20 @@ class CallWarnings:
 
 @dataclass(frozen=True)
 class FitRequest:
-    """What a call of `fit` asks for.
+    """The checked and converted arguments of a call of `fit`.
 
     Args:
         feed: The data to train on.
-        validation: The data to validate on.
-        larger_validation_batches: Whether those may be measured in larger batches.
-        validation_freq: After how many epochs, or after which.
+        validation: The data to validate on, if there are any.
+        larger_validation_batches: Whether validation may use larger batches than training.
+        validation_freq: Number of epochs between validations, or the epochs to validate after.
         epochs: Number of the last epoch.
-        initial_epoch: Number of the first one, from 0.
+        initial_epoch: Number of the first epoch, from 0.
         class_weight: From class number to weight.
-        columns: Names of the columns of tables, to be remembered.
+        columns: Names of the columns of tables; the model remembers them.
         callbacks: The user's callbacks.
         verbose: How much is shown.
-        call_warnings: What has been warned of.
+        call_warnings: Gives each kind of warning once.
     """
 
     feed: Feed
@@ -88,13 +88,13 @@ class FitRequest:
     call_warnings: CallWarnings
 
     def validates(self, epoch: int) -> bool:
-        """Whether an epoch, counted from 0, is validated after."""
+        """Whether validation follows an epoch, counted from 0."""
         return is_validated(epoch, self.validation_freq)
 
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What a call of `evaluate` asks for; see `FitRequest`."""
+    """The checked and converted arguments of a call of `evaluate`; see `FitRequest`."""
 
     feed: Feed
     larger_batches: bool
@@ -105,13 +105,13 @@ class EvaluateRequest:
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What a call of `predict` asks for: arrays, or a feed of batches.
+    """The checked and converted arguments of a call of `predict`: arrays, or a feed of batches.
 
     Args:
         arrays: Inputs with one row a sample.
         rows: How many of them to predict.
         batch_size: Rows in a batch.
-        feed: Batches, in place of arrays.
+        feed: Batches, instead of arrays.
         steps: Number of batches, if not all.
         callbacks: The user's callbacks.
         verbose: As in Keras.
@@ -146,7 +146,7 @@ def fit_request(
     validation_batch_size: int | None,
     validation_freq: Any,
 ) -> FitRequest:
-    """The request that the arguments of `fit` make."""
+    """Make a request from the arguments of `fit`."""
     whole_number("epochs", epochs, 0)
     whole_number("initial_epoch", initial_epoch, 0)
     _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
@@ -196,7 +196,7 @@ def evaluate_request(
     steps: int | None,
     callbacks: Any,
 ) -> EvaluateRequest:
-    """The request that the arguments of `evaluate` make."""
+    """Make a request from the arguments of `evaluate`."""
     _positive(steps=steps)
     feed = UserData.of_arguments(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
@@ -213,7 +213,7 @@ def predict_request(
     steps: int | None = None,
     callbacks: Any = None,
 ) -> PredictRequest:
-    """The request that the arguments of `predict` make."""
+    """Make a request from the arguments of `predict`."""
     if config.max_steps_per_epoch() is not None:
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
     _positive(steps=steps, batch_size=batch_size)
@@ -224,7 +224,7 @@ def predict_request(
             feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
     arrays = prediction_inputs(learner, x)
-    # One array that has rows needs no looking into.
+    # A single array needs no further checks.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     rows = len(arrays) if has_rows else number_of_samples(arrays)
     if batch_size is None:
@@ -236,9 +236,12 @@ def predict_request(
 
 
 def prediction_inputs(learner: Trainable, x: Any) -> Any:
-    """Inputs as arrays that the model takes; not looked at twice if shape and dtype are known."""
-    kind = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
-    if kind is not None and learner.inputs_were_checked(kind):
+    """Inputs of `predict` as arrays that the model takes.
+
+    An array whose dtype and shape have passed the checks before is not checked again.
+    """
+    spec = (x.dtype, x.shape[1:]) if type(x) is np.ndarray and x.ndim else None
+    if spec is not None and learner.inputs_were_checked(spec):
         return x
     if is_path(x):
         refuse_unsupported_data(x, "x")
@@ -246,11 +249,11 @@ def prediction_inputs(learner: Trainable, x: Any) -> Any:
     arrays = convert(keep_large_sparse(unwrap_single(x)), "x", text=True)
     inputs = learner.signature.inputs
     if inputs and has_text(arrays) and not any(t.dtype == "string" for t in inputs):
-        convert(arrays, "x")  # which says what is wrong with text
+        convert(arrays, "x")  # raises an error that explains what to do with text
     arrays = with_batch_axis(learner, arrays)
     checks.inputs(learner, arrays)
-    if arrays is x and kind is not None and learner.model.built:
-        learner.remember_checked_inputs(kind)
+    if arrays is x and spec is not None and learner.model.built:
+        learner.remember_checked_inputs(spec)
     return arrays
 
 

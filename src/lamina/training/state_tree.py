@@ -1,6 +1,6 @@
-"""A model's state as nested dicts of arrays, by path: for saving and looking in other ways.
+"""The state of a model as nested dicts of arrays by path, for other libraries and inspection.
 
-The functions behind `model.get_state_tree()` and `model.set_state_tree()`.
+Implements `model.get_state_tree()` and `model.set_state_tree()`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ def state_tree(groups: Mapping[str, list[Variable]], value_format: str = "backen
         value_format: `"backend_tensor"` for JAX arrays, `"numpy_array"` for NumPy's.
 
     Raises:
-        ValueError: If two variables of a group have one path: one of them would be lost.
+        ValueError: If two variables of a group have the same path.
     """
     if value_format not in _FORMATS:
         raise ValueError(
@@ -35,10 +35,10 @@ def state_tree(groups: Mapping[str, list[Variable]], value_format: str = "backen
 
 
 def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, Any]) -> None:
-    """Put what `state_tree` gave back into the variables; parts may be left out.
+    """Assign the arrays of a `state_tree` to the variables; parts may be left out.
 
     Raises:
-        ValueError: If a group, a path or a shape is none of the model's. Nothing is changed then.
+        ValueError: If the model lacks a group or path, or a shape differs. Then nothing is changed.
     """
     new: list[tuple[Variable, np.ndarray]] = []
     for group, content in tree.items():

@@ -1,4 +1,4 @@
-"""Steps: pure functions of a state and a batch, made of what a Trainable does object by object."""
+"""Steps: pure functions of a state and a batch, made from the object-style steps of a model."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,13 +14,14 @@ Step = Callable[[State, Any], tuple[State, Any]]
 
 
 class MeasuredStep(NamedTuple):
-    """A step that trains or measures, and how to read what it found.
+    """A training or evaluation step, and how to read its results.
 
     Attributes:
         step: `(state, batch) → (state, logs)`.
-        results: Reads the metrics from a state after the last step. None: the logs are what the
-            last step returned, for a step of the user's own.
-        loss_of: Reads the running loss from a state or the logs; NaN once any step's loss was.
+        results: Reads the metrics from the state after the last step. It is None for a step that
+            the user has overridden: then the logs are those of the last step.
+        loss_of: Reads the running loss from a state or the logs. It is NaN as soon as the loss of
+            any step was NaN.
     """
 
     step: Step
@@ -29,24 +30,24 @@ class MeasuredStep(NamedTuple):
 
 
 def training_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
-    """The step that learns from a batch."""
+    """The training step."""
     own = model.overrides.train_step or model.overrides.compute_metrics
     return _measured(model, variables, "train_step", own)
 
 
 def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
-    """The step that measures a batch."""
+    """The evaluation step."""
     own = model.overrides.test_step or model.overrides.compute_metrics
     return _measured(model, variables, "test_step", own)
 
 
 def forward_step(model: Trainable, variables: TrainState[Variable]) -> Step:
-    """`(state, batch) → (outputs, state)`, lowered for whatever program it is traced into."""
+    """`(state, batch) → (outputs, state)`, lowered for the program that it is traced in."""
     return stateless(model.step("predict_step"), variables)
 
 
 def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Step:
-    """The same, lowered for the programs of `predict`."""
+    """The forward step, lowered for the programs of `predict`."""
     return _lowered(forward_step(model, variables), variables)
 
 
@@ -75,5 +76,5 @@ def _measured(
 
 
 def _lowered(pure: Callable, variables: TrainState[Variable]) -> Callable:
-    """The function, lowered for where its variables are when it is traced."""
+    """The function, lowered for the platform of its variables."""
     return lowering_for(variables.placement.platform, kernels=True)(pure)

@@ -24,17 +24,17 @@ from lamina.core.messages.errors import did_you_mean
 
 
 class TensorTree:
-    """A tensor of a model, or a structure of them, as a tree.
+    """A node of the tree of a model's tensors: a tensor, or a structure of tensors.
 
     Args:
         structure: Tensors, or anything with their structure.
-        names: What each tensor is called, in the order in which JAX goes through the structure;
-            None for tensors without names.
-        written: The same structure with dicts in the order in which the user wrote them.
+        names: Names of the tensors, in JAX's order of the structure; None for tensors without
+            names.
+        written: The structure, with dicts in the order in which the user wrote them.
 
     Attributes:
         path: Keys from the root to here.
-        children: By key, in the order in which JAX goes through them; empty for a tensor.
+        children: By key, in JAX's order; empty for a tensor.
         index: Number of the tensor; None for a structure.
         name: Name of the tensor; None if it has none.
     """
@@ -45,9 +45,9 @@ class TensorTree:
         self.index: int | None = None
         self.name: str | None = None
         self.keyed = False  # whether the keys are names; otherwise they are positions in a list
-        self.by_key = False  # whether it is the entry of a dict
+        self.by_key = False  # whether it is an entry of a dict
         self.in_order = True  # whether the user wrote the keys in the order of `children`
-        self.kind: type | None = None  # of a structure: list, tuple, dict …
+        self.kind: type | None = None  # the type of a structure: list, tuple, dict …
         paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(structure)]
         if names is None or len(names) != len(paths):
             names = [None] * len(paths)  # type: ignore[list-item]
@@ -80,7 +80,7 @@ class TensorTree:
 
     @property
     def tensors(self) -> list["TensorTree"]:
-        """The tensors from here on down."""
+        """The tensors in this structure."""
         if self.index is not None:
             return [self]
         return [tensor for child in self.children.values() for tensor in child.tensors]
@@ -94,24 +94,24 @@ class TensorTree:
 
     @property
     def named(self) -> dict[str, "TensorTree"]:
-        """The tensors from here on down that no other has the name of, by name."""
+        """The tensors in this structure that have a unique name, by name."""
         tensors = self.tensors
         names = [tensor.name for tensor in tensors]
         return {t.name: t for t in tensors if t.name is not None and names.count(t.name) == 1}
 
     @property
     def has_one_order(self) -> bool:
-        """Whether a list of everything from here on down can mean one order only."""
+        """Whether a flat list of the tensors in this structure is unambiguous."""
         return self.in_order and all(child.has_one_order for child in self.children.values())
 
     @property
     def has_no_name(self) -> bool:
-        """Whether it is one of a list of tensors that nobody has named."""
+        """Whether it is an unnamed tensor in a list."""
         return self.name is None and [*map(type, self.path)] == [int] and not self.by_key
 
     @property
     def label(self) -> str:
-        """What stands before `_loss` in the logs: `a`, or `n/a` within a dict's entry `n`."""
+        """The part before `_loss` in the logs: `a`, or `n/a` for a tensor in the dict entry `n`."""
         if not self.path and self.children:  # all outputs together
             return "_".join(child.label for child in self.children.values())
         path = list(self.path)
@@ -122,7 +122,7 @@ class TensorTree:
         return "/".join(map(str, path))
 
     def filled(self, values: list) -> Any:
-        """The structure with a value for every tensor, found by its number."""
+        """The structure with a value in place of every tensor, by its number."""
         if self.index is not None:
             return values[self.index]
         filled = {key: child.filled(values) for key, child in self.children.items()}
@@ -135,22 +135,22 @@ class TensorTree:
 
 
 class StructureError(ValueError):
-    """What was given cannot belong to a structure of the model."""
+    """A given structure cannot be matched to that of the model."""
 
 
 def parts(
     tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]
 ) -> Iterator[tuple[TensorTree, Any]]:
-    """Which part of what was given belongs to which node, in the order in which it was given.
+    """Match one level of a given structure: pairs of a node and its part, in the given order.
 
     Args:
-        tree: A structure of tensors (no tensor).
+        tree: A structure of tensors (not a single tensor).
         given: A dict, namedtuple, list or tuple.
-        what: The argument's name, for messages.
-        is_leaf: Whether a part is one thing, e.g. one array, for one tensor.
+        what: Name of the argument, for messages.
+        is_leaf: Whether a part is a leaf, such as an array, for one tensor.
 
     Raises:
-        StructureError: If there is no way to tell, or names that the model does not have.
+        StructureError: If the match is ambiguous, or the model lacks a name.
     """
     named = by_name(given)
     if named is not None:
@@ -170,7 +170,7 @@ def parts(
                 yield tree.tensors[0], next(iter(named.values()))
                 return
             raise _unknown_name(tree, named, what)
-        given = tuple(given)  # a namedtuple of other names is a tuple
+        given = tuple(given)  # a namedtuple with other names is used as a tuple
     if not isinstance(given, (list, tuple)):
         raise unlike(tree, given, what)
     tensors, children = tree.tensors, list(tree.children.items())
@@ -190,9 +190,9 @@ def parts(
 
 
 def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list:
-    """What was given for each tensor, in the order of `tree.tensors`; None where nothing was.
+    """The part for each tensor, in the order of `tree.tensors`; None where nothing is given.
 
-    A structure around a single tensor, or around a single part, may be there or not.
+    A structure of a single tensor matches the tensor itself, and the other way round.
 
     Example:
         >>> tree = TensorTree([1.0, 2.0], names=["b", "a"])
@@ -221,7 +221,7 @@ def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
 
 
 def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
-    """The one leaf in a structure that is given for a single tensor."""
+    """The only leaf in a structure that is given for a single tensor."""
     while not is_leaf(given):
         if isinstance(given, Mapping):
             given = entry_of(node, given, what)
@@ -233,7 +233,7 @@ def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
 
 
 def entry_of(node: TensorTree, given: Mapping, what: str) -> Any:
-    """What a dict holds for the one tensor that it is given for, by its name if it has one."""
+    """The entry of a dict that is given for a single tensor; the key must be its name."""
     names = [str(name) for name in (node.name, *node.path[-1:]) if name is not None]
     unknown = [key for key in given if str(key) not in names and node.name is not None]
     if unknown or len(given) != 1:
@@ -242,7 +242,7 @@ def entry_of(node: TensorTree, given: Mapping, what: str) -> Any:
 
 
 def is_array(part: Any) -> bool:
-    """Whether a part of the data is one array; lists of numbers are."""
+    """Whether a part of the data is one array; a list of numbers is."""
     if part is None or hasattr(part, "shape"):
         return True
     if isinstance(part, Mapping):
@@ -264,12 +264,12 @@ def _flat(given: Any) -> Iterator[Any]:
 
 
 def _is_part(leaf: Any) -> bool:
-    """Whether it stands for itself: an array with axes, or nothing for one of several tensors."""
+    """Whether it is a part by itself: an array with axes, or None for one of several tensors."""
     return leaf is None or bool(getattr(leaf, "shape", ()))
 
 
 def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
-    """Everything in a structure that is one thing, in the order in which it was written."""
+    """All leaves of a structure, in the order in which it was written."""
     if given is None or is_leaf(given):
         return [given]
     inside = given.values() if isinstance(given, Mapping) else given
@@ -277,7 +277,7 @@ def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
 
 
 def by_name(given: Any) -> dict | None:
-    """A dict or namedtuple as a dict; None for what has no names."""
+    """A dict or namedtuple as a dict; None for a structure without names."""
     if isinstance(given, Mapping):
         return dict(given)
     if isinstance(given, tuple) and hasattr(given, "_fields"):
@@ -305,7 +305,7 @@ def _unknown_name(
 
 
 def unlike(tree: TensorTree, given: Any, what: str) -> StructureError:
-    """The error for what is neither of the model's form nor one for every tensor."""
+    """The error for a structure that is neither that of the model nor a flat list."""
     labels = [tensor.name or tensor.label for tensor in tree.tensors]
     came = "a single one"
     if isinstance(given, (list, tuple, Mapping)):

@@ -1,4 +1,4 @@
-"""TrainState: everything that a step of training changes, as one pytree."""
+"""TrainState: everything that a training step changes, as one pytree."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TrainState(Generic[T]):
-    """The state of a training run, with Variables or with the arrays in them as leaves.
+    """The state of a training run; its leaves are Variables, or the arrays in them.
 
-    A step is a pure function of it: `step(state, batch) → (state, logs)`. Programs that need less
-    get empty lists: predictions have neither optimizer nor metrics.
+    A step is a pure function of it: `step(state, batch) → (state, logs)`. Some groups may be empty:
+    predictions have neither optimizer nor metrics.
 
     Args:
         trainable: Weights that the optimizer changes.
-        non_trainable: Other weights: moving averages, seeds, what is frozen.
-        optimizer: What the optimizers keep: iterations, learning rate, slots, loss scale.
-        metrics: What the metrics have seen.
+        non_trainable: Other weights: moving averages, seeds, frozen weights.
+        optimizer: State of the optimizers: iterations, learning rate, slots, loss scale.
+        metrics: State of the metrics.
         named_positions: Index in `optimizer` of `"step"` and, if there is one, of `"loss_scale"`.
         placement: Where the arrays are.
 
@@ -42,17 +42,17 @@ class TrainState(Generic[T]):
 
     @property
     def step(self) -> T | None:
-        """How many steps the optimizer has done; None where there is none."""
+        """Number of steps of the optimizer; None if there is no optimizer."""
         return self._of_optimizer("step")
 
     @property
     def loss_scale(self) -> T | None:
-        """What the loss is multiplied by before its gradients are taken, if that is done."""
+        """The factor of the loss in mixed precision; None if losses are not scaled."""
         return self._of_optimizer("loss_scale")
 
     def _of_optimizer(self, name: str) -> T | None:
-        named_positions = dict(self.named_positions)
-        return self.optimizer[named_positions[name]] if name in named_positions else None
+        positions = dict(self.named_positions)
+        return self.optimizer[positions[name]] if name in positions else None
 
     @property
     def groups(self) -> dict[str, list[T]]:

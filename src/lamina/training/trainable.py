@@ -1,8 +1,8 @@
-"""Trainable: what training asks of a model.
+"""Trainable: the protocol through which training uses a model.
 
-`Learner` answers for Lamina's models, and holds besides what the engine remembers between calls.
-`model` is the user's object, of which training uses Keras's public names alone: its optimizer, its
-metrics, its weights, its name. Whoever needs more extends the protocol, not the caller.
+`Learner` implements it for Lamina's models, and also keeps state between calls. `model` is the
+user's object. Training uses only Keras's public attributes of it: its optimizer, metrics, weights
+and name. If training needs more of a model, extend this protocol.
 """
 
 import functools
@@ -22,16 +22,17 @@ from lamina.training.train_state import TrainState
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model says of its inputs and outputs; empty until a subclass was called.
+    """The inputs and outputs of a model; empty for a model that is not a graph of layers.
 
     Args:
-        inputs: A symbolic tensor for each input, in the order in which they are listed.
-        outputs: The same for the outputs.
-        input_names, output_names: One name for each.
+        inputs: A symbolic tensor for each input, in the order of `model.inputs`.
+        outputs: A symbolic tensor for each output.
+        input_names, output_names: A name for each of them.
         input_tree: The structure in which the inputs are given: a tensor, a list, a dict.
         inputs_as_written: The inputs in the structure in which the user wrote them.
         outputs_as_written: The outputs in the structure in which the user wrote them.
         nodes: The calls of layers between inputs and outputs.
+        arrange: Puts inputs in any accepted structure into the order of `inputs`.
     """
 
     inputs: tuple[KerasTensor, ...] = ()
@@ -46,7 +47,7 @@ class Signature:
 
     @functools.cached_property
     def batch_size(self) -> int | None:
-        """The only number of rows that the model takes, if it was made for one."""
+        """The fixed batch size of the model, if it has one."""
         sizes = {tensor.shape[0] for tensor in self.inputs} - {None}
         return min(sizes) if sizes else None
 
@@ -55,24 +56,24 @@ class Trainable(Protocol):
     """A model, as training sees it."""
 
     precision: Precision
-    overrides: Overrides  # which methods the user has written
-    columns: dict[str, tuple]  # names in the tables that it was trained on, by what they are
-    warned: set[str]  # the warnings that were given, of those that are given once
-    trainable_checked_at: object  # the structure for which it is known that something learns
+    overrides: Overrides  # which methods the user has overridden
+    columns: dict[str, tuple]  # column names of the tables that it was trained on, by expression
+    warned: set[str]  # keys of the warnings that were given, each of which is given once
+    trainable_checked_at: object  # version for which it was checked that weights are trainable
 
     @property
     def model(self) -> Any:
-        """The user's object: what callbacks and messages are about."""
+        """The user's model, which callbacks and messages refer to."""
         ...
 
     @property
     def compiled(self) -> bool:
-        """Whether it is known what to minimise and to measure."""
+        """Whether `compile` was called."""
         ...
 
     @property
     def objectives(self) -> Objectives:
-        """What `compile` asked for."""
+        """The losses and metrics given to `compile`."""
         ...
 
     @property
@@ -85,15 +86,15 @@ class Trainable(Protocol):
         ...
 
     def on_host(self, x: Any) -> Any:
-        """The inputs as programs take them: text becomes numbers, the rest stays."""
+        """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
         ...
 
     def take_shapes(self, x: Any) -> None:
-        """Get ready for inputs of these shapes, if they may be others than before."""
+        """Prepare for inputs of these shapes, which may differ from earlier ones."""
         ...
 
     def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
-        """Make weights, metrics and the optimizer's state by shapes alone."""
+        """Create weights, metrics and optimizer state from the shapes of the data."""
         ...
 
     def state(self, kind: str) -> TrainState[Variable]:
@@ -101,7 +102,10 @@ class Trainable(Protocol):
         ...
 
     def step(self, kind: str) -> Callable[[Any], Any]:
-        """`"train_step"` and its like as a function of one batch, which assigns Variables."""
+        """`"train_step"`, `"test_step"` or `"predict_step"` as a function of a batch.
+
+        The function reads and assigns Variables.
+        """
         ...
 
     def compares_targets(self, training: bool) -> bool:
@@ -109,19 +113,19 @@ class Trainable(Protocol):
         ...
 
     def batch_size_is_irrelevant(self, x: Any) -> bool:
-        """Whether the size of batches makes no difference to what `evaluate` finds."""
+        """Whether the batch size makes no difference to the results of `evaluate`."""
         ...
 
     def rows_are_independent(self, kind: str, rows: Any) -> bool:
-        """Whether it makes no difference with which others a row is computed."""
+        """Whether the outputs for a row do not depend on the other rows of its batch."""
         ...
 
-    def inputs_were_checked(self, kind: Any) -> bool:
-        """Whether inputs of a dtype and shape were found to fit the model as it is."""
+    def inputs_were_checked(self, spec: Any) -> bool:
+        """Whether inputs with a dtype and shape have passed the checks for the current model."""
         ...
 
-    def remember_checked_inputs(self, kind: Any) -> None:
-        """Remember that inputs of a dtype and shape fit."""
+    def remember_checked_inputs(self, spec: Any) -> None:
+        """Remember that inputs with a dtype and shape have passed the checks."""
         ...
 
     def program(self, kind: str) -> tuple[Any, TrainState[Variable]]:

@@ -1,7 +1,7 @@
-"""Trainer: the part of a model that learns – compile, fit, evaluate, predict.
+"""Trainer: the methods compile, fit, evaluate and predict of a model.
 
-`Model` inherits from it. These are Keras's methods and no more: what a call asks for is worked out
-in `requests.py`, done by `engine.py`, and what is remembered of the model is in `learner.py`.
+`Model` inherits from it. It has only Keras's methods: `requests.py` converts the arguments of a
+call, `engine.py` runs it, and `learner.py` keeps what training remembers of the model.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ _COMPILE_ARGUMENTS = (
 
 
 class Trainer(Layer):
-    """Everything about a model that has to do with learning and asking."""
+    """Base class of `Model`, with the methods for training, evaluation and prediction."""
 
     optimizer: Any
     loss: Any
@@ -73,9 +73,9 @@ class Trainer(Layer):
 
     @property
     def _learner(self) -> Learner:
-        """This model as training sees it, and what training remembers of it."""
+        """The training side of this model."""
         learner = self._own_learner
-        if learner.model is not self:  # this is a shallow copy of another model
+        if learner.model is not self:  # this model is a shallow copy of another one
             learner = learner.of(self)
             object.__setattr__(self, "_own_learner", learner)
         return learner
@@ -97,7 +97,7 @@ class Trainer(Layer):
         precision: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Say how to learn: optimizer, loss and what to measure.
+        """Configure training: set the optimizer, the loss and the metrics.
 
         Args:
             optimizer: Name, Optimizer, or any `optax` transformation.
@@ -107,23 +107,24 @@ class Trainer(Layer):
             metrics: List of names, functions or Metrics; for several outputs a list of lists or a
                 dict. `"accuracy"` is chosen by the shapes, and the progress line says which.
             weighted_metrics: Metrics that take the sample weights into account.
-            run_eagerly: Run every step in Python, uncompiled: slow, for looking into `call`.
-            steps_per_execution, jit_compile: Accepted as in Keras and not needed: the training
-                loop is always compiled, and the number of steps a call is found by timing.
+            run_eagerly: Run every step in Python, without compilation: slow, for debugging `call`.
+            steps_per_execution, jit_compile: Accepted for compatibility with Keras, without effect:
+                the training loop is always compiled, and the number of steps per call is chosen by
+                timing.
             auto_scale_loss: Where the model or a layer of it has the policy `mixed_float16`, wrap
                 the optimizer in a `LossScaleOptimizer`, which keeps small gradients from
                 becoming zero.
-            precision: What layers of the policy `float32` compute in while they train: None as
-                they say, `"mixed_bfloat16"` or `"mixed_float16"`, or `"auto"`: `fit` times a few
-                steps in float32 and in bfloat16, on copies, and keeps bfloat16 where a step takes
-                a tenth less time or better and the mean loss is the same within 2 %. It says which.
-                Weights stay in float32, as do the layers that give the outputs, `evaluate` and
-                `predict`. Not in Keras, and not kept in files: it depends on the machine.
-
-            **kwargs: None: an argument of an unknown name is refused.
+            precision: The precision in which layers with the policy `float32` compute during
+                training: None for no change, `"mixed_bfloat16"`, `"mixed_float16"`, or `"auto"`.
+                With `"auto"`, `fit` times a few steps in float32 and in bfloat16 on copies of the
+                weights. It chooses bfloat16 if it is at least 1.1 times as fast and the mean loss
+                is the same within 2 %, and reports its choice. Weights, output layers, `evaluate`
+                and `predict` stay in float32. This argument is not in Keras. It is not saved, since
+                the best choice depends on the machine.
+            **kwargs: Not supported; an unknown argument is an error.
 
         Raises:
-            ValueError: For an optimizer, loss, metric or precision of an unknown name.
+            ValueError: If the name of an optimizer, loss, metric or precision is unknown.
 
         Example:
             >>> from lamina.layers import Dense
@@ -164,7 +165,7 @@ class Trainer(Layer):
         self._learner.compiled_with(objectives, requested_precision, own, arguments)
 
     def _loses_small_gradients(self) -> bool:
-        # The layers are asked, too: files do not say what the policy of a functional model was.
+        # The layers are checked, too: files do not have the policy of a functional model.
         return any(layer.dtype_policy.name == "mixed_float16" for layer in all_layers(self))
 
     @property
@@ -174,7 +175,7 @@ class Trainer(Layer):
 
     @property
     def metrics(self) -> list:
-        """All metrics, the loss first; those of the model's own attributes come last."""
+        """All metrics: the loss, those given to `compile`, then metrics that are attributes."""
         compiled = self._learner.objectives.metrics if self.compiled else []
         return [*compiled, *super().metrics]
 
@@ -184,18 +185,18 @@ class Trainer(Layer):
         return [metric.name for metric in self.metrics]
 
     def reset_metrics(self) -> None:
-        """Forget what the metrics have seen."""
+        """Reset the state of all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The metrics so far, by name."""
+        """Current results of the metrics, by name."""
         results: dict[str, Any] = {}
         for metric in self.metrics:
             value = metric.result()
             parts = value if isinstance(value, Mapping) else {metric.name: value}
             for name, part in parts.items():
-                # Of two outputs, a metric of several values may have the same names twice.
+                # Two metrics that return dicts may use the same names.
                 free = f"{metric.name}_{name}" if name in results else name
                 results[free] = part.value if isinstance(part, Variable) else part
         return results
@@ -218,13 +219,13 @@ class Trainer(Layer):
             return None
 
     def compile_from_config(self, config: dict) -> None:
-        """Compile with what `get_compile_config` gave, and make the optimizer's variables.
+        """Call `compile` with a config, and create the optimizer's variables.
 
-        A class whose `compile` has arguments of its own overrides this as well: of what they were,
-        the config knows nothing.
+        A class that overrides `compile` with other arguments must override this method and
+        `get_compile_config`, too.
 
         Args:
-            config: What `get_compile_config` gave, as plain data.
+            config: Result of `get_compile_config`, as plain data.
         """
         taken = _taken_by(type(self).compile)
         if taken is None:
@@ -239,13 +240,13 @@ class Trainer(Layer):
 
     @in_either_form
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Learn from one batch. May be overridden in plain object style.
+        """Train on one batch. May be overridden in plain object style.
 
-        Read and assign Variables as you like, take gradients with `lamina.value_and_grad`, and
-        return a dict of scalars for the log. The whole loop is still compiled.
+        An override may read and assign Variables, and take gradients with `lamina.value_and_grad`.
+        It returns a dict of scalars for the logs. The whole loop is compiled as usual.
 
         Args:
-            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as `fit` was given it.
+            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as given to `fit`.
 
         Returns:
             Dict of scalars by name: the loss and the metrics so far.
@@ -270,7 +271,7 @@ class Trainer(Layer):
 
         variables = self.trainable_variables
         (_, (loss, y_pred, masks)), gradients = value_and_grad(forward, variables)()
-        masking.set_masks(y_pred, masks)  # they don't come out of a gradient by themselves
+        masking.set_masks(y_pred, masks)  # masks do not pass through a gradient by themselves
         self.optimizer.apply(gradients, variables)
         counted: tuple[Any, Any] = (loss, _batch_size(x))
         if isinstance(self.optimizer, LossScaleOptimizer):
@@ -280,10 +281,10 @@ class Trainer(Layer):
 
     @in_either_form
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Measure one batch. May be overridden like `train_step`.
+        """Evaluate one batch. May be overridden like `train_step`.
 
         Args:
-            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as `evaluate` was given it.
+            data: `x`, `(x, y)` or `(x, y, sample_weight)`, as given to `evaluate`.
 
         Returns:
             Dict of scalars by name: the loss and the metrics so far.
@@ -299,7 +300,7 @@ class Trainer(Layer):
         """Outputs for one batch. May be overridden.
 
         Args:
-            data: `x` as `predict` was given it, or `(x,)`.
+            data: A batch of the `x` given to `predict`, or `(x,)`.
 
         Returns:
             The outputs, `(batch, …)`.
@@ -315,16 +316,16 @@ class Trainer(Layer):
         sample_weight: Any = None,
         training: bool = True,
     ) -> jax.Array:
-        """What training minimises: the compiled losses and those added by layers.
+        """The total loss: the losses given to `compile` and those added by layers.
 
-        May be overridden; call `super().compute_loss(…)` for the usual part.
+        May be overridden; call `super().compute_loss(…)` for the usual loss.
 
         Args:
             x: Inputs of the batch, `(batch, …)`.
             y: Targets, `(batch, …)`.
             y_pred: Outputs for `x`, `(batch, …)`.
             sample_weight: Weight of each sample, `(batch,)`.
-            training: Whether the batch is learnt from.
+            training: Whether it is a training step.
 
         Returns:
             The loss as one number.
@@ -385,10 +386,10 @@ class Trainer(Layer):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tuple:
-        """`compute_loss` on given values of the Variables, changing none: for loops of your own.
+        """`compute_loss` for given values of the Variables, for your own training loops.
 
-        What layers add while they are called is not in it, as in Keras: `stateless_call` returns
-        that.
+        As in Keras, losses that layers add while they are called are not included. They are
+        returned by `stateless_call`.
 
         Args:
             trainable_variables, non_trainable_variables, metrics_variables: Arrays in the order
@@ -399,11 +400,11 @@ class Trainer(Layer):
             `(loss, (trainable_variables, non_trainable_variables, metrics_variables))`.
         """
         checks.compiled(self._learner, "stateless_compute_loss")
-        boxes = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        groups = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
         given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
         self._forget_losses()
         try:
-            return stateless(computed_loss, boxes)(
+            return stateless(computed_loss, groups)(
                 given, self, x, y, y_pred, sample_weight, training
             )
         finally:
@@ -432,42 +433,44 @@ class Trainer(Layer):
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
     ) -> History:
-        """Train.
+        """Train the model.
 
-        The loop over steps is compiled: many steps run as one program, with the data on the device
-        where they fit. Ctrl-C and SIGTERM end it after the steps under way, and the model keeps
-        what it has learned.
+        The loop over steps is compiled: many steps run as one program, and the data are on the
+        device if they fit. Ctrl-C or SIGTERM stops training after the current steps, and the model
+        keeps its weights.
 
         Args:
             x: Inputs, `(samples, …)`: an array, a list, tuple or dict of arrays, a data frame, a
-                generator, a `PyDataset`, or any iterable of batches `(x, y)`. A dict goes by the
-                names of the model's inputs.
+                generator, a `PyDataset`, or any iterable of batches `(x, y)`. The keys of a dict
+                are the names of the model's inputs.
             y: Targets, `(samples, …)`, one row per sample; for several outputs a list in their
-                order or a dict by their names. Left out if `x` gives batches.
+                order or a dict by their names. Not used if `x` yields batches.
             batch_size: Samples per step; 32 if None.
-            epochs: Number of the last epoch: passes through the data.
+            epochs: Number of the last epoch. An epoch is one pass over the data, unless
+                `steps_per_epoch` is given.
             verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
                 a person is watching.
             callbacks: Callbacks.
             validation_split: Fraction (0 to 1) at the end of the data to validate on.
             validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
-            shuffle: New order every epoch; `"batch"` keeps batches together.
+            shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
+                batches.
             class_weight: From class number to weight in the loss.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
-            steps_per_epoch: Steps that make an epoch, at most. An epoch goes on in the data where
-                the one before stopped, and ends with them; that an epoch is shorter is said.
-            validation_steps: Steps of a validation, which begins with the first batch every time.
+            steps_per_epoch: Steps in an epoch, at most. An epoch continues in the data where the
+                previous one stopped, and ends where the data end. Then there is a warning.
+            validation_steps: Steps of a validation, which always begins with the first batch.
             validation_batch_size: `batch_size` if None.
             validation_freq: Validate every so many epochs, or a list of epochs (from 1).
 
         Returns:
-            The History: `history.history["loss"]` is the list of losses, one an epoch.
+            The History: `history.history["loss"]` is the list of losses, one per epoch.
 
         Raises:
             RuntimeError: If the model is not compiled.
-            ValueError, TypeError: If the data do not fit the model, the loss or each other; before
-                the first step. What is wrong is named, with the line that mends it.
+            ValueError, TypeError: If the data do not fit the model, the loss or each other. This is
+                checked before the first step, and the message shows how to fix it.
             FloatingPointError: If the loss becomes NaN or infinite.
 
         Example:
@@ -518,13 +521,13 @@ class Trainer(Layer):
         callbacks: Iterable[Callback] | Callback | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Measure the model on data it need not have seen.
+        """Compute the loss and the metrics on data.
 
         Args:
             x: Inputs, as for `fit`.
             y: Targets, as for `fit`.
-            batch_size: Samples per step. None lets Lamina choose where the size makes no difference
-                to the result, and is 32 elsewhere.
+            batch_size: Samples per step. If None, Lamina chooses a size where it makes no
+                difference to the result, and uses 32 otherwise.
             verbose: As for `fit`.
             sample_weight: Weight of each sample in the loss and in weighted metrics, `(samples,)`.
             steps: Number of batches, if not all.
@@ -533,8 +536,8 @@ class Trainer(Layer):
 
         Returns:
             The loss if there are no metrics, else a list `[loss, metric, …]` in the order of
-            `metrics_names`, then by name whatever else there is, such as the parts of a metric
-            whose result is a dict; a dict by name with `return_dict=True`.
+            `metrics_names`. Other results, such as the entries of a metric that returns a dict,
+            follow in order of their names. With `return_dict=True`, a dict by name.
 
         Raises:
             RuntimeError: If the model is not compiled.
@@ -577,24 +580,24 @@ class Trainer(Layer):
     ) -> Any:
         """Outputs for inputs, as NumPy arrays.
 
-        One sample without its batch axis is taken as a batch of one, and that is said once.
+        A single sample without a batch axis is taken as a batch of one, with one warning.
 
-        Each row is computed as `model(batch)` would, in batches of `batch_size` in their order and
-        a last one that may be shorter. An output that is a single number gives one a batch. May be
-        called by several threads, also while another one trains the model: the outputs of a call
-        are those of the weights of one moment.
+        The result is that of `model(batch)` for consecutive batches of `batch_size` rows; the last
+        batch may be shorter. A scalar output gives one number per batch. Several threads may call
+        this method, also while another thread trains the model: all outputs of a call are computed
+        with the same weights.
 
         Args:
             x: Inputs, `(samples, …)`, as for `fit`.
             batch_size: Samples in a batch; 32 if None, or the size that a model with stateful
                 layers was made for.
-            verbose: Accepted as in Keras.
+            verbose: Accepted for compatibility with Keras, without effect.
             steps: Number of batches, if not all.
             callbacks: Callbacks.
 
         Returns:
-            The outputs, `(samples, …)`, in the structure in which the model gives them. The arrays
-            are the caller's own.
+            The outputs, `(samples, …)`, in the structure of the model's outputs. The arrays may be
+            changed by the caller.
 
         Raises:
             ValueError, TypeError: If the inputs do not fit the model, or the outputs of several
@@ -624,7 +627,7 @@ class Trainer(Layer):
         class_weight: dict | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Learn from one batch.
+        """Train on one batch.
 
         Args:
             x: Inputs of the batch, `(batch, …)`, as for `fit`.
@@ -662,7 +665,7 @@ class Trainer(Layer):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Measure one batch.
+        """Compute the loss and the metrics on one batch.
 
         Args:
             x: Inputs of the batch, `(batch, …)`, as for `fit`.
@@ -696,13 +699,13 @@ class Trainer(Layer):
     @filter_traceback
     @explain_arguments
     def predict_on_batch(self, x: Any) -> Any:
-        """Outputs for one batch, computed together whatever its size.
+        """Outputs for one batch of any size, computed at once.
 
         Args:
             x: Inputs, `(batch, …)`, as for `fit`.
 
         Returns:
-            The outputs as NumPy arrays, in the structure in which the model gives them.
+            The outputs as NumPy arrays, in the structure of the model's outputs.
 
         Raises:
             ValueError, TypeError: If the inputs do not fit the model.
@@ -719,14 +722,14 @@ class Trainer(Layer):
         return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
 
     def _beside_training(self) -> contextlib.AbstractContextManager:
-        """Where another thread trains the model: the weights of one moment, and own metrics."""
+        """A snapshot of weights and metrics, if another thread is training the model."""
         if not trained_by_another(self):
             return contextlib.nullcontext()
         return still(self._learner.variables())
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = [metric.name for metric in self.metrics if metric.name in logs]
-        # What a step of the user's own logs besides, and metrics of several values.
+        # Other logs of an overridden step, and the entries of metrics that return dicts.
         names += sorted(name for name in logs if name not in names)
         values = [logs[name] for name in names]
         return values[0] if len(values) == 1 else values
@@ -746,7 +749,7 @@ class Trainer(Layer):
         return state_tree(self._state_groups(), value_format)
 
     def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
-        """Put back what `get_state_tree` gave; groups and paths may be left out.
+        """Restore the result of `get_state_tree`; groups and paths may be left out.
 
         Args:
             state_tree: Nested dicts of arrays, by group and path.
@@ -759,7 +762,7 @@ class Trainer(Layer):
     def _state_groups(self) -> dict[str, list[Variable]]:
         return {f"{name}_variables": vs for name, vs in self._learner.variables().groups.items()}
 
-    # -- what a kind of model tells training; `Model` and `Sequential` override these --------------
+    # -- used by the learner; overridden by `Model` and `Sequential` -------------------------------
 
     def _signature(self) -> Signature:
         return Signature()
@@ -772,14 +775,14 @@ class Trainer(Layer):
 
 
 class _LearnerOfModel(Learner):
-    """A Trainer as training sees it."""
+    """The learner of a Trainer."""
 
     _signature: tuple[Any, Signature] = (None, Signature())
 
     @property
     def signature(self) -> Signature:
-        held, found = self._signature
-        if held is not structure.version():
+        version, found = self._signature
+        if version is not structure.version():
             found = self.model._signature()
             self._signature = structure.version(), found
         return found
@@ -811,7 +814,7 @@ def _batch_size(x: Any) -> int:
 
 
 def _taken_by(compile: Callable) -> set[str] | None:
-    """The usual arguments that a `compile` takes; None where it has others beside them."""
+    """The arguments of `Trainer.compile` that an override takes; None if it has other ones."""
     _, *parameters = inspect.signature(compile).parameters.values()
     named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     if not named <= set(_COMPILE_ARGUMENTS):

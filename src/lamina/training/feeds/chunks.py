@@ -1,7 +1,7 @@
-"""Chunks: batches of one size on the device, made by a thread while those before are used.
+"""Chunks: several batches of one size in one array, prepared by a thread while the device works.
 
-Everything that is streamed passes here: `stack_batches` puts batches behind one another, `prefetch`
-makes a chunk while the device works on the one before.
+All streamed data pass through here: `stack_batches` concatenates batches, and `prefetch` prepares a
+chunk while the device works on the one before.
 """
 
 import contextlib
@@ -17,67 +17,63 @@ import numpy as np
 
 from lamina.core.user_data.data_kinds import may_hold_text
 
-# A chunk is large enough that starting a program costs little beside it, and small enough that
-# three of them never matter in memory. An epoch of 1,875 steps from a generator, resident 0.47 s:
-# 0.50 s in chunks of 64 or 128 steps, 0.48 s of 512, 0.49 s of 1,024.
-_BYTES = 16 * 2**20
-_STEPS = 512
-_SECONDS = 0.25
-# XLA reads an array of NumPy where it lies if it begins at a multiple of so many bytes.
+# Large enough that the start of a program costs little, and small enough that three chunks take
+# little memory: docs/performance.md, `chunk-size`.
+_MAX_BYTES = 16 * 2**20
+_MAX_STEPS = 512
+_MAX_SECONDS = 0.25
+# XLA reads a NumPy array without a copy if its address is a multiple of this number of bytes.
 _ALIGNMENT = 64
 
 
 class Chunk(NamedTuple):
-    """Batches in one array: row `order[i * batch_size]` and on are batch `i`.
+    """Batches in one array: batch `i` begins at row `order[i * batch_size]`.
 
-    On the device, where the engine gets it; on the host while it is being made.
+    The engine gets it on the device. It is on the host while it is being made.
     """
 
     data: Any
-    order: Any  # int32 array, or None for the rows as they lie
+    order: Any  # int32 array of row numbers, or None for the order of the rows
     batch_size: int
     start: int
     stop: int
 
 
 class Buffers:
-    """Host memory for chunks, used again and again: fresh pages would have to be cleared.
+    """Host memory for chunks that is reused: the system would have to clear new pages.
 
-    The device may read this very memory, so a buffer comes back only when its chunk is done
-    with: one is in use, one waits, one is being filled.
+    The device may read this very memory, so a buffer is reused only when its chunk is no longer
+    needed. One of the three is in use, one is waiting, and one is being filled.
     """
 
     _COUNT = 3
 
     def __init__(self) -> None:
-        self._held: list[list[np.ndarray]] = [[] for _ in range(self._COUNT)]
+        self._arrays: list[list[np.ndarray]] = [[] for _ in range(self._COUNT)]
         self._next = itertools.cycle(range(self._COUNT))
 
     def take(self, shapes: list[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
         """Arrays of these shapes and dtypes, with any content."""
-        place = next(self._next)
-        if [(array.shape, array.dtype) for array in self._held[place]] != shapes:
-            self._held[place] = [aligned(shape, dtype) for shape, dtype in shapes]
-        return self._held[place]
+        i = next(self._next)
+        if [(array.shape, array.dtype) for array in self._arrays[i]] != shapes:
+            self._arrays[i] = [aligned(shape, dtype) for shape, dtype in shapes]
+        return self._arrays[i]
 
 
 def steps_in_chunk(bytes_of_batch: int) -> int:
-    """How many batches of that size make a chunk."""
-    return max(1, min(_STEPS, _BYTES // max(1, bytes_of_batch)))
+    """Number of batches in a chunk."""
+    return max(1, min(_MAX_STEPS, _MAX_BYTES // max(1, bytes_of_batch)))
 
 
 def stack_batches(
     batches: Iterable[Any], finish: Callable[[Any, int], Any] = lambda data, rows: data
 ) -> Iterator[Chunk]:
-    """Stack batches of one size into chunks whose arrays have one shape, so one program.
-
-    What a chunk costs should not be paid for every batch: what is to be done to all of them is
-    done to the stack, if it works row by row.
+    """Concatenate batches of one size to chunks of one shape, for which one program is enough.
 
     Args:
         batches: Structures of NumPy arrays.
-        finish: Applied to the filled rows of a chunk and the number of rows in a batch; may
-            change dtypes.
+        finish: A row-wise function of the filled rows of a chunk and the batch size, which may
+            change dtypes. It is applied to a chunk at once, which is quicker than to every batch.
     """
     buffers = Buffers()
     buffer: list[np.ndarray] = []
@@ -85,7 +81,7 @@ def stack_batches(
     spec: Any = None
     began = 0.0
 
-    def whole() -> Chunk:
+    def finished_chunk() -> Chunk:
         parts = [array[: filled * rows] for array in buffer]
         longer = {id(part): array for part, array in zip(parts, buffer, strict=True)}
         data = finish(jax.tree.unflatten(spec[0], parts), rows)
@@ -98,9 +94,9 @@ def stack_batches(
         for batch in batches:
             leaves, structure = jax.tree.flatten(batch)
             this = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
-            late = filled and time.monotonic() - began > _SECONDS
-            if filled and (filled == capacity or late or this != spec):
-                yield whole()
+            overdue = filled and time.monotonic() - began > _MAX_SECONDS
+            if filled and (filled == capacity or overdue or this != spec):
+                yield finished_chunk()
                 filled = 0
             if not filled:
                 spec, began = this, time.monotonic()
@@ -113,10 +109,10 @@ def stack_batches(
             filled += 1
     except Exception:
         if filled:
-            yield whole()  # what came before the mistake is used, as if batches came one by one
+            yield finished_chunk()  # the batches before the error are used for training
         raise
     if filled:
-        yield whole()
+        yield finished_chunk()
 
 
 def prefetch(
@@ -129,7 +125,7 @@ def prefetch(
     Args:
         chunks: Chunks with their data on the host.
         put: Puts them on the device.
-        interrupted: Whether to give up waiting; asked a few times a second.
+        interrupted: Whether to stop waiting; called a few times a second.
     """
     ready: queue.Queue = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -149,7 +145,7 @@ def prefetch(
             for chunk in chunks:
                 if not hand_over(chunk._replace(data=put(chunk.data))):
                     return
-        except BaseException as error:  # handed over, to be raised where `fit` was called
+        except BaseException as error:  # passed on, to be raised where `fit` was called
             hand_over(error)
         else:
             hand_over(finished)
@@ -172,13 +168,13 @@ def prefetch(
     finally:
         stopped.set()
         # A source that hangs can't be stopped: its thread ends with the process. A second Ctrl-C
-        # ends the wait alone: here nobody catches it, and Python would print it and go on.
+        # ends this wait; nothing here could handle the exception, so Python would only print it.
         with contextlib.suppress(KeyboardInterrupt):
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
 def example_chunk(example: tuple[Any, Any, Any], most: int, put: Callable[[Any], Any]) -> Chunk:
-    """A chunk of one batch with the first rows of an example."""
+    """A chunk of one batch, made of the first rows of an example."""
     x, y, sample_weight = example
     rows = min(most, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
     parts = (x, y, sample_weight) if sample_weight is not None else x if y is None else (x, y)
@@ -196,7 +192,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def with_length(array: np.ndarray, rows: int) -> np.ndarray:
-    """With rows of any content at the end, so that every chunk has the same shape."""
+    """The array with rows of any content appended, so that all chunks have the same shape."""
     if len(array) == rows:
         return array
     longer = aligned((rows, *array.shape[1:]), array.dtype)

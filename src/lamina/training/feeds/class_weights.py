@@ -1,4 +1,4 @@
-"""Class weights: turned into one weight a sample before training."""
+"""Class weights: converted to sample weights before training."""
 
 import math
 import numbers

@@ -1,4 +1,4 @@
-"""From whatever users hold their data in to NumPy arrays in a dtype the device can take."""
+"""Converts lists, tables, tensors and other data to NumPy arrays in a dtype for the device."""
 
 import numbers
 from typing import Any
@@ -23,14 +23,15 @@ from lamina.training.feeds.unsupported_data import (
 def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
-    Tables go by position, whatever their index says; one column becomes `(samples, 1)`. Floats of
-    64 bits become `floatx()`, integers of 64 bits become 32; other types, such as the uint8 of
-    images, stay: a quarter of the memory, and quicker to read in the compiled loop.
+    Rows of tables are taken by position; the index is ignored. One column becomes `(samples, 1)`.
+    64-bit floats become `floatx()` and 64-bit integers become 32-bit. Other types stay as they are:
+    uint8 images take a quarter of the memory of float32, and are quicker to read in the compiled
+    loop.
 
     Args:
-        value: What the user gave.
+        value: The user's data.
         what: Name for messages: `"x"`, `"y"`.
-        text: Whether text is welcome, for the host part of a model; a single one is a batch.
+        text: Whether text is allowed, for the host part of a model; a single string is a batch.
     """
     if isinstance(value, (jax.Array, SparseRows)):
         return value
@@ -139,12 +140,12 @@ def convert(structure: Any, what: str = "data", text: bool = False) -> Any:
     if not _is_structure(structure):
         return to_array(structure, what, text)
     parts = [convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure)]
-    # A namedtuple's names say which part belongs where.
+    # The names in a namedtuple are used later, to match the parts.
     return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)
 
 
 def _is_structure(value: Any) -> bool:
-    """Whether a list or tuple is several arrays, and not the rows or numbers of one."""
+    """Whether a list or tuple is several arrays, rather than the rows or numbers of one."""
     if isinstance(value, tuple):
         return not value or not all(_is_number(part) for part in value)
     if not isinstance(value, list) or not value:
@@ -206,7 +207,7 @@ def number_of_samples(*structures: Any) -> int:
 
 
 def _no_rows(name: str, structure: Any) -> ValueError:
-    """The error for a number where there should be one row per sample."""
+    """The error for a single number instead of an array with one row per sample."""
     if not jax.tree_util.all_leaves([structure]):
         paths = jax.tree_util.tree_leaves_with_path(structure)
         path = next(path for path, leaf in paths if np.ndim(leaf) == 0)
@@ -223,13 +224,13 @@ def _no_rows(name: str, structure: Any) -> ValueError:
 
 @filter_traceback
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """The parts of a batch, whichever of them it has.
+    """Inputs, targets and sample weights of a batch; None for those that it does not have.
 
     Args:
         data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; a list counts as a tuple.
 
     Returns:
-        `(x, y, sample_weight)`, with None for what is not there.
+        `(x, y, sample_weight)`, with None for what is missing.
 
     Raises:
         ValueError: If it is a tuple of another length.
@@ -248,7 +249,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 @filter_traceback
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """One batch as a tuple, as feeds and `train_step` have it: the inverse of unpacking.
+    """One batch as a tuple, as feeds and `train_step` use it; inverse of unpacking.
 
     Args:
         x: Inputs, `(batch, …)`.
@@ -256,7 +257,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
         sample_weight: Weight of each sample, `(batch,)`, if there are any.
 
     Returns:
-        `(x, y, sample_weight)` without what is None; x alone, if it is no tuple or list.
+        `(x, y, sample_weight)` without the None entries; x alone, unless it is a tuple or list.
     """
     if y is None:
         return x if not isinstance(x, (tuple, list)) else (x,)

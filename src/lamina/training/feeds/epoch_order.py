@@ -1,4 +1,4 @@
-"""The order of the samples in an epoch: a function of a seed and the epoch's number."""
+"""The order of the samples in an epoch."""
 
 from typing import Any
 
@@ -20,6 +20,6 @@ def epoch_order(
 
 
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    # Counter-based, on the host: the same on every device and machine, and nothing to compile.
+    # Counter-based, on the host: equal on every device and machine, and nothing is compiled.
     key = np.array([seed, epoch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(count).astype(np.int32)

@@ -1,14 +1,15 @@
-"""Epochs: which part of the data an epoch is, given `steps_per_epoch`, and which are validated.
+"""Epochs: which batches an epoch has, given `steps_per_epoch`, and which epochs are validated.
 
-An epoch never has more steps than `steps_per_epoch`, and never goes on beyond the end of the data.
-A pass that is cut goes on in the next epoch; where it ends, the epoch ends as well.
+An epoch has at most `steps_per_epoch` steps, and never extends beyond the end of a pass over the
+data. If a pass is longer than an epoch, the next epoch continues it. Where the pass ends, the epoch
+ends as well.
 """
 
 from typing import Any, NamedTuple
 
 
 def is_validated(epoch: int, frequency: Any) -> bool:
-    """Whether an epoch, counted from 0, is validated after; `frequency` as `fit` takes it.
+    """Whether validation follows an epoch, counted from 0; `frequency` as in `fit`.
 
     Example:
         >>> [is_validated(epoch, 2) for epoch in range(4)], is_validated(0, [1, 5])
@@ -20,7 +21,7 @@ def is_validated(epoch: int, frequency: Any) -> bool:
 
 
 class BatchRange(NamedTuple):
-    """Batches `first` to `last`, which is not among them, of one pass over the data."""
+    """Batches `first` (inclusive) to `last` (exclusive) of one pass over the data."""
 
     pass_number: int
     first: int
@@ -31,8 +32,8 @@ def batches_of_epoch(epoch: int, first_epoch: int, steps: int, steps_in_pass: in
     """The batches of an epoch.
 
     Args:
-        epoch: Its number.
-        first_epoch: That of the first epoch of the run, which begins a pass.
+        epoch: Number of the epoch.
+        first_epoch: Number of the first epoch of the run, which begins a pass.
         steps: Steps in an epoch, at most.
         steps_in_pass: Batches in the data.
 

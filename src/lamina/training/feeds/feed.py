@@ -1,7 +1,7 @@
-"""Feed: where batches come from, and how they are asked for.
+"""Feed: the protocol of all sources of batches.
 
-A feed brings data to the device in *chunks*: stacks of batches of one size, and the order in which
-to take their rows. What is asked of a feed is all here, so nobody need know which kind it is.
+A feed brings data to the device in *chunks*: several batches of one size in one array, and the
+order in which to take its rows. The protocol is complete, so no caller checks the type of a feed.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,22 +16,22 @@ from lamina.training.placement import Placement, current
 
 
 def as_given(batch: Any) -> Any:
-    """What is done to batches where nothing is to be done."""
+    """The identity: batches that need no change."""
     return batch
 
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """How to go through data, whatever holds them.
+    """How to iterate over data, for every kind of feed.
 
     Args:
-        batch_size: Samples per step, for data that do not come in batches.
+        batch_size: Samples per step, for data that are not yet in batches.
         shuffle: True, False, or `"batch"` to shuffle whole batches.
         seed: The order of an epoch is a function of the seed and the epoch's number.
-        steps: Steps in an epoch, if not once through the data; see `epochs.py`.
+        steps: Steps in an epoch, if it is not one pass over the data; see `epochs.py`.
         reweight: Applied to batches, to turn class weights into sample weights.
-        prepare: What the model does with its inputs on the host, `Trainable.on_host`.
-        placement: Where the batches are to be; the one that holds if none is given.
+        prepare: The part of the model that runs on the host, `Trainable.on_host`.
+        placement: Where to put the batches; the current placement by default.
     """
 
     batch_size: int = 32
@@ -40,12 +40,12 @@ class FeedOptions:
     steps: int | None = None
     reweight: Callable[[Any], Any] = as_given
     prepare: Callable[[Any], Any] = as_given
-    # Found when they are made: a thread of the feed's has a context of its own.
+    # Found when the options are made: a thread of the feed has a context of its own.
     placement: Placement = field(default_factory=current)
 
 
 class Feed(Protocol):
-    """Where the engine gets its batches from."""
+    """A source of batches for the engine."""
 
     @property
     def steps(self) -> int | None:
@@ -57,23 +57,23 @@ class Feed(Protocol):
         """Number of samples, if all of them are known from the start."""
         ...
 
-    seed: int  # what the order of every epoch is made from
-    first_epoch: int  # number of the epoch with which the run begins
-    exhausted: bool  # whether the source gave all that it can ever give
-    random_states: RandomStates  # of the generators that the source may draw from
-    interrupted: Callable[[], bool]  # whether to give up waiting for batches
-    check: Callable[[Any, Any, Any], None]  # looks at x, y and sample_weight before they are used
+    seed: int  # the order of every epoch is a function of it
+    first_epoch: int  # number of the first epoch of the run
+    exhausted: bool  # whether a source that can be iterated once has ended
+    random_states: RandomStates  # of the global generators, which the source may use
+    interrupted: Callable[[], bool]  # whether to stop waiting for batches
+    check: Callable[[Any, Any, Any], None]  # checks x, y and sample_weight before they are used
 
     def steps_in(self, epoch: int) -> int | None:
         """Number of steps that this epoch will have, if it is known."""
         ...
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
-        """The chunks of one epoch of training; epochs come one after another."""
+        """The chunks of one epoch of training; called for one epoch after another."""
         ...
 
     def evaluation_chunks(self) -> Iterator[Chunk]:
-        """The chunks of one measurement, which begins with the first batch."""
+        """The chunks of one evaluation, which begins with the first batch."""
         ...
 
     def example(self) -> tuple[Any, Any, Any]:
@@ -81,11 +81,11 @@ class Feed(Protocol):
         ...
 
     def first_chunk(self) -> Chunk:
-        """Some of the first steps, of which nothing is used up by that."""
+        """A chunk of the first steps, which training will get again."""
         ...
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
-        """Go through the data in batches of another size, where that costs nothing.
+        """Use batches of another size, if the feed can change it at no cost.
 
         Args:
             batch_size: The size for a number of samples.
@@ -93,21 +93,21 @@ class Feed(Protocol):
         ...
 
     def skip(self, epochs: int, steps: int) -> None:
-        """Go on where an interrupted run stood: after so many epochs, and steps of the next."""
+        """Resume an interrupted run after this number of epochs, and of steps of the next."""
         ...
 
     def skip_evaluations(self, count: int) -> None:
-        """Go on, for a source to measure on, after so many measurements."""
+        """Resume a source of validation data after this number of evaluations."""
         ...
 
     @property
     def is_drawing(self) -> bool:
-        """Whether a thread may be drawing from the global generators right now."""
+        """Whether a thread may be using the global random generators right now."""
         ...
 
     def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
-        """Where the global generators stand for a run that goes on after so many steps.
+        """State of the global generators for a run that is resumed after these steps.
 
-        None where the source does not draw from them ahead of the run.
+        None if the source does not use them ahead of the run.
         """
         ...

@@ -1,4 +1,4 @@
-"""Feeds for arrays larger than what may stay on the device, in RAM or in a mapped file."""
+"""Feeds for arrays in RAM or in a memory-mapped file that are too large to stay on the device."""
 
 import mmap
 from collections.abc import Callable, Iterator
@@ -28,18 +28,16 @@ from lamina.training.feeds.conversion import (
 from lamina.training.feeds.feed import FeedOptions
 from lamina.training.feeds.resident_feed import ResidentFeed
 
-# Targets up to this size are looked through before the first step.
+# Targets up to this size are checked as a whole before the first step.
 _MOST_BYTES_CHECKED = 256 * 2**20
-# Rows of this size and less, picked at random out of more memory than a cache holds, cost a step
-# more than computing with them does. A million rows of 84 bytes, 3 layers of 64: an epoch takes
-# 0.83 s gathered in a thread and 0.95 in the program (0.88 where the program gathers 256 steps at
-# once). With rows of 785 bytes there is no difference.
+# To gather small rows at random from more memory than the cache holds takes longer than to compute
+# with them. Then a thread gathers them: docs/performance.md, `small-rows`.
 _BYTES_OF_SMALL_ROW = 256
 _BYTES_BEYOND_CACHE = 48 * 2**20
 
 
 class HostFeed(ResidentFeed):
-    """The same batches in the same order as from a `ResidentFeed`, sent in chunks."""
+    """Sends the batches of large arrays in chunks; their order is that of a `ResidentFeed`."""
 
     def example(self) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(self.host)
@@ -53,12 +51,12 @@ class HostFeed(ResidentFeed):
         return self.options.prepare(convert(head(x), text=True)), convert(y), sample_weight
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
-        pass  # chunks are sized by their bytes, and what is known of rows was found for batches
+        pass  # chunks are limited in bytes, and the analysis of the rows was made for these batches
 
     def first_chunk(self) -> Chunk:
         return example_chunk(self.example(), self.batch_size, self.options.placement.put_batch)
 
-    # Whether all rows have been looked at; the same data need it once.
+    # Whether all rows have passed the checks. One epoch is enough.
     _all_checked = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
@@ -67,11 +65,11 @@ class HostFeed(ResidentFeed):
         self._all_checked = self._all_checked or last == self.steps_in_pass
 
     def _check_rows(self, data: Any, rows: slice | np.ndarray) -> None:
-        """Check rows that are about to be used, once in a run.
+        """Check rows before they are used, once in a run.
 
         Args:
-            data: The rows, with others behind them.
-            rows: Which ones of the user's arrays they are.
+            data: The rows, perhaps followed by unused ones.
+            rows: Their numbers in the user's arrays.
         """
         if self._all_checked:
             return
@@ -88,10 +86,10 @@ class HostFeed(ResidentFeed):
                 try:
                     check(slice(i, i + 1))
                 except ValueError as of_one:
-                    # What is wrong with labels is seen in many, where a number is NaN in one.
-                    told = of_one if _is_not_finite(data, i) else error
-                    told.add_note(f"  In row {int(row)} (from 0) of the data.")
-                    raise told from None
+                    # A wrong label is explained best with all labels, a NaN with its own row.
+                    chosen = of_one if _is_not_finite(data, i) else error
+                    chosen.add_note(f"  In row {int(row)} (from 0) of the data.")
+                    raise chosen from None
             raise
 
     def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
@@ -110,12 +108,16 @@ class HostFeed(ResidentFeed):
             yield Chunk(data, positions, rest, 0, 1)
 
     def _rows(self, order: Any, rows: slice, capacity: int, buffers: Buffers) -> tuple[Any, Any]:
-        """Rows of all arrays in buffers for `capacity` of them, and where each lies there."""
+        """Copy rows of all arrays to buffers of `capacity` rows.
+
+        Returns:
+            The arrays, and the position of each row in them; None if the rows are in order.
+        """
         leaves, structure = jax.tree.flatten(self.host)
         picked, positions = None if order is None else order[rows], None
         mapped = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
         if mapped and picked is not None:
-            # Read in order of place, which is kinder to a file; the program undoes it.
+            # A file is read in the order of its rows; the program restores the order of the epoch.
             sorted_order = np.argsort(picked)
             picked, positions = picked[sorted_order], np.empty(len(picked), np.int32)
             positions[sorted_order] = np.arange(len(picked), dtype=np.int32)
@@ -133,7 +135,7 @@ class HostFeed(ResidentFeed):
                 part = source[rows]
                 target[: len(part)] = part
             else:
-                # `clip` writes into the target itself; every number is in range anyway.
+                # With `clip`, NumPy writes to the target directly; all numbers are in range.
                 np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
         data = jax.tree.unflatten(structure, taken)
         self._check_rows(data, rows if picked is None else picked)
@@ -141,9 +143,12 @@ class HostFeed(ResidentFeed):
 
 
 class SmallRowsFeed(HostFeed):
-    """The same for many small rows that could stay on the device, and are gathered sooner here."""
+    """For many small rows, which a thread gathers while the device computes.
 
-    _all_checked = True  # in the example
+    The data would fit on the device, but the program would take longer to gather the rows.
+    """
+
+    _all_checked = True  # by `example`, which has all rows
 
     def example(self) -> tuple[Any, Any, Any]:
         return ResidentFeed.example(self)
@@ -153,7 +158,7 @@ class SmallRowsFeed(HostFeed):
 
     @staticmethod
     def suits(arrays: Any, options: FeedOptions) -> bool:
-        """Whether gathering rows in a thread of the host is quicker than in the program."""
+        """Whether a thread gathers the rows faster than the program would."""
         leaves = jax.tree.leaves(arrays)
         shuffle, batch_size = options.shuffle, options.batch_size
         if not shuffle or shuffle == "batch" or options.placement.platform != "cpu":
@@ -166,7 +171,7 @@ class SmallRowsFeed(HostFeed):
 
 
 class BatchwiseFeed(HostFeed):
-    """The same for text and sparse matrices, of which every batch becomes numbers by itself."""
+    """For text and sparse matrices, which are converted to numbers batch by batch."""
 
     def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         def batch(step: int) -> Any:
@@ -192,7 +197,7 @@ def _mapped_file(array: Any) -> mmap.mmap | None:
 
 
 def _check_still_whole(file: mmap.mmap) -> None:
-    # Reading beyond its end would kill the process, with no word about why.
+    # To read beyond its end would kill the process without a message.
     if file.size() < len(file):
         raise OSError(
             f"A memory-mapped file was shortened while it was read: {len(file):,} bytes were "

@@ -1,4 +1,4 @@
-"""Pieces: in which portions rows are predicted, so that a few programs serve all numbers."""
+"""How `predict` divides rows over calls of a few compiled programs, for any number of rows."""
 
 import functools
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import jax
 import numpy as np
 
-# So many batches are computed by one call of a program.
+# The most batches that one call of a program computes.
 _BATCHES = 64
 
 
 @functools.lru_cache(maxsize=4096)
 def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> list[tuple[int, int]]:
-    """In which pieces to compute rows: how many each takes, and to how many they are padded.
+    """The calls that compute a number of rows: how many rows each takes, and its padded size.
 
-    Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. One
-    takes about 2 MB, and programs for all powers of two took 23 MB where these take 7.
+    Programs are compiled for a few sizes only: 1, 8, 32, 256 and 2,048 rows for batches of 32. Each
+    takes memory: docs/performance.md, `sizes-of-predictions`.
 
     Args:
         total: Number of rows.
         batch_size: Rows in a batch.
-        by_step: Whether every batch is a piece of its own.
+        by_step: Whether every batch gets a call of its own.
         fixed: Whether the model takes batches of one size only.
     """
     longest = batch_size * (1 if by_step else _BATCHES)
@@ -31,7 +31,7 @@ def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> lis
     left, computed = total, 0
     while left:
         above, size = _neighbours(left, batch_size, longest)
-        # A call and a program more, or some rows too many?
+        # Choose between one more call, perhaps of a new program, and some padding.
         used = found[-1][1] if found else 0
         if used >= left and computed + used <= 1.5 * total:
             size = used
@@ -47,9 +47,9 @@ def padded_calls(total: int, batch_size: int, by_step: bool, fixed: bool) -> lis
 
 @functools.lru_cache(maxsize=4096)
 def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, int]]:
-    """The pieces for rows that depend on each other: whole batches, and a last one of its own size.
+    """The calls for rows that depend on each other: whole batches, and a shorter last batch.
 
-    One program is for many batches, one for a few, and one for a single one.
+    There is one program for many batches, one for a few, and one for a single batch.
     """
     counts = (1,) if by_step else (_BATCHES, 8, 1)
     found, left = [], total
@@ -62,7 +62,7 @@ def exact_calls(total: int, batch_size: int, by_step: bool) -> list[tuple[int, i
 
 @functools.lru_cache(maxsize=4096)
 def keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed: bool) -> bool:
-    """Whether the pieces for few programs consist of the very batches that were asked for."""
+    """Whether `padded_calls` computes exactly the batches of the requested size, unpadded."""
     left = total
     for rows, size in padded_calls(total, batch_size, by_step, fixed):
         batch = min(size, batch_size)
@@ -73,7 +73,7 @@ def keeps_batches(total: int, batch_size: int, asked: int, by_step: bool, fixed:
 
 
 def _neighbours(rows: int, batch_size: int, longest: int) -> tuple[int | None, int]:
-    """The smallest size of a program above a number of rows, if any, and the largest within."""
+    """The smallest program size above a number of rows, if any, and the largest up to it."""
     above = None
     for size in _sizes(batch_size, longest):
         if size <= rows:
@@ -97,5 +97,5 @@ def padded(array: Any, size: int) -> Any:
         return array
     if isinstance(array, jax.Array):
         array = np.asarray(array)
-    # The last row again: a row of zeros might be outside what a layer accepts.
+    # Repeat the last row: a layer might not accept zeros.
     return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])

@@ -1,4 +1,4 @@
-"""PyDataset: a user's own source of batches, asked for by number."""
+"""PyDataset: a source of batches by number, written by the user."""
 
 import math
 from typing import Any
@@ -8,13 +8,13 @@ from lamina.core.messages.tracebacks import filter_methods
 
 @filter_methods
 class PyDataset:
-    """A source of batches that can be asked for batch `i`, so it can be shuffled and shared out.
+    """A source that gives any batch by its number, so it can be shuffled and prepared in parallel.
 
     Args:
         workers: Number of threads or processes that prepare batches.
-        use_multiprocessing: Whether they are processes. The object is then sent to them in every
-            epoch, and what `__getitem__` changes in it stays there. Threads are quicker to begin,
-            and as good where the time goes into NumPy, Pillow or files.
+        use_multiprocessing: Use processes instead of threads. The object is sent to them in every
+            epoch, and changes that `__getitem__` makes to it stay there. Threads start faster, and
+            are as good if most time is spent in NumPy, Pillow or files.
         max_queue_size: Number of batches prepared ahead.
 
     Example:

@@ -1,4 +1,4 @@
-"""Replayed: what a generator of validation data gives, for the validations of all epochs."""
+"""Replayed: the batches of a generator of validation data, for the validation of every epoch."""
 
 import copy
 import math
@@ -11,16 +11,16 @@ from lamina.core.configuration import config
 
 
 class Replayed:
-    """What a generator gives, and once it is used up what it gave first.
+    """The batches of a generator, and its first batches again once it has ended.
 
-    An endless generator goes on in every measurement. One that ends would leave all but the first
-    epochs of training without a measure, so the batches of the first measurement are kept, as far
-    as the budget for resident data allows.
+    An endless generator continues in every validation. If the generator ends, later epochs would
+    have no validation. So the batches of the first validation are kept, if they fit into the budget
+    for resident data.
 
     Args:
         iterator: The generator.
-        steps: How many batches a measurement has, at most.
-        say: Called with a sentence when the generator is used up.
+        steps: Number of batches in a validation, at most.
+        warn: Called with a message when the generator has ended.
 
     Example:
         >>> batches = Replayed(iter([1, 2]), None, print)
@@ -34,10 +34,10 @@ class Replayed:
     # A resumed run must go through every earlier pass again: later ones depend on them.
     passes_to_replay = math.inf
 
-    def __init__(self, iterator: Iterator, steps: int | None, say: Callable[[str], None]):
+    def __init__(self, iterator: Iterator, steps: int | None, warn: Callable[[str], None]):
         self._iterator = iterator
         self._steps = steps
-        self._say = say
+        self._warn = warn
         self._kept: list | None = []
         self._bytes = 0
         self._passes = 0
@@ -59,7 +59,7 @@ class Replayed:
             yield batch
         if first or given == self._steps:
             return
-        self._say(
+        self._warn(
             "The validation data ended: a generator can be gone through only once.\n  "
             + (
                 f"The {len(self._kept)} batches of the first validation are used again.\n"

@@ -1,4 +1,4 @@
-"""ResidentFeed: data within the budget, which lie on the device from the start."""
+"""ResidentFeed: data within the budget for resident data, which stay on the device."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,11 +15,11 @@ from lamina.training.feeds.random_states import RandomStates
 
 
 class ResidentFeed:
-    """Arrays that are placed on the device once.
+    """Arrays that are put on the device once.
 
     Args:
-        arrays: Structure of arrays with one row a sample.
-        options: How to go through them.
+        arrays: Structure of arrays with one row per sample.
+        options: How to iterate over them.
     """
 
     def __init__(self, arrays: Any, options: FeedOptions):
@@ -34,7 +34,7 @@ class ResidentFeed:
         self.exhausted = False
         self.random_states = RandomStates()
         self.interrupted: Callable[[], bool] = lambda: False
-        # Set by the engine: looks at rows that the example did not have, before they are used.
+        # Set by the engine: checks rows that were not in the example, before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self._data: Any = None
         self._skipped = 0
@@ -90,15 +90,15 @@ class ResidentFeed:
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         whole = self.samples // self.batch_size
-        place = self.options.placement
-        on_device = None if order is None else place.put_batch(order)
+        placement = self.options.placement
+        on_device = None if order is None else placement.put_batch(order)
         if first < min(last, whole):
             yield Chunk(self.data, on_device, self.batch_size, first, min(last, whole))
         if last > whole:
             rest = self.samples - whole * self.batch_size
             rows = slice(whole * self.batch_size, None)
             if order is None:
-                tail = place.put_data(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
+                tail = placement.put_data(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
                 yield Chunk(tail, None, rest, 0, 1)
             else:
-                yield Chunk(self.data, place.put_batch(order[rows]), rest, 0, 1)
+                yield Chunk(self.data, placement.put_batch(order[rows]), rest, 0, 1)

@@ -1,4 +1,4 @@
-"""Sparse matrices of SciPy: made dense whole if that fits on the device, else batch by batch."""
+"""Sparse matrices of SciPy: made dense as a whole if they fit on the device, else by batches."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lamina.core.user_data.data_kinds import is_sparse
 
 
 class SparseRows:
-    """The rows of a sparse matrix, which are dense arrays when they are asked for.
+    """A sparse matrix whose rows become dense arrays when they are indexed.
 
     Args:
         matrix: Any sparse matrix or two-dimensional sparse array of SciPy.
@@ -22,14 +22,14 @@ class SparseRows:
         self._matrix = matrix.tocsr()
         self.shape = tuple(matrix.shape)
         kind = np.dtype(matrix.dtype)
-        # As `to_array` makes of arrays: neither floats nor whole numbers of 64 bits.
+        # As in `to_array`, there are no 64-bit floats or integers.
         self.dtype = np.dtype(config.floatx()) if kind == np.float64 else kind
         if kind.itemsize == 8 and kind.kind in "iu":
             self.dtype = np.dtype("int32")
 
     @property
     def nbytes(self) -> int:
-        """What all rows together would take."""
+        """Size of all rows as a dense array."""
         return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ def dense(matrix: Any) -> np.ndarray:
 
 
 def keep_large_sparse(x: Any) -> Any:
-    """Sparse matrices too large to be dense on the device as `SparseRows`; all else as it came."""
+    """Replace sparse matrices that are too large to be dense on the device by `SparseRows`."""
     if isinstance(x, dict):
         return {key: keep_large_sparse(value) for key, value in x.items()}
     if isinstance(x, (list, tuple)) and any(map(is_sparse, x)):
@@ -69,5 +69,5 @@ def has_sparse_rows(structure: Any) -> bool:
 
 
 def part_of(array: Any, rows: slice) -> Any:
-    """Some rows of an array; of `SparseRows`, sparse ones."""
+    """Some rows of an array; rows of `SparseRows` stay sparse."""
     return array.part(rows) if isinstance(array, SparseRows) else array[rows]

@@ -1,4 +1,4 @@
-"""StreamFeed: batches that a generator, PyDataset, DataLoader or other iterable gives."""
+"""StreamFeed: the batches of a generator, PyDataset, DataLoader or other iterable."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +27,12 @@ from lamina.training.feeds.workers import batches_by_workers
 
 
 class StreamFeed:
-    """Batches that a generator, PyDataset, DataLoader or other iterable gives.
+    """The batches of a generator, PyDataset, DataLoader or other iterable.
 
     Args:
-        source: The iterable. A generator goes on where the epoch before stopped. Anything else is
-            gone through to its end, in as many epochs as that takes, and then begun anew.
-        options: How to go through it; `shuffle` concerns the batches of a PyDataset.
+        source: The iterable. A generator continues where the previous epoch stopped. Anything else
+            is iterated to its end, which may take several epochs, and then from the beginning.
+        options: How to iterate over it; `shuffle` applies to the batches of a PyDataset.
     """
 
     samples = None
@@ -43,27 +43,27 @@ class StreamFeed:
         self.seed = options.seed
         length = source.num_batches if isinstance(source, PyDataset) else _length(source)
         self.steps = length if options.steps is None else options.steps
-        # A generator can be gone through once.
+        # A generator can be iterated only once.
         self._single_pass = isinstance(source, Iterator) and not isinstance(source, PyDataset)
-        # Whether a thread may be drawing from the global generators between two batches.
+        # Whether a thread may use the global random generators between two batches.
         self._draws_ahead = not self._single_pass and getattr(source, "draws_ahead", False)
         self._steps_in_pass = None if self._single_pass else length
         self.first_epoch = 0
         self.exhausted = False
         self.random_states = RandomStates()
         self._iterator: Iterator | None = source if self._single_pass else None  # type: ignore[assignment]
-        self._pass_number = 0  # number of the pass over the source that is under way
-        self._position = 0  # how many of its batches were given
-        self._batch_numbers: Sequence[int] | None = None  # which batches of a PyDataset they are
-        self._evaluations = 0  # how many measurements were made
-        self._peeked: list = []
-        self._skipped = 0  # batches of the epoch that an interrupted run has had
+        self._pass_number = 0  # number of the current pass over the source
+        self._position = 0  # how many batches of the pass were yielded
+        self._batch_numbers: Sequence[int] | None = None  # the order of a PyDataset's batches
+        self._evaluations = 0  # number of finished evaluations
+        self._peeked: list = []  # a batch taken for the checks before the run
+        self._skipped = 0  # batches of the epoch that the interrupted run has used
         self._checked_batches = 0  # batches of the pass that have passed all checks
-        # Set by the loop once the model is known: looks at all batches before they are used.
+        # Set by the engine: checks all batches before they are used.
         self.check: Callable[[Any, Any, Any], None] = lambda x, y, sample_weight: None
         self.interrupted: Callable[[], bool] = lambda: False
         self._example: tuple[Any, Any, Any] | None = None
-        self._checked_spec: Any = None  # dtypes and shapes of a batch that needed no looking into
+        self._checked_spec: Any = None  # dtypes and shapes of a batch that needed no conversion
 
     def example(self) -> tuple[Any, Any, Any]:
         if self._example is None:
@@ -85,7 +85,7 @@ class StreamFeed:
         return example_chunk(example, rows, self.options.placement.put_batch)
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
-        pass  # batches come as they are
+        pass  # the source decides the size
 
     def steps_in(self, epoch: int) -> int | None:
         if self.steps is None or self._steps_in_pass is None:
@@ -99,11 +99,11 @@ class StreamFeed:
         return batches_of_epoch(epoch, self.first_epoch, self.steps, self._steps_in_pass)
 
     def skip(self, epochs: int, steps: int) -> None:
-        """Go on where an interrupted run stood: after so many epochs, and steps of the next.
+        """Resume an interrupted run after this number of epochs, and of steps of the next.
 
-        What is asked for by number is not asked for. Anything else gives all that it gave before
-        once more, except that a pass that is over need only have begun: some sources make a
-        new order of every pass.
+        Batches of a PyDataset are skipped by their numbers. Other sources are iterated again. Of a
+        finished pass only the first batch is taken, since a source may choose a new order when a
+        pass begins.
         """
         self._skipped = steps
         if isinstance(self.source, PyDataset):
@@ -126,7 +126,7 @@ class StreamFeed:
                 self._skip_pass(epoch)
 
     def _pass_is_over(self, epoch: int, by: int) -> bool:
-        """Whether the pass that an epoch is part of is over in another, if that is known."""
+        """Whether the pass of an epoch has ended by another epoch, as far as is known."""
         if self._single_pass:
             return False
         if self.steps is None:
@@ -139,11 +139,11 @@ class StreamFeed:
         return over and not self._must_be_replayed(pass_number - first)
 
     def _must_be_replayed(self, pass_number: int) -> bool:
-        """Whether later passes depend on what this one gave: `Dataset.cache` remembers it."""
+        """Whether later passes depend on the batches of this one, as with `Dataset.cache`."""
         return pass_number < getattr(self.source, "passes_to_replay", 0)
 
     def skip_evaluations(self, count: int) -> None:
-        """The same for a source to measure on, of which every measurement is a pass."""
+        """Resume a source of validation data, for which every evaluation is a pass."""
         self._evaluations = count
         for number in range(count):
             if isinstance(self.source, PyDataset):
@@ -161,7 +161,7 @@ class StreamFeed:
             self._drop_peeked()
 
     def _skip_pass(self, epoch: int) -> None:
-        if epoch > 0:  # the first was begun to look at a batch
+        if epoch > 0:  # the first pass has begun already, for the checks
             self.random_states.epoch_begins(epoch)
             next(iter(self.source), None)
         self._drop_peeked()
@@ -194,9 +194,9 @@ class StreamFeed:
         return self._draws_ahead and self._iterator is not None
 
     def random_state_after(self, epoch: int, steps: int) -> np.ndarray | None:
-        """Where the global generators stand for a run that goes on after so many steps.
+        """State of the global generators for a run that is resumed after these steps.
 
-        What is gone through once more begins with the epoch.
+        Sources other than a PyDataset repeat the epoch, so it is the state at its beginning.
         """
         if isinstance(self.source, PyDataset):
             return self.random_states.after_batch(steps)
@@ -225,7 +225,7 @@ class StreamFeed:
                 batch = self._peeked.pop() if self._peeked else self._next_batch()
             except StopIteration:
                 if goes_on and given == 0 and not self._single_pass:
-                    # The pass ended with the epoch before, and nobody could know.
+                    # The pass had ended with the previous epoch, which was not known then.
                     self._begin_pass()
                     goes_on = False
                     continue
@@ -278,7 +278,7 @@ class StreamFeed:
         return batches_by_workers(source, self._batch_numbers[self._position :])
 
     def _convert(self, batch: Any) -> Any:
-        """A batch as arrays. One of dtypes and shapes seen before is taken as it is."""
+        """A batch as arrays. Batches with dtypes and shapes seen before are not checked again."""
         spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
             return batch
@@ -300,13 +300,13 @@ class StreamFeed:
         return jax.tree.map(np.asarray, pack_x_y_sample_weight(x, y, sample_weight))
 
     def _finish_chunk(self, data: Any, rows: int) -> Any:
-        """What is done to many batches at once: types, checks of every number, class weights."""
+        """Convert, check and reweight all batches of a chunk at once."""
         data = jax.tree.map(lambda a: to_array(a, text=True), data)
         samples = number_of_samples(data)
         try:
             self.check(*unpack_x_y_sample_weight(data))
         except ValueError:
-            # The message is to be about one batch.
+            # Check one batch after the other, for a message about the first wrong one.
             for number, start in enumerate(range(0, samples, rows), self._checked_batches):
                 one = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
                 try:
@@ -336,7 +336,7 @@ class StreamFeed:
 
 
 def _spec_of_plain_batch(batch: Any) -> Any:
-    """Dtypes and shapes of a batch that is one array of numbers or a tuple of them; else None."""
+    """Dtypes and shapes of a batch that is an array or a tuple of arrays of numbers, else None."""
     arrays = batch if type(batch) is tuple else (batch,)
     if len(arrays) > 3:
         return None
@@ -347,7 +347,7 @@ def _spec_of_plain_batch(batch: Any) -> Any:
 
 
 def _length(source: Any) -> int | None:
-    """Number of batches of a source that knows it: it may have `__len__` and still not know."""
+    """Number of batches of a source, or None; its `__len__` may raise a TypeError."""
     try:
         return len(source)
     except TypeError:
@@ -355,7 +355,7 @@ def _length(source: Any) -> int | None:
 
 
 def _refuse_single_samples(source: Any, x: Any, y: Any) -> None:
-    """Refuse a source that gives one sample at a time, where batches are taken."""
+    """Refuse a source that yields single samples instead of batches."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
         return

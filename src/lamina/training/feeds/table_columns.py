@@ -1,7 +1,7 @@
-"""Columns of tables: arrays know none, so a model keeps the names that it was trained on.
+"""Names of the columns of tables: a model remembers those that it was trained on.
 
-Rows and columns of a table go by position. A table with the same columns in another order would be
-computed without a word, every number in the place of another.
+Arrays have no column names, so columns are used by position. A table with the same columns in
+another order would give wrong results without an error.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from lamina.training.trainable import Signature, Trainable
 
 
 def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
-    """Raise a ValueError where a table has the columns of training in other places."""
+    """Raise a ValueError if a table has the columns of training in another order."""
     if not learner.columns:
         return
     for what, names in columns_of(x, y).items():
@@ -21,10 +21,10 @@ def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
             continue
         missing = [name for name in trained if name not in names]
         if not missing:
-            place = next(i for i, name in enumerate(trained) if names[i] != name)
+            i = next(i for i, name in enumerate(trained) if names[i] != name)
             raise ValueError(
-                f"{what} has the column {names[place]!r} in place {place}, where model "
-                f"{learner.model.name!r} was trained on {trained[place]!r}; the columns of a table "
+                f"{what} has the column {names[i]!r} in place {i}, where model "
+                f"{learner.model.name!r} was trained on {trained[i]!r}; the columns of a table "
                 f"go by position.\n  Fix: {what} = {what}[{list(trained)!r}]."
             )
         if len(names) == len(trained):
@@ -38,7 +38,7 @@ def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
 
 
 def refuse_one_row(signature: Signature, x: Any) -> None:
-    """Raise a ValueError for one row of a table, which counts as a column of so many samples."""
+    """Raise a ValueError for one row of a table, which would be taken as many samples."""
     if not is_column(x) or len(signature.inputs) != 1:
         return
     wanted = signature.inputs[0].shape[1:]
@@ -51,12 +51,12 @@ def refuse_one_row(signature: Signature, x: Any) -> None:
 
 
 def columns_of(x: Any, y: Any = None) -> dict[str, tuple]:
-    """The names of the columns in what a user gave as x and y, by what the user calls it."""
+    """The column names of all tables in x and y, by the expression for the table (`"x['a']"`)."""
     return {**_columns(x, "x"), **_columns(y, "y")}
 
 
 def _columns(structure: Any, what: str) -> dict[str, tuple]:
-    """The names of the columns of every table in a structure, by what the user calls it."""
+    """The column names of every table in a structure, by the expression for the table."""
     if is_table(structure):
         return {what: tuple(structure.columns)}
     parts: Any = ()

@@ -1,6 +1,6 @@
-"""Tables, as pandas and polars have them: their rows go by position, whatever their index says.
+"""Tables of pandas and polars as arrays. Rows are taken by position; the index is ignored.
 
-A column that a network cannot take is named, for its neighbours are usually fine.
+Errors name the column that a network cannot use.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
     """The rows of a table as an array, `(rows, columns)`; one column gives `(rows, 1)`.
 
     Args:
-        value: A table or a column. What is missing becomes NaN.
+        value: A table or a column. Missing values become NaN.
         what: Name for messages: `"x"`, `"y"`.
-        text: Whether a table of nothing but text is welcome.
+        text: Whether a table of text alone is allowed.
 
     Raises:
         TypeError: If a column does not hold numbers.
@@ -28,7 +28,7 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
     columns = _columns(value)
     if all(_is_plain(column) for _, column in columns):
         array = value.to_numpy()
-        # Numbers beside truth values are objects to pandas.
+        # For pandas, a table of numbers and booleans is an array of objects.
         return array.astype(config.floatx()) if array.dtype.kind == "O" else array
     if text and all(is_text(column.to_numpy()) for _, column in columns):
         return as_values(value.to_numpy(), what)
@@ -53,7 +53,7 @@ def refuse_gaps(structure: Any, what: str) -> None:
 
 def _columns(table: Any) -> list[tuple[Any, Any]]:
     names = list(table.columns)
-    if hasattr(table, "iloc"):  # by place: two columns may have one name
+    if hasattr(table, "iloc"):  # by position: two columns may have one name
         return [(name, table.iloc[:, i]) for i, name in enumerate(names)]
     return [(name, table[name]) for name in names]
 

@@ -1,4 +1,4 @@
-"""What is given in place of an array of numbers, and the line that makes one of it."""
+"""Errors for arguments that are no arrays of numbers, with the line that converts them."""
 
 import os
 import types
@@ -14,7 +14,7 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, p
 
 
 def refuse_unsupported_data(value: Any, what: str) -> None:
-    """Refuse a function, a path or an iterator, each with the step that is missing.
+    """Refuse a function, a path or an iterator; the error shows the missing step.
 
     Args:
         value: What the user gave.
@@ -55,7 +55,7 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
 
 
 def one_by_one(value: Any, what: str) -> TypeError:
-    """What to say of an object that gives samples by number, as data sets of PyTorch do."""
+    """The error for an object that yields one sample by its index, such as PyTorch's data sets."""
     return TypeError(
         f"{what} is a {type(value).__name__}, which gives one sample at a time and is no array.\n"
         "  Fix, if they are pairs of sample and label:\n"
@@ -71,11 +71,11 @@ def is_path(value: Any) -> bool:
 
 
 def plain(value: np.ndarray, what: str) -> np.ndarray:
-    """An array of a kind that JAX does not know, as one that it knows.
+    """Convert an array of a type that JAX does not support to one that it supports.
 
     Raises:
-        TypeError: For records, whose fields are columns of one name each.
-        ValueError: For masked arrays with something behind the mask.
+        TypeError: For arrays of records.
+        ValueError: For masked arrays with masked values.
     """
     keep = f"keep = ~numpy.ma.getmaskarray({what}).reshape(len({what}), -1).any(axis=1)"
     zeros = f"\n  or put 0 there: {what} = {what}.filled(0)" if what == "x" else ""
@@ -95,7 +95,7 @@ def plain(value: np.ndarray, what: str) -> np.ndarray:
 
 
 def refuse_text(value: np.ndarray, what: str) -> None:
-    """Refuse an array of words, or of words among numbers."""
+    """Refuse an array of words, or of words and numbers."""
     words = [part for part in value.reshape(-1) if not _is_number(part)]
     if not words:
         words = [*value.reshape(-1)[:1]]

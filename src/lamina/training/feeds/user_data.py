@@ -1,4 +1,4 @@
-"""UserData: what a user gave as x, y and sample weights, converted and checked once."""
+"""UserData: the arguments x, y and sample_weight of a call, converted and checked once."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ from lamina.training.trainable import Signature, Trainable
 
 
 class _Whole(int):
-    """A batch size that no user can give."""
+    """A batch size that cannot be confused with a user's."""
 
 
 WHOLE = _Whole(-1)  # everything in one batch
@@ -44,7 +44,7 @@ class UserData:
     """Arrays with one row a sample, or a source of batches.
 
     Args:
-        x: Inputs; or the source, which gives targets and weights as well.
+        x: Inputs; or a source, which yields targets and weights as well.
         y: Targets, if there are any.
         sample_weight: Weights of the samples, if there are any.
         samples: Number of samples; None for a source.
@@ -62,7 +62,7 @@ class UserData:
         """The data in the arguments of `fit` or `evaluate`, converted and checked.
 
         Raises:
-            TypeError, ValueError: If it is no data, or other data than the model takes.
+            TypeError, ValueError: If it is not data, or does not fit the model.
         """
         for part, what in ((y, "y"), (sample_weight, "sample_weight")):
             refuse_unsupported_data(part, what)
@@ -88,7 +88,7 @@ class UserData:
         return cls(x, y, sample_weight, number_of_samples(x, y, sample_weight))
 
     def split(self, fraction: float) -> tuple["UserData", "UserData"]:
-        """All but the last part, and that part, as Keras takes it for validation."""
+        """Two parts, for training and validation; as in Keras, the end is for validation."""
         if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
             raise ValueError(
                 f"validation_split is a fraction between 0 and 1; received {fraction!r}.\n"
@@ -114,7 +114,7 @@ class UserData:
         return UserData(x, y, sample_weight, samples)
 
     def feed(self, options: FeedOptions) -> Feed:
-        """The feed that goes through them."""
+        """A feed of this data."""
         limit = config.max_steps_per_epoch()
         if self.samples is None:
             if options.steps is None and getattr(self.x, "endless", False):
@@ -149,7 +149,7 @@ class UserData:
 
 
 def reweighting(class_weight: dict | None) -> Callable[[Any], Any]:
-    """What turns the class weights of a batch into sample weights."""
+    """A function that adds sample weights to a batch, computed from the class weights."""
 
     def reweight(batch: Any) -> Any:
         if class_weight is None:
@@ -161,7 +161,7 @@ def reweighting(class_weight: dict | None) -> Callable[[Any], Any]:
 
 
 def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
-    """Refuse targets and weights that are given beside a source, which gives them itself."""
+    """Refuse targets or weights given together with a source, which yields its own."""
     if y is None and sample_weight is None:
         return
     what = "y" if y is not None else "sample_weight"
@@ -177,7 +177,7 @@ def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
 
 
 def _refuse_pairs(x: Any) -> None:
-    """Refuse a list of (sample, label), which other libraries take."""
+    """Refuse a list of pairs (sample, label), which other libraries accept."""
     if not isinstance(x, list) or not x or not all(type(part) is tuple for part in x):
         return
     if all(len(part) == 2 and np.ndim(part[0]) > 0 and np.ndim(part[1]) == 0 for part in x):
@@ -188,14 +188,14 @@ def _refuse_pairs(x: Any) -> None:
 
 
 def default_batch_size(learner: Trainable) -> int:
-    """32, or what a model with stateful layers was made for, which takes no other size."""
+    """32, or the fixed batch size of a model with stateful layers."""
     size = learner.signature.batch_size
     stateful = size and any(getattr(layer, "stateful", 0) for layer in learner.layers())
     return size if stateful and size else 32
 
 
 def limited(asked: int | None, limit: int | None, what: str) -> int:
-    """A number of epochs or steps within what `lamina.config` allows, which is said."""
+    """Limit a number of epochs or steps to what `lamina.config` allows, with a warning."""
     if limit is None or (asked is not None and asked <= limit):
         return asked  # type: ignore[return-value]
     counted = what if limit != 1 else what.replace("steps", "step").replace("epochs", "epoch")
@@ -204,13 +204,13 @@ def limited(asked: int | None, limit: int | None, what: str) -> int:
 
 
 def _is_large_file(array: Any) -> bool:
-    """Whether an array is a mapped file of numbers too large to be converted as a whole."""
+    """Whether an array is a memory-mapped file of numbers, too large to convert at once."""
     numbers = isinstance(array, np.memmap) and array.dtype.kind in "biuf"
     return numbers and array.nbytes > config.resident_budget()
 
 
 def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
-    """Whether all of the text, as the numbers that the model makes of it, fits on the device."""
+    """Whether the preprocessed text, estimated from some rows, fits on the device."""
     some = jax.tree.map(lambda a: a[:32], x)
     return size_in_bytes(prepare(some)) * samples / min(32, samples) <= config.resident_budget()
 
@@ -226,7 +226,7 @@ def named_columns(signature: Signature, x: Any) -> Any:
 
 
 def named_targets(signature: Signature, y: Any) -> Any:
-    """A table as a dict of its columns, where they are named as the model's several outputs are."""
+    """A table as a dict of its columns, if the model has several outputs with those names."""
     names = signature.output_names
     if not is_table(y) or len(names) < 2 or not all(name in y.columns for name in names):
         return y
@@ -234,16 +234,16 @@ def named_targets(signature: Signature, y: Any) -> Any:
 
 
 def dividing_batch_size(samples: int) -> int:
-    """The largest divisor from 64 to 1024, or 256 if there is none."""
+    """The largest divisor of a number of samples from 64 to 1024, or 256 if there is none."""
     sizes = (size for size in range(min(1024, samples), 63, -1) if samples % size == 0)
     return next(sizes, min(256, samples))
 
 
 def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
-    """A single sample as a batch of one, where the model's input shape leaves no doubt.
+    """A single sample as a batch of one, if the model's input shape shows that it is one.
 
     Args:
-        refuse: Raise instead: one sample is no training set.
+        refuse: Raise an error instead, as for training.
     """
     signature = learner.signature
     inputs = signature.inputs
@@ -276,14 +276,14 @@ def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
 
 
 def unwrap_single(x: Any) -> Any:
-    """`predict([x_test])`: a list of one array is that array."""
+    """The array in a list of one array, as in `predict([x_test])`."""
     if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
         return x[0]
     return x
 
 
 def is_source(x: Any) -> bool:
-    """Whether x gives batches, rather than being the data itself."""
+    """Whether x yields batches, rather than being the data itself."""
     if isinstance(x, PyDataset):
         return True
     if isinstance(x, (np.ndarray, jax.Array, list, tuple, dict, str, range)) or x is None:

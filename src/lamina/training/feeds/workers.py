@@ -13,12 +13,12 @@ from typing import Any
 
 from lamina.training.feeds.py_dataset import PyDataset
 
-# Processes that have waited so long for a batch to prepare end; the next epoch starts others.
+# Processes end after this time without work; the next epoch starts new ones.
 _IDLE_SECONDS = 300
 
 
 def batches_by_workers(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
-    """Batches of these numbers in their order, by as many workers as the source asks for."""
+    """The batches with these numbers, in order, prepared by the workers of the source."""
     if source.use_multiprocessing:
         return _by_processes(source, numbers)
     if source.workers > 1:
@@ -32,14 +32,16 @@ def _by_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
 
 
 def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
-    """The same by processes, which stay for the next epoch; they read the source from a file.
+    """Batches prepared by processes, which are reused in the next epoch.
+
+    The processes read the source from a file.
 
     Raises:
         TypeError: If the source cannot be sent to another process.
         RuntimeError: If a process ended by itself.
     """
-    # Unlike the standard library's, these processes take classes of a notebook, and do not run the
-    # user's script once more. Few programs need them, so they are imported here.
+    # Unlike those of the standard library, these processes accept classes defined in a notebook and
+    # do not run the user's script again. Few programs need them, so they are imported here.
     import cloudpickle
 
     # As above.
@@ -78,7 +80,7 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
 def _ahead(
     pool: Executor, batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
-    """What `batch` gives for each number, in order, at most `max_queue_size` of them waiting."""
+    """The results of `batch` for each number, in order; at most `max_queue_size` are waiting."""
     waiting: collections.deque[Future] = collections.deque()
     try:
         for number in numbers:
@@ -93,7 +95,7 @@ def _ahead(
 
 
 def _attempt(path: Path, number: int) -> tuple[Any, Exception | None, str]:
-    """In a process: a batch, or the error that was raised, and where."""
+    """Run in a process: a batch, or the error and its traceback."""
     try:
         return _source(path)[number], None, ""
     except (Exception, SystemExit) as error:
@@ -101,9 +103,9 @@ def _attempt(path: Path, number: int) -> tuple[Any, Exception | None, str]:
 
 
 def _portable(error: BaseException) -> Exception:
-    """The error, or one that says the same where the error cannot be sent to another process."""
+    """The error, or a RuntimeError with its message if it cannot be sent to another process."""
     if isinstance(error, Exception):
-        # Many a user's class is packed without complaint, and then misses its arguments.
+        # Some exception classes can be pickled, but fail when they are unpickled.
         with contextlib.suppress(Exception):
             if type(pickle.loads(pickle.dumps(error))) is type(error):
                 return error

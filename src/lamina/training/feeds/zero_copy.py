@@ -1,7 +1,8 @@
-"""Arrays that the CPU reads where the user holds them, wherever those begin.
+"""Use of the user's arrays on the CPU without a copy, at any address.
 
-XLA takes memory of the host as it is if it begins at a multiple of 64 bytes; anything else is
-copied. NumPy's arrays begin 16 bytes behind one, so a data set would lie in memory twice.
+XLA uses host memory without a copy if its address is a multiple of 64 bytes. Large NumPy arrays
+begin 16 bytes after such an address, so that XLA would keep a second copy of the data set.
+`UnalignedRows` gives XLA the aligned memory around the array, and the offset of the array in it.
 """
 
 import ctypes
@@ -16,8 +17,8 @@ from jax import lax
 from lamina.core.user_data.data_kinds import may_hold_text
 
 _ALIGNMENT = 64
-# Above it, memory comes from the system in whole pages, so the first number is always as far from
-# their beginning, and one program serves all arrays of a shape. Less is not worth saving.
+# Larger arrays get whole pages from the system, so the offset is always the same and one program
+# serves all arrays of a shape. A copy of a smaller one costs little.
 _LEAST_BYTES = 32 * 2**20
 
 
@@ -28,8 +29,8 @@ class UnalignedRows:
     """The rows of an array, in memory that begins a little before it.
 
     Args:
-        numbers: The memory as one row of numbers.
-        first: Place of the array's first number in it.
+        numbers: The memory as a flat array.
+        first: Index of the array's first number in it.
         shape: Shape of one row.
     """
 
@@ -37,8 +38,8 @@ class UnalignedRows:
         self.numbers, self.first, self.shape = numbers, first, shape
 
     def take(self, rows: jax.Array) -> jax.Array:
-        """The rows of these numbers, which must be in range: `(len(rows), *shape)`."""
-        # As quick as from rows that lie apart: 56 ms for 60,000 of 784 bytes, either way.
+        """The rows with these numbers, which must be in range: `(len(rows), *shape)`."""
+        # As quick as from an aligned array: docs/performance.md, `zero-copy`.
         size = math.prod(self.shape)
         axes = lax.GatherDimensionNumbers(
             offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
@@ -66,7 +67,7 @@ def as_unaligned_rows(array: Any) -> Any:
     # TensorTree are counted in 32 bits.
     if not alignable or array.size >= 2**31 - _ALIGNMENT:
         return array
-    # What lies before the array in its line of the cache can be read, and is not.
+    # The bytes before the array are in the same cache line, so they are readable. None is read.
     memory: Any = (ctypes.c_uint8 * (array.nbytes + before)).from_address(
         array.ctypes.data - before
     )
@@ -81,7 +82,7 @@ def is_text_array(array: Any) -> bool:
 
 
 def _taken(array: Any, order: Any, start: int, count: int) -> Any:
-    """UnalignedRows of one array, outside of any program."""
+    """Rows of one array, which may hold text, outside of any program."""
     if not is_text_array(array):
         return rows_of(array, order, start, count)
     wanted: Any = slice(start, start + count)
@@ -89,11 +90,13 @@ def _taken(array: Any, order: Any, start: int, count: int) -> Any:
 
 
 def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
-    """`count` rows of every array from place `start` of an order on, or as they lie.
+    """`count` rows of every array, from position `start` of the order.
 
     Args:
         data: Structure of arrays and `UnalignedRows`.
-        order: Numbers of rows, all of them in range; None: as they lie.
+        order: Row numbers, all in range; None for consecutive rows.
+        start: Position of the first row.
+        count: Number of rows.
     """
 
     def is_rows(leaf: Any) -> bool:

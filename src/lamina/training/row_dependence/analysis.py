@@ -1,10 +1,9 @@
-"""Whether the rows of a batch are computed apart from each other.
+"""Analysis of whether the outputs for a row depend on the other rows of its batch.
 
-Where they are, it makes no difference with which others a row is computed: `predict` may fill a
-batch up, or cut it, so that a handful of programs serve any number of rows, and `evaluate` may take
-larger batches. Where an output depends on other rows too – the batch's mean, a softmax over the
-batch, a matrix of similarities – or on their number, only the batches that were asked for are
-right.
+If they do not, `predict` may pad or split batches, so that a few programs serve any number of rows,
+and `evaluate` may use larger batches. If an output depends on other rows (the mean of the batch, a
+softmax over the batch, a matrix of similarities) or on their number, only batches of the requested
+size give the right result.
 """
 
 from collections.abc import Callable
@@ -12,28 +11,28 @@ from typing import Any
 
 import jax
 
-from lamina.training.row_dependence.flow import UnlikeProgramsError, flow
-from lamina.training.row_dependence.values import SAME, Rows
+from lamina.training.row_dependence.propagation import UnlikeProgramsError, propagate
+from lamina.training.row_dependence.values import CONSTANT, Batched
 
-# Numbers of rows to trace a function with. Primes: an axis shows them, and nothing computed from
-# them is the same by chance. Some operations are put otherwise for few rows than for many, so that
-# the programs of one pair may differ; those of the next then don't.
+# Numbers of rows to trace a function with. They are primes, so that an axis whose size depends on
+# them is recognised, and no two numbers computed from them are equal by chance. Some operations are
+# lowered differently for few and for many rows. If the programs of a pair differ, the next pair is
+# tried.
 _SIZES = ((83, 89), (17, 19), (499, 503))
 
 
 def rows_are_independent(
     forward: Callable[[Any, Any], tuple[Any, Any]], state: Any, rows: Any
 ) -> bool:
-    """Whether each row of the outputs is known to depend on its own row of the inputs alone.
+    """Whether each row of the outputs is known to depend only on the same row of the inputs.
 
-    Found by following the batch axis through the program that JAX traces; nothing is computed. What
-    is not known counts as dependent, and so does a function that changes its state, since that goes
-    on from batch to batch.
+    The batch axis is followed through the traced program; nothing is computed or compiled. False if
+    it is unknown, and for a function that changes its state, since the next batch uses that state.
 
     Args:
-        forward: Pure, `(state, rows) → (outputs, state)`.
-        state: Structure of arrays, of which only shapes and dtypes are read.
-        rows: Structure of arrays `(rows, …)`, likewise.
+        forward: Pure function `(state, rows) → (outputs, state)`.
+        state: Structure of arrays, of which only shapes and dtypes are used.
+        rows: Structure of arrays `(rows, …)`, of which only shapes and dtypes are used.
 
     Example:
         >>> import numpy as np
@@ -49,25 +48,25 @@ def rows_are_independent(
         try:
             one, other = (_traced(forward, state, rows, size) for size in sizes)
         except Exception:
-            return False  # the call itself says what is wrong, if anything is
-        held = [SAME] * len(jax.tree.leaves(state))
-        given = [Rows(0)] * len(jax.tree.leaves(rows))
+            return False  # the call itself will raise the error, if it is one
+        given_state = [CONSTANT] * len(jax.tree.leaves(state))
+        given_rows = [Batched(0)] * len(jax.tree.leaves(rows))
         try:
-            values = flow((one[0], other[0]), [*held, *given], sizes)
+            values = propagate((one[0], other[0]), [*given_state, *given_rows], sizes)
         except UnlikeProgramsError:
             continue
         count = one[1]  # of the outputs; what follows is the state
-        unchanged = one[0].jaxpr.outvars[count:] == one[0].jaxpr.invars[: len(held)]
-        return unchanged and all(value in _APART for value in values[:count])
+        unchanged = one[0].jaxpr.outvars[count:] == one[0].jaxpr.invars[: len(given_state)]
+        return unchanged and all(value in _INDEPENDENT for value in values[:count])
     return False
 
 
-# The second is an output that is the same in every row.
-_APART = (Rows(0), Rows(0, 0, 1))
+# The second is an output with the same value in every row.
+_INDEPENDENT = (Batched(0), Batched(0, 0, 1))
 
 
 def _traced(forward: Callable, state: Any, rows: Any, size: int) -> tuple[Any, int]:
-    """The program for so many rows, and how many arrays of its results are outputs."""
+    """The program for a number of rows, and the number of its results that are outputs."""
     state = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), state)
     rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), rows)
     program, (outputs, _) = jax.make_jaxpr(forward, return_shape=True)(state, rows)

@@ -1,6 +1,6 @@
-"""What an operation of JAX does to the batch axis of its operands, one rule for each.
+"""Rules for JAX's operations: how their results depend on the rows of the batch.
 
-Of an operation that is not listed nothing is known, and its results are `MIXED`.
+The results of an operation without a rule are `MIXED`.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.training.row_dependence.values import MIXED, SAME, Rows, Step, Value, meet
+from lamina.training.row_dependence.values import CONSTANT, MIXED, Batched, Step, Value, meet
 
 Rule = Callable[[Step], Value | list[Value]]
 
@@ -19,11 +19,11 @@ def _element_wise(step: Step) -> Value:
 
 
 def _along(*names: str) -> Rule:
-    """Operations along the axes that parameters name, which keep the others as they are."""
+    """Operations along the axes in these parameters, which leave the other axes unchanged."""
 
     def rule(step: Step) -> Value:
         rows, params = meet(step.values), step.equations[0].params
-        if not isinstance(rows, Rows) or not step.agree(*params):
+        if not isinstance(rows, Batched) or not step.agree(*params):
             return MIXED
         axes = [axis for name in names for axis in np.atleast_1d(params[name])]
         return MIXED if rows.axis in axes else rows
@@ -35,7 +35,7 @@ def _reduction(name: str) -> Rule:
     def rule(step: Step) -> Value:
         rows = meet(step.values)
         axes = step.parameter(name)
-        if not isinstance(rows, Rows) or not step.agree(name) or rows.axis in axes:
+        if not isinstance(rows, Batched) or not step.agree(name) or rows.axis in axes:
             return MIXED
         return rows._replace(axis=rows.axis - sum(axis < rows.axis for axis in axes))
 
@@ -43,13 +43,13 @@ def _reduction(name: str) -> Rule:
 
 
 def _last_axes(count: int) -> Rule:
-    """Operations on matrices or vectors that lie in the last axes."""
+    """Operations on matrices or vectors in the last axes."""
     return lambda step: _in_last_axes(step, count)
 
 
 def _in_last_axes(step: Step, count: int) -> Value:
     rows, rank = meet(step.values), min(map(len, step.shapes))
-    if not isinstance(rows, Rows) or not step.agree(*step.equations[0].params):
+    if not isinstance(rows, Batched) or not step.agree(*step.equations[0].params):
         return MIXED
     return rows if rows.axis < rank - count else MIXED
 
@@ -59,61 +59,65 @@ def _fft(step: Step) -> Value:
 
 
 def grows(step: Step) -> bool:
-    """Whether a result has an axis that goes with the number of rows."""
+    """Whether a result has an axis whose size depends on the number of rows."""
     pairs = zip(*(equation.outvars for equation in step.equations), strict=True)
     return any(getattr(a.aval, "shape", ()) != getattr(b.aval, "shape", ()) for a, b in pairs)
 
 
 def _broadcast(step: Step) -> Value:
-    value, places = step.values[0], step.parameter("broadcast_dimensions")
+    value, axes = step.values[0], step.parameter("broadcast_dimensions")
     if not step.agree("broadcast_dimensions"):
         return MIXED
-    return value._replace(axis=int(places[value.axis])) if isinstance(value, Rows) else _even(step)
+    return (
+        value._replace(axis=int(axes[value.axis]))
+        if isinstance(value, Batched)
+        else _constant_along_batch(step)
+    )
 
 
 def _iota(step: Step) -> Value:
-    even = _even(step)
-    number = isinstance(even, Rows) and even.axis == step.parameter("dimension")
-    return MIXED if number else even
+    constant = _constant_along_batch(step)
+    number = isinstance(constant, Batched) and constant.axis == step.parameter("dimension")
+    return MIXED if number else constant
 
 
-def _even(step: Step) -> Value:
-    """A result that is the same all along the one axis that goes with the number of rows."""
+def _constant_along_batch(step: Step) -> Value:
+    """A result that is constant along its only axis whose size depends on the number of rows."""
     one, other = (equation.outvars[0].aval.shape for equation in step.equations)
-    if any(value is not SAME for value in step.values) or len(one) != len(other):
+    if any(value is not CONSTANT for value in step.values) or len(one) != len(other):
         return MIXED
     differing = [i for i, (m, n) in enumerate(zip(one, other, strict=True)) if m != n]
     if len(differing) != 1:
         return MIXED
     factor, rest = divmod(one[differing[0]], step.sizes[0])
-    return MIXED if rest else Rows(differing[0], 0, factor)
+    return MIXED if rest else Batched(differing[0], 0, factor)
 
 
 def _reshape(step: Step) -> Value:
     (rows,), (before,), after = step.values, step.shapes, step.shape
-    if not isinstance(rows, Rows) or step.parameter("dimensions") is not None:
+    if not isinstance(rows, Batched) or step.parameter("dimensions") is not None:
         return MIXED
-    # The number of values before and behind the batch, however the axes are drawn.
+    # The number of values before and after the batch axis, whatever the other axes are.
     outer = math.prod(before[: rows.axis]) * max(rows.outer, 1)
     inner = math.prod(before[rows.axis + 1 :]) * rows.inner
     for axis, size in enumerate(after):
         lead, rest = math.prod(after[:axis]), math.prod(after[axis + 1 :])
         if lead and rest and outer % lead == 0 and inner % rest == 0:
             if size == (outer // lead) * step.sizes[0] * (inner // rest):
-                return Rows(axis, outer // lead, inner // rest)
+                return Batched(axis, outer // lead, inner // rest)
     return MIXED
 
 
 def _transpose(step: Step) -> Value:
     (rows,) = step.values
-    if not isinstance(rows, Rows) or not step.agree("permutation"):
+    if not isinstance(rows, Batched) or not step.agree("permutation"):
         return MIXED
     return rows._replace(axis=tuple(step.parameter("permutation")).index(rows.axis))
 
 
 def _slice(step: Step) -> Value:
     (rows,), (shape,) = step.values, step.shapes
-    if not isinstance(rows, Rows):
+    if not isinstance(rows, Batched):
         return MIXED
     axis, strides = rows.axis, step.parameter("strides") or (1,) * len(shape)
     starts, limits = step.parameter("start_indices"), step.parameter("limit_indices")
@@ -124,14 +128,14 @@ def _slice(step: Step) -> Value:
 
 def _pad(step: Step) -> Value:
     rows, filling = step.values
-    if not isinstance(rows, Rows) or filling is not SAME or not step.agree("padding_config"):
+    if not isinstance(rows, Batched) or filling is not CONSTANT or not step.agree("padding_config"):
         return MIXED
     return rows if not any(step.parameter("padding_config")[rows.axis]) else MIXED
 
 
 def _dynamic_slice(step: Step) -> Value:
     rows, *starts = step.values
-    if not isinstance(rows, Rows) or any(start is not SAME for start in starts):
+    if not isinstance(rows, Batched) or any(start is not CONSTANT for start in starts):
         return MIXED
     sizes = step.parameter("slice_sizes")  # a whole axis is taken from its beginning
     whole = sizes[rows.axis] == step.shapes[0][rows.axis]
@@ -141,28 +145,28 @@ def _dynamic_slice(step: Step) -> Value:
 def _dynamic_update_slice(step: Step) -> Value:
     operand, update, *starts = step.values
     rows = meet([operand, update])
-    if not isinstance(rows, Rows) or any(start is not SAME for start in starts):
+    if not isinstance(rows, Batched) or any(start is not CONSTANT for start in starts):
         return MIXED
     sizes = [shape[rows.axis] for shape in step.shapes[:2]]
-    return rows if isinstance(update, Rows) and sizes[0] == sizes[1] else MIXED
+    return rows if isinstance(update, Batched) and sizes[0] == sizes[1] else MIXED
 
 
 def _gather(step: Step) -> Value:
-    (operand, indices), (shape, places) = step.values, step.shapes
+    (operand, indices), (shape, index_shape) = step.values, step.shapes
     numbers, sizes = step.parameter("dimension_numbers"), step.parameter("slice_sizes")
     if not step.agree("dimension_numbers", "mode", "fill_value"):
         return MIXED
     batch = [axis for axis in range(len(step.shape)) if axis not in numbers.offset_dims]
-    if isinstance(indices, Rows) and indices.axis < len(places) - 1:
+    if isinstance(indices, Batched) and indices.axis < len(index_shape) - 1:
         if not step.agree("slice_sizes"):
             return MIXED
         found = indices._replace(axis=batch[indices.axis])
-        if operand is SAME:  # a table
+        if operand is CONSTANT:  # a table
             return found
         pairs = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
-        if isinstance(operand, Rows) and (operand.axis, indices.axis) in pairs:
+        if isinstance(operand, Batched) and (operand.axis, indices.axis) in pairs:
             return meet([found, operand._replace(axis=found.axis)])
-    if isinstance(operand, Rows) and indices is SAME:
+    if isinstance(operand, Batched) and indices is CONSTANT:
         axis = operand.axis
         dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
         if axis in dropped or axis in numbers.start_index_map or sizes[axis] != shape[axis]:
@@ -177,19 +181,23 @@ def _scatter(step: Step) -> Value:
     operand, indices, updates = step.values
     numbers = step.parameter("dimension_numbers")
     names = [n for n in step.equations[0].params if "jaxpr" not in n and "consts" not in n]
-    if not isinstance(operand, Rows) or not isinstance(updates, Rows) or not step.agree(*names):
+    if (
+        not isinstance(operand, Batched)
+        or not isinstance(updates, Batched)
+        or not step.agree(*names)
+    ):
         return MIXED
     axis, shapes = operand.axis, step.shapes
     batching = tuple(numbers.operand_batching_dims)
     batch = [i for i in range(len(shapes[2])) if i not in numbers.update_window_dims]
-    if isinstance(indices, Rows):
+    if isinstance(indices, Batched):
         if axis not in batching or indices.axis == len(shapes[1]) - 1:
             return MIXED
         own = numbers.scatter_indices_batching_dims[batching.index(axis)]
         if own != indices.axis or updates.axis != batch[own]:
             return MIXED
         alike = meet([operand, indices._replace(axis=axis), updates._replace(axis=axis)])
-        return alike if isinstance(alike, Rows) else MIXED
+        return alike if isinstance(alike, Batched) else MIXED
     dropped = {*numbers.inserted_window_dims, *batching}
     if axis in dropped or axis in numbers.scatter_dims_to_operand_dims:
         return MIXED
@@ -206,7 +214,7 @@ def _dot_general(step: Step) -> Value:
     (left_summed, right_summed), (left_batch, right_batch) = step.parameter("dimension_numbers")
     left_batch, right_batch = tuple(left_batch), tuple(right_batch)
 
-    def place(rows: Rows, summed: Any, batch: tuple, before: int) -> Value:
+    def place(rows: Batched, summed: Any, batch: tuple, before: int) -> Value:
         if rows.axis in summed:
             return MIXED
         if rows.axis in batch:
@@ -214,14 +222,14 @@ def _dot_general(step: Step) -> Value:
         free = sum(i not in summed and i not in batch for i in range(rows.axis))
         return rows._replace(axis=before + free)
 
-    if isinstance(left, Rows) and isinstance(right, Rows):
+    if isinstance(left, Batched) and isinstance(right, Batched):
         if left.axis not in left_batch or right.axis not in right_batch:
             return MIXED
-        places = [left_batch.index(left.axis), right_batch.index(right.axis)]
-        return meet([left._replace(axis=places[0]), right._replace(axis=places[1])])
-    if isinstance(left, Rows):
+        axes = [left_batch.index(left.axis), right_batch.index(right.axis)]
+        return meet([left._replace(axis=axes[0]), right._replace(axis=axes[1])])
+    if isinstance(left, Batched):
         return place(left, left_summed, left_batch, len(left_batch))
-    assert isinstance(right, Rows)
+    assert isinstance(right, Batched)
     free_of_left = len(step.shapes[0]) - len(left_summed) - len(left_batch)
     return place(right, right_summed, right_batch, len(right_batch) + free_of_left)
 
@@ -230,7 +238,7 @@ def _convolution(step: Step) -> Value:
     rows, kernel = step.values
     numbers = step.parameter("dimension_numbers")
     names = ("dimension_numbers", "window_strides", "padding", "lhs_dilation", "rhs_dilation")
-    if not isinstance(rows, Rows) or kernel is not SAME or rows.axis != numbers.lhs_spec[0]:
+    if not isinstance(rows, Batched) or kernel is not CONSTANT or rows.axis != numbers.lhs_spec[0]:
         return MIXED
     if step.parameter("batch_group_count") != 1 or not step.agree(*names, "feature_group_count"):
         return MIXED
@@ -240,7 +248,7 @@ def _convolution(step: Step) -> Value:
 def _windows(step: Step) -> Value:
     rows = meet(step.values)
     params = step.equations[0].params
-    if not isinstance(rows, Rows) or len({"jaxpr", "consts"} & {*params}) or not _sized(step):
+    if not isinstance(rows, Batched) or len({"jaxpr", "consts"} & {*params}) or not _sized(step):
         return MIXED
     names = ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
     at = [params[name][rows.axis] for name in names if params.get(name) is not None]
@@ -253,21 +261,21 @@ def _sized(step: Step) -> bool:
 
 def _tile(step: Step) -> Value:
     (rows,) = step.values
-    if not isinstance(rows, Rows) or not step.agree("reps"):
+    if not isinstance(rows, Batched) or not step.agree("reps"):
         return MIXED
     return rows if step.parameter("reps")[rows.axis] == 1 else MIXED
 
 
 def _unstack(step: Step) -> Value:
     rows, axis = meet(step.values), step.parameter("axis")
-    if not isinstance(rows, Rows) or not step.agree("axis") or rows.axis == axis:
+    if not isinstance(rows, Batched) or not step.agree("axis") or rows.axis == axis:
         return MIXED
     return rows._replace(axis=rows.axis - (axis < rows.axis))
 
 
 def _stack(step: Step) -> Value:
     rows, axis = meet(step.values), step.parameter("axis")
-    if not isinstance(rows, Rows) or not step.agree("axis"):
+    if not isinstance(rows, Batched) or not step.agree("axis"):
         return MIXED
     return rows._replace(axis=rows.axis + (axis <= rows.axis))
 
@@ -285,7 +293,7 @@ _ELEMENT_WISE = """
 
 
 def _each(step: Step) -> list[Value]:
-    """Several values that pass as they are."""
+    """An operation with several results that are its operands."""
     return step.values
 
 

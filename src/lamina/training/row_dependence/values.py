@@ -1,9 +1,9 @@
-"""What is known of a value in a program about the rows of a batch.
+"""How a value in a program depends on the rows of a batch.
 
-A value is the same whatever the rows are (`SAME`), or has the batch axis somewhere and in each row
-what that row alone gives (`Rows`), or is anything else (`MIXED`). Programs are looked at in pairs,
-one and the same function traced with two numbers of rows (`row_flow.py`): what differs between
-them comes from the number of rows.
+A value does not depend on the rows (`CONSTANT`), or it has a batch axis and each row of it depends
+only on the same row of the input (`Batched`), or it is anything else (`MIXED`). A function is
+traced with two numbers of rows, and both programs are compared (`propagation.py`): differences
+between them come from the number of rows.
 """
 
 import enum
@@ -12,29 +12,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Larger tables that are made anew for every trace are not compared.
+# Larger constants are not compared.
 _MOST_BYTES_COMPARED = 2**26
 
 
-class Kind(enum.Enum):
-    """Values that have no batch axis."""
+class Dependence(enum.Enum):
+    """The dependence of values without a batch axis."""
 
-    SAME = "whatever the rows are"
-    OWN = "a function of one row, inside of a loop over the rows"
-    MIXED = "of several rows, or of their number, or unknown"
-
-
-SAME, OWN, MIXED = Kind.SAME, Kind.OWN, Kind.MIXED
+    CONSTANT = "independent of the rows"
+    PER_ROW = "a function of one row, inside a loop over the rows"
+    MIXED = "depends on several rows or on their number, or unknown"
 
 
-class Rows(NamedTuple):
-    """A value with a batch axis: what stands in a row depends on that row of the input alone.
+CONSTANT, PER_ROW, MIXED = Dependence.CONSTANT, Dependence.PER_ROW, Dependence.MIXED
+
+
+class Batched(NamedTuple):
+    """A value with a batch axis, each row of which depends only on that row of the input.
 
     Args:
-        axis: The batch axis. Other axes may have been merged with it: its size is
-            `outer * rows * inner`, counted as if there were three axes.
-        outer: Size of what was merged before; 0 if all along the axis the values are the same.
-        inner: Size of what was merged behind.
+        axis: The batch axis. Other axes may have been merged with it by a reshape; its size is
+            `outer * rows * inner`.
+        outer: Size of the axes merged before it; 0 if the value is constant along the axis.
+        inner: Size of the axes merged after it.
     """
 
     axis: int
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
     inner: int = 1
 
 
-Value = Kind | Rows
+Value = Dependence | Batched
 Pair = tuple[Any, Any]  # the same in both programs
 
 
@@ -50,7 +50,7 @@ class Step(NamedTuple):
     """One operation in both programs.
 
     Args:
-        values: What is known of its operands.
+        values: The dependence of its operands.
         equations: The equation in both programs.
         sizes: Number of rows in both.
     """
@@ -61,19 +61,19 @@ class Step(NamedTuple):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Of the operands, in the first program."""
+        """Shapes of the operands in the first program."""
         return [variable.aval.shape for variable in self.equations[0].invars]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the first result, in the first program."""
+        """Shape of the first result in the first program."""
         return self.equations[0].outvars[0].aval.shape
 
     def parameter(self, name: str) -> Any:
         return self.equations[0].params[name]
 
     def agree(self, *names: str, but: int | None = None) -> bool:
-        """Whether parameters are the same in both programs, entries at place `but` aside."""
+        """Whether parameters are equal in both programs, apart from entry number `but`."""
         one, other = (equation.params for equation in self.equations)
         for name in names:
             a, b = one[name], other[name]
@@ -85,7 +85,7 @@ class Step(NamedTuple):
 
 
 def equal(a: Any, b: Any) -> bool:
-    """Whether two constants or parameters are the same, as far as can be told quickly."""
+    """Whether two constants or parameters are equal; False if the comparison is expensive."""
     if a is b:
         return True
     if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
@@ -105,9 +105,9 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def meet(values: Sequence[Value]) -> Value:
-    """Operands that are taken row by row: the batch axis they share."""
-    rows = [value for value in values if isinstance(value, Rows)]
-    if not rows or any(value not in (SAME, *rows) for value in values):
+    """The dependence of a result of an element-wise operation on these operands."""
+    rows = [value for value in values if isinstance(value, Batched)]
+    if not rows or any(value not in (CONSTANT, *rows) for value in values):
         return MIXED
     first = next((value for value in rows if value.outer), rows[0])
     factor = max(first.outer, 1) * first.inner
@@ -119,9 +119,9 @@ def meet(values: Sequence[Value]) -> Value:
 
 
 def join(a: Value, b: Value) -> Value:
-    """What is known of a value that is one or the other."""
+    """The dependence of a value that is one of two, as after a branch."""
     if a == b:
         return a
-    if {a, b} == {SAME, OWN}:
-        return OWN
-    return meet([a, b]) if isinstance(a, Rows) and isinstance(b, Rows) else MIXED
+    if {a, b} == {CONSTANT, PER_ROW}:
+        return PER_ROW
+    return meet([a, b]) if isinstance(a, Batched) and isinstance(b, Batched) else MIXED

@@ -1,8 +1,8 @@
-"""How the rows of a batch flow through a program.
+"""Propagates the dependence on rows through a program.
 
-`row_dependence.py` traces a function with two numbers of rows, and both programs are followed here
-side by side, operation by operation: what is known of the operands gives what is known of the
-results. What holds for single operations is in `row_rules.py`, loops and branches are here.
+`analysis.py` traces a function with two numbers of rows. The two programs are compared here,
+operation by operation, to find how the results of each operation depend on the rows. The rules for
+single operations are in `rules.py`; loops and branches are handled here.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from lamina.training.row_dependence.rules import RULES, grows
 from lamina.training.row_dependence.values import (
+    CONSTANT,
     MIXED,
-    OWN,
-    SAME,
+    PER_ROW,
+    Batched,
     Pair,
-    Rows,
     Step,
     Value,
     equal,
@@ -28,21 +28,25 @@ class UnlikeProgramsError(Exception):
     """The two programs do not consist of the same operations, so they cannot be compared."""
 
 
-def flow(programs: tuple[ClosedJaxpr, ClosedJaxpr], values: Sequence[Value], sizes: tuple) -> list:
-    """What is known of the results of a program, from what is known of its arguments.
+def propagate(
+    programs: tuple[ClosedJaxpr, ClosedJaxpr], values: Sequence[Value], sizes: tuple
+) -> list:
+    """The dependence of the results of a program, from that of its arguments.
 
     Args:
-        programs: The program as traced with either number of rows.
-        values: One for each argument.
-        sizes: The two numbers of rows; primes, so that an axis shows them.
+        programs: The program traced with each number of rows.
+        values: The dependence of each argument.
+        sizes: The two numbers of rows.
 
     Raises:
-        UnlikeProgramsError: If they cannot be followed side by side.
+        UnlikeProgramsError: If the programs do not consist of the same operations.
     """
-    return _followed(programs, values, sizes)
+    return _propagate(programs, values, sizes)
 
 
-def _through(one: Jaxpr, other: Jaxpr, constants: list, values: list, sizes: tuple) -> list:
+def _through_equations(
+    one: Jaxpr, other: Jaxpr, constants: list, values: list, sizes: tuple
+) -> list:
     if len(one.eqns) != len(other.eqns):
         raise UnlikeProgramsError
     known: dict[Any, Value] = {}
@@ -52,12 +56,12 @@ def _through(one: Jaxpr, other: Jaxpr, constants: list, values: list, sizes: tup
         if not len(variables[0]) == len(variables[1]) == len(found):
             raise UnlikeProgramsError
         for a, b, value in zip(*variables, found, strict=True):
-            known[a], twin[a] = _settled(value, a.aval, b.aval, sizes), b
+            known[a], twin[a] = _confirmed(value, a.aval, b.aval, sizes), b
 
     def read(a: Any, b: Any) -> Value:
         if isinstance(a, Literal) or isinstance(b, Literal):
             both = isinstance(a, Literal) and isinstance(b, Literal)
-            return SAME if both and equal(a.val, b.val) else MIXED
+            return CONSTANT if both and equal(a.val, b.val) else MIXED
         return known[a] if twin[a] is b else MIXED
 
     note((one.constvars, other.constvars), constants)
@@ -80,20 +84,20 @@ def _results(step: Step) -> list[Value]:
         return follow(step)
     if MIXED in step.values or step.equations[0].effects:
         return [MIXED] * count
-    if all(value in (SAME, OWN) for value in step.values) and not grows(step):
-        kind = OWN if OWN in step.values else SAME
+    if all(value in (CONSTANT, PER_ROW) for value in step.values) and not grows(step):
+        kind = PER_ROW if PER_ROW in step.values else CONSTANT
         return [kind if step.agree(*step.equations[0].params) else MIXED] * count
     rule = RULES.get(name)
-    found = MIXED if rule is None or OWN in step.values else rule(step)
+    found = MIXED if rule is None or PER_ROW in step.values else rule(step)
     return found if isinstance(found, list) else [found] * count
 
 
-def _settled(value: Value, one: Any, other: Any, sizes: tuple) -> Value:
-    """The value itself, if both programs show that no axis but the batch's goes with the rows."""
+def _confirmed(value: Value, one: Any, other: Any, sizes: tuple) -> Value:
+    """The value, if in both programs no axis but the batch axis depends on the number of rows."""
     a, b = getattr(one, "shape", None), getattr(other, "shape", None)
     if a is None or b is None or len(a) != len(b) or one.dtype != other.dtype:
         return MIXED
-    if not isinstance(value, Rows):
+    if not isinstance(value, Batched):
         return value if a == b else MIXED
     factor = max(value.outer, 1) * value.inner
     fits = value.axis < len(a) and (a[value.axis], b[value.axis]) == (
@@ -108,33 +112,33 @@ def _inner(program: Any) -> tuple[Jaxpr, list]:
     return (program.jaxpr, program.consts) if isinstance(program, ClosedJaxpr) else (program, [])
 
 
-def _followed(programs: Pair, values: Sequence[Value], sizes: tuple) -> list[Value]:
+def _propagate(programs: Pair, values: Sequence[Value], sizes: tuple) -> list[Value]:
     (one, first), (other, second) = map(_inner, programs)
-    if one is other and not one.effects and all(value is SAME for value in values):
-        return [SAME] * len(one.outvars)
+    if one is other and not one.effects and all(value is CONSTANT for value in values):
+        return [CONSTANT] * len(one.outvars)
     constants: list[Value] = [
-        SAME if equal(a, b) else MIXED for a, b in zip(first, second, strict=False)
+        CONSTANT if equal(a, b) else MIXED for a, b in zip(first, second, strict=False)
     ]
-    return _through(one, other, constants, list(values), sizes)
+    return _through_equations(one, other, constants, list(values), sizes)
 
 
 def _call(step: Step) -> list[Value]:
     params = step.equations[0].params
     name = next(n for n in ("jaxpr", "call_jaxpr", "fun_jaxpr") if n in params)
     programs = tuple(equation.params[name] for equation in step.equations)
-    return _followed(programs, step.values, step.sizes)
+    return _propagate(programs, step.values, step.sizes)
 
 
 def _cond(step: Step) -> list[Value]:
     index, *values = step.values
     branches = list(zip(*(equation.params["branches"] for equation in step.equations), strict=True))
-    found = [_followed(pair, values, step.sizes) for pair in branches]
+    found = [_propagate(pair, values, step.sizes) for pair in branches]
     results = found[0]
     for other in found[1:]:
         results = [join(a, b) for a, b in zip(results, other, strict=True)]
-    if index is OWN:
-        return [OWN if value in (SAME, OWN) else MIXED for value in results]
-    return results if index is SAME else [MIXED] * len(results)
+    if index is PER_ROW:
+        return [PER_ROW if value in (CONSTANT, PER_ROW) else MIXED for value in results]
+    return results if index is CONSTANT else [MIXED] * len(results)
 
 
 def _while(step: Step) -> list[Value]:
@@ -145,14 +149,14 @@ def _while(step: Step) -> list[Value]:
 
     def body(carry: list[Value]) -> list[Value]:
         programs = tuple(equation.params["body_jaxpr"] for equation in step.equations)
-        return _followed(programs, [*body_values, *carry], step.sizes)
+        return _propagate(programs, [*body_values, *carry], step.sizes)
 
     carry = _fixed_point(body, carry)
     programs = tuple(equation.params["cond_jaxpr"] for equation in step.equations)
-    (again,) = _followed(programs, [*test_values, *carry], step.sizes)
-    if again is OWN:
-        return [OWN if value in (SAME, OWN) else MIXED for value in carry]
-    return carry if again is SAME else [MIXED] * len(carry)
+    (again,) = _propagate(programs, [*test_values, *carry], step.sizes)
+    if again is PER_ROW:
+        return [PER_ROW if value in (CONSTANT, PER_ROW) else MIXED for value in carry]
+    return carry if again is CONSTANT else [MIXED] * len(carry)
 
 
 def _scan(step: Step) -> list[Value]:
@@ -168,30 +172,30 @@ def _scan(step: Step) -> list[Value]:
     programs = tuple(equation.params["jaxpr"] for equation in step.equations)
 
     def body(carry: list[Value]) -> list[Value]:
-        return _followed(programs, [*fixed, *carry, *slices], step.sizes)
+        return _propagate(programs, [*fixed, *carry, *slices], step.sizes)
 
     carry = _fixed_point(lambda carry: body(carry)[:count], carry)
     found = [_stack_of(value, over_rows) for value in body(carry)[count:]]
     if over_rows:
-        # What is handed from row to row depends on those before, or on how many there are.
+        # A carry from row to row depends on the rows before.
         unknown: list[Value] = [MIXED] * len(step.equations[0].outvars)
         return unknown if count else found
     return [*carry, *found]
 
 
 def _slice_of(value: Value, over_rows: bool) -> Value:
-    """What one turn of a loop sees of an array that it goes along axis 0 of."""
-    if not isinstance(value, Rows):
+    """One slice along axis 0, as the body of a scan gets it."""
+    if not isinstance(value, Batched):
         return value if not over_rows or value is MIXED else MIXED
     if over_rows:
-        return OWN if value.axis == 0 and max(value.outer, 1) * value.inner == 1 else MIXED
+        return PER_ROW if value.axis == 0 and max(value.outer, 1) * value.inner == 1 else MIXED
     return value._replace(axis=value.axis - 1) if value.axis else MIXED
 
 
 def _stack_of(value: Value, over_rows: bool) -> Value:
     if over_rows:
-        return Rows(0) if value in (OWN, SAME) else MIXED
-    return value._replace(axis=value.axis + 1) if isinstance(value, Rows) else value
+        return Batched(0) if value in (PER_ROW, CONSTANT) else MIXED
+    return value._replace(axis=value.axis + 1) if isinstance(value, Batched) else value
 
 
 def _fixed_point(body: Callable[[list], list], carry: list[Value]) -> list[Value]:
@@ -208,10 +212,10 @@ def _linear_solve(step: Step) -> list[Value]:
     constants = step.values[before : before + lengths.solve]
     right = step.values[sum(lengths) :]
     programs = tuple(equation.params["jaxprs"].solve for equation in step.equations)
-    # Where the solver looks at the matrix again, it is followed to the same axis.
+    # The solver also uses the matrix itself, which must not be mixed.
     if any(value is MIXED for value in step.values[:before]):
         return [MIXED] * len(right)
-    return _followed(programs, [*constants, *right], step.sizes)
+    return _propagate(programs, [*constants, *right], step.sizes)
 
 
 _CONTROL_FLOW: dict[str, Callable[[Step], list[Value]]] = {
