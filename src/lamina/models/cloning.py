@@ -1,4 +1,4 @@
-"""A second model with the same layers and fresh weights."""
+"""clone_model: a copy of a model with new weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,22 +28,22 @@ def clone_model(
 ) -> Model:
     """A model with the same architecture and new weights.
 
-    A layer that the model uses twice is one layer in the copy, too. A compiled model gives a copy
-    that is compiled alike.
+    A layer that the model uses twice is one layer in the copy, too. The copy of a compiled model is
+    compiled with the same arguments.
 
     Args:
         model: Sequential or functional; a subclassed model is made from its config.
-        input_tensors: A symbolic tensor (or list) that the copy starts from.
+        input_tensors: A symbolic tensor (or a list) to use as inputs of the copy.
         clone_function: Makes the copy of each layer; by default from its config.
         call_function: `(layer, *args, **kwargs)`; called instead of the layer.
         recursive: Also apply `clone_function` inside nested models.
-        **kwargs: None may be given.
+        **kwargs: Not supported.
 
     Returns:
         The copy.
 
     Raises:
-        TypeError: If there is an argument that it does not have.
+        TypeError: If an argument is unknown.
 
     Example:
         >>> from lamina.layers import Dense, Input
@@ -79,7 +79,7 @@ def _clone(
     recursive: bool,
     copies: dict[int, Any],
 ) -> Model:
-    """As above; `copies` has the copy of every layer that was met, by its id."""
+    """As `clone_model`; `copies` maps the id of each layer to its copy."""
 
     def copy(layer: Any) -> Any:
         if id(layer) not in copies:
@@ -93,7 +93,7 @@ def _clone(
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
         copy_of_layer = type(layer).from_config(layer.get_config())
-        if hasattr(copy_of_layer, "copy_vocabulary"):  # which is in no config
+        if hasattr(copy_of_layer, "copy_vocabulary"):  # the vocabulary is not in the config
             copy_of_layer.copy_vocabulary(layer)
         return copy_of_layer
 
@@ -126,7 +126,7 @@ def _clone(
 def _clone_graph(
     graph: Graph, copy: Callable, input_tensors: Any, call_function: Callable | None
 ) -> tuple[Any, Any]:
-    """Inputs and outputs of the same graph, drawn with copies of its layers."""
+    """Inputs and outputs of a copy of the graph, made with copies of its layers."""
     given = jax.tree.leaves(input_tensors)
     if given and len(given) != len(graph.input_list):
         raise ValueError(

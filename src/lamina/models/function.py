@@ -1,4 +1,4 @@
-"""Function: what lies between symbolic tensors, as one operation without training."""
+"""Function: the operations between symbolic tensors as one operation, without training."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from lamina.ops.arrays import as_array
 class Function(Operation):
     """A graph of operations between inputs and outputs, to be called on arrays or symbolic tensors.
 
-    A `Model` can be trained and saved; this can only be called.
+    Unlike a `Model`, it can only be called, not trained or saved.
 
     Args:
         inputs: Symbolic tensor(s), alone or in a list, tuple or dict.
-        outputs: What operations made of them.
-        name: Of the function.
+        outputs: Results of operations on them.
+        name: Name of the function.
 
     Example:
         >>> from lamina import Input
@@ -62,7 +62,7 @@ class Function(Operation):
         return self._graph.run(inputs)
 
     def __call__(self, inputs: Any) -> Any:
-        # One tensor may be written as nested lists of numbers; several come in their structure.
+        # A single input may be nested lists of numbers; several must be in their structure.
         if isinstance(self._graph.inputs, KerasTensor) and not is_symbolic(inputs):
             inputs = as_array(inputs)
         inputs = jax.tree.map(_tensor, inputs)
@@ -82,22 +82,22 @@ class Function(Operation):
 
     @property
     def inputs(self) -> list:
-        """The symbolic tensors that it starts from."""
+        """The symbolic inputs."""
         return list(self._graph.input_list)
 
     @property
     def outputs(self) -> list:
-        """The symbolic tensors that it gives."""
+        """The symbolic outputs."""
         return list(self._graph.output_list)
 
     @property
     def operations(self) -> list[Operation]:
-        """Everything in between, in the order in which weights would be listed."""
+        """The operations between inputs and outputs, in the order of a model's weights."""
         return [o for o in self._graph.operations if not isinstance(o, _Source)]
 
 
 class _Source(Operation):
-    """Where a symbolic tensor comes from that was made by itself, not by `Input`."""
+    """The operation of a symbolic input that was not made by `Input`."""
 
 
 def _tensor(leaf: Any) -> Any:

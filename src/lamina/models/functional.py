@@ -7,7 +7,7 @@ from lamina.models.sequential import Sequential
 
 
 class _OfGraphs(type):
-    """A user's class that was made as `cls(inputs, outputs)` counts as Functional, too."""
+    """Makes objects of a user's class created as `cls(inputs, outputs)` instances of Functional."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         if super().__instancecheck__(instance):
@@ -17,16 +17,16 @@ class _OfGraphs(type):
 
 
 class Functional(Model, metaclass=_OfGraphs):
-    """A graph of layers between inputs and outputs; what `Model(inputs, outputs)` makes.
+    """A graph of layers between inputs and outputs; the result of `Model(inputs, outputs)`.
 
-    `training=…` given to a layer when the graph was drawn holds whatever the model does:
-    `Dropout(0.5)(x, training=True)` drops in `predict`, too.
+    If `training` was given to a layer when the graph was made, it overrides the mode of the model:
+    `Dropout(0.5)(x, training=True)` also drops values in `predict`.
 
     Args:
         inputs: Symbolic tensor(s) made by `Input`, or taken from inside another model, alone or
             in a list, tuple or dict.
-        outputs: What the layers made of them.
-        name: Of the model.
+        outputs: Results of layers called on them.
+        name: Name of the model.
         **kwargs: `trainable`; see `Layer`.
 
     Example:

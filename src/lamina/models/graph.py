@@ -1,4 +1,4 @@
-"""Graph: the operations between a functional model's inputs and outputs, in order of running."""
+"""Graph: the operations between the inputs and outputs of a functional model."""
 
 import collections
 import functools
@@ -24,24 +24,24 @@ from lamina.training.structure_matching import TensorTree, match
 
 
 class Graph:
-    """Everything that lies between symbolic inputs and outputs.
+    """The operations between symbolic inputs and outputs, in execution order.
 
     Args:
         inputs: A KerasTensor, or a list, tuple or dict of them.
-        outputs: Likewise.
-        name: Of the model, for messages.
+        outputs: A KerasTensor, or a list, tuple or dict of them.
+        name: Name of the model, for messages.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str = "model"):
         self.name = name
-        # Not by jax.tree.map, which puts the keys of dicts in alphabetical order.
+        # jax.tree.map would sort the keys of dicts.
         self.inputs = tree.map_structure(_checked, inputs, none_is_leaf=False)
         self.outputs = tree.map_structure(_checked, outputs, none_is_leaf=False)
         if not jax.tree.leaves(self.inputs) or not jax.tree.leaves(self.outputs):
             raise ValueError(f"Model {name!r} needs at least one input and one output.")
         if any(_node_of(tensor).input_tensors for tensor in jax.tree.leaves(self.inputs)):
-            self.inputs, self.outputs = _with_inputs_of_its_own(self.inputs, self.outputs, name)
-        self.outputs = _seen_from(jax.tree.leaves(self.inputs), self.outputs, name)
+            self.inputs, self.outputs = _with_own_inputs(self.inputs, self.outputs, name)
+        self.outputs = _in_outer_graph(jax.tree.leaves(self.inputs), self.outputs, name)
         self.input_list: list[KerasTensor] = jax.tree.leaves(self.inputs)
         self.output_list: list[KerasTensor] = jax.tree.leaves(self.outputs)
         self.nodes, self.operations = _in_order(self.input_list, self.output_list, name)
@@ -61,7 +61,7 @@ class Graph:
 
     @functools.cached_property
     def host_part(self) -> HostPart | None:
-        """What runs on the host because it concerns text; None where there is no text."""
+        """The part that processes text on the host; None if there is no text."""
         takes_text = any(tensor.dtype == "string" for tensor in self.input_list)
         return HostPart(self) if takes_text else None
 
@@ -69,7 +69,7 @@ class Graph:
         """Compute the outputs for arrays (or for other symbolic tensors).
 
         Args:
-            inputs: The inputs, or what the host part made of them.
+            inputs: The inputs, or the result of the host part.
         """
         nodes, values = self.nodes, {}
         if isinstance(inputs, Preprocessed) and self.host_part is not None:
@@ -77,7 +77,7 @@ class Graph:
         else:
             values = self.input_values(inputs)
         for node in nodes:
-            begun = values.get((id(node),))  # a model inside, whose host part has run
+            begun = values.get((id(node),))  # of a nested model whose host part has run
             call = ((begun,), {}) if begun is not None else (node.args, node.kwargs)
             args, kwargs = self.fill(values, call)
             self.keep(values, node, node.operation(*args, **kwargs))
@@ -88,7 +88,7 @@ class Graph:
 
     @functools.cached_property
     def _uses(self) -> collections.Counter:
-        """How often each tensor is taken, by a layer or as an output."""
+        """How often each tensor is used, by a layer or as an output."""
         taken = [[node.args, node.kwargs] for node in self.nodes]
         leaves = jax.tree.leaves([taken, self.outputs])
         return collections.Counter(self.key(t) for t in leaves if isinstance(t, KerasTensor))
@@ -106,18 +106,18 @@ class Graph:
         )
 
     def keep(self, values: dict[tuple, Any], node: Node, outputs: Any) -> None:
-        """Put what a call gave among the values."""
+        """Store the outputs of a call."""
         for tensor, value in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[self.key(tensor)] = value
 
     @staticmethod
     def key(tensor: KerasTensor) -> tuple:
-        """By what a tensor is found among values: which output of which call it is."""
+        """The key of a tensor among the values: operation, call and output."""
         operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
         return (id(operation), node_index, tensor_index)
 
     def arrange(self, inputs: Any) -> list:
-        """The inputs in the order of `input_list`; they may come by name, as a list, or alone."""
+        """The inputs in the order of `input_list`; given by name, as a list, or alone."""
         structure: Any
         flat, structure = jax.tree.flatten(inputs, is_leaf=_is_none)
         if structure == jax.tree.structure(self.inputs):
@@ -133,7 +133,7 @@ class Graph:
 
     @functools.cached_property
     def input_tree(self) -> TensorTree:
-        """Where each of several inputs is, by place and by name."""
+        """The structure of the inputs, for matching data to them."""
         return TensorTree(self.inputs, self.input_names)
 
     def _without_more(self, inputs: Mapping) -> dict:
@@ -150,7 +150,7 @@ class Graph:
         return {key: inputs[key] for key in known if key in inputs} or dict(inputs)
 
     def _fit_input(self, value: Any, tensor: KerasTensor) -> Any:
-        """An input in the declared shape and dtype; a trailing axis of 1 may come or go."""
+        """An input in the declared shape and dtype; a trailing axis of 1 is optional."""
         if value is None:
             if getattr(tensor.history.operation, "optional", False):  # type: ignore[union-attr]
                 return None
@@ -174,7 +174,7 @@ class Graph:
             if fitted is not value:
                 value = masking.keeping_mask(value, fitted)
         shape = tuple(value.shape)
-        # The number of samples is free, even where a model was built with the size of a batch.
+        # The number of samples may differ, even if the model was built with a batch size.
         fits = len(shape) == len(wanted) and all(
             w is None or s is None or w == s for s, w in zip(shape[1:], wanted[1:], strict=True)
         )
@@ -199,7 +199,7 @@ class Graph:
 
 
 def _with_or_without_last(shape: tuple, wanted: tuple) -> tuple:
-    """The shape with a last axis of 1 put on or taken off, where that makes it fit."""
+    """The shape with a last axis of 1 added or removed, if that makes the ranks equal."""
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         return shape[:-1]
     return (*shape, 1) if len(shape) == len(wanted) - 1 and wanted[-1] == 1 else shape
@@ -238,15 +238,15 @@ def _checked(tensor: Any) -> KerasTensor:
     return tensor
 
 
-# Of which model a tensor was asked as its output. Weak on both sides.
+# From an output tensor to the model whose `output` it was read from. Both are weak references.
 output_of: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _seen_from(inputs: list[KerasTensor], outputs: Any, name: str) -> Any:
-    """The outputs, those of a model inside replaced by what a call of it gives.
+def _in_outer_graph(inputs: list[KerasTensor], outputs: Any, name: str) -> Any:
+    """The outputs, with those of a nested model replaced by the outputs of its call.
 
-    `inner.output` belongs to the inner model's own graph. In a model that begins at the inputs of
-    the outer one, what the inner model gives there is meant.
+    `inner.output` belongs to the graph of the inner model. In a model that begins at the inputs of
+    the outer model, the output of the call of the inner model is meant.
     """
 
     def connected(tensor: KerasTensor) -> bool:
@@ -256,19 +256,19 @@ def _seen_from(inputs: list[KerasTensor], outputs: Any, name: str) -> Any:
             return False
         return True
 
-    def seen(tensor: KerasTensor) -> KerasTensor:
+    def outer(tensor: KerasTensor) -> KerasTensor:
         model = output_of.get(tensor, _gone)()
         if model is None or model._graph is None or connected(tensor):
             return tensor
-        places = [i for i, own in enumerate(model._graph.output_list) if own is tensor]
-        calls = [node.output_tensors[places[0]] for node in model._inbound_nodes if places]
+        indices = [i for i, own in enumerate(model._graph.output_list) if own is tensor]
+        calls = [node.output_tensors[indices[0]] for node in model._inbound_nodes if indices]
         return next(filter(connected, calls), tensor)
 
-    return tree.map_structure(seen, outputs, none_is_leaf=False)
+    return tree.map_structure(outer, outputs, none_is_leaf=False)
 
 
 def _gone() -> None:
-    """In place of a reference to a model."""
+    """Stands in for a weak reference if there is no model."""
 
 
 def _node_of(tensor: KerasTensor) -> Node:
@@ -276,10 +276,10 @@ def _node_of(tensor: KerasTensor) -> Node:
     return history.operation._inbound_nodes[history.node_index]  # type: ignore[union-attr]
 
 
-def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, Any]:
-    """The graph between inner tensors drawn again, with an Input where each of them was.
+def _with_own_inputs(inputs: Any, outputs: Any, name: str) -> tuple[Any, Any]:
+    """Copy the graph between inner tensors, with an Input in place of each of them.
 
-    The layers and their weights are the same; only their calls are recorded once more.
+    The layers and their weights are shared; only their calls are recorded again.
     """
     nodes, _ = _in_order(jax.tree.leaves(inputs), jax.tree.leaves(outputs), name)
     new: dict[tuple, KerasTensor] = {}
@@ -304,7 +304,7 @@ def _with_inputs_of_its_own(inputs: Any, outputs: Any, name: str) -> tuple[Any, 
 
 
 def _check_names(operations: list[Operation], name: str) -> None:
-    """Files and dictionaries tell layers apart by their names."""
+    """Refuse layers with equal names: files and dicts identify layers by name."""
     counts = collections.Counter(operation.name for operation in operations)
     twice = next((n for n, count in counts.items() if count > 1), None)
     if twice is not None:
@@ -324,10 +324,10 @@ def _depends_on(tensor: KerasTensor, name: str) -> ValueError:
 def _in_order(
     inputs: list[KerasTensor], outputs: list[KerasTensor], name: str
 ) -> tuple[list[Node], list[Operation]]:
-    """Nodes in order of running, and operations in the order that Keras lists them.
+    """Nodes in execution order, and operations in the order in which Keras lists them.
 
-    Operations are sorted by their distance from the outputs, farthest first, and among equals by
-    the order in which a walk from the outputs meets them: this fixes the order of the weights.
+    Operations are sorted by their distance from the outputs, farthest first. Those at the same
+    distance are in the order of a traversal from the outputs. This fixes the order of the weights.
     """
     given = {Graph.key(t) for t in inputs}
     finished: list[Node] = []

@@ -73,7 +73,7 @@ def graph_config(model: Any) -> dict:
 
 def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `graph_config`."""
-    # The calls made here: a layer that is shared with another model has others besides.
+    # The calls made here. A layer that is shared with another model has more calls.
     calls: dict[str, list[Node]] = {}
     operations: dict[str, Operation] = {}
     wanted: list[tuple[str, Any]] = []
@@ -120,41 +120,40 @@ def model_from_graph_config(cls: type, config: dict, custom_objects: Mapping | N
         name=config.get("name"),
     )
     if config.get("trainable") is False:
-        # The flag alone: each layer's own flag was read with the layer.
+        # Only the model's flag: the flags of the layers were read with the layers.
         model._trainable = False
     return model
 
 
 def _in_order(wanted: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator[tuple[str, Any]]:
-    """The calls of a file in an order in which each one's inputs exist, whatever order they are in.
+    """Sort the calls in a file topologically, so that the inputs of each call exist.
 
-    Where there is a choice, the first in the file comes first; the calls of one layer keep their
-    order.
+    Calls that do not depend on each other, and all calls of one layer, keep their order.
 
     Args:
-        wanted: Name of the layer and record of each call, as the file has them.
-        calls: From the name of a layer to the calls that exist before.
+        wanted: Name of the layer and record of each call, in the order of the file.
+        calls: From the name of a layer to the calls that exist already.
     """
     made = {name: len(existing) for name, existing in calls.items()}
-    places = {name: itertools.count(number) for name, number in made.items()}
-    numbered = [(name, next(places[name])) for name, _ in wanted]
+    numbers = {name: itertools.count(number) for name, number in made.items()}
+    numbered = [(name, next(numbers[name])) for name, _ in wanted]
     missing: list[int] = []  # how many calls each call waits for
     waiting: dict[tuple[str, int], list[int]] = collections.defaultdict(list)
-    for place, ((name, number), (_, record)) in enumerate(zip(numbered, wanted, strict=True)):
+    for index, ((name, number), (_, record)) in enumerate(zip(numbered, wanted, strict=True)):
         needed = set(_references(record))
         if number > 0:
             needed.add((name, number - 1))
         needed = {(of, call) for of, call in needed if of in made and call >= made[of]}
         missing.append(len(needed))
         for reference in needed:
-            waiting[reference].append(place)
-    ready = [place for place, count in enumerate(missing) if not count]  # a heap, being sorted
+            waiting[reference].append(index)
+    ready = [index for index, count in enumerate(missing) if not count]  # sorted, so it is a heap
     done = 0
     while ready:
-        place = heapq.heappop(ready)
-        yield wanted[place]
+        index = heapq.heappop(ready)
+        yield wanted[index]
         done += 1
-        for follower in waiting.pop(numbered[place], ()):
+        for follower in waiting.pop(numbered[index], ()):
             missing[follower] -= 1
             if not missing[follower]:
                 heapq.heappush(ready, follower)
@@ -163,7 +162,7 @@ def _in_order(wanted: list[tuple[str, Any]], calls: dict[str, list]) -> Iterator
 
 
 def _references(record: Any) -> Iterator[tuple[str, int]]:
-    """Layer and number of every call that a call takes tensors of."""
+    """Layer and number of every call whose outputs a call uses."""
     if isinstance(record, list):  # the older layout: [[name, node, tensor, kwargs], …]
         yield from ((entry[0], entry[1]) for entry in record)
         return
@@ -178,16 +177,16 @@ def _references(record: Any) -> Iterator[tuple[str, int]]:
 
 
 def _first_call(operation: Operation) -> int:
-    """What Keras counts a nested model's calls from, where it names inputs and outputs."""
+    """The number of the first call of a nested model in Keras's references: 1, otherwise 0."""
     functional = getattr(operation, "_graph", None) is not None
     return 1 if functional and not hasattr(operation, "_stack") else 0
 
 
 def _drop_default_mode(operation: Operation, node: Any, kwargs: dict) -> None:
-    """Forget a `training=False` that nobody asked for.
+    """Drop `training` from a call if it is only the default.
 
-    Keras writes the default of `call` into its files as if it had been given, and then lets a
-    model's own mode win over it. Here what was given at a call holds.
+    Keras writes the default of `call` into its files as if it had been given, but lets the mode of
+    the model override it. In Lamina an argument given in a call is not overridden.
     """
     meant = isinstance(node, dict) and node.get(_MEANT)
     default = signature_of(type(operation).call).training_default

@@ -1,8 +1,8 @@
-"""The part of a model that concerns text: it runs in NumPy, on the host, before the device's part.
+"""HostPart: the text preprocessing of a model, which runs in NumPy on the host.
 
-Text can't go into a compiled program. A graph with text among its inputs is cut in two: what text
-goes through, and what that needs, is the host's part; the rest is compiled as ever. What passes
-the border is a `Preprocessed`, which the model takes in place of its inputs.
+Text cannot be an input of a compiled program. A graph with text inputs is divided into two parts:
+the layers that process text, with everything that they need, run on the host; the rest is compiled.
+The host part returns a `Preprocessed`, which the model accepts instead of its inputs.
 """
 
 from typing import Any
@@ -12,28 +12,28 @@ from lamina.core.user_data.text import Preprocessed, staying_on_host
 
 
 class HostPart:
-    """The two parts of a graph with text among its inputs.
+    """The division of a graph with text inputs into a host part and a device part.
 
     Args:
         graph: The graph.
 
     Raises:
-        ValueError: If something that learns would be on the host's side.
+        ValueError: If a layer with trainable weights would be in the host part.
     """
 
     def __init__(self, graph: Any):
         self.graph = graph
         with_text = [n for n in graph.nodes if any(t.dtype == "string" for t in n.input_tensors)]
-        # A model that takes text is cut itself: its call is begun here and ended on the device.
-        self.begun = {id(n): n for n in with_text if _is_cut(n.operation)}
-        self.nodes = _with_what_they_need(with_text, graph.nodes)
+        # A nested model that takes text has a host part and a device part itself.
+        self.begun = {id(n): n for n in with_text if _has_device_part(n.operation)}
+        self.nodes = _with_dependencies(with_text, graph.nodes)
         here = {id(n) for n in self.nodes}
         self.rest = [n for n in graph.nodes if id(n) not in here or id(n) in self.begun]
         self._refuse_learning()
-        self.border = self._tensors_over_the_border(here - set(self.begun))
+        self.boundary = self._boundary_tensors(here - set(self.begun))
 
     def run(self, inputs: Any) -> Preprocessed:
-        """Compute what the device needs of inputs that lie on the host."""
+        """Run the host part, and return the inputs of the device part."""
         values = self.graph.input_values(inputs)
         begun: dict[int, Preprocessed] = {}
         for node in self.nodes:
@@ -44,16 +44,16 @@ class HostPart:
                 with staying_on_host():
                     outputs = node.operation(*args, **kwargs)
                 self.graph.keep(values, node, outputs)
-        return Preprocessed((*(values[key] for key in self.border), *begun.values()))
+        return Preprocessed((*(values[key] for key in self.boundary), *begun.values()))
 
-    def resume(self, prepared: Preprocessed) -> dict:
-        """The values that the rest of the graph starts from, by tensor and by begun node."""
+    def resume(self, preprocessed: Preprocessed) -> dict:
+        """The input values of the device part, by tensor or by the node of a nested model."""
         begun = [n for n in self.nodes if id(n) in self.begun]
-        keys = [*self.border, *((id(node),) for node in begun)]
-        return dict(zip(keys, prepared.values, strict=True))
+        keys = [*self.boundary, *((id(node),) for node in begun)]
+        return dict(zip(keys, preprocessed.values, strict=True))
 
-    def _tensors_over_the_border(self, here: set[int]) -> list[tuple]:
-        """What the rest takes from the host's part or straight from the inputs."""
+    def _boundary_tensors(self, here: set[int]) -> list[tuple]:
+        """The tensors that the device part takes from the host part or from the inputs."""
         made = {self.graph.key(t) for n in self.graph.nodes if id(n) not in here
                 for t in n.output_tensors}  # fmt: skip
         begun = set(self.begun)
@@ -87,13 +87,13 @@ def gives_text(graph: Any) -> bool:
     return any(tensor.dtype == "string" for node in graph.nodes for tensor in node.output_tensors)
 
 
-def _is_cut(operation: Any) -> bool:
+def _has_device_part(operation: Any) -> bool:
     graph = getattr(operation, "_graph", None)
     return graph is not None and graph.host_part is not None and bool(graph.host_part.rest)
 
 
-def _with_what_they_need(some: list[Node], nodes: list[Node]) -> list[Node]:
-    """The nodes and all that lie before them, in order of running."""
+def _with_dependencies(some: list[Node], nodes: list[Node]) -> list[Node]:
+    """The nodes and all nodes that they depend on, in execution order."""
     wanted = {id(node) for node in some}
     for node in reversed(nodes):
         if id(node) in wanted:

@@ -1,4 +1,4 @@
-"""Model: a Layer that can be trained, evaluated, asked and saved."""
+"""Model: a Layer that can be trained, evaluated, used for prediction and saved."""
 
 import inspect
 import json
@@ -29,7 +29,7 @@ from lamina.training.overrides import Overrides
 from lamina.training.trainable import Signature
 from lamina.training.trainer import Trainer
 
-# Methods of Keras 2 that Keras 3 has no more → what does the same.
+# Methods that Keras 3 has removed, and their replacements.
 _FORMERLY = {
     "evaluate_generator": "evaluate, which takes generators",
     "fit_generator": "fit, which takes generators",
@@ -42,14 +42,14 @@ _FORMERLY = {
 class Model(Trainer):
     """A network that `fit` can train.
 
-    There are three ways to one: `Sequential` for a plain stack, `Model(inputs, outputs)` for a
-    graph of layers, and a subclass with its own `__init__` and `call`.
+    There are three ways to make one: `Sequential` for a plain stack, `Model(inputs, outputs)` for
+    a graph of layers, and a subclass with its own `__init__` and `call`.
 
     Args:
         **kwargs: `trainable`, `dtype`; see `Layer`.
         inputs: Symbolic tensor(s) made by `Input`, alone or in a list, tuple or dict.
-        outputs: What the layers made of them.
-        name: Of the model.
+        outputs: Results of layers called on them.
+        name: Name of the model.
 
     Example:
         >>> import numpy as np
@@ -79,7 +79,7 @@ class Model(Trainer):
         assert isinstance(model, Model)
         return model
 
-    if not TYPE_CHECKING:  # to a type checker, a name that is not there stays a mistake
+    if not TYPE_CHECKING:  # so that type checkers still report unknown attributes
 
         @filter_traceback
         def __getattr__(self, name: str) -> Any:
@@ -89,7 +89,7 @@ class Model(Trainer):
                     f"  Fix: {_FORMERLY[name]}.",
                     name,
                 )
-            return object.__getattribute__(self, name)  # raises what has been raised before
+            return object.__getattribute__(self, name)  # raises the original error again
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph = None
@@ -111,7 +111,7 @@ class Model(Trainer):
             graph.name = self.name
             self.built = True
             if not self.trainable:
-                self.trainable = False  # and with it the layers
+                self.trainable = False  # also sets it on the layers
 
     # -- structure -------------------------------------------------------------------------------
 
@@ -130,11 +130,11 @@ class Model(Trainer):
 
     @filter_traceback
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name, or at that place in `layers`.
+        """The layer with a name, or at an index of `layers`.
 
         Args:
             name: Name of the layer.
-            index: Its place in `layers`, from 0; negative ones count from the end.
+            index: Index in `layers`, from 0; negative indices count from the end.
 
         Returns:
             The layer.
@@ -172,12 +172,12 @@ class Model(Trainer):
 
     @property
     def inputs(self) -> list[KerasTensor]:
-        """The symbolic inputs of the graph; a model without one has no such attribute."""
+        """The symbolic inputs of the graph; a model without a graph lacks this attribute."""
         return self._drawn_graph("inputs").input_list
 
     @property
     def outputs(self) -> list[KerasTensor]:
-        """The symbolic outputs of the graph; a model without one has no such attribute."""
+        """The symbolic outputs of the graph; a model without a graph lacks this attribute."""
         graph = self._drawn_graph("outputs")
         for tensor in graph.output_list:
             output_of[tensor] = weakref.ref(self)
@@ -254,13 +254,13 @@ class Model(Trainer):
         )
 
     def _on_host(self, x: Any) -> Any:
-        """The inputs as a compiled program takes them: what concerns text is computed here.
+        """Run the host part of the model, if it has one.
 
         Args:
-            x: Inputs on the host, as arrays; numbers alone are handed on as they are.
+            x: Inputs on the host, as arrays.
 
         Returns:
-            The inputs as they came, or arrays that only the compiled part of the model takes.
+            The inputs themselves, or a `Preprocessed` if there is a host part.
         """
         if type(x) is np.ndarray and x.dtype.kind in "fiub" and not self._has_host_part:
             return x
@@ -279,7 +279,7 @@ class Model(Trainer):
                     "Model(inputs, outputs) with it;\n"
                     "  or model.compile(…, run_eagerly=True), which compiles nothing and is slow."
                 )
-            convert(x, "x")  # which says what is wrong with text
+            convert(x, "x")  # raises an error that explains what to do with text
         return x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -334,24 +334,24 @@ class Model(Trainer):
 
     @filter_traceback
     def inference_function(self, example: Any = None) -> InferenceFunction:
-        """The forward pass as a pure function of parameters and inputs, with what it needs.
+        """The forward pass as a pure function of parameters and inputs.
 
-        For running the model elsewhere: under `jax.jit` in a program of your own, in a server, on
-        another platform. It computes what `predict` does, from which kernels and batches are left
-        out. The parameters are those of this moment. State that the forward pass changes, as a
-        stateful LSTM does, is not among the outputs: `function.step` gives both.
+        Use it to run the model elsewhere: under `jax.jit` in your own program, in a server, or on
+        another platform. It computes the same as `predict`, without compiled kernels and without
+        division into batches. The parameters are the current weights. If the forward pass changes
+        state, as in a stateful LSTM, `function.step` returns the new state, too.
 
         Args:
-            example: Inputs as `predict` takes them, one row or more, of which only shapes and
-                dtypes are read. Needed for a model that is not drawn as a graph, such as a
-                subclass with its own `call`.
+            example: Inputs as for `predict`, one row or more, of which only shapes and dtypes are
+                used. Needed for a model that is not a graph of layers, such as a subclass with its
+                own `call`.
 
         Returns:
             An `InferenceFunction`: `function(function.parameters, x)` gives the outputs, and
             `function.inputs` and `function.outputs` are names, shapes and dtypes.
 
         Raises:
-            ValueError: If the model does not say what its inputs are, and there is no example.
+            ValueError: If the inputs of the model are unknown, and there is no example.
 
         Example:
             >>> import jax
@@ -367,7 +367,7 @@ class Model(Trainer):
 
     @property
     def _input_dtype(self) -> str | None:
-        # The inputs of a graph say for themselves which types they have.
+        # The inputs of a graph have their own dtypes.
         return super()._input_dtype if self._graph is None else None
 
     # -- saving ----------------------------------------------------------------------------------
@@ -383,10 +383,10 @@ class Model(Trainer):
         """Write architecture, weights and optimizer state to one file.
 
         Args:
-            filepath: Any name; `.keras` is customary and what Keras opens.
-            overwrite: False refuses to replace a file.
-            zipped: Accepted as in Keras: a model is always one file.
-            **kwargs: `include_optimizer=False` leaves out how the model was compiled.
+            filepath: Path of the file; Keras opens only names that end in `.keras`.
+            overwrite: Whether an existing file may be replaced.
+            zipped: Accepted for compatibility with Keras: a model is always one file.
+            **kwargs: `include_optimizer=False` leaves out the optimizer, loss and metrics.
 
         Example:
             >>> import tempfile
@@ -416,12 +416,12 @@ class Model(Trainer):
 
         Args:
             filepath: File to write.
-            overwrite: Whether a file that is there may be replaced.
+            overwrite: Whether an existing file may be replaced.
             max_shard_size: Size of each file in GiB; None for one file.
             **kwargs: Further arguments of `lamina.saving.save_weights`.
 
         Raises:
-            FileExistsError: If the file is there and `overwrite` is False.
+            FileExistsError: If the file exists and `overwrite` is False.
 
         Example:
             >>> import tempfile
@@ -473,7 +473,7 @@ class Model(Trainer):
     )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Copies and pickles are made of what a file of the model holds."""
+        """Copies and pickles use the content of a saved file."""
         if not self.built:
             return super().__reduce_ex__(protocol)
         from lamina.saving.model_file import model_as_bytes  # as above
@@ -504,7 +504,7 @@ class Model(Trainer):
         return json.dumps(registry.serialize(self), **kwargs)
 
     def get_config(self) -> dict:
-        """What is needed to make the model again, as plain data.
+        """The configuration of the model, as plain data.
 
         Returns:
             A dict: `name`, the layers and how they are connected, or the arguments of a subclass.
@@ -524,10 +524,10 @@ class Model(Trainer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "Model":
-        """The model that a config describes, with fresh weights.
+        """Create a model from its config, with new weights.
 
         Args:
-            config: What `get_config` gave.
+            config: Result of `get_config`.
             custom_objects: From names to classes and functions that are not Lamina's own.
 
         Returns:
@@ -546,7 +546,7 @@ class Model(Trainer):
             return cast(Model, super().from_config(config))
 
     def get_build_config(self) -> dict | None:
-        """The shape of the input; None inside for a graph, whose layers know theirs.
+        """The shape of the input; None for a graph, whose layers have their own shapes.
 
         Returns:
             A dict for `build_from_config`, or None if the model was not built.
@@ -567,11 +567,11 @@ class Model(Trainer):
 
         Args:
             line_length: Width of the table in characters.
-            positions: Accepted as in Keras; the columns size themselves.
+            positions: Accepted for compatibility with Keras, without effect.
             print_fn: Called with the text instead of printing it.
             expand_nested: Also show the layers inside nested models.
             show_trainable: Also show which layers are frozen.
-            layer_range: First and last name of a stretch of layers to show.
+            layer_range: Names of the first and the last layer to show.
 
         Example:
             >>> import lamina
@@ -613,7 +613,7 @@ def _shapes(tensors: Any) -> Any:
 
 
 def takes_a_graph(cls: type) -> bool:
-    """Whether the class is made as `cls(inputs, outputs)`, having no other `__init__`."""
+    """Whether the class can be created as `cls(inputs, outputs)`."""
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     return cls.__init__ is Model.__init__ or list(parameters)[:3] == ["self", "inputs", "outputs"]  # type: ignore[misc]
 
@@ -628,7 +628,7 @@ def _is_functional(args: tuple, kwargs: dict) -> bool:
 
 @filter_traceback
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Model:
-    """A model with fresh weights from what `to_json` gave.
+    """Create a model with new weights from the result of `to_json`.
 
     Args:
         json_string: The JSON text.

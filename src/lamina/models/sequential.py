@@ -1,4 +1,4 @@
-"""Sequential: a plain stack of layers, each fed by the one before."""
+"""Sequential: a plain stack of layers, each with the output of the one before as its input."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -28,14 +28,14 @@ from lamina.models.model import Model
 class Sequential(Model):
     """A plain stack of layers.
 
-    The shape of the input may be given by an `Input` in front; otherwise the weights are made
-    when the model first sees data. Data of another length or size are welcome later, if the layers
-    can take them; no weight is made anew.
+    The shape of the input may be given by an `Input` as the first layer. Otherwise the weights are
+    created when the model is first called. Later data may have another length or size, if the
+    layers accept it; the weights stay the same.
 
     Args:
         layers: The layers, in order.
         trainable: Whether the optimizer may change the weights.
-        name: Of the model.
+        name: Name of the model.
 
     Example:
         >>> from lamina.layers import Dense, Input
@@ -45,12 +45,12 @@ class Sequential(Model):
     """
 
     _stack: list[Layer]
-    # What the layers of the stack give, from the first on, as far as they have been called.
+    # The symbolic outputs of the layers that have been called, from the first on.
     _tensors: list[Any]
     _names: set[str]
     _drawn: Graph | None
     _is_given_text = False
-    _shape_is_of_data = False  # what `Input` would say was taken from the first data
+    _shape_is_of_data = False  # the input shape was taken from the first data
 
     def __init__(
         self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
@@ -80,7 +80,7 @@ class Sequential(Model):
 
     @property
     def _graph(self) -> Graph | None:
-        """The stack as a graph, drawn when it is asked for: layers are often added one by one."""
+        """The stack as a graph, made when it is needed: layers are often added one by one."""
         if self._drawn is None and len(self._tensors) > 1:
             graph = Graph(self._tensors[0], self._tensors[-1], name=self.name)
             object.__setattr__(self, "_drawn", graph)
@@ -92,11 +92,11 @@ class Sequential(Model):
 
     @filter_traceback
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer on top of the stack.
+        """Add a layer at the end of the stack.
 
         Args:
-            layer: A layer, a model, or what `Input` gave.
-            rebuild: Accepted as in Keras; only the new layer is built.
+            layer: A layer, a model, or the result of `Input`.
+            rebuild: Accepted for compatibility with Keras; only the new layer is built.
 
         Example:
             >>> import lamina
@@ -137,21 +137,21 @@ class Sequential(Model):
         try:
             self._draw()
         except Exception:
-            del self._stack[before:], self._tensors[before:]  # the model is as it was
+            del self._stack[before:], self._tensors[before:]  # restore the model
             raise
         self._names.update(added.name for added in self._stack[before:])
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the top layer off the stack and return it.
+        """Remove the last layer and return it.
 
         Args:
-            rebuild: Accepted as in Keras; the graph is always drawn anew.
+            rebuild: Accepted for compatibility with Keras; the graph is always made again.
 
         Returns:
             The layer.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there are no layers.
 
         Example:
             >>> import lamina
@@ -168,15 +168,15 @@ class Sequential(Model):
 
     @filter_traceback
     def build(self, input_shape: Any = None) -> None:
-        """Make all weights for inputs of this shape (with the batch axis, which may be None).
+        """Create all weights for inputs of this shape (with the batch axis, which may be None).
 
         Args:
-            input_shape: Shape of the input, e.g. `(None, 28, 28)`; may be left out after an
+            input_shape: Shape of the input, such as `(None, 28, 28)`; optional if there is an
                 `Input`.
 
         Raises:
-            ValueError: If it is missing and needed, is not that of the `Input`, or there are no
-                layers.
+            ValueError: If the shape is missing, or differs from that of the `Input`, or there are
+                no layers.
 
         Example:
             >>> import lamina
@@ -208,7 +208,7 @@ class Sequential(Model):
             tensors = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
             self._build_for_several(tensors)
             return
-        # Another batch may have another number of samples.
+        # Other batches may have another number of samples.
         shape = (None, *resolve_shape(input_shape)[1:])
         dtype = "string" if self._is_given_text or first.compute_dtype == "string" else None
         self._stack.insert(0, InputLayer(batch_shape=shape, dtype=dtype))
@@ -219,7 +219,7 @@ class Sequential(Model):
             raise
 
     def _build_for_several(self, tensors: Any) -> None:
-        """Make the weights for a first layer that takes several inputs, which no Input stands for.
+        """Create the weights if the first layer takes several inputs, so that there is no Input.
 
         Args:
             tensors: Structure of symbolic tensors.
@@ -229,10 +229,10 @@ class Sequential(Model):
         self.built = True
 
     def _take_shapes(self, x: Any) -> None:
-        """Let axes that are as long as in the first data be of any length, if the layers can.
+        """Allow other sizes of the axes than in the first data, if the layers accept them.
 
         Args:
-            x: Inputs to come; only the shape is read.
+            x: The next inputs; only the shape is used.
         """
         x = _alone(x)
         if not self._shape_is_of_data or not hasattr(x, "shape") or self._graph is None:
@@ -246,14 +246,14 @@ class Sequential(Model):
                 with collected_losses():
                     trace_spec(self._run_layers, KerasTensor((None, *shape[1:]), entry.dtype))
             except Exception:
-                return  # the layers were made for other data: the check that follows says so
+                return  # the layers cannot take this shape: the checks that follow raise an error
             pairs = zip(known[1:], shape[1:], strict=True)
             opened = (None, *(k if k == s else None for k, s in pairs))
             if not self._redraw(opened):
                 self._redraw((None, *shape[1:]))
 
     def _redraw(self, batch_shape: tuple) -> bool:
-        """Draw the graph for another shape of the input; whether the layers can tell theirs."""
+        """Make the graph for another input shape. False, and unchanged, if it is not possible."""
         entry, graph, tensors = self._stack[0], self._graph, list(self._tensors)
         assert graph is not None
         own = set(map(id, graph.nodes))
@@ -276,17 +276,17 @@ class Sequential(Model):
         return False
 
     def _draw(self) -> None:
-        """Call the layers on the symbolic input; calls that are drawn already are kept."""
+        """Call the layers on the symbolic input, except those that were called already."""
         start = self._stack[0] if self._stack else None
         if isinstance(start, InputLayer):
             if not self._tensors:
                 self._tensors.append(start.output)
             with contextlib.nullcontext() if self._building else name_scope(self.name):
                 try:
-                    for place in range(len(self._tensors), len(self._stack)):
-                        self._tensors.append(self._stack[place](self._tensors[-1]))
+                    for i in range(len(self._tensors), len(self._stack)):
+                        self._tensors.append(self._stack[i](self._tensors[-1]))
                 except NotImplementedError:
-                    del self._tensors[1:]  # a layer cannot tell its output: there is no graph
+                    del self._tensors[1:]  # the output of a layer is unknown: there is no graph
         self._graph = None
         self.built = len(self._tensors) > 1
         if self.built:
@@ -309,18 +309,17 @@ class Sequential(Model):
             self._build_for_several(
                 jax.tree.map(lambda x: KerasTensor((None, *x.shape[1:]), x.dtype), inputs)
             )
-        self.built = True  # if not drawn, then by the call that follows
+        self.built = True  # without a graph, the call that follows builds the layers
 
     def _as_first_layer_takes(self, inputs: Any) -> Any:
-        """The array itself, where it came in a list or dict of one for a layer of arrays."""
+        """The array in a list or dict of one, unless the first layer may take the structure."""
         users_own = self.layers and not type(self.layers[0]).__module__.startswith("lamina.")
         if isinstance(inputs, dict) and (users_own or len(inputs) > 1) and self._graph is None:
             return inputs
         return _alone(inputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The output of the stack for a batch of inputs: every layer takes what the one before
-        gave.
+        """The output of the stack for a batch of inputs.
 
         Args:
             inputs: Array `(batch, ...)`.
@@ -360,7 +359,7 @@ class Sequential(Model):
         if self._build_shapes is not None:
             config["build_input_shape"] = self._build_shapes["input_shape"]
         if self._shape_is_of_data:
-            config["shape_is_of_data"] = True  # which Keras needs not: it looks at no Input's shape
+            config["shape_is_of_data"] = True  # not in Keras, which does not check an Input's shape
         return config
 
     @classmethod
@@ -369,7 +368,7 @@ class Sequential(Model):
         for record in config["layers"]:
             model.add(registry.deserialize(record, custom_objects))
         model._trainable = config.get("trainable", True)
-        if config.get("dtype") is not None:  # which Keras writes and doesn't read
+        if config.get("dtype") is not None:  # Keras writes it, but does not read it
             model.dtype_policy = registry.deserialize(config["dtype"])
         shape = config.get("build_input_shape")
         if shape and not model.built and model.layers:
@@ -381,7 +380,7 @@ class Sequential(Model):
         return Layer.get_build_config(self)
 
     def build_from_config(self, config: dict) -> None:
-        """Build the stack for the input shape that a file holds, when a model is read.
+        """Build the stack for the input shape in a file, when a model is loaded.
 
         Args:
             config: A dict with the entry `"input_shape"`; without it, nothing happens.
@@ -391,7 +390,7 @@ class Sequential(Model):
 
 
 def _as_layer(given: Any) -> str:
-    """What to type in place of something that is no layer."""
+    """The expression to use instead of an object that is no layer."""
     if isinstance(given, type):
         return example_of(given)
     name = given if isinstance(given, str) else getattr(given, "__name__", "")
@@ -407,13 +406,13 @@ def _as_layer(given: Any) -> str:
 
 
 def _alone(inputs: Any) -> Any:
-    """The array itself, where it came in a list or a dict of one."""
+    """The array in a list or dict of one array; other inputs unchanged."""
     if isinstance(inputs, dict) and len(inputs) == 1:
         inputs = list(inputs.values())
     return inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
 
 
 def _fits(shape: tuple, known: tuple) -> bool:
-    """Whether a model for one shape can take another; the number of samples is free."""
+    """Whether a model for one shape can take another; the number of samples may differ."""
     pairs = zip(shape[1:], known[1:], strict=False)
     return len(shape) == len(known) and all(a == b or None in (a, b) for a, b in pairs)

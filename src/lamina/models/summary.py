@@ -19,16 +19,15 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: Any = None,
 ) -> None:
-    """Print a model's layers, the shapes they give, their parameters and the memory these take.
+    """Print a model's layers with their output shapes, parameters and memory.
 
     Args:
-        model: Built or not; an unbuilt model shows "?" for what is not known yet.
+        model: A model; if it is not built, "?" is shown for unknown values.
         line_length: Width in characters; the terminal's by default.
         print_fn: Called with the text instead of printing it.
         expand_nested: Also show the layers inside nested models.
         show_trainable: Also show which layers are frozen.
-        layer_range: First and last name of a stretch of layers to show; may be regular
-            expressions.
+        layer_range: Names of the first and the last layer to show, or regular expressions.
     """
     from rich.console import Console
     from rich.table import Table
@@ -52,7 +51,7 @@ def print_summary(
         for row in _rows(part, 0, expand_nested)
     ]
     if _width(columns, rows) > console.width:
-        del columns["Memory"]  # what is said below the table for the whole model will do
+        del columns["Memory"]  # the memory of the whole model is below the table
 
     table = Table()
     widths = _widths_of_words(columns, rows, console.width)
@@ -76,7 +75,7 @@ def print_summary(
 
 
 def summary_as_html(model: Any) -> str:
-    """The same table for a notebook, which shows it for a model at the end of a cell."""
+    """The table as HTML; a notebook shows it for a model at the end of a cell."""
     columns = ["Layer (type)", "Output shape", "Parameters"]
     if _has_branches(model):
         columns.append("Connected to")
@@ -127,7 +126,7 @@ _OF_WORDS = ("Layer (type)", "Connected to")
 
 
 def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
-    """Characters that the table takes if no word in it is broken."""
+    """Width of the table, in characters, if no word in it is broken."""
     cells = [_longest(rows, name, str.split if name in _OF_WORDS else _whole) for name in columns]
     return sum(max(len(name), cell) + 3 for name, cell in zip(columns, cells, strict=True)) + 1
 
@@ -135,9 +134,9 @@ def _width(columns: Iterable[str], rows: list[dict[str, str]]) -> int:
 def _widths_of_words(
     columns: Iterable[str], rows: list[dict[str, str]], width: int
 ) -> dict[str, int | None]:
-    """Widths of the columns that may be broken into lines: the names of layers come first.
+    """Widths of the columns that may be wrapped; layer names get space first.
 
-    Empty where there is no room for the others as they are.
+    Empty if there is not enough space for the other columns.
     """
     words = [name for name in columns if name in _OF_WORDS]
     rest = width - _width([name for name in columns if name not in words], rows) - 3 * len(words)
@@ -161,7 +160,7 @@ def _whole(text: str) -> list[str]:
 
 
 def totals(model: Any) -> list[str]:
-    """The lines below the table: parameters in all, trainable, frozen, and the optimizer's."""
+    """The lines below the table: numbers of all, trainable, frozen and optimizer parameters."""
     if not model.built:
         return [
             "Not built yet: shapes and parameters are known once the model has seen data,",
@@ -180,7 +179,7 @@ def totals(model: Any) -> list[str]:
 
 
 def shape_of_output(layer: Any) -> str:
-    """The shape a layer gives, `?` if it is not known yet."""
+    """The output shape of a layer; `?` if it is not known yet."""
     outputs = [node.outputs for node in layer._inbound_nodes]
     if not outputs and getattr(layer, "outputs", None):
         outputs = [layer.output]
@@ -188,7 +187,7 @@ def shape_of_output(layer: Any) -> str:
         try:
             shapes = layer._build_shapes
             return str(layer.compute_output_shape(*shapes.values()))
-        except Exception:  # a user's layer may not know; then it is not known
+        except Exception:  # a user's layer may be unable to compute it
             return "?"
     if not outputs:
         return "?"
@@ -242,11 +241,11 @@ def _in_range(parts: list, layer_range: Any) -> list:
         )
     found = []
     for name in layer_range:
-        places = [i for i, known in enumerate(names) if re.fullmatch(name, known)]
-        if not places:
+        matches = [i for i, known in enumerate(names) if re.fullmatch(name, known)]
+        if not matches:
             raise ValueError(
                 f"layer_range names {name!r}, which the model does not have."
                 f"{did_you_mean(name, names)}\n  Its layers: {', '.join(names)}."
             )
-        found.append(places)
+        found.append(matches)
     return parts[found[0][0] : found[1][-1] + 1]

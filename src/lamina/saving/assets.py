@@ -1,7 +1,7 @@
-"""Files that layers keep beside their weights, such as a vocabulary, in the folder `assets`.
+"""Assets: files that layers save in addition to their weights, such as vocabularies.
 
 A layer writes and reads them with `save_assets(dir_path)` and `load_assets(dir_path)`, as in
-Keras 3. It is given a folder of its own, and sees nothing else of the file.
+Keras 3. It gets a temporary folder for them, and cannot access the rest of the model file.
 """
 
 import os
@@ -18,7 +18,7 @@ _LONGEST_NAME = 255
 
 
 def write_assets(model: Layer, archive: zipfile.ZipFile) -> None:
-    """Put what the parts of a model save into an open archive."""
+    """Write the assets of all layers of a model to an open archive."""
     for path, part in walk(model):
         if not hasattr(part, "save_assets"):
             continue
@@ -31,15 +31,15 @@ def write_assets(model: Layer, archive: zipfile.ZipFile) -> None:
 
 
 def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) -> None:
-    """Let the parts of a model load what they saved.
+    """Load the assets of all layers of a model.
 
     Args:
-        model: With its weights.
-        names: Of all members of the archive.
-        read: Gives the checked content of a member.
+        model: A model whose weights have been loaded.
+        names: Names of all members of the archive.
+        read: Returns the verified content of a member.
 
     Raises:
-        DamagedFileError: If a part cannot use what is there.
+        DamagedFileError: If a layer cannot use its assets.
     """
     for path, part in walk(model):
         if not hasattr(part, "load_assets"):
@@ -47,7 +47,7 @@ def read_assets(model: Layer, names: list[str], read: Callable[[str], bytes]) ->
         start = f"{FOLDER}/{path}/" if path else f"{FOLDER}/"
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
-                # Files of this part alone: its own parts have folders inside this one.
+                # Only the files of this layer: inner layers have subfolders.
                 inside = name.removeprefix(start)
                 if name.startswith(start) and inside and "/" not in inside and "\\" not in inside:
                     if inside in (".", "..") or len(os.fsencode(inside)) > _LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is either the old one or the new one, whole, whatever happens between."""
+"""Atomic writes: a file is either the complete old one or the complete new one at any time."""
 
 import contextlib
 import errno
@@ -16,25 +16,25 @@ from lamina.core.user_data.paths import special_kind
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be deleted anyway
+except ImportError:  # on Windows, where an open file cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]
 
-# A file whose writer has only just made it may not be locked yet.
-_SURELY_LOCKED_BY = 60.0
+# A file that its writer has just created may not be locked yet.
+_LOCKED_AFTER_SECONDS = 60.0
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
-    """Write to a temporary file beside `path`; it takes the name only once it is complete.
+    """Write to a temporary file in the same folder, and rename it to `path` when it is complete.
 
-    A symbolic link stays one, and an older file's permissions are kept. What an earlier write
-    left behind when it was killed is removed.
+    A symbolic link and the permissions of an older file are kept. Temporary files of processes that
+    were killed are removed.
 
     Args:
-        path: Where the file is to be. Missing folders are made.
+        path: Path of the file. Missing folders are created.
 
     Raises:
-        OSError: If it cannot be written, e.g. for lack of room; the old file is untouched.
+        OSError: If it cannot be written, such as on a full disk; the old file is unchanged.
 
     Example:
         >>> import tempfile
@@ -53,7 +53,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         )
     kind = special_kind(path)
     if kind is not None:
-        # The new file would take its place, for every program on the machine.
+        # The new file would replace it for every program on the machine.
         raise OSError(
             errno.EINVAL,
             f"{path} is {kind}, and a file cannot take its place.\n  Fix: another path.",
@@ -82,7 +82,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _prefix(path: Path) -> str:
-    # A name may be as long as the system allows, and the temporary one is longer.
+    # The name may have the greatest length that the system allows; the temporary one is longer.
     return f".{path.name[:40]}."
 
 
@@ -91,7 +91,7 @@ def _remove_leftovers(path: Path) -> None:
     for name in glob.glob(f"{glob.escape(_prefix(path))}*.part", root_dir=path.parent):
         leftover = path.with_name(name)
         with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime < _SURELY_LOCKED_BY:
+            if time.time() - leftover.stat().st_mtime < _LOCKED_AFTER_SECONDS:
                 continue
             with open(leftover, "rb+") as file:
                 abandoned = _lock(file)
@@ -100,18 +100,18 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _lock(file: Any) -> bool:
-    """Tell other processes that the file's writer lives; False if another one says so already."""
+    """Lock a file for other processes while it is written; False if another process has done so."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False  # or the file system has no locks, and nobody can tell
+        return False  # or the file system has no locks
     return True
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut, where the system can."""
+    """Write the new name to the disk, so that it survives a power failure."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -121,10 +121,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: str | os.PathLike) -> None:
-    """Make a folder for files to come, and those around it.
+    """Create a folder and its parents.
 
     Raises:
-        OSError: Which says why that cannot be.
+        OSError: If that is not possible; the message explains why.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -133,7 +133,7 @@ def make_folder(folder: str | os.PathLike) -> None:
 
 
 def _explained(error: OSError, path: Path) -> OSError:
-    """The same error in words: what failed, and what to do."""
+    """The error with a message that explains what failed and how to fix it."""
     kind, number = type(error), error.errno
     if number in (errno.ENOSPC, errno.EDQUOT):
         free = ""

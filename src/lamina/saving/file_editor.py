@@ -1,4 +1,4 @@
-"""KerasFileEditor: look into a file of weights, change its layout, and save it again."""
+"""KerasFileEditor: inspect a weights file, change its layout, and save it."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, reading, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
 
-# Objects by name; a weight is an array, an object a dict of weights and of objects in it.
+# Objects by name. A weight is an array; an object is a dict of weights and inner objects.
 _Tree = dict[str, Any]
 
 
@@ -29,12 +29,12 @@ class KerasFileEditor:
 
     Attributes:
         weights_dict: The weights, nested: `editor.weights_dict["layers"]["dense"]["0"]`.
-        object_metadata: From the path of an object to what the file says of it, such as its name.
+        object_metadata: From the path of an object to its metadata in the file, such as its name.
         config, metadata: Those of a `.keras` file, else None.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        DamagedFileError: If it is damaged, or something else.
+        FileNotFoundError: If the file does not exist.
+        DamagedFileError: If it is damaged, or another type of file.
 
     Example:
         >>> import lamina
@@ -80,9 +80,9 @@ class KerasFileEditor:
 
     def _read(self, stored: StoredWeights) -> None:
         for path in sorted(stored.groups):
-            place = path.removesuffix("/vars") if path != "vars" else ""
+            object_path = path.removesuffix("/vars") if path != "vars" else ""
             target = self.weights_dict
-            for part in filter(None, place.split("/")):
+            for part in filter(None, object_path.split("/")):
                 target = target.setdefault(part, {})
             arrays = stored.part(path)
             target.update({key: arrays[key] for key in arrays if _is_array(stored, path, key)})
@@ -91,7 +91,7 @@ class KerasFileEditor:
                 given = "name" in attributes and attributes.get_id("name").shape == ()
                 name = attributes["name"] if given else None
             if isinstance(name, str):
-                self.object_metadata[place] = {"name": name[:1000]}
+                self.object_metadata[object_path] = {"name": name[:1000]}
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -120,8 +120,8 @@ class KerasFileEditor:
             reference_model: A built model.
 
         Returns:
-            `status`, `"success"` or `"error"`; `error_count`, the differences; `match_count`, the
-            weights that are alike.
+            A dict with `status`, `"success"` or `"error"`, `error_count`, the number of
+            differences, and `match_count`, the number of weights with equal shapes.
         """
         print("Running comparison")
         wanted = {
@@ -155,17 +155,17 @@ class KerasFileEditor:
         """Give an object another name.
 
         Args:
-            object_name: Its name, if there is only one of it, or its path (`"layers/dense"`).
+            object_name: Its name, if it is unique, or its path (`"layers/dense"`).
             new_name: A name, not a path.
         """
         if "/" in new_name:
             raise ValueError(f"new_name is a name, not a path; received {new_name!r}.")
-        parent, name, path = self._place(object_name)
+        parent, name, path = self._locate(object_name)
         if new_name in parent and new_name != name:
             raise ValueError(f"There is an object {new_name!r} beside {object_name!r} already.")
         items = [(new_name if key == name else key, value) for key, value in parent.items()]
         parent.clear()
-        parent.update(items)  # in its old place
+        parent.update(items)  # keeps the order
         moved = f"{path.rpartition('/')[0]}/{new_name}".lstrip("/")
         for known in list(self.object_metadata):
             if known == path or known.startswith(f"{path}/"):
@@ -173,22 +173,22 @@ class KerasFileEditor:
                 self.object_metadata[moved + known.removeprefix(path)] = metadata
 
     def delete_object(self, object_name: str) -> None:
-        """Remove an object, named as for `rename_object`, and all in it.
+        """Remove an object with everything in it.
 
         Args:
-            object_name: Its name, or its path with `/` between the parts.
+            object_name: Its name, if it is unique, or its path (`"layers/dense"`).
 
         Raises:
-            ValueError: If there is none of that name.
+            ValueError: If there is no object of that name.
         """
-        parent, name, _ = self._place(object_name)
+        parent, name, _ = self._locate(object_name)
         del parent[name]
 
     def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
         """Add an object.
 
         Args:
-            object_path: Its path; all but the last part must be there.
+            object_path: Its path; its parent must exist.
             weights: Arrays by name: `{"0": kernel, "1": bias}`.
         """
         _check_weights(weights)
@@ -231,17 +231,17 @@ class KerasFileEditor:
         self._object(object_name).update(weights)
 
     def _object(self, name: str) -> _Tree:
-        parent, key, _ = self._place(name)
+        parent, key, _ = self._locate(name)
         if not isinstance(parent[key], dict):
             raise ValueError(f"{name!r} is a weight and no object.")
         return parent[key]
 
-    def _place(self, name: str) -> tuple[_Tree, str, str]:
-        """The dict that holds an object, its key there, and its path."""
-        places = list(_places(self.weights_dict, ""))
-        found = [p for p in places if p[2] == name] or [p for p in places if p[1] == name]
+    def _locate(self, name: str) -> tuple[_Tree, str, str]:
+        """The parent dict of an object, its key there, and its path."""
+        objects = list(_objects(self.weights_dict, ""))
+        found = [p for p in objects if p[2] == name] or [p for p in objects if p[1] == name]
         if not found:
-            hint = did_you_mean(name, [key for p in places for key in p[1:]])
+            hint = did_you_mean(name, [key for p in objects for key in p[1:]])
             raise ValueError(f"{self.filepath!r} holds nothing named {name!r}.{hint}")
         if len(found) > 1:
             paths = ", ".join(path for _, _, path in found)
@@ -256,7 +256,7 @@ class KerasFileEditor:
         """Write the weights to a `.weights.h5` file.
 
         Args:
-            filepath: The file to write; a file that is there is replaced.
+            filepath: Path of the file; an existing file is replaced.
 
         Raises:
             ValueError: If the name does not end in `.weights.h5`.
@@ -272,7 +272,7 @@ class KerasFileEditor:
             file.write(as_bytes(write))
 
     def resave_weights(self, filepath: str | Path) -> None:
-        """The same as `save`.
+        """Alias of `save`.
 
         Args:
             filepath: The file to write.
@@ -310,12 +310,12 @@ def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple]]:
             yield inside, tuple(np.shape(value))
 
 
-def _places(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
+def _objects(tree: _Tree, path: str) -> Iterator[tuple[_Tree, str, str]]:
     for key, value in tree.items():
         inside = f"{path}/{key}" if path else key
         if isinstance(value, dict):
             yield tree, key, inside
-            yield from _places(value, inside)
+            yield from _objects(value, inside)
 
 
 def _check_weights(weights: Any) -> None:

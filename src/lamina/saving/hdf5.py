@@ -1,8 +1,8 @@
-"""Arrays and texts in an HDF5 file, each with a checksum, so that a flipped bit is found.
+"""Arrays and texts in an HDF5 file, each with a checksum, so that a changed bit is detected.
 
-HDF5 itself has checksums for its own structures, and for arrays in chunks. Single numbers, and
-texts in attributes, have none there, so that each array and text gets a CRC-32 beside it: an
-attribute that Keras passes over. Files without them are read as well.
+HDF5 has checksums for its own structures and for arrays in chunks, but not for scalars and for
+texts in attributes. So each array and text also gets a CRC-32, in an attribute that Keras ignores.
+Files without these attributes can be read, too.
 """
 
 import contextlib
@@ -15,34 +15,34 @@ import numpy as np
 
 from lamina.core.messages.messages import readable
 
-# Objects and arrays with checksums. Read since HDF5 1.10 (2016).
+# A version with checksums of objects and arrays, supported since HDF5 1.10 (2016).
 FORMAT = ("v110", "latest")
 CHECKSUM = "crc32"
 _LARGEST_CHUNK = 2**31
 
 
 class DamagedFileError(ValueError):
-    """A model file is incomplete or not what it claims to be."""
+    """A file is incomplete, damaged, or not of the expected type."""
 
 
 def write_array(group: h5py.Group, key: str, value: np.ndarray) -> None:
     """Write an array with its checksum."""
     how: dict[str, Any] = {}
     if value.ndim and value.size:
-        # Only what is stored in chunks has checksums: one chunk, where that is possible.
+        # Only chunked arrays have checksums. Use a single chunk if possible.
         how = {"chunks": value.shape if value.nbytes < _LARGEST_CHUNK else True, "fletcher32": True}
     dataset = group.create_dataset(key, data=value, **how)
     dataset.attrs[CHECKSUM] = checksum(value)
     if value.dtype.name == "bfloat16":
-        # HDF5 has no bfloat16; Keras writes its raw bytes and says so.
+        # HDF5 has no bfloat16. As in Keras, the raw bytes are written, with this attribute.
         dataset.attrs["dtype"] = "bfloat16"
 
 
 def read_array(dataset: h5py.Dataset) -> np.ndarray:
-    """Read an array, and compare it with its checksum where it has one.
+    """Read an array, and verify its checksum, if it has one.
 
     Raises:
-        DamagedFileError: If it is damaged; its place in the file is named.
+        DamagedFileError: If it is damaged; the message has its path in the file.
     """
     where = readable(str(dataset.name).lstrip("/"))
     with reading(where):
@@ -61,17 +61,17 @@ def read_array(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def write_texts(group: h5py.Group, name: str, value: str | Sequence[str]) -> None:
-    """Write a text or a list of texts as an attribute, with its checksum beside it."""
+    """Write a text or a list of texts as an attribute, and its checksum as another one."""
     group.attrs[name] = value
     texts = [value] if isinstance(value, str) else list(value)
     group.attrs[f"{name}_{CHECKSUM}"] = _checksum_of_texts(texts)
 
 
 def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
-    """Compare the texts of an attribute with their checksum, where they have one.
+    """Verify the checksum of the texts of an attribute, if it has one.
 
     Raises:
-        DamagedFileError: If they are others.
+        DamagedFileError: If it differs.
     """
     with reading(name):
         expected = _expected(group, f"{name}_{CHECKSUM}")
@@ -81,7 +81,7 @@ def check_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def reading(where: str | None = None) -> Iterator[None]:
-    """Whatever h5py raises about a damaged file is said in plain words."""
+    """Context manager that turns h5py's errors into a clear DamagedFileError."""
     try:
         yield
     except DamagedFileError:
@@ -91,7 +91,7 @@ def reading(where: str | None = None) -> Iterator[None]:
 
 
 def damaged(where: str | None = None) -> DamagedFileError:
-    """The error for something that can't be read or does not match its checksum."""
+    """The error for an object that cannot be read or does not match its checksum."""
     what = f"{where!r} in it is" if where else "the weights are"
     return DamagedFileError(
         f"{what} damaged and cannot be read.\n"
@@ -101,7 +101,7 @@ def damaged(where: str | None = None) -> DamagedFileError:
 
 
 def _expected(owner: Any, name: str) -> int | None:
-    """The number in an attribute, which somebody may have made anything else."""
+    """The checksum in an attribute; an error if the attribute is no integer."""
     if name not in owner.attrs:
         return None
     attribute = owner.attrs.get_id(name)

@@ -1,4 +1,4 @@
-"""Configs as the `.h5` files of Keras 2 and 3 have them, in the layout of a `.keras` file.
+"""Converts configs in the `.h5` files of Keras 2 and 3 to the layout of a `.keras` file.
 
 Such a config says `Dense` and not where that is from; calls of layers are lists of names; some
 arguments have since been renamed or have gone.
@@ -44,7 +44,7 @@ def model_record(config: Any) -> dict:
 
 
 def compile_record(config: Mapping[str, Any], outputs: int) -> dict:
-    """What `compile_from_config` takes, from the `training_config` of a file.
+    """A config for `compile_from_config`, from the `training_config` of a file.
 
     Args:
         config: Loss, metrics and optimizer.
@@ -79,7 +79,7 @@ def full_names(loss: Any) -> Any:
 
 
 def functions_by_name(value: Any) -> Any:
-    """Metrics in which functions stand by their names, as in the files of Keras."""
+    """Metrics with functions replaced by their names, as in Keras's files."""
     if _is_function(value):
         return value["config"]
     if isinstance(value, (list, tuple)):
@@ -94,7 +94,7 @@ def _is_function(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Without the marks that old files put around tuples."""
+    """The value without the dicts by which old files mark tuples."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -150,7 +150,9 @@ def _inside(value: Any) -> Any:
 
 
 def _module_of(name: str, config: dict) -> str | None:
-    """Where Lamina has the class. An operation has no `trainable`, a layer of that name has."""
+    """The namespace of a class. If an operation and a layer share a name, only the layer has
+    `trainable` in its config.
+    """
     spaces = registry.namespaces_of(name)
     operations = [space for space in spaces if space.startswith("keras.src.ops.")]
     if operations and "trainable" not in config and name != "InputLayer":

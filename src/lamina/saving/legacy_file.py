@@ -6,8 +6,8 @@ model_weights/dense/dense/kernel:0     arrays of the layer `dense`; without a mo
     dense: weight_names                attribute: the paths of its arrays in their order
 optimizer_weights/…                    likewise
 
-A file may come from anybody; `weights_file.opened` has looked through its arrays. Attributes are
-read here, and only if they are texts of a believable size.
+A file is untrusted. `weights_file.opened` has checked its arrays. Attributes are read here, and
+only if they are texts of plausible size.
 """
 
 import json
@@ -36,7 +36,7 @@ _LARGEST_CONFIG = 16 * 2**20
 _MOST_NAMES = 100_000
 _LONGEST_NAME = 1000
 _TOP = "top_level_model_weights"
-# The slots of Keras 2's optimizers under today's names.
+# From the slots of Keras 2's optimizers to their current names.
 _OLD_SLOTS = {
     "m": ("momentum",),
     "v": ("velocity", "norm"),
@@ -52,7 +52,7 @@ _OLD_SLOTS = {
 
 
 def is_legacy(stored: StoredWeights) -> bool:
-    """Whether an open file is in this layout, a model or its weights alone."""
+    """Whether an open file has this layout; it may be a model or only weights."""
     attributes = stored.h5.attrs
     return any(name in attributes for name in ("layer_names", "layer_names0", "model_config")) \
         or "model_weights" in stored.h5  # fmt: skip
@@ -62,7 +62,7 @@ def config_of(stored: StoredWeights, name: str) -> Any:
     """The JSON in an attribute of the file; None if there is none.
 
     Raises:
-        DamagedFileError: If it is no JSON, or larger than a config ever is.
+        DamagedFileError: If it is no JSON, or too large for a config.
     """
     if name not in stored.h5.attrs:
         return None
@@ -82,19 +82,19 @@ def config_of(stored: StoredWeights, name: str) -> Any:
 def read_layers(
     model: Any, stored: StoredWeights, skip_mismatch: bool = False, by_name: bool = False
 ) -> list[str]:
-    """Put the weights of a file into the layers of a model.
+    """Load the weights of a file into the layers of a model.
 
     Args:
-        model: Built.
+        model: A built model.
         stored: The open file.
-        skip_mismatch: Leave layers alone that do not fit, instead of raising.
-        by_name: Find layers by their names; without it, by their order.
+        skip_mismatch: Skip layers whose weights do not fit, instead of raising.
+        by_name: Match layers by name, rather than by order.
 
     Returns:
-        One line for each layer that was left alone.
+        A remark for each layer that was skipped.
 
     Raises:
-        WeightsMismatchError: If they do not fit; the model's weights are then as they were.
+        WeightsMismatchError: If the weights do not fit; then the model is not changed.
     """
     group = stored.h5
     with reading():
@@ -134,7 +134,7 @@ def _by_order(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
             f"{len(layers)} layers with weights.\n  Fix: the same layers as when it was saved, or "
             "load_weights(…, by_name=True) to take those of the same names."
         )
-    if set(stored) == {layer.name for layer in layers}:  # however they are sorted there
+    if set(stored) == {layer.name for layer in layers}:  # in any order
         stored = {layer.name: stored[layer.name] for layer in layers}
     for layer, (name, values) in zip(layers, stored.items(), strict=True):
         there = "" if name == layer.name else f" ({name!r} in the file)"
@@ -164,15 +164,15 @@ def _misfit(label: str, variables: list[Variable], values: list[np.ndarray]) -> 
 
 
 def _in_old_order(layer: Layer) -> list[Variable]:
-    """What can be trained first: the order of `weights` in Keras 2."""
+    """The order of `weights` in Keras 2: trainable weights first."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def read_optimizer(optimizer: Optimizer, stored: StoredWeights) -> str:
-    """Put the stored state into a built optimizer.
+    """Load the stored state into a built optimizer.
 
     Returns:
-        Why it was left as it is, or an empty text.
+        The reason why it was not loaded, or an empty string.
     """
     with reading():
         group = stored.h5.get("optimizer_weights")
@@ -198,7 +198,7 @@ def _is_old(names: Sequence[str]) -> bool:
 
 
 def _read_old_slots(optimizer: Optimizer, arrays: dict[str, np.ndarray]) -> None:
-    """One array for each weight under the name of its slot, in the order of the weights."""
+    """Load slots from arrays that are named after the weight and the slot."""
     slots: dict[str, list[np.ndarray]] = {}
     steps = 0
     for name, value in arrays.items():
@@ -288,10 +288,10 @@ def write_legacy(model: Any, attributes: Mapping[str, Any], file: Any, optimizer
     """Write a whole model.
 
     Args:
-        model: Built.
+        model: A built model.
         attributes: Texts, and configs that become JSON.
         file: A file object.
-        optimizer: Its state is written too; None leaves it out.
+        optimizer: An optimizer whose state is written, or None.
     """
     with h5py.File(file, "w", libver=FORMAT) as h5:
         for name, value in attributes.items():
@@ -300,7 +300,7 @@ def write_legacy(model: Any, attributes: Mapping[str, Any], file: Any, optimizer
         write_texts(group, "layer_names", [layer.name for layer in model.layers])
         for name in ("backend", "keras_version"):
             group.attrs[name] = attributes[name]
-        # Sorted, so that a name that begins like another comes after it.
+        # Sorted, so that a name comes after its prefixes.
         for layer in sorted(model.layers, key=lambda layer: layer.name):
             _write_arrays(group.create_group(layer.name), _in_old_order(layer))
         _write_arrays(group.create_group(_TOP), model._own_weights())

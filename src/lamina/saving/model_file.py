@@ -1,6 +1,7 @@
 """The `.keras` file: a zip of config.json, metadata.json and model.weights.h5, as in Keras 3.
 
-Reading never runs code: the config is plain data, names in it are looked up in a table.
+It may also have a folder `assets`, such as vocabularies. Loading never runs code from the file: the
+config is plain data, and class names in it are looked up in a table (`registry.py`).
 """
 
 import contextlib
@@ -41,7 +42,7 @@ _LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
-# As objects in memory, a text of JSON is many times as large.
+# Parsed JSON takes many times the memory of its text.
 _SIZE_OF_JSON_IN_MEMORY = 8
 
 
@@ -54,24 +55,26 @@ def save_model(
     include_optimizer: bool = True,
     **kwargs: Any,
 ) -> None:
-    """Write architecture, weights and optimizer state to one file, or not at all.
+    """Write architecture, weights and optimizer state to one file.
+
+    The file is written completely or not at all.
 
     Args:
-        model: The model. One that has no weights yet is saved without them, with a warning.
-        filepath: Any name; `.keras` is customary and what Keras opens. A name that ends in `.h5`
-            or `.hdf5` makes a file in the layout of Keras 2, with a word on it.
-        overwrite: False refuses to replace a file.
-        zipped: Accepted as in Keras: a model is always one file.
-        include_optimizer: False leaves out how the model was compiled.
-        **kwargs: `save_format` is accepted as in Keras and not needed.
+        model: The model. If it has no weights yet, it is saved without them, with a warning.
+        filepath: Path of the file; Keras opens only names that end in `.keras`. A name that ends in
+            `.h5` or `.hdf5` creates a file in the layout of Keras 2, with a warning.
+        overwrite: Whether an existing file may be replaced.
+        zipped: Accepted for compatibility with Keras: a model is always one file.
+        include_optimizer: Whether to save the optimizer, loss and metrics.
+        **kwargs: `save_format` is accepted for compatibility with Keras, without effect.
 
     Raises:
-        FileExistsError: If there is such a file and `overwrite` is False.
-        OSError: If there is no room or no permission; an older file stays whole.
+        FileExistsError: If the file exists and `overwrite` is False.
+        OSError: If the disk is full or there is no permission; an older file stays intact.
         ValueError: If the model has parts that cannot be written as data.
     """
     _ignore_old_arguments("save_model()", kwargs)
-    _refuse_no_model(model)
+    _check_is_model(model)
     path = _writable(filepath, overwrite)
     if _may_lack_weights(model):
         warnings.warn(
@@ -81,7 +84,7 @@ def save_model(
             LaminaWarning,
             stacklevel=frames_to_user(),
         )
-    with weights_of_one_moment(model):
+    with snapshot_of_weights(model):
         _save_to(model, path, include_optimizer)
 
 
@@ -97,23 +100,23 @@ def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
         _write_parts(model, parts, file)
 
 
-def weights_of_one_moment(model: Any) -> contextlib.AbstractContextManager:
-    """Inside, another thread that trains changes nothing of what is written."""
+def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager:
+    """Context manager: a thread that trains the model does not change the values that are saved."""
     if not trained_by_another():
         return contextlib.nullcontext()
     return still(model._learner.variables())
 
 
 def model_as_bytes(model: Any) -> bytes:
-    """What `save_model` writes to a file; for copies of a model."""
-    with weights_of_one_moment(model):
+    """The content of a file of `save_model`, for copies of a model."""
+    with snapshot_of_weights(model):
         parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
 def model_from_bytes(content: bytes, custom_objects: Mapping | None = None) -> Any:
     """The inverse of `model_as_bytes`."""
-    _know_all_classes()
+    _import_all_classes()
     return _read_model(io.BytesIO(content), Path("a copy of a model"), custom_objects, True)
 
 
@@ -144,22 +147,22 @@ def load_model(
     """Read a model saved by Lamina or by Keras 3, or an `.h5` file of Keras 2.
 
     Args:
-        filepath: The file.
-        custom_objects: From name to class or function, for what is not Lamina's own.
-        compile: False leaves out loss, metrics and optimizer.
-        **kwargs: `safe_mode` is accepted as in Keras; loading is always safe.
+        filepath: Path of the file.
+        custom_objects: From name to class or function, for objects that are not Lamina's own.
+        compile: Whether to load loss, metrics and optimizer.
+        **kwargs: `safe_mode` is accepted for compatibility with Keras; loading is always safe.
 
     Returns:
         The model, compiled if the saved one was and `compile` is True.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        DamagedFileError: If it is no model, or a damaged one.
-        UnknownClassError: If it uses a class that is not known here.
-        WeightsMismatchError: If a class makes other weights than when the model was saved.
+        FileNotFoundError: If the file does not exist.
+        DamagedFileError: If the file is damaged, or no model.
+        UnknownClassError: If the model uses an unknown class.
+        WeightsMismatchError: If a class creates other weights than when the model was saved.
     """
     _ignore_old_arguments("load_model()", kwargs)
-    _know_all_classes()
+    _import_all_classes()
     checkpoint = orbax_folder.latest_in(Path(filepath))
     if checkpoint is not None:
         return _load_checkpoint(checkpoint, custom_objects, compile)
@@ -214,17 +217,17 @@ def save_weights(
 
     Args:
         model: A built model.
-        filepath: Any name; with `max_shard_size` one that ends in `.weights.json`, beside which
-            the shards are written.
-        overwrite: False refuses to replace a file.
+        filepath: Path of the file. With `max_shard_size`, the name must end in `.weights.json`; the
+            shards are written to the same folder.
+        overwrite: Whether an existing file may be replaced.
         max_shard_size: Largest size of one file in GiB; None for one file.
         objects_to_skip: Layers whose weights are left out.
 
     Raises:
-        FileExistsError: If there is such a file and `overwrite` is False.
-        ValueError: If the name does not fit, or one weight is larger than a shard may be.
+        FileExistsError: If the file exists and `overwrite` is False.
+        ValueError: If the name has another suffix, or a single weight is larger than a shard.
     """
-    _refuse_no_model(model)
+    _check_is_model(model)
     path = _writable(filepath, overwrite)
     if _may_lack_weights(model):
         raise ValueError(
@@ -232,7 +235,7 @@ def save_weights(
             "  Fix: fit it, call it on data, or put lamina.Input(shape) first."
         )
     skipped = list(objects_to_skip or ())
-    with weights_of_one_moment(model):
+    with snapshot_of_weights(model):
         if max_shard_size is not None or path.name.endswith(shards.SUFFIX):
             shards.write_shards(model, path, max_shard_size, skipped)
             return
@@ -253,16 +256,16 @@ def load_weights(
 
     Args:
         model: A built model.
-        filepath: What `save_weights` or `save_model` wrote, here or in Keras 2 and 3.
-        skip_mismatch: Leave layers alone whose weights do not fit, with a warning.
-        by_name: For `.h5` files of Keras 2: put weights into layers of the same names, whatever
-            their order; layers that the file does not name are left alone.
-        objects_to_skip: Layers to leave alone.
+        filepath: A file of `save_weights` or `save_model`, of Lamina, Keras 2 or Keras 3.
+        skip_mismatch: Skip layers whose weights do not fit, with a warning.
+        by_name: For `.h5` files of Keras 2: match layers by name, rather than by order; layers that
+            are not in the file are not changed.
+        objects_to_skip: Layers that are not changed.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        DamagedFileError: If it holds no weights, or damaged ones.
-        WeightsMismatchError: If they do not fit; the model's weights are then as they were.
+        FileNotFoundError: If the file does not exist.
+        DamagedFileError: If the file has no weights, or is damaged.
+        WeightsMismatchError: If the weights do not fit; then the model is not changed.
     """
     checkpoint = orbax_folder.latest_in(Path(filepath))
     path = existing(filepath) if checkpoint is None else checkpoint
@@ -318,7 +321,7 @@ def _read(
 
 
 def existing(filepath: str | Path) -> Path:
-    """The path, if a file is there; else an error that names what is there instead."""
+    """The path, if it is a file; else an error that explains what it is."""
     path = Path(filepath)
     if path.is_file():
         return path
@@ -337,11 +340,11 @@ def existing(filepath: str | Path) -> Path:
 
 
 class NoFileError(FileNotFoundError, ValueError):
-    """There is no file of this name: Python's error for it, and Keras's."""
+    """The file does not exist. Python raises FileNotFoundError, and Keras ValueError."""
 
 
 def _in_folder(path: Path) -> str:
-    """What was probably meant by a folder in place of a model file."""
+    """The likely cause and the fix, for a folder in place of a model file."""
     if (path / "saved_model.pb").exists() or (path / "keras_metadata.pb").exists():
         return (
             "\n  Likely cause: it was saved by TensorFlow 2 as a SavedModel.\n"
@@ -356,7 +359,7 @@ def _in_folder(path: Path) -> str:
 
 
 def _ignore_old_arguments(function: str, given: dict[str, Any]) -> None:
-    """Arguments that Keras takes and that nothing hangs on here."""
+    """Accept arguments of Keras that have no effect; refuse others."""
     ignored = {"load_model()": ("safe_mode", "options"), "save_model()": ("save_format",)}[function]
     for name in given:
         if name not in ignored:
@@ -373,7 +376,7 @@ def _writable(filepath: str | Path, overwrite: bool) -> Path:
     return path
 
 
-def _refuse_no_model(model: Any) -> None:
+def _check_is_model(model: Any) -> None:
     if not hasattr(model, "_flatten_layers"):
         raise TypeError(
             f"A model is saved, and {model!r} is not one.\n"
@@ -382,14 +385,14 @@ def _refuse_no_model(model: Any) -> None:
 
 
 def _may_lack_weights(model: Any) -> bool:
-    """Whether a model has parts that have yet to see the shape of their input."""
+    """Whether a model has layers that are not built."""
     inside = model._flatten_layers(include_self=False)
     return not model.built and not (inside and all(layer.built for layer in inside))
 
 
 @contextlib.contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Errors about what is in a file begin with the file's name."""
+    """Context manager that adds the name of the file to errors about its content."""
     try:
         yield
     except (DamagedFileError, WeightsMismatchError, registry.UnknownClassError) as error:
@@ -449,7 +452,7 @@ def _save_legacy(model: Any, path: Path, record: dict) -> None:
 def _load_legacy(
     file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool
 ) -> tuple[Any, list[str]]:
-    """The model in an `.h5` file of Keras 2 or 3, and what could not be read."""
+    """The model in an `.h5` file of Keras 2 or 3, and remarks on parts that were not read."""
     with weights_file.opened(file, size_of(file)) as stored:
         config = legacy_file.config_of(stored, "model_config")
         if config is None:
@@ -475,7 +478,7 @@ def _compile_legacy(
         error.add_note("  To predict, it is not needed: load_model(path, compile=False).")
         raise
     except Exception as error:
-        # Whatever an old file says of loss and metrics, the model itself is good.
+        # The model can be used even if the loss and metrics in an old file cannot.
         strip(error)
         return [f"the model is not compiled: {str(error)[:300]}\n  Fix: model.compile(…)."]
     problem = legacy_file.read_optimizer(model.optimizer, stored)
@@ -483,7 +486,7 @@ def _compile_legacy(
 
 
 def parsed(config: bytes) -> Any:
-    """What a JSON member holds."""
+    """Parse a JSON member."""
     try:
         return json.loads(config)
     except (ValueError, RecursionError) as error:
@@ -494,10 +497,10 @@ def parsed(config: bytes) -> Any:
 
 
 def _model_from(record: Any, custom_objects: Mapping | None, compile: bool) -> Any:
-    """The model that a record, or what makes one, describes, with fresh weights.
+    """Create a model with new weights from its record.
 
     Args:
-        record: Plain data, or a function that gives it.
+        record: Plain data, or a function that returns it.
         custom_objects, compile: See `load_model`.
     """
     if not compile and isinstance(record, dict):
@@ -513,14 +516,14 @@ def _model_from(record: Any, custom_objects: Mapping | None, compile: bool) -> A
             f"the description of the model cannot be used: {error}{notes}\n{OVER_BUDGET}"
         ) from None
     except Exception as error:
-        # A changed config may make any layer raise anything. The cause is only shown if it may be
-        # the user's own class.
+        # A changed config may lead to any error in any layer. The cause is shown only if it may be
+        # in the user's own class.
         strip(error)
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        said = str(error)[:1000] or type(error).__name__
+        text = str(error)[:1000] or type(error).__name__
         users_own = custom_objects or registry.get_custom_objects()
         raise DamagedFileError(
-            f"the description of the model cannot be used: {said}{notes}\n"
+            f"the description of the model cannot be used: {text}{notes}\n"
             "  Likely cause: it was changed by hand, or a class is not the one that was saved."
         ) from (error if users_own and not isinstance(error, RecursionError) else None)
     if not hasattr(model, "save"):
@@ -529,7 +532,7 @@ def _model_from(record: Any, custom_objects: Mapping | None, compile: bool) -> A
 
 
 def members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
-    """Members of a zip, checked against their checksums and against zip bombs."""
+    """Read members of a zip, with verified checksums and limited sizes (no zip bombs)."""
     try:
         archive = zipfile.ZipFile(file)
     except Exception:
@@ -539,7 +542,7 @@ def members(file: BinaryIO, path: Path, *names: str) -> list[bytes]:
 
 
 def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
-    """Vocabularies and the like, which some layers keep beside their weights."""
+    """Load the assets of layers, such as vocabularies."""
     with zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
         _check_names(archive, {CONFIG, METADATA, WEIGHTS, *names})
@@ -553,9 +556,9 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
 
 
 def _check_names(archive: zipfile.ZipFile, known: Collection[str]) -> None:
-    """The list of contents must call other members as they call themselves.
+    """Check that the names in the zip's list of contents are those of the members.
 
-    A member whose name was damaged there would otherwise be missed in silence.
+    Otherwise a member whose name is damaged in the list would be ignored silently.
     """
     for info in archive.infolist():
         if info.filename not in known:
@@ -592,7 +595,7 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
 
 
 def _no_model(file: BinaryIO, path: Path) -> DamagedFileError:
-    """What a file is that is no zip."""
+    """The error for a file that is no zip."""
     file.seek(0)
     start = file.read(8)
     if not start:
@@ -638,8 +641,8 @@ def _warn(path: Path, remarks: list[str]) -> None:
         warnings.warn(f"{path}: {remark}", LaminaWarning, stacklevel=frames_to_user())
 
 
-def _know_all_classes() -> None:
-    """Names in a file are looked up in tables, which the rooms fill when they are imported."""
-    # Some are above this room, and it uses nothing of them.
+def _import_all_classes() -> None:
+    """Import all packages with public classes, since importing them fills the registry."""
+    # Some are above this package in the import order; nothing of them is used here.
     from lamina import distillation, layers, losses, metrics, models, optimizers  # noqa: F401
     from lamina.layers.preprocessing import feature_space  # noqa: F401 - public under utils

@@ -1,7 +1,7 @@
 """Folders of checkpoints in the format of Orbax, as `OrbaxCheckpoint` writes them.
 
-Orbax has checksums for its own lists, and not for large arrays: those of ours are beside them, as
-one more part of the checkpoint. Folders without them are read as well.
+Orbax has no checksums for large arrays. Lamina stores its own as an additional item of the
+checkpoint. Folders without them can be read, too.
 """
 
 import json
@@ -22,9 +22,9 @@ _SIGNS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", 
 
 
 def orbax() -> Any:
-    """Orbax's module, or one line on how to get it."""
+    """Orbax's module; an ImportError with the command to install it if it is missing."""
     try:
-        # Not everybody has it, and it takes a while to import.
+        # An optional package that is slow to import.
         from orbax.checkpoint import v1
     except ImportError:
         raise ImportError(
@@ -35,7 +35,7 @@ def orbax() -> Any:
 
 
 def latest_in(path: Path) -> Path | None:
-    """The checkpoint that a folder is, or the latest that is in it; None if it has none."""
+    """The folder itself if it is a checkpoint, or the latest checkpoint in it, or None."""
     if not path.is_dir():
         return None
     inside = [p.name for p in path.iterdir()]
@@ -84,7 +84,7 @@ def size_of(shapes: Mapping[str, Any]) -> int:
 
 
 def read_checkpoint(model: Any, checkpoint: Path) -> None:
-    """Put the arrays into a model; they are read only if their shapes are the model's.
+    """Load the arrays into a model, after a check that their shapes are those of the model.
 
     Raises:
         WeightsMismatchError: If they do not fit.
@@ -112,7 +112,7 @@ def read_checkpoint(model: Any, checkpoint: Path) -> None:
 
 
 def checksums(tree: Mapping[str, Any], config: str | None = None) -> dict[str, str]:
-    """What is saved beside a checkpoint: the checksum of every array, and of the architecture.
+    """The additional item of a checkpoint: checksums of all arrays and of the architecture.
 
     Args:
         tree: Nested dicts of arrays.
@@ -159,7 +159,7 @@ def _damaged(checkpoint: Path, where: str) -> DamagedFileError:
 
 
 def _taken(tree: Any, values: Mapping, name: str, group: str) -> Any:
-    """The part of a tree of the model's own that has values."""
+    """The entries of a tree of the model that have values."""
     taken: dict[str, Any] = {}
     for path, (keys, _) in _flat(tree, name, (group,)).items():
         if path in values:
@@ -175,9 +175,9 @@ def _by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:
 
 
 def _flat(tree: Any, name: str, start: tuple[str, ...] = ()) -> dict[tuple[str, ...], tuple]:
-    """Every leaf by its path without the model's name, with the keys that lead to it.
+    """Leaves by their path without the name of the model, with the original keys.
 
-    Weights of a model that was read from a file do not have its name in their paths.
+    The paths of weights of a loaded model do not have the model's name.
     """
     flat: dict[tuple[str, ...], tuple] = {}
 

@@ -3,7 +3,8 @@
 big.weights.json                        {"metadata": …, "weight_map": {group: file or files}}
 big_00000.weights.h5, big_00001 …       parts of the usual layout
 
-A save gives its list and all its shards one mark, so that shards of two saves are told apart.
+The list and all shards of one save have the same random mark, so that shards of different saves
+cannot be mixed.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ _MOST_SHARDS = 10_000
 _MARK = "saved_with"
 
 # Path of a group, name of its layer, and some of its arrays.
-_Piece = tuple[str, str, dict[str, np.ndarray]]
+_Part = tuple[str, str, dict[str, np.ndarray]]
 
 
 def write_shards(
@@ -38,8 +39,8 @@ def write_shards(
     """Write all weights of a model.
 
     Args:
-        model: Built.
-        path: Of the list; the shards are written beside it.
+        model: A built model.
+        path: Path of the list; the shards are written to the same folder.
         max_shard_size: Largest size of a shard in GiB.
         objects_to_skip: Layers whose weights are left out.
     """
@@ -56,8 +57,8 @@ def write_shards(
     total = 0
     base = path.name.removesuffix(SUFFIX)
     mark = secrets.token_hex(8)
-    pieces = arrays_of(model, objects_to_skip=objects_to_skip)
-    for number, (size, shard) in enumerate(_split(pieces, max_shard_size * 2**30)):
+    parts = arrays_of(model, objects_to_skip=objects_to_skip)
+    for number, (size, shard) in enumerate(_split(parts, max_shard_size * 2**30)):
         name = f"{base}_{number:05}.weights.h5"
         total += size
         with atomic_write(path.with_name(name)) as file:
@@ -66,16 +67,16 @@ def write_shards(
             before = weight_map.get(f"/{group}")
             listed = before if isinstance(before, list) else [before]
             weight_map[f"/{group}"] = name if before is None else [*listed, name]
-    # Last, so that a list never names a shard that is not there.
+    # Written last, so that the list never names a missing shard.
     content = {"metadata": {"total_size": total, _MARK: mark}, "weight_map": weight_map}
     with atomic_write(path) as file:
         file.write(json.dumps(content, indent=4).encode())
 
 
-def _split(pieces: Iterator[_Piece], largest: float) -> Iterator[tuple[int, list[_Piece]]]:
-    shard: list[_Piece] = []
+def _split(parts: Iterator[_Part], largest: float) -> Iterator[tuple[int, list[_Part]]]:
+    shard: list[_Part] = []
     size = 0
-    for group, name, arrays in pieces:
+    for group, name, arrays in parts:
         for key, value in arrays.items():
             if value.nbytes > largest:
                 raise ValueError(
@@ -92,7 +93,7 @@ def _split(pieces: Iterator[_Piece], largest: float) -> Iterator[tuple[int, list
     yield size, shard
 
 
-def _write(shard: list[_Piece], mark: str, file: Any) -> None:
+def _write(shard: list[_Part], mark: str, file: Any) -> None:
     with h5py.File(file, "w", libver=FORMAT) as h5:
         h5.attrs[_MARK] = mark
         for path, name, arrays in shard:
@@ -103,7 +104,7 @@ def _write(shard: list[_Piece], mark: str, file: Any) -> None:
 
 
 class StoredShards:
-    """Several open files of weights, as if they were one."""
+    """Several open weights files, used like one file."""
 
     def __init__(self, files: list[StoredWeights]):
         self._files = files
@@ -111,7 +112,7 @@ class StoredShards:
         self.groups = set().union(*(file.groups for file in files))
 
     def part(self, path: str) -> "_Joined":
-        """The arrays of a group, wherever they lie."""
+        """The arrays of a group, from all files."""
         return _Joined(path, *(file.part(path) for file in self._files))
 
 
@@ -123,7 +124,7 @@ class _Joined(ChainMap):
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[StoredShards]:
-    """Open the shards that a list names; each is looked through like a file of its own.
+    """Open the shards in a list; each is checked like a separate weights file.
 
     Raises:
         DamagedFileError: If the list or a shard is damaged, or a shard is missing.
@@ -157,7 +158,7 @@ def _mark_of(h5: h5py.File) -> Any:
 
 
 def _names_in(path: Path) -> tuple[list[str], str | None]:
-    """The files that a list names, which lie beside it, and the mark of its save."""
+    """The names of the files in a list, and the mark of its save."""
     damaged = DamagedFileError("it is no list of the files of weights.")
     if path.stat().st_size > _LARGEST_LIST:
         raise damaged
@@ -170,7 +171,7 @@ def _names_in(path: Path) -> tuple[list[str], str | None]:
     listed = [name for value in values for name in (value if isinstance(value, list) else [value])]
     names = list(dict.fromkeys(str(name) for name in listed))
     for name in names:
-        # A list from anybody must not reach into other folders.
+        # The list is untrusted: it must not name files in other folders.
         if Path(name).name != name or not name.endswith(".h5") or len(names) > _MOST_SHARDS:
             raise DamagedFileError(f"it lists {name[:80]!r}, which is no file beside it.")
     return names, metadata.get(_MARK) if isinstance(metadata, dict) else None

@@ -1,6 +1,6 @@
-"""A file of plain data and arrays, nested in any way: what an interrupted training goes on from.
+"""A file of nested plain data and arrays: the state from which `fit` is resumed.
 
-It is written whole or not at all, has checksums, and is read through the same gate as weights.
+It is written completely or not at all, has checksums, and passes the same checks as a weights file.
 """
 
 import io
@@ -21,11 +21,11 @@ _ARRAY = "__array__"
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts (keyed by texts) and lists of numbers, texts and arrays.
+    """Write nested dicts (with string keys) and lists of numbers, strings and arrays.
 
     Raises:
-        TypeError: If there is anything else in it.
-        OSError: If it cannot be written; an older file stays whole.
+        TypeError: If the state has values of other types.
+        OSError: If it cannot be written; an older file stays intact.
     """
     arrays: list[np.ndarray] = []
     text = json.dumps(_packed(state, arrays)).encode()
@@ -43,11 +43,11 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote; tuples have become lists.
+    """Read a file written by `write_state`; tuples become lists.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DamagedFileError: If it is damaged, or something else.
+        DamagedFileError: If it is damaged, or another type of file.
     """
     content = path.read_bytes()
     try:

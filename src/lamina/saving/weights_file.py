@@ -1,11 +1,11 @@
-"""The layout of weights in HDF5: one group a layer, found by attribute names, as in Keras 3.
+"""The layout of weights in HDF5: a group for each layer, by attribute names, as in Keras 3.
 
 layers/dense/vars/0        first weight of the first Dense of a Sequential or functional model
 head/vars/1                second weight of `self.head` of a subclassed model
 optimizer/vars/0           the optimizer's first variable
 
-A file may come from anybody. `opened` looks through all of it before an array is read: nothing in
-it may point elsewhere, and nothing may claim to be much larger than what is really there.
+A file is untrusted. `opened` checks all of it before an array is read: it must have no links, and
+no object whose declared size is much larger than the data in the file.
 """
 
 import contextlib
@@ -41,14 +41,14 @@ class WeightsMismatchError(ValueError):
 
 
 class StoredWeights(NamedTuple):
-    """An open file of weights that was looked through."""
+    """An open weights file that has passed the checks."""
 
     h5: h5py.File
-    size: int  # bytes of all arrays
-    groups: set[str]  # paths of the groups that hold arrays
+    size: int  # of all arrays, in bytes
+    groups: set[str]  # paths of the groups with arrays
 
     def part(self, path: str) -> "StoredGroup":
-        """The arrays in a group; none if there is no such group."""
+        """The arrays in a group; empty if there is no such group."""
         return StoredGroup(self.h5, path)
 
 
@@ -67,7 +67,7 @@ def write_weights(
 def arrays_of(
     model: Layer, include_optimizer: bool = True, objects_to_skip: Iterable[Any] = ()
 ) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
-    """The group in the file, the name and the arrays of every part of a model."""
+    """For each layer of a model: its group in the file, its name and its arrays."""
     skipped = list(objects_to_skip)
     for path, part in walk(model):
         left_out = any(part is other for other in skipped)
@@ -81,23 +81,23 @@ def arrays_of(
 
 @contextlib.contextmanager
 def opened(file: Any, size_on_disk: int) -> Iterator[StoredWeights]:
-    """Open what `write_weights` or Keras wrote.
+    """Open a weights file of Lamina or Keras, and check it.
 
     Args:
         file: A file object, open for reading.
-        size_on_disk: Bytes of the whole file that it comes from.
+        size_on_disk: Size of the whole file on the disk, in bytes.
 
     Raises:
-        DamagedFileError: If it is no HDF5, or anything in it is not plain data.
+        DamagedFileError: If it is no HDF5 file, or contains anything but plain arrays.
     """
     try:
         h5 = h5py.File(file, "r")
     except Exception:
-        # A damaged file may make h5py raise nearly anything, and say nothing that helps.
+        # For a damaged file, h5py may raise any error, usually with an unhelpful message.
         raise damaged() from None
     with h5:
-        # Plain weights expand not at all; somebody may have compressed them, or made a bomb.
-        yield _looked_through(h5, config.loading_budget(size_on_disk))
+        # Weights are not compressed by default. Compressed ones may be a decompression bomb.
+        yield _checked(h5, config.loading_budget(size_on_disk))
 
 
 def read_weights(
@@ -106,22 +106,20 @@ def read_weights(
     skip_mismatch: bool = False,
     objects_to_skip: Iterable[Any] = (),
 ) -> list[str]:
-    """Put stored weights into a model.
+    """Load stored weights into a model. After an error, the model is not changed.
 
     Args:
-        model: Built, with the same layers.
-        stored: What `opened` gave.
-        skip_mismatch: Leave parts alone that do not fit, instead of raising.
-        objects_to_skip: Layers to leave alone.
+        model: A built model with the same layers.
+        stored: Result of `opened`.
+        skip_mismatch: Skip layers whose weights do not fit, instead of raising.
+        objects_to_skip: Layers that are not changed.
 
     Returns:
-        One line for each part of the model or the file that was left alone.
+        A remark for each layer, and each group of the file, that was skipped.
 
     Raises:
         WeightsMismatchError: If a layer's weights are missing or have other shapes.
         DamagedFileError: If an array cannot be read.
-
-    After an error the weights of the model are as they were.
     """
     parts = list(walk(model, stored.groups))
     owners: list[Any] = [model, *(part for _, part in parts if isinstance(part, Optimizer))]
@@ -136,7 +134,7 @@ def read_weights(
                 continue
             if isinstance(part, Optimizer):
                 if id(part._iterations) in read:
-                    continue  # came with the optimizer around it
+                    continue  # was loaded with the optimizer that wraps it
                 read.update(id(v) for v in part.variables)
             try:
                 part.load_own_variables(store)
@@ -162,7 +160,7 @@ def read_weights(
 
 @contextlib.contextmanager
 def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
-    """After an error inside, the Variables have their old values."""
+    """Context manager that restores the values of the Variables after an error."""
     before = [(v, v._value) for v in variables]
     try:
         yield
@@ -173,14 +171,14 @@ def all_or_nothing(variables: Iterable[Variable]) -> Iterator[None]:
 
 
 def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[str, Any]]:
-    """Every part that has weights of its own, with its path in the file, parents first.
+    """All layers and optimizers in a model, with their paths in the file, parents first.
 
     Args:
         root: The model.
-        stored: Groups of a file that is to be read. A part with several names, such as an
-            attribute and a property, then goes by the first one that the file has.
+        stored: Groups of the file to read. If a layer has several names, such as an attribute and a
+            property, its path is the first one that is in the file.
     """
-    # With the objects, so that no other can come to have the same id: some lists are made anew.
+    # The objects are kept alive, so that ids stay unique: some lists are created by properties.
     seen: dict[int, Any] = {}
     known = None if stored is None else {p for group in stored for p in _beginnings(group)}
     postponed: list[tuple[Any, str]] = []
@@ -204,7 +202,7 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
         for item in list(child.values()) if isinstance(child, dict) else child:
             if not _may_hold_weights(item):
                 continue
-            # By class, not by the layer's name: names differ between two models of one kind.
+            # By class, not by the layer's name: names differ between two equal models.
             part = isinstance(item, (Layer, Optimizer))
             base = to_snake_case(type(item).__name__) if part else "container"
             count = used.get(base, 0)
@@ -214,7 +212,7 @@ def walk(root: Layer, stored: Collection[str] | None = None) -> Iterator[tuple[s
     seen[id(root)] = root
     yield from visit(root, "")
     known = None
-    for child, path in postponed:  # in the file under no name
+    for child, path in postponed:  # no name of it is in the file
         yield from enter(child, path)
 
 
@@ -225,7 +223,7 @@ def _beginnings(path: str) -> Iterator[str]:
 
 
 def as_bytes(write: Callable[[Any], None]) -> memoryview:
-    """What `write` puts into a file object."""
+    """The bytes that `write` writes to a file object."""
     buffer = io.BytesIO()
     write(buffer)
     return buffer.getbuffer()
@@ -236,20 +234,20 @@ def _may_hold_weights(value: Any) -> bool:
 
 
 def _children(part: Any) -> Iterator[tuple[str, Any]]:
-    """A part's attributes that may hold other parts, in the order in which Keras visits them.
+    """Attributes that may contain layers or optimizers, in the order in which Keras visits them.
 
-    Properties count like attributes: a layer may show under a public name what it keeps under a
-    private one, and the first name is the one in the file.
+    Properties count, too: a public property may return the value of a private attribute, and the
+    first name is the one in the file.
     """
     if isinstance(part, Optimizer):
-        # Keras has the state of an optimizer inside another twice: with the outer one, too.
+        # In Keras's files, the state of an inner optimizer is also stored with the outer one.
         for name in ("inner_optimizer", "optimizers"):
             if hasattr(part, name):
                 yield name, getattr(part, name)
         return
     if not isinstance(part, Layer):
         return
-    names = set(dir(part)) - _names_of_the_library(type(part))
+    names = set(dir(part)) - _library_attributes(type(part))
     is_model = hasattr(part, "fit")
     if is_model and (getattr(part, "_graph", None) is not None or hasattr(part, "_stack")):
         yield "layers", part.layers  # type: ignore[attr-defined]
@@ -274,8 +272,8 @@ _OF_EVERY_MODEL = {
 }
 
 
-def _names_of_the_library(cls: type) -> set[str]:
-    """Attributes that any layer or model has, and that are no parts of this one."""
+def _library_attributes(cls: type) -> set[str]:
+    """Attributes of the base classes, which are not saved."""
     if cls not in _library_names:
         names = {*dir(Layer(name="reference")), *_OF_EVERY_MODEL}
         for base in cls.__mro__:
@@ -286,7 +284,7 @@ def _names_of_the_library(cls: type) -> set[str]:
 
 
 class StoredGroup(Mapping):
-    """The arrays of one part, as `save_own_variables` named them."""
+    """The arrays of one layer, by the names that `save_own_variables` gave them."""
 
     def __init__(self, h5: h5py.File, path: str):
         self.path = path
@@ -312,8 +310,8 @@ class StoredGroup(Mapping):
         return len(self._group)
 
 
-def _looked_through(h5: h5py.File, limit: float) -> StoredWeights:
-    """Refuse whatever is not plain data of a believable size, before any of it is read."""
+def _checked(h5: h5py.File, limit: float) -> StoredWeights:
+    """Refuse everything but plain arrays of plausible size, before any of it is read."""
     size = claimed = 0
     groups: set[str] = set()
     seen: set[int] = set()
@@ -346,7 +344,7 @@ def _looked_through(h5: h5py.File, limit: float) -> StoredWeights:
 
 
 def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
-    """Name, whether it is a link, the object and its address in the file, of each in a group."""
+    """For each entry of a group: name, whether it is a link, object, and address in the file."""
     with reading():
         for name in group:
             if isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -357,7 +355,7 @@ def _entries(group: h5py.Group) -> Iterator[tuple[str, bool, Any, int]]:
 
 
 def _sizes_of_plain(dataset: h5py.Dataset, where: str) -> tuple[int, int]:
-    """Bytes of an array, and of a piece of it in the file, if it is nothing but an array."""
+    """Size of an array and of one chunk of it, in bytes; an error if it is no plain array."""
     with reading():
         dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
         elsewhere = dataset.is_virtual or bool(dataset.external)
