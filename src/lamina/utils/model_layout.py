@@ -24,7 +24,7 @@ Point = tuple[float, float]
 
 @dataclass
 class Layout:
-    """TensorTree of boxes and groups (left, top, width, height) and the corners of edges."""
+    """Positions of boxes and groups (left, top, width, height) and the corners of edges."""
 
     width: float = 0
     height: float = 0
@@ -42,7 +42,7 @@ class Layout:
 
 
 def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> Layout:
-    """TensorTree for everything in a diagram.
+    """Compute positions for everything in a diagram.
 
     What the margins of groups leave free for their names ends up at the top, whatever the way.
 

@@ -161,7 +161,7 @@ def _bell_matrix(size: int, sigma: Any, reach: Any) -> Array:
     """A bell around every place: row i holds the weights of its neighbours up to `reach` away."""
     offsets = np.arange(2 * size - 1) - (size - 1)
     weights = jnp.exp(-0.5 * jnp.square(offsets / sigma))
-    # TensorTree outside of the field count as zeros, so the sum goes over the whole bell.
+    # Places outside of the field count as zeros, so the sum goes over the whole bell.
     far = jnp.arange(max(8 * size, 64)) + 1.0
     total = 1 + 2 * jnp.sum(jnp.where(far <= reach, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
     weights = jnp.where(np.abs(offsets) <= reach, weights, 0) / total

@@ -97,7 +97,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 
 @op("indices")
 def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
-    """TensorTree in the flattened array as one index for every axis.
+    """Places in the flattened array as one index for every axis.
 
     Args:
         indices: Whole numbers of any shape.
@@ -264,7 +264,7 @@ def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @op("x")
 def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
-    """TensorTree such that the first `kth` belong to values no larger than the one that follows.
+    """Places such that the first `kth` belong to values no larger than the one that follows.
 
     Args:
         x: Array of any shape.
