@@ -122,6 +122,6 @@ def test_a_matplotlib_that_cannot_draw_is_found(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("lamina.diagnosis.pictures.training_curves", fail)
+    monkeypatch.setattr("lamina.diagnosis.charts.training_curves", fail)
     monkeypatch.setattr(checks, "CHECKS", (checks.pictures,))
     assert checks.run_all() == [("pictures", "broken", "RuntimeError: no fonts", None)]

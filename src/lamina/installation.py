@@ -200,7 +200,7 @@ def extras() -> list[Finding]:
 def pictures() -> list[Finding]:
     """Matplotlib draws."""
     from lamina.compat.figures import has_screen
-    from lamina.diagnosis.pictures import data_uri, training_curves
+    from lamina.diagnosis.charts import data_uri, training_curves
 
     data_uri(training_curves({"loss": [1.0, 0.5]}))
     screen = has_screen(os.environ, sys.platform, sys.stdout.isatty())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import lamina
-from lamina.jobs import training
-from lamina.jobs.script import script as script_of
+from lamina.jobs import train_job
+from lamina.jobs.training_script import script as script_of
 
 
 def test_everything_is_written_and_the_script_gives_the_same_accuracy(run, tmp_path):
@@ -36,12 +36,12 @@ def test_everything_is_written_and_the_script_gives_the_same_accuracy(run, tmp_p
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_the_script_builds_the_network_that_was_trained(digits, model):
-    job = training.Job(digits, model, epochs=1)
+    job = train_job.Job(digits, model, epochs=1)
     script = script_of(job, epochs=1)
     names: dict = {}
     exec(script[: script.index("model.compile")], names)
     lamina.utils.clear_session()  # the layers' names count from the start again
-    assert names["model"].get_config() == training.build(job).get_config()
+    assert names["model"].get_config() == train_job.build(job).get_config()
 
 
 def test_machines_get_json_and_the_same_seed_gives_the_same_numbers(run):
@@ -79,7 +79,7 @@ def _no_training(monkeypatch):
     def fail(*args, **settings):
         raise AssertionError("nothing may be trained before the folder is found fit")
 
-    monkeypatch.setattr("lamina.jobs.training.fit", fail)
+    monkeypatch.setattr("lamina.jobs.train_job.fit", fail)
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(run, monkeypatch, tmp_path):
@@ -209,8 +209,8 @@ def test_measuring_is_announced_and_can_be_stopped(run, monkeypatch):
 
 
 def test_the_rate_counts_what_was_learnt_from(digits):
-    job = training.Job(digits, "mlp", epochs=5)
-    model = training.build(job)
+    job = train_job.Job(digits, "mlp", epochs=5)
+    model = train_job.build(job)
     model.optimizer.iterations.assign(2 * 43 + 4)
-    run = training._run(job, model, seconds=1.0)
+    run = train_job._run(job, model, seconds=1.0)
     assert (run.epochs, run.samples) == (2, 2 * 1350 + 4 * 32)

@@ -28,7 +28,7 @@ def run_script(tmp_path):
     def run(source, *arguments, name="job.py", **environment):
         (tmp_path / name).write_text(textwrap.dedent(source))
         code = (
-            "import sys, pathlib; from lamina.compat.script import run_script;"
+            "import sys, pathlib; from lamina.compat.run_script import run_script;"
             "run_script(pathlib.Path(sys.argv[1]), sys.argv[2:])"
         )
         hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina.compat import tensorflow as served, types
+from lamina.compat import tensorflow as served, tensorflow_types
 from lamina.core.messages.errors import LaminaWarning
 
 
@@ -125,7 +125,7 @@ def test_results_answer_numpy():
 
 
 def test_64_bit_types_become_what_jax_computes_in_and_say_so_once(monkeypatch):
-    monkeypatch.setattr(types, "_told", set())
+    monkeypatch.setattr(tensorflow_types, "_told", set())
     with pytest.warns(LaminaWarning, match="float64 is computed in float32.*\n.*JAX_ENABLE_X64=1"):
         assert tf.constant([1.0], dtype=tf.float64).dtype == "float32"
     assert tf.zeros((1,), tf.float64).dtype == "float32"
@@ -170,7 +170,9 @@ MIXED = {
 
 @pytest.mark.parametrize("compute", MIXED.values(), ids=MIXED)
 def test_types_are_not_mixed(compute):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"does not mix types.*\n.*tf\.cast"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"does not mix tensorflow_types.*\n.*tf\.cast"
+    ):
         compute()
 
 

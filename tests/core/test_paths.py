@@ -7,8 +7,8 @@ import pytest
 
 import lamina
 from lamina.core.user_data.paths import refuse_endless
-from lamina.data import audio, texts
-from lamina.data.pictures import read_picture
+from lamina.data import audio_dataset, text_dataset
+from lamina.data.picture_files import read_picture
 from lamina.datasets import imdb, mnist
 from lamina.utils import load_img
 
@@ -27,8 +27,8 @@ READERS = {
     "KerasFileEditor": lamina.saving.KerasFileEditor,
     "load_img": load_img,
     "pictures for a model": read_picture,
-    "sounds": audio.read_wav,
-    "texts": texts._read,
+    "sounds": audio_dataset.read_wav,
+    "texts": text_dataset._read,
     "mnist": mnist.load_data,
     "imdb": imdb.load_data,
     "a vocabulary": lambda path: lamina.layers.StringLookup(vocabulary=str(path)),

@@ -214,7 +214,7 @@ CASES = {
         _MODEL,
     ),
     # -- data ------------------------------------------------------------------------------------
-    ("data/audio.py", "brings every file to the same rate"): (
+    ("data/audio_dataset.py", "brings every file to the same rate"): (
         "list(lamina.utils.audio_dataset_from_directory('s', labels=None))",
         "list(lamina.utils.audio_dataset_from_directory('s', labels=None, «sampling_rate=16000»))",
         "import wave\nPath('s').mkdir(exist_ok=True)\nfor rate in (8000, 16000):\n"
@@ -253,43 +253,44 @@ CASES = {
         "list(Dataset.from_tensor_slices(«dict(table)»))",
         _TABLE,
     ),
-    ("data/folders.py", "leaves none to validate on"): (
+    ("data/labelled_folder.py", "leaves none to validate on"): (
         "load('p', validation_split=0.1, subset='both')",
         "load('p', validation_split=0.5, subset='both')  # «a larger fraction»",
         _PICTURES,
     ),
-    ("data/folders.py", "needs labels from 0 to"): (
+    ("data/labelled_folder.py", "needs labels from 0 to"): (
         "load('p', labels=labels, label_mode='categorical')",
         "load('p', labels=list(«numpy.unique(labels, return_inverse=True)[1]»), "
         "label_mode='categorical')",
         _PICTURES + "labels = [3, 7]",
     ),
-    ("data/folders.py", "was given alone"): (
+    ("data/labelled_folder.py", "was given alone"): (
         "load('p', validation_split=0.5)",
         "load('p', validation_split=0.5, «subset='both'»)",
         _PICTURES,
     ),
-    ("data/folders.py", "validation_split with shuffle=True needs a seed"): (
+    ("data/labelled_folder.py", "validation_split with shuffle=True needs a seed"): (
         "load('p', validation_split=0.5, subset='training')",
         "load('p', validation_split=0.5, subset='training', «seed=1»); load('p', "
         "validation_split=0.5, «subset='both'»)",
         _PICTURES,
     ),
-    ("data/folders.py", "files lie beside each other"): (
+    ("data/labelled_folder.py", "files lie beside each other"): (
         "load('p/a')",
         "load('p/a', «labels=None»); load('p')  # «a subfolder for every class»",
         _PICTURES,
     ),
-    ("data/texts.py", "is not UTF-8: byte"): (
+    ("data/text_dataset.py", "is not UTF-8: byte"): (
         "list(lamina.utils.text_dataset_from_directory('t', labels=None))",
         "«Path('t/1.txt').write_text(Path('t/1.txt').read_text('latin-1'), 'utf-8')»\n"
         "list(lamina.utils.text_dataset_from_directory('t', labels=None))",
         "Path('t').mkdir(exist_ok=True); Path('t/1.txt').write_bytes(b'caf\\xe9')",
     ),
-    ("datasets/words.py", "leaves no text: the shortest has"): (
+    ("datasets/word_indices.py", "leaves no text: the shortest has"): (
         "words(3).short_enough(texts, labels)",
         "words(5).short_enough(texts, labels)  # «maxlen=5 or more»",
-        "from lamina.datasets.words import Words; texts, labels = [[1, 2, 3, 4]], np.array([0])\n"
+        "from lamina.datasets.word_indices import Words\n"
+        "texts, labels = [[1, 2, 3, 4]], np.array([0])\n"
         "def words(n): return Words(None, 0, n, 1, 2, 3)",
     ),
     # -- distillation ----------------------------------------------------------------------------
@@ -313,10 +314,10 @@ CASES = {
         "distil(LogitsDistillation(loss='mse'))  # «give one loss for each output»",
         _TEACHER,
     ),
-    ("data/pictures.py", "and cannot be read as a picture"): (
+    ("data/picture_files.py", "and cannot be read as a picture"): (
         "Path('a.png').write_bytes(content[: len(content) // 2]); read_picture('a.png')",
         "read_picture('a.png')  # «fetch the file again»",
-        "from lamina.data.pictures import read_picture\n"
+        "from lamina.data.picture_files import read_picture\n"
         "lamina.utils.save_img('a.png', np.random.default_rng(1).normal(size=(40, 40, 3))); "
         "content = Path('a.png').read_bytes()",
     ),

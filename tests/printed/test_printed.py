@@ -30,18 +30,24 @@ ELSEWHERE = {
         ("training/label_checks.py", "binary_crossentropy takes labels between"),
     ],
     "training/test_suspicions.py": [
-        ("training/suspicions.py", "x holds numbers as large as"),
-        ("training/suspicions.py", "The targets run from"),
-        ("training/suspicions.py", "counts how often the output, rounded"),
+        ("training/likely_mistakes.py", "x holds numbers as large as"),
+        ("training/likely_mistakes.py", "The targets run from"),
+        ("training/likely_mistakes.py", "counts how often the output, rounded"),
     ],
 }
 
 # No test can do what these say.
 BY_HAND = {
     ("installation.py", "Fix: "): "no message: it takes the fix of one",
-    ("compat/script.py", "is a notebook, not a script"): "a command of Jupyter, which is optional",
-    ("compat/types.py", "which has half of the digits"): "the environment of a new process",
-    ("compat/types.py", "do not fit into"): "the environment of a new process",
+    (
+        "compat/run_script.py",
+        "is a notebook, not a script",
+    ): "a command of Jupyter, which is optional",
+    (
+        "compat/tensorflow_types.py",
+        "which has half of the digits",
+    ): "the environment of a new process",
+    ("compat/tensorflow_types.py", "do not fit into"): "the environment of a new process",
     (
         "core/configuration/runtime.py",
         "it was forked from one that had used JAX",

@@ -20,24 +20,25 @@ CASES = {
         "«lamina.models.load_model('model.keras').evaluate(x, y)»",
         _COMMAND + "Path('data.csv').write_text('1')",
     ),
-    ("cli/folders.py", "holds an earlier run, which"): (
-        "folders.prepare(Path('run'), Path('x'), overwrite=False)",
-        "folders.prepare(Path('run'), Path('x'), overwrite=True)  # «--overwrite»\n"
-        "folders.prepare(Path('other'), Path('x'), overwrite=False) "
+    ("cli/output_folder.py", "holds an earlier run, which"): (
+        "output_folder.prepare(Path('run'), Path('x'), overwrite=False)",
+        "output_folder.prepare(Path('run'), Path('x'), overwrite=True)  # «--overwrite»\n"
+        "output_folder.prepare(Path('other'), Path('x'), overwrite=False) "
         " # «name another folder with --out»",
-        "from lamina.cli import folders; Path('run').mkdir(exist_ok=True); [Path('run', "
-        "name).write_text('') for name in folders._OF_A_RUN]",
+        "from lamina.cli import output_folder; Path('run').mkdir(exist_ok=True); [Path('run', "
+        "name).write_text('') for name in output_folder._OF_A_RUN]",
     ),
-    ("cli/folders.py", "is a file.\n"): (
-        "folders.prepare(Path('file/run'), Path('x'), overwrite=False)",
-        "folders.prepare(Path('folder'), Path('x'), overwrite=False)  # «name a folder with --out»",
-        "from lamina.cli import folders; Path('file').write_text('')",
+    ("cli/output_folder.py", "is a file.\n"): (
+        "output_folder.prepare(Path('file/run'), Path('x'), overwrite=False)",
+        "output_folder.prepare(Path('folder'), Path('x'), overwrite=False) "
+        " # «name a folder with --out»",
+        "from lamina.cli import output_folder; Path('file').write_text('')",
     ),
-    ("cli/folders.py", "Nothing was trained"): (
-        "folders.prepare(Path('/proc/run'), Path('x'), overwrite=False)",
-        "folders.prepare(Path('other'), Path('x'), overwrite=False) "
+    ("cli/output_folder.py", "Nothing was trained"): (
+        "output_folder.prepare(Path('/proc/run'), Path('x'), overwrite=False)",
+        "output_folder.prepare(Path('other'), Path('x'), overwrite=False) "
         " # «name another folder with --out»",
-        "from lamina.cli import folders",
+        "from lamina.cli import output_folder",
     ),
     ("cli/predict.py", "leave --like out, or"): (
         "command('lamina predict model.keras digit.png --like mnist')",
@@ -75,22 +76,22 @@ CASES = {
         "layers.Dense(2)  # «from keras.layers import»",
         "from lamina.compat import missing",
     ),
-    ("compat/types.py", "of tensors of types"): (
+    ("compat/tensorflow_types.py", "of tensors of types"): (
         "tf.add(tf.constant([1]), tf.constant([1.0]))",
         "x = tf.constant([1]); tf.add(«tf.cast(x, tf.float32)», tf.constant([1.0]))",
         _TF,
     ),
-    ("compat/types.py", "Cannot convert"): (
+    ("compat/tensorflow_types.py", "Cannot convert"): (
         "tf.multiply(tf.constant([1]), 0.5)",
         "x = tf.constant([1]); tf.multiply(«tf.cast(x, tf.float32)», 0.5)",
         _TF,
     ),
-    ("compat/types.py", "only floats and complex"): (
+    ("compat/tensorflow_types.py", "only floats and complex"): (
         "tf.sqrt(tf.constant([1]))",
         "x = tf.constant([1]); tf.sqrt(«tf.cast(x, tf.float32)»)",
         _TF,
     ),
-    ("compat/types.py", "takes real or complex numbers"): (
+    ("compat/tensorflow_types.py", "takes real or complex numbers"): (
         "math.reduce_std(tf.constant([1]))",
         "x = tf.constant([1]); math.reduce_std(«tf.cast(x, tf.float32)»)",
         _TF + "; math = tensorflow.module('tensorflow.math')",

@@ -86,13 +86,13 @@ CASES = {
         " # «look at x.shape after each step»",
         _FIT,
     ),
-    ("training/feeds/columns.py", "columns of a table go by position"): (
+    ("training/feeds/table_columns.py", "columns of a table go by position"): (
         "model.predict(x[['c', 'b', 'a']])",
         "x = x[['c', 'b', 'a']]; «x = x[['a', 'b', 'c']]»; model.predict(x)",
         "import pandas\n" + _FIT + "x = pandas.DataFrame(x, columns=['a', 'b', 'c'])\n"
         "model.fit(x, y, verbose=0)",
     ),
-    ("training/feeds/columns.py", "one row of a table"): (
+    ("training/feeds/table_columns.py", "one row of a table"): (
         "net().predict(table.iloc[0])",
         "net().predict(«table.iloc[[0]]»)",
         "import pandas; table = pandas.DataFrame(x)",
@@ -249,33 +249,33 @@ CASES = {
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "sample_weight = np.ones(4); class_weight = {0: 1.0, 1: 2.0}",
     ),
-    ("training/feeds/data.py", "which gives batches of (x, y)"): (
+    ("training/feeds/user_data.py", "which gives batches of (x, y)"): (
         "model.fit(batches, y)",
         "x = batches; «model.fit(x», verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/data.py", "so an epoch of it would not end"): (
+    ("training/feeds/user_data.py", "so an epoch of it would not end"): (
         "model.fit(batches.repeat())",
         "model.fit(batches.repeat(), «steps_per_epoch=»2, verbose=0); model.fit(batches, "
         "verbose=0)  # «leave out .repeat()»",
         _BATCHES,
     ),
-    ("training/feeds/data.py", "validation_split is a fraction between"): (
+    ("training/feeds/user_data.py", "validation_split is a fraction between"): (
         "model.fit(x, y, validation_split=20)",
         "model.fit(x, y, «validation_split=0.2», verbose=0)",
         _FIT,
     ),
-    ("training/feeds/data.py", "validation_split needs arrays, and x is"): (
+    ("training/feeds/user_data.py", "validation_split needs arrays, and x is"): (
         "model.fit(batches, validation_split=0.2)",
         "model.fit(batches, «validation_data=»batches, verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/data.py", "to train on and"): (
+    ("training/feeds/user_data.py", "to train on and"): (
         "model.fit(x[:1], y[:1], validation_split=0.1)",
         "model.fit(x, y, validation_split=0.25, verbose=0)  # «another fraction, or more data»",
         _FIT,
     ),
-    ("training/feeds/data.py", "without its batch axis"): (
+    ("training/feeds/user_data.py", "without its batch axis"): (
         "model.fit(x, y[:1])",
         "«x = x[None]»; model.fit(x, y[:1], verbose=0)",
         _FIT + "x = x[0]",
@@ -365,12 +365,12 @@ CASES = {
         "model.fit(iter([(x, y), (x, y)]), verbose=0)  # «the same for every batch»",
         _FIT,
     ),
-    ("training/matching.py", "must have a part for each of"): (
+    ("training/structure_matching.py", "must have a part for each of"): (
         "model.fit([one, one], one)",
         "model.fit([one, one], «{'o': »one, 'u': one}, verbose=0)",
         _TWO,
     ),
-    ("training/matching.py", "so that a list could mean either order"): (
+    ("training/structure_matching.py", "so that a list could mean either order"): (
         "model.fit([one, one], [one, one])",
         "model.fit([one, one], «{'o': »one, 'u': one}, verbose=0)",
         _TWO,
@@ -441,18 +441,18 @@ CASES = {
         "  def __iter__(self):\n"
         "    while self.batches: yield self.batches.pop()\n",
     ),
-    ("training/suspicions.py", "every step goes up the loss"): (
+    ("training/likely_mistakes.py", "every step goes up the loss"): (
         "net(optimizer=lamina.optimizers.SGD(-0.1)).fit(x, y[:, None], verbose=0)",
         "net(«optimizer=lamina.optimizers.SGD(0.1)»).fit(x, y[:, None], verbose=0)",
     ),
-    ("training/suspicions.py", "from one class alone nothing can be"): (
+    ("training/likely_mistakes.py", "from one class alone nothing can be"): (
         "model.fit(x, y[:20], verbose=0)",
         "np.random.shuffle(y); model.fit(x, y[:20], verbose=0) "
         " # «shuffle before the data are cut»",
         "model = net(layers.Dense(2, 'softmax'), loss='sparse_categorical_crossentropy'); "
         "x = np.arange(60).reshape(20, 3) / 60; y = np.repeat([0, 1], 20)",
     ),
-    ("training/suspicions.py", "validation labels are of classes"): (
+    ("training/likely_mistakes.py", "validation labels are of classes"): (
         "model.fit(x, y, validation_split=0.5, verbose=0)",
         "«order = numpy.random.permutation(len(x)); x, y = x[order], y[order]»; model.fit(x, "
         "y, validation_split=0.5, verbose=0)",
@@ -476,22 +476,22 @@ CASES = {
         "try: fit(two(0), Stop())\nexcept KeyError: pass\n",
     ),
     # -- what is no data -------------------------------------------------------------------------
-    ("training/feeds/no_data.py", "itself, and not what it returns"): (
+    ("training/feeds/unsupported_data.py", "itself, and not what it returns"): (
         "model.fit(x, y, verbose=0)",
         "«x = x()»; model.fit(x, y, verbose=0)",
         _FIT + "def x(): return np.ones((4, 3))",
     ),
-    ("training/feeds/no_data.py", "is text or a path"): (
+    ("training/feeds/unsupported_data.py", "is text or a path"): (
         "model.fit(x, y, verbose=0)",
         "import pandas; «x = pandas.read_csv(x)»; model.fit(x, y, verbose=0)",
         _FIT + "x = 'x.csv'; Path(x).write_text('a,b,c\\n' + '1,2,3\\n' * 4)",
     ),
-    ("training/feeds/no_data.py", "which has no order"): (
+    ("training/feeds/unsupported_data.py", "which has no order"): (
         "model.fit(x, y, verbose=0)",
         "«x = sorted(x)»; model.fit(x, y, verbose=0)",
         "model = net(inputs=(1,)); x = {1.0, 2.0, 3.0, 4.0}",
     ),
-    ("training/feeds/no_data.py", "one thing after another and is no"): (
+    ("training/feeds/unsupported_data.py", "one thing after another and is no"): (
         "model.fit(x, y, verbose=0)",
         "«y = numpy.array(list(y))»; model.fit(x, y, verbose=0)",
         "model = net(); y = map(float, range(4))",
@@ -502,24 +502,24 @@ CASES = {
         "«x, y = x[keep], y[keep]»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.ma.masked_greater(np.arange(12.0).reshape(4, 3), 10)",
     ),
-    ("training/feeds/no_data.py", "is an array of records with the fields"): (
+    ("training/feeds/unsupported_data.py", "is an array of records with the fields"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.stack([x[name] for name in x.dtype.names], axis=-1)»; model.fit(x, y, "
         "verbose=0)",
         _FIT + "x = np.ones(4, [('a', 'f4'), ('b', 'f4'), ('c', 'f4')])",
     ),
-    ("training/feeds/no_data.py", "a table with columns of words"): (
+    ("training/feeds/unsupported_data.py", "a table with columns of words"): (
         "model.fit(x, y, verbose=0)",
         "import pandas; «x = pandas.get_dummies(pandas.DataFrame(x).infer_objects())»; "
         "net(inputs=(4,)).fit(x, y, verbose=0)",
         _FIT + "x = [['cat', 1.0, 2.0], ['dog', 2.0, 3.0]] * 2",
     ),
-    ("training/feeds/no_data.py", "numbers that were read from a file as text"): (
+    ("training/feeds/unsupported_data.py", "numbers that were read from a file as text"): (
         "model.fit(x, y, verbose=0)",
         "«x = numpy.asarray(x, 'int32')»; model.fit(x, y, verbose=0)",
         _FIT + "x = np.array([['1', '2', '3']] * 4)",
     ),
-    ("training/feeds/no_data.py", "class names instead of class numbers"): (
+    ("training/feeds/unsupported_data.py", "class names instead of class numbers"): (
         "model.fit(x, y, verbose=0)",
         "«names, y = numpy.unique(y, return_inverse=True)»; model.fit(x, y, verbose=0)",
         _FIT + "y = np.array(['cat', 'dog'] * 2)",
@@ -529,7 +529,7 @@ CASES = {
         "model.fit(x, y, verbose=0)  # «look at x.»",
         _FIT,
     ),
-    ("training/feeds/data.py", "pairs, and a model takes all samples"): (
+    ("training/feeds/user_data.py", "pairs, and a model takes all samples"): (
         "model.fit(x)",
         "«x, y = map(numpy.stack, zip(*x))»; model.fit(x, y, verbose=0)",
         _FIT + "x = [(row, 1.0) for row in x]",
@@ -557,7 +557,7 @@ CASES = {
         "    self.a, self.b = self.add_weight((), name='w'), self.add_weight((), name='w')\n"
         "  def call(self, x): return x\n",
     ),
-    ("training/feeds/no_data.py", "and not an object of it"): (
+    ("training/feeds/unsupported_data.py", "and not an object of it"): (
         "model.fit(x, y, verbose=0)",
         "«x = Rows(»2); model.fit(x, verbose=0)",
         "model = net()\n"

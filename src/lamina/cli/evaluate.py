@@ -27,7 +27,7 @@ def evaluate(
         )
     from lamina import datasets
     from lamina.diagnosis.verdict import percent, wilson
-    from lamina.jobs import evaluation
+    from lamina.jobs import evaluate_job
     from lamina.prediction.named_sets import set_of
 
     data = datasets.load(dataset)
@@ -37,7 +37,7 @@ def evaluate(
             f"The model was trained on {learnt}, by its name {network.name!r}, and is measured on "
             f"{data.name}: its classes mean other things there."
         )
-    measured = evaluation.evaluate(network, data, batch_size, pixel_max)
+    measured = evaluate_job.evaluate(network, data, batch_size, pixel_max)
     if measured.range_was_guessed:
         console.remark(RANGE_REMARK)
     if measured.was_compiled:

@@ -10,7 +10,7 @@ from lamina.cli import console
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
 
 if TYPE_CHECKING:
-    from lamina.prediction.pictures import Seen
+    from lamina.prediction.picture_inputs import Seen
 
 
 class Like(StrEnum):
@@ -62,16 +62,16 @@ def predict(
 
     network = load(model, "predict", images)
     from lamina import Predictor
-    from lamina.prediction import inputs, named_sets, pictures  # after the cheap errors
+    from lamina.prediction import inputs, named_sets, picture_inputs  # after the cheap errors
 
     wanted = inputs.input_form(network)
     pixels = inputs.expected_range(network, pixel_max)
     form = _form_for(network, like)
     found: list[Seen | Exception] = []
-    paths = pictures.picture_files(images)
+    paths = picture_inputs.picture_files(images)
     for path in paths:
         try:
-            found.append(pictures.see(path, wanted, form, invert))
+            found.append(picture_inputs.see(path, wanted, form, invert))
         except (ValueError, OSError) as error:
             found.append(error)
     read = [one for one in found if not isinstance(one, Exception)]
@@ -85,7 +85,7 @@ def predict(
     if seen is not None and read:
         seen.mkdir(parents=True, exist_ok=True)
         for picture in read:
-            pictures.write_enlarged(picture.image, seen / f"{picture.path.stem}.png")
+            picture_inputs.write_enlarged(picture.image, seen / f"{picture.path.stem}.png")
     answers = iter(results)
     told = [
         {"image": str(path), "error": str(one)} if isinstance(one, Exception) else next(answers)

@@ -46,14 +46,14 @@ def quickstart(
     """
     dataset = load(data)
 
-    from lamina.cli import folders
-    from lamina.diagnosis import pictures
-    from lamina.jobs import architectures, training
+    from lamina.cli import output_folder
+    from lamina.diagnosis import charts
+    from lamina.jobs import architectures, train_job
 
-    folder = folders.prepare(out, Path("quickstart"), overwrite)
+    folder = output_folder.prepare(out, Path("quickstart"), overwrite)
     if epochs is None:
         epochs = architectures.default_epochs(dataset)
-    job = training.Job(
+    job = train_job.Job(
         dataset, "mlp", epochs, seed=seed, command=_command(data, epochs, seed),
         file="quickstart.py",
     )  # fmt: skip
@@ -62,28 +62,28 @@ def quickstart(
         f"[bold]Data[/bold]     {dataset.title}: {job.samples:,} images to learn from, "
         f"{held_out:,} to watch it by, {len(dataset.test[0]):,} to be judged by."
     )
-    pictures.save(pictures.sample_grid(*dataset.train, dataset.class_names), folder / "samples.png")
+    charts.save(charts.sample_grid(*dataset.train, dataset.class_names), folder / "samples.png")
     show_samples(dataset)
 
-    model = training.build(job)
+    model = train_job.build(job)
     console.say(
         f"[bold]Network[/bold]  {' – '.join(map(str, _widths(model)))}, "
         f"{model.count_params():,} parameters; it scales the pixels by itself."
     )
     console.say(f"[bold]Training[/bold] {epochs} epoch{'s' * (epochs > 1)}, then it is measured.")
-    run = training.fit(job, model, folder, tell=console.remark)
+    run = train_job.fit(job, model, folder, tell=console.remark)
     names = ["model.keras", "history.csv", job.file]
-    outcome = training.measure(job, model, run, tell=console.remark)
+    outcome = train_job.measure(job, model, run, tell=console.remark)
     if outcome is not None:
         console.say(f"[bold]Verdict[/bold]  {outcome.verdict.sentence}")
-        training.report(job, model, run, outcome, folder)
+        train_job.report(job, model, run, outcome, folder)
         _write_pictures(outcome, folder)
         names += ["report.html", "curves.png", "confusion.png", "mistakes.png"]
     _ask_again(folder / "model.keras", dataset)
 
     console.say(f"[bold]Written[/bold]  {folder}/  {', '.join([*names, 'samples.png'])}")
     if run.stopped or outcome is None:
-        console.say(f"Trained {training.told_epochs(job, run)}.")
+        console.say(f"Trained {train_job.told_epochs(job, run)}.")
         raise typer.Exit(130)
     console.say()
     console.say("Next:")
@@ -139,14 +139,14 @@ def _widths(model: Any) -> list[int]:
 
 
 def _write_pictures(outcome: "Outcome", folder: Path) -> None:
-    from lamina.diagnosis import pictures
+    from lamina.diagnosis import charts
 
     names = outcome.class_names
     if outcome.history:
-        pictures.save(pictures.training_curves(outcome.history), folder / "curves.png")
-    pictures.save(pictures.confusion_matrix(outcome.confusion, names), folder / "confusion.png")
-    pictures.save(
-        pictures.confident_mistakes(*outcome.test_data, outcome.probabilities, names),
+        charts.save(charts.training_curves(outcome.history), folder / "curves.png")
+    charts.save(charts.confusion_matrix(outcome.confusion, names), folder / "confusion.png")
+    charts.save(
+        charts.confident_mistakes(*outcome.test_data, outcome.probabilities, names),
         folder / "mistakes.png",
     )
 

@@ -17,6 +17,6 @@ def run(
     `import tensorflow`, `keras` and `tf_keras` mean Lamina while it runs. Without a screen,
     `plt.show()` saves its figures beside the script's other output and names them.
     """
-    from lamina.compat.script import run_script
+    from lamina.compat.run_script import run_script
 
     run_script(script, context.args)

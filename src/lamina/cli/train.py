@@ -55,8 +55,8 @@ def train(
     import math
 
     from lamina import datasets
-    from lamina.cli import folders
-    from lamina.jobs import architectures, training
+    from lamina.cli import output_folder
+    from lamina.jobs import architectures, train_job
 
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise typer.BadParameter("it must be above 0.", param_hint="--learning-rate")
@@ -67,32 +67,32 @@ def train(
         )
     data = datasets.load(dataset)
     epochs = epochs or architectures.default_epochs(data)
-    folder = folders.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
+    folder = output_folder.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)
     given = {"--batch-size": batch_size if batch_size != 32 else None,
              "--learning-rate": learning_rate, "--seed": seed if seed != 1 else None}  # fmt: skip
     options = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
-    job = training.Job(
+    job = train_job.Job(
         data, str(model), epochs, batch_size, learning_rate, seed,
         command=f"lamina train {data.name} --model {model} --epochs {epochs}{options}",
     )  # fmt: skip
-    network = training.build(job)
+    network = train_job.build(job)
     if not json:
         console.say(
             f"{data.title}: {job.samples:,} images to learn from, "
             f"{len(data.train[0]) - job.samples:,} held out, {len(data.test[0]):,} to "
             f"be judged by; {network.count_params():,} parameters."
         )
-    run = training.fit(job, network, folder, 0 if json else "auto", console.remark)
+    run = train_job.fit(job, network, folder, 0 if json else "auto", console.remark)
     paths = [folder / name for name in ("model.keras", "history.csv", job.file)]
     if not json:
-        ended = f"Trained {training.told_epochs(job, run)}. " if run.stopped else ""
+        ended = f"Trained {train_job.told_epochs(job, run)}. " if run.stopped else ""
         console.say(f"{ended}Saved in {folder}: {', '.join(path.name for path in paths)}")
     outcome = None
     if measure:
-        announce = training.silent if json else console.say
-        outcome = training.measure(job, network, run, announce, console.remark)
+        announce = train_job.silent if json else console.say
+        outcome = train_job.measure(job, network, run, announce, console.remark)
     if outcome is not None:
-        paths.append(training.report(job, network, run, outcome, folder))
+        paths.append(train_job.report(job, network, run, outcome, folder))
     if json:
         console.print_json(
             {

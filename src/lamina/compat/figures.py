@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-BACKEND = "module://lamina.compat.saving_backend"
+BACKEND = "module://lamina.compat.matplotlib_backend"
 _GUI_TOOLKITS = ("PyQt6", "PySide6", "PyQt5", "PySide2", "gi", "wx", "_tkinter")
 _DRAWING_ONLY = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 _stem = "script"

@@ -160,7 +160,7 @@ def _keras_target(path: str) -> str | None:
     if not path:
         return "lamina"
     if path == "backend":
-        return "lamina.compat.backend"
+        return "lamina.compat.keras_backend"
     if path.split(".")[0] not in _NAMESPACES:
         return None
     parent = "lamina"

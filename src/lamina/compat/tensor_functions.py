@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations, ops, random
-from lamina.compat.types import (
+from lamina.compat.tensorflow_types import (
     array,
     checked_operators,
     floats_only,

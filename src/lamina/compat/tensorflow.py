@@ -16,7 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import activations
-from lamina.compat import imports, missing, tensor_functions as functions, text_functions, types
+from lamina.compat import (
+    imports,
+    missing,
+    tensor_functions as functions,
+    tensorflow_types,
+    text_functions,
+)
 from lamina.compat.tensor_functions import adapt
 from lamina.data import AUTOTUNE, Dataset
 
@@ -83,7 +89,7 @@ def _let_arrays_answer_as_tensors() -> None:
     """Give JAX's arrays the `.numpy()` that scripts call, and the rules of `types`."""
     tensor = type(jnp.zeros(()))
     tensor.numpy = lambda array: np.asarray(array)  # type: ignore[attr-defined]
-    types.checked_operators(tensor)
+    tensorflow_types.checked_operators(tensor)
 
 
 def _numpy_alike(names: str, arrays: int) -> dict[str, Callable]:
@@ -109,7 +115,7 @@ _DTYPES |= {
 
 _REDUCTIONS = _adapted(
     reduce_sum=functions.reduction(jnp.sum),
-    reduce_mean=functions.reduction(types.mean),
+    reduce_mean=functions.reduction(tensorflow_types.mean),
     reduce_max=functions.reduction(jnp.max),
     reduce_min=functions.reduction(jnp.min),
     reduce_prod=functions.reduction(jnp.prod),
@@ -150,8 +156,8 @@ _MATH = {
     **{name: functions.floating(getattr(jnp, name)) for name in ("log", "log1p", "expm1")},
     **{name: functions.paired(getattr(jnp, name)) for name in ("floor_divide", "mod")},
     **_adapted(
-        reduce_std=functions.reduction(types.of_floats("reduce_std", jnp.std)),
-        reduce_variance=functions.reduction(types.of_floats("reduce_variance", jnp.var)),
+        reduce_std=functions.reduction(tensorflow_types.of_floats("reduce_std", jnp.std)),
+        reduce_variance=functions.reduction(tensorflow_types.of_floats("reduce_variance", jnp.var)),
         reduce_logsumexp=functions.reduction(jax.nn.logsumexp),
         count_nonzero=functions.reduction(jnp.count_nonzero),
         confusion_matrix=functions.confusion_matrix,
@@ -307,8 +313,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "tensorflow.data.experimental": {"AUTOTUNE": AUTOTUNE, "cardinality": Dataset.cardinality},
     "tensorflow.dtypes": {**_DTYPES, "as_dtype": np.dtype, "cast": adapt(functions.cast)},
     "tensorflow.errors": {
-        "InvalidArgumentError": types.InvalidArgumentError,
-        "OpError": types.OpError,
+        "InvalidArgumentError": tensorflow_types.InvalidArgumentError,
+        "OpError": tensorflow_types.OpError,
     },
     "tensorflow.linalg": _LINALG,
     "tensorflow.math": _MATH,

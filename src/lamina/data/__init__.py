@@ -1,13 +1,13 @@
 """Data on its way to the trainer: folders of images, texts and sounds, and time series."""
 
 from lamina.core.messages.errors import explain_missing_names
-from lamina.data.alike import pictures_like
-from lamina.data.audio import audio_dataset_from_directory
+from lamina.data.audio_dataset import audio_dataset_from_directory
 from lamina.data.dataset import Dataset
-from lamina.data.images import image_dataset_from_directory
+from lamina.data.image_dataset import image_dataset_from_directory
+from lamina.data.match_dataset import pictures_like
 from lamina.data.parallel import AUTOTUNE
-from lamina.data.texts import text_dataset_from_directory
-from lamina.data.timeseries import timeseries_dataset_from_array
+from lamina.data.text_dataset import text_dataset_from_directory
+from lamina.data.timeseries_dataset import timeseries_dataset_from_array
 
 __all__ = [
     "AUTOTUNE",

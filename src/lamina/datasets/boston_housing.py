@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.shuffling import mixed, train_and_test
+from lamina.datasets.train_test_split import mixed, train_and_test
 
 SOURCE = published.one_file(
     "boston_housing",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.datasets import cifar, locate, published
+from lamina.datasets import cifar_batches, locate, published
 
 CLASS_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -15,8 +15,8 @@ _TRAINING = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 
 def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
-    train = cifar.batches([contents[name] for name in _TRAINING], ["labels"])
-    test = cifar.batches([contents["test_batch"]], ["labels"])
+    train = cifar_batches.batches([contents[name] for name in _TRAINING], ["labels"])
+    test = cifar_batches.batches([contents["test_batch"]], ["labels"])
     return {
         "x_train": train["x"], "y_train": train["labels"],
         "x_test": test["x"], "y_test": test["labels"],
@@ -26,7 +26,7 @@ def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
 SOURCE = published.Archive(
     name="cifar10",
     title="CIFAR-10",
-    address=cifar.ADDRESS,
+    address=cifar_batches.ADDRESS,
     file="cifar-10-python.tar.gz",
     checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     folder="cifar-10-batches-py",
@@ -61,5 +61,5 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
     Source: Krizhevsky, 2009, "Learning Multiple Layers of Features from Tiny Images".
     """
     arrays = locate.load(SOURCE)
-    x_train, x_test = map(cifar.in_data_format, (arrays["x_train"], arrays["x_test"]))
+    x_train, x_test = map(cifar_batches.in_data_format, (arrays["x_train"], arrays["x_test"]))
     return (x_train, arrays["y_train"]), (x_test, arrays["y_test"])

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.datasets import cifar, locate, published
+from lamina.datasets import cifar_batches, locate, published
 
 
 def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     found = {}
     for part in ("train", "test"):
-        for name, array in cifar.batches(
+        for name, array in cifar_batches.batches(
             [contents[part]], ["fine_labels", "coarse_labels"]
         ).items():
             found[f"{name}_{part}"] = array
@@ -21,7 +21,7 @@ def _decode(contents: Mapping[str, bytes]) -> dict[str, np.ndarray]:
 SOURCE = published.Archive(
     name="cifar100",
     title="CIFAR-100",
-    address=cifar.ADDRESS,
+    address=cifar_batches.ADDRESS,
     file="cifar-100-python.tar.gz",
     checksum="sha256:85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
     folder="cifar-100-python",
@@ -60,6 +60,6 @@ def load_data(
     if label_mode not in ("fine", "coarse"):
         raise ValueError(f"label_mode must be 'fine' or 'coarse'; received {label_mode!r}.")
     arrays = locate.load(SOURCE)
-    x_train, x_test = map(cifar.in_data_format, (arrays["x_train"], arrays["x_test"]))
+    x_train, x_test = map(cifar_batches.in_data_format, (arrays["x_train"], arrays["x_test"]))
     key = f"{label_mode}_labels"
     return (x_train, arrays[f"{key}_train"]), (x_test, arrays[f"{key}_test"])

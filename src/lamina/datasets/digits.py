@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.datasets.form import ImageForm
+from lamina.datasets.image_form import ImageForm
 
 CLASS_NAMES = tuple("0123456789")
 # Blocks of 4×4 of bitmaps of 32×32 that the digit fills.

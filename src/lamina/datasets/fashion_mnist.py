@@ -7,7 +7,7 @@ import numpy as np
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate
 from lamina.datasets.fingerprints import Expected
-from lamina.datasets.form import ImageForm
+from lamina.datasets.image_form import ImageForm
 from lamina.datasets.mnist import IDX_FILES
 
 CLASS_NAMES = (

@@ -6,8 +6,8 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.datasets import locate, published
-from lamina.datasets.shuffling import mixed
-from lamina.datasets.words import Words, last_number
+from lamina.datasets.train_test_split import mixed
+from lamina.datasets.word_indices import Words, last_number
 
 CLASS_NAMES = ("negative", "positive")
 

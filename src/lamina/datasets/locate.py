@@ -13,7 +13,7 @@ from typing import Any
 
 from lamina.core.configuration import config
 from lamina.core.user_data.paths import refuse_endless
-from lamina.datasets import containers, verified
+from lamina.datasets import containers, verified_files
 from lamina.datasets.containers import Container, UnreadableError
 from lamina.datasets.fingerprints import Expected, difference
 
@@ -178,12 +178,12 @@ def _read_checked(container: Container, source: Source) -> tuple[dict[str, Any],
         arrays = container.read()
     except UnreadableError as error:
         return {}, f"{error}."
-    if not source.arrays or verified.is_remembered(container, source.arrays):
+    if not source.arrays or verified_files.is_remembered(container, source.arrays):
         return arrays, None
     problem = difference(arrays, source.arrays)
     if problem is not None:
         return {}, f"{container.label} is not {source.title}: {problem}."
-    verified.remember(container, source.arrays)
+    verified_files.remember(container, source.arrays)
     return arrays, None
 
 

@@ -4,8 +4,8 @@
 measures, `judge` puts the verdict into one sentence, `pictures` draws, `write_page` writes.
 """
 
+from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import Outcome, measure
-from lamina.diagnosis.page import write_page
 from lamina.diagnosis.report import write_report
 from lamina.diagnosis.verdict import Verdict, judge
 

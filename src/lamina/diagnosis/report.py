@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import measure
-from lamina.diagnosis.page import write_page
 
 
 @filter_traceback

@@ -6,9 +6,9 @@ Nothing in a model's file says so. Its name does, where `lamina.jobs` has built 
 from importlib import import_module
 from typing import Any
 
-from lamina.data.alike import form_of
+from lamina.data.match_dataset import form_of
 from lamina.datasets import NAMES
-from lamina.datasets.form import ImageForm
+from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import input_form
 
 

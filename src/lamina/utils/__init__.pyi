@@ -28,16 +28,16 @@ from lamina.core.serialization.registry import (
 from lamina.core.variable.seed import (
     set_random_seed,
 )
-from lamina.data.audio import (
+from lamina.data.audio_dataset import (
     audio_dataset_from_directory,
 )
-from lamina.data.images import (
+from lamina.data.image_dataset import (
     image_dataset_from_directory,
 )
-from lamina.data.texts import (
+from lamina.data.text_dataset import (
     text_dataset_from_directory,
 )
-from lamina.data.timeseries import (
+from lamina.data.timeseries_dataset import (
     timeseries_dataset_from_array,
 )
 from lamina.layers.preprocessing.feature_space import (

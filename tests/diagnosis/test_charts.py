@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamina.diagnosis import pictures
-from lamina.diagnosis.pictures import DARK, LIGHT
+from lamina.diagnosis import charts
+from lamina.diagnosis.charts import DARK, LIGHT
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -14,13 +14,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def draw(outcome, theme):
     names = outcome.class_names
     return {
-        "samples": pictures.sample_grid(*outcome.train_data, names, theme=theme),
-        "curves": pictures.training_curves(outcome.history, outcome.test, theme=theme),
-        "confusion": pictures.confusion_matrix(outcome.confusion, names, theme=theme),
-        "mistakes": pictures.confident_mistakes(
+        "samples": charts.sample_grid(*outcome.train_data, names, theme=theme),
+        "curves": charts.training_curves(outcome.history, outcome.test, theme=theme),
+        "confusion": charts.confusion_matrix(outcome.confusion, names, theme=theme),
+        "mistakes": charts.confident_mistakes(
             *outcome.test_data, outcome.probabilities, names, theme=theme
         ),
-        "predictions": pictures.predictions(np.arange(9.0), np.arange(9.0) ** 1.1, theme=theme),
+        "predictions": charts.predictions(np.arange(9.0), np.arange(9.0) ** 1.1, theme=theme),
     }
 
 
@@ -37,7 +37,7 @@ def texts(figure):
 @pytest.mark.parametrize("name", ["samples", "curves", "confusion", "mistakes", "predictions"])
 def test_every_picture_is_drawn_in_both_themes(make_outcome, tmp_path, name, theme):
     figure = draw(make_outcome(), theme)[name]
-    path = pictures.save(figure, tmp_path / "a.png")
+    path = charts.save(figure, tmp_path / "a.png")
     with Image.open(path) as image:
         assert image.width > 300
         corner = "#{:02x}{:02x}{:02x}".format(*image.convert("RGB").getpixel((0, 0)))
@@ -68,7 +68,7 @@ def test_no_mistakes_is_said_in_words(make_outcome):
 
 
 def test_curves_name_their_ends_and_labels_do_not_overlap(make_outcome):
-    figure = pictures.training_curves(
+    figure = charts.training_curves(
         {"loss": [2.0, 1.0], "val_loss": [2.0, 1.001], "accuracy": [0.1, 0.5]},
         {"loss": 1.002, "accuracy": 0.4},
     )
@@ -86,7 +86,7 @@ def test_curves_name_their_ends_and_labels_do_not_overlap(make_outcome):
     [("accuracy", [0.971, 0.972, 0.9715], 0.1), ("loss", [0.2001, 0.2, 0.1999], 0.2)],
 )
 def test_what_hardly_changes_is_drawn_as_flat(name, values, least):
-    figure = pictures.training_curves({name: values}, only=name)
+    figure = charts.training_curves({name: values}, only=name)
     low, high = figure.axes[0].get_ylim()
     assert high - low >= least - 1e-9
     assert low <= min(values)
@@ -94,13 +94,13 @@ def test_what_hardly_changes_is_drawn_as_flat(name, values, least):
 
 
 def test_a_loss_below_zero_is_not_cut_off():
-    figure = pictures.training_curves({"loss": [-0.2, -0.8]}, only="loss")
+    figure = charts.training_curves({"loss": [-0.2, -0.8]}, only="loss")
     assert figure.axes[0].get_ylim()[0] < -0.8
 
 
 def test_the_colours_of_a_matrix_tell_every_share_from_a_larger_one():
     found = [
-        pictures.strengths(np.array([[100 - share, share], [0, 1]]))[0, 1]
+        charts.strengths(np.array([[100 - share, share], [0, 1]]))[0, 1]
         for share in (1, 12, 20, 50, 100)
     ]
     assert found == sorted(set(found))
@@ -110,31 +110,31 @@ def test_the_colours_of_a_matrix_tell_every_share_from_a_larger_one():
 
 @pytest.mark.parametrize("epochs", [1, 3, 60])
 def test_any_number_of_epochs_can_be_drawn(epochs):
-    figure = pictures.training_curves({"loss": np.linspace(1, 0.1, epochs)})
+    figure = charts.training_curves({"loss": np.linspace(1, 0.1, epochs)})
     figure.canvas.draw()
     assert 1 <= len(figure.axes[0].get_xticks()) <= 8
 
 
 def test_counts_in_the_matrix_can_be_read_on_their_colour():
-    figure = pictures.confusion_matrix(np.array([[99, 1], [50, 50]]), ("a", "b"), theme=LIGHT)
+    figure = charts.confusion_matrix(np.array([[99, 1], [50, 50]]), ("a", "b"), theme=LIGHT)
     ink = {t.get_text(): t.get_color() for t in figure.axes[0].texts}
     assert ink["1"] == LIGHT.text
     assert set(ink.values()) <= {LIGHT.text, LIGHT.ground}
 
 
 def test_empty_cells_of_the_matrix_stay_empty():
-    figure = pictures.confusion_matrix(np.diag([3, 4]), ("a", "b"))
+    figure = charts.confusion_matrix(np.diag([3, 4]), ("a", "b"))
     assert [t.get_text() for t in figure.axes[0].texts] == ["3", "4"]
 
 
 def test_coloured_images_are_shown_too():
     images = np.zeros((3, 4, 4, 3), dtype="uint8")
-    figure = pictures.sample_grid(images, np.array([0, 1, 0]), ("a", "b"))
+    figure = charts.sample_grid(images, np.array([0, 1, 0]), ("a", "b"))
     assert texts(figure)[:3] == ["a", "b", "a"]
 
 
 def test_a_data_uri_is_the_picture(make_outcome):
-    uri = pictures.data_uri(draw(make_outcome(), LIGHT)["curves"])
+    uri = charts.data_uri(draw(make_outcome(), LIGHT)["curves"])
     head, _, body = uri.partition(",")
     assert head == "data:image/png;base64"
     raw = base64.b64decode(body)

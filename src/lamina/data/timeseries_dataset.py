@@ -8,7 +8,7 @@ import numpy as np
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.variable.seed import make_default_seed
 from lamina.data.dataset import Dataset
-from lamina.data.folders import check_format
+from lamina.data.labelled_folder import check_format
 
 
 @filter_traceback

@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.paths import refuse_endless
-from lamina.data.folders import Folder, check_format
+from lamina.data.labelled_folder import Folder, check_format
 
 
 @filter_traceback

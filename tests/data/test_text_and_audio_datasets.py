@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from lamina.data.audio import read_wav
+from lamina.data.audio_dataset import read_wav
 from lamina.utils import audio_dataset_from_directory, text_dataset_from_directory
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from lamina.prediction.inputs import InputForm
-from lamina.prediction.pictures import looks_inverted, read_image, write_enlarged
+from lamina.prediction.picture_inputs import looks_inverted, read_image, write_enlarged
 
 
 def test_a_wide_image_is_filled_up_and_not_stretched(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.diagnosis import pictures, samples
+from lamina.diagnosis import charts, samples
 from lamina.diagnosis.measures import confident_mistakes, most_confused
 from lamina.diagnosis.outcome import Outcome
 from lamina.diagnosis.verdict import percent, wilson
@@ -161,7 +161,7 @@ class _Showing:
         top = max(float(some.max()) - low, 1e-9)
         edge = (some[:, 0] - low) / top
         is_ink = some.shape[3:] in ((), (1,)) and float(np.median(edge)) < 0.1
-        return Shown(pictures.thumbnail(image - low, top), "", truth, said, is_ink)
+        return Shown(charts.thumbnail(image - low, top), "", truth, said, is_ink)
 
 
 def _tiles(outcome: Outcome, model: Any) -> list[tuple[str, str, str]]:
@@ -188,22 +188,22 @@ def _tiles(outcome: Outcome, model: Any) -> list[tuple[str, str, str]]:
 
 
 def _curves(outcome: Outcome) -> list[Picture]:
-    def draw(name: str, theme: pictures.Theme) -> str:
-        return pictures.data_uri(
-            pictures.training_curves(outcome.history, outcome.test, only=name, theme=theme)
+    def draw(name: str, theme: charts.Theme) -> str:
+        return charts.data_uri(
+            charts.training_curves(outcome.history, outcome.test, only=name, theme=theme)
         )
 
     return [
-        Picture(draw(name, pictures.LIGHT), draw(name, pictures.DARK), f"{name} over the epochs")
-        for name in pictures.measures_shown(outcome.history)
+        Picture(draw(name, charts.LIGHT), draw(name, charts.DARK), f"{name} over the epochs")
+        for name in charts.measures_shown(outcome.history)
         if outcome.history.get(name)
     ]
 
 
 def _scatter(outcome: Outcome) -> Picture:
     light, dark = (
-        pictures.data_uri(pictures.predictions(outcome.y_true, outcome.probabilities, theme))
-        for theme in (pictures.LIGHT, pictures.DARK)
+        charts.data_uri(charts.predictions(outcome.y_true, outcome.probabilities, theme))
+        for theme in (charts.LIGHT, charts.DARK)
     )
     return Picture(light, dark, "predictions beside their targets")
 
@@ -211,7 +211,7 @@ def _scatter(outcome: Outcome) -> Picture:
 def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Panel]]:
     """The cells row by row, and the samples behind those that have any."""
     confusion, names = outcome.confusion, outcome.class_names
-    strengths = pictures.strengths(confusion)
+    strengths = charts.strengths(confusion)
     y_pred = outcome.probabilities.argmax(axis=1)
     certainty = outcome.probabilities.max(axis=1)
     right = np.eye(len(names), dtype=bool)

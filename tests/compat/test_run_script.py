@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.compat.script import run_script as run_here
+from lamina.compat.run_script import run_script as run_here
 
 
 def test_the_script_sees_what_python_would_show_it(run_script, tmp_path):

@@ -12,8 +12,8 @@ from lamina.core.variable.seed import set_random_seed
 from lamina.datasets import Dataset
 from lamina.diagnosis import Outcome
 from lamina.jobs import architectures
-from lamina.jobs.script import script
-from lamina.jobs.stopping import Stopping
+from lamina.jobs.interruption import Stopping
+from lamina.jobs.training_script import script
 from lamina.optimizers import Adam
 
 Tell = Callable[[str], None]

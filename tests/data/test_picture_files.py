@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamina.data.pictures import read_picture
+from lamina.data.picture_files import read_picture
 
 
 @pytest.mark.parametrize(

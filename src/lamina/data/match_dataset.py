@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.data.ink import Ink, as_chosen, find_ink, find_shades
-from lamina.data.pictures import Picture, edge_of, read_picture
-from lamina.datasets.form import ImageForm
+from lamina.data.foreground import Ink, as_chosen, find_ink, find_shades
+from lamina.data.picture_files import Picture, edge_of, read_picture
+from lamina.datasets.image_form import ImageForm
 from lamina.datasets.named import NAMES
 
 # Finer than any image of a set is; larger pictures are averaged down first.

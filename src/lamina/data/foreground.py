@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamina.data.pictures import Picture, edge_of
+from lamina.data.picture_files import Picture, edge_of
 
 # Differences from the ground that are too faint to be meant: of the whole range, and of the noise.
 _FAINTEST, _NOISE = 0.06, 5.0

@@ -4,8 +4,8 @@ from PIL import Image
 
 import drawings
 import lamina
-from lamina.data.alike import form_of, pictures_like, prepare
-from lamina.data.pictures import Picture, read_picture
+from lamina.data.match_dataset import form_of, pictures_like, prepare
+from lamina.data.picture_files import Picture, read_picture
 
 MNIST = form_of("mnist")
 

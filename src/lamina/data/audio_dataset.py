@@ -11,7 +11,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.dataset import padded
-from lamina.data.folders import Folder
+from lamina.data.labelled_folder import Folder
 
 
 @filter_traceback

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lamina.data.alike import prepare
-from lamina.data.pictures import Picture, edge_of, read_picture
-from lamina.datasets.form import ImageForm
+from lamina.data.match_dataset import prepare
+from lamina.data.picture_files import Picture, edge_of, read_picture
+from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import InputForm
 
 # Larger pictures are averaged down before anything is looked for in them.
