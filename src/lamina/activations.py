@@ -9,7 +9,8 @@ from typing import Any
 from lamina import ops
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.serialization import identifiers, registry
+from lamina.core.serialization import registry
+from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.types import Array, ArrayLike
 from lamina.ops import (
     celu,
@@ -219,7 +220,7 @@ def serialize(activation: Any) -> Any:
         'relu'
     """
     name = getattr(activation, "__name__", None)
-    if name is not None and _TABLE.get(name) is activation:
+    if name is not None and _NAMES.table.get(name) is activation:
         return name
     return registry.serialize(activation)
 
@@ -258,23 +259,11 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None:
         return linear
-    return identifiers.resolve(
-        identifier, kind="activation", namespace="keras.activations", table=_TABLE
-    )
+    return _NAMES.resolve(identifier)
 
 
-_FUNCTIONS = (
-    celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh,
-    leaky_relu, linear, log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu,
-    soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax,
-    squareplus, tanh, tanh_shrink, threshold,
-)  # fmt: skip
-_TABLE: dict[str, Any] = {
-    **{function.__name__: function for function in _FUNCTIONS},
-    "swish": swish,
-    "hard_swish": hard_swish,
-}
-registry.register_namespace("keras.activations", _TABLE)
+_NAMES = Identifiers("activation", "keras.activations")
+registry.register_list("keras.activations", __all__, globals().__getitem__)
 registry.register_getter("activation", get)
 
 explain_missing_names(__name__)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from lamina.core.configuration import config
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.core.serialization import identifiers, registry
+from lamina.core.serialization import registry
+from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.types import Array, ArrayLike
 
 __all__ = [
@@ -216,9 +217,7 @@ def get(identifier: Any) -> Any:
         >>> get("max_norm").max_value
         2
     """
-    return identifiers.resolve(
-        identifier, kind="constraint", namespace="keras.constraints", table=_TABLE
-    )
+    return _NAMES.resolve(identifier)
 
 
 def _array(w: ArrayLike) -> Array:
@@ -237,8 +236,8 @@ min_max_norm = MinMaxNorm
 non_neg = NonNeg
 unit_norm = UnitNorm
 
-_TABLE = identifiers.table_of(MaxNorm, MinMaxNorm, NonNeg, UnitNorm)
-registry.register_namespace("keras.constraints", {"Constraint": Constraint, **_TABLE})
+_NAMES = Identifiers("constraint", "keras.constraints", bases=("Constraint",))
+registry.register_list("keras.constraints", __all__, globals().__getitem__)
 registry.register_getter("constraint", get)
 
 explain_missing_names(__name__)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.core.serialization import identifiers, registry
+from lamina.core.serialization import registry
+from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.types import Array, ArrayLike
 
 __all__ = [
@@ -216,9 +217,7 @@ def get(identifier: Any) -> Any:
         >>> get("l2").l2
         0.01
     """
-    return identifiers.resolve(
-        identifier, kind="regularizer", namespace="keras.regularizers", table=_TABLE
-    )
+    return _NAMES.resolve(identifier)
 
 
 def _array(x: ArrayLike) -> Array:
@@ -239,8 +238,8 @@ l1_l2 = L1L2
 l2 = L2
 orthogonal_regularizer = OrthogonalRegularizer
 
-_TABLE = identifiers.table_of(L1, L1L2, L2, OrthogonalRegularizer, l1_l2=L1L2)
-registry.register_namespace("keras.regularizers", {"Regularizer": Regularizer, **_TABLE})
+_NAMES = Identifiers("regularizer", "keras.regularizers", bases=("Regularizer",))
+registry.register_list("keras.regularizers", __all__, globals().__getitem__)
 registry.register_getter("regularizer", get)
 
 explain_missing_names(__name__)

@@ -221,6 +221,10 @@ CASES = {
         "«@lamina.saving.register_keras_serializable()»\ndef same(x): return x\n"
         "net(layers.Lambda(same), compiled=False).save('m.keras')",
     ),
+    ("core/serialization/identifiers.py", "which a name or a class alone cannot"): (
+        "lamina.metrics.get('MeanIoU')",
+        "«lamina.metrics.MeanIoU(num_classes=»3)",
+    ),
     ("core/serialization/registry.py", "The file uses the"): (
         "lamina.layers.deserialize(config)",
         "lamina.layers.deserialize(config, «custom_objects={'Own': Own}»)\n"

@@ -1,8 +1,8 @@
-"""Packages whose names are loaded when they are first used.
+"""Packages that list what they offer in `__init__.pyi`, from which each name can be loaded.
 
-Such a package lists what it offers in `__init__.pyi`, as imports, which editors and type checkers
-read as well; nothing is imported until somebody asks for it. So what a program does not use of
-Lamina costs it nothing, however much there is.
+The list consists of imports, which editors and type checkers read as well. Most such packages load
+a name when it is first used, so what a program does not use of Lamina costs it nothing. Those that
+register their classes and functions load all of them (`registry.register_list`).
 """
 
 import ast

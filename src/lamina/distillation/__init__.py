@@ -1,7 +1,7 @@
 """Distillation: a small model learns from a large one as well as from the labels."""
 
 from lamina.core.messages.errors import explain_missing_names
-from lamina.core.serialization.registry import register_namespace
+from lamina.core.serialization.registry import register_list
 from lamina.distillation.distiller import Distiller
 from lamina.distillation.losses import (
     DistillationLoss,
@@ -11,13 +11,5 @@ from lamina.distillation.losses import (
 
 __all__ = ["DistillationLoss", "Distiller", "FeatureDistillation", "LogitsDistillation"]
 
-register_namespace(
-    "keras.distillation",
-    {
-        "DistillationLoss": DistillationLoss,
-        "Distiller": Distiller,
-        "FeatureDistillation": FeatureDistillation,
-        "LogitsDistillation": LogitsDistillation,
-    },
-)
+register_list("keras.distillation", __all__, globals().__getitem__)
 explain_missing_names(__name__)

@@ -4,71 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.serialization import identifiers, naming, registry
-from lamina.losses import classification, embeddings, hinges, overlap, regression, sequence
+from lamina.core.serialization import naming, registry
+from lamina.core.serialization.identifiers import Identifiers
 from lamina.losses.loss import Loss, LossFunctionWrapper
 
-_FUNCTIONS = (
-    classification.binary_crossentropy,
-    classification.binary_focal_crossentropy,
-    classification.categorical_crossentropy,
-    classification.categorical_focal_crossentropy,
-    classification.categorical_generalized_cross_entropy,
-    hinges.categorical_hinge,
-    hinges.hinge,
-    classification.kl_divergence,
-    classification.sparse_categorical_crossentropy,
-    hinges.squared_hinge,
-    regression.cosine_similarity,
-    regression.huber,
-    regression.log_cosh,
-    regression.mean_absolute_error,
-    regression.mean_absolute_percentage_error,
-    regression.mean_squared_error,
-    regression.mean_squared_logarithmic_error,
-    regression.poisson,
-    embeddings.circle,
-    overlap.dice,
-    overlap.tversky,
-    sequence.ctc,
-)
-_CLASSES = (
-    classification.BinaryCrossentropy,
-    classification.BinaryFocalCrossentropy,
-    classification.CategoricalCrossentropy,
-    classification.CategoricalFocalCrossentropy,
-    classification.CategoricalGeneralizedCrossEntropy,
-    hinges.CategoricalHinge,
-    hinges.Hinge,
-    classification.KLDivergence,
-    classification.SparseCategoricalCrossentropy,
-    hinges.SquaredHinge,
-    regression.CosineSimilarity,
-    regression.Huber,
-    regression.LogCosh,
-    regression.MeanAbsoluteError,
-    regression.MeanAbsolutePercentageError,
-    regression.MeanSquaredError,
-    regression.MeanSquaredLogarithmicError,
-    regression.Poisson,
-    embeddings.Circle,
-    overlap.Dice,
-    overlap.Tversky,
-    sequence.CTC,
-    Loss,
-    LossFunctionWrapper,
-)
-_ALIASES: dict[str, Any] = {
-    "bce": classification.binary_crossentropy,
-    "kld": classification.kl_divergence,
-    "mae": regression.mean_absolute_error,
-    "mape": regression.mean_absolute_percentage_error,
-    "mse": regression.mean_squared_error,
-    "msle": regression.mean_squared_logarithmic_error,
+_LOWER_CASE = {
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mse": "mean_squared_error",
+    "msle": "mean_squared_logarithmic_error",
 }
-PUBLIC: dict[str, Any] = {symbol.__name__: symbol for symbol in (*_FUNCTIONS, *_CLASSES)}
-SHORT_NAMES = {**_ALIASES, **{name.upper(): function for name, function in _ALIASES.items()}}
-BY_NAME: dict[str, Any] = {**PUBLIC, **SHORT_NAMES}
+SHORT_NAMES = {**_LOWER_CASE, **{short.upper(): name for short, name in _LOWER_CASE.items()}}
+_NAMES = Identifiers(
+    "loss", "keras.losses", bases=("Loss", "LossFunctionWrapper"), aliases=SHORT_NAMES
+)
 
 
 class Reduction:
@@ -87,9 +38,6 @@ class Reduction:
     def all(cls) -> tuple[str, ...]:
         """Every one that a loss takes."""
         return (cls.SUM_OVER_BATCH_SIZE, cls.SUM, cls.NONE)
-
-
-NAMES_OF_TF_KERAS: dict[str, Any] = {**SHORT_NAMES, "Reduction": Reduction}
 
 
 @filter_traceback
@@ -113,7 +61,7 @@ def get(identifier: Any) -> Any:
         >>> get("Huber")
         <Huber name=huber_loss>
     """
-    return identifiers.resolve(identifier, kind="loss", namespace="keras.losses", table=BY_NAME)
+    return _NAMES.resolve(identifier)
 
 
 @filter_traceback
@@ -127,7 +75,7 @@ def serialize(loss: Any) -> Any:
         A name, or a dict of class and config.
 
     Example:
-        >>> serialize(regression.Huber())["class_name"]
+        >>> serialize(get("Huber"))["class_name"]
         'Huber'
     """
     return registry.serialize(loss)
@@ -150,8 +98,8 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
     """
     with registry.custom_object_scope(custom_objects or {}):
         if isinstance(name, str):
-            return identifiers.by_name(name, kind="loss", table=BY_NAME)
-        return identifiers.from_config(name, kind="loss", namespace="keras.losses", table=BY_NAME)
+            return _NAMES.by_name(name)
+        return _NAMES.from_config(name)
 
 
 @filter_traceback
@@ -176,7 +124,7 @@ def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> L
         'mse'
     """
     if str(identifier).lower() in ("crossentropy", "ce"):
-        loss = PUBLIC[crossentropy_for(y_true_shape, y_pred_shape)]
+        loss = _NAMES.table[crossentropy_for(y_true_shape, y_pred_shape)]
     else:
         loss = get(identifier)
     if isinstance(loss, Loss):

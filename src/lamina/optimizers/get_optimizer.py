@@ -1,5 +1,6 @@
 """From a name, a saved config or an optax transformation to an optimizer, and back."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,35 +9,9 @@ import optax
 from lamina.core.messages.errors import ArgumentError, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
-from lamina.optimizers.adadelta import Adadelta
-from lamina.optimizers.adafactor import Adafactor
-from lamina.optimizers.adagrad import Adagrad
-from lamina.optimizers.adam import Adam
-from lamina.optimizers.adamax import Adamax
-from lamina.optimizers.adamw import AdamW
-from lamina.optimizers.ftrl import Ftrl
-from lamina.optimizers.lamb import Lamb
-from lamina.optimizers.lion import Lion
-from lamina.optimizers.loss_scale_optimizer import LossScaleOptimizer
-from lamina.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
-from lamina.optimizers.muon import Muon
-from lamina.optimizers.nadam import Nadam
+from lamina.core.serialization.identifiers import check_needs_no_arguments
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.rmsprop import RMSprop
-from lamina.optimizers.schedule_free_adamw import ScheduleFreeAdamW
-from lamina.optimizers.sgd import SGD
-
-_CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion,
-        LossScaleOptimizer, MultiOptimizer, Muon, Nadam, RMSprop, SGD, ScheduleFreeAdamW,
-    )
-}  # fmt: skip
-registry.register_namespace(
-    "keras.optimizers", {**_CLASSES, "Optimizer": Optimizer, "OptimizerMap": OptimizerMap}
-)
 
 
 @filter_traceback
@@ -61,6 +36,9 @@ def get(identifier: Any) -> Optimizer | None:
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, str):
+        named = _by_lower_case().get(identifier.lower())
+        if named is not None and registry.get_registered_object(identifier) is None:
+            check_needs_no_arguments("optimizer", named, home="lamina.optimizers.")
         return deserialize({"class_name": identifier, "config": {}})
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
@@ -109,17 +87,26 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
         ...     "learning_rate"]
         0.5
     """
-    by_lower = {name.lower(): cls for name, cls in _CLASSES.items()}
+    known = _by_lower_case()
     name = config["class_name"]
     users_own = registry.get_registered_object(
         config.get("registered_name") or name, custom_objects
     )
-    if users_own is None and name.lower() in by_lower:
+    if users_own is None and name.lower() in known:
         config = {
             **config,
-            "class_name": by_lower[name.lower()].__name__,
+            "class_name": known[name.lower()].__name__,
             "module": "keras.optimizers",
         }
     elif users_own is None and config.get("module", "keras").split(".")[0] == "keras":
-        raise unknown_name("optimizer", name, _CLASSES)
+        raise unknown_name("optimizer", name, [cls.__name__ for cls in known.values()])
     return registry.deserialize(config, custom_objects)
+
+
+@functools.cache
+def _by_lower_case() -> dict[str, type[Optimizer]]:
+    return {
+        name.lower(): cls
+        for name, cls in registry.public_names("keras.optimizers").items()
+        if issubclass(cls, Optimizer) and cls is not Optimizer
+    }

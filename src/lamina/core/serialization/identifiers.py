@@ -1,6 +1,8 @@
-"""What a user types for an initializer, regularizer …: a name, config or class, made an object."""
+"""What a user types for a loss, initializer …: a name, config or class, made an object."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 from lamina.core.messages.errors import ArgumentError, unknown_name
@@ -8,75 +10,126 @@ from lamina.core.serialization import registry
 from lamina.core.serialization.naming import to_snake_case
 
 
-def table_of(*classes: type, **aliases: Any) -> dict[str, Any]:
-    """Every class under its own name and its snake-case name, and the aliases.
+class Identifiers:
+    """The names that one kind of object goes by, and what they stand for.
 
-    Example:
-        >>> class UnitNorm: ...
-        >>> sorted(table_of(UnitNorm, unit=UnitNorm))
-        ['UnitNorm', 'unit', 'unit_norm']
-    """
-    names = {cls.__name__: cls for cls in classes}
-    return {**names, **{to_snake_case(name): cls for name, cls in names.items()}, **aliases}
-
-
-def resolve(identifier: Any, *, kind: str, namespace: str, table: Mapping[str, Any]) -> Any:
-    """The object that an identifier means.
+    They are the public names of its package, as it has registered them, classes also in snake
+    case, and aliases. So whoever adds a class lists it in the package and nowhere else.
 
     Args:
-        identifier: A name, a saved config, a class, or a callable, which is returned as it is.
         kind: What is looked for, for messages: `"initializer"`.
-        namespace: Where configs without a module are looked up: `"keras.initializers"`.
-        table: The names that are known, besides those that users registered.
-
-    Returns:
-        The object; None for None.
+        namespace: Where the package registers its names: `"keras.initializers"`.
+        bases: Public names of what others are made of. They may stand in a config; as a name
+            alone they mean nothing, and no message suggests them.
+        aliases: From further names to public ones.
+        prefer_classes: Whether a class's name in snake case means the class where there is a
+            function of that name.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        identifier = from_config(identifier, kind=kind, namespace=namespace, table=table)
-    elif isinstance(identifier, str):
-        identifier = by_name(identifier, kind=kind, table=table)
-    if isinstance(identifier, type):
-        identifier = identifier()
-    if not callable(identifier):
-        raise ArgumentError(
-            f"The {kind} must be a name, a function, an object or None; received {identifier!r}.\n"
-            f"  Known names: {', '.join(sorted(table))}."
-        )
-    return identifier
 
+    def __init__(
+        self,
+        kind: str,
+        namespace: str,
+        *,
+        bases: Collection[str] = (),
+        aliases: Mapping[str, str] | None = None,
+        prefer_classes: bool = False,
+    ):
+        self.kind = kind
+        self.namespace = namespace
+        self._bases = bases
+        self._aliases = aliases or {}
+        self._prefer_classes = prefer_classes
 
-def by_name(name: str, *, kind: str, table: Mapping[str, Any]) -> Any:
-    """What is registered or known under a name, as it is: a class is not called."""
-    custom = registry.get_registered_object(name)
-    if custom is not None:
-        return custom
-    if name not in table:
-        raise unknown_name(kind, name, table)
-    return table[name]
+    @cached_property
+    def table(self) -> dict[str, Any]:
+        """Every name that may be typed, with its class or function."""
+        # Read when a name is first looked up: by then the package is complete.
+        public = registry.public_names(self.namespace)
+        named = {name: symbol for name, symbol in public.items() if name not in self._bases}
+        snake_case = {
+            to_snake_case(name): symbol
+            for name, symbol in named.items()
+            if isinstance(symbol, type) and symbol.__name__ == name
+        }
+        both = {**named, **snake_case} if self._prefer_classes else {**snake_case, **named}
+        return {**both, **{alias: public[name] for alias, name in self._aliases.items()}}
 
+    def resolve(self, identifier: Any) -> Any:
+        """The object that an identifier means.
 
-def from_config(
-    config: dict,
-    *,
-    kind: str,
-    namespace: str,
-    table: Mapping[str, Any],
-    custom_objects: Mapping | None = None,
-) -> Any:
-    """The object of a saved config, which may lack the module, as files of Keras 2 do."""
-    if "class_name" not in config:
-        raise ValueError(
-            f"The config of a {kind} needs the keys 'class_name' and 'config'; "
-            f"received {sorted(config)}."
-        )
-    config = {"module": namespace, "config": {}, **config}
-    with registry.custom_object_scope(custom_objects or {}):
+        Args:
+            identifier: A name, a saved config, a class, or a callable, which is returned as it is.
+
+        Returns:
+            The object; None for None.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, dict):
+            identifier = self.from_config(identifier)
+        elif isinstance(identifier, str):
+            identifier = self.by_name(identifier)
+        if isinstance(identifier, type):
+            check_needs_no_arguments(self.kind, identifier, self._home_of(identifier))
+            identifier = identifier()
+        if not callable(identifier):
+            raise ArgumentError(
+                f"The {self.kind} must be a name, a function, an object or None; "
+                f"received {identifier!r}.\n  Known names: {', '.join(sorted(self.table))}."
+            )
+        return identifier
+
+    def by_name(self, name: str) -> Any:
+        """What is registered or known under a name, as it is: a class is not called."""
+        custom = registry.get_registered_object(name)
+        if custom is not None:
+            return custom
+        if name not in self.table:
+            raise unknown_name(self.kind, name, self.table)
+        return self.table[name]
+
+    def from_config(self, config: dict) -> Any:
+        """The object of a saved config, which may lack the module, as files of Keras 2 do."""
+        if "class_name" not in config:
+            raise ValueError(
+                f"The config of a {self.kind} needs the keys 'class_name' and 'config'; "
+                f"received {sorted(config)}."
+            )
+        config = {"module": self.namespace, "config": {}, **config}
         # A function's name stands elsewhere in its config, and the registry knows where.
-        if config["module"] in (None, namespace) and config["class_name"] != "function":
+        if config["module"] in (None, self.namespace) and config["class_name"] != "function":
             name = config.get("registered_name") or config["class_name"]
-            cls = by_name(name, kind=kind, table=table)
-            config = {**config, "module": namespace, "class_name": cls.__name__}
+            if name not in self._bases:
+                name = self.by_name(name).__name__
+            config = {**config, "module": self.namespace, "class_name": name}
         return registry.deserialize(config)
+
+    def _home_of(self, cls: type) -> str:
+        public = self.table.get(cls.__name__) is cls
+        return f"{self.namespace.replace('keras', 'lamina', 1)}." if public else ""
+
+
+def check_needs_no_arguments(kind: str, cls: type, home: str = "") -> None:
+    """Refuse a class, given by itself or by its name, that cannot be made without arguments.
+
+    Args:
+        kind: What was looked for, for the message: `"initializer"`.
+        cls: The class.
+        home: What a user writes before its name: `"lamina.initializers."`.
+
+    Raises:
+        ArgumentError: If an argument has no default.
+    """
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return  # one that is not written in Python does not say
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+    if needed:
+        raise ArgumentError(
+            f"The {kind} {cls.__name__!r} needs arguments, which a name or a class alone cannot "
+            f"give: {', '.join(needed)}.\n"
+            f"  Fix: {home}{cls.__name__}({', '.join(f'{name}=…' for name in needed)})."
+        )

@@ -2,12 +2,12 @@
 
 A class is found by the public namespace it was registered under (`keras.layers`, `Dense`) or by
 the name a user registered it with; never by importing a module that a file names. The rooms
-register their public names when they are imported (`register_namespace`).
+register their public names when they are imported (`register_list`).
 """
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -38,6 +38,38 @@ def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
     """Make public classes and functions findable as `namespace` + name, e.g. `keras.layers`."""
     for name, symbol in symbols.items():
         _enter(namespace, name, symbol, symbols)
+
+
+def register_list(
+    namespace: str, names: Iterable[str], load: Callable[[str], Any], but: Collection[str] = ()
+) -> None:
+    """The same for the public names of a package, which are then listed nowhere else.
+
+    Left out are modules and the functions that look names up: a file has no use for them.
+
+    Args:
+        namespace: E.g. `"keras.losses"`.
+        names: `__all__` of the package.
+        load: Gives what a name stands for.
+        but: Further names that are left out.
+    """
+    symbols = {name: load(name) for name in names}
+    register_namespace(
+        namespace,
+        {
+            name: symbol
+            for name, symbol in symbols.items()
+            if callable(symbol) and name not in _LOOK_NAMES_UP and name not in but
+        },
+    )
+
+
+_LOOK_NAMES_UP = {"deserialize", "get", "serialize"}
+
+
+def public_names(namespace: str) -> dict[str, Any]:
+    """What was registered under a namespace, by name."""
+    return {name: symbol for (space, name), symbol in _builtin.items() if space == namespace}
 
 
 def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
