@@ -1,4 +1,4 @@
-"""The page on the architecture speaks of every file, or of its folder."""
+"""The page on the architecture names every file, or its folder."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ import lamina
 SOURCE = Path(lamina.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
-# Rooms whose files are each named; callbacks are one file a class.
+# Packages whose files are each named, apart from callbacks, which are one file for each class.
 FILE_BY_FILE = ("core/", "training/", "saving/")
 BY_FOLDER = ("training/callbacks",)
 
@@ -35,12 +35,12 @@ def test_every_file_of_the_spine_is_named(page):
     named = [f for f in FILES if f.startswith(FILE_BY_FILE) and not f.startswith(BY_FOLDER)]
     assert len(named) > 50
     missing = [file for file in named if not mentioned(file.rpartition("/")[2], page)]
-    assert not missing, "docs/architecture.md does not speak of these files"
+    assert not missing, "docs/architecture.md does not name these files"
 
 
-def test_every_other_file_or_its_room_is_named(page):
+def test_every_other_file_or_its_package_is_named(page):
     missing = [file for file in FILES if not any(mentioned(name, page) for name in _names(file))]
-    assert not missing, "docs/architecture.md speaks neither of these files nor of their rooms"
+    assert not missing, "docs/architecture.md names neither these files nor their packages"
 
 
 def test_the_page_names_no_file_that_is_gone(page):
@@ -50,6 +50,6 @@ def test_the_page_names_no_file_that_is_gone(page):
 
 
 def _names(file: str) -> list[str]:
-    """What a file may be spoken of by: its name, its module's, or a folder that it is in."""
+    """The names that count for a file: its own, that of its module, or that of a folder."""
     *folders, name = file.split("/")
     return [name, name.removesuffix(".py"), *folders]

@@ -1,4 +1,4 @@
-"""The house rules that a tool cannot check: who may import whom, what is public, what is quick."""
+"""Rules of the project that linters do not check: imports between packages, public names, speed."""
 
 import ast
 import importlib
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.quick
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "lamina"
 
-# The order of the house: a room may import from its own floor and from those before it.
-FLOORS = (
+# A package may import only from its own level and from earlier levels.
+LEVELS = (
     ("version", "core"),
     (
         "applications",
@@ -45,16 +45,16 @@ FLOORS = (
     ("installation",),
     ("cli",),
 )
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LEVEL = {package: number for number, level in enumerate(LEVELS) for package in level}
 
-# Not every user has them, or they take long to import.
+# Optional packages, and packages that are slow to import.
 HEAVY = {
     "IPython", "PIL", "filelock", "google", "h5py", "jax", "jinja2", "keras", "matplotlib", "optax",
     "orbax", "pandas", "pooch", "requests", "rich", "scipy", "sklearn", "tensorboard", "tensorflow",
     "torch",
 }  # fmt: skip
-# Rooms that must answer before Lamina is imported, e.g. `lamina --help`, or where that fails.
-LAZY_ROOMS = {"cli", "compat", "installation"}
+# Packages that must work before the library is imported (`lamina --help`), or if that fails.
+LAZY_PACKAGES = {"cli", "compat", "installation"}
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Import:
     explained: bool
 
     @property
-    def room(self) -> str:
+    def package(self) -> str:
         return self.file.relative_to(SOURCE).parts[0].removesuffix(".py")
 
     @property
-    def target_room(self) -> str | None:
-        """Room of `lamina` that is imported; None for other packages."""
+    def target_package(self) -> str | None:
+        """Package of `lamina` that is imported; None for other libraries."""
         parts = self.module.split(".")
         return parts[1] if parts[0] == "lamina" and len(parts) > 1 else None
 
@@ -90,7 +90,7 @@ def _imports_of(file: Path) -> Iterator[Import]:
             if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 continue  # never run
             if isinstance(child, (ast.Import, ast.ImportFrom)):
-                # The reason stands on the line itself or right above it.
+                # The reason is on the line itself or on the line above it.
                 near = lines[max(child.lineno - 2, 0) : child.end_lineno]
                 explained = any("#" in line for line in near)
                 for module in _modules(child, file):
@@ -123,19 +123,19 @@ PACKAGES = [
 ]
 
 
-def test_every_room_has_a_floor():
-    rooms = {file.relative_to(SOURCE).parts[0].removesuffix(".py") for file in SOURCE_FILES}
-    unknown = sorted(rooms - {"__init__", "__main__"} - set(FLOOR))
-    assert not unknown, f"give these rooms a place in FLOORS: {', '.join(unknown)}"
+def test_every_package_has_a_level():
+    packages = {file.relative_to(SOURCE).parts[0].removesuffix(".py") for file in SOURCE_FILES}
+    unknown = sorted(packages - {"__init__", "__main__"} - set(LEVEL))
+    assert not unknown, f"add these packages to LEVELS: {', '.join(unknown)}"
 
 
 def test_imports_point_one_way():
     upwards = [
-        f"{found} (from {found.room} up to {found.target_room})"
+        f"{found} (from {found.package} up to {found.target_package})"
         for found in IMPORTS
-        if found.room in FLOOR
-        and found.target_room in FLOOR
-        and FLOOR[found.target_room] > FLOOR[found.room]
+        if found.package in LEVEL
+        and found.target_package in LEVEL
+        and LEVEL[found.target_package] > LEVEL[found.package]
         and not (found.inside_function and found.explained)
     ]
     assert not upwards, "these lines point up:\n" + "\n".join(upwards)
@@ -148,7 +148,7 @@ def test_an_import_inside_a_function_is_heavy_or_explained():
         if found.inside_function
         and not found.explained
         and found.module.split(".")[0] not in HEAVY
-        and found.room not in LAZY_ROOMS
+        and found.package not in LAZY_PACKAGES
     ]
     assert not unexplained, (
         "move these to the top of the file, or say why not in a comment on or above the line:\n"
@@ -160,8 +160,8 @@ def _inside_lowering(file: Path) -> bool:
     return file.is_relative_to(SOURCE / "ops" / "lowering")
 
 
-def test_only_lowerings_ask_what_platform_there_is():
-    """What a program is lowered for is its own target, and not the default of the process."""
+def test_only_lowerings_use_the_default_platform():
+    """A program is lowered for its own target, not for the default platform of the process."""
     asking = {
         str(file.relative_to(SOURCE))
         for file in SOURCE_FILES
@@ -170,7 +170,7 @@ def test_only_lowerings_ask_what_platform_there_is():
     assert asking == set()
 
 
-def test_only_lowerings_know_the_compiled_kernels():
+def test_only_lowerings_use_the_compiled_kernels():
     knowing = {
         str(file.relative_to(SOURCE))
         for file in SOURCE_FILES
@@ -179,8 +179,8 @@ def test_only_lowerings_know_the_compiled_kernels():
     assert knowing == {"ops/lowering/compiled_kernels.py"}
 
 
-def test_layers_optimizers_and_programs_ask_for_lowerings_by_name():
-    """Only operations may know how a lowering's settings look, and nobody a single form."""
+def test_layers_optimizers_and_programs_use_lowerings_by_name():
+    """Only operations use the settings of lowerings, and no code calls an implementation itself."""
     single = [
         f"{file.relative_to(SOURCE)}: {node.module} import {alias.name}"
         for file in SOURCE_FILES
@@ -206,7 +206,7 @@ def test_import_lamina_is_quick():
         start = os.times()
         subprocess.run([sys.executable, "-c", code], check=True)
         end = os.times()
-        return sum(end[2:4]) - sum(start[2:4])  # of the processor: the machine may be busy
+        return sum(end[2:4]) - sum(start[2:4])  # CPU time: the machine may be busy
 
     bare = min(seconds("pass") for _ in range(3))
     assert min(seconds("import lamina") for _ in range(3)) - bare < 0.15
@@ -225,7 +225,7 @@ def test_all_is_sorted_and_true(name):
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_all_names_every_class_and_function_that_a_package_gathers(name):
+def test_all_lists_every_class_and_function_that_a_package_imports(name):
     package = importlib.import_module(name)
     if not hasattr(package, "__all__"):
         pytest.skip(f"{name} has no public names of its own")
@@ -235,7 +235,7 @@ def test_all_names_every_class_and_function_that_a_package_gathers(name):
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{name}.")
         for alias in node.names
-        if alias.name != "*"  # the lists of namespaces, which are true by themselves
+        if alias.name != "*"  # lists of namespaces, which are complete by construction
     }
     forgotten = gathered - set(package.__all__)
     assert not {n for n in forgotten if not n.startswith("_") and not n.isupper()}
@@ -277,7 +277,7 @@ def test_what_is_not_used_is_not_loaded():
     assert not sorted(loaded & unused)
 
 
-# A model file is somebody else's data: nothing that reads it may be able to run it.
+# A model file is untrusted: nothing that reads it may be able to run code from it.
 LOADER_FILES = [
     SOURCE / "core" / "serialization" / "registry.py",
     *sorted((SOURCE / "saving").rglob("*.py")),
@@ -334,7 +334,7 @@ def test_the_check_above_finds_what_it_forbids(code):
     assert list(_forbidden(ast.parse(code)))
 
 
-# Spelt in pieces, so that this file does not contain what it looks for.
+# Composed from parts, so that this file does not contain what it looks for.
 MACHINE_PATHS = re.compile("|".join(f"/{folder}/" for folder in ("work", "root", "home", "Users")))
 
 
@@ -357,8 +357,8 @@ def test_no_file_names_a_path_of_somebodys_machine():
     assert not found
 
 
-def test_the_library_asks_a_model_for_inputs_that_it_may_not_have():
-    """A model that is not drawn has no `inputs`, as in Keras: getattr(model, "inputs", ())."""
+def test_the_library_does_not_assume_that_a_model_has_inputs():
+    """As in Keras, a model without a graph lacks them: getattr(model, "inputs", ())."""
     asking = re.compile(r"\bmodel\.(inputs|outputs)\b")
     found = {
         f"{path.relative_to(SOURCE)}:{number}"

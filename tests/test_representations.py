@@ -25,12 +25,12 @@ BASES = (
     lamina.constraints.Constraint,
     lamina.utils.Config,
 )
-ROOMS = (lamina, lamina.layers, lamina.losses, lamina.metrics, lamina.optimizers, lamina.models)
+PACKAGES = (lamina, lamina.layers, lamina.losses, lamina.metrics, lamina.optimizers, lamina.models)
 CLASSES = {
     value
-    for room in ROOMS
-    for name in room.__all__
-    if inspect.isclass(value := getattr(room, name)) and issubclass(value, BASES)
+    for package in PACKAGES
+    for name in package.__all__
+    if inspect.isclass(value := getattr(package, name)) and issubclass(value, BASES)
 } | set(BASES)
 
 

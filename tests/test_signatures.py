@@ -1,4 +1,4 @@
-"""Every class and function of these rooms takes what Keras's takes, with the same defaults."""
+"""Every class and function of these packages takes what Keras's takes, with the same defaults."""
 
 import importlib
 import inspect

@@ -185,8 +185,8 @@ def __getattr__(name: str) -> Any:
     from lamina.core.messages.tracebacks import strip
 
     hint = did_you_mean(name, __all__)
-    rooms = (layers, models, saving, callbacks, utils)  # those that import nothing by themselves
-    home = next((room.__name__ for room in rooms if name in room.__all__), None)
+    packages = (layers, models, saving, callbacks, utils)  # which load their names lazily
+    home = next((p.__name__ for p in packages if name in p.__all__), None)
     layer = nearest(name, layers.__all__)
     if home is not None:
         hint = f" Did you mean '{home.removeprefix('lamina.')}.{name}'?"

@@ -128,7 +128,7 @@ def has_nvidia_gpu() -> bool:
 
 
 def cache() -> list[Finding]:
-    """The cache can be written, and the disk has room."""
+    """Check that the cache can be written, and that the disk has free space."""
     from lamina.core.configuration import config
 
     folder = config.cache_folder()

@@ -171,7 +171,7 @@ MIXED = {
 @pytest.mark.parametrize("compute", MIXED.values(), ids=MIXED)
 def test_types_are_not_mixed(compute):
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"does not mix tensorflow_types.*\n.*tf\.cast"
+        tf.errors.InvalidArgumentError, match=r"does not mix types.*\n.*tf\.cast"
     ):
         compute()
 

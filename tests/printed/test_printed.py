@@ -1,6 +1,6 @@
 """Every message with a fix in it is provoked, what it says to type is typed, and that runs.
 
-The scripts are in the tables beside this file, one a room. A new message needs a line there.
+The scripts are in the tables in this folder, one for each package. A new message needs a line there.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ ELSEWHERE = {
         ("training/label_checks.py", "categorical_crossentropy takes one-hot labels"),
         ("training/label_checks.py", "binary_crossentropy takes labels between"),
     ],
-    "training/test_suspicions.py": [
+    "training/test_likely_mistakes.py": [
         ("training/likely_mistakes.py", "x holds numbers as large as"),
         ("training/likely_mistakes.py", "The targets run from"),
         ("training/likely_mistakes.py", "counts how often the output, rounded"),

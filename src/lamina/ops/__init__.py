@@ -15,6 +15,6 @@ from lamina.ops.signal import *  # noqa: F403
 
 _NAMESPACES = {"image": image, "linalg": linalg, "nn": nn, "numpy": numpy}
 _LISTED = (core, einops, linalg, math, nn, numpy, signal)
-__all__ = sorted(_NAMESPACES.keys() | {name for room in _LISTED for name in room.__all__})
+__all__ = sorted(_NAMESPACES.keys() | {name for module in _LISTED for name in module.__all__})
 
 explain_missing_names(__name__)

@@ -42,27 +42,27 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
     known = status.steps is not None
     done = f"{status.step}/{status.steps}" if known else f"step {status.step}"
     left = "" if status.seconds_left is None or not known else duration(status.seconds_left)
-    room = width - len(status.title) - (_LEAST_BAR + 1 if known else 0)
+    space = width - len(status.title) - (_LEAST_BAR + 1 if known else 0)
     taken = {}
     # In the order of what they are worth; each takes a space as well.
     for name, text in (("left", left), ("measures", "".join(status.measures[:1])), ("done", done)):
-        if text and len(text) < room:
+        if text and len(text) < space:
             taken[name] = text
-            room -= len(text) + 1
+            space -= len(text) + 1
     for measure in status.measures[1:]:
-        if "measures" not in taken or len(measure) + 2 > room:
+        if "measures" not in taken or len(measure) + 2 > space:
             break
         taken["measures"] += f", {measure}"
-        room -= len(measure) + 2
-    speed = status.speed if len(status.speed) < room else ""
-    room -= len(speed) + bool(speed)
+        space -= len(measure) + 2
+    speed = status.speed if len(status.speed) < space else ""
+    space -= len(speed) + bool(speed)
     bar = ""
     if known:
-        size = min(_WHOLE_BAR, _LEAST_BAR + max(room, 0))
+        size = min(_WHOLE_BAR, _LEAST_BAR + max(space, 0))
         full = round(size * min(1.0, status.step / max(status.steps or 1, 1)))
         one, other = ("#", "-") if ascii_only else ("━", "─")
         bar = one * full + other * (size - full)
-    shown = taken.get("measures", status.waiting if len(status.waiting) < room else "")
+    shown = taken.get("measures", status.waiting if len(status.waiting) < space else "")
     pieces = [status.title, bar, taken.get("left"), taken.get("done"), shown, speed]
     return " ".join(piece for piece in pieces if piece)[:width]
 
