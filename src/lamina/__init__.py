@@ -1,11 +1,11 @@
-"""Lamina: deep learning in layers – Keras's API on JAX, with a compiled training loop.
+"""Lamina: Keras's API on JAX, with a compiled training loop.
 
     import lamina
 
     (x_train, y_train), (x_test, y_test) = lamina.datasets.mnist.load_data()
 
-Everything here is loaded when it is first used, so that `import lamina` is quick and starts no
-JAX; the names are spelled out below for editors and type checkers.
+Everything is loaded when it is first used, so that `import lamina` is quick and does not load JAX.
+The names are listed below for editors and type checkers.
 """
 
 import importlib

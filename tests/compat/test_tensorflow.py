@@ -170,9 +170,7 @@ MIXED = {
 
 @pytest.mark.parametrize("compute", MIXED.values(), ids=MIXED)
 def test_types_are_not_mixed(compute):
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"does not mix types.*\n.*tf\.cast"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"does not mix types.*\n.*tf\.cast"):
         compute()
 
 

@@ -1,6 +1,6 @@
 """Every message with a fix in it is provoked, what it says to type is typed, and that runs.
 
-The scripts are in the tables in this folder, one for each package. A new message needs a line there.
+The scripts are in the tables in this folder, one for each package. A new message needs a case.
 """
 
 from pathlib import Path

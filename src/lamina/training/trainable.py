@@ -25,7 +25,7 @@ class Signature:
     """The inputs and outputs of a model; empty for a model that is not a graph of layers.
 
     Args:
-        inputs: A symbolic tensor for each input, in the order of `model.inputs`.
+        inputs: A symbolic tensor for each input, in the order of the model.
         outputs: A symbolic tensor for each output.
         input_names, output_names: A name for each of them.
         input_tree: The structure in which the inputs are given: a tensor, a list, a dict.
