@@ -1,18 +1,18 @@
 """Names for the types in signatures: what may be given, and what comes back.
 
 `…Like` is whatever stands for a thing where one is asked for: its name, its config, the thing
-itself. `PyTree`, `Inputs` and `Config` are as open as Keras leaves them.
+itself. Importing this loads neither JAX nor NumPy, unless `Array` is asked for.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-import jax
-import jax.typing
-import numpy as np
-
 if TYPE_CHECKING:
+    import jax
+    import numpy as np
+    from jax import Array as Array
+
     from lamina.core.configuration.dtypes import DTypePolicy
     from lamina.core.graph.keras_tensor import KerasTensor
     from lamina.core.variable.seed import SeedGenerator
@@ -22,23 +22,22 @@ if TYPE_CHECKING:
 class SupportsArray(Protocol):
     """What NumPy makes an array of: a table, a tensor of another library, a Variable."""
 
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...
+    def __array__(self, *args: Any, **kwargs: Any) -> "np.ndarray": ...
 
 
 # -- arrays ----------------------------------------------------------------------------------------
 
-Array = jax.Array
 # A sequence holds numbers, sequences of numbers, or arrays.
 ArrayLike = Union[
-    jax.Array, np.generic, complex, Sequence[Any], SupportsArray, "Variable", "KerasTensor"
+    "jax.Array", "np.generic", complex, Sequence[Any], SupportsArray, "Variable", "KerasTensor"
 ]
-Tensor = Union[jax.Array, "KerasTensor"]
+Tensor = Union["jax.Array", "KerasTensor"]
 Shape = tuple[int | None, ...]  # None for an axis of any size
-DTypeLike = jax.typing.DTypeLike  # "float32", numpy.float32, jax.numpy.bfloat16
+DTypeLike = Union[str, type[Any], "np.dtype[Any]"]  # "float32", jax.numpy.bfloat16
 DTypePolicyLike = Union[DTypeLike, "DTypePolicy", Mapping[str, Any], None]
-SeedLike = Union[int, "SeedGenerator", jax.Array, None]
+SeedLike = Union[int, "SeedGenerator", "jax.Array", None]
 
-# -- structures ------------------------------------------------------------------------------------
+# -- structures, as open as Keras leaves them ------------------------------------------------------
 
 PyTree = Any  # lists, tuples and dicts in one another, with anything at the ends
 Inputs = Any  # of a layer or model: an array, or lists, tuples and dicts of them
@@ -49,8 +48,18 @@ Logs = dict[str, Any]  # what a callback is told, by name
 # -- what is found by name -------------------------------------------------------------------------
 
 ActivationLike = str | Mapping[str, Any] | Callable[..., Any] | None
-InitializerLike = str | Mapping[str, Any] | Callable[..., Any] | np.ndarray | jax.Array | None
+InitializerLike = Union[
+    str, Mapping[str, Any], Callable[..., Any], "np.ndarray", "np.generic", "jax.Array", None
+]
 RegularizerLike = str | Mapping[str, Any] | Callable[..., Any] | None
 ConstraintLike = str | Mapping[str, Any] | Callable[..., Any] | None
 PathLike = str | os.PathLike[str]
 CustomObjects = Mapping[str, Any]  # what the names in a file stand for
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Array":
+        import jax
+
+        return jax.Array
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

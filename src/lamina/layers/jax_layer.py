@@ -175,7 +175,7 @@ class JaxLayer(Layer):
         config = dict(config)
         for name in ("call_fn", "init_fn"):
             config[name] = registry.deserialize_function(config[name], custom_objects)
-        return super().from_config(config)  # type: ignore[return-value]
+        return super().from_config(config)
 
     def _keep(self, params: Any, state: Any) -> None:
         """Make Variables of the arrays in both structures."""

@@ -124,7 +124,7 @@ class Lambda(Layer):
                 config[name] = registry.deserialize_function(config[name], custom_objects)
         if isinstance(config.get("output_shape"), list):
             config["output_shape"] = tuple(config["output_shape"])
-        return super().from_config(config)  # type: ignore[return-value]
+        return super().from_config(config)
 
 
 def _as_data(value: Any) -> Any:

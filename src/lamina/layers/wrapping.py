@@ -60,7 +60,7 @@ class Wrapper(Layer):
             A layer with fresh weights.
         """
         layer = registry.deserialize(config["layer"], custom_objects)
-        return super().from_config({**config, "layer": layer})  # type: ignore[return-value]
+        return super().from_config({**config, "layer": layer})
 
 
 class TimeDistributed(Wrapper):

@@ -5,7 +5,7 @@ import json
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -543,7 +543,7 @@ class Model(Trainer):
         if "input_layers" in config:
             return model_from_graph_config(cls, config, custom_objects)
         with registry.custom_object_scope(custom_objects or {}):
-            return cast(Model, super().from_config(config))
+            return super().from_config(config)
 
     def get_build_config(self) -> dict | None:
         """The shape of the input; None for a graph, whose layers have their own shapes.

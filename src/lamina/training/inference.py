@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.user_data.text import is_text
+from lamina.core.user_data.data_kinds import is_text
 from lamina.core.variable.stateless import lent_values_of
 from lamina.core.variable.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight

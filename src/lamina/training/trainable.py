@@ -48,8 +48,8 @@ class Signature:
     @functools.cached_property
     def batch_size(self) -> int | None:
         """The fixed batch size of the model, if it has one."""
-        sizes = {tensor.shape[0] for tensor in self.inputs} - {None}
-        return min(sizes) if sizes else None
+        rows = [tensor.shape[0] for tensor in self.inputs]
+        return min((size for size in rows if size is not None), default=None)
 
 
 class Trainable(Protocol):

@@ -58,7 +58,8 @@ def epsilon() -> float:
     Returns:
         A number.
     """
-    return _settings["epsilon"]
+    value: float = _settings["epsilon"]
+    return value
 
 
 @filter_traceback
@@ -266,7 +267,7 @@ def _free_memory() -> int:
 
     stats = jax.devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+        return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable"))
@@ -301,4 +302,5 @@ def disable_flash_attention() -> None:
 
 def is_flash_attention_enabled() -> bool | None:
     """False if it was disabled; None if a fused kernel is taken wherever there is one."""
-    return _settings["flash_attention"]
+    enabled: bool | None = _settings["flash_attention"]
+    return enabled

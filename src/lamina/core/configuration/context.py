@@ -44,7 +44,7 @@ class Context(threading.local):
         # id of a tracer → the tracer, kept alive so that the id stays its own, and its mask.
         self.masks: dict[int, tuple[Any, Any]] = {}
         # Where losses of layers go instead of to the layers: pairs (layer, value).
-        self.losses: list | None = None
+        self.losses: list[Any] | None = None
         # The size that stands for unknown axes while shapes are found by tracing.
         self.probe: int | None = None
         # Whether layers that compute in NumPy leave their results there; set by `staying_on_host`.

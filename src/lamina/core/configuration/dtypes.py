@@ -10,6 +10,7 @@ from lamina.core.configuration import config
 from lamina.core.later import ComesLater
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.types import Config
 from lamina.core.user_data.data_kinds import may_hold_text
 
 QUANTIZED_LATER = (
@@ -158,7 +159,7 @@ class DTypePolicy:
         """
         return policy
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """The settings as plain data, for `from_config`.
 
         Returns:
@@ -167,7 +168,7 @@ class DTypePolicy:
         return {"name": self._name}
 
     @classmethod
-    def from_config(cls, config: dict) -> "DTypePolicy":
+    def from_config(cls, config: Config) -> "DTypePolicy":
         """The inverse of `get_config`.
 
         Args:

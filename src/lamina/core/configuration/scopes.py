@@ -41,7 +41,7 @@ class StatelessScope:
     ):
         self.collect_losses = collect_losses
         self.initialize_variables = initialize_variables
-        self.losses: list = []
+        self.losses: list[Any] = []
         self._bindings = Bindings(None, open=True)
         for pair in state_mapping or ():
             self.add_update(pair)

@@ -27,7 +27,8 @@ def _operation(name: str) -> Callable[..., Any]:
     # Here, not above: the operations stand on this file.
     from lamina.ops import numpy
 
-    return getattr(numpy, name)
+    operation: Callable[..., Any] = getattr(numpy, name)
+    return operation
 
 
 def _operator(name: str) -> Callable[..., Any]:
@@ -256,7 +257,7 @@ def refuse_text(structure: Any) -> None:
             )
 
 
-def known_for_few(found: Any, function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+def known_for_few(found: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """What `trace_spec` found, without sizes that hold for many rows and not for a few.
 
     `x[:5]` of an open axis has five rows of many, and two of two.
@@ -273,7 +274,7 @@ def known_for_few(found: Any, function: Callable, /, *args: Any, **kwargs: Any) 
 
     def open_where_smaller(many: KerasTensor, small: KerasTensor) -> KerasTensor:
         pairs = zip(many.shape, small.shape, strict=True)
-        shape = [None if m is not None and n < m else m for m, n in pairs]
+        shape = [None if m is not None and n is not None and n < m else m for m, n in pairs]
         return KerasTensor(shape, many.dtype)
 
     try:
@@ -284,7 +285,7 @@ def known_for_few(found: Any, function: Callable, /, *args: Any, **kwargs: Any) 
         return found
 
 
-def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
+def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """What a function gives for KerasTensors, found by tracing it without computing anything.
 
     Args:
@@ -311,7 +312,7 @@ def trace_spec(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
             for i in symbolic
         ]
 
-        def run(values: list) -> Any:
+        def run(values: list[Any]) -> Any:
             filled = list(leaves)
             for i, value in zip(symbolic, values, strict=True):
                 filled[i] = value

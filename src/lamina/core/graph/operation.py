@@ -24,13 +24,16 @@ from lamina.core.serialization.init_arguments import (
     example_of,
     has_automatic_config,
 )
+from lamina.core.types import Config
 from lamina.core.variable.variable import Variable
 
 
 class Node:
     """One call of an operation on symbolic tensors: its arguments and what came out."""
 
-    def __init__(self, operation: "Operation", args: tuple, kwargs: dict, outputs: Any):
+    def __init__(
+        self, operation: "Operation", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
+    ):
         self.operation = operation
         self.args = args
         self.kwargs = kwargs
@@ -148,7 +151,7 @@ class Operation:
         """
         return trace_spec(self.call, *args, **kwargs)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """What is needed to make the operation again, as plain data.
 
         Returns:
@@ -162,7 +165,7 @@ class Operation:
     get_config.automatic = True  # type: ignore[attr-defined]
 
     @classmethod
-    def from_config(cls, config: dict) -> "Operation":
+    def from_config(cls, config: Config) -> "Operation":
         """A new operation with the settings that `get_config` gave.
 
         Args:
@@ -201,8 +204,8 @@ class Operation:
 class FunctionOperation(Operation):
     """A plain function as a node of a graph; made by `symbolic`, one subclass a function."""
 
-    function: Callable
-    spec: Callable | None
+    function: Callable[..., Any]
+    spec: Callable[..., Any] | None
     signature: inspect.Signature
     tensors: tuple[str, ...] | None
 
@@ -240,7 +243,9 @@ class FunctionOperation(Operation):
         found = trace_spec(type(self).function, *args, **kwargs)
         return known_for_few(found, type(self).function, *args, **kwargs)
 
-    def _with_settings(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _with_settings(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of the function: those of the call, and the settings of the operation."""
         names = type(self).tensors
         if names is None:
@@ -254,11 +259,11 @@ class FunctionOperation(Operation):
         before = [name for name in _before(type(self).signature, starred) if name in given]
         return (*(given.pop(name) for name in before), *rest), given
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         return {"name": self.name, **self.settings}
 
     @classmethod
-    def from_config(cls, config: dict) -> "FunctionOperation":
+    def from_config(cls, config: Config) -> "FunctionOperation":
         # A function among the settings was written as a dict.
         return cls(
             **{
@@ -269,11 +274,11 @@ class FunctionOperation(Operation):
 
 
 def symbolic(
-    function: Callable,
+    function: Callable[..., Any],
     class_name: str,
     tensors: Sequence[str] | None = None,
-    spec: Callable | None = None,
-) -> tuple[Callable, type[FunctionOperation]]:
+    spec: Callable[..., Any] | None = None,
+) -> tuple[Callable[..., Any], type[FunctionOperation]]:
     """Let a function of arrays be called on symbolic tensors as well.
 
     Args:
@@ -298,7 +303,7 @@ def symbolic(
     operation = type(class_name, (FunctionOperation,), attributes)
     starred = _starred(signature)
 
-    def on_symbols(args: tuple, kwargs: dict) -> Any:
+    def on_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tensors is None:
             return operation().symbolic_call(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
@@ -359,7 +364,7 @@ def _as_shape_error(error: Exception) -> ShapeError:
     return found
 
 
-def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
+def _called_with(operation: FunctionOperation, args: list[Any], traced: dict[str, Any]) -> Any:
     """An operation called on symbolic tensors where numbers or arrays are the rule."""
     try:
         return operation.symbolic_call(*args, **traced)
@@ -371,7 +376,9 @@ def _called_with(operation: FunctionOperation, args: list, traced: dict) -> Any:
         ) from error
 
 
-def _refuse_axis(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+def _refuse_axis(
+    name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
     """Say in words that an axis does not exist, if one was given that does not."""
     given = signature.bind(*args, **kwargs).arguments
     ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
@@ -385,7 +392,7 @@ def _refuse_axis(name: str, signature: inspect.Signature, args: tuple, kwargs: d
                 ) from None
 
 
-def _say_where(error: Exception, name: str, args: tuple, kwargs: dict) -> None:
+def _say_where(error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Add to an error, once, which function it was and on which shapes it was called."""
     shapes = [str(tuple(x.shape)) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     if shapes and getattr(error, "_lamina_explained", None) is None:

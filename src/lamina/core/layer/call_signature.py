@@ -15,7 +15,7 @@ from lamina.core.messages.errors import ArgumentError
 class CallSignature:
     """What a class's `call` takes, looked up once."""
 
-    def __init__(self, call: Callable):
+    def __init__(self, call: Callable[..., Any]):
         parameters = list(inspect.signature(call).parameters.values())[1:]
         self.names = [
             p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
@@ -35,20 +35,22 @@ class CallSignature:
     def _position(self, name: str) -> int:
         return self.names.index(name) if name in self.names else 10_000
 
-    def positional(self, name: str, args: tuple) -> Any:
+    def positional(self, name: str, args: tuple[Any, ...]) -> Any:
         position = self._position(name)
         return args[position] if position < len(args) else None
 
-    def value(self, name: str, args: tuple, kwargs: dict) -> Any:
+    def value(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return kwargs.get(name, self.positional(name, args))
 
-    def first(self, args: tuple, kwargs: dict) -> Any:
+    def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The first argument, however it was given."""
         if args:
             return args[0]
         return next((kwargs[name] for name in (*self.names, *kwargs) if name in kwargs), None)
 
-    def shapes(self, function: Callable, args: tuple, kwargs: dict) -> dict:
+    def shapes(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
         """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
         parameters = [
             p
@@ -79,7 +81,7 @@ class CallSignature:
 
 
 @functools.cache
-def signature_of(call: Callable) -> CallSignature:
+def signature_of(call: Callable[..., Any]) -> CallSignature:
     return CallSignature(call)
 
 
@@ -88,11 +90,11 @@ def _has_shapes(value: Any) -> bool:
     return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
 
 
-def _shapes_of(args: tuple) -> Any:
+def _shapes_of(args: tuple[Any, ...]) -> Any:
     return jax.tree.map(shape_of, args[0]) if args else ()
 
 
-def shape_of(array: Any) -> tuple:
+def shape_of(array: Any) -> tuple[Any, ...]:
     """The shape, with None again for the size that stands for an unknown axis while tracing.
 
     Not for the last axis, the features: it is hardly ever unknown, and weights are made for it.

@@ -1,5 +1,6 @@
 """InputSpec: what a layer accepts, checked before it runs so that the error can be a plain one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import jax
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Config, Shape
 from lamina.core.variable.variable import resolve_shape
 
 
@@ -32,7 +34,7 @@ class InputSpec:
         ndim: int | None = None,
         max_ndim: int | None = None,
         min_ndim: int | None = None,
-        axes: dict[int, int | None] | None = None,
+        axes: Mapping[int, int | None] | None = None,
         allow_last_axis_squeeze: bool = False,
         name: str | None = None,
         optional: bool = False,
@@ -52,7 +54,7 @@ class InputSpec:
         shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
-    def problem(self, shape: tuple, dtype: str | None = None) -> str | None:
+    def problem(self, shape: Shape, dtype: str | None = None) -> str | None:
         """What is wrong with a shape (and dtype, where it is known), in words, or None.
 
         Args:
@@ -88,7 +90,7 @@ class InputSpec:
             return f"expected shape {self.shape} {received}"
         return None
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """The settings as plain data, for `from_config`.
 
         Returns:
@@ -106,7 +108,7 @@ class InputSpec:
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> "InputSpec":
+    def from_config(cls, config: Config) -> "InputSpec":
         """An InputSpec with the settings that `get_config` gave.
 
         Args:
@@ -117,18 +119,18 @@ class InputSpec:
         """
         return cls(**config)
 
-    def _checked_axes(self, axes: dict) -> dict[int, int | None]:
+    def _checked_axes(self, axes: Mapping[int, int | None]) -> dict[int, int | None]:
         try:
-            axes = {int(axis): size for axis, size in axes.items()}
+            checked = {int(axis): size for axis, size in axes.items()}
         except (TypeError, ValueError, AttributeError):
             raise TypeError(
                 f"InputSpec: axes must map axis numbers to sizes, e.g. {{-1: 784}}; "
                 f"received {axes!r}."
             ) from None
         most = self.ndim if self.ndim is not None else self.max_ndim
-        if axes and most is not None and max(axes) >= most:
-            raise ValueError(f"InputSpec: an input with {most} axes has no axis {max(axes)}.")
-        return axes
+        if checked and most is not None and max(checked) >= most:
+            raise ValueError(f"InputSpec: an input with {most} axes has no axis {max(checked)}.")
+        return checked
 
 
 def check_inputs(spec: Any, inputs: Any, layer: str) -> None:

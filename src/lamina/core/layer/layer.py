@@ -71,8 +71,8 @@ class Layer(LayerState):
     """
 
     tracked_as = "layers"
-    _tracked: dict[str, list]
-    _losses_by_thread: dict[int, list]
+    _tracked: dict[str, list[Any]]
+    _losses_by_thread: dict[int, list[Any]]
     _weightless = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -118,7 +118,7 @@ class Layer(LayerState):
         self._trainable = bool(trainable)
         self._building = False
         self._path: str | None = None
-        self._build_shapes: dict | None = None
+        self._build_shapes: dict[str, Any] | None = None
         # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
         self._input_shape_argument = input_shape
         self._told_of_masks = False
@@ -153,7 +153,7 @@ class Layer(LayerState):
 
     build.follows_call = True  # type: ignore[attr-defined]
 
-    def _build_parts(self, shapes: dict) -> None:
+    def _build_parts(self, shapes: dict[str, Any]) -> None:
         """Build the layers that a `build` has made and left to the first call.
 
         Args:
@@ -225,7 +225,7 @@ class Layer(LayerState):
         *args: Any,
         return_losses: bool = False,
         **kwargs: Any,
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         """Call the layer on values of its Variables that are given, and change none of them.
 
         For training loops of your own in JAX: it may be compiled and differentiated.
@@ -265,7 +265,7 @@ class Layer(LayerState):
                     f"  Fix: give one for each of layer.{name}trainable_variables."
                 )
 
-        def run() -> tuple:
+        def run() -> tuple[Any, ...]:
             outputs = self(*args, **kwargs)
             losses = self.losses if return_losses else []
             self._forget_losses()
@@ -347,10 +347,10 @@ class Layer(LayerState):
 
         return self._trace_call(args, kwargs)
 
-    def _trace_call(self, args: tuple, kwargs: dict) -> Any:
+    def _trace_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Follow one call on symbolic inputs; builds the layers inside on the way."""
 
-        def traced(args: tuple, kwargs: dict, masks: tuple) -> tuple:
+        def traced(args: tuple[Any, ...], kwargs: dict[str, Any], masks: tuple[Any, ...]) -> Any:
             inputs = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
             for tensor, mask in zip(inputs, masks, strict=True):
                 if mask is not None:
@@ -449,7 +449,7 @@ class Layer(LayerState):
                 "  Fix: make one array of it, e.g. np.array([[1.0, 2.0]])."
             )
 
-    def _refuse_settings(self, signature: CallSignature, args: tuple) -> None:
+    def _refuse_settings(self, signature: CallSignature, args: tuple[Any, ...]) -> None:
         """Only tensors go by position: `layer(x, True)` could mean anything."""
         for position, value in enumerate(args[1:], 1):
             if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
@@ -461,10 +461,14 @@ class Layer(LayerState):
                 )
 
     def _training_mode(
-        self, signature: CallSignature, args: tuple, kwargs: dict, outer: bool | None
+        self,
+        signature: CallSignature,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        outer: bool | None,
     ) -> bool | None:
         """What this call asks for, else the call around it, else the default of `call`."""
-        mode = signature.value("training", args, kwargs)
+        mode: bool | None = signature.value("training", args, kwargs)
         mode = outer if mode is None else mode
         mode = signature.training_default if mode is None else mode
         if not signature.has_training:
@@ -479,7 +483,9 @@ class Layer(LayerState):
         dtype = LayerState.compute_dtype.__get__(self)
         return dtype if self.autocast and dtype != self.variable_dtype else None
 
-    def _fill_masks(self, signature: CallSignature, args: tuple, kwargs: dict, first: Any) -> Any:
+    def _fill_masks(
+        self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any], first: Any
+    ) -> Any:
         """Pass on the masks that travel with the tensors, unless the caller gave his own."""
         first_mask = masking.get_masks(first)
         for parameter, argument in signature.masks:
@@ -507,7 +513,9 @@ class Layer(LayerState):
             stacklevel=frames_to_user(),
         )
 
-    def _build_for(self, signature: CallSignature, args: tuple, kwargs: dict) -> None:
+    def _build_for(
+        self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         if self.built and not self._unseen:
             return
         self._path = "/".join((*context.path, self.name))
@@ -543,7 +551,7 @@ class Layer(LayerState):
             stacklevel=frames_to_user(),
         )
 
-    def _explain(self, error: Exception, args: tuple) -> None:
+    def _explain(self, error: Exception, args: tuple[Any, ...]) -> None:
         """Say in which layer an error arose, once for each layer on the way out."""
         strip(error)
         if getattr(error, "_lamina_explained", None) == id(self):
@@ -565,7 +573,7 @@ class Layer(LayerState):
         return self._path
 
     @property
-    def _own_losses(self) -> list:
+    def _own_losses(self) -> list[Any]:
         """What `add_loss` was given since the last call began, in this thread."""
         return self._losses_by_thread.setdefault(threading.get_ident(), [])
 
@@ -602,9 +610,9 @@ class Layer(LayerState):
                 self._own_losses.append(value)
 
     @property
-    def losses(self) -> list:
+    def losses(self) -> list[Any]:
         """Scalars of `add_loss` and activity regularizers in the last call, and the weights'."""
-        collected: list = []
+        collected: list[Any] = []
         for layer in self._flatten_layers():
             collected.extend(layer._losses_by_thread.get(threading.get_ident(), ()))
         for variable in self.trainable_weights:
@@ -665,7 +673,7 @@ def _never_has_weights(cls: type) -> bool:
     """Whether the layers of a class have no weights: ours without a `build`, or that say so."""
     builder = next(base for base in cls.__mro__ if "build" in vars(base))
     if builder is not Layer:
-        return vars(builder).get("builds_nothing", False)
+        return bool(vars(builder).get("builds_nothing", False))
     ours = next(base for base in cls.__mro__ if base.__module__.startswith("lamina."))
     return ours.__module__.startswith("lamina.layers.") and not getattr(ours, "holds_layers", False)
 
@@ -675,7 +683,7 @@ def _has_own_build(layer: Layer) -> bool:
     return not getattr(type(layer).build, "follows_call", False)
 
 
-def _remembering_shapes(build: Callable) -> Callable:
+def _remembering_shapes(build: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a `build`: weights get the layer's name in their path, shapes are kept for the file."""
 
     @functools.wraps(build)
@@ -708,7 +716,7 @@ def _remembering_shapes(build: Callable) -> Callable:
     return wrapped
 
 
-def _legacy_input_shape(kwargs: dict) -> tuple | None:
+def _legacy_input_shape(kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
     """Take `input_shape`, `batch_input_shape` or `input_dim` of Keras 2 out of the arguments."""
     batch_shape = kwargs.pop("batch_input_shape", None)
     shape = kwargs.pop("input_shape", None)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import types
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +23,7 @@ from lamina.core.serialization.init_arguments import (
     has_automatic_config,
     make_from_config,
 )
+from lamina.core.types import Config
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import still
 from lamina.core.variable.threads import trained_by_another
@@ -36,7 +37,7 @@ class LateStateError(RuntimeError, ValueError):
     """A weight or layer was made where none may be: an error of the process, and Keras's."""
 
 
-Method = TypeVar("Method", bound=Callable)
+Method = TypeVar("Method", bound=Callable[..., Any])
 # Attributes that name tracked objects without keeping them.
 _BOOKS = ("_tracked", "_init_arguments")
 
@@ -60,10 +61,10 @@ class LayerState(Operation):
 
     built: bool
     activity_regularizer: Any
-    _tracked: dict[str, list]
+    _tracked: dict[str, list[Any]]
     _trainable: bool
     _building: bool
-    _build_shapes: dict | None
+    _build_shapes: dict[str, Any] | None
     _path: str | None
     build: Any
     _build_parts: Any
@@ -273,7 +274,8 @@ class LayerState(Operation):
     @property
     def dtype_policy(self) -> dtypes.DTypePolicy:
         """In which types the layer keeps its weights and computes."""
-        return self._dtype_policy
+        policy: dtypes.DTypePolicy = self._dtype_policy
+        return policy
 
     @dtype_policy.setter
     def dtype_policy(self, policy: Any) -> None:
@@ -313,7 +315,7 @@ class LayerState(Operation):
     )
 
     @property
-    def metrics(self) -> list:
+    def metrics(self) -> list[Any]:
         """Metrics that this layer and the layers in it keep as attributes."""
         return [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
 
@@ -408,7 +410,7 @@ class LayerState(Operation):
 
     # -- saving ----------------------------------------------------------------------------------
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """What is needed to make the layer again: the arguments of `__init__`, as plain data.
 
         Returns:
@@ -427,13 +429,13 @@ class LayerState(Operation):
 
     get_config.automatic = True  # type: ignore[attr-defined]
 
-    def _arguments_as_config(self) -> dict:
+    def _arguments_as_config(self) -> Config:
         """The arguments that a class without get_config was made with."""
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]
         return arguments_as_config(self, args, kwargs)
 
     @classmethod
-    def from_config(cls, config: dict) -> "Layer":
+    def from_config(cls, config: Config) -> Self:
         """A new layer with the settings that `get_config` gave, not yet built.
 
         Args:
@@ -453,7 +455,7 @@ class LayerState(Operation):
             config = registry.deserialize(config)
         return make_from_config(cls, config)
 
-    def get_build_config(self) -> dict | None:
+    def get_build_config(self) -> Config | None:
         """The shapes that `build` was called with.
 
         Returns:
@@ -465,7 +467,7 @@ class LayerState(Operation):
             return {"input_shape": next(iter(self._build_shapes.values()))}
         return {"shapes_dict": self._build_shapes}
 
-    def build_from_config(self, config: dict) -> None:
+    def build_from_config(self, config: Config) -> None:
         """Build a layer for the shapes that `get_build_config` gave, when a model is read from a
         file.
 
@@ -536,7 +538,7 @@ def _from_file(value: Any, dtype: str) -> np.ndarray:
     return array
 
 
-def each_once(values: Iterable) -> list:
+def each_once(values: Iterable[Any]) -> list[Any]:
     return list({id(value): value for value in values}.values())
 
 

@@ -14,6 +14,7 @@ from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_name
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.variable.stateless import scratch, traced_state
+from lamina.core.variable.variable import Variable
 
 _MODES = ("full", "activations", "larger_than", "list_of_layers")
 
@@ -66,7 +67,7 @@ def current_scope() -> RematScope | None:
 
 
 @filter_traceback
-def remat(f: Callable) -> Callable:
+def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     """A function whose intermediate values are computed again for its gradient.
 
     Variables may be read and assigned inside, layers called, losses added.
@@ -87,10 +88,10 @@ def remat(f: Callable) -> Callable:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
-        boxes: dict = {}
-        layers: list = []
+        boxes: dict[int, Variable] = {}
+        layers: list[Any] = []  # of Layer, which stands on this file
 
-        def pure(arrays: list, masks: list) -> tuple:
+        def pure(arrays: list[Any], masks: list[Any]) -> tuple[Any, ...]:
             filled = list(leaves)
             for place, value, mask in zip(places, arrays, masks, strict=True):
                 filled[place] = value
@@ -122,7 +123,7 @@ def remat(f: Callable) -> Callable:
 class collected_losses:
     """Losses that layers add inside come here, as pairs (layer, value), instead of to them."""
 
-    def __enter__(self) -> list:
+    def __enter__(self) -> list[Any]:
         self.outer, context.losses = context.losses, []
         return context.losses
 
@@ -130,7 +131,7 @@ class collected_losses:
         context.losses = self.outer
 
 
-def call_of(layer: Any) -> Callable:
+def call_of(layer: Any) -> Callable[..., Any]:
     """The `call` of a layer, as the scope that it was made in wants it."""
     scope = layer._remat_scope
     if scope.mode == "full" or (scope.mode == "list_of_layers" and layer.name in scope.layer_names):
@@ -139,15 +140,16 @@ def call_of(layer: Any) -> Callable:
         return lambda *args, **kwargs: _if_large(layer.call, scope)(*args, **kwargs)
     if scope.mode == "activations" and callable(getattr(layer, "activation", None)):
         return lambda *args, **kwargs: _with_activation(layer, args, kwargs)
-    return layer.call
+    call: Callable[..., Any] = layer.call
+    return call
 
 
-def _if_large(call: Callable, scope: RematScope) -> Callable:
+def _if_large(call: Callable[..., Any], scope: RematScope) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
 
-        def shapes_only(arrays: list) -> Any:
+        def shapes_only(arrays: list[Any]) -> Any:
             filled = list(leaves)
             for place, value in zip(places, arrays, strict=True):
                 filled[place] = value
@@ -163,7 +165,7 @@ def _if_large(call: Callable, scope: RematScope) -> Callable:
     return wrapper
 
 
-def _with_activation(layer: Any, args: tuple, kwargs: dict) -> Any:
+def _with_activation(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     activation = layer.activation
     object.__setattr__(layer, "activation", remat(activation))
     try:

@@ -86,10 +86,10 @@ def no_longer_held(owner: Any, removed: Any, books: Collection[str]) -> set[int]
     return gone
 
 
-class TrackedList(list):
+class TrackedList(list[Any]):
     """A list whose owner knows every layer and variable in it."""
 
-    def __init__(self, values: Iterable = (), owner: Owner | None = None):
+    def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None):
         self._owner = owner
         super().__init__(track(value, owner) for value in values)
 
@@ -99,11 +99,11 @@ class TrackedList(list):
     def insert(self, index: Any, value: Any) -> None:
         super().insert(index, track(value, self._owner))
 
-    def extend(self, values: Iterable) -> None:
+    def extend(self, values: Iterable[Any]) -> None:
         for value in values:
             self.append(value)
 
-    def __iadd__(self, values: Iterable) -> "TrackedList":  # type: ignore[misc]
+    def __iadd__(self, values: Iterable[Any]) -> "TrackedList":  # type: ignore[misc]
         self.extend(values)
         return self
 
@@ -142,17 +142,17 @@ class TrackedList(list):
         if self._owner is not None:
             self._owner._forget(value)
 
-    def __deepcopy__(self, memo: dict) -> "TrackedList":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TrackedList":
         copied = memo[id(self)] = TrackedList()
         list.extend(copied, (copy.deepcopy(item, memo) for item in self))
         copied._owner = copy.deepcopy(self._owner, memo)
         return copied
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (list, (list(self),))
 
 
-class TrackedDict(dict):
+class TrackedDict(dict[Any, Any]):
     """A dict whose owner knows every layer and variable in it."""
 
     def __init__(self, values: Any = (), owner: Owner | None = None):
@@ -188,7 +188,7 @@ class TrackedDict(dict):
         self._forget(value)
         return value
 
-    def popitem(self) -> tuple:
+    def popitem(self) -> tuple[Any, Any]:
         key, value = super().popitem()
         self._forget(value)
         return key, value
@@ -202,13 +202,13 @@ class TrackedDict(dict):
         if self._owner is not None:
             self._owner._forget(value)
 
-    def __deepcopy__(self, memo: dict) -> "TrackedDict":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TrackedDict":
         copied = memo[id(self)] = TrackedDict()
         dict.update(copied, ((key, copy.deepcopy(item, memo)) for key, item in self.items()))
         copied._owner = copy.deepcopy(self._owner, memo)
         return copied
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (dict, (dict(self),))
 
 

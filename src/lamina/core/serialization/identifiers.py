@@ -8,6 +8,7 @@ from typing import Any
 from lamina.core.messages.errors import ArgumentError, unknown_name
 from lamina.core.serialization import registry
 from lamina.core.serialization.naming import to_snake_case
+from lamina.core.types import Config, CustomObjects
 
 
 class Identifiers:

@@ -6,9 +6,12 @@
 import inspect
 import types
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from lamina.core.serialization import registry
+from lamina.core.types import Config
+
+Made = TypeVar("Made")
 
 # Every layer has them, whether or not its `__init__` takes them.
 STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
@@ -76,8 +79,8 @@ def example_of(cls: type) -> str:
 
 
 def arguments_as_config(
-    obj: Any, args: tuple, kwargs: dict, standard: Collection[str] = STANDARD
-) -> dict:
+    obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], standard: Collection[str] = STANDARD
+) -> dict[str, Any]:
     """The arguments an object was made with, defaults included, as plain data.
 
     Args:
@@ -103,21 +106,22 @@ def arguments_as_config(
             config[name] = value
     config = {name: value for name, value in config.items() if name not in standard}
     try:
-        return registry.serialize(config)
+        written: Config = registry.serialize(config)
     except TypeError as error:
         raise _needs_get_config(obj, str(error)) from None
+    return written
 
 
-def make_from_config(cls: type, config: dict) -> Any:
+def make_from_config(cls: type[Made], config: Config) -> Made:
     """An object from its config; what `__init__` does not take is set afterwards.
 
     A class may so be as short as `def __init__(self, units): super().__init__()`.
     """
-    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    parameters = inspect.signature(cls.__init__).parameters.values()
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     taken = {p.name for p in parameters}
     later = {} if takes_all else {k: config[k] for k in STANDARD if k in config and k not in taken}
-    obj = cls(**{key: value for key, value in config.items() if key not in later})
+    obj: Any = cls(**{key: value for key, value in config.items() if key not in later})
     if "name" in later:
         obj.name = later["name"]
     if "dtype" in later:
@@ -126,7 +130,8 @@ def make_from_config(cls: type, config: dict) -> Any:
         obj.activity_regularizer = registry.get("regularizer", later["activity_regularizer"])
     if later.get("trainable") is False:
         obj.trainable = False
-    return obj
+    made: Made = obj
+    return made
 
 
 class ConfigError(TypeError, NotImplementedError):

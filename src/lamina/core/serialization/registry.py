@@ -18,6 +18,7 @@ from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import DTypePolicy, standardize_dtype
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import Config, CustomObjects
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
@@ -25,7 +26,7 @@ _namespace_of: dict[Any, str] = {}
 _lazy: dict[str, tuple[Mapping[str, str], Callable[[str], Any]]] = {}
 # Classes that are public under another name than their own, and that name.
 _public_names: dict[Any, str] = {}
-_getters: dict[str, Callable] = {}
+_getters: dict[str, Callable[..., Any]] = {}
 _custom: dict[str, Any] = {}
 _custom_names: dict[Any, str] = {}
 
@@ -94,7 +95,7 @@ def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[st
     _lazy[namespace] = (names, load)
 
 
-def register_getter(kind: str, get: Callable) -> None:
+def register_getter(kind: str, get: Callable[..., Any]) -> None:
     """Tell how a `kind` ("initializer", "regularizer" …) is made from a name or a config.
 
     This is how a base class in this room takes `initializer="zeros"` without knowing the room
@@ -114,7 +115,9 @@ def get(kind: str, identifier: Any) -> Any:
 
 
 @filter_traceback
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[..., Any]:
     """Decorator that makes a user's class or function findable when a model is loaded.
 
     Args:
@@ -161,7 +164,9 @@ def get_registered_name(obj: Any) -> str:
 
 @filter_traceback
 def get_registered_object(
-    name: str, custom_objects: Mapping | None = None, module_objects: Mapping | None = None
+    name: str,
+    custom_objects: CustomObjects | None = None,
+    module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """The user's class or function registered under a name, or None.
 
@@ -222,14 +227,14 @@ def serialize_whole(obj: Any) -> Any:
         record = serialize(obj)
     finally:
         context.written = None
-    counts: Counter = Counter(r["shared_object_id"] for r in _numbered(record))
+    counts: Counter[str] = Counter(r["shared_object_id"] for r in _numbered(record))
     for numbered in list(_numbered(record)):
         if counts[numbered["shared_object_id"]] == 1:
             del numbered["shared_object_id"]
     return record
 
 
-def deserialize_whole(data: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize_whole(data: Any, custom_objects: CustomObjects | None = None) -> Any:
     """The inverse of `serialize_whole`."""
     context.read = {}
     try:
@@ -314,7 +319,9 @@ def serialize(obj: Any) -> Any:
 
 
 @filter_traceback
-def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: bool = True) -> Any:
+def deserialize(
+    config: Any, custom_objects: CustomObjects | None = None, safe_mode: bool = True
+) -> Any:
     """The inverse of `serialize`; never runs or imports code that the data names.
 
     Args:
@@ -365,7 +372,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None, safe_mode: b
     return instance
 
 
-def _made(cls: Any, data: dict) -> Any:
+def _made(cls: Any, data: dict[str, Any]) -> Any:
     if hasattr(cls, "comes_later"):
         return cls()  # which says so
     if not hasattr(cls, "from_config"):
@@ -396,7 +403,7 @@ def find(
     module: str | None,
     name: str,
     registered_name: str | None = None,
-    custom_objects: Mapping | None = None,
+    custom_objects: CustomObjects | None = None,
 ) -> Any:
     """The class or function a config means: the user's first, then Lamina's."""
     for candidate in (registered_name, name):
@@ -419,7 +426,7 @@ def namespaces_of(name: str) -> list[str]:
     return list(dict.fromkeys([*spaces, *(s for s, (names, _) in _lazy.items() if name in names)]))
 
 
-def deserialize_function(data: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize_function(data: Any, custom_objects: CustomObjects | None = None) -> Any:
     """A function that a layer out of a file will call: only one that the user has given.
 
     Args:
@@ -440,7 +447,7 @@ def deserialize_function(data: Any, custom_objects: Mapping | None = None) -> An
     return found
 
 
-def _by_own_name(name: str, custom_objects: Mapping | None) -> Any:
+def _by_own_name(name: str, custom_objects: CustomObjects | None) -> Any:
     """What the user registered under that name in another package, if there is only one.
 
     It may have been registered after it was saved, or given here without its package.
@@ -516,10 +523,11 @@ def _namespace(symbol: Any) -> str:
             for name, original in names.items():
                 if original == symbol.__name__:
                     _public(namespace, name)
-    return _namespace_of.get(symbol, symbol.__module__)
+    own: str = symbol.__module__
+    return _namespace_of.get(symbol, own)
 
 
-def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> dict:
+def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
     registered = _custom_names.get(cls)
     # As Keras does for what is not in its public namespaces.
     public = cls in _namespace_of and not module.startswith("keras.src.")
@@ -533,16 +541,16 @@ def _record(cls: type, module: str, config: Any, class_name: str | None = None) 
     }
 
 
-def _literal_slice(config: dict, custom_objects: Mapping | None) -> slice:
+def _literal_slice(config: Config, custom_objects: CustomObjects | None) -> slice:
     return slice(*(deserialize(config[k], custom_objects) for k in ("start", "stop", "step")))
 
 
-def _literal_array(config: dict) -> np.ndarray:
+def _literal_array(config: Config) -> np.ndarray:
     # By the name of a number type: NumPy knows dtypes that take any amount of memory.
     return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
 
 
-def _numbered(data: Any) -> Iterator[dict]:
+def _numbered(data: Any) -> Iterator[dict[str, Any]]:
     """Every record that carries the number of its object."""
     if isinstance(data, dict):
         if "shared_object_id" in data:
@@ -553,7 +561,7 @@ def _numbered(data: Any) -> Iterator[dict]:
             yield from _numbered(item)
 
 
-_LITERALS: dict[str, Callable[[Any, Mapping | None], Any]] = {
+_LITERALS: dict[str, Callable[[Any, Mapping[str, Any] | None], Any]] = {
     "__bytes__": lambda config, _: config["value"].encode("latin-1"),
     "__ellipsis__": lambda config, _: Ellipsis,
     "__slice__": _literal_slice,

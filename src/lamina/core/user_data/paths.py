@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from lamina.core.types import PathLike
+
 _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
@@ -13,7 +15,7 @@ _KINDS = (
 )
 
 
-def special_kind(path: str | os.PathLike) -> str | None:
+def special_kind(path: PathLike) -> str | None:
     """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and what is not there."""
     try:
         mode = Path(path).stat().st_mode
@@ -22,7 +24,7 @@ def special_kind(path: str | os.PathLike) -> str | None:
     return next((name for is_kind, name in _KINDS if is_kind(mode)), None)
 
 
-def refuse_endless(path: str | os.PathLike) -> None:
+def refuse_endless(path: PathLike) -> None:
     """Refuse what may have no end, or keep its reader waiting for ever.
 
     Raises:
@@ -46,6 +48,7 @@ def refuse_endless(path: str | os.PathLike) -> None:
 def path_of(given: Any, owner: str) -> str:
     """A path as text; `owner` begins the message where something else was given."""
     try:
-        return os.fspath(given)
+        path: str = os.fspath(given)
     except TypeError:
         raise TypeError(f"{owner} needs a path; received {given!r}.") from None
+    return path

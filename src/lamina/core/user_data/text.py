@@ -54,7 +54,7 @@ class Preprocessed:
             it, in the order in which the model needs them.
     """
 
-    values: tuple
+    values: tuple[Any, ...]
 
 
 def has_text(structure: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from lamina.core.configuration.context import context
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming
+from lamina.core.types import Config
 from lamina.core.variable.variable import Variable, name_scope, outside_of_names
 
 _NUMPYS_OWN = "MT19937"
@@ -44,7 +45,8 @@ def make_default_seed() -> int:
 
 def global_seed() -> int | None:
     """What `set_random_seed` was given, or None."""
-    return _global["seed"]
+    seed: int | None = _global["seed"]
+    return seed
 
 
 def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class SeedGenerator:
         self.state.assign(key + jnp.array([0, 1], dtype="uint32"))
         return key
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """The settings as plain data, for `from_config`; the counter is not among them.
 
         Returns:
@@ -163,7 +165,7 @@ class SeedGenerator:
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict) -> "SeedGenerator":
+    def from_config(cls, config: Config) -> "SeedGenerator":
         """A generator with the settings that `get_config` gave, at its first key.
 
         Args:
@@ -177,11 +179,13 @@ class SeedGenerator:
 
 def global_seed_generator() -> SeedGenerator:
     """The generator that `lamina.random` draws from when it is given no seed."""
-    if _global["generator"] is None:
+    generator: SeedGenerator | None = _global["generator"]
+    if generator is None:
         # It belongs to no layer, even if the first draw is in the call of one.
         with outside_of_names():
-            _global["generator"] = SeedGenerator(make_default_seed(), name="global_seed_generator")
-    return _global["generator"]
+            generator = SeedGenerator(make_default_seed(), name="global_seed_generator")
+        _global["generator"] = generator
+    return generator
 
 
 def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:

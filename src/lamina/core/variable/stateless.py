@@ -19,7 +19,7 @@ from lamina.core.variable.variable import Bindings, Variable
 
 
 @filter_traceback
-def stateless(function: Callable, variables: Any) -> Callable:
+def stateless(function: Callable[..., Any], variables: Any) -> Callable[..., Any]:
     """A pure version of a function that reads and assigns Variables.
 
     Args:
@@ -147,7 +147,9 @@ def assign_all(variables: Any, values: Any) -> None:
 
 
 @filter_traceback
-def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callable:
+def value_and_grad(
+    function: Callable[..., Any], variables: Sequence[Variable]
+) -> Callable[..., Any]:
     """Value and gradients of object-style code with respect to Variables.
 
     What `function` assigns besides – moving averages of BatchNormalization, random seeds,
@@ -182,10 +184,10 @@ def value_and_grad(function: Callable, variables: Sequence[Variable]) -> Callabl
     _refuse_duplicates(variables)
 
     @filter_traceback
-    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, list]:
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         assigned: dict[int, Variable] = {}
 
-        def loss_of(values: list) -> tuple[Any, Any]:
+        def loss_of(values: list[Any]) -> tuple[Any, Any]:
             with _bound(variables, values, open=True) as inside:
                 result = _values_in(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
@@ -218,8 +220,8 @@ def _refuse_duplicates(boxes: Sequence[Variable]) -> None:
         raise ValueError(f"Variable {twice.path!r} is listed twice; its value would be ambiguous.")
 
 
-def _scalar(loss: Any) -> jax.Array:
-    loss = jnp.asarray(loss)
+def _scalar(given: Any) -> jax.Array:
+    loss = jnp.asarray(given)
     if loss.ndim or not is_float(loss.dtype):
         raise ValueError(
             f"A loss to differentiate must be one number; received {loss.dtype} of shape "

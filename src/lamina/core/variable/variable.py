@@ -16,6 +16,7 @@ from lamina.core.memory_limit import take_room
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
+from lamina.core.types import DTypeLike, Shape
 from lamina.core.user_data.data_kinds import is_text_dtype
 from lamina.core.variable import structure
 from lamina.core.variable.threads import exchange
@@ -40,7 +41,7 @@ class Bindings:
         self.open = open
         self.outer = outer
         self.boxes = {id(box): box for box in boxes}
-        self.values: dict[int, Any] = dict(outer.values) if outer is not None else {}
+        self.values: dict[int, jax.Array] = dict(outer.values) if outer is not None else {}
         self.values.update(zip(self.boxes, values, strict=True))
 
     def takes(self, box: "Variable") -> bool:
@@ -141,21 +142,22 @@ class Variable:
 
     # Above NumPy's, so that `array * variable` asks the variable, which may hold a tracer.
     __array_priority__ = 1_000
+    _value: jax.Array
     # Gives the first value of one that holds zeros until it is asked for; None for all others.
-    _first_value: Callable | None = None
+    _first_value: Callable[..., Any] | None = None
 
     def __init__(
         self,
         initializer: Any,
-        shape: Sequence[int] | None = None,
-        dtype: Any = None,
+        shape: Sequence[int | None] | None = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
-        regularizer: Callable | None = None,
-        constraint: Callable | None = None,
+        regularizer: Callable[..., Any] | None = None,
+        constraint: Callable[..., Any] | None = None,
     ):
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.path = "/".join((*context.path, self.name))
@@ -209,13 +211,14 @@ class Variable:
                 "  Fix: shape=(3, 4), or shape=() for a single number."
             )
         resolved = resolve_shape(shape)
-        if None in resolved:
+        known = tuple(size for size in resolved if size is not None)
+        if len(known) < len(resolved):
             raise ValueError(
                 f"Variable {self.path!r} cannot have the shape {resolved}: every size must be "
                 "known.\n  Likely cause: it depends on the batch size, or on an axis that was "
                 "left open in lamina.Input(shape)."
             )
-        return resolved
+        return known
 
     @property
     def trainable(self) -> bool:
@@ -393,7 +396,7 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
 
 
-def _wrong_first_shape(path: str, shape: tuple, expected: tuple) -> ValueError:
+def _wrong_first_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
     return ValueError(
         f"Variable {path!r}: the initializer gave shape {shape}, expected {expected}."
     )
@@ -432,10 +435,11 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
     if host.dtype.kind in "OMm":
         raise TypeError(f"A Variable holds numbers; received {repr(value)[:80]}.")
     wanted = jax.dtypes.canonicalize_dtype(host.dtype if dtype is None else dtype)
-    return jax.device_put(host.astype(wanted))
+    array: jax.Array = jax.device_put(host.astype(wanted))
+    return array
 
 
-def _operator(name: str, function: Callable | None = None) -> None:
+def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
     """Give Variables an operator: the array's own, or a function of both sides."""
 
     def operator(self: Variable, *others: Any) -> Any:
@@ -471,7 +475,7 @@ for _name in ("and", "or", "xor"):
     _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))
 
 
-def resolve_shape(shape: Any) -> tuple:
+def resolve_shape(shape: Any) -> Shape:
     """A shape given as an int, a list or a tuple, as a tuple of ints and None."""
     if shape is None:
         return ()

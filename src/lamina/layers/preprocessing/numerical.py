@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +65,7 @@ class Rescaling(Layer):
         return {**super().get_config(), **own}
 
     @classmethod
-    def from_config(cls, config: dict) -> Layer:
+    def from_config(cls, config: dict) -> Self:
         values = {key: registry.deserialize(config[key]) for key in ("scale", "offset")}
         return super().from_config({**config, **values})
 

@@ -220,7 +220,7 @@ class Bidirectional(Layer):
             for name in ("layer", "backward_layer")
             if config.get(name) is not None
         }
-        return super().from_config({**config, **layers})  # type: ignore[return-value]
+        return super().from_config({**config, **layers})
 
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer

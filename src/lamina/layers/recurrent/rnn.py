@@ -381,4 +381,4 @@ class RNN(Layer):
         """
         if "cell" in config:
             config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
-        return super().from_config(config)  # type: ignore[return-value]
+        return super().from_config(config)

@@ -104,4 +104,4 @@ class StackedRNNCells(Layer):
             A stack with fresh weights.
         """
         cells = [registry.deserialize(cell, custom_objects) for cell in config["cells"]]
-        return super().from_config({**config, "cells": cells})  # type: ignore[return-value]
+        return super().from_config({**config, "cells": cells})
