@@ -14,6 +14,9 @@ from lamina.core.serialization.registry import (
 from lamina.saving.file_editor import (
     KerasFileEditor,
 )
+from lamina.saving.hdf5 import (
+    DamagedFileError,
+)
 from lamina.saving.model_file import (
     load_model,
     load_weights,
@@ -21,7 +24,6 @@ from lamina.saving.model_file import (
     save_weights,
 )
 from lamina.saving.weights_file import (
-    DamagedFileError,
     WeightsMismatchError,
 )
 

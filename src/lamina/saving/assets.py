@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from lamina.core.layer.layer import Layer
-from lamina.saving.weights_file import DamagedFileError, walk
+from lamina.saving.hdf5 import DamagedFileError
+from lamina.saving.weights_file import walk
 
 FOLDER = "assets"
 _LONGEST_NAME = 255

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lamina.core.types import PathLike
 from lamina.core.user_data.paths import special_kind
 
 try:

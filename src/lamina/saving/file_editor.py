@@ -60,7 +60,7 @@ class KerasFileEditor:
         self.config: Any = None
         self.metadata: Any = None
         self.weights_dict: _Tree = {}
-        self.object_metadata: dict[str, dict] = {}
+        self.object_metadata: dict[str, dict[str, Any]] = {}
         path = model_file.existing(filepath)
         with model_file.about(path), path.open("rb") as file:
             source: Any = file
@@ -234,7 +234,7 @@ class KerasFileEditor:
         parent, key, _ = self._locate(name)
         if not isinstance(parent[key], dict):
             raise ValueError(f"{name!r} is a weight and no object.")
-        return parent[key]
+        return found
 
     def _locate(self, name: str) -> tuple[_Tree, str, str]:
         """The parent dict of an object, its key there, and its path."""
@@ -300,7 +300,7 @@ def _object_path(group: str) -> str:
     return "" if group == "vars" else group.removesuffix("/vars")
 
 
-def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple]]:
+def _flat(tree: _Tree, path: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Path and shape of every weight."""
     for key, value in tree.items():
         inside = f"{path}/{key}" if path else key

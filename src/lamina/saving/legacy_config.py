@@ -10,6 +10,7 @@ from typing import Any
 from lamina import losses
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import init_argument_names
+from lamina.core.types import Config
 
 _RENAMED_CLASSES = {
     "Model": "Functional",  # in Keras 2, of a graph
@@ -31,7 +32,7 @@ _OF_OPTIMIZERS = {"decay", "jit_compile", "is_legacy_optimizer", "exclude_from_w
 _SHORT_METRICS = ("acc", "accuracy", "ce", "crossentropy")
 
 
-def model_record(config: Any) -> dict:
+def model_record(config: Any) -> Config:
     """The record of a model from the `model_config` of a file.
 
     Raises:
@@ -116,10 +117,11 @@ def _is_list(value: Any) -> bool:
 # -- layers ----------------------------------------------------------------------------------------
 
 
-def _layer(record: dict) -> dict:
+def _layer(record: Config) -> dict[str, Any]:
     if "module" in record:
         return record
-    name = _RENAMED_CLASSES.get(record["class_name"], record["class_name"])
+    name: str = record["class_name"]
+    name = _RENAMED_CLASSES.get(name, name)
     config = record["config"]
     if isinstance(config, list):  # a Sequential of Keras 2.0
         config = {"layers": config}
@@ -133,7 +135,7 @@ def _layer(record: dict) -> dict:
             del config[key]
     if "layers" in config and name != "Sequential" and "input_layers" in config:
         _update_graph(config)
-    rest = {key: record[key] for key in ("name", "inbound_nodes") if key in record}
+    rest: Config = {key: record[key] for key in ("name", "inbound_nodes") if key in record}
     return {
         "module": _module_of(name, config),
         "class_name": name,
@@ -161,7 +163,7 @@ def _module_of(name: str, config: dict) -> str | None:
     return next((space for space in wanted if space in spaces), None)
 
 
-def _update_arguments(name: str, config: dict) -> None:
+def _update_arguments(name: str, config: Config) -> None:
     for (owner, old), new in _RENAMED_ARGUMENTS.items():
         if owner == name and old in config:
             config[new] = config.pop(old)
@@ -185,7 +187,7 @@ def _update_arguments(name: str, config: dict) -> None:
 # -- graphs ----------------------------------------------------------------------------------------
 
 
-def _update_graph(config: dict) -> None:
+def _update_graph(config: Config) -> None:
     """Calls as the lists of Keras 2, `[[name, call, output, arguments], …]`, in today's layout."""
     names = {_name_of(record): record["class_name"] for record in config["layers"]}
     nested = {name for name, kind in names.items() if kind in ("Functional", "Sequential")}
@@ -240,10 +242,11 @@ def _update_graph(config: dict) -> None:
 
 
 def _name_of(record: Any) -> str:
-    return record.get("name") or record["config"].get("name")
+    name: str = record.get("name") or record["config"].get("name")
+    return name
 
 
-def _nodes(record: dict) -> list:
+def _nodes(record: Config) -> list[Any]:
     return record.get("inbound_nodes") or []
 
 

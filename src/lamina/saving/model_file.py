@@ -10,7 +10,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,7 @@ from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.messages.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
 from lamina.core.messages.tracebacks import filter_traceback, strip
 from lamina.core.serialization import registry
+from lamina.core.types import Config, CustomObjects
 from lamina.core.user_data.paths import refuse_endless
 from lamina.core.variable.stateless import still
 from lamina.core.variable.threads import trained_by_another
@@ -27,9 +28,9 @@ from lamina.core.variable.variable import first_values_later
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
+from lamina.saving.hdf5 import DamagedFileError
 from lamina.saving.weights_file import (
     OVER_BUDGET,
-    DamagedFileError,
     StoredWeights,
     WeightsMismatchError,
     as_bytes,
@@ -114,13 +115,13 @@ def model_as_bytes(model: Any) -> bytes:
     return bytes(as_bytes(lambda file: _write_parts(model, parts, file)))
 
 
-def model_from_bytes(content: bytes, custom_objects: Mapping | None = None) -> Any:
+def model_from_bytes(content: bytes, custom_objects: CustomObjects | None = None) -> Any:
     """The inverse of `model_as_bytes`."""
     _import_all_classes()
     return _read_model(io.BytesIO(content), Path("a copy of a model"), custom_objects, True)
 
 
-def _parts(model: Any, record: dict, include_optimizer: bool) -> dict[str, Any]:
+def _parts(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any]:
     metadata = {
         "keras_version": _LAYOUT_OF_KERAS,
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -142,7 +143,10 @@ def _write_parts(model: Any, parts: dict[str, Any], file: Any) -> None:
 
 @filter_traceback
 def load_model(
-    filepath: str | Path, custom_objects: Mapping | None = None, compile: bool = True, **kwargs: Any
+    filepath: str | Path,
+    custom_objects: CustomObjects | None = None,
+    compile: bool = True,
+    **kwargs: Any,
 ) -> Any:
     """Read a model saved by Lamina or by Keras 3, or an `.h5` file of Keras 2.
 
@@ -171,7 +175,7 @@ def load_model(
         return _read_model(file, path, custom_objects, compile)
 
 
-def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
+def _load_checkpoint(path: Path, custom_objects: CustomObjects | None, compile: bool) -> Any:
     """The model of a checkpoint of Orbax."""
     record = parsed(orbax_folder.config_in(path).encode())
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
@@ -182,7 +186,9 @@ def _load_checkpoint(path: Path, custom_objects: Mapping | None, compile: bool) 
     return model
 
 
-def _read_model(file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool) -> Any:
+def _read_model(
+    file: BinaryIO, path: Path, custom_objects: CustomObjects | None, compile: bool
+) -> Any:
     with about(path):
         budget = settings.loading_budget(size_of(file))
     with about(path), memory_limit(budget), first_values_later():
@@ -294,7 +300,7 @@ def load_weights(
 
 
 def _read(
-    model: Any, stored: Any, skip_mismatch: bool, by_name: bool | None, skipped: list
+    model: Any, stored: Any, skip_mismatch: bool, by_name: bool | None, skipped: list[Any]
 ) -> list[str]:
     legacy = isinstance(stored, StoredWeights) and legacy_file.is_legacy(stored)
     if by_name and not legacy:
@@ -420,7 +426,7 @@ def _as_json(model: Any, record: Any) -> str:
         ) from None
 
 
-def _save_legacy(model: Any, path: Path, record: dict) -> None:
+def _save_legacy(model: Any, path: Path, record: Config) -> None:
     """Write an `.h5` file as `model.save` of Keras 3 does."""
     _as_json(model, record)
     warnings.warn(
@@ -450,7 +456,7 @@ def _save_legacy(model: Any, path: Path, record: dict) -> None:
 
 
 def _load_legacy(
-    file: BinaryIO, path: Path, custom_objects: Mapping | None, compile: bool
+    file: BinaryIO, path: Path, custom_objects: CustomObjects | None, compile: bool
 ) -> tuple[Any, list[str]]:
     """The model in an `.h5` file of Keras 2 or 3, and remarks on parts that were not read."""
     with weights_file.opened(file, size_of(file)) as stored:
@@ -468,7 +474,10 @@ def _load_legacy(
 
 
 def _compile_legacy(
-    model: Any, training: dict, stored: StoredWeights, custom_objects: Mapping | None
+    model: Any,
+    training: dict[str, Any],
+    stored: StoredWeights,
+    custom_objects: CustomObjects | None,
 ) -> list[str]:
     outputs = len(getattr(model, "outputs", [None]))
     try:

@@ -179,7 +179,7 @@ def _flat(tree: Any, name: str, start: tuple[str, ...] = ()) -> dict[tuple[str, 
 
     The paths of weights of a loaded model do not have the model's name.
     """
-    flat: dict[tuple[str, ...], tuple] = {}
+    flat: dict[tuple[str, ...], tuple[tuple[str, ...], Any]] = {}
 
     def visit(part: Any, path: tuple[str, ...], keys: tuple[str, ...]) -> None:
         if not isinstance(part, Mapping):

@@ -116,7 +116,7 @@ class StoredShards:
         return _Joined(path, *(file.part(path) for file in self._files))
 
 
-class _Joined(ChainMap):
+class _Joined(ChainMap[str, Any]):
     def __init__(self, path: str, *maps: Any):
         super().__init__(*maps)
         self.path = path

@@ -1,6 +1,7 @@
 """Checks before the first step: errors and warnings about models and data."""
 
 import inspect
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.errors import warn_at_user
 from lamina.core.serialization.naming import to_snake_case
+from lamina.core.types import Shape
 from lamina.core.user_data.text import Preprocessed
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import scratch
@@ -149,7 +151,7 @@ def inputs(learner: Trainable, x: Any, where: str = "") -> None:
             )
 
 
-def _one_of(x: Any, given: list, features: int | None) -> str:
+def _one_of(x: Any, given: list[Any], features: int | None) -> str:
     """The fix for an x of several arrays, if the model has one input."""
     if not isinstance(x, dict):
         return f"x = x[{next((i for i, part in enumerate(given) if part is not None), 0)}]"
@@ -189,7 +191,7 @@ def rows_of_tables(learner: Trainable, x: Any, where: str = "") -> None:
             )
 
 
-def _fits(shape: tuple, wanted: tuple) -> bool:
+def _fits(shape: Shape, wanted: Shape) -> bool:
     """Whether a model takes the shape; as in Keras, a last axis of size 1 is optional."""
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         shape = shape[:-1]
@@ -198,7 +200,7 @@ def _fits(shape: tuple, wanted: tuple) -> bool:
     return len(shape) == len(wanted) and _agree(shape[1:], wanted[1:])
 
 
-def _agree(shape: tuple, wanted: tuple) -> bool:
+def _agree(shape: Shape, wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(
         w is None or w == s for s, w in zip(shape, wanted, strict=True)
     )
@@ -210,10 +212,10 @@ def _is_fixed(learner: Trainable) -> bool:
     return not learner.compiled or (iterations is not None and int(iterations) > 0)
 
 
-def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) -> str:
+def _why_it_does_not_fit(name: str, shape: tuple[int, ...], wanted: Shape, fixed: bool) -> str:
     """The likely cause and the fix."""
-    one, size = wanted[1:], int(np.prod(shape[1:]))
-    known = None not in one
+    one, size = wanted[1:], math.prod(shape[1:])
+    known = [s for s in one if s is not None]
     if _agree(shape, one):
         cause, fix = "one sample without its batch axis", f"{name} = {name}[None]"
     elif len(one) > 1 and _agree(shape, one[:-1]):
@@ -224,7 +226,7 @@ def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) ->
         fix = f"{name} = numpy.repeat({name}[..., None], {one[-1]}, axis=-1)"
     elif len(one) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), one):
         cause, fix = "the channels come first", f"{name} = numpy.moveaxis({name}, 1, -1)"
-    elif known and len(shape) > 1 and size == int(np.prod(one)):
+    elif len(known) == len(one) and len(shape) > 1 and size == math.prod(known):
         cause = "the same numbers in another arrangement"
         fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *one)))})"
     elif len(shape) == len(wanted):
@@ -235,7 +237,7 @@ def _why_it_does_not_fit(name: str, shape: tuple, wanted: tuple, fixed: bool) ->
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
 
 
-def _other_size(name: str, shape: tuple, one: tuple, fixed: bool) -> tuple[str, str]:
+def _other_size(name: str, shape: Shape, one: Shape, fixed: bool) -> tuple[str, str]:
     new_input = f"lamina.Input({shape[1:]}) as the input of the model"
     if len(one) == 3 and None not in one and shape[-1] == one[-1]:
         cause = "images of another size than the model was made for"

@@ -5,6 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Shape
+
 
 def own_rows(outputs: Any, rows: int, size: int) -> np.ndarray:
     """Outputs for the first `rows` of `size` rows: without those for padding."""
@@ -69,7 +71,7 @@ class CollectedOutputs:
         return jax.tree.unflatten(self._structure, self._arrays)
 
 
-def _cannot_be_joined(before: tuple, new: tuple) -> ValueError:
+def _cannot_be_joined(before: Shape, new: tuple[Any, ...]) -> ValueError:
     return ValueError(
         f"predict() cannot join its outputs to one array: those before have shape {before}, and "
         f"the next have shape {new}.\n"

@@ -56,7 +56,7 @@ class CompiledFunction:
         donate: Whether the results may reuse the memory of the state.
     """
 
-    def __init__(self, function: Callable, platform: str, donate: bool = False):
+    def __init__(self, function: Callable[..., Any], platform: str, donate: bool = False):
         self._platform = platform
         self._jit = jax.jit(
             function, donate_argnums=0 if donate else (), static_argnames="batch_size"
@@ -99,14 +99,16 @@ class CompiledFunction:
 
         return run
 
-    def _key(self, arguments: tuple, batch_size: int) -> Any:
+    def _key(self, arguments: tuple[Any, ...], batch_size: int) -> Any:
         return (_signature(arguments), batch_size, *_settings())
 
     def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
         """The compiled program that a call with these arguments runs."""
         return self._compiled_for(lambda: state, arguments, batch_size)
 
-    def _compiled_for(self, read: Callable, arguments: tuple, batch_size: int) -> Compiled:
+    def _compiled_for(
+        self, read: Callable[..., Any], arguments: tuple[Any, ...], batch_size: int
+    ) -> Compiled:
         key = self._key(arguments, batch_size)
         program = self._programs.get(key)
         if program is not None:
@@ -237,7 +239,7 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     return hashlib.sha256(f"{text}\0{rest}".encode()).digest()
 
 
-def _signature(arguments: tuple) -> Any:
+def _signature(arguments: tuple[Any, ...]) -> Any:
     """The structure, shapes and dtypes of arguments, which a program is compiled for."""
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple((a.shape, a.dtype) if hasattr(a, "dtype") else type(a) for a in leaves)
@@ -258,7 +260,7 @@ def _full_signature(arrays: Any) -> Any:
     )
 
 
-def _settings() -> tuple:
+def _settings() -> tuple[Any, ...]:
     """JAX's settings that change the compiled program and may differ between two calls."""
     config: Any = jax.config
     return (

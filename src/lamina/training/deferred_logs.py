@@ -46,7 +46,7 @@ class Reading:
         return self._values
 
 
-class DeferredLogs(dict):
+class DeferredLogs(dict[str, Any]):
     """A dict of Python numbers that is filled when it is first accessed.
 
     Args:
@@ -76,7 +76,7 @@ class DeferredLogs(dict):
         """A copy, made without waiting. Entries that are added to one are not in the other."""
         return dict(self) if self._reading is None else DeferredLogs(self._reading)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
 
 
@@ -88,7 +88,7 @@ def _names(logs: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _after_reading(name: str) -> Callable:
+def _after_reading(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
     def wrapped(self: DeferredLogs, *args: Any, **kwargs: Any) -> Any:

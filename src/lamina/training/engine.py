@@ -1,7 +1,7 @@
 """Engine: runs a request: takes chunks from a feed, runs programs and notifies listeners."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -48,7 +48,8 @@ class Engine:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.model = learner.model
-        self._example: tuple = (None, None, None)  # x, y and weights that the model was built for
+        # x, y and weights that the model was built for.
+        self._example: tuple[Any, Any, Any] = (None, None, None)
 
     # -- fit -------------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Engine:
             call_warnings.warn("short", _SHORT.format(step, feed.steps))
         return step
 
-    def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict, int, float]:
+    def _train_call(self, chunk: Chunk, start: int, stop: int) -> tuple[dict[str, Any], int, float]:
         """Run steps `start` to `stop` of a chunk; the model's Variables have the new values."""
         model = self.model
         began = time.perf_counter()
@@ -217,7 +218,7 @@ class Engine:
         seconds = time.perf_counter() - began
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
-    def _start_steps(self, chunk: Chunk, start: int, stop: int, place: tuple) -> Reading:
+    def _start_steps(self, chunk: Chunk, start: int, stop: int, place: tuple[Any, ...]) -> Reading:
         """Start steps without waiting for them; a loss that is not finite is found later."""
         epoch, offset, hooks = place
 
@@ -236,6 +237,7 @@ class Engine:
     def _run_train_program(self, chunk: Chunk, start: int, stop: int) -> StepsOutcome:
         self._prepare_again(training=True)
         program, variables = self.learner.program("train")
+        outcome: StepsOutcome
         _, outcome = run_program(
             program,
             variables,
@@ -384,7 +386,9 @@ class Engine:
 
     # -- one batch -------------------------------------------------------------------------------
 
-    def train_on_batch(self, feed: Feed, class_weight: dict | None) -> dict[str, Any]:
+    def train_on_batch(
+        self, feed: Feed, class_weight: Mapping[int, float] | None
+    ) -> dict[str, Any]:
         self._check(feed, training=True, class_weight=class_weight)
         self.model.reset_metrics()
         (chunk,) = feed.evaluation_chunks()

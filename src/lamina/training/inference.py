@@ -6,7 +6,7 @@ nothing else of the model. The programs of `predict` use the same pure step, `st
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -21,6 +21,8 @@ from lamina.training.learner import Learner
 from lamina.training.requests import prediction_inputs
 from lamina.training.steps import forward_step
 from lamina.training.train_state import TrainState
+
+T = TypeVar("T")
 
 
 @filter_methods
@@ -156,11 +158,11 @@ def inference_function(
     )
 
 
-def _values(state: TrainState) -> list:
+def _values(state: TrainState[T]) -> list[T]:
     return [*state.trainable, *state.non_trainable]
 
 
-def _state_of(variables: TrainState[Variable], values: list) -> TrainState:
+def _state_of(variables: TrainState[Variable], values: list[T]) -> TrainState[T]:
     trained = len(variables.trainable)
     return TrainState(
         trainable=values[:trained],

@@ -5,6 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import Shape
+
 _BINARY = "Dense(1, activation='sigmoid') as the last layer, and loss='binary_crossentropy'"
 _REGRESSION = "loss='mean_squared_error' and Dense(1) as the last layer"
 _SPARSE = "loss='sparse_categorical_crossentropy'"
@@ -87,7 +89,7 @@ def one_hot(loss: Any, y: Any, output: Any, where: str) -> None:
     )
 
 
-def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]:
+def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
     classes = output[-1]
     columns = y.shape[-1] if y.ndim > 1 else 1
     tells_classes = y.ndim == 2 and columns > 1 and bool(np.all(y.sum(-1) == 1) and y.min() >= 0)
@@ -128,7 +130,7 @@ def between_zero_and_one(loss: Any, y: Any, output: Any, where: str) -> None:
     )
 
 
-def _why_not_binary(loss: Any, y: np.ndarray, output: tuple) -> tuple[str, str]:
+def _why_not_binary(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
     low, high = y.min(), y.max()
     seen = np.unique(y)
     if len(seen) == 2:
@@ -159,7 +161,7 @@ def _last_layer(loss: Any, units: int) -> str:
     return f"Dense({units}{softmax}) as the last layer"
 
 
-def readable(shape: tuple) -> str:
+def readable(shape: Shape) -> str:
     """`(samples, 28, 28)` for `(None, 28, 28)`."""
     sizes = ["samples" if i == 0 and s is None else str(s) for i, s in enumerate(shape)]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

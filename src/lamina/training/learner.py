@@ -10,6 +10,7 @@ from lamina import tree
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import masking
 from lamina.core.layer.layer_state import LayerState, each_once
+from lamina.core.types import Config
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import stateless, values_of
@@ -51,11 +52,11 @@ class Learner(ABC):
         self._model = model
         self._objectives: Objectives | None = None
         self.precision = Precision()
-        self.compile_config: dict | None = None
+        self.compile_config: dict[str, Any] | None = None
         self.overrides = Overrides()
         self.programs = Programs(self)
         self.checked_inputs: tuple[Any, Any] = (None, frozenset())
-        self.columns: dict[str, tuple] = {}
+        self.columns: dict[str, tuple[Any, ...]] = {}
         self.warned: set[str] = set()
         self.trainable_checked_at: object = None
         self._adds_losses: bool | None = None  # None: not known before a step was traced
@@ -112,7 +113,7 @@ class Learner(ABC):
     # -- compile ----------------------------------------------------------------------------------
 
     def compiled_with(
-        self, objectives: Objectives, precision: Precision, overrides: Overrides, config: dict
+        self, objectives: Objectives, precision: Precision, overrides: Overrides, config: Config
     ) -> None:
         """Store the arguments of `compile`, and drop the programs."""
         self._objectives, self.precision = objectives, precision
@@ -163,7 +164,7 @@ class Learner(ABC):
     def program(self, kind: str) -> tuple[Any, TrainState[Variable]]:
         return self.programs.of(kind)
 
-    def _without_leftovers(self, step: Callable) -> Callable:
+    def _without_leftovers(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """A step after which no losses are left that layers added while it ran."""
 
         def clean(data: Any) -> Any:
@@ -225,7 +226,7 @@ class Learner(ABC):
             state = values_of(variables)
             independent = rows_are_independent(stateless(step, variables), state, rows)
             program.properties[key] = independent and not any(masked)
-        return program.properties[key]
+        return bool(program.properties[key])
 
     # -- preparing --------------------------------------------------------------------------------
 
@@ -276,7 +277,7 @@ class Learner(ABC):
         if training:
             self._build_optimizer()
 
-    def _prepare(self, specs: tuple, training: bool | None) -> None:
+    def _prepare(self, specs: tuple[Any, ...], training: bool | None) -> None:
         x, y, _ = specs
         if training is None:
             self._spec_of_outputs(x)
@@ -300,7 +301,7 @@ class Learner(ABC):
         if training:
             self._build_optimizer()
 
-    def _trace_comparisons(self, specs: tuple, training: bool) -> None:
+    def _trace_comparisons(self, specs: tuple[Any, ...], training: bool) -> None:
         """Match losses and metrics to what overrides of their methods pass on.
 
         An override of `compute_loss` or `compute_metrics` may call `super()` with predictions whose
@@ -350,7 +351,7 @@ class Learner(ABC):
         """Remember that a layer adds losses, if one has."""
         self._adds_losses = bool(self._adds_losses or self.has_added_losses())
 
-    def _trace_once(self, step: Callable, specs: Any) -> None:
+    def _trace_once(self, step: Callable[..., Any], specs: Any) -> None:
         x, y, sample_weight = specs
         data = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         trace_spec(lambda data: step(data), data)

@@ -17,7 +17,7 @@ from lamina.training.structure_matching import (
 )
 
 
-def identifiers(given: Any) -> list:
+def identifiers(given: Any) -> list[Any]:
     """Every loss or metric in a structure of them: names, functions, objects, configs."""
     return [one for one in leaves(given, _is_identifier) if one is not None]
 
@@ -52,7 +52,7 @@ def losses_by_output(
         return [(node, one, factor[i]) for i, (node, one) in enumerate(found)]
 
 
-def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list]:
+def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list[Any]]:
     """A list of metrics for each output.
 
     Args:
@@ -60,7 +60,7 @@ def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list]:
         given: One or several metrics for all outputs, a structure of them, or None.
         what: Name of the argument, for messages.
     """
-    found: list[list] = [[] for _ in tree.tensors]
+    found: list[list[Any]] = [[] for _ in tree.tensors]
 
     def put(node: TensorTree, part: Any) -> None:
         if _is_identifier(part) or not identifiers(part):
@@ -188,7 +188,7 @@ def _each_with(loss: Any, weight: Any) -> Any:
     return _like(loss, [_each_with(one, weight) for one in loss])
 
 
-def _like(loss: Any, row: list) -> Any:
+def _like(loss: Any, row: list[Any]) -> Any:
     """A list converted to the type of the losses: list, tuple or namedtuple."""
     if hasattr(loss, "_fields"):
         return type(loss)(*row)

@@ -43,7 +43,7 @@ class Predictions:
     """
 
     def __init__(self, y_pred: Any = (), names: list[str] | None = None, written: Any = None):
-        self.tensors: list = jax.tree.leaves(y_pred)
+        self.tensors: list[Any] = jax.tree.leaves(y_pred)
         self.form: Any = jax.tree.structure(y_pred)
         self.tree = TensorTree(y_pred, names, written)
 
@@ -65,11 +65,12 @@ class Objectives:
         self.weighted_given = weighted_metrics
         self.loss_tracker = Mean(name="loss")
         self.built = False
-        self.outputs: list = []  # their shapes
+        self.outputs: list[Any] = []  # their shapes
         self._measures = Predictions()  # inputs of the metrics
         self._compares: Predictions | None = None  # inputs of the losses
         self._terms: list[Term] = []
-        self._trackers: dict[tuple, Mean] = {}  # by path of the node, in the order of `evaluate`
+        # By path of the node, in the order of `evaluate`.
+        self._trackers: dict[tuple[Any, ...], Mean] = {}
         self.measured: list[Measured] = []
         # Unknown names are refused here, rather than at the first step.
         for identifier in identifiers(loss):
@@ -127,14 +128,14 @@ class Objectives:
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
         self._compares = found
 
-    def _targets_there(self, predictions: Predictions, y: Any) -> list:
+    def _targets_there(self, predictions: Predictions, y: Any) -> list[Any]:
         try:
             return self._targets(predictions, y)
         except ValueError:
             # Raised again when losses are computed, which an overridden step may not do.
             return [None] * len(predictions.tensors)
 
-    def _add(self, identifier: Any, node: TensorTree, targets: list, weighted: bool) -> None:
+    def _add(self, identifier: Any, node: TensorTree, targets: list[Any], weighted: bool) -> None:
         index = node.number
         output, target = self.outputs[index], targets[index]
         metric = metrics_module.resolve_metric(
@@ -158,7 +159,7 @@ class Objectives:
         """Pairs of an output's number and a loss; several pairs if a loss takes several outputs."""
         return [(p.number, term.loss) for term in self._terms for p in term.node.tensors]
 
-    def losses_with(self, of_outputs: Iterable) -> list[tuple[Loss, Any]]:
+    def losses_with(self, of_outputs: Iterable[Any]) -> list[tuple[Loss, Any]]:
         """Pairs of a loss and the item of its output.
 
         Args:
@@ -208,8 +209,8 @@ class Objectives:
         targets = self._targets(compared, y)
         weights = self._sample_weights(compared, sample_weight)
         total = None
-        by_output: dict[tuple, Any] = {}
-        rows: dict[tuple, int] = {}
+        by_output: dict[tuple[Any, ...], Any] = {}
+        rows: dict[tuple[Any, ...], int] = {}
         for node, loss, weight in self._terms:
             value = _loss_of(node, loss, targets, predictions, weights)
             path, prediction = node.path, predictions[node.number]
@@ -233,7 +234,7 @@ class Objectives:
             weight = weights[index] if weighted else None
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
-    def targets(self, y: Any) -> list:
+    def targets(self, y: Any) -> list[Any]:
         """The targets of each output; None for an output without targets.
 
         Args:
@@ -245,7 +246,7 @@ class Objectives:
         """
         return self._targets(self._measures, y)
 
-    def _targets(self, predictions: Predictions, y: Any) -> list:
+    def _targets(self, predictions: Predictions, y: Any) -> list[Any]:
         if y is None or not predictions.tensors:
             return [None] * len(predictions.tensors)
         with_loss = self._with_loss(predictions)
@@ -256,7 +257,7 @@ class Objectives:
                 raise _no_targets(predictions, index, f"the loss {name!r}")
         return found
 
-    def _sample_weights(self, predictions: Predictions, given: Any) -> list:
+    def _sample_weights(self, predictions: Predictions, given: Any) -> list[Any]:
         """The weights of each tensor; a single array is used for all of them."""
         if not predictions.tensors or given is None or is_array(given):
             return [given] * len(predictions.tensors)
@@ -273,7 +274,7 @@ _ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
 _OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tversky)
 
 
-def _matched(predictions: Predictions, given: Any, what: str, losses: list) -> list:
+def _matched(predictions: Predictions, given: Any, what: str, losses: list[Any]) -> list[Any]:
     try:
         return match(predictions.tree, given, what, is_array)
     except StructureError:
@@ -314,16 +315,16 @@ def _is_ours(part: Any) -> bool:
     )
 
 
-def _functions(part: Any) -> list:
+def _functions(part: Any) -> list[Any]:
     return [getattr(part, "fn", None), getattr(part, "_fn", None)]
 
 
-def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
+def _trackers(terms: list[Term]) -> dict[tuple[Any, ...], Mean]:
     """A metric for the mean of each loss, by path; a tensor may be an output more than once.
 
     As in Keras, unnamed outputs have the names of their losses, if these differ.
     """
-    found: dict[tuple, Mean] = {}
+    found: dict[tuple[Any, ...], Mean] = {}
     losses = [term.loss.name for term in terms]
     by_loss = len(set(losses)) == len(losses)
     for term in {term.node.path: term for term in terms}.values():
@@ -334,7 +335,7 @@ def _trackers(terms: list[Term]) -> dict[tuple, Mean]:
 
 
 def _loss_of(
-    node: TensorTree, loss: Loss, targets: list, predictions: list, weights: list
+    node: TensorTree, loss: Loss, targets: list[Any], predictions: list[Any], weights: list[Any]
 ) -> jax.Array:
     """The loss of an output, or of a group of outputs, which a user's function takes together."""
     if node.index is not None:

@@ -52,7 +52,7 @@ class Overrides:
         return cls(*(n in own or getattr(type(model), n) is not getattr(usual, n) for n in names))
 
 
-def takes_state(step: Callable) -> bool:
+def takes_state(step: Callable[..., Any]) -> bool:
     """Whether a step, as a bound method, takes `(state, data)`."""
     parameters = inspect.signature(step).parameters.values()
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -60,7 +60,7 @@ def takes_state(step: Callable) -> bool:
     return len(needed) == 2
 
 
-def object_style(model: Any, step: Callable) -> Callable:
+def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
     """A step of either form as `step(data) → logs` (or outputs), which assigns Variables."""
     if not takes_state(step):
         return step
@@ -83,7 +83,7 @@ def object_style(model: Any, step: Callable) -> Callable:
     return of_data
 
 
-def in_either_form(step: Callable) -> Callable:
+def in_either_form(step: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator for a step `(data) → logs`, which can then also be called as `(state, data)`.
 
     Called with a state, it returns the logs and the new state, and assigns nothing.
@@ -113,13 +113,16 @@ def computed_loss(
     parameters = inspect.signature(model.compute_loss).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     extra = {"training": training} if takes_all or "training" in parameters else {}
-    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra)
+    loss: jax.Array = model.compute_loss(
+        x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **extra
+    )
+    return loss
 
 
 _NAMES = ("trainable", "non_trainable", "optimizer", "metrics")
 
 
-def _groups(model: Any, kind: str) -> list[list]:
+def _groups(model: Any, kind: str) -> list[list[Any]]:
     weights = [model.trainable_variables, model.non_trainable_variables]
     if kind == "predict_step":
         return weights
@@ -127,7 +130,7 @@ def _groups(model: Any, kind: str) -> list[list]:
     return [*weights, *optimizer, model.metrics_variables]
 
 
-def _explain(model: Any, step: Callable, answer: Any, count: int) -> str:
+def _explain(model: Any, step: Callable[..., Any], answer: Any, count: int) -> str:
     names = _NAMES if count == 4 else (*_NAMES[:2], _NAMES[3]) if count == 3 else _NAMES[:2]
     what = "outputs" if count == 2 else "logs"
     came = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else type(answer).__name__

@@ -87,7 +87,8 @@ class OneDevice:
 
     @property
     def platform(self) -> str:
-        return self._device().platform
+        platform: str = self._device().platform
+        return platform
 
     @property
     def is_writer(self) -> bool:

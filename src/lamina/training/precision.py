@@ -48,7 +48,9 @@ class Precision:
         name = self.chosen or ""
         return name.removeprefix("mixed_") if name.startswith("mixed_") else None
 
-    def applied(self, step: Callable, outputs: Iterable[KerasTensor]) -> Callable:
+    def applied(
+        self, step: Callable[..., Any], outputs: Iterable[KerasTensor]
+    ) -> Callable[..., Any]:
         """A step in this precision; the output layers keep float32.
 
         Args:

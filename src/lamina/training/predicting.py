@@ -162,7 +162,7 @@ def _outputs(learner: Learner, piece: Any, batch_size: int) -> Any:
         return learner.step("predict_step")(piece)
     program, variables = learner.program("predict")
 
-    def assign(result: tuple[Any, dict]) -> None:
+    def assign(result: tuple[Any, dict[int, Any]]) -> None:
         _, changes = result
         if changes:
             boxes: list[Variable] = jax.tree.leaves(variables)

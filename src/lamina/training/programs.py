@@ -32,9 +32,9 @@ class Programs:
 
     def __init__(self, model: Trainable):
         self._model = model
-        self._programs: dict[tuple, CompiledFunction] = {}
+        self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
         # For each kind: the version of the model's structure, and the result of `of` for it.
-        self._found: dict[str, tuple] = {}
+        self._found: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
 
     def of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
@@ -42,9 +42,9 @@ class Programs:
         A new program is made only if the model has changed: `compile` was called, layers were
         added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
         """
-        version, found = self._found.get(kind, (None, None))
-        if version is structure.version():
-            return found
+        kept = self._found.get(kind)
+        if kept is not None and kept[0] is structure.version():
+            return kept[1]
         with building:
             version = structure.version()
             found = self._find(kind)
@@ -72,7 +72,7 @@ class Programs:
             self._programs[key] = make_program(self._model, kind, variables)
         return self._programs[key], variables
 
-    def _key(self, kind: str, variables: TrainState[Variable]) -> tuple:
+    def _key(self, kind: str, variables: TrainState[Variable]) -> tuple[Any, ...]:
         layers = [(o.trainable, getattr(o, "adaptations", 0)) for o in self._model.layers()]
         return (
             kind,
@@ -107,7 +107,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     def train_program(
         state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
     ) -> tuple[State, StepsOutcome]:
-        def body(i: Any, carry: tuple) -> tuple:
+        def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, bad_step, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
             finite = jnp.isfinite(loss_of(state, new_logs))
@@ -135,7 +135,7 @@ def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     def test_program(
         state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
     ) -> tuple[State, Any]:
-        def body(i: Any, carry: tuple) -> tuple:
+        def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, logs = carry
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
             return state, (logs if results is not None else new_logs)
@@ -164,7 +164,7 @@ def predicting_program(
         platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
     """
 
-    def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict]:
+    def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict[int, Any]]:
         before, structure = jax.tree.flatten(state)
 
         def step(changes: dict[int, Any], batch: Any) -> tuple[dict[int, Any], Any]:

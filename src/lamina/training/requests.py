@@ -4,7 +4,7 @@ The methods of a model take many arguments in many forms. Here they become one f
 the data become a feed, once. The engine gets nothing but this request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,8 +81,8 @@ class FitRequest:
     validation_freq: Any
     epochs: int
     initial_epoch: int
-    class_weight: dict | None
-    columns: dict[str, tuple]
+    class_weight: Mapping[int, float] | None
+    columns: dict[str, tuple[Any, ...]]
     callbacks: Any
     verbose: Any
     call_warnings: CallWarnings
@@ -138,7 +138,7 @@ def fit_request(
     validation_split: float,
     validation_data: Any,
     shuffle: Any,
-    class_weight: dict | None,
+    class_weight: Mapping[int, float] | None,
     sample_weight: Any,
     initial_epoch: int,
     steps_per_epoch: int | None,
@@ -258,7 +258,11 @@ def prediction_inputs(learner: Trainable, x: Any) -> Any:
 
 
 def batch_feed(
-    learner: Trainable, x: Any, y: Any, sample_weight: Any, class_weight: dict | None = None
+    learner: Trainable,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None = None,
 ) -> Feed:
     """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
     options = _options(learner, WHOLE, False, None, class_weight, sample_weight, seed=0)
@@ -284,7 +288,7 @@ def _options(
     batch_size: int | None,
     shuffle: Any,
     steps: int | None,
-    class_weight: dict | None = None,
+    class_weight: Mapping[int, float] | None = None,
     sample_weight: Any = None,
     seed: int | None = None,
 ) -> FeedOptions:

@@ -15,7 +15,9 @@ from lamina.core.variable.variable import Variable
 _FORMATS = {"backend_tensor": jnp.asarray, "numpy_array": np.asarray}
 
 
-def state_tree(groups: Mapping[str, list[Variable]], value_format: str = "backend_tensor") -> dict:
+def state_tree(
+    groups: Mapping[str, list[Variable]], value_format: str = "backend_tensor"
+) -> dict[str, Any]:
     """Nested dicts of arrays: group → part of the path → … → array.
 
     Args:
@@ -65,8 +67,8 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
         variable.assign(array)
 
 
-def _nested(variables: list[Variable], convert: Any) -> dict:
-    tree: dict = {}
+def _nested(variables: list[Variable], convert: Any) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
     for variable in variables:
         *folders, leaf = variable.path.split("/")
         inner = tree

@@ -75,6 +75,6 @@ def _measured(
     return MeasuredStep(step, None if own else results, loss_of)
 
 
-def _lowered(pure: Callable, variables: TrainState[Variable]) -> Callable:
+def _lowered(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:
     """The function, lowered for the platform of its variables."""
     return lowering_for(variables.placement.platform, kernels=True)(pure)

@@ -40,7 +40,7 @@ class TensorTree:
     """
 
     def __init__(self, structure: Any, names: list[str] | None = None, written: Any = None):
-        self.path: tuple = ()
+        self.path: tuple[Any, ...] = ()
         self.children: dict[Any, TensorTree] = {}
         self.index: int | None = None
         self.name: str | None = None
@@ -121,7 +121,7 @@ class TensorTree:
             return "_".join(["output", *map(str, path)])
         return "/".join(map(str, path))
 
-    def filled(self, values: list) -> Any:
+    def filled(self, values: list[Any]) -> Any:
         """The structure with a value in place of every tensor, by its number."""
         if self.index is not None:
             return values[self.index]
@@ -189,7 +189,7 @@ def parts(
     raise unlike(tree, given, what)
 
 
-def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list:
+def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list[Any]:
     """The part for each tensor, in the order of `tree.tensors`; None where nothing is given.
 
     A structure of a single tensor matches the tensor itself, and the other way round.
@@ -199,7 +199,7 @@ def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
         >>> match(tree, {"a": 10, "b": 20}, "y", lambda part: not isinstance(part, dict))
         [20, 10]
     """
-    found: list = [None] * len(tree.tensors)
+    found: list[Any] = [None] * len(tree.tensors)
 
     def put(here: TensorTree, part: Any) -> None:
         if part is None:
@@ -232,7 +232,7 @@ def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
     return given
 
 
-def entry_of(node: TensorTree, given: Mapping, what: str) -> Any:
+def entry_of(node: TensorTree, given: Mapping[str, Any], what: str) -> Any:
     """The entry of a dict that is given for a single tensor; the key must be its name."""
     names = [str(name) for name in (node.name, *node.path[-1:]) if name is not None]
     unknown = [key for key in given if str(key) not in names and node.name is not None]
@@ -268,7 +268,7 @@ def _is_part(leaf: Any) -> bool:
     return leaf is None or bool(getattr(leaf, "shape", ()))
 
 
-def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
+def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list[Any]:
     """All leaves of a structure, in the order in which it was written."""
     if given is None or is_leaf(given):
         return [given]
@@ -276,7 +276,7 @@ def leaves(given: Any, is_leaf: Callable[[Any], bool] = is_array) -> list:
     return [leaf for part in inside for leaf in leaves(part, is_leaf)]
 
 
-def by_name(given: Any) -> dict | None:
+def by_name(given: Any) -> dict[str, Any] | None:
     """A dict or namedtuple as a dict; None for a structure without names."""
     if isinstance(given, Mapping):
         return dict(given)
@@ -293,7 +293,7 @@ def _entry(structure: Any, key: Any) -> Any:
 
 
 def _unknown_name(
-    tree: TensorTree, named: Mapping, what: str, known: list[str] | None = None
+    tree: TensorTree, named: Mapping[str, Any], what: str, known: list[str] | None = None
 ) -> StructureError:
     known = known or [*map(str, tree.children if tree.keyed else ()), *tree.named]
     missing = next((key for key in named if str(key) not in known), next(iter(named)))

@@ -43,7 +43,7 @@ class Signature:
     inputs_as_written: Any = None
     outputs_as_written: Any = None
     nodes: tuple[Any, ...] = ()
-    arrange: Callable[[Any], list] = field(default=lambda x: [x])
+    arrange: Callable[[Any], list[Any]] = field(default=lambda x: [x])
 
     @functools.cached_property
     def batch_size(self) -> int | None:
@@ -57,7 +57,9 @@ class Trainable(Protocol):
 
     precision: Precision
     overrides: Overrides  # which methods the user has overridden
-    columns: dict[str, tuple]  # column names of the tables that it was trained on, by expression
+    columns: dict[
+        str, tuple[Any, ...]
+    ]  # column names of the tables that it was trained on, by expression
     warned: set[str]  # keys of the warnings that were given, each of which is given once
     trainable_checked_at: object  # version for which it was checked that weights are trainable
 

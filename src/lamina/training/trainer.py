@@ -20,6 +20,7 @@ from lamina.core.layer.layer_state import LayerState, all_layers
 from lamina.core.messages.errors import unknown_argument
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.types import Config
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable import structure
 from lamina.core.variable.stateless import stateless, still, value_and_grad
@@ -174,7 +175,7 @@ class Trainer(Layer):
         return self._learner.compiled
 
     @property
-    def metrics(self) -> list:
+    def metrics(self) -> list[Any]:
         """All metrics: the loss, those given to `compile`, then metrics that are attributes."""
         compiled = self._learner.objectives.metrics if self.compiled else []
         return [*compiled, *super().metrics]
@@ -201,14 +202,15 @@ class Trainer(Layer):
                 results[free] = part.value if isinstance(part, Variable) else part
         return results
 
-    def get_compile_config(self) -> dict | None:
+    def get_compile_config(self) -> Config | None:
         """The arguments of `compile` as plain data; None if the model is not compiled."""
         if self._learner.compile_config is None:
             return None
         config = dict(self._learner.compile_config)
         config["optimizer"] = self.optimizer
         try:
-            return registry.serialize(config)
+            written: Config = registry.serialize(config)
+            return written
         except (TypeError, ValueError) as error:
             checks.warn_once(
                 "uncompilable",
@@ -218,7 +220,7 @@ class Trainer(Layer):
             )
             return None
 
-    def compile_from_config(self, config: dict) -> None:
+    def compile_from_config(self, config: Config) -> None:
         """Call `compile` with a config, and create the optimizer's variables.
 
         A class that overrides `compile` with other arguments must override this method and
@@ -385,7 +387,7 @@ class Trainer(Layer):
         y_pred: Any = None,
         sample_weight: Any = None,
         training: bool = True,
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         """`compute_loss` for given values of the Variables, for your own training loops.
 
         As in Keras, losses that layers add while they are called are not included. They are
@@ -404,11 +406,12 @@ class Trainer(Layer):
         given = tuple(map(list, (trainable_variables, non_trainable_variables, metrics_variables)))
         self._forget_losses()
         try:
-            return stateless(computed_loss, groups)(
+            result: tuple[Any, ...] = stateless(computed_loss, groups)(
                 given, self, x, y, y_pred, sample_weight, training
             )
         finally:
             self._forget_losses()
+        return result
 
     # -- the loops -------------------------------------------------------------------------------
 
@@ -425,7 +428,7 @@ class Trainer(Layer):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: Any = True,
-        class_weight: dict | None = None,
+        class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -624,7 +627,7 @@ class Trainer(Layer):
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
-        class_weight: dict | None = None,
+        class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Train on one batch.
@@ -721,7 +724,7 @@ class Trainer(Layer):
         refuse_after_fork("predict_on_batch")
         return Engine(self._learner).predict(predict_request(self._learner, x, WHOLE))
 
-    def _beside_training(self) -> contextlib.AbstractContextManager:
+    def _beside_training(self) -> contextlib.AbstractContextManager[Any]:
         """A snapshot of weights and metrics, if another thread is training the model."""
         if not trained_by_another(self):
             return contextlib.nullcontext()
@@ -736,7 +739,7 @@ class Trainer(Layer):
 
     # -- the state as a tree ---------------------------------------------------------------------
 
-    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, dict]:
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, dict[str, Any]]:
         """All state as nested dicts of arrays by path, in Keras's four groups.
 
         Args:
@@ -810,10 +813,10 @@ def _are_metrics(given: Any) -> bool:
 
 
 def _batch_size(x: Any) -> int:
-    return jax.tree.leaves(x)[0].shape[0]
+    return int(jax.tree.leaves(x)[0].shape[0])
 
 
-def _taken_by(compile: Callable) -> set[str] | None:
+def _taken_by(compile: Callable[..., Any]) -> set[str] | None:
     """The arguments of `Trainer.compile` that an override takes; None if it has other ones."""
     _, *parameters = inspect.signature(compile).parameters.values()
     named = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}

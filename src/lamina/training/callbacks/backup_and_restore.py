@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.saving.atomic import make_folder
+from lamina.saving.hdf5 import DamagedFileError
 from lamina.saving.state_file import read_state, write_state
-from lamina.saving.weights_file import DamagedFileError
 from lamina.training.callbacks.callback import Callback
 
 _FILE, _PREVIOUS = "training_state.h5", "training_state.previous.h5"
@@ -58,7 +59,7 @@ class BackupAndRestore(Callback):
     @explain_arguments
     def __init__(
         self,
-        backup_dir: str | os.PathLike,
+        backup_dir: PathLike,
         save_freq: int | str | bool = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
@@ -137,7 +138,7 @@ class BackupAndRestore(Callback):
             self._steps_at_save = self._steps
             self._save(checkpoint.contents())
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint or self._interrupted:
             return
         for path in (self._path, self._previous):

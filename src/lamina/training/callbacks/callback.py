@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Logs
 
 BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -21,7 +22,7 @@ LOOP_HOOKS = (
 )
 
 
-def costs_nothing(hook: Callable) -> Callable:
+def costs_nothing(hook: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator for a batch hook that training need not stop after every batch for."""
     hook.costs_nothing = True  # type: ignore[attr-defined]
     return hook
@@ -79,21 +80,21 @@ class Callback:
         """
         self.params = params
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called once, before the first epoch.
 
         Args:
             logs: Empty.
         """
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Called once, after the last epoch, with its logs.
 
         Args:
             logs: From names of measures to the last epoch's values.
         """
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before every epoch; `epoch` counts from 0.
 
         Args:
@@ -101,7 +102,7 @@ class Callback:
             logs: Empty.
         """
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after every epoch, and its validation, with what was measured.
 
         Args:
@@ -109,28 +110,28 @@ class Callback:
             logs: From names of measures to values; those of validation begin with `val_`.
         """
 
-    def on_test_begin(self, logs: dict | None = None) -> None:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Called before `evaluate`, and before validation inside `fit`.
 
         Args:
             logs: Empty.
         """
 
-    def on_test_end(self, logs: dict | None = None) -> None:
+    def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after `evaluate`, and after validation inside `fit`, with the results.
 
         Args:
             logs: From names of measures to values.
         """
 
-    def on_predict_begin(self, logs: dict | None = None) -> None:
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Called before `predict`.
 
         Args:
             logs: Empty.
         """
 
-    def on_predict_end(self, logs: dict | None = None) -> None:
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         """Called after `predict`.
 
         Args:
@@ -138,7 +139,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every training batch; `batch` counts from 0 in its epoch.
 
         Args:
@@ -148,7 +149,7 @@ class Callback:
         self.on_batch_begin(batch, logs=logs)
 
     @costs_nothing
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every training batch with the means of the epoch so far.
 
         Args:
@@ -158,7 +159,7 @@ class Callback:
         self.on_batch_end(batch, logs=logs)
 
     @costs_nothing
-    def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called by `on_train_batch_begin`, of which it is the older name.
 
         Args:
@@ -167,7 +168,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called by `on_train_batch_end`, of which it is the older name.
 
         Args:
@@ -176,7 +177,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every batch of `evaluate` and of validation.
 
         Args:
@@ -185,7 +186,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every batch of `evaluate` and of validation, with the means so far.
 
         Args:
@@ -194,7 +195,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before every batch of `predict`.
 
         Args:
@@ -203,7 +204,7 @@ class Callback:
         """
 
     @costs_nothing
-    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after every batch of `predict`.
 
         Args:

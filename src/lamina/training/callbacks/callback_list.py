@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import Logs
 from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HOOKS, Callback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
@@ -45,7 +46,7 @@ class CallbackList(Callback):
         params: Mapping[str, Any] | None = None,
         **more: Any,
     ):
-        self.callbacks: list = list(_flatten(callbacks))
+        self.callbacks: list[Any] = list(_flatten(callbacks))
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
@@ -140,7 +141,7 @@ class CallbackList(Callback):
             if hasattr(callback, "set_state"):
                 callback.set_state(state[str(i)])
 
-    def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list]:
+    def get_states_by_name(self, only: Callable[[Any], bool] = lambda _: True) -> list[list[Any]]:
         """Name of the class and state of every callback, or of some, for a later run.
 
         Args:
@@ -154,7 +155,7 @@ class CallbackList(Callback):
         return [[type(c).__name__, state] for c, state in pairs if only(c)]
 
     def set_states_by_name(
-        self, states: Iterable[Sequence], only: Callable[[Any], bool] = lambda _: True
+        self, states: Iterable[Sequence[Any]], only: Callable[[Any], bool] = lambda _: True
     ) -> None:
         """Give what `get_states_by_name` gave to the callbacks of the same classes.
 
@@ -174,7 +175,7 @@ class CallbackList(Callback):
     def _stored_run(self) -> Mapping[str, Any] | None:
         """The first run that one of them has kept."""
         for callback in self._checkpointing():
-            found = callback._stored_run()
+            found: Mapping[str, Any] | None = callback._stored_run()
             if found is not None:
                 return found
         return None
@@ -236,7 +237,7 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
 
 def _loop_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, logs: dict | None = None) -> None:
+    def tell(self: CallbackList, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
         for callback in self.callbacks:
             getattr(callback, hook)(logs)
@@ -246,7 +247,7 @@ def _loop_hook(hook: str) -> Callable[..., None]:
 
 def _epoch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, epoch: int, logs: dict | None = None) -> None:
+    def tell(self: CallbackList, epoch: int, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, logs)
@@ -256,7 +257,7 @@ def _epoch_hook(hook: str) -> Callable[..., None]:
 
 def _batch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, batch: int, logs: dict | None = None) -> None:
+    def tell(self: CallbackList, batch: int, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(batch, logs)

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_of
 from lamina.training.callbacks.callback import Callback
@@ -63,7 +64,7 @@ class CSVLogger(Callback):
     state_names = ("keys", "size")
 
     @explain_arguments
-    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+    def __init__(self, filename: PathLike, separator: str = ",", append: bool = False):
         self.filename = path_of(filename, "CSVLogger")
         self.sep = separator
         self.append = append
@@ -81,7 +82,7 @@ class CSVLogger(Callback):
     def adds_to_a_file(self) -> bool:  # type: ignore[override]
         return self.append
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._forget()
         self._goes_on = False
         if self.append:
@@ -93,7 +94,7 @@ class CSVLogger(Callback):
         self._goes_on = self.size is not None
 
     @_explains_failure
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
@@ -120,7 +121,7 @@ class CSVLogger(Callback):
             self.writer.writeheader()
         return file
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.csv_file is not None:
             self.csv_file.close()
         self.csv_file = self.writer = None

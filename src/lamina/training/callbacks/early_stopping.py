@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback, costs_nothing
 from lamina.training.callbacks.monitor import Monitoring, Watch
@@ -68,13 +69,13 @@ class EarlyStopping(Monitoring, Callback):
         self.stopped_epoch = 0
         self.best: float | None = None
         self.best_epoch = 0
-        self.best_weights: list | None = None
+        self.best_weights: list[Any] | None = None
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._begin_watching()
         self._forget()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         current = self._watch.value(logs or {}, self.params)
         if current is None or epoch < self.start_from_epoch:
             return
@@ -92,7 +93,7 @@ class EarlyStopping(Monitoring, Callback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
             print(
                 f"Epoch {self.stopped_epoch + 1}: training ends, {self.monitor} has not improved "
@@ -119,18 +120,18 @@ class TerminateOnNaN(Callback):
         self.stops_on_nan = not raise_error
         self._told = False
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._told = False
 
     # The compiled loop looks at every loss itself; this is for a loop of one's own.
     @costs_nothing
-    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._check(logs, f"batch {batch}")
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._check(logs, f"epoch {epoch + 1}")
 
-    def _check(self, logs: dict | None, where: str) -> None:
+    def _check(self, logs: Logs | None, where: str) -> None:
         loss: Any = (logs or {}).get("loss")
         if loss is None or math.isfinite(loss) or self._told:
             return

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.types import Logs
 from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
 
@@ -26,15 +27,15 @@ class History(Callback):
     state_names = ("history", "epoch")
 
     def __init__(self) -> None:
-        self.history: dict[str, list] = {}
+        self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
         if self.model is not None:
             self.model.history = self
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

@@ -13,7 +13,7 @@ _COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
 
 
 def as_text(
-    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any = 1
+    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any = 1
 ) -> str:
     """The table in plain text, one line an epoch.
 
@@ -43,7 +43,7 @@ def as_text(
 
 
 def as_html(
-    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any = 1
+    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any = 1
 ) -> str:
     """Curves of each measure, and the table below them; needs nothing but a browser."""
     columns = _columns(history, epochs, validation_freq)
@@ -67,8 +67,8 @@ def as_html(
 
 
 def _columns(
-    history: Mapping[str, Sequence], epochs: Sequence[int], validation_freq: Any
-) -> dict[str, list]:
+    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any
+) -> dict[str, list[Any]]:
     """What was measured in numbers, one an epoch or None; the loss first, the validation last."""
     plain = [name for name in history if all(_is_number(value) for value in history[name])]
     plain.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
@@ -92,7 +92,7 @@ def _rows(count: int) -> list[int | None]:
     return [*range(half), None, *range(count - half, count)]
 
 
-def _value(values: Sequence, row: int) -> str:
+def _value(values: Sequence[Any], row: int) -> str:
     return "" if values[row] is None else _shown(values[row])
 
 
@@ -100,7 +100,7 @@ def _shown(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or not value else f"{value:.3g}"
 
 
-def _curves(name: str, epochs: Sequence[int], values: Sequence, validation: Any) -> str:
+def _curves(name: str, epochs: Sequence[int], values: Sequence[Any], validation: Any) -> str:
     """One picture: a measure over the epochs, of the training and of the validation."""
     lines = [("training", values), ("validation", validation or [])]
     lines = [(kind, _known(epochs, line)) for kind, line in lines if line]
@@ -138,7 +138,7 @@ def _curves(name: str, epochs: Sequence[int], values: Sequence, validation: Any)
     )
 
 
-def _known(epochs: Sequence[int], values: Sequence) -> list[tuple[int, float]]:
+def _known(epochs: Sequence[int], values: Sequence[Any]) -> list[tuple[int, float]]:
     pairs = zip(epochs, values, strict=True)
     return [(epoch, v) for epoch, v in pairs if v is not None and math.isfinite(v)]
 

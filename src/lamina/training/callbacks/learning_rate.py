@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments, is_number
 from lamina.training.callbacks.callback import Callback
 from lamina.training.callbacks.monitor import Monitoring, Watch
@@ -40,7 +41,7 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
         self._rates: LearningRates | None = None
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self._rates is None or self._rates.optimizer is not self.model.optimizer:
             self._rates = LearningRates(self.model.optimizer)
         known = (epoch, self._rates.main)
@@ -57,7 +58,7 @@ class LearningRateScheduler(Callback):
         if self.verbose:
             print(f"Epoch {epoch + 1}: the learning rate is {float(rate):g}.")
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = LearningRates(self.model.optimizer).main
 
@@ -137,14 +138,14 @@ class ReduceLROnPlateau(Monitoring, Callback):
         """
         return self.cooldown_counter > 0
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._begin_watching()
         self._forget()
         # A rate that cannot be set is better known now than after ten epochs.
         for optimizer in LearningRates(self.model.optimizer).optimizers:
             optimizer.learning_rate = float(optimizer.learning_rate)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         logs["learning_rate"] = LearningRates(self.model.optimizer).main
         current = self._watch.value(logs, self.params)
@@ -222,7 +223,7 @@ class LearningRates:
         main.learning_rate = rate
 
 
-def _number_of_arguments(function: Callable) -> int:
+def _number_of_arguments(function: Callable[..., Any]) -> int:
     """2 for a function of epoch and rate, 1 for one of the epoch alone."""
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -5,6 +5,7 @@ import string
 from pathlib import Path
 from typing import Any
 
+from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_of
 from lamina.saving.atomic import make_folder
@@ -45,7 +46,7 @@ class ModelCheckpoint(Monitoring, Callback):
     @explain_arguments
     def __init__(
         self,
-        filepath: str | os.PathLike,
+        filepath: PathLike,
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
@@ -83,19 +84,19 @@ class ModelCheckpoint(Monitoring, Callback):
         wanted = mode == "train" and self.save_freq != "epoch"
         return wanted or super().has_batch_hooks(mode)
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
             self._begin_watching()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             self._save_if_due(epoch, dict(logs or {}))
 
     @costs_nothing  # unless save_freq says so, see has_batch_hooks
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             return
         new_epoch = self.last_batch is None or batch <= self.last_batch
@@ -144,7 +145,7 @@ class ModelCheckpoint(Monitoring, Callback):
             print(f"Epoch {epoch + 1}: {what}.")
 
 
-def _checked_path(filepath: str | os.PathLike) -> str:
+def _checked_path(filepath: PathLike) -> str:
     path = path_of(filepath, "ModelCheckpoint")
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]

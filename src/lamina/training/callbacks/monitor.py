@@ -50,7 +50,7 @@ class Watch:
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.rises = mode == "max" if mode != "auto" else higher_is_better(monitor)
-        self.operation: Callable | None = None  # a subclass's own comparison
+        self.operation: Callable[..., Any] | None = None  # a subclass's own comparison
 
     def begin(self, model: Any) -> None:
         """Ask the model's own metrics which way is better, where the name doesn't tell.
@@ -129,7 +129,7 @@ class Monitoring:
     model: Any
 
     @property
-    def monitor_op(self) -> Callable | None:
+    def monitor_op(self) -> Callable[..., Any] | None:
         """`ops.greater` or `ops.less`, whichever is better; None while it is not known.
 
         Another comparison of two numbers may be assigned.
@@ -139,7 +139,7 @@ class Monitoring:
         return greater if self._watch.rises else less
 
     @monitor_op.setter
-    def monitor_op(self, operation: Callable | None) -> None:
+    def monitor_op(self, operation: Callable[..., Any] | None) -> None:
         self._watch.operation = operation
 
     def _begin_watching(self) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from lamina.core.serialization import registry
+from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.user_data.paths import path_of
 from lamina.saving.orbax_folder import CHECKSUMS, checksums, orbax
@@ -41,7 +42,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
     @explain_arguments
     def __init__(
         self,
-        directory: str | os.PathLike,
+        directory: PathLike,
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
@@ -73,7 +74,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         self.save_on_background = save_on_background
         self.checkpointer: Any = None
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)
         training = orbax().training
         keep = training.preservation_policies
@@ -85,7 +86,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
             save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
         )
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.checkpointer is not None:
             self.checkpointer.close()  # waits for what is being written
             self.checkpointer = None
@@ -101,7 +102,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         Returns:
             True or False.
         """
-        return jax.process_count() > 1
+        return bool(jax.process_count() > 1)
 
     def is_primary_host(self) -> bool:
         """Whether this process is the first, or the only one.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.messages.messages import show
+from lamina.core.types import Logs
 from lamina.training.callbacks.callback import Callback
 from lamina.training.progress.progbar import Progbar
 
@@ -38,56 +39,56 @@ class ProgbarLogger(Callback):
         self.epochs = params.get("epochs", 1)
         self.target = params.get("steps")
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._in_fit = True  # where validation has no bar of its own
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._in_fit = False
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.verbose and self.epochs > 1:
             show(f"Epoch {epoch + 1}/{self.epochs}")
         self._start()
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._step(batch, logs)
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._finish(logs)
 
-    def on_test_begin(self, logs: dict | None = None) -> None:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         if not self._in_fit:
             self._start()
 
-    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not self._in_fit:
             self._step(batch, logs)
 
-    def on_test_end(self, logs: dict | None = None) -> None:
+    def on_test_end(self, logs: Logs | None = None) -> None:
         if not self._in_fit:
             self._finish(logs)
 
-    def on_predict_begin(self, logs: dict | None = None) -> None:
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._start()
 
-    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._step(batch, None)  # the logs are the predictions
 
-    def on_predict_end(self, logs: dict | None = None) -> None:
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         self._finish(None)
 
     def _start(self) -> None:
         self.seen = 0
         self.progbar = Progbar(self.target, verbose=self.verbose, stateless_metrics=())
 
-    def _step(self, batch: int, logs: dict | None) -> None:
+    def _step(self, batch: int, logs: Logs | None) -> None:
         if self.progbar is None:
             self._start()
         self.seen = batch + 1
         assert self.progbar is not None
         self.progbar.update(self.seen, (logs or {}).items(), finalize=False)
 
-    def _finish(self, logs: dict | None) -> None:
+    def _finish(self, logs: Logs | None) -> None:
         if self.progbar is None:
             self._start()
         assert self.progbar is not None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.training.callbacks.callback import Callback
 
@@ -44,7 +45,7 @@ class RemoteMonitor(Callback):
         self.headers = headers
         self.send_as_json = send_as_json
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import requests
 
         values = {name: _plain(value) for name, value in (logs or {}).items()}

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Logs
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.variable import Variable
 from lamina.training.callbacks.callback import Callback
@@ -40,31 +41,31 @@ class SwapEMAWeights(Callback):
         self._kept: list[jax.Array] | None = None  # the weights, while averages are in their place
         self._measuring = False
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._pairs()  # refuses before the first epoch
         self._kept = None
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
             self._put_back()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.swap_on_epoch:
             self._put_averages()
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._kept = None  # `fit` itself ends with the averages in place
 
-    def on_test_begin(self, logs: dict | None = None) -> None:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         self._begin()
 
-    def on_test_end(self, logs: dict | None = None) -> None:
+    def on_test_end(self, logs: Logs | None = None) -> None:
         self._end()
 
-    def on_predict_begin(self, logs: dict | None = None) -> None:
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._begin()
 
-    def on_predict_end(self, logs: dict | None = None) -> None:
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         self._end()
 
     def get_state(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from lamina.core.layer.layer_state import all_layers
+from lamina.core.types import Logs, PathLike
 from lamina.core.user_data.arguments import explain_arguments, whole_number
 from lamina.core.user_data.paths import path_of
 from lamina.layers import Embedding
@@ -60,7 +61,7 @@ class TensorBoard(Callback):
     @explain_arguments
     def __init__(
         self,
-        log_dir: str | os.PathLike = "logs",
+        log_dir: PathLike = "logs",
         histogram_freq: int = 0,
         write_graph: bool = True,
         write_images: bool = False,
@@ -90,7 +91,7 @@ class TensorBoard(Callback):
 
     # -- when ------------------------------------------------------------------------------------
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._steps = 0
         self._written_at = (0, time.perf_counter())
         if self.write_graph:
@@ -100,7 +101,7 @@ class TensorBoard(Callback):
         if self._profiled[0] == 1:
             self._start_profile()
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch_began = (self._steps, time.perf_counter())
 
     def _steps_to_checkpoint(self) -> int | None:
@@ -126,7 +127,7 @@ class TensorBoard(Callback):
         elif self._profiling and self._steps >= last:
             self._stop_profile()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         measured = {k: v for k, v in logs.items() if not k.startswith("val_")}
         if measured:
@@ -144,14 +145,14 @@ class TensorBoard(Callback):
         for writer in self._writers.values():
             writer.flush()
 
-    def on_test_end(self, logs: dict | None = None) -> None:
+    def on_test_end(self, logs: Logs | None = None) -> None:
         step = int(getattr(self.model.optimizer, "iterations", 0))
         named = {f"evaluation_{k}_vs_iterations": v for k, v in (logs or {}).items()}
         self._scalars("validation", named, step)
         if "validation" in self._writers:
             self._writers["validation"].flush()
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self._profiling:
             self._stop_profile()
         for writer in self._writers.values():

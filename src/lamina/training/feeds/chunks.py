@@ -127,7 +127,7 @@ def prefetch(
         put: Puts them on the device.
         interrupted: Whether to stop waiting; called a few times a second.
     """
-    ready: queue.Queue = queue.Queue(maxsize=1)
+    ready: queue.Queue[Any] = queue.Queue(maxsize=1)
     stopped = threading.Event()
     finished = object()
 

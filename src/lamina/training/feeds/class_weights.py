@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 
-def class_weights_as_sample_weights(class_weight: dict, y: Any) -> np.ndarray:
+def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
     """The weight of each sample's class.
 
     Args:
@@ -30,7 +30,7 @@ def class_weights_as_sample_weights(class_weight: dict, y: Any) -> np.ndarray:
             f"class_weight needs one array of labels, and the model has {len(leaves)} targets.\n"
             "  Fix: give sample_weight=… for each of them."
         )
-    labels = np.asarray(leaves[0])
+    labels: np.ndarray = np.asarray(leaves[0])
     if labels.ndim > 2:
         raise ValueError(
             f"class_weight needs labels of shape (n,), (n, 1) or (n, classes); "
@@ -39,10 +39,11 @@ def class_weights_as_sample_weights(class_weight: dict, y: Any) -> np.ndarray:
     if labels.ndim == 2:
         labels = labels.argmax(axis=-1) if labels.shape[1] > 1 else labels[:, 0]
     labels = np.round(labels).astype(np.int64)
-    table = np.ones(max(labels.max(initial=0), *class_weight) + 1, dtype=np.float32)
+    table: np.ndarray = np.ones(max(labels.max(initial=0), *class_weight) + 1, dtype=np.float32)
     for number, weight in class_weight.items():
         table[number] = weight
-    return table[labels]
+    weights: np.ndarray = table[labels]
+    return weights
 
 
 def _check(class_weight: Any) -> None:

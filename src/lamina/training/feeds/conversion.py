@@ -97,7 +97,8 @@ def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
     if value.dtype.kind == "O" and value.ndim == 1 and _holds_rows(value):
         if len({np.shape(row) for row in value}) > 1:
             raise _ragged(what)
-        return to_array(np.stack(list(value)), what)
+        table: np.ndarray = to_array(np.stack(list(value)), what)
+        return table
     if value.dtype.kind == "O" and not is_text(value):
         try:
             return value.astype(config.floatx())

@@ -34,16 +34,16 @@ class Replayed:
     # A resumed run must go through every earlier pass again: later ones depend on them.
     passes_to_replay = math.inf
 
-    def __init__(self, iterator: Iterator, steps: int | None, warn: Callable[[str], None]):
+    def __init__(self, iterator: Iterator[Any], steps: int | None, warn: Callable[[str], None]):
         self._iterator = iterator
         self._steps = steps
         self._warn = warn
-        self._kept: list | None = []
+        self._kept: list[Any] | None = []
         self._bytes = 0
         self._passes = 0
         self._exhausted = False
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Any]:
         self._passes += 1
         first = self._passes == 1
         given = 0

@@ -30,13 +30,14 @@ class SparseRows:
     @property
     def nbytes(self) -> int:
         """Size of all rows as a dense array."""
-        return self.shape[0] * self.shape[1] * self.dtype.itemsize
+        return int(self.shape[0] * self.shape[1] * self.dtype.itemsize)
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        return self._matrix[rows].astype(self.dtype).toarray()
+        dense: np.ndarray = self._matrix[rows].astype(self.dtype).toarray()
+        return dense
 
     def part(self, rows: slice) -> "SparseRows":
         """Some of the rows, still sparse."""

@@ -37,7 +37,7 @@ class StreamFeed:
 
     samples = None
 
-    def __init__(self, source: Iterable, options: FeedOptions):
+    def __init__(self, source: Iterable[Any], options: FeedOptions):
         self.source = source
         self.options = options
         self.seed = options.seed
@@ -51,12 +51,12 @@ class StreamFeed:
         self.first_epoch = 0
         self.exhausted = False
         self.random_states = RandomStates()
-        self._iterator: Iterator | None = source if self._single_pass else None  # type: ignore[assignment]
+        self._iterator: Iterator[Any] | None = source if self._single_pass else None  # type: ignore[assignment]
         self._pass_number = 0  # number of the current pass over the source
         self._position = 0  # how many batches of the pass were yielded
         self._batch_numbers: Sequence[int] | None = None  # the order of a PyDataset's batches
         self._evaluations = 0  # number of finished evaluations
-        self._peeked: list = []  # a batch taken for the checks before the run
+        self._peeked: list[Any] = []  # a batch taken for the checks before the run
         self._skipped = 0  # batches of the epoch that the interrupted run has used
         self._checked_batches = 0  # batches of the pass that have passed all checks
         # Set by the engine: checks all batches before they are used.
@@ -263,7 +263,7 @@ class StreamFeed:
             self._iterator = self._new_iterator()
         return self._convert(next(self._iterator))
 
-    def _new_iterator(self) -> Iterator:
+    def _new_iterator(self) -> Iterator[Any]:
         source = self.source
         if not isinstance(source, PyDataset):
             return iter(source)

@@ -50,12 +50,12 @@ def refuse_one_row(signature: Signature, x: Any) -> None:
         )
 
 
-def columns_of(x: Any, y: Any = None) -> dict[str, tuple]:
+def columns_of(x: Any, y: Any = None) -> dict[str, tuple[Any, ...]]:
     """The column names of all tables in x and y, by the expression for the table (`"x['a']"`)."""
     return {**_columns(x, "x"), **_columns(y, "y")}
 
 
-def _columns(structure: Any, what: str) -> dict[str, tuple]:
+def _columns(structure: Any, what: str) -> dict[str, tuple[Any, ...]]:
     """The column names of every table in a structure, by the expression for the table."""
     if is_table(structure):
         return {what: tuple(structure.columns)}
@@ -64,7 +64,7 @@ def _columns(structure: Any, what: str) -> dict[str, tuple]:
         parts = structure.items()
     elif isinstance(structure, (list, tuple)) and len(structure) < _MANY:
         parts = enumerate(structure)
-    found: dict[str, tuple] = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for key, part in parts:
         found |= _columns(part, f"{what}[{key!r}]")
     return found

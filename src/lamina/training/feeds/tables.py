@@ -24,14 +24,16 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
         TypeError: If a column does not hold numbers.
     """
     if is_column(value):
-        return _numbers(value, what)[:, None]
+        column: np.ndarray = _numbers(value, what)[:, None]
+        return column
     columns = _columns(value)
     if all(_is_plain(column) for _, column in columns):
-        array = value.to_numpy()
+        array: np.ndarray = value.to_numpy()
         # For pandas, a table of numbers and booleans is an array of objects.
         return array.astype(config.floatx()) if array.dtype.kind == "O" else array
     if text and all(is_text(column.to_numpy()) for _, column in columns):
-        return as_values(value.to_numpy(), what)
+        words: np.ndarray = as_values(value.to_numpy(), what)
+        return words
     return np.stack([_numbers(column, f"{what}[{name!r}]") for name, column in columns], axis=1)
 
 
@@ -72,7 +74,8 @@ def _numbers(column: Any, what: str) -> np.ndarray:
         return array
     try:
         # pandas.NA becomes NaN.
-        return column.to_numpy(dtype=config.floatx(), na_value=np.nan)
+        numbers: np.ndarray = column.to_numpy(dtype=config.floatx(), na_value=np.nan)
+        return numbers
     except (TypeError, ValueError):
         pass
     values = array.tolist()

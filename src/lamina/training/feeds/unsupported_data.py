@@ -106,7 +106,7 @@ def refuse_text(value: np.ndarray, what: str) -> None:
     )
 
 
-def _numbers_of(value: np.ndarray, words: list, what: str) -> str:
+def _numbers_of(value: np.ndarray, words: list[Any], what: str) -> str:
     """The likely cause and the line to type."""
     if value.ndim > 1 and value.dtype.kind == "O" and len(words) < value.size:
         return (

@@ -1,6 +1,6 @@
 """UserData: the arguments x, y and sample_weight of a call, converted and checked once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,7 +148,7 @@ class UserData:
         return feed
 
 
-def reweighting(class_weight: dict | None) -> Callable[[Any], Any]:
+def reweighting(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any]:
     """A function that adds sample weights to a batch, computed from the class weights."""
 
     def reweight(batch: Any) -> Any:

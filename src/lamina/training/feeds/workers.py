@@ -81,7 +81,7 @@ def _ahead(
     pool: Executor, batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
     """The results of `batch` for each number, in order; at most `max_queue_size` are waiting."""
-    waiting: collections.deque[Future] = collections.deque()
+    waiting: collections.deque[Future[Any]] = collections.deque()
     try:
         for number in numbers:
             waiting.append(pool.submit(batch, number))
@@ -114,4 +114,5 @@ def _portable(error: BaseException) -> Exception:
 
 @functools.lru_cache(maxsize=1)
 def _source(path: Path) -> PyDataset:
-    return pickle.loads(path.read_bytes())
+    source: PyDataset = pickle.loads(path.read_bytes())
+    return source

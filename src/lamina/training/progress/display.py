@@ -13,6 +13,7 @@ from typing import Any
 
 from lamina.core.configuration.config import is_interactive_logging_enabled
 from lamina.core.messages.messages import show
+from lamina.core.types import Logs
 from lamina.training.events import ChunkDone, Listener
 from lamina.training.progress.line import Status, folded, live_line, wrapped
 
@@ -62,14 +63,14 @@ class PlainProgress(Progress):
         before = latest if self.seconds_per_step is None else self.seconds_per_step
         self.seconds_per_step = (before + latest) / 2
 
-    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
+    def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         self.on_message(f"{self.title}: {', '.join(self.parts(logs))}")
         self.labels = {}  # which accuracy it is has been said
 
     def on_message(self, text: str) -> None:
         show(text)
 
-    def parts(self, logs: dict) -> list[str]:
+    def parts(self, logs: Logs) -> list[str]:
         """What the line of a finished epoch says: measures, time and speed."""
         parts = [*measures(logs, self.labels), f"{time.perf_counter() - self.began:.1f} s"]
         return [*parts, self.speed()] if self.speed() else parts
@@ -79,7 +80,7 @@ class PlainProgress(Progress):
             return ""
         return f"{self.samples / self.training_seconds:,.0f} samples/s"
 
-    def status(self, logs: dict) -> Status:
+    def status(self, logs: Logs) -> Status:
         """Where the epoch stands."""
         left = None
         if self.steps is not None and self.seconds_per_step is not None:
@@ -130,7 +131,7 @@ class TerminalProgress(PlainProgress):
         super().on_chunk(done)
         self._draw(self.status(done.logs))
 
-    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
+    def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         parts = self.parts(logs)
         if len(f"{self.title}: {', '.join(parts)}") > self.console.width and self.speed():
             parts = parts[:-1]  # the least of them
@@ -166,7 +167,7 @@ class NotebookProgress(PlainProgress):
         super().on_chunk(done)
         self._show(live_line(self.status(done.logs), _NOTEBOOK_WIDTH))
 
-    def on_epoch_end(self, epoch: int | None, logs: dict) -> None:
+    def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         self.lines.append(folded(self.title, self.parts(logs), _NOTEBOOK_WIDTH))
         self.labels = {}
         self._show("")
@@ -218,7 +219,7 @@ def labels_of(model: Any) -> dict[str, str]:
     return labels
 
 
-def measures(logs: dict, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+def measures(logs: Logs, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """`["loss 0.2631", "accuracy (sparse_categorical) 0.9231"]`, the loss first."""
     names = sorted(logs, key=lambda n: (n.startswith("val_"), n.removeprefix("val_") != "loss"))
     shown = []

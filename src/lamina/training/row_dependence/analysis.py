@@ -65,7 +65,7 @@ def rows_are_independent(
 _INDEPENDENT = (Batched(0), Batched(0, 0, 1))
 
 
-def _traced(forward: Callable, state: Any, rows: Any, size: int) -> tuple[Any, int]:
+def _traced(forward: Callable[..., Any], state: Any, rows: Any, size: int) -> tuple[Any, int]:
     """The program for a number of rows, and the number of its results that are outputs."""
     state = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), state)
     rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), rows)

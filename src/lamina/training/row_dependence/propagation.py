@@ -29,8 +29,8 @@ class UnlikeProgramsError(Exception):
 
 
 def propagate(
-    programs: tuple[ClosedJaxpr, ClosedJaxpr], values: Sequence[Value], sizes: tuple
-) -> list:
+    programs: tuple[ClosedJaxpr, ClosedJaxpr], values: Sequence[Value], sizes: tuple[int, int]
+) -> list[Any]:
     """The dependence of the results of a program, from that of its arguments.
 
     Args:
@@ -45,8 +45,8 @@ def propagate(
 
 
 def _through_equations(
-    one: Jaxpr, other: Jaxpr, constants: list, values: list, sizes: tuple
-) -> list:
+    one: Jaxpr, other: Jaxpr, constants: list[Any], values: list[Any], sizes: tuple[int, int]
+) -> list[Any]:
     if len(one.eqns) != len(other.eqns):
         raise UnlikeProgramsError
     known: dict[Any, Value] = {}
@@ -92,7 +92,7 @@ def _results(step: Step) -> list[Value]:
     return found if isinstance(found, list) else [found] * count
 
 
-def _confirmed(value: Value, one: Any, other: Any, sizes: tuple) -> Value:
+def _confirmed(value: Value, one: Any, other: Any, sizes: tuple[int, int]) -> Value:
     """The value, if in both programs no axis but the batch axis depends on the number of rows."""
     a, b = getattr(one, "shape", None), getattr(other, "shape", None)
     if a is None or b is None or len(a) != len(b) or one.dtype != other.dtype:
@@ -108,11 +108,11 @@ def _confirmed(value: Value, one: Any, other: Any, sizes: tuple) -> Value:
     return value if fits and alike else MIXED
 
 
-def _inner(program: Any) -> tuple[Jaxpr, list]:
+def _inner(program: Any) -> tuple[Jaxpr, list[Any]]:
     return (program.jaxpr, program.consts) if isinstance(program, ClosedJaxpr) else (program, [])
 
 
-def _propagate(programs: Pair, values: Sequence[Value], sizes: tuple) -> list[Value]:
+def _propagate(programs: Pair, values: Sequence[Value], sizes: tuple[int, int]) -> list[Value]:
     (one, first), (other, second) = map(_inner, programs)
     if one is other and not one.effects and all(value is CONSTANT for value in values):
         return [CONSTANT] * len(one.outvars)
@@ -198,7 +198,7 @@ def _stack_of(value: Value, over_rows: bool) -> Value:
     return value._replace(axis=value.axis + 1) if isinstance(value, Batched) else value
 
 
-def _fixed_point(body: Callable[[list], list], carry: list[Value]) -> list[Value]:
+def _fixed_point(body: Callable[[list[Any]], list[Any]], carry: list[Value]) -> list[Value]:
     while True:
         after = [join(a, b) for a, b in zip(carry, body(carry), strict=True)]
         if after == carry:

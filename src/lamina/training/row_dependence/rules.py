@@ -214,7 +214,7 @@ def _dot_general(step: Step) -> Value:
     (left_summed, right_summed), (left_batch, right_batch) = step.parameter("dimension_numbers")
     left_batch, right_batch = tuple(left_batch), tuple(right_batch)
 
-    def place(rows: Batched, summed: Any, batch: tuple, before: int) -> Value:
+    def place(rows: Batched, summed: Any, batch: tuple[Any, ...], before: int) -> Value:
         if rows.axis in summed:
             return MIXED
         if rows.axis in batch:

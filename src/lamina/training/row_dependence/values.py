@@ -67,7 +67,8 @@ class Step(NamedTuple):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the first result in the first program."""
-        return self.equations[0].outvars[0].aval.shape
+        shape: tuple[int, ...] = self.equations[0].outvars[0].aval.shape
+        return shape
 
     def parameter(self, name: str) -> Any:
         return self.equations[0].params[name]
