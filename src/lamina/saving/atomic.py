@@ -121,7 +121,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def make_folder(folder: str | os.PathLike) -> None:
+def make_folder(folder: PathLike) -> None:
     """Create a folder and its parents.
 
     Raises:

@@ -232,7 +232,8 @@ class KerasFileEditor:
 
     def _object(self, name: str) -> _Tree:
         parent, key, _ = self._locate(name)
-        if not isinstance(parent[key], dict):
+        found = parent[key]
+        if not isinstance(found, dict):
             raise ValueError(f"{name!r} is a weight and no object.")
         return found
 

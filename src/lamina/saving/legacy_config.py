@@ -44,7 +44,7 @@ def model_record(config: Any) -> Config:
     return _layer(_plain(config))
 
 
-def compile_record(config: Mapping[str, Any], outputs: int) -> dict:
+def compile_record(config: Mapping[str, Any], outputs: int) -> Config:
     """A config for `compile_from_config`, from the `training_config` of a file.
 
     Args:
@@ -151,7 +151,7 @@ def _inside(value: Any) -> Any:
     return _layer(value) if _is_record(value) else value
 
 
-def _module_of(name: str, config: dict) -> str | None:
+def _module_of(name: str, config: Config) -> str | None:
     """The namespace of a class. If an operation and a layer share a name, only the layer has
     `trainable` in its config.
     """

@@ -101,7 +101,7 @@ def _save_to(model: Any, path: Path, include_optimizer: bool) -> None:
         _write_parts(model, parts, file)
 
 
-def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager:
+def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
     """Context manager: a thread that trains the model does not change the values that are saved."""
     if not trained_by_another():
         return contextlib.nullcontext()
@@ -505,7 +505,7 @@ def parsed(config: bytes) -> Any:
         ) from None
 
 
-def _model_from(record: Any, custom_objects: Mapping | None, compile: bool) -> Any:
+def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool) -> Any:
     """Create a model with new weights from its record.
 
     Args:

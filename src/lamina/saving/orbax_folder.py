@@ -158,7 +158,7 @@ def _damaged(checkpoint: Path, where: str) -> DamagedFileError:
     return DamagedFileError(f"{checkpoint}: {damaged(where)}")
 
 
-def _taken(tree: Any, values: Mapping, name: str, group: str) -> Any:
+def _taken(tree: Any, values: Mapping[tuple[str, ...], Any], name: str, group: str) -> Any:
     """The entries of a tree of the model that have values."""
     taken: dict[str, Any] = {}
     for path, (keys, _) in _flat(tree, name, (group,)).items():
@@ -174,7 +174,9 @@ def _by_path(tree: Any, name: str) -> dict[tuple[str, ...], Any]:
     return {path: value for path, (_, value) in _flat(tree, name).items()}
 
 
-def _flat(tree: Any, name: str, start: tuple[str, ...] = ()) -> dict[tuple[str, ...], tuple]:
+def _flat(
+    tree: Any, name: str, start: tuple[str, ...] = ()
+) -> dict[tuple[str, ...], tuple[Any, ...]]:
     """Leaves by their path without the name of the model, with the original keys.
 
     The paths of weights of a loaded model do not have the model's name.

@@ -283,7 +283,7 @@ def _library_attributes(cls: type) -> set[str]:
     return _library_names[cls]
 
 
-class StoredGroup(Mapping):
+class StoredGroup(Mapping[str, Any]):
     """The arrays of one layer, by the names that `save_own_variables` gave them."""
 
     def __init__(self, h5: h5py.File, path: str):
