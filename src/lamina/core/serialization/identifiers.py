@@ -8,7 +8,7 @@ from typing import Any
 from lamina.core.messages.errors import ArgumentError, unknown_name
 from lamina.core.serialization import registry
 from lamina.core.serialization.naming import to_snake_case
-from lamina.core.types import Config, CustomObjects
+from lamina.core.types import Config
 
 
 class Identifiers:
@@ -90,7 +90,7 @@ class Identifiers:
             raise unknown_name(self.kind, name, self.table)
         return self.table[name]
 
-    def from_config(self, config: dict) -> Any:
+    def from_config(self, config: Config) -> Any:
         """The object of a saved config, which may lack the module, as files of Keras 2 do."""
         if "class_name" not in config:
             raise ValueError(
