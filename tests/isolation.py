@@ -26,7 +26,7 @@ _CACHES = {
         "_lazy",
         "_getters",
     },
-    "lamina.core.variable.structure": {"_version"},
+    "lamina.core.variable.changes": {"_last_change"},
     "lamina.saving.weights_file": {"_library_names"},
     "lamina.training.compiled_function": {"_recent", "_shared", "_reuses"},
 }

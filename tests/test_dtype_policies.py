@@ -8,7 +8,7 @@ import pytest
 
 import lamina
 from lamina import dtype_policies
-from lamina.core.later import ComesLater
+from lamina.core.unavailable import NotAvailableError
 from lamina.dtype_policies import DTypePolicy, DTypePolicyMap
 
 pytestmark = pytest.mark.quick
@@ -102,9 +102,17 @@ def test_a_map_is_a_dict_of_patterns():
         (lambda: DTypePolicyMap(encoder_in_half()), ValueError, "cannot be a DTypePolicyMap"),
         (lambda: DTypePolicyMap("float32", [1]), TypeError, "must be a dict"),
         (lambda: DTypePolicyMap("float32", {"a": "float31"}), ValueError, "'float31'"),
-        (lambda: DTypePolicy("int8_from_float32"), ComesLater, "'int8_from_float32' is not there"),
-        (lambda: lamina.layers.Dense(1, dtype="int4/128_from_mixed_bfloat16"), ComesLater, "yet"),
-        (lambda: dtype_policies.GPTQDTypePolicy("gptq/4/128"), ComesLater, "mixed_bfloat16"),
+        (
+            lambda: DTypePolicy("int8_from_float32"),
+            NotAvailableError,
+            "'int8_from_float32' is not there",
+        ),
+        (
+            lambda: lamina.layers.Dense(1, dtype="int4/128_from_mixed_bfloat16"),
+            NotAvailableError,
+            "yet",
+        ),
+        (lambda: dtype_policies.GPTQDTypePolicy("gptq/4/128"), NotAvailableError, "mixed_bfloat16"),
     ],
 )
 def test_what_cannot_be_is_refused(make, error, words):
@@ -115,7 +123,7 @@ def test_what_cannot_be_is_refused(make, error, words):
 def test_a_quantized_policy_in_a_file_says_that_it_comes_later():
     policy = keras.dtype_policies.QuantizedDTypePolicy("int8", "float32")
     record = keras.dtype_policies.serialize(policy)
-    with pytest.raises(ComesLater, match="QuantizedDTypePolicy is not there yet"):
+    with pytest.raises(NotAvailableError, match="QuantizedDTypePolicy is not there yet"):
         dtype_policies.deserialize(record)
 
 

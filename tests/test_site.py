@@ -33,7 +33,7 @@ def test_every_public_name_is_found_in_the_module_that_it_names(site):
     # Otherwise the site cannot describe it, nor pickle find it again.
     lost = []
     for name in site.public_surface.homes().values():
-        if name.comes_later or not name.is_documented:
+        if name.unavailable or not name.is_documented:
             continue
         value = inspect.unwrap(name.value)
         found = importlib.import_module(value.__module__)

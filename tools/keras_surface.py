@@ -55,7 +55,7 @@ def gaps() -> list[Gap]:
                 found.add(Gap(label, "name"))
                 continue
             mine = getattr(ours, name)
-            if getattr(mine, "comes_later", None):
+            if getattr(mine, "unavailable", None):
                 found.add(Gap(label, "later"))
             elif id(symbol) not in seen:
                 found.update(Gap(f"{label}({a})", "argument") for a in missing(symbol, mine))

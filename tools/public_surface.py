@@ -27,10 +27,10 @@ class Name:
         return f"{self.package}.{self.name}"
 
     @property
-    def comes_later(self) -> str | None:
+    def unavailable(self) -> str | None:
         """What to do instead, if the name only says that it is not there yet."""
         value = vars(self.value) if hasattr(self.value, "__dict__") else {}
-        return value.get("comes_later")
+        return value.get("unavailable")
 
     @property
     def is_documented(self) -> bool:
@@ -120,14 +120,14 @@ def _closeness(name: Name) -> tuple[int, bool]:
 def classes() -> Iterator[Name]:
     """All public classes of Lamina's own that are there already, each once."""
     for name in homes().values():
-        if inspect.isclass(name.value) and not name.comes_later and _is_own(name.value):
+        if inspect.isclass(name.value) and not name.unavailable and _is_own(name.value):
             yield name
 
 
 def functions() -> Iterator[Name]:
     """All public functions that are there already, each once."""
     for name in homes().values():
-        if name.is_documented and not inspect.isclass(name.value) and not name.comes_later:
+        if name.is_documented and not inspect.isclass(name.value) and not name.unavailable:
             yield name
 
 

@@ -121,8 +121,8 @@ def _page(package: str) -> str:
     if package.startswith("lamina.applications."):
         return ""  # the page of lamina.applications has all its networks
     home = public_surface.homes()
-    own = [name for name in names if home[id(name.value)] == name and not name.comes_later]
-    elsewhere = [name for name in names if name not in own and not name.comes_later]
+    own = [name for name in names if home[id(name.value)] == name and not name.unavailable]
+    elsewhere = [name for name in names if name not in own and not name.unavailable]
     parts = [f"# {package}", inspect.getdoc(module) or ""]
     parts += [_entry(name) for name in own if name.is_documented]
     constants = [name for name in own if not name.is_documented]
@@ -131,12 +131,12 @@ def _page(package: str) -> str:
     if elsewhere:
         links = [f"- [`{n.name}`][{home[id(n.value)].path}]" for n in elsewhere]
         parts += ["## Described elsewhere", "\n".join(links)]
-    later = [name for name in names if name.comes_later]
+    later = [name for name in names if name.unavailable]
     if later:
-        reasons = dict.fromkeys(str(name.comes_later) for name in later)
+        reasons = dict.fromkeys(str(name.unavailable) for name in later)
         parts += ["## Not there yet"]
         for reason in reasons:
-            those = [f"`{name.name}`" for name in later if name.comes_later == reason]
+            those = [f"`{name.name}`" for name in later if name.unavailable == reason]
             parts += [f"{', '.join(those)}\n\n:   Meanwhile: {reason}"]
     return "\n\n".join(part for part in parts if part) + "\n"
 

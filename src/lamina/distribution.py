@@ -8,19 +8,19 @@ from typing import Any
 import jax
 
 from lamina.core.configuration import runtime  # noqa: F401 - JAX's settings come before its first array
-from lamina.core.later import later_class, later_function
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.unavailable import unavailable_class, unavailable_function
 
 _INSTEAD = "fit() trains on one device, the first of lamina.distribution.list_devices()."
 
-DataParallel: Any = later_class("DataParallel", __name__, _INSTEAD)
-DeviceMesh: Any = later_class("DeviceMesh", __name__, _INSTEAD)
-LayoutMap: Any = later_class("LayoutMap", __name__, _INSTEAD)
-ModelParallel: Any = later_class("ModelParallel", __name__, _INSTEAD)
-TensorLayout: Any = later_class("TensorLayout", __name__, _INSTEAD)
-distribute_tensor = later_function("distribute_tensor", __name__, _INSTEAD)
-initialize = later_function("initialize", __name__, _INSTEAD)
+DataParallel: Any = unavailable_class("DataParallel", __name__, _INSTEAD)
+DeviceMesh: Any = unavailable_class("DeviceMesh", __name__, _INSTEAD)
+LayoutMap: Any = unavailable_class("LayoutMap", __name__, _INSTEAD)
+ModelParallel: Any = unavailable_class("ModelParallel", __name__, _INSTEAD)
+TensorLayout: Any = unavailable_class("TensorLayout", __name__, _INSTEAD)
+distribute_tensor = unavailable_function("distribute_tensor", __name__, _INSTEAD)
+initialize = unavailable_function("initialize", __name__, _INSTEAD)
 
 
 @filter_traceback
@@ -72,7 +72,7 @@ def set_distribution(value: Any) -> None:
         NotImplementedError: For anything else.
     """
     if value is not None:
-        later_function("set_distribution", __name__, _INSTEAD)()
+        unavailable_function("set_distribution", __name__, _INSTEAD)()
 
 
 def _devices(device_type: str | None) -> list:

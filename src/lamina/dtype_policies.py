@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from lamina.core.configuration.dtypes import QUANTIZED_LATER, DTypePolicy, get_policy
-from lamina.core.later import later_names
+from lamina.core.configuration.dtypes import INSTEAD_OF_QUANTIZATION, DTypePolicy, get_policy
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.unavailable import unavailable_names
 
 FloatDTypePolicy = DTypePolicy
 
@@ -186,7 +186,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
     return registry.deserialize({"module": "keras.dtype_policies", **config}, custom_objects)
 
 
-_later: dict[str, Any] = later_names(
+_unavailable: dict[str, Any] = unavailable_names(
     __name__,
     (
         "AWQDTypePolicy",
@@ -195,14 +195,16 @@ _later: dict[str, Any] = later_names(
         "QuantizedDTypePolicy",
         "QuantizedFloat8DTypePolicy",
     ),
-    QUANTIZED_LATER.removeprefix("  Meanwhile: "),
+    INSTEAD_OF_QUANTIZATION.removeprefix("  Meanwhile: "),
 )
-globals().update(_later)
-registry.register_namespace("keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap, **_later})
+globals().update(_unavailable)
+registry.register_namespace(
+    "keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap, **_unavailable}
+)
 
 __all__ = sorted(
     ["DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "deserialize", "get", "serialize"]
-    + list(_later)
+    + list(_unavailable)
 )
 
 explain_missing_names(__name__)

@@ -1,9 +1,9 @@
 """Keras's export, by name: other formats than Lamina's own come later."""
 
-from lamina.core.later import later_class
 from lamina.core.messages.errors import explain_missing_names
+from lamina.core.unavailable import unavailable_class
 
-ExportArchive = later_class(
+ExportArchive = unavailable_class(
     "ExportArchive",
     __name__,
     "model.save('model.keras') writes a file that Lamina and Keras open.",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lamina.core.later import later_names
+from lamina.core.unavailable import unavailable_names
 from lamina.core.messages.errors import explain_missing_names
 
 _INSTEAD = (
@@ -17,7 +17,7 @@ _NAMES = (
     "fake_quant_with_min_max_vars", "get", "pack_int4", "quantize_and_dequantize",
     "serialize", "unpack_int4",
 )  # fmt: skip
-_symbols: dict[str, Any] = later_names(__name__, _NAMES, _INSTEAD)
+_symbols: dict[str, Any] = unavailable_names(__name__, _NAMES, _INSTEAD)
 globals().update(_symbols)
 
 __all__ = sorted(_symbols)

@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Variable, stateless, value_and_grad
-from lamina.core.variable.stateless import assign_all, own_values_of, scratch, values_of
+from lamina.core.variable.stateless import assign_all, donatable_values_of, scratch, values_of
 
 pytestmark = pytest.mark.quick
 
@@ -115,10 +115,10 @@ def test_only_arrays_that_somebody_may_hold_are_copied_before_they_are_overwritt
     lent, kept = Variable([1.0]), Variable([1.0])
     held = lent.value
     before = kept._value
-    owned = own_values_of([lent, kept])
+    owned = donatable_values_of([lent, kept])
     assert owned[1] is before
     assert owned[0] is not held
-    assert own_values_of([lent])[0] is owned[0]
+    assert donatable_values_of([lent])[0] is owned[0]
 
 
 # Gradients

@@ -9,8 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from lamina.core.later import later_names
 from lamina.core.messages.errors import explain_missing_names
+from lamina.core.unavailable import unavailable_names
 
 _INSTEAD = (
     "build the network of layers (Conv2D, DepthwiseConv2D, BatchNormalization …); weights that "
@@ -55,7 +55,7 @@ _NETWORKS = {
 def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
     path = f"{__name__}.{name}"
     module = ModuleType(path, "Names of pretrained networks that are not there yet.")
-    names = later_names(path, (*networks, *_BESIDES), _INSTEAD)
+    names = unavailable_names(path, (*networks, *_BESIDES), _INSTEAD)
     vars(module).update(names, __all__=sorted(names), __spec__=ModuleSpec(path, None))
     sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it
     explain_missing_names(path)
@@ -66,7 +66,7 @@ _modules = {name: _module(name, networks) for name, networks in _NETWORKS.items(
 _networks: dict[str, Any] = {
     name: getattr(_modules[module], name) for module, names in _NETWORKS.items() for name in names
 }
-_networks |= later_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _INSTEAD)
+_networks |= unavailable_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _INSTEAD)
 globals().update(_modules | _networks)
 
 __all__ = sorted([*_modules, *_networks])

@@ -1,1 +1,1 @@
-"""Variable, Layer, `stateless` and what they stand on; knows nothing of any particular layer."""
+"""Variable, Layer, `stateless` and what they depend on. Independent of any particular layer."""

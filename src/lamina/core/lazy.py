@@ -17,20 +17,20 @@ from lamina.core.messages.tracebacks import filter_traceback
 
 
 def contents(
-    package: str, homes: Mapping[str, tuple[str, str]]
+    package: str, exports: Mapping[str, tuple[str, str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` for a package with an `__init__.pyi`.
 
     Args:
         package: `__name__` of the package.
-        homes: What `homes_of` gives for its `__file__`.
+        exports: The result of `exports_of` for its `__file__`.
     """
-    names = sorted(homes)
+    names = sorted(exports)
 
     def load(name: str) -> Any:
-        if name not in homes:
+        if name not in exports:
             raise missing_name(package, name, names)
-        module, original = homes[name]
+        module, original = exports[name]
         if module == package:
             value = import_module(f"{package}.{original}")
         else:
@@ -41,8 +41,8 @@ def contents(
     return filter_traceback(load), lambda: names, names
 
 
-def homes_of(file: str) -> dict[str, tuple[str, str]]:
-    """From a package's public names to the module each comes from and its name there."""
+def exports_of(file: str) -> dict[str, tuple[str, str]]:
+    """The public names of a package, each with its module and its name there."""
     stub = Path(file).with_suffix(".pyi")
     return {
         alias.asname or alias.name: (str(node.module), alias.name)

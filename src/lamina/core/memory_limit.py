@@ -1,4 +1,4 @@
-"""Limits to memory: a few bytes of a model file, or of a script, can ask for any amount."""
+"""Limits to memory, since a small model file, or a line of a script, can ask for any amount."""
 
 import contextlib
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.configuration.context import context
 
-# Smaller Variables are not worth the look at how much memory the machine has.
+# For smaller Variables the memory of the machine is not checked.
 _LARGE = 2**30
 
 
@@ -20,11 +20,11 @@ class OverBudgetError(ValueError):
 
 @contextlib.contextmanager
 def memory_limit(size: float) -> Iterator[None]:
-    """What is made inside may take `size` bytes together.
+    """Variables and tables made inside may take `size` bytes in total.
 
     Example:
         >>> with memory_limit(100):
-        ...     take_room("dense/kernel", (10, 10), "float32")
+        ...     reserve_memory_for("dense/kernel", (10, 10), "float32")
         Traceback (most recent call last):
         ...
         lamina.core.memory_limit.OverBudgetError: Variable 'dense/kernel' of shape (10, 10) needs more memory than is allowed: 400 bytes, and 100 are left.
@@ -36,18 +36,18 @@ def memory_limit(size: float) -> Iterator[None]:
         context.memory_left = outer
 
 
-def take_room(path: str, shape: Sequence[int], dtype: Any) -> None:
-    """Count a Variable that is about to be made.
+def reserve_memory_for(path: str, shape: Sequence[int], dtype: Any) -> None:
+    """Count a Variable that is about to be made against the limit.
 
     Raises:
-        OverBudgetError: If it does not fit into what is left of the `memory_limit` around it.
+        OverBudgetError: If it exceeds what is left of the enclosing `memory_limit`.
         MemoryError: If the machine has less memory than it takes.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _LARGE and context.memory_left == math.inf:
         return
     label = f"Variable {path!r} of shape {tuple(shape)}"
-    take_bytes(size, label)
+    reserve_bytes(size, label)
     if size >= _LARGE and size > memory_of_machine():
         raise MemoryError(
             f"{label} takes {size / 2**30:,.0f} GiB, and this machine has "
@@ -57,15 +57,15 @@ def take_room(path: str, shape: Sequence[int], dtype: Any) -> None:
         )
 
 
-def take_bytes(size: float, what: str) -> None:
-    """Count anything else that a config asks for.
+def reserve_bytes(size: float, what: str) -> None:
+    """Count anything else that a config asks for against the limit.
 
     Args:
         size: Bytes that it takes, or that one row of its output takes.
         what: What it is, for the message, e.g. `"StringLookup with num_oov_indices=5"`.
 
     Raises:
-        OverBudgetError: If it does not fit into what is left of the `memory_limit` around it.
+        OverBudgetError: If it exceeds what is left of the enclosing `memory_limit`.
     """
     if context.memory_left == math.inf:
         return
@@ -78,7 +78,7 @@ def take_bytes(size: float, what: str) -> None:
 
 
 def memory_of_machine() -> float:
-    """Bytes of memory that the machine has; infinite where it does not say."""
+    """Bytes of memory of the machine; infinite if that is not known."""
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not on Windows

@@ -6,7 +6,7 @@ The names are listed in `__init__.pyi`; each is loaded when it is first used.
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-_homes = lazy.homes_of(__file__)
+_homes = lazy.exports_of(__file__)
 __getattr__, __dir__, __all__ = lazy.contents(__name__, _homes)
 
 registry.register_lazily(

@@ -7,7 +7,6 @@ import numpy as np
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core.configuration import dtypes
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.later import later_function
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Shape
@@ -26,7 +25,7 @@ def settings_of(layer: Layer, *names: str) -> dict:
     return {k: activations.serialize(v) if callable(v) else v for k, v in values.items()}
 
 
-def keep_weight_settings(
+def store_weight_settings(
     layer: Layer, weight: str, initializer: Any, regularizer: Any = None, constraint: Any = None
 ) -> None:
     """Keep what a weight is to be made with as `layer.kernel_initializer` and so on."""
@@ -36,13 +35,13 @@ def keep_weight_settings(
 
 
 def weight_settings_of(layer: Layer, *weights: str) -> dict:
-    """What `keep_weight_settings` kept, as a config wants it."""
+    """What `store_weight_settings` kept, as a config wants it."""
     parts = ("initializer", "regularizer", "constraint")
     return settings_of(layer, *(f"{weight}_{part}" for weight in weights for part in parts))
 
 
 def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Variable:
-    """The weight, made as `keep_weight_settings` was told; `changes` are for `add_weight`."""
+    """The weight, made as `store_weight_settings` was told; `changes` are for `add_weight`."""
     settings = {
         "initializer": getattr(layer, f"{weight}_initializer"),
         "regularizer": getattr(layer, f"{weight}_regularizer"),
@@ -72,7 +71,7 @@ def refuse_adapters(layer: str, **arguments: Any) -> None:
 
 
 # A method of the layers that have it in Keras.
-enable_lora = later_function(
+enable_lora = unavailable_function(
     "enable_lora",
     "lamina.layers",
     "Train the whole weights of some layers and freeze the others, layer.trainable = False.",

@@ -9,12 +9,12 @@ import numpy as np
 from lamina import initializers
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import get_policy
-from lamina.core.layer.tracking import kind_of, no_longer_held, track
+from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.variable import structure
+from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
@@ -259,14 +259,14 @@ class Metric:
         kept = kinds.get(kind_of(value))
         if kept is not None and not any(value is known for known in kept):
             kept.append(value)
-            structure.changed()
+            record_change()
 
     def _forget(self, value: Any) -> None:
-        gone = no_longer_held(self, value, ("_own_variables", "_metrics"))
+        gone = no_longer_referenced(self, value, ("_own_variables", "_metrics"))
         lists: tuple[list, list] = (self._own_variables, self._metrics)
         for known in lists:
             known[:] = [item for item in known if id(item) not in gone]
-        structure.changed()
+        record_change()
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
         if len(values) != len(self.variables):

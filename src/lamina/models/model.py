@@ -13,13 +13,13 @@ import numpy as np
 from lamina.core.configuration.context import context
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.graph.operation import Operation
-from lamina.core.later import later_function
 from lamina.core.layer import masking
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import attribute_error, did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
-from lamina.core.user_data.text import Preprocessed, answer, has_text, with_texts
+from lamina.core.unavailable import unavailable_function
+from lamina.core.user_data.text import Preprocessed, as_user_results, has_text, with_texts
 from lamina.models.graph import Graph, output_of
 from lamina.models.graph_config import graph_config, model_from_graph_config
 from lamina.training import checks
@@ -231,7 +231,7 @@ class Model(Trainer):
         if args and has_text(args[0]):
             args = (with_texts(args[0]), *args[1:])
         outputs = super().__call__(*args, **kwargs)
-        return outputs if context.layers else answer(outputs)
+        return outputs if context.layers else as_user_results(outputs)
 
     @property
     def _has_host_part(self) -> bool:
@@ -468,7 +468,7 @@ class Model(Trainer):
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
-    export = later_function(
+    export = unavailable_function(
         "export", "lamina.Model", "model.save('model.keras') writes a file that Keras opens, too."
     )
 

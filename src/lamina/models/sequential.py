@@ -17,8 +17,8 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import example_of
 from lamina.core.user_data.text import Preprocessed, has_text
-from lamina.core.variable import structure
-from lamina.core.variable.threads import building
+from lamina.core.variable.changes import record_change
+from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import name_scope, resolve_shape
 from lamina.layers.input import Input, InputLayer
 from lamina.models.graph import Graph
@@ -241,7 +241,7 @@ class Sequential(Model):
         shape, known = tuple(x.shape), entry.shape
         if len(shape) != len(known) or _fits(shape, known):
             return
-        with building:
+        with build_lock:
             try:
                 with collected_losses():
                     trace_spec(self._run_layers, KerasTensor((None, *shape[1:]), entry.dtype))
@@ -291,7 +291,7 @@ class Sequential(Model):
         self.built = len(self._tensors) > 1
         if self.built:
             object.__setattr__(self, "_build_shapes", {"input_shape": self._tensors[0].shape})
-        structure.changed()
+        record_change()
 
     def _build_for(self, signature: Any, args: tuple, kwargs: dict) -> None:
         if self.built:

@@ -107,9 +107,9 @@ class Adam(Optimizer):
             self.epsilon,
             [self._decay_here(v) for v in variables],
         )
-        for boxes, values in zip((variables, momenta, velocities), new, strict=True):
-            for box, value in zip(boxes, values, strict=True):
-                box.assign(value)
+        for group, values in zip((variables, momenta, velocities), new, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         return adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)

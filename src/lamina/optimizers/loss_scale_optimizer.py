@@ -112,11 +112,11 @@ class LossScaleOptimizer(Optimizer):
         variables = self._checked(grads, trainable_variables)
         scale = self.dynamic_scale.value
         finite = self.check_finite(grads)
-        boxes = [*variables, *self.inner_optimizer.variables]
-        before = values_of(boxes)
+        changed = [*variables, *self.inner_optimizer.variables]
+        before = values_of(changed)
         unscaled = [None if g is None else jnp.asarray(g) / scale for g in grads]
         self.inner_optimizer.apply(unscaled, variables)
-        keep_if(finite, boxes, before)
+        keep_if(finite, changed, before)
         counter = self.step_counter.value + 1
         grows = finite & (counter == self.dynamic_growth_steps)
         self.step_counter.assign(jnp.where(finite & ~grows, counter, 0))

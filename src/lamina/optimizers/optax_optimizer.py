@@ -109,8 +109,8 @@ class OptaxOptimizer(Optimizer):
             first = jnp.asarray(self.iterations) == 0
             for path, leaf in tree_flatten_with_path(self._optax.init(weights))[0]:
                 if keystr(path) in self._from_weights:
-                    box = self._scalars[keystr(path)]
-                    box.assign(jnp.where(first, leaf, box.value))
+                    variable = self._scalars[keystr(path)]
+                    variable.assign(jnp.where(first, leaf, variable.value))
 
     def _leaf(self, name: str) -> Array:
         value = self._scalars[name].value
@@ -136,7 +136,7 @@ class OptaxOptimizer(Optimizer):
 
     def _injected(self, where: str) -> Variable | None:
         inside = f".{where}['learning_rate']"
-        return next((box for name, box in self._scalars.items() if inside in name), None)
+        return next((variable for name, variable in self._scalars.items() if inside in name), None)
 
     def get_config(self) -> dict:
         """Refuse: an optax transformation is code, and a model file holds data.

@@ -23,7 +23,7 @@ from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike
 from lamina.core.user_data.arguments import whole_number
-from lamina.core.variable import structure
+from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Variable, name_scope
 from lamina.optimizers.arguments import (
@@ -208,7 +208,7 @@ class Optimizer:
         if self._has_transformation() or not self._has_own_update_step():
             self._build_state(new)
         self.built = True
-        structure.changed()
+        record_change()
 
     def _build_state(self, new: list[Variable]) -> None:
         # Slots are real arrays, even where a user's own step that makes them is being traced.
@@ -277,7 +277,7 @@ class Optimizer:
         rate = checked_rate(value)
         if callable(rate):
             self._learning_rate = rate
-            structure.changed()
+            record_change()
         elif isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(rate)
         else:
@@ -402,10 +402,10 @@ class Optimizer:
         due = (self._iterations.value + 1) % steps == 0
         accumulators = [self._slots["gradient_accumulator"][id(v)] for v in variables]
         sums = [a.value + g for a, g in zip(accumulators, gradients, strict=True)]
-        boxes = [*variables, *self.variables]
-        before = values_of(boxes)
+        changed = [*variables, *self.variables]
+        before = values_of(changed)
         self._change([s / steps for s in sums], variables)
-        keep_if(due, boxes, before)
+        keep_if(due, changed, before)
         for accumulator, total in zip(accumulators, sums, strict=True):
             accumulator.assign(jnp.where(due, 0, total))
 
@@ -435,16 +435,19 @@ class Optimizer:
             for name, slots in self._slots.items()
             if name not in ("average", "gradient_accumulator")
         }
-        boxes = self._state_type(**{**_unused(self._state_type), **slots, **self._scalars})
+        state_variables = self._state_type(
+            **{**_unused(self._state_type), **slots, **self._scalars}
+        )
         changes, state = self.transformation().update(
             gradients,
-            values_of(boxes),
+            values_of(state_variables),
             values,
             learning_rate=rate,
             step=jnp.asarray(self.iterations),
         )
-        for box, value in zip(jax.tree.leaves(boxes), jax.tree.leaves(state), strict=True):
-            box.assign(value)
+        new_values = jax.tree.leaves(state)
+        for variable, value in zip(jax.tree.leaves(state_variables), new_values, strict=True):
+            variable.assign(value)
         return changes
 
     def _clip_gradients(self, gradients: list[Array]) -> list[Array]:

@@ -17,7 +17,7 @@ def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
     return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
-def keep_if(wanted: Array, boxes: Sequence[Variable], before: Sequence[Array]) -> None:
+def keep_if(wanted: Array, variables: Sequence[Variable], before: Sequence[Array]) -> None:
     """Take back what was assigned to Variables, unless it is wanted.
 
     The change is always computed and then kept or dropped: XLA fuses the choice into it, and
@@ -25,12 +25,12 @@ def keep_if(wanted: Array, boxes: Sequence[Variable], before: Sequence[Array]) -
 
     Args:
         wanted: True or False, known only while the program runs.
-        boxes: The Variables.
+        variables: The Variables.
         before: What they held before the change.
     """
-    for box, old in zip(boxes, before, strict=True):
-        if box.value is not old:
-            box.assign(jnp.where(wanted, box.value, old))
+    for variable, old in zip(variables, before, strict=True):
+        if variable.value is not old:
+            variable.assign(jnp.where(wanted, variable.value, old))
 
 
 def with_gradient(

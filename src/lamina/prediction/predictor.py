@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.variable.stateless import still
+from lamina.core.variable.stateless import snapshot
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities
@@ -92,7 +92,7 @@ class Predictor:
             row = jax.tree.map(_one_row, function.inputs)
         else:
             row = jax.tree.map(lambda a: a[:1], convert(example, "example", text=True))
-        with still(self.model.variables):  # what a forward pass changes is forgotten
+        with snapshot(self.model.variables):  # what a forward pass changes is forgotten
             for count in batch_sizes:
                 self.predict(jax.tree.map(lambda a: np.repeat(a, count, axis=0), row))  # noqa: B023
 

@@ -22,9 +22,9 @@ from lamina.core.messages.tracebacks import filter_traceback, strip
 from lamina.core.serialization import registry
 from lamina.core.types import Config, CustomObjects
 from lamina.core.user_data.paths import refuse_endless
-from lamina.core.variable.stateless import still
+from lamina.core.variable.stateless import snapshot
 from lamina.core.variable.threads import trained_by_another
-from lamina.core.variable.variable import first_values_later
+from lamina.core.variable.variable import deferred_initialization
 from lamina.saving import legacy_config, legacy_file, orbax_folder, shards, weights_file
 from lamina.saving.assets import FOLDER, read_assets, write_assets
 from lamina.saving.atomic import atomic_write
@@ -105,7 +105,7 @@ def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
     """Context manager: a thread that trains the model does not change the values that are saved."""
     if not trained_by_another():
         return contextlib.nullcontext()
-    return still(model._learner.variables())
+    return snapshot(model._learner.variables())
 
 
 def model_as_bytes(model: Any) -> bytes:
@@ -179,7 +179,7 @@ def _load_checkpoint(path: Path, custom_objects: CustomObjects | None, compile: 
     """The model of a checkpoint of Orbax."""
     record = parsed(orbax_folder.config_in(path).encode())
     size = orbax_folder.size_of(orbax_folder.shapes_in(path))
-    with first_values_later():
+    with deferred_initialization():
         with about(path), memory_limit(settings.loading_budget(size)):
             model = _model_from(record, custom_objects, compile)
         orbax_folder.read_checkpoint(model, path)
@@ -191,7 +191,7 @@ def _read_model(
 ) -> Any:
     with about(path):
         budget = settings.loading_budget(size_of(file))
-    with about(path), memory_limit(budget), first_values_later():
+    with about(path), memory_limit(budget), deferred_initialization():
         if is_hdf5(file):
             model, remarks = _load_legacy(file, path, custom_objects, compile)
             _warn(path, remarks)

@@ -14,7 +14,7 @@ from lamina.core.messages.errors import warn_at_user
 from lamina.core.serialization.naming import to_snake_case
 from lamina.core.types import Shape
 from lamina.core.user_data.text import Preprocessed
-from lamina.core.variable import structure
+from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import scratch
 from lamina.layers import Embedding
 from lamina.training import label_checks
@@ -77,7 +77,7 @@ def fits_in_budget(size: int, samples: int) -> None:
 
 def something_learns(learner: Trainable) -> None:
     """Warn once that training has no effect, because all weights of a model are frozen."""
-    version = structure.version()
+    version = last_change()
     if learner.trainable_checked_at is version:
         return  # nothing was frozen or unfrozen since the last check
     learner.trainable_checked_at = version

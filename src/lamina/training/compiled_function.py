@@ -22,8 +22,8 @@ from typing import Any
 import jax
 from jax.stages import Compiled, Lowered
 
-from lamina.core.variable.stateless import own_values_of, values_of
-from lamina.core.variable.threads import exchange
+from lamina.core.variable.stateless import donatable_values_of, values_of
+from lamina.core.variable.threads import value_lock
 
 # The number of programs that are kept after their models are gone. Each takes some megabytes.
 _RECENT = 16
@@ -152,8 +152,8 @@ def run_program(
         result = run(values_of(variables))
         assign(result)
         return result
-    with exchange:
-        result = run((own_values_of if overwrites else values_of)(variables))
+    with value_lock:
+        result = run((donatable_values_of if overwrites else values_of)(variables))
         assign(result)
     return result
 

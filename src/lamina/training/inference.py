@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.user_data.data_kinds import is_text
-from lamina.core.variable.stateless import lent_values_of
+from lamina.core.variable.stateless import shared_values_of
 from lamina.core.variable.variable import Variable
 from lamina.training.feeds.conversion import pack_x_y_sample_weight
 from lamina.training.learner import Learner
@@ -150,7 +150,7 @@ def inference_function(
 
     inputs = _input_specs(learner, given)
     return InferenceFunction(
-        parameters=dict(zip(paths, lent_values_of(_values(variables)), strict=True)),
+        parameters=dict(zip(paths, shared_values_of(_values(variables)), strict=True)),
         inputs=inputs,
         outputs=_output_specs(learner, inputs, on_host, own_step),
         on_host=lambda x: learner.on_host(prediction_inputs(learner, x)),

@@ -12,7 +12,7 @@ from lamina.core.layer import masking
 from lamina.core.layer.layer_state import LayerState, each_once
 from lamina.core.types import Config
 from lamina.core.user_data.text import Preprocessed, has_text
-from lamina.core.variable import structure
+from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
@@ -361,14 +361,14 @@ class Learner(ABC):
     def inputs_were_checked(self, spec: Any) -> bool:
         """Whether inputs with a dtype and shape have passed the checks for the current model."""
         version, specs = self.checked_inputs
-        return version is structure.version() and spec in specs
+        return version is last_change() and spec in specs
 
     def remember_checked_inputs(self, spec: Any) -> None:
         """Remember that inputs with a dtype and shape have passed the checks."""
         version, specs = self.checked_inputs
-        if version is not structure.version():
+        if version is not last_change():
             specs = set()
-            self.checked_inputs = structure.version(), specs
+            self.checked_inputs = last_change(), specs
         specs.add(spec)
 
 

@@ -13,7 +13,7 @@ import jax
 from jax.sharding import Sharding, SingleDeviceSharding
 
 from lamina.core.configuration.context import context
-from lamina.core.variable import structure
+from lamina.core.variable.changes import record_change
 from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 
 
@@ -158,12 +158,12 @@ def placing(placement: Placement) -> Iterator[None]:
         'one device'
     """
     outer, context.placement = context.placement, placement
-    structure.changed()  # cached results hold for one placement
+    record_change()  # cached results hold for one placement
     try:
         yield
     finally:
         context.placement = outer
-        structure.changed()
+        record_change()
 
 
 _DEFAULT = OneDevice()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lamina.core.variable import structure
+from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import values_of
 from lamina.core.variable.variable import Variable
 from lamina.training.compiled_function import CompiledFunction
@@ -64,7 +64,7 @@ def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]
         precision.chosen, why = "float32", f"the model does not run in bfloat16: {failed}"
     if precision.chosen in programs:
         learner.programs.keep("train", programs[precision.chosen])  # compiled already
-    structure.changed()
+    record_change()
     report(f"precision='auto' chose {precision.chosen}: {why}.")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.variable.stateless import assign_all, still
-from lamina.core.variable.threads import building, trained_by_another
+from lamina.core.variable.stateless import assign_all, snapshot
+from lamina.core.variable.threads import build_lock, trained_by_another
 from lamina.core.variable.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
@@ -79,7 +79,7 @@ def _predict_rows(
 ) -> None:
     """Collect the outputs for host arrays, equal to those of batches of the requested size."""
     if not learner.model.built:
-        with building:
+        with build_lock:
             if not learner.model.built:
                 one = jax.tree.map(lambda a: a[:1], arrays)
                 learner.prepare(learner.on_host(one), None, None, training=None)
@@ -87,7 +87,7 @@ def _predict_rows(
     batch_size, plan = _plan(learner, arrays, total, batch_size, by_step)
     scope: Any = contextlib.nullcontext()
     if len(plan) > 1 and trained_by_another(learner.model):  # with the weights of one moment
-        scope = still(learner.program("predict")[1])
+        scope = snapshot(learner.program("predict")[1])
     with scope:
         _compute(learner, arrays, total, batch_size, plan, by_step, hooks, collected, steps_before)
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.variable import structure
-from lamina.core.variable.threads import building
+from lamina.core.variable.changes import last_change
+from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import Variable
 from lamina.optimizers import Optimizer
 from lamina.training import steps
@@ -43,10 +43,10 @@ class Programs:
         added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
         """
         kept = self._found.get(kind)
-        if kept is not None and kept[0] is structure.version():
+        if kept is not None and kept[0] is last_change():
             return kept[1]
         with building:
-            version = structure.version()
+            version = last_change()
             found = self._find(kind)
             self._found[kind] = (version, found)
         return found

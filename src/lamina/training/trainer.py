@@ -22,8 +22,8 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.types import Config
 from lamina.core.user_data.arguments import explain_arguments
-from lamina.core.variable import structure
-from lamina.core.variable.stateless import stateless, still, value_and_grad
+from lamina.core.variable.changes import last_change
+from lamina.core.variable.stateless import snapshot, stateless, value_and_grad
 from lamina.core.variable.threads import trained_by_another, training
 from lamina.core.variable.variable import Variable
 from lamina.metrics import Metric
@@ -728,7 +728,7 @@ class Trainer(Layer):
         """A snapshot of weights and metrics, if another thread is training the model."""
         if not trained_by_another(self):
             return contextlib.nullcontext()
-        return still(self._learner.variables())
+        return snapshot(self._learner.variables())
 
     def _in_order(self, logs: dict[str, Any]) -> Any:
         names = [metric.name for metric in self.metrics if metric.name in logs]
@@ -785,9 +785,9 @@ class _LearnerOfModel(Learner):
     @property
     def signature(self) -> Signature:
         version, found = self._signature
-        if version is not structure.version():
+        if version is not last_change():
             found = self.model._signature()
-            self._signature = structure.version(), found
+            self._signature = last_change(), found
         return found
 
     def layers(self) -> list[LayerState]:

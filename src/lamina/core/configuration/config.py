@@ -85,7 +85,7 @@ def image_data_format() -> str:
 
 @filter_traceback
 def set_image_data_format(data_format: str) -> None:
-    """Set the default place of the channel axis for layers made from now on.
+    """Set the default position of the channel axis for layers made from now on.
 
     Args:
         data_format: `"channels_last"` or `"channels_first"`.
@@ -160,7 +160,7 @@ def set_loading_budget(size: float | None) -> None:
     """Set how many bytes opening a model file may take, for files that you trust.
 
     Args:
-        size: Bytes; `float("inf")` for no limit, None for what `loading_budget` says by itself.
+        size: Bytes; `float("inf")` for no limit, None for the default of `loading_budget`.
     """
     _check_bytes(size)
     _settings["loading_budget"] = size
@@ -184,7 +184,7 @@ def _bytes_of(variable: str) -> float:
 
 
 def max_epochs() -> int | None:
-    """The most epochs that any `fit` may run, or None: `set_max_epochs`, `$KERAS_MAX_EPOCHS`."""
+    """The most epochs that any `fit` may run, or None; `set_max_epochs` or `$KERAS_MAX_EPOCHS`."""
     return _limit("max_epochs", "KERAS_MAX_EPOCHS")
 
 
@@ -235,12 +235,12 @@ def enable_interactive_logging() -> None:
 
 
 def disable_interactive_logging() -> None:
-    """Send progress and messages to Python's logger `"lamina"` (level INFO), as a server wants."""
+    """Send progress and messages to Python's logger `"lamina"` (level INFO), e.g. on a server."""
     _settings["interactive_logging"] = False
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Whether progress and messages go to standard output, and not to the logger `"lamina"`."""
+    """Whether progress and messages go to standard output; else they go to the logger."""
     return bool(_settings["interactive_logging"])
 
 
@@ -250,9 +250,9 @@ def enable_traceback_filtering() -> None:
 
 
 def disable_traceback_filtering() -> None:
-    """Show all frames in tracebacks, for whoever looks for a mistake in Lamina itself.
+    """Show all frames in tracebacks, to debug Lamina itself.
 
-    `LAMINA_TRACEBACK_FILTERING=off` in the environment does it from the start.
+    `LAMINA_TRACEBACK_FILTERING=off` in the environment has the same effect.
     """
     _settings["traceback_filtering"] = False
 
@@ -263,7 +263,7 @@ def is_traceback_filtering_enabled() -> bool:
 
 
 def _free_memory() -> int:
-    import jax  # only training asks
+    import jax  # only needed for training
 
     stats = jax.devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
@@ -272,7 +272,7 @@ def _free_memory() -> int:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(x.split()[1]) * 1024 for x in lines if x.startswith("MemAvailable"))
     except (OSError, StopIteration):
-        return 4 * 2**30  # not Linux: a size that any machine people train on has
+        return 4 * 2**30  # not Linux: a size that any machine used for training has
 
 
 def cache_folder() -> Path:
@@ -291,12 +291,12 @@ def datasets_folder() -> Path | None:
 
 
 def enable_flash_attention() -> None:
-    """Let attention take a fused kernel wherever there is one, as it does from the start."""
+    """Let attention use a fused kernel where there is one, which is the default."""
     _settings["flash_attention"] = None
 
 
 def disable_flash_attention() -> None:
-    """Keep attention layers made from now on from taking a fused kernel."""
+    """Do not use a fused kernel in attention layers made from now on."""
     _settings["flash_attention"] = False
 
 

@@ -1,4 +1,4 @@
-"""Float types and dtype policies: in which type a layer keeps its weights and computes."""
+"""Float types and dtype policies: the types of a layer's weights and of its computation."""
 
 import re
 from typing import Any
@@ -7,13 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.later import ComesLater
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.types import Config
 from lamina.core.user_data.data_kinds import may_hold_text
 
-QUANTIZED_LATER = (
+INSTEAD_OF_QUANTIZATION = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
     "it was quantized opens as it is."
 )
@@ -70,12 +69,12 @@ def is_float(dtype: Any) -> bool:
 
 @filter_methods
 class DTypePolicy:
-    """Which type a layer keeps its weights in and which it computes in.
+    """The types in which a layer stores its weights and computes.
 
     Args:
         name: A dtype such as `"float32"`, or `"mixed_bfloat16"` / `"mixed_float16"`: weights in
-            float32, computation in the half-size type. None for the policy that layers have
-            when they are given none.
+            float32, computation in the half-size type. None for the default policy
+            of layers.
 
     Example:
         >>> DTypePolicy("mixed_bfloat16").compute_dtype
@@ -87,7 +86,9 @@ class DTypePolicy:
         if not isinstance(name, str):
             raise TypeError(f"A dtype policy needs a name, e.g. 'float32'; received {name!r}.")
         if re.match(r"(int8|int4|float8|gptq|awq)\S*_from_", name):
-            raise ComesLater(f"The dtype policy {name!r} is not there yet.\n{QUANTIZED_LATER}")
+            raise NotAvailableError(
+                f"The dtype policy {name!r} is not there yet.\n{INSTEAD_OF_QUANTIZATION}"
+            )
         self._name = name
         if name in ("mixed_float16", "mixed_bfloat16"):
             self._compute, self._variable = name.removeprefix("mixed_"), "float32"
@@ -117,11 +118,11 @@ class DTypePolicy:
 
     @property
     def quantization_mode(self) -> str | None:
-        """How weights are kept in a few bits; always None in this version."""
+        """How weights are quantized; always None in this version."""
         return None
 
     def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
-        """An array, in `dtype` if it holds floats and `autocast` is set; all else as it came.
+        """Cast an array of floats to `dtype` if `autocast` is set; return anything else unchanged.
 
         Args:
             x: An array, or anything else.
@@ -129,7 +130,7 @@ class DTypePolicy:
             dtype: What they are cast to.
 
         Returns:
-            A JAX array for an array; anything else as it came.
+            A JAX array for an array; anything else unchanged.
         """
         if not hasattr(x, "__array__"):
             return x
@@ -148,7 +149,7 @@ class DTypePolicy:
         return self
 
     def replaced(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
-        """What a layer at a path has after a policy was assigned; a map takes it for that path.
+        """The policy of a layer after another was assigned to it; a map stores it for the path.
 
         Args:
             path: Path of the layer; None before it has one.
@@ -194,7 +195,7 @@ _global_policy: list[DTypePolicy] = []
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy that layers get when they are given none.
+    """The default policy of layers.
 
     Returns:
         The policy.
@@ -221,7 +222,7 @@ def set_dtype_policy(policy: "str | DTypePolicy") -> None:
 
 
 def reset_dtype_policy() -> None:
-    """Layers made from now on compute in `floatx()`, unless they are told otherwise."""
+    """Reset the default policy: layers made from now on compute in `floatx()`."""
     _global_policy.clear()
 
 

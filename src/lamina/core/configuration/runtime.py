@@ -1,6 +1,6 @@
-"""JAX's settings, made once, before the first array: compiled programs are kept on the disk.
+"""Settings of JAX, made before the first array: compiled programs are cached on disk.
 
-Imported by every module that makes arrays. What the user has set himself is left alone.
+Imported by every module that makes arrays. Settings that the user has made are not changed.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import os
 import platform
 from pathlib import Path
 
-# Must be set before JAX looks for devices: one process should not take a whole GPU's memory.
+# Set before JAX looks for devices, so that one process does not take all memory of a GPU.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
@@ -20,7 +20,7 @@ _CACHE_BYTES = 512 * 2**20
 
 
 def programs_folder() -> Path:
-    """Where compiled programs are kept: a folder for each kind of processor and JAX version.
+    """The folder of compiled programs, one for each type of processor and version of JAX.
 
     A program compiled for the vector instructions of one machine must not be run on another
     that shares the home folder.
@@ -46,19 +46,19 @@ def _keep_compiled_programs() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return  # a read-only home: everything works, only slower at the next start
+        return  # a read-only home: programs are compiled again at the next start
     if not os.access(folder, os.W_OK):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    # JAX keeps what took over a second to compile; a small network takes less, at every start.
+    # By default JAX caches what took over a second to compile; a small network takes less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    # JAX's own limit on the size reads every entry before each write: 30 ms at 800 entries.
+    # JAX's own limit on the size is slow: it reads every entry before each write.
     _forget_oldest_programs(folder)
 
 
 def _forget_oldest_programs(folder: Path) -> None:
-    """Bring the folder down to half of its limit, once it is above it."""
+    """Delete the oldest programs, down to half of the limit, if the folder exceeds it."""
     try:
         with os.scandir(folder) as entries:
             found = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in entries if e.is_file()]
@@ -72,7 +72,7 @@ def _forget_oldest_programs(folder: Path) -> None:
             os.unlink(path)
             excess -= size
     except OSError:
-        return  # another process is at it
+        return  # another process is deleting
 
 
 _forked = {"after JAX began": False}

@@ -1,4 +1,4 @@
-"""Scopes of Keras's names: what holds for the code inside a `with` block."""
+"""Keras's scopes: StatelessScope, SymbolicScope, name_scope and device."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ from lamina.core.variable.variable import Bindings, Variable, name_scope as path
 
 @filter_methods
 class StatelessScope:
-    """Inside, Variables have the values given, and what is assigned stays in the scope.
+    """Inside, Variables have given values, and what is assigned is kept in the scope.
 
-    `lamina.stateless` does the same to a function; this is Keras's form of it.
+    This is Keras's form of `lamina.stateless`, which makes a function stateless.
 
     Args:
         state_mapping: Pairs `(variable, value)`.
@@ -108,7 +108,7 @@ class StatelessScope:
 
 
 class SymbolicScope:
-    """Inside, code is only followed for its shapes: what it assigns to Variables is forgotten.
+    """For code that is traced only for its shapes: what it assigns to Variables is discarded.
 
     Example:
         >>> v = Variable(1.0)
@@ -132,13 +132,13 @@ class SymbolicScope:
 def name_scope(
     name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
 ) -> Iterator[None]:
-    """Variables made inside get `name/` in front of their path; profiles show the name, too.
+    """Variables made inside get the prefix `name/` in their path; profiles show it, too.
 
     Args:
         name: One part of a path, without `/`.
         caller: The object that opens the scope.
-        deduplicate: Whether the same caller, opening the same scope in itself, adds nothing.
-        override_parent: A path in place of that of the scopes around.
+        deduplicate: If the same caller opens the same scope again inside it, add nothing.
+        override_parent: A path that replaces that of the enclosing scopes.
 
     Returns:
         A context manager.

@@ -1,7 +1,7 @@
-"""KerasTensor: a stand-in for an array whose values are not known yet, only its shape and dtype.
+"""KerasTensor: a symbolic tensor, with a shape and a dtype but no values.
 
-Calling layers on KerasTensors draws the graph of a functional model. Shapes come from
-`compute_output_shape` where a layer has it, else from tracing the layer once (`trace_spec`).
+Calling layers on KerasTensors makes the graph of a functional model. Output shapes come from
+`compute_output_shape` of the layer, if it has one, or from tracing the layer (`trace_spec`).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +17,14 @@ from lamina.core.serialization import naming
 from lamina.core.variable.stateless import scratch
 from lamina.core.variable.variable import resolve_shape
 
-# Two sizes stand in for an unknown axis; an output axis that differs between them is unknown too.
-# Primes come first: nothing that is computed from them is the same by chance. Where they do not
-# work, as in a reshape that halves the axis, numbers that most others divide may.
+# A function is traced with two sizes in place of an unknown axis; an output axis whose size differs
+# between them is unknown, too. Primes come first, because sizes computed from them rarely agree by
+# chance. If they do not work, as in a reshape that halves the axis, highly composite numbers may.
 _PROBES = ((83, 89), (480, 960), (107, 109))
 
 
 def _operation(name: str) -> Callable[..., Any]:
-    # Here, not above: the operations stand on this file.
+    # Imported here, because the operations import this file.
     from lamina.ops import numpy
 
     operation: Callable[..., Any] = getattr(numpy, name)
@@ -48,7 +48,7 @@ def _reflected(name: str) -> Callable[..., Any]:
 
 
 class KerasHistory(NamedTuple):
-    """Where a symbolic tensor comes from: which call of which operation, which output of it."""
+    """The origin of a symbolic tensor: an operation, one of its calls, and one of the outputs."""
 
     operation: Any
     node_index: int
@@ -56,15 +56,15 @@ class KerasHistory(NamedTuple):
 
 
 class NoValuesError(ValueError, NotImplementedError, TypeError):
-    """A symbolic tensor was used as an array: an error of the kinds that Keras and Python raise."""
+    """A symbolic tensor was used as an array. Of all the types that Keras and Python raise."""
 
 
 @filter_methods
 class KerasTensor:
     """A symbolic tensor: shape (None for an axis of unknown size), dtype and name.
 
-    Arithmetic, comparison and indexing make further ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
-    `==` asks whether two are the same object.
+    Arithmetic, comparison and indexing give new ones: `x + y`, `x * 2`, `x[:, 0]`, `x > 0`.
+    `==` is true if both are the same object.
 
     Args:
         shape: Sizes of the axes, None for one that is not known.
@@ -77,7 +77,7 @@ class KerasTensor:
         (None, 28, 28)
     """
 
-    # Above NumPy's and JAX's, so that `array * tensor` asks the tensor.
+    # Above NumPy's and JAX's, so that `array * tensor` calls the operator of the tensor.
     __array_priority__ = 10_000
 
     sparse = ragged = False  # as in Keras; tensors are dense, and their rows have one length
@@ -260,7 +260,7 @@ def refuse_text(structure: Any) -> None:
 def known_for_few(found: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """What `trace_spec` found, without sizes that hold for many rows and not for a few.
 
-    `x[:5]` of an open axis has five rows of many, and two of two.
+    `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
     """
     few = 2
     leaves = jax.tree.leaves((args, kwargs))
@@ -281,7 +281,7 @@ def known_for_few(found: Any, function: Callable[..., Any], /, *args: Any, **kwa
         small_args, small_kwargs = jax.tree.map(closed, (args, kwargs))
         small = trace_spec(function, *small_args, **small_kwargs)
         return jax.tree.map(open_where_smaller, found, small)
-    except Exception:  # it needs more than a few rows
+    except Exception:  # it needs more rows
         return found
 
 
@@ -341,8 +341,8 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
             return jax.tree.map(merge, outputs_for(small), outputs_for(large))
         except Exception as error:
             first_error = first_error or error
-    # An unknown axis may have to be as long as a known one, as in (None, 4) + (3, 4): one of them
-    # alone, if that will do, so that the others stay open.
+    # An unknown axis may have to have the size of a known one, as in (None, 4) + (3, 4). One axis
+    # at a time is tried first, so that the others stay unknown.
     sizes = sorted(size for size in known if size is not None and size > 1)
     unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
     small, large = pairs[0]

@@ -1,4 +1,4 @@
-"""Operation: whatever can stand in the graph of a functional model, and the Node of each call."""
+"""Operation: a layer or function in the graph of a functional model. Node: one of its calls."""
 
 import functools
 import inspect
@@ -12,8 +12,8 @@ from lamina.core.graph.keras_tensor import (
     KerasHistory,
     KerasTensor,
     is_symbolic,
-    known_for_few,
     trace_spec,
+    without_large_batch_sizes,
 )
 from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_argument
@@ -29,7 +29,7 @@ from lamina.core.variable.variable import Variable
 
 
 class Node:
-    """One call of an operation on symbolic tensors: its arguments and what came out."""
+    """One call of an operation on symbolic tensors: its arguments and its outputs."""
 
     def __init__(
         self, operation: "Operation", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
@@ -49,17 +49,17 @@ class Node:
 
     @property
     def parents(self) -> list["Node"]:
-        """The nodes that made this node's inputs."""
+        """The nodes whose outputs are inputs of this node."""
         histories = [t.history for t in self.input_tensors if t.history is not None]
         return [h.operation._inbound_nodes[h.node_index] for h in histories]
 
 
 @filter_methods
 class Operation:
-    """Base of layers and of functions that may be called on symbolic tensors.
+    """Base class of layers and of functions that may be called on symbolic tensors.
 
-    A subclass writes `call`; without a `get_config` of its own it is saved by the arguments of its
-    `__init__`.
+    A subclass defines `call`. If it does not define `get_config`, the arguments of its `__init__`
+    are saved.
 
     Args:
         name: Made from the class's name if None.
@@ -73,7 +73,7 @@ class Operation:
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # No setting has two axes, so such an array is data.
+        # No setting is an array with two axes, so such an array is data.
         if (
             args
             and cls.__module__.startswith("lamina.layers")
@@ -86,20 +86,22 @@ class Operation:
                 f"then called.\n  Fix: {made}({given}), in place of {cls.__name__}({given})."
             )
         operation = super().__new__(cls)
-        if has_automatic_config(cls):  # otherwise big arguments would be kept for nothing
+        if has_automatic_config(
+            cls
+        ):  # otherwise large arguments would be kept in memory for no use
             object.__setattr__(operation, "_init_arguments", (args, kwargs))
         operation._before_init()
         return operation
 
     def _before_init(self) -> None:
-        """What an object has before the first line of its `__init__`."""
+        """Attributes that an object has before its `__init__` runs."""
 
     def __init__(self, name: str | None = None):
         self.name = naming.checked(name, type(self).__name__) or naming.auto_name(type(self))
         self._inbound_nodes: list[Node] = []
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """What the operation computes; to be written by subclasses.
+        """What the operation computes; to be defined by subclasses.
 
         Args:
             *args: Arrays.
@@ -132,7 +134,7 @@ class Operation:
             KerasTensors in the structure of the output.
         """
         outputs = self.compute_output_spec(*args, **kwargs)
-        # A node needs outputs of its own, even if the operation returns its input as it is.
+        # A node needs outputs of its own, even if the operation returns its input unchanged.
         outputs = jax.tree.map(
             lambda t: masking.keeping_mask(t, KerasTensor(t.shape, t.dtype, name=t.name)), outputs
         )
@@ -158,7 +160,7 @@ class Operation:
             A dict of the arguments of the constructor.
         """
         if not has_automatic_config(type(self)):
-            return {"name": self.name}  # the subclass adds what is its own
+            return {"name": self.name}  # subclasses add their own
         args, kwargs = self._init_arguments  # type: ignore[attr-defined]
         return {"name": self.name, **arguments_as_config(self, args, kwargs, standard=("name",))}
 
@@ -178,7 +180,7 @@ class Operation:
 
     @property
     def input(self) -> Any:
-        """What the operation was called on; the first call counts."""
+        """The input of the first call."""
         tensors = self._first_node("input").input_tensors
         return tensors[0] if len(tensors) == 1 else tensors
 
@@ -186,7 +188,7 @@ class Operation:
     def output(self) -> Any:
         """The symbolic output of the first call, for building another model on it.
 
-        Several are a list, whatever structure they were given in.
+        Several outputs are a list, whatever structure they were returned in.
         """
         tensors = jax.tree.leaves(self._first_node("output").outputs)
         return tensors[0] if len(tensors) == 1 else tensors
@@ -202,7 +204,7 @@ class Operation:
 
 
 class FunctionOperation(Operation):
-    """A plain function as a node of a graph; made by `symbolic`, one subclass a function."""
+    """A plain function in a graph; `symbolic` makes one subclass for each function."""
 
     function: Callable[..., Any]
     spec: Callable[..., Any] | None
@@ -213,7 +215,7 @@ class FunctionOperation(Operation):
         super().__init__(name=name)
         names = [n for n in type(self).signature.parameters if n not in (type(self).tensors or ())]
         settings = {**dict(zip(names, args, strict=False)), **settings}
-        # Keras may write settings that the function here does not have, at their defaults.
+        # Keras may save settings, at their defaults, that the function here does not have.
         known = {k: v for k, v in settings.items() if k in type(self).signature.parameters}
         strange = next((k for k, v in settings.items() if k not in known and v), None)
         if strange is not None:
@@ -221,10 +223,10 @@ class FunctionOperation(Operation):
         self.settings = known
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        boxes = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, Variable)]
-        if boxes:
+        variables = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, Variable)]
+        if variables:
             raise TypeError(
-                f"{type(self).__name__} received the Variable {boxes[0].path!r} and a symbolic "
+                f"{type(self).__name__} received the Variable {variables[0].path!r} and a symbolic "
                 "tensor: a model of them would neither train nor save the Variable.\n"
                 "  Fix: write a layer that keeps it on self and computes this in call()."
             )
@@ -241,7 +243,7 @@ class FunctionOperation(Operation):
         if found is not None:
             return found
         found = trace_spec(type(self).function, *args, **kwargs)
-        return known_for_few(found, type(self).function, *args, **kwargs)
+        return without_large_batch_sizes(found, type(self).function, *args, **kwargs)
 
     def _with_settings(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -284,10 +286,9 @@ def symbolic(
     Args:
         function: Any traceable function of arrays.
         class_name: Name of the operation in saved models, Keras's own, e.g. `"Add"`.
-        tensors: The arguments that Keras gives to the operation's call; the others are settings,
-            which it keeps in the operation's config. None if there are no settings.
-        spec: What the function gives for symbolic tensors, where tracing cannot tell; it takes
-            the same arguments.
+        tensors: The arguments of the operation's call in Keras; the others are settings, which
+            are in the operation's config. None if there are no settings.
+        spec: The symbolic outputs, if tracing cannot find them; it takes the same arguments.
 
     Returns:
         The function to export, and the operation class to register under its namespace.
@@ -332,12 +333,12 @@ def symbolic(
                 _refuse_axis(function.__name__, signature, args, kwargs)
                 raise
             except TypeError as error:
-                if is_symbolic(args, kwargs) and _speaks_of_shapes(error):
+                if is_symbolic(args, kwargs) and _is_about_shapes(error):
                     raise _as_shape_error(error) from None
                 raise
         except Exception as error:
             if isinstance(error, (TypeError, ValueError)):
-                _say_where(error, function.__name__, args, kwargs)
+                _add_context(error, function.__name__, args, kwargs)
             tidy(error)
             raise
 
@@ -345,13 +346,13 @@ def symbolic(
 
 
 class ShapeError(ValueError, TypeError):
-    """Shapes that do not fit, found while a graph is drawn.
+    """Shapes that do not fit, found while a graph is made.
 
     JAX raises a TypeError for them, Keras a ValueError; this is both.
     """
 
 
-def _speaks_of_shapes(error: Exception) -> bool:
+def _is_about_shapes(error: Exception) -> bool:
     return type(error) is TypeError and _SHAPES.search(str(error)) is not None
 
 
@@ -360,7 +361,7 @@ _SHAPES = re.compile(r"shape|dimension|permutation")
 
 def _as_shape_error(error: Exception) -> ShapeError:
     found = ShapeError(str(error))
-    found.__dict__.update(error.__dict__)  # notes among them
+    found.__dict__.update(error.__dict__)  # includes the notes
     return found
 
 

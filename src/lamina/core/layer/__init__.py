@@ -1,1 +1,1 @@
-"""`Layer`: what building, calling and holding weights consists of."""
+"""`Layer`: building, calling, weights, masks."""

@@ -1,4 +1,4 @@
-"""What the `call` of a layer takes: training mode, masks, and which shapes `build` wants."""
+"""The arguments of a layer's `call`: training mode, masks, and the shapes that `build` needs."""
 
 import functools
 import inspect
@@ -13,7 +13,7 @@ from lamina.core.messages.errors import ArgumentError
 
 
 class CallSignature:
-    """What a class's `call` takes, looked up once."""
+    """The arguments of a class's `call`, inspected once."""
 
     def __init__(self, call: Callable[..., Any]):
         parameters = list(inspect.signature(call).parameters.values())[1:]
@@ -97,7 +97,7 @@ def _shapes_of(args: tuple[Any, ...]) -> Any:
 def shape_of(array: Any) -> tuple[Any, ...]:
     """The shape, with None again for the size that stands for an unknown axis while tracing.
 
-    Not for the last axis, the features: it is hardly ever unknown, and weights are made for it.
+    The last axis, the features, is left as it is: it is rarely unknown, and weights depend on it.
     """
     shape = tuple(getattr(array, "shape", ()))
     if context.probe is None:

@@ -1,4 +1,4 @@
-"""InputSpec: what a layer accepts, checked before it runs so that the error can be a plain one."""
+"""InputSpec: which inputs a layer accepts. It is checked before the layer runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -134,12 +134,12 @@ class InputSpec:
 
 
 def check_inputs(spec: Any, inputs: Any, layer: str) -> None:
-    """Raise a ValueError unless the inputs are what the spec (or list of specs) asks for.
+    """Raise a ValueError unless the inputs match the spec (or list of specs).
 
     Args:
-        spec: An InputSpec, or a list of them (None where anything will do).
-        inputs: An array, or a structure of as many; a dict goes by the names of the specs.
-        layer: What to call the layer in messages.
+        spec: An InputSpec, or a list of them (None where any input is accepted).
+        inputs: An array, or a structure of several; a dict is matched by the names of the specs.
+        layer: Name of the layer, for messages.
     """
     specs = jax.tree.leaves(spec, is_leaf=lambda s: s is None or isinstance(s, InputSpec))
     names = [getattr(one, "name", None) for one in specs]

@@ -1,4 +1,4 @@
-"""Layer: makes Variables in `build`, computes in `call`, and keeps track of what is put on it."""
+"""Layer: makes Variables in `build`, computes in `call`, and tracks its attributes."""
 
 import contextlib
 import functools
@@ -37,17 +37,17 @@ from lamina.core.serialization.init_arguments import (
 from lamina.core.user_data.data_kinds import is_sparse, is_text, may_hold_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.variable.stateless import stateless
-from lamina.core.variable.threads import building
+from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import Variable, autocast, name_scope, resolve_shape
 
 
 @filter_methods
 class Layer(LayerState):
-    """A layer: a function with weights. Subclass it to write your own.
+    """A layer: a function with weights. Subclass it to write your own layer.
 
     `__init__` keeps the settings, `build(input_shape)` makes the weights once the shape is known,
     `call(x)` computes. Variables, layers and lists of them that are assigned to attributes are
-    trained and saved without further ado.
+    trained and saved automatically.
 
     Args:
         activity_regularizer: Function of the output, added to the loss.
@@ -84,8 +84,9 @@ class Layer(LayerState):
         filter_methods(cls)
 
     def _before_init(self) -> None:
-        # Here, for those who assign layers to attributes before they call `super().__init__`. A
-        # `__new__` of Layer's own would hide the arguments of `__init__` from inspect.signature.
+        # Before `__init__`, because users may assign layers to attributes before they call
+        # `super().__init__`. A `Layer.__new__` would hide the arguments of `__init__` from
+        # inspect.signature.
         kinds = ("trainable", "fixed", "seeds", "layers", "metrics")
         object.__setattr__(self, "_tracked", {kind: [] for kind in kinds})
 
@@ -113,7 +114,8 @@ class Layer(LayerState):
         self.autocast = autocast
         self.input_spec: Any = None
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
-        # What never has weights is built from the start; its first call looks at its parts still.
+        # A layer that never has weights is built from the start; its first call still checks the
+        # layers inside it.
         self.built = self._unseen = self._weightless
         self._trainable = bool(trainable)
         self._building = False
@@ -121,7 +123,7 @@ class Layer(LayerState):
         self._build_shapes: dict[str, Any] | None = None
         # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
         self._input_shape_argument = input_shape
-        self._told_of_masks = False
+        self._warned_of_masks = False
         self._remat_scope = remat.current_scope()
         object.__setattr__(self, "_losses_by_thread", {})
         if not self._trainable:
@@ -131,17 +133,17 @@ class Layer(LayerState):
     def build(self, input_shape: Any) -> None:
         """Make the weights; called once, when the shape of the input is known.
 
-        A layer that only holds other layers need not write it: they are built by following one
+        A layer that only contains other layers need not define it: they are built by tracing one
         call on symbolic inputs.
 
         Args:
             input_shape: Tuple with None for axes of unknown size, or a structure of tuples for a
                 layer with several inputs. A layer whose `call(query, value)` takes several
-                tensors may ask for each: `build(self, query_shape, value_shape)`.
+                tensors may take one for each: `build(self, query_shape, value_shape)`.
         """
         if not _has_own_build(self) and (self._unseen or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
-            called = type(self).call is not Operation.call  # else there is nothing to follow
+            called = type(self).call is not Operation.call  # else there is nothing to trace
             inside = self._flatten_layers(include_self=False)
             if called and any(not layer.built for layer in inside):
                 with contextlib.nullcontext() if self._building else name_scope(self.name):
@@ -169,7 +171,7 @@ class Layer(LayerState):
         args, kwargs = (
             (inputs, {}) if len(inputs) == 1 else ((), dict(zip(names, inputs, strict=True)))
         )
-        # What `call` needs besides is not known here; then the first call has to do it.
+        # If `call` needs more than the shapes, the first call has to do it.
         with contextlib.suppress(Exception), name_scope(self.name):
             trace_spec(self.call, *args, **kwargs)
         self._forget_losses()
@@ -192,7 +194,7 @@ class Layer(LayerState):
             first_mask = self._fill_masks(signature, args, kwargs, first)
             try:
                 if not self.built:
-                    with building:
+                    with build_lock:
                         self._build_for(signature, args, kwargs)
                 if self.input_spec is not None:
                     check_inputs(self.input_spec, first, self._label)
@@ -207,15 +209,15 @@ class Layer(LayerState):
                 context.training = outer_training
             if self.activity_regularizer is not None:
                 for output in jax.tree.leaves(outputs):
-                    # Per sample, so that the strength does not depend on the batch size.
+                    # Divided by the batch size, so that the strength does not depend on it.
                     samples = max(output.shape[0], 1) if output.ndim else 1
-                    # A sum of squares is soon beyond float16.
+                    # A sum of squares can overflow in float16.
                     full = output.astype(self.variable_dtype) if self._autocast_dtype else output
                     self.add_loss(self.activity_regularizer(full) / samples)
             if self.supports_masking:
                 masking.set_masks(outputs, self.compute_mask(first, first_mask))
             elif first_mask is not None:
-                self._mask_ends_here(signature, outputs)
+                self._warn_if_mask_is_lost(signature, outputs)
             return outputs
 
     def stateless_call(
@@ -228,13 +230,13 @@ class Layer(LayerState):
     ) -> tuple[Any, ...]:
         """Call the layer on values of its Variables that are given, and change none of them.
 
-        For training loops of your own in JAX: it may be compiled and differentiated.
+        For your own training loops in JAX: the call may be compiled and differentiated.
 
         Args:
             trainable_variables: Arrays in the order of `layer.trainable_variables`.
             non_trainable_variables: Arrays in the order of `layer.non_trainable_variables`.
             *args, **kwargs: For the call itself.
-            return_losses: Also return the losses that arose.
+            return_losses: Also return the losses that the call added.
 
         Returns:
             `(outputs, non_trainable_variables)`, and the list of losses as a third.
@@ -255,9 +257,9 @@ class Layer(LayerState):
                 f"{self._label} has no weights yet, so it cannot be called on values of them.\n"
                 "  Fix: build it first, e.g. layer.build(input_shape)."
             )
-        boxes = (self.trainable_variables, self.non_trainable_variables)
+        variables = (self.trainable_variables, self.non_trainable_variables)
         given = (list(trainable_variables), list(non_trainable_variables))
-        for name, own, values in zip(("", "non_"), boxes, given, strict=True):
+        for name, own, values in zip(("", "non_"), variables, given, strict=True):
             if len(own) != len(values):
                 raise ValueError(
                     f"{self._label} has {len(own)} {name}trainable variables and received "
@@ -271,7 +273,7 @@ class Layer(LayerState):
             self._forget_losses()
             return outputs, losses
 
-        (outputs, losses), (_, new) = stateless(run, boxes)(given)
+        (outputs, losses), (_, new) = stateless(run, variables)(given)
         return (outputs, new, losses) if return_losses else (outputs, new)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
@@ -309,7 +311,7 @@ class Layer(LayerState):
 
         Args:
             *args: Shape of each input, as tuples, e.g. `(None, 28, 28)`; a subclass names them as
-                its `build` does.
+                in its `build`.
             **kwargs: Further shapes, by name.
 
         Returns:
@@ -327,7 +329,7 @@ class Layer(LayerState):
         return jax.tree.map(lambda t: t.shape, spec)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """KerasTensors for KerasTensors: by `compute_output_shape` if written, else by tracing.
+        """Symbolic outputs for symbolic inputs, by `compute_output_shape` or by tracing.
 
         Args:
             *args: Arguments of `call`, with KerasTensors for arrays.
@@ -366,15 +368,15 @@ class Layer(LayerState):
         return outputs
 
     def _symbolic_mask(self, first: Any) -> Any:
-        """What `compute_mask` gives for symbolic tensors."""
+        """The result of `compute_mask` for symbolic tensors."""
         previous = masking.get_masks(first)
         try:
             return self.compute_mask(first, previous)
-        except Exception:  # it looks into the tensor, as an Embedding does
+        except Exception:  # it needs the values, as an Embedding does
             return trace_spec(self.compute_mask, first, previous)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Mask of the output; a layer that supports masking hands its input's mask on.
+        """Mask of the output; a layer that supports masking passes on the mask of its input.
 
         Args:
             inputs: The tensors that the layer is called on.
@@ -389,7 +391,7 @@ class Layer(LayerState):
         return jax.tree.map(self._as_tensor, values, is_leaf=lambda v: v is None)
 
     def _as_tensor(self, value: Any) -> Any:
-        """Arrays become JAX arrays, floats in the compute dtype; the rest stays as it is."""
+        """JAX arrays for arrays, floats in the compute dtype; anything else unchanged."""
         if isinstance(value, Variable):
             value = value.value
         elif is_sparse(value):
@@ -414,7 +416,7 @@ class Layer(LayerState):
         return value
 
     def _out_of_objects(self, array: np.ndarray) -> np.ndarray:
-        """Numbers, or lists of them, that are kept as objects."""
+        """A numeric array for an array of objects that are numbers or lists of numbers."""
         try:
             return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
         except (TypeError, ValueError):
@@ -431,7 +433,7 @@ class Layer(LayerState):
 
     @property
     def _input_dtype(self) -> str | None:
-        """What float inputs are cast to; None leaves them as they come."""
+        """What float inputs are cast to; None for no cast."""
         return self.compute_dtype if self.autocast else None
 
     def _check_arrays(self, first: Any) -> None:
@@ -479,7 +481,8 @@ class Layer(LayerState):
 
     @property
     def _autocast_dtype(self) -> str | None:
-        # Not `self.compute_dtype`, by which layers of text and categories name their results.
+        # Not `self.compute_dtype`, which is the dtype of the results in layers of text and
+        # categories.
         dtype = LayerState.compute_dtype.__get__(self)
         return dtype if self.autocast and dtype != self.variable_dtype else None
 
@@ -499,11 +502,11 @@ class Layer(LayerState):
                 first_mask = given
         return first_mask
 
-    def _mask_ends_here(self, signature: CallSignature, outputs: Any) -> None:
-        """Say once that later layers will not see the mask, unless `call` has dealt with it."""
-        if signature.masks or masking.get_masks(outputs) is not None or self._told_of_masks:
+    def _warn_if_mask_is_lost(self, signature: CallSignature, outputs: Any) -> None:
+        """Warn once that later layers will not see the mask, unless `call` uses it."""
+        if signature.masks or masking.get_masks(outputs) is not None or self._warned_of_masks:
             return
-        object.__setattr__(self, "_told_of_masks", True)
+        object.__setattr__(self, "_warned_of_masks", True)
         warnings.warn(
             f"{self._label} received an input with a mask, which it does not hand on: layers after "
             "it take padding for data.\n"
@@ -519,7 +522,7 @@ class Layer(LayerState):
         if self.built and not self._unseen:
             return
         self._path = "/".join((*context.path, self.name))
-        self._say_if_hidden()
+        self._warn_if_untracked()
         shapes = signature.shapes(type(self).build, args, kwargs)
         if _has_own_build(self):
             if len(shapes) == 1:
@@ -534,10 +537,10 @@ class Layer(LayerState):
                 self._trace_call(args, kwargs)  # else the search for the output's shape does it
         self._unseen, self.built = False, True
 
-    def _say_if_hidden(self) -> None:
-        """Weights made inside another layer's call are lost, unless that layer knows this one."""
+    def _warn_if_untracked(self) -> None:
+        """Warn if this layer was made in the `call` of another layer, which does not track it."""
         outermost = context.layers[0] if context.layers else self
-        for around in context.layers[-2:-1]:  # mostly, it is an attribute of that
+        for around in context.layers[-2:-1]:  # usually it is an attribute of that one
             if self in around._flat_layers():
                 return
         if self in outermost._flatten_layers():
@@ -569,7 +572,7 @@ class Layer(LayerState):
 
     @property
     def path(self) -> str | None:
-        """Where the layer stands, e.g. `model/block/dense`; None before it is built."""
+        """Path of the layer, e.g. `model/block/dense`; None before it is built."""
         return self._path
 
     @property
@@ -580,7 +583,7 @@ class Layer(LayerState):
     # -- losses ----------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar, computed inside `call`, to what training minimises.
+        """Add a scalar, computed inside `call`, to the loss that training minimises.
 
         Args:
             loss: A scalar computed from arrays, or a list of them.
@@ -621,7 +624,7 @@ class Layer(LayerState):
         return collected
 
     def add_metric(self, *args: Any, **kwargs: Any) -> None:
-        """Keras 2 had it; Keras 3 and Lamina take a metric that is kept on the layer.
+        """Removed in Keras 3: keep the metric as an attribute of the layer instead.
 
         Args:
             *args: As in Keras 2.
@@ -643,7 +646,7 @@ class Layer(LayerState):
 
 @contextlib.contextmanager
 def _entered(layer: Layer) -> Iterator[bool | None]:
-    """Gives the mode of the enclosing call."""
+    """Note that a layer is being called; gives the training mode of the enclosing call."""
     if not context.layers:
         layer._forget_losses()
     outer = context.training if context.layers else None
@@ -670,7 +673,7 @@ def _knows_its_output_shape(layer: Layer) -> bool:
 
 
 def _never_has_weights(cls: type) -> bool:
-    """Whether the layers of a class have no weights: ours without a `build`, or that say so."""
+    """Whether layers of a class have no weights: Lamina's own without `build`, or marked so."""
     builder = next(base for base in cls.__mro__ if "build" in vars(base))
     if builder is not Layer:
         return bool(vars(builder).get("builds_nothing", False))
@@ -679,7 +682,7 @@ def _never_has_weights(cls: type) -> bool:
 
 
 def _has_own_build(layer: Layer) -> bool:
-    """Whether somebody wrote a `build`; bases that build by following a call say so."""
+    """Whether a class defines `build`; base classes that build by tracing a call are marked."""
     return not getattr(type(layer).build, "follows_call", False)
 
 
@@ -702,9 +705,7 @@ def _remembering_shapes(build: Callable[..., Any]) -> Callable[..., Any]:
                 build(self, *args, **kwargs)
         except Exception:
             for kind, known in self._tracked.items():
-                known[:] = before[
-                    kind
-                ]  # a second try must not find half of the first one's weights
+                known[:] = before[kind]  # a second attempt must not find weights of the first
             raise
         finally:
             self._building = False

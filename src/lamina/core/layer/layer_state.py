@@ -1,4 +1,4 @@
-"""What a layer holds: its weights, the layers in it, its types, its config; base of `Layer`."""
+"""LayerState, base of `Layer`: its weights, inner layers, dtypes and config."""
 
 import contextlib
 import functools
@@ -12,9 +12,8 @@ import numpy as np
 from lamina.core.configuration import dtypes
 from lamina.core.configuration.context import context
 from lamina.core.graph.operation import Operation
-from lamina.core.later import later_function
 from lamina.core.layer.call_signature import is_shape
-from lamina.core.layer.tracking import kind_of, no_longer_held, track
+from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
@@ -24,8 +23,8 @@ from lamina.core.serialization.init_arguments import (
     make_from_config,
 )
 from lamina.core.types import Config
-from lamina.core.variable import structure
-from lamina.core.variable.stateless import still
+from lamina.core.variable.changes import record_change
+from lamina.core.variable.stateless import snapshot
 from lamina.core.variable.threads import trained_by_another
 from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class LateStateError(RuntimeError, ValueError):
-    """A weight or layer was made where none may be: an error of the process, and Keras's."""
+    """A weight or layer was made where none may be made; a ValueError as well, as in Keras."""
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -43,7 +42,7 @@ _BOOKS = ("_tracked", "_init_arguments")
 
 
 def _name_first(add_weight: Method) -> Method:
-    """Let the name come first, as in Keras 2: `add_weight("kernel", (3, 4))`."""
+    """Accept the name as first argument, as in Keras 2: `add_weight("kernel", (3, 4))`."""
 
     @functools.wraps(add_weight)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -57,7 +56,7 @@ def _name_first(add_weight: Method) -> Method:
 
 @filter_methods
 class LayerState(Operation):
-    """The half of a layer that does not compute."""
+    """The part of a layer that does not compute."""
 
     built: bool
     activity_regularizer: Any
@@ -92,7 +91,7 @@ class LayerState(Operation):
             initializer: Name (`"zeros"`, `"glorot_uniform"` …), function or `Initializer`.
                 None means Glorot-uniform for floats and zeros for everything else.
             dtype: Defaults to the policy's variable dtype.
-            trainable: False for what the optimizer must leave alone.
+            trainable: False if the optimizer must not change it.
             autocast: Whether it is read in the compute dtype under a mixed policy.
             regularizer: Function of the weights that is added to the loss.
             constraint: Function applied after every update.
@@ -118,7 +117,7 @@ class LayerState(Operation):
                 shape=resolve_shape(shape),
                 dtype=dtype,
                 trainable=trainable,
-                name=name,  # the Variable finds one that is free, so that no two share a path
+                name=name,  # the Variable makes it unique within its path
                 regularizer=registry.get("regularizer", regularizer),
                 constraint=registry.get("constraint", constraint),
                 autocast=autocast,
@@ -129,7 +128,7 @@ class LayerState(Operation):
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, **kwargs: Any
     ) -> Variable:
-        """The same as `add_weight` with shape and initializer required.
+        """Make a Variable of this layer, like `add_weight`; shape and initializer are required.
 
         Args:
             shape: Shape of the variable.
@@ -187,7 +186,7 @@ class LayerState(Operation):
     def trainable(self) -> bool:
         """Whether the optimizer may change the weights of this layer and of the layers in it.
 
-        Setting it sets it for the layers inside, too. They may be set for themselves afterwards.
+        Setting it also sets it for the layers inside, which may be changed individually afterwards.
         """
         return self._trainable
 
@@ -213,7 +212,7 @@ class LayerState(Operation):
             [(3, 2), (2,)]
         """
         weights = self.weights
-        with still(weights) if trained_by_another() else contextlib.nullcontext():
+        with snapshot(weights) if trained_by_another() else contextlib.nullcontext():
             return [v.numpy() for v in weights]
 
     @filter_traceback
@@ -308,7 +307,7 @@ class LayerState(Operation):
         return self.dtype_policy.compute_dtype
 
     quantization_mode = None  # weights are floats: see `quantize`
-    quantize = later_function(
+    quantize = unavailable_function(
         "quantize",
         "lamina.Layer",
         "dtype='mixed_bfloat16' halves the memory of activations.",
@@ -338,7 +337,7 @@ class LayerState(Operation):
     # -- tracking --------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        structure.changed()
+        record_change()
         reserved = getattr(type(self), name, None)
         if name[0] == "_" and _is_a_method_of_ours(reserved):
             raise _reserved(self, name)
@@ -358,10 +357,10 @@ class LayerState(Operation):
         self._forget(before)
 
     def _register(self, value: Any) -> None:
-        """Take a Variable, layer, metric or random generator into the books."""
+        """Track a Variable, layer, metric or random generator."""
         kind = str(kind_of(value))
         if kind == "variables":
-            # As it is made: freezing it later must not change the order of the weights.
+            # As it is when it is made: freezing it later must not change the order of the weights.
             kind = "trainable" if value.trainable else "fixed"
         known = self._tracked[kind]
         if value is self or any(value is o for others in self._tracked.values() for o in others):
@@ -372,15 +371,19 @@ class LayerState(Operation):
                 "every call.\n  Fix: make it once, in __init__ or build."
             )
         known.append(value)
-        structure.changed()
+        record_change()
         trainable = self.__dict__.get("_trainable", True)  # not known before __init__
         if not trainable and kind in ("trainable", "layers"):
             value.trainable = False
 
     def _forget(self, value: Any) -> None:
-        """Strike out what was removed from an attribute, unless another still holds it."""
-        gone = no_longer_held(self, value, _BOOKS) if "_tracked" in self.__dict__ else ()
-        structure.changed()
+        """Stop tracking what was removed from an attribute, unless another still refers to it."""
+        gone = (
+            no_longer_referenced(self, value, _TRACKING_ATTRIBUTES)
+            if "_tracked" in self.__dict__
+            else ()
+        )
+        record_change()
         for known in self._tracked.values() if gone else ():
             known[:] = [item for item in known if id(item) not in gone]
 
@@ -397,7 +400,7 @@ class LayerState(Operation):
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
         found: list[Any] = [self] if include_self else []
         seen = {id(self)}
-        waiting = self._flat_layers()[::-1]  # the next one last, where a list is quick
+        waiting = self._flat_layers()[::-1]  # the next one last, because pop() from the end is fast
         while waiting:
             layer = waiting.pop()
             if id(layer) in seen:
@@ -488,7 +491,7 @@ class LayerState(Operation):
             self._build_parts(shapes)
 
     def save_own_variables(self, store: Any) -> None:
-        """Put the layer's own weights into a mapping, under "0", "1" …
+        """Store the layer's own weights in a mapping, under "0", "1" …
 
         Args:
             store: A mapping from names to arrays, to be filled.
@@ -497,7 +500,7 @@ class LayerState(Operation):
             store[str(index)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the layer's own weights from a mapping made by `save_own_variables`.
+        """Load the layer's own weights from a mapping made by `save_own_variables`.
 
         Args:
             store: A mapping from names to arrays.
@@ -531,7 +534,7 @@ class LayerState(Operation):
 
 
 def _from_file(value: Any, dtype: str) -> np.ndarray:
-    """HDF5 has no bfloat16: it comes back as two raw bytes a number."""
+    """An array from a file. HDF5 has no bfloat16 and returns two raw bytes per number."""
     array = np.asarray(value)
     if array.dtype.kind == "V" or (dtype == "bfloat16" and array.dtype == np.uint16):
         return array.view(jnp.bfloat16)
@@ -558,7 +561,7 @@ def all_layers(layer: LayerState) -> list["Layer"]:
 
 
 def set_own_trainable(layers: Sequence[LayerState], flags: Sequence[bool]) -> None:
-    """Set `trainable` on each layer itself; those inside and their weights stay as they are."""
+    """Set `trainable` on each of the layers, not on the layers inside it or its weights."""
     for layer, flag in zip(layers, flags, strict=True):
         layer._trainable = flag
 

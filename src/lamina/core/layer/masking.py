@@ -1,9 +1,9 @@
-"""Masks that travel with tensors: which time steps of a padded batch are real.
+"""Masks of tensors: which time steps of a padded batch are data.
 
-A mask is `(batch, time)`, True where a step counts. Real arrays carry theirs as an attribute, and
-so do the symbolic tensors of a functional model, so that its layers know while it is drawn that
-there will be one. Traced arrays cannot, so their masks are kept in a table beside them until the
-trace is over.
+A mask is `(batch, time)`, True for data and False for padding. Arrays have their mask as an
+attribute, and so do the symbolic tensors of a functional model, so that its layers know while the
+graph is made that there will be a mask. Traced arrays cannot have attributes, so their masks are
+kept in a table until the trace ends.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def get_mask(x: Any) -> Any:
 
 
 def set_mask(x: Any, mask: Any) -> None:
-    """Let a mask travel with a tensor (a symbolic one with a symbolic tensor)."""
+    """Attach a mask to a tensor (a symbolic mask to a symbolic tensor)."""
     if isinstance(x, jax.core.Tracer):
         context.masks[id(x)] = (x, mask)
     elif isinstance(x, (jax.Array, KerasTensor)):
@@ -31,13 +31,13 @@ def set_mask(x: Any, mask: Any) -> None:
 
 
 def forget_masks() -> None:
-    """Empty the table of masks, unless more of the same trace is to come."""
+    """Clear the table of masks, unless the trace goes on."""
     if context.bound is None:
         context.masks.clear()
 
 
 def keeping_mask(before: Any, after: Any) -> Any:
-    """`after`, with the mask that `before` carried."""
+    """`after`, with the mask of `before`."""
     mask = get_mask(before)
     if mask is not None:
         set_mask(after, mask)
@@ -51,9 +51,9 @@ def get_masks(structure: Any) -> Any:
 
 
 def set_masks(structure: Any, masks: Any) -> None:
-    """Let masks travel with the tensors of a structure that have none yet.
+    """Attach masks to the tensors of a structure that have none yet.
 
-    A single mask belongs to the first tensor: a layer that also gives its states returns them
+    A single mask belongs to the first tensor: a layer that also returns its states returns them
     after the sequence.
     """
     flat = jax.tree.leaves(masks, is_leaf=lambda mask: mask is None)

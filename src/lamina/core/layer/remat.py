@@ -1,4 +1,4 @@
-"""Rematerialisation: intermediate values computed again for the gradient instead of kept.
+"""Rematerialisation: intermediate values are recomputed for the gradient instead of stored.
 
 It costs about a third more time in training and saves most of the memory of activations.
 """
@@ -21,14 +21,14 @@ _MODES = ("full", "activations", "larger_than", "list_of_layers")
 
 @filter_methods
 class RematScope:
-    """Layers made inside compute their intermediate values again for the gradient.
+    """Layers made inside recompute their intermediate values for the gradient.
 
     Args:
         mode: `"full"` for every layer; `"activations"` for their activation functions only;
             `"larger_than"` for layers with large outputs; `"list_of_layers"` for those named;
             None for no layer.
         output_size_threshold: With `"larger_than"`, how many values an output may have at most
-            without being computed again.
+            without being recomputed.
         layer_names: With `"list_of_layers"`, the names.
 
     Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
@@ -73,7 +73,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     Variables may be read and assigned inside, layers called, losses added.
 
     Args:
-        f: Function of arrays; other arguments are handed on as they are.
+        f: Function of arrays; other arguments are passed on unchanged.
 
     Returns:
         A function with the arguments and results of the given one.
@@ -93,25 +93,25 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
         def pure(arrays: list[Any], masks: list[Any]) -> tuple[Any, ...]:
             filled = list(leaves)
-            for place, value, mask in zip(places, arrays, masks, strict=True):
-                filled[place] = value
+            for position, value, mask in zip(positions, arrays, masks, strict=True):
+                filled[position] = value
                 if mask is not None:
                     masking.set_mask(value, mask)
             given_args, given_kwargs = jax.tree.unflatten(structure, filled)
-            # What is assigned and added inside leaves as a result, and takes effect outside.
+            # What is assigned and added inside is returned, and takes effect outside.
             with traced_state() as inside, collected_losses() as losses:
                 result = f(*given_args, **given_kwargs)
                 kept = jax.tree.map(masking.get_mask, result)
-            boxes.update(inside.boxes)
+            variables.update(inside.variables)
             layers[:] = [layer for layer, _ in losses]
-            assigned = {key: inside.values[key] for key in inside.boxes}
+            assigned = {key: inside.values[key] for key in inside.variables}
             return result, kept, assigned, [value for _, value in losses]
 
-        arrays = [leaves[i] for i in places]
-        masks = [masking.get_mask(leaves[i]) for i in places]
+        arrays = [leaves[i] for i in positions]
+        masks = [masking.get_mask(leaves[i]) for i in positions]
         result, kept, assigned, losses = jax.checkpoint(pure)(arrays, masks)
         for key, value in assigned.items():
-            boxes[key].assign(value)
+            variables[key].assign(value)
         for layer, value in zip(layers, losses, strict=True):
             layer.add_loss(value)
         masking.set_masks(result, kept)
@@ -121,7 +121,7 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class collected_losses:
-    """Losses that layers add inside come here, as pairs (layer, value), instead of to them."""
+    """Collects the losses that layers add inside, as pairs (layer, value)."""
 
     def __enter__(self) -> list[Any]:
         self.outer, context.losses = context.losses, []
@@ -147,17 +147,17 @@ def call_of(layer: Any) -> Callable[..., Any]:
 def _if_large(call: Callable[..., Any], scope: RematScope) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
+        positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
 
         def shapes_only(arrays: list[Any]) -> Any:
             filled = list(leaves)
-            for place, value in zip(places, arrays, strict=True):
-                filled[place] = value
+            for position, value in zip(positions, arrays, strict=True):
+                filled[position] = value
             given_args, given_kwargs = jax.tree.unflatten(structure, filled)
             with scratch(), collected_losses():
                 return call(*given_args, **given_kwargs)
 
-        outputs = jax.eval_shape(shapes_only, [leaves[i] for i in places])
+        outputs = jax.eval_shape(shapes_only, [leaves[i] for i in positions])
         size = sum(math.prod(output.shape) for output in jax.tree.leaves(outputs))
         large = size > scope.output_size_threshold
         return (remat(call) if large else call)(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""Tracking: assigning a Variable, a Layer or a container of them to an attribute is enough.
+"""Tracking of Variables, layers and metrics that are assigned to attributes.
 
-A class says under which list its objects are kept with `tracked_as`. Lists and dicts are replaced
-by copies that tell their owner what is put into them and taken out of them later
+`tracked_as` of a class says in which list its objects are tracked. Lists and dicts are replaced by
+copies that report to their owner what is added to them or removed later
 (`self.blocks.append(Dense(8))`).
 """
 
@@ -17,7 +17,7 @@ from lamina.core.variable.variable import Variable
 
 
 class Owner(Protocol):
-    """What containers tell about their contents."""
+    """An object that containers report their contents to."""
 
     def _register(self, value: Any) -> None: ...
 
@@ -34,7 +34,7 @@ def kind_of(value: Any) -> str | None:
 
 
 def track(value: Any, owner: Owner | None) -> Any:
-    """Register a value and everything in it; returns it, containers replaced by tracking ones."""
+    """Track a value and everything in it; returns it, with containers replaced by tracked ones."""
     if owner is None:
         return value
     if kind_of(value) is not None:
@@ -59,7 +59,7 @@ def track(value: Any, owner: Owner | None) -> Any:
 
 
 def tracked_in(value: Any) -> Iterator[Any]:
-    """Every tracked object in a value: itself, or what lists, tuples and dicts hold."""
+    """Every tracked object in a value: itself, or the items of lists, tuples and dicts."""
     if kind_of(value) is not None:
         yield value
     elif isinstance(value, (list, tuple)):
@@ -70,18 +70,20 @@ def tracked_in(value: Any) -> Iterator[Any]:
             yield from tracked_in(item)
 
 
-def no_longer_held(owner: Any, removed: Any, books: Collection[str]) -> set[int]:
-    """The ids of tracked objects in `removed` that no attribute of the owner holds any more.
+def no_longer_referenced(
+    owner: Any, removed: Any, tracking_attributes: Collection[str]
+) -> set[int]:
+    """The ids of tracked objects in `removed` that no attribute of the owner refers to any more.
 
     Args:
-        owner: The object whose attributes are looked through.
-        removed: What was taken from one of them.
-        books: Attributes that list tracked objects without being the reason to keep them.
+        owner: The object whose attributes are searched.
+        removed: What was removed from one of them.
+        tracking_attributes: Attributes whose references to tracked objects do not count.
     """
     gone = {id(item) for item in tracked_in(removed)}
     if gone:
         for name, attribute in vars(owner).items():
-            if name not in books:
+            if name not in tracking_attributes:
                 gone -= {id(item) for item in tracked_in(attribute)}
     return gone
 
@@ -212,7 +214,7 @@ class TrackedDict(dict[Any, Any]):
         return (dict, (dict(self),))
 
 
-# JAX sees them as the list and dict that they are.
+# Pytrees for JAX, like the built-in list and dict.
 jax.tree_util.register_pytree_node(
     TrackedList, lambda x: (tuple(x), None), lambda _, children: TrackedList(children)
 )

@@ -1,1 +1,1 @@
-"""What is said to the user: errors, warnings, tracebacks, how objects are shown."""
+"""Messages to the user: errors, warnings, tracebacks, and how objects are printed."""

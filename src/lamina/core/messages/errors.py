@@ -1,4 +1,4 @@
-"""Words that error messages share: the nearest known name, shapes, and lists of choices."""
+"""Parts of error messages: the nearest known name, lists of choices, and warnings."""
 
 import contextlib
 import difflib
@@ -13,15 +13,15 @@ from lamina.core.messages.tracebacks import filter_traceback
 
 
 class LaminaWarning(UserWarning):
-    """Something works, but probably not as meant; the text says what to do."""
+    """Something works, but probably not as intended; the message says what to do."""
 
 
-# Modules whose frames lie between the user's line and Lamina's: JAX while it traces a step.
+# Modules whose frames may be between the user's line and Lamina's, e.g. JAX while it traces.
 _BETWEEN = {"lamina", "jax", "contextlib", "functools"}
 
 
 def frames_to_user() -> int:
-    """The `stacklevel` with which a warning points at the code that called Lamina."""
+    """The `stacklevel` for a warning that points to the user's line that called Lamina."""
     frame: Any = sys._getframe(1)
     level = 1
     while frame is not None and _is_between(frame):
@@ -30,12 +30,12 @@ def frames_to_user() -> int:
 
 
 def warn_at_user(message: str) -> None:
-    """Warn at the line of the user's that led here, from a thread of Lamina's own, too."""
+    """Warn at the user's line that called Lamina, also from one of Lamina's threads."""
     frame: Any = sys._getframe(1)
     while frame is not None and _is_between(frame):
         frame = frame.f_back
     if frame is not None and frame.f_globals.get("__name__") == "threading":
-        # The data are read ahead, for a call that the main thread waits in.
+        # A thread that reads data ahead: the main thread waits in the user's call.
         frame = sys._current_frames().get(threading.main_thread().ident or 0)
         while frame is not None and (_is_between(frame) or _module(frame) in _WAITING):
             frame = frame.f_back
@@ -74,16 +74,18 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     for k in map(str, known):
         spellings.setdefault(_plain(k), []).append(k)
     found = difflib.get_close_matches(_plain(name), list(spellings), n=5, cutoff=0.6)
-    # In the order of likeness, which min() keeps among names of one distance.
-    best = min(found, key=lambda k: _slips(_plain(name), k), default=None)
-    if best is None or (_slips(_plain(name), best) > max(1, len(best) // 3) and name not in best):
+    # In the order of similarity, which min() keeps among names of equal distance.
+    best = min(found, key=lambda k: _edit_distance(_plain(name), k), default=None)
+    if best is None or (
+        _edit_distance(_plain(name), best) > max(1, len(best) // 3) and name not in best
+    ):
         return None
-    # Of `MeanSquaredError` and `mean_squared_error` the one that is written like the name.
+    # Of `MeanSquaredError` and `mean_squared_error`, the one written in the style of the name.
     return max(spellings[best], key=lambda k: difflib.SequenceMatcher(a=name, b=k).ratio())
 
 
-def _slips(a: str, b: str) -> int:
-    """Letters to insert, leave out, replace or swap with their neighbour to make `b` of `a`."""
+def _edit_distance(a: str, b: str) -> int:
+    """The number of letters to insert, delete, replace or swap to turn `a` into `b`."""
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a):
@@ -110,8 +112,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
 
     Args:
-        kind: What was looked for, in the singular: `"loss"`, `"layer"`.
-        name: What came.
+        kind: What was expected, in the singular: `"loss"`, `"layer"`.
+        name: What was given.
         known: Every name that would have been accepted.
     """
     known = list(map(str, known))
@@ -125,7 +127,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
 
 @contextlib.contextmanager
 def about(where: str) -> Iterator[None]:
-    """Errors of Lamina that arise inside begin with what they are about: `"validation_data: "`."""
+    """Prefix messages of errors that arise inside, e.g. with `"validation_data: "`."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -139,7 +141,7 @@ def about(where: str) -> Iterator[None]:
 
 
 class ArgumentError(TypeError, ValueError):
-    """An argument of the wrong kind or name: Python's error for it, and Keras's."""
+    """An unknown argument or one of the wrong type: a TypeError and, as in Keras, a ValueError."""
 
 
 def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ArgumentError:
@@ -152,9 +154,9 @@ def unknown_argument(owner: str, name: str, known: Iterable[str]) -> ArgumentErr
 
 
 def explain_missing_names(module_name: str) -> None:
-    """Let a module answer for a misspelt name with the nearest one that it has.
+    """Make a module suggest the nearest name for a misspelt one.
 
-    Called at the end of a module, so that type checkers and editors need not know of it.
+    Called at the end of a module, so that type checkers and editors do not see it.
 
     Example:
         >>> import lamina.layers
@@ -172,12 +174,12 @@ def explain_missing_names(module_name: str) -> None:
 
 
 def missing_name(module_name: str, name: str, known: Iterable[str]) -> AttributeError:
-    """The error for a name that a module has not, with the nearest public one that it has."""
+    """The error for a name that a module does not have, with the nearest public name."""
     public = (k for k in known if not k.startswith("_"))
     hint = "" if name.startswith("_") else did_you_mean(name, public)
     return attribute_error(f"module {module_name!r} has no attribute {name!r}.{hint}", name)
 
 
 def attribute_error(message: str, name: str) -> AttributeError:
-    """An AttributeError to which Python adds no guess of its own; it makes one for an object."""
+    """An AttributeError without `obj`, so that Python adds no suggestion of its own."""
     return AttributeError(message, name=name)

@@ -1,4 +1,4 @@
-"""Where messages go, to standard output or to Python's logger, and how names look in them."""
+"""Shows messages on standard output or in Python's logger, and makes names printable."""
 
 import logging
 
@@ -6,7 +6,7 @@ from lamina.core.configuration.config import is_interactive_logging_enabled
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Print a text, or log it where `config.disable_interactive_logging()` asked for that.
+    """Print a text, or log it after `config.disable_interactive_logging()`.
 
     Example:
         >>> show("Epoch 1/3")
@@ -19,7 +19,7 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def readable(text: str) -> str:
-    """A name out of a file without control characters, which could steer a terminal.
+    """A name from a file without control characters, which could control a terminal.
 
     Example:
         >>> readable("dense/\\x1b[2Jkernel")

@@ -1,4 +1,4 @@
-"""How objects are shown in messages, tracebacks and debuggers."""
+"""How objects are printed in messages, tracebacks and debuggers."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def shown_if_unfinished(representation: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Decorator of `__repr__` for an object whose `__init__` may have failed half way.
+    """Decorator of `__repr__` for objects whose `__init__` may have failed.
 
     Tracebacks and debuggers show such an object, and must not fail themselves.
 

@@ -1,9 +1,9 @@
-"""Tracebacks without internal frames: a mistake should point at the line that made it.
+"""Tracebacks without internal frames, which point to the user's line.
 
-Frames of Lamina and JAX are left out of the errors that public functions raise; those of the
-user's own code stay, wherever they lie between. `config.disable_traceback_filtering()`, or
-`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all. A
-mistake of Lamina's own, that is, an error that it did not raise on purpose, keeps its frames.
+Frames of Lamina and JAX are left out of the errors that public functions raise; frames of the
+user's code stay. `config.disable_traceback_filtering()`, or
+`LAMINA_TRACEBACK_FILTERING=off` or `JAX_TRACEBACK_FILTERING=off` in the environment, shows all. An
+error that Lamina did not raise on purpose is a bug of Lamina and keeps its frames.
 """
 
 import functools
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
 _LAMINA = os.path.join(Path(__file__).parents[2], "")
-# Found, not imported: functions that need no JAX are quick to import, and have errors, too.
+# Located, not imported: functions that need no JAX should be quick to import.
 _JAX = tuple(
     os.path.join(os.path.dirname(spec.origin), "")
     for name in ("jax", "jaxlib")
@@ -75,11 +75,11 @@ def filter_traceback(function: F) -> F:
 
 
 def filter_methods(cls: C, *names: str) -> C:
-    """Let errors leave methods of one of Lamina's own classes without internal frames.
+    """Class decorator: `filter_traceback` for methods of one of Lamina's classes.
 
     Args:
-        cls: Other classes stay as they are: a user's own frames are to be seen.
-        *names: Of the methods; all public ones, and those with which it is made, if there are none.
+        cls: The class; classes of users are not changed, so that their frames are shown.
+        *names: Names of methods; without any, all public methods and the constructor.
     """
     if cls.__module__.startswith("lamina."):
         for name, member in list(vars(cls).items()):
@@ -88,7 +88,7 @@ def filter_methods(cls: C, *names: str) -> C:
     return cls
 
 
-# A layer's `call` is reached through `__call__`, and is traced: nothing should lie before it.
+# Not `call` of a layer: it is called by `__call__`, and traced.
 _INNER = {"call"}
 _SPECIAL = {
     "__new__", "__init__", "__call__", "__iter__", "__len__",
@@ -111,14 +111,14 @@ def _filter_member(cls: type, name: str, member: Any) -> None:
 
 
 def tidy(error: Exception) -> None:
-    """Make an error ready for the user: say what a missing value means, and `strip` it."""
-    if _asked_for_values(error):
+    """Prepare an error for the user: explain missing values, and `strip` it."""
+    if _needs_concrete_values(error):
         _explain_values(error)
     strip(error)
 
 
 def strip(error: BaseException) -> None:
-    """Take internal frames and JAX's note out of an error, and out of those that led to it."""
+    """Remove internal frames and JAX's note from an error and from its causes."""
     if _shows_all():
         return
     seen: set[int] = set()
@@ -136,7 +136,7 @@ def strip(error: BaseException) -> None:
 
 
 def _shows_all() -> bool:
-    # The functions of config are filtered, too, so this module comes first.
+    # config imports this module, to filter its functions.
     from lamina.core.configuration.config import is_traceback_filtering_enabled
 
     jax: Any = sys.modules.get("jax")
@@ -144,8 +144,8 @@ def _shows_all() -> bool:
     return off or not is_traceback_filtering_enabled()
 
 
-def _asked_for_values(error: Exception) -> bool:
-    """Whether code that is compiled has asked for the values of an array."""
+def _needs_concrete_values(error: Exception) -> bool:
+    """Whether the error says that compiled code needs the values of an array."""
     jax: Any = sys.modules.get("jax")
     return jax is not None and isinstance(
         error, (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
@@ -164,7 +164,7 @@ def _visible(error: BaseException) -> TracebackType | None:
         if traceback.tb_frame.f_code.co_filename != __file__:
             entries.append(traceback)
         traceback = traceback.tb_next
-    hidden: tuple[str, ...] = _JAX if _is_our_mistake(error, entries) else (*_JAX, _LAMINA)
+    hidden: tuple[str, ...] = _JAX if _is_bug_of_lamina(error, entries) else (*_JAX, _LAMINA)
     kept = None
     for entry in reversed(entries):
         if not entry.tb_frame.f_code.co_filename.startswith(hidden):
@@ -172,11 +172,11 @@ def _visible(error: BaseException) -> TracebackType | None:
     return kept
 
 
-def _is_our_mistake(error: Any, entries: list[TracebackType]) -> bool:
-    """Whether the error arose in Lamina itself, at a line that does not say `raise`."""
-    known = getattr(error, "_lamina_mistake", None)
+def _is_bug_of_lamina(error: Any, entries: list[TracebackType]) -> bool:
+    """Whether the error arose in Lamina, at a line that is not a `raise` statement."""
+    known = getattr(error, "_lamina_bug", None)
     if known is None:  # later its first frames may be gone
-        known = error._lamina_mistake = _arose_in_lamina(error, entries)
+        known = error._lamina_bug = _arose_in_lamina(error, entries)
     return known
 
 

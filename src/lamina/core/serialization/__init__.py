@@ -1,1 +1,1 @@
-"""From objects to plain data and back, by name."""
+"""Serialization: from objects to plain data and back, by registered names."""

@@ -1,6 +1,6 @@
-"""What an object was made with is its config: a class needs no get_config of its own.
+"""Configs made from the arguments of `__init__`, for classes without `get_config`.
 
-`Layer.__new__` keeps the arguments; here they become plain data, and objects again.
+`Operation.__new__` stores the arguments; they are turned into plain data and back here.
 """
 
 import inspect
@@ -18,7 +18,7 @@ STANDARD = ("name", "trainable", "dtype", "activity_regularizer")
 
 
 def has_automatic_config(cls: Any) -> bool:
-    """Whether nobody wrote a `get_config` for the class: Lamina's own says so of itself."""
+    """Whether the class does not define `get_config`; those of Lamina's bases are marked."""
     return getattr(cls.get_config, "automatic", False)
 
 
@@ -33,9 +33,9 @@ def init_argument_names(cls: type) -> set[str]:
 
 
 def name_inherited_init(cls: Any) -> None:
-    """Let Python say `Conv2D.__init__() missing …` where the method is that of a base class.
+    """Make Python's errors name the class, as in `Conv2D.__init__() missing …`, and not its base.
 
-    Only for Lamina's own classes, whose bases a user has not heard of.
+    Only for Lamina's classes, whose base classes users do not know.
     """
     init = inspect.unwrap(cls.__init__)
     own = "__init__" in cls.__dict__ or not isinstance(init, types.FunctionType)
@@ -51,7 +51,7 @@ def name_inherited_init(cls: Any) -> None:
     cls.__init__ = named
 
 
-# What people usually give, for the arguments that a class cannot do without.
+# Typical values of required arguments.
 _USUAL = {
     "units": "128", "filters": "32", "kernel_size": "3", "rate": "0.5", "output_size": "7",
     "input_dim": "1000", "output_dim": "64", "num_heads": "8", "key_dim": "64",
@@ -60,7 +60,7 @@ _USUAL = {
 
 
 def example_of(cls: type) -> str:
-    """A line that makes an object of a class, to be printed where the class itself was given.
+    """A line of code that makes an object, for a message if the class itself was given.
 
     Example:
         >>> from lamina.layers import Conv2D
@@ -115,7 +115,7 @@ def arguments_as_config(
 def make_from_config(cls: type[Made], config: Config) -> Made:
     """An object from its config; what `__init__` does not take is set afterwards.
 
-    A class may so be as short as `def __init__(self, units): super().__init__()`.
+    So a class may be as short as `def __init__(self, units): super().__init__()`.
     """
     parameters = inspect.signature(cls.__init__).parameters.values()
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
@@ -135,7 +135,7 @@ def make_from_config(cls: type[Made], config: Config) -> Made:
 
 
 class ConfigError(TypeError, NotImplementedError):
-    """An object that does not say how it is written as a config; Keras's is the second of these."""
+    """An object cannot be turned into a config. Keras raises a NotImplementedError."""
 
 
 def _needs_get_config(obj: Any, why: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""Names that objects get when the user gives none: `Dense` → `dense`, `dense_1`, …"""
+"""Default names of objects: `dense`, `dense_1`, … for `Dense`."""
 
 import re
 
@@ -25,14 +25,14 @@ def unique_name(prefix: str) -> str:
 
 
 def checked(name: str | None, owner: str) -> str | None:
-    """The name, if it can be part of a path; `owner` begins the message if not."""
+    """The name, if it can be part of a path; else an error that begins with `owner`."""
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ValueError(f"{owner} needs a name that is a string without '/'; received {name!r}.")
     return printable(name, owner)
 
 
 def printable(name: str | None, owner: str) -> str | None:
-    """The name, if it can be printed; control characters of one out of a file steer a terminal."""
+    """The name, if it has no control characters, which could control a terminal."""
     if name is not None and not isinstance(name, str):
         raise ValueError(f"{owner} needs a name that is a string; received {name!r}.")
     if name is not None and not name.isprintable():
@@ -43,17 +43,17 @@ def printable(name: str | None, owner: str) -> str | None:
 
 
 def auto_name(cls: type) -> str:
-    """A fresh name for an object of the class."""
+    """A new name for an object of the class."""
     return unique_name(to_snake_case(cls.__name__))
 
 
 def next_number(prefix: str) -> int:
-    """1, 2, 3 … for users who number things of their own."""
-    context.names_asked[prefix] += 1
-    return context.names_asked[prefix]
+    """1, 2, 3 …, a counter for each prefix, for users."""
+    context.names_given[prefix] += 1
+    return context.names_given[prefix]
 
 
 def reset_names() -> None:
-    """Start counting again, as `clear_session` does."""
+    """Restart all counters, as `clear_session` does."""
     context.names_used.clear()
-    context.names_asked.clear()
+    context.names_given.clear()

@@ -1,4 +1,4 @@
-"""From objects to plain dictionaries and back: the `config` part of Keras's file format.
+"""Objects as plain dictionaries and back: the `config` part of Keras's file format.
 
 A class is found by the public namespace it was registered under (`keras.layers`, `Dense`) or by
 the name a user registered it with; never by importing a module that a file names. The rooms
@@ -22,9 +22,9 @@ from lamina.core.types import Config, CustomObjects
 
 _builtin: dict[tuple[str, str], Any] = {}
 _namespace_of: dict[Any, str] = {}
-# Namespaces whose classes are loaded when they are first used: the names, and how to load one.
+# Namespaces whose classes are imported when first used: their names, and a function to load one.
 _lazy: dict[str, tuple[Mapping[str, str], Callable[[str], Any]]] = {}
-# Classes that are public under another name than their own, and that name.
+# Public names of classes that were defined under another name.
 _public_names: dict[Any, str] = {}
 _getters: dict[str, Callable[..., Any]] = {}
 _custom: dict[str, Any] = {}
@@ -32,11 +32,11 @@ _custom_names: dict[Any, str] = {}
 
 
 class UnknownClassError(TypeError):
-    """A saved config names a class that is neither Lamina's nor registered."""
+    """A saved config names a class that is neither in Lamina nor registered."""
 
 
 def register_namespace(namespace: str, symbols: Mapping[str, Any]) -> None:
-    """Make public classes and functions findable as `namespace` + name, e.g. `keras.layers`."""
+    """Register public classes and functions of a namespace, e.g. `keras.layers`."""
     for name, symbol in symbols.items():
         _enter(namespace, name, symbol, symbols)
 
@@ -74,7 +74,7 @@ def public_names(namespace: str) -> dict[str, Any]:
 
 
 def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> None:
-    """Note what a public name stands for, and by which of its `names` a class goes in files."""
+    """Register a public name, and decide which of its `names` a class has in files."""
     _builtin[namespace, name] = symbol
     own = getattr(symbol, "__name__", None)
     if own == name:
@@ -85,12 +85,12 @@ def _enter(namespace: str, name: str, symbol: Any, names: Collection[str]) -> No
 
 
 def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[str], Any]) -> None:
-    """The same for a package that loads its contents when they are first used.
+    """Register the public names of a package that imports them when they are first used.
 
     Args:
         namespace: E.g. `"keras.layers"`.
-        names: From a public name to the name that the class was defined with.
-        load: Gives the class or function of a public name.
+        names: For each public name, the name that the class was defined with.
+        load: Returns the class or function of a public name.
     """
     _lazy[namespace] = (names, load)
 
@@ -98,18 +98,18 @@ def register_lazily(namespace: str, names: Mapping[str, str], load: Callable[[st
 def register_getter(kind: str, get: Callable[..., Any]) -> None:
     """Tell how a `kind` ("initializer", "regularizer" …) is made from a name or a config.
 
-    This is how a base class in this room takes `initializer="zeros"` without knowing the room
-    that initializers live in.
+    So a base class in `core` can accept `initializer="zeros"` without importing the package of
+    initializers, which depends on `core`.
     """
     _getters[kind] = get
 
 
 def get(kind: str, identifier: Any) -> Any:
-    """An object of the kind from its name, config, class or itself; None stays None."""
+    """An object of the kind from a name, a config, a class or an object; None for None."""
     if identifier is None:
         return None
     if kind not in _getters:
-        # They make themselves known here; who has imported a base class alone has not met them.
+        # They register themselves, but are not imported yet if only a base class was.
         from lamina import constraints, initializers, regularizers  # noqa: F401
     return _getters[kind](identifier)
 
@@ -121,7 +121,7 @@ def register_keras_serializable(
     """Decorator that makes a user's class or function findable when a model is loaded.
 
     Args:
-        package: Prefix that keeps names of different projects apart.
+        package: Prefix that distinguishes names of different projects.
         name: Defaults to the class's own name.
 
     Returns:
@@ -172,8 +172,8 @@ def get_registered_object(
 
     Args:
         name: The name.
-        custom_objects: From name to class or function; they come before registered ones.
-        module_objects: The same, after all others.
+        custom_objects: Classes and functions by name; they have priority over registered ones.
+        module_objects: Classes and functions by name, with the lowest priority.
 
     Returns:
         A class, a function, or None.
@@ -202,10 +202,10 @@ def get_custom_objects() -> dict[str, Any]:
 @contextlib.contextmanager
 @filter_traceback
 def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
-    """Make classes and functions findable by name inside a `with` block.
+    """Make classes and functions available by name inside a `with` block.
 
     Args:
-        custom_objects: From name to class or function, e.g. `{"MyLayer": MyLayer}`; None for none.
+        custom_objects: Classes and functions by name, e.g. `{"MyLayer": MyLayer}`; None for none.
 
     Returns:
         A context manager.
@@ -218,9 +218,9 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
 
 
 def serialize_whole(obj: Any) -> Any:
-    """`serialize`, and whatever occurs in two places stays one object when it is read.
+    """`serialize`, such that an object that occurs twice is one object again when it is read.
 
-    Example: a layer that two models share, inside a third.
+    For example, a layer that two parts of a model share.
     """
     context.written = {}
     try:
@@ -258,7 +258,7 @@ def serialize(obj: Any) -> Any:
         return obj
     if isinstance(obj, (list, tuple)):
         items = [serialize(item) for item in obj]
-        return tuple(items) if isinstance(obj, tuple) else items  # JSON makes lists of both
+        return tuple(items) if isinstance(obj, tuple) else items  # both are lists in JSON
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, (np.integer, np.floating, np.bool_)):
@@ -326,14 +326,14 @@ def deserialize(
 
     Args:
         config: What `serialize` gave.
-        custom_objects: From name to class or function, for what is not Lamina's own.
+        custom_objects: Classes and functions by name, for those that are not in Lamina.
         safe_mode: Accepted as in Keras; reading a config is always safe.
 
     Returns:
-        What the data stand for.
+        The object, or structure of objects.
 
     Raises:
-        UnknownClassError: If a class is neither Lamina's nor registered.
+        UnknownClassError: If a class is neither in Lamina nor registered.
     """
     if isinstance(config, (list, tuple)):
         items = [deserialize(item, custom_objects) for item in config]
@@ -365,7 +365,7 @@ def deserialize(
         with custom_object_scope(custom_objects or {}):
             instance = _made(symbol, config)
     except Exception as error:
-        _say_where(error, class_name, content)
+        _add_context(error, class_name, content)
         raise
     if context.read is not None and isinstance(shared, int):
         context.read[shared] = instance
@@ -391,8 +391,8 @@ def _made(cls: Any, data: dict[str, Any]) -> Any:
     return instance
 
 
-def _say_where(error: Exception, class_name: str, config: Any) -> None:
-    """Add which object's config it is; only for the innermost one."""
+def _add_context(error: Exception, class_name: str, config: Any) -> None:
+    """Note in which object's config an error arose; only for the innermost one."""
     start = "  In the config of "
     if not any(note.startswith(start) for note in getattr(error, "__notes__", ())):
         name = config.get("name") if isinstance(config, dict) else None
@@ -405,7 +405,7 @@ def find(
     registered_name: str | None = None,
     custom_objects: CustomObjects | None = None,
 ) -> Any:
-    """The class or function a config means: the user's first, then Lamina's."""
+    """The class or function that a config names: the user's first, then Lamina's."""
     for candidate in (registered_name, name):
         found = get_registered_object(candidate, custom_objects) if candidate else None
         if found is not None:
@@ -430,11 +430,11 @@ def deserialize_function(data: Any, custom_objects: CustomObjects | None = None)
     """A function that a layer out of a file will call: only one that the user has given.
 
     Args:
-        data: What `serialize` made of a function; a function or None is handed on.
-        custom_objects: From name to function, besides what is registered.
+        data: A serialized function; a function or None is returned unchanged.
+        custom_objects: Functions by name, besides the registered ones.
 
     Raises:
-        UnknownClassError: If it is not known, or code.
+        UnknownClassError: If the function is not known, or is code.
     """
     if data is None or callable(data):
         return data
@@ -450,7 +450,7 @@ def deserialize_function(data: Any, custom_objects: CustomObjects | None = None)
 def _by_own_name(name: str, custom_objects: CustomObjects | None) -> Any:
     """What the user registered under that name in another package, if there is only one.
 
-    It may have been registered after it was saved, or given here without its package.
+    It may have been registered after it was saved, or given without its package.
     """
     own_name = name.rpartition(">")[2]
     found = [
@@ -492,13 +492,13 @@ def _unknown_class(module: str | None, name: str, registered_name: str | None) -
 
 
 def _shown(value: Any) -> str:
-    """A value out of a file, short and without control characters."""
+    """A value from a file, shortened and without control characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
 
 def _candidate_namespaces(module: str | None) -> list[str]:
-    """`keras.src.models.functional` may also be found as `keras.models` or `keras`."""
+    """Namespaces to search: for `keras.src.models.functional` also `keras.models` and `keras`."""
     if module in (None, "builtins"):  # "builtins" is what Keras writes for all its functions
         return ["keras", *dict.fromkeys(space for space, _ in _builtin), *_lazy]
     parts = module.replace("lamina", "keras", 1).split(".")
@@ -508,7 +508,7 @@ def _candidate_namespaces(module: str | None) -> list[str]:
 
 
 def _public(namespace: str, name: str) -> Any:
-    """The class or function of that name, loaded if need be; None if there is none."""
+    """The class or function of that name, imported if necessary; None if there is none."""
     if (namespace, name) not in _builtin and namespace in _lazy:
         names, load = _lazy[namespace]
         symbol = load(name) if name in names else None
@@ -529,7 +529,7 @@ def _namespace(symbol: Any) -> str:
 
 def _record(cls: type, module: str, config: Any, class_name: str | None = None) -> Config:
     registered = _custom_names.get(cls)
-    # As Keras does for what is not in its public namespaces.
+    # As Keras does for classes that are not in its public namespaces.
     public = cls in _namespace_of and not module.startswith("keras.src.")
     if registered is None and not public and module != "keras":
         registered = cls.__name__

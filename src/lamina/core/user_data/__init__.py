@@ -1,1 +1,1 @@
-"""What users hand over: tables, text, masked arrays, paths, arguments."""
+"""Checks and conversions of what users give: tables, text, masked arrays, paths, arguments."""

@@ -12,9 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def explain_arguments(method: F) -> F:
-    """Decorator: the error for an unknown keyword argument names the one that was meant.
+    """Decorator: the error for an unknown keyword argument suggests the nearest known one.
 
-    An `__init__` that takes `**kwargs` hands them on to its parent, which answers for it.
+    A method that takes `**kwargs` is not changed, since its base class checks them.
 
     Example:
         >>> class Scale:
@@ -45,7 +45,7 @@ def explain_arguments(method: F) -> F:
 
 
 def is_number(value: Any) -> bool:
-    """Whether something is one number, and can be compared with one."""
+    """Whether a value is a single number."""
     return isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
 
 

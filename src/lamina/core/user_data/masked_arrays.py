@@ -1,4 +1,4 @@
-"""NumPy's masked arrays: behind a mask is no number, and NumPy forgets masks without a word."""
+"""NumPy's masked arrays, which are refused: other functions would silently ignore the mask."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def unmasked(
-    value: Any, what: str, rest: str = "leave those rows out, or .filled(0) puts 0 there."
+    value: Any, what: str, fix: str = "leave those rows out, or .filled(0) puts 0 there."
 ) -> Any:
-    """The plain array of a masked array without masked values; anything else as it is.
+    """The plain array of a masked array without masked values; anything else unchanged.
 
     Args:
         value: What the user gave.
         what: Name for messages: `"x"`.
-        rest: How to do without the rows that have masked values.
+        fix: What to do about masked values, for the message.
 
     Raises:
         ValueError: If a value is masked.
@@ -26,5 +26,5 @@ def unmasked(
     first = [int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0]]
     raise ValueError(
         f"{what} has {hidden} masked value{'' if hidden == 1 else 's'}, the first at place "
-        f"{first}, and a network needs a number in each place.\n  Fix: {rest}"
+        f"{first}, and a network needs a number in each place.\n  Fix: {fix}"
     )

@@ -1,4 +1,4 @@
-"""Paths as users give them, and those that name something other than a file or a folder."""
+"""Paths that users give, and checks for devices, pipes and sockets."""
 
 import os
 import stat
@@ -28,8 +28,8 @@ def refuse_endless(path: PathLike) -> None:
     """Refuse what may have no end, or keep its reader waiting for ever.
 
     Raises:
-        ValueError: If the path is a device, a pipe or a socket. A path that is not there is left
-            to whoever opens it.
+        ValueError: If the path is a device, a pipe or a socket. A missing path is
+            accepted; opening it will fail.
 
     Example:
         >>> refuse_endless("/dev/zero")
@@ -46,7 +46,7 @@ def refuse_endless(path: PathLike) -> None:
 
 
 def path_of(given: Any, owner: str) -> str:
-    """A path as text; `owner` begins the message where something else was given."""
+    """A path as text; `owner` begins the message if it is something else."""
     try:
         path: str = os.fspath(given)
     except TypeError:

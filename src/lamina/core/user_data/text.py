@@ -1,7 +1,7 @@
-"""Text: from whatever users hold it in to NumPy arrays of `str`.
+"""Text as users give it, converted to NumPy arrays of `str`.
 
-Text never reaches the device. Layers that take it compute in NumPy on the host, and a model that
-begins with such layers is cut in two, so that its rest stays one compiled program.
+Text is never on the device. Layers that take text compute in NumPy on the host. A model that
+begins with such layers is divided in two, so that the second part is one compiled program.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from lamina.core.user_data.data_kinds import is_text
 
 @contextlib.contextmanager
 def staying_on_host() -> Iterator[None]:
-    """Layers that compute in NumPy leave their results there: others go on in NumPy."""
+    """Inside, layers that compute in NumPy return NumPy arrays."""
     outer, context.on_host = context.on_host, True
     try:
         yield
@@ -29,16 +29,16 @@ def staying_on_host() -> Iterator[None]:
         context.on_host = outer
 
 
-def answer(results: Any) -> Any:
-    """Results as a user gets them: numbers as JAX arrays; texts stay as they are."""
+def as_user_results(results: Any) -> Any:
+    """Results as a user gets them: numbers as JAX arrays, text as NumPy arrays."""
 
     def is_on_host(a: Any) -> bool:
         return isinstance(a, np.ndarray) and a.dtype.kind in "biuf"
 
-    # JAX in a process of workers, forked from one with JAX, may wait for ever.
+    # JAX may hang in a worker process that was forked from one with JAX.
     if context.on_host or multiprocessing.parent_process() is not None:
         return results
-    # Most have none, and keep the order of their dicts, which JAX makes alphabetical.
+    # In most cases there is nothing to convert; then dicts keep their order, which JAX would sort.
     if not any(map(is_on_host, jax.tree.leaves(results))):
         return results
     return jax.tree.map(lambda a: jnp.asarray(a) if is_on_host(a) else a, results)
@@ -47,11 +47,11 @@ def answer(results: Any) -> Any:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Preprocessed:
-    """What the host made of a model's inputs; the model takes it in their place.
+    """Inputs of a model after its layers for text have run on the host.
 
     Args:
         values: Arrays of numbers, `(samples, …)` each, and the `Preprocessed` of models inside
-            it, in the order in which the model needs them.
+            it, in the order in which the model uses them.
     """
 
     values: tuple[Any, ...]
@@ -67,7 +67,7 @@ def has_text(structure: Any) -> bool:
 
 
 def with_texts(structure: Any) -> Any:
-    """A structure of inputs in which texts are NumPy arrays; everything else stays as it is."""
+    """A structure of inputs with text as NumPy arrays and everything else unchanged."""
     if is_text(structure):
         return as_values(structure)
     if isinstance(structure, dict):
@@ -80,14 +80,14 @@ def with_texts(structure: Any) -> Any:
 def as_values(value: Any, what: str = "the input") -> Any:
     """A NumPy array of texts (dtype object, every element a `str`) or of numbers.
 
-    JAX arrays and symbolic tensors stay as they are.
+    JAX arrays and symbolic tensors are returned unchanged.
 
     Args:
         value: A text, a list of texts or numbers, an array, a column of a table.
         what: Name for messages.
 
     Raises:
-        TypeError: If some of the texts are missing or no texts.
+        TypeError: If some of the texts are missing or are not text.
         ValueError: If rows of a list differ in length.
     """
     if isinstance(value, (jax.Array, KerasTensor)):

@@ -1,1 +1,1 @@
-"""Variables, the one place of values, and pure functions of them."""
+"""Variables, pure functions of their values, random seeds and locks."""

@@ -1,9 +1,8 @@
-"""Random bits from a hash of (key, place): what dropout needs, at a fraction of a cipher's cost.
+"""Random bits from a hash of (key, position), for dropout masks.
 
-JAX's generator, threefry, is built for independence that survives any use. As a dropout mask of
-128 × 512 inside a compiled loop it costs 410 µs on a CPU and most of the program's compile time;
-this hash costs 26 µs and compiles in a quarter of the time. Bits depend only on the key and on
-the place in the array, so they are the same on any number of devices.
+JAX's own generator, threefry, is cryptographically strong, and in a small compiled loop it would
+take most of the run time and of the compile time. This hash is much cheaper. Bits depend only on
+the key and on the position in the array, so they are the same on any number of devices.
 """
 
 from collections.abc import Sequence
@@ -14,11 +13,11 @@ from jax import lax
 
 
 def hashed_bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
-    """32 random bits for each place of an array.
+    """32 random bits for each element of an array.
 
     Args:
-        key: Two uint32, such as a `SeedGenerator` gives: another key gives unrelated bits.
-        shape: Shape of the result; places are told apart up to 2**32 of them.
+        key: Two uint32, such as a `SeedGenerator` gives. Different keys give unrelated bits.
+        shape: Shape of the result; bits repeat after 2**32 elements.
 
     Returns:
         uint32 array.

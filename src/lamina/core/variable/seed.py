@@ -1,4 +1,4 @@
-"""Randomness that can be reproduced: one process-wide seed, and counters that make keys from it."""
+"""Reproducible random numbers: a seed for the process, and generators of keys."""
 
 import random as python_random
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from lamina.core.serialization import naming
 from lamina.core.types import Config
 from lamina.core.variable.variable import Variable, name_scope, outside_of_names
 
-_NUMPYS_OWN = "MT19937"
-_ANOTHERS = 2**32 - 1  # in place of a position in NumPy's own generator
+_NUMPY_DEFAULT = "MT19937"
+_OTHER_GENERATOR = 2**32 - 1  # in place of a position in NumPy's default generator
 
 _default = python_random.Random()
 _global: dict[str, Any] = {"seed": None, "generator": None}
@@ -23,7 +23,7 @@ _global: dict[str, Any] = {"seed": None, "generator": None}
 
 @filter_traceback
 def set_random_seed(seed: int) -> None:
-    """Make everything random from here on reproducible: weights, shuffling, dropout.
+    """Make all random numbers from now on reproducible: weights, shuffling, dropout.
 
     Also seeds Python's `random` and NumPy's legacy generator, as Keras does.
 
@@ -39,7 +39,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def make_default_seed() -> int:
-    """A fresh seed: a function of `set_random_seed` and of how many were drawn before."""
+    """A new seed, which depends on `set_random_seed` and on how many were drawn before."""
     return _default.randint(1, 2**31 - 1)
 
 
@@ -50,10 +50,10 @@ def global_seed() -> int | None:
 
 
 def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
-    """Where Lamina's, Python's and NumPy's global generators stand, as plain data and arrays.
+    """The state of Lamina's, Python's and NumPy's global generators, as plain data and arrays.
 
     Args:
-        shared: What stands there for Python's and NumPy's; `shared_state()` if None.
+        shared: The state of Python's and NumPy's generators; `shared_state()` if None.
     """
     generator = _global["generator"]
     return {
@@ -65,11 +65,11 @@ def random_state(shared: np.ndarray | None = None) -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
-    """Take the generators back to where `random_state` found them.
+    """Restore the state that `random_state` returned.
 
     Args:
-        state: What it gave.
-        shared: Whether NumPy's and Python's are among them.
+        state: The result of `random_state`.
+        shared: Whether to restore NumPy's and Python's generators, too.
     """
     version, numbers, gauss = state["default"]
     _default.setstate((version, tuple(numbers), gauss))  # files have no tuples
@@ -83,7 +83,7 @@ def restore_random_state(state: Mapping[str, Any], shared: bool = True) -> None:
 
 
 def shared_state() -> np.ndarray:
-    """Where the generators stand that other code uses too, NumPy's and Python's: uint32 `(1256,)`.
+    """The state of NumPy's and Python's global generators: uint32 `(1256,)`.
 
     Example:
         >>> state = shared_state()
@@ -93,8 +93,8 @@ def shared_state() -> np.ndarray:
         True
     """
     numpy_state: Any = np.random.get_state(legacy=False)
-    if numpy_state["bit_generator"] != _NUMPYS_OWN:  # the user put another in its place
-        numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _ANOTHERS}}
+    if numpy_state["bit_generator"] != _NUMPY_DEFAULT:  # the user has replaced it
+        numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _OTHER_GENERATOR}}
     key, place = numpy_state["state"]["key"], numpy_state["state"]["pos"]
     _, numbers, python_gauss = python_random.getstate()
     waiting = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
@@ -104,13 +104,13 @@ def shared_state() -> np.ndarray:
 
 
 def restore_shared_state(state: np.ndarray) -> None:
-    """Take NumPy's and Python's global generators back to where `shared_state` found them."""
+    """Restore the state of NumPy's and Python's global generators from `shared_state`."""
     key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
     place, has_gauss, has_python_gauss, *numbers = counts.tolist()
     gauss, python_gauss = bits.copy().view(np.float64).tolist()
-    ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPYS_OWN
-    if ours and place != _ANOTHERS:
-        np.random.set_state((_NUMPYS_OWN, key, place, has_gauss, gauss))
+    ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPY_DEFAULT
+    if ours and place != _OTHER_GENERATOR:
+        np.random.set_state((_NUMPY_DEFAULT, key, place, has_gauss, gauss))
     version = python_random.getstate()[0]
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 
@@ -119,8 +119,8 @@ def restore_shared_state(state: np.ndarray) -> None:
 class SeedGenerator:
     """Gives a new random key at every call of `next()`.
 
-    Its state is a Variable, `[seed, counter]`, so a compiled step carries it along and the
-    n-th key depends on the seed and n alone.
+    Its state is a Variable, `[seed, counter]`, which compiled steps update. The n-th key depends
+    only on the seed and on n.
 
     Args:
         seed: Whole number, 0 or more; a fresh one is drawn for None.
@@ -194,8 +194,9 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
         return seed.next()
     if seed is None:
         generator = global_seed_generator()
-        # Of a closed step, or of a user's own `jax.jit`, nothing comes out that it does not know.
-        if context.bound is not None and not context.bound.takes(generator.state):
+        # A compiled step that does not list this generator, or a user's own `jax.jit`, cannot
+        # return its new state.
+        if context.bound is not None and not context.bound.can_assign(generator.state):
             raise _compiled_without_seed()
         try:
             return generator.next()
@@ -209,7 +210,7 @@ def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
 
 
 class UnseededError(RuntimeError, ValueError):
-    """A draw without a seed was compiled: an error of the process, and Keras's ValueError."""
+    """A random function was compiled without a seed. It is a ValueError as well, as in Keras."""
 
 
 def _compiled_without_seed() -> UnseededError:

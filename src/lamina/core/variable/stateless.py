@@ -1,7 +1,7 @@
-"""The one bridge between objects and JAX.
+"""Pure functions, as JAX needs them, from code that reads and assigns Variables.
 
-Layers, metrics and optimizers read and assign Variables; JAX compiles pure functions.
-`stateless` makes the second out of the first. Everything that is compiled goes through it.
+Layers, metrics and optimizers read and assign Variables; JAX compiles pure functions. `stateless`
+turns such code into a pure function. Everything that Lamina compiles is made by it.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.variable.threads import exchange
+from lamina.core.variable.threads import value_lock
 from lamina.core.variable.variable import Bindings, Variable
 
 
@@ -40,40 +40,40 @@ def stateless(function: Callable[..., Any], variables: Any) -> Callable[..., Any
         >>> float(new[0]), float(v.value)
         (6.0, 1.0)
     """
-    boxes, structure = _flatten(variables)
-    _refuse_duplicates(boxes)
+    flat, structure = _flatten(variables)
+    _refuse_duplicates(flat)
 
     @filter_traceback
     def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves = [
-            leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, box._value.dtype)
-            for box, leaf in zip(boxes, structure.flatten_up_to(values), strict=True)
+            leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, variable._value.dtype)
+            for variable, leaf in zip(flat, structure.flatten_up_to(values), strict=True)
         ]
-        with _bound(boxes, leaves) as inside:
+        with _bound(flat, leaves) as inside:
             result = _values_in(function(*args, **kwargs))
-        return result, structure.unflatten([inside.values[id(box)] for box in boxes])
+        return result, structure.unflatten([inside.values[id(variable)] for variable in flat])
 
     return pure
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[None]:
-    """What is assigned inside is forgotten afterwards: for tracing code only for its shapes."""
+    """Discard what is assigned inside. For code that is traced only for its shapes."""
     with _bound(open=True):
         yield
 
 
 def traced_state() -> "contextlib.AbstractContextManager[Bindings]":
-    """What is assigned inside is found in the bindings afterwards: `values` of its `boxes`."""
+    """Collect what is assigned inside: the `values` of the `variables` of the bindings."""
     return _bound(open=True)
 
 
 @contextlib.contextmanager
 def _bound(
-    boxes: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False
+    flat: Sequence[Variable] = (), values: Sequence[Any] = (), open: bool = False
 ) -> Iterator[Bindings]:
     outer = context.bound
-    context.bound = Bindings(outer, boxes, values, open)
+    context.bound = Bindings(outer, flat, values, open)
     try:
         yield context.bound
     finally:
@@ -83,67 +83,70 @@ def _bound(
 
 
 @contextlib.contextmanager
-def still(variables: Any) -> Iterator[None]:
-    """Inside, this thread finds the Variables as they are now, whatever other threads do.
+def snapshot(variables: Any) -> Iterator[None]:
+    """Inside, this thread reads the present values of the Variables, whatever other threads assign.
 
-    What it assigns to them is its own, and forgotten afterwards.
+    What it assigns to them is seen only by itself and is discarded at the end.
 
     Args:
         variables: A pytree of Variables.
     """
-    boxes, _ = _flatten(variables)
-    with _bound(boxes, lent_values_of(boxes), open=True):
+    flat, _ = _flatten(variables)
+    with _bound(flat, shared_values_of(flat), open=True):
         yield
 
 
-def lent_values_of(variables: Any) -> Any:
-    """The arrays inside a pytree of Variables, of one moment, for whoever goes on holding them.
+def shared_values_of(variables: Any) -> Any:
+    """The arrays of a pytree of Variables, all read at once, for code that keeps them.
 
-    Training copies them before it overwrites any.
+    Training copies them before it overwrites any of them.
     """
-    boxes, structure = _flatten(variables)
-    with exchange:
-        for box in boxes:
-            box._lent = True
-        return structure.unflatten([box._uncast() for box in boxes])
+    flat, structure = _flatten(variables)
+    with value_lock:
+        for variable in flat:
+            variable._shared = True
+        return structure.unflatten([variable._read_uncast() for variable in flat])
 
 
 def values_of(variables: Any) -> Any:
-    """The arrays inside a pytree of Variables, in the same structure."""
-    # Without asking what a leaf is: this counts where one sample is predicted.
+    """The arrays of a pytree of Variables, in the same structure."""
+    # Without `is_leaf`, which would take noticeable time in the prediction of one sample.
     found: tuple[list[Variable], Any] = jax.tree.flatten(variables)
-    boxes, structure = found
+    flat, structure = found
     if context.bound is None and context.autocast is None:
-        values = [b._value if b._first_value is None else b._read() for b in boxes]
+        values = [v._value if v._deferred_initializer is None else v._read() for v in flat]
     else:
-        values = [box._read() for box in boxes]
+        values = [variable._read() for variable in flat]
     return structure.unflatten(values)
 
 
-def own_values_of(variables: Any) -> Any:
-    """The same for a program that may overwrite the arrays in place.
+def donatable_values_of(variables: Any) -> Any:
+    """The arrays of a pytree of Variables, for a program that may overwrite them in place.
 
-    An array that somebody may hold – a user who has read `variable.value`, another Variable, a
-    thread that is reading it – is copied first. To be called with `exchange` held until the new
-    values are assigned.
+    An array that something else may refer to is copied first: a user who has read
+    `variable.value`, another Variable, a thread that is reading it. The caller holds `value_lock`
+    until the new values are assigned.
     """
 
-    def own(box: Variable) -> jax.Array:
-        if box._lent or box._readers:
-            box._value, box._lent = jax.device_put(box._value, may_alias=False), False
-        return box._value
+    def unshared(variable: Variable) -> jax.Array:
+        if variable._shared or variable._readers:
+            variable._value, variable._shared = (
+                jax.device_put(variable._value, may_alias=False),
+                False,
+            )
+        return variable._value
 
-    return jax.tree.map(own, variables, is_leaf=lambda v: isinstance(v, Variable))
+    return jax.tree.map(unshared, variables, is_leaf=lambda v: isinstance(v, Variable))
 
 
 def assign_all(variables: Any, values: Any) -> None:
-    """Put a pytree of new arrays into a pytree of Variables of the same structure."""
-    boxes, structure = _flatten(variables)
-    for box, value in zip(boxes, structure.flatten_up_to(values), strict=True):
+    """Assign a pytree of arrays to a pytree of Variables of the same structure."""
+    flat, structure = _flatten(variables)
+    for variable, value in zip(flat, structure.flatten_up_to(values), strict=True):
         if context.bound is None:
-            box._value, box._lent = value, False
+            variable._value, variable._shared = value, False
         else:
-            box.assign(value)
+            variable.assign(value)
 
 
 @filter_traceback
@@ -152,8 +155,8 @@ def value_and_grad(
 ) -> Callable[..., Any]:
     """Value and gradients of object-style code with respect to Variables.
 
-    What `function` assigns besides – moving averages of BatchNormalization, random seeds,
-    metrics – keeps its new value.
+    Other Variables that `function` assigns, such as moving averages of BatchNormalization, random
+    seeds and metrics, keep their new values.
 
     Args:
         function: Returns a scalar loss, or a tuple `(loss, anything else)`.
@@ -192,13 +195,13 @@ def value_and_grad(
                 result = _values_in(function(*args, **kwargs))
             loss = result[0] if isinstance(result, tuple) else result
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
-            new = {k: v for k, v in inside.values.items() if k in inside.boxes}
+            new = {k: v for k, v in inside.values.items() if k in inside.variables}
             new = {k: v for k, v in new.items() if v is not given.get(k)}
-            assigned.update((k, inside.boxes[k]) for k in new)
+            assigned.update((k, inside.variables[k]) for k in new)
             return _scalar(loss), (result, new)
 
         with jax.named_scope("loss"):
-            values = [v._uncast() for v in variables]
+            values = [v._read_uncast() for v in variables]
             grads, (result, new) = jax.grad(loss_of, has_aux=True)(values)
         for key, value in new.items():
             assigned[key].assign(value)
@@ -208,15 +211,15 @@ def value_and_grad(
 
 
 def _values_in(result: Any) -> Any:
-    """What a function returned, with the values of Variables among it: a metric's state, say."""
+    """A function's result with Variables replaced by their values, e.g. of a metric's state."""
     if not any(isinstance(leaf, Variable) for leaf in jax.tree.leaves(result)):
         return result
     return jax.tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, result)
 
 
-def _refuse_duplicates(boxes: Sequence[Variable]) -> None:
-    if len({id(box) for box in boxes}) < len(boxes):
-        twice = next(b for i, b in enumerate(boxes) if any(b is other for other in boxes[:i]))
+def _refuse_duplicates(flat: Sequence[Variable]) -> None:
+    if len({id(variable) for variable in flat}) < len(flat):
+        twice = next(b for i, b in enumerate(flat) if any(b is other for other in flat[:i]))
         raise ValueError(f"Variable {twice.path!r} is listed twice; its value would be ambiguous.")
 
 

@@ -1,9 +1,9 @@
-"""Several threads and one model: which of them train, and what only one may do at a time.
+"""Locks for several threads that use one model, and which threads train it.
 
-`exchange` is held for the moment in which the arrays inside Variables are handed to a program,
-which may overwrite them, until the new ones are in their place: another thread that reads a
-Variable gets one of both. `building` is held while layers make their weights and programs are
-looked up. Whoever holds `exchange` must not ask for `building`.
+`value_lock` is held while the arrays of Variables are passed to a program, which may overwrite
+them, until the new arrays are assigned. So another thread that reads a Variable gets either the
+old or the new array. `build_lock` is held while layers make their weights and programs are looked
+up. Code that holds `value_lock` must not acquire `build_lock`.
 """
 
 import contextlib
@@ -11,23 +11,23 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-exchange = threading.RLock()
-building = threading.RLock()
+value_lock = threading.RLock()
+build_lock = threading.RLock()
 
-# Number of calls of `fit` that a thread is in → by thread and model.
+# Number of running calls of `fit`, by thread and model.
 _training: dict[tuple[int, int], int] = {}
 
 
 @contextlib.contextmanager
 def training(model: Any) -> Iterator[None]:
-    """This thread trains a model inside."""
+    """Note that this thread trains a model inside the block."""
     key = (threading.get_ident(), id(model))
-    with building:
+    with build_lock:
         _training[key] = _training.get(key, 0) + 1
     try:
         yield
     finally:
-        with building:
+        with build_lock:
             _training[key] -= 1
             if not _training[key]:
                 del _training[key]
@@ -44,7 +44,7 @@ def trained_by_another(model: Any = None) -> bool:
     if not _training:
         return False
     here = threading.get_ident()
-    with building:
+    with build_lock:
         return any(
             thread != here and (model is None or number == id(model))
             for thread, number in _training

@@ -1,4 +1,4 @@
-"""Variable: a named box for one array, which layers read and assign as if it were mutable."""
+"""Variable: a named, assignable array, for weights and other state of layers."""
 
 import contextlib
 import operator
@@ -12,29 +12,29 @@ import numpy as np
 from lamina.core.configuration import config, runtime  # noqa: F401 - runtime sets JAX up
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
-from lamina.core.memory_limit import take_room
+from lamina.core.memory_limit import reserve_memory_for
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import DTypeLike, Shape
 from lamina.core.user_data.data_kinds import is_text_dtype
-from lamina.core.variable import structure
-from lamina.core.variable.threads import exchange
+from lamina.core.variable.changes import record_change
+from lamina.core.variable.threads import value_lock
 
 
 class Bindings:
-    """Arrays that stand for the values of Variables while a function runs on JAX's behalf.
+    """Values that Variables have, in place of their own, while JAX traces a function.
 
     Args:
-        outer: The bindings around these, whose values can be read.
-        boxes: Variables that may be assigned, with `values` to begin with.
+        outer: The enclosing bindings, whose values can be read.
+        variables: Variables that may be assigned. Their first values are `values`.
         open: Whether every other Variable may be assigned, too.
     """
 
     def __init__(
         self,
         outer: "Bindings | None",
-        boxes: Sequence["Variable"] = (),
+        variables: Sequence["Variable"] = (),
         values: Sequence[Any] = (),
         open: bool = False,
     ):
@@ -44,19 +44,19 @@ class Bindings:
         self.values: dict[int, jax.Array] = dict(outer.values) if outer is not None else {}
         self.values.update(zip(self.boxes, values, strict=True))
 
-    def takes(self, box: "Variable") -> bool:
-        """Whether a Variable can be assigned here, and further out when these end."""
-        if id(box) in self.boxes:
+    def can_assign(self, variable: "Variable") -> bool:
+        """Whether a Variable can be assigned here and, later, in the enclosing bindings."""
+        if id(variable) in self.variables:
             return True
-        return self.open and (self.outer is None or self.outer.takes(box))
+        return self.open and (self.outer is None or self.outer.can_assign(variable))
 
-    def assign(self, box: "Variable", value: Any) -> None:
-        if id(box) not in self.boxes:
+    def assign(self, variable: "Variable", value: Any) -> None:
+        if id(variable) not in self.variables:
             if not self.open:
-                raise _assigned_unknown(box)
+                raise _assigned_unknown(variable)
             # Kept alive, so that no other Variable can come to have the same id.
-            self.boxes[id(box)] = box
-        self.values[id(box)] = value
+            self.variables[id(variable)] = variable
+        self.values[id(variable)] = value
 
 
 @contextlib.contextmanager
@@ -90,8 +90,8 @@ def name_scope(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def outside_of_names() -> Iterator[None]:
-    """Variables made inside have paths of their own, whatever layer is being called."""
+def without_name_scope() -> Iterator[None]:
+    """Variables made inside get no prefix in their path, whatever layer is being called."""
     outer, context.path = context.path, ()
     try:
         yield
@@ -100,23 +100,23 @@ def outside_of_names() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def first_values_later() -> Iterator[None]:
-    """Initializers of Variables made inside run at the end, where no value has come meanwhile.
+def deferred_initialization() -> Iterator[None]:
+    """Run the initializers of Variables made inside at the end, unless they were assigned before.
 
     Reading a Variable before that runs its initializer at once.
     """
-    outer, context.waiting = context.waiting, []
+    outer, context.uninitialized = context.uninitialized, []
     try:
         yield
-        for variable in context.waiting:
-            variable._begin()
+        for variable in context.uninitialized:
+            variable._initialize()
     finally:
-        context.waiting = outer
+        context.uninitialized = outer
 
 
 @filter_methods
 class Variable:
-    """A named box for one array.
+    """A named array that can be assigned, such as a weight of a layer.
 
     Layers make variables with `add_weight`; assigning a variable to an attribute of a layer is
     enough for it to be trained and saved.
@@ -125,7 +125,8 @@ class Variable:
         initializer: An array, a function `(shape, dtype) → array`, or the name of one.
         shape: Needed when `initializer` is a function.
         dtype: Defaults to the array's own, or `floatx()` for a function. JAX holds 64 bits only
-            with `JAX_ENABLE_X64=1`; otherwise `value` has 32, and `dtype` tells what was asked.
+            with `JAX_ENABLE_X64=1`; otherwise `value` has 32 bits, while `dtype` is the requested
+            type.
         trainable: Whether an optimizer may change it.
         autocast: Whether layers with a mixed policy read it in their compute dtype.
         aggregation, synchronization: Accepted as in Keras; devices agree without them.
@@ -140,7 +141,8 @@ class Variable:
         [2.0, 3.0]
     """
 
-    # Above NumPy's, so that `array * variable` asks the variable, which may hold a tracer.
+    # Above NumPy's, so that `array * variable` calls the operator of the Variable, which may hold a
+    # tracer.
     __array_priority__ = 1_000
     _value: jax.Array
     # Gives the first value of one that holds zeros until it is asked for; None for all others.
@@ -168,40 +170,41 @@ class Variable:
         dtype = None if dtype is None else standardize_dtype(dtype)
         if isinstance(initializer, str):
             initializer = registry.get("initializer", initializer)
-        # Even when a layer is built while JAX traces, its first values must be real arrays.
+        # Initial values are real arrays even if a layer is built while JAX traces.
         with jax.ensure_compile_time_eval():
             if callable(initializer):
                 dtype, shape = dtype or config.floatx(), self._known_shape(shape)
-                take_room(self.path, shape, dtype)
-                if context.waiting is not None:
-                    context.waiting.append(self)
-                    self._first_value = initializer
+                reserve_memory_for(self.path, shape, dtype)
+                if context.uninitialized is not None:
+                    context.uninitialized.append(self)
+                    self._deferred_initializer = initializer
                     value = np.zeros(shape, jax.dtypes.canonicalize_dtype(dtype))
                 else:
                     value = initializer(shape, dtype=dtype)
             else:
                 value = initializer
             self._value = _on_device(value, dtype)
-        # As in Keras, the type that was asked for is told, though JAX may hold fewer bits.
-        asked = self._value.dtype.name if dtype is None else dtype
-        self._narrowed_from = None if asked == self._value.dtype.name else asked
-        # Whether somebody else may hold the array: training must then not overwrite it in place.
-        self._lent = False
-        # Number of threads that are reading it, likewise.
+        # As in Keras, `dtype` is the requested type, though JAX may hold fewer bits.
+        requested = self._value.dtype.name if dtype is None else dtype
+        self._narrowed_from = None if requested == self._value.dtype.name else requested
+        # Whether something else may refer to the array; then training must not overwrite it in
+        # place.
+        self._shared = False
+        # Number of threads that are reading it; likewise.
         self._readers = 0
-        structure.changed()
+        record_change()
         if shape is not None and resolve_shape(shape) != self._value.shape:
-            raise _wrong_first_shape(self.path, self._value.shape, resolve_shape(shape))
+            raise _wrong_initial_shape(self.path, self._value.shape, resolve_shape(shape))
 
-    def _begin(self) -> None:
-        """Draw the first value, where it was put off and no other has come."""
-        initializer, self._first_value = self._first_value, None
+    def _initialize(self) -> None:
+        """Run the initializer, if it was deferred and no value has been assigned."""
+        initializer, self._deferred_initializer = self._deferred_initializer, None
         if initializer is not None:
             with jax.ensure_compile_time_eval():
                 held = self._held_dtype
                 value = _on_device(initializer(self.shape, dtype=held), held)
             if value.shape != self.shape:
-                raise _wrong_first_shape(self.path, value.shape, self.shape)
+                raise _wrong_initial_shape(self.path, value.shape, self.shape)
             self._value = value
 
     def _known_shape(self, shape: Any) -> tuple[int, ...]:
@@ -228,44 +231,44 @@ class Variable:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        structure.changed()
+        record_change()
 
     @property
     def value(self) -> jax.Array:
-        """The array itself; inside a compiled step, what the step has made of it so far."""
+        """The array; inside a compiled step, its value at this point of the step."""
         if context.bound is not None:
             return self._read()
-        with exchange:
-            self._lent = True
+        with value_lock:
+            self._shared = True
             return self._read()
 
     def _on_host(self) -> np.ndarray:
-        """A copy as a NumPy array, of one moment whatever other threads do."""
-        with exchange:
+        """A copy as a NumPy array, consistent whatever other threads assign."""
+        with value_lock:
             value = self._read()
             self._readers += 1
         try:
             return np.array(value)
         finally:
-            with exchange:
+            with value_lock:
                 self._readers -= 1
 
     def _read(self) -> jax.Array:
-        value = self._uncast()
+        value = self._read_uncast()
         if self._is_cast(value.dtype):
             return value.astype(context.autocast)
         return value
 
-    def _uncast(self) -> jax.Array:
+    def _read_uncast(self) -> jax.Array:
         bound = context.bound
         if bound is None:
-            if self._first_value is not None:
-                self._begin()
+            if self._deferred_initializer is not None:
+                self._initialize()
             return self._value
         return bound.values.get(id(self), self._value)
 
     def assign(self, value: Any) -> "Variable":
-        """Put another array of the same shape in the box.
+        """Replace the value by another array of the same shape.
 
         Args:
             value: Array or number of that shape; it is cast to the Variable's dtype.
@@ -276,7 +279,7 @@ class Variable:
         Raises:
             ValueError: If the shape is another.
         """
-        lent = isinstance(value, jax.Array)
+        shared = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):
             value = _on_device(value, self._value.dtype)
         elif value.dtype != self._value.dtype:
@@ -292,9 +295,9 @@ class Variable:
         elif isinstance(value, jax.core.Tracer):
             raise _assigned_unknown(self)
         else:
-            with exchange:
-                self._value, self._lent = value, lent
-                self._first_value = None
+            with value_lock:
+                self._value, self._shared = value, shared
+                self._deferred_initializer = None
         return self
 
     def assign_add(self, value: Any) -> "Variable":
@@ -309,7 +312,7 @@ class Variable:
         Raises:
             ValueError: If the sum has another shape than the Variable.
         """
-        return self.assign(self._uncast() + jnp.asarray(value))
+        return self.assign(self._read_uncast() + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> "Variable":
         """Subtract an array or number from the value.
@@ -323,7 +326,7 @@ class Variable:
         Raises:
             ValueError: If the difference has another shape than the Variable.
         """
-        return self.assign(self._uncast() - jnp.asarray(value))
+        return self.assign(self._read_uncast() - jnp.asarray(value))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -402,20 +405,21 @@ def _wrong_first_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> Va
     )
 
 
-def _assigned_unknown(box: Variable) -> RuntimeError:
+def _assigned_unknown(variable: Variable) -> RuntimeError:
     return RuntimeError(
-        f"Variable {box.path!r} was assigned inside a compiled step, but the model does not know "
-        "it.\n  Likely cause: it is not reachable from an attribute of the model, a layer or a "
-        "metric, or it was not listed for stateless().\n"
+        f"Variable {variable.path!r} was assigned inside a compiled step, but the model does not "
+        "know it.\n  Likely cause: it is not reachable from an attribute of the model, a layer or "
+        "a metric, or it was not listed for stateless().\n"
         "  Fix: keep it, or the layer that owns it, on self."
     )
 
 
 def _on_device(value: Any, dtype: Any = None) -> jax.Array:
-    """A device array of its own.
+    """A copy of a value on the device.
 
-    Copied by way of the host: a box must not change when the user's array does, and `jnp.array`
-    compiles a program for every new shape, which is most of the time it takes to build a model.
+    It is copied on the host: a Variable must not change when the user's array does, and
+    `jnp.array` compiles a program for every new shape, which would take most of the time that it
+    takes to build a model.
     """
     if isinstance(value, Variable):
         value = value._read()
@@ -445,7 +449,7 @@ def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
     def operator(self: Variable, *others: Any) -> Any:
         for other in others:
             if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
-                return NotImplemented  # a symbolic tensor: its own operator draws the graph
+                return NotImplemented  # a symbolic tensor, whose own operator adds to the graph
         unboxed = [o.value if isinstance(o, Variable) else o for o in others]
         if function is not None:
             return function(self.value, *unboxed)
@@ -469,7 +473,7 @@ for _name in _OPERATORS:
     _operator(f"__{_name}__")
 _operator("__matmul__", _matmul)
 _operator("__rmatmul__", lambda a, b: _matmul(jnp.asarray(b), a))
-# Logical and not bitwise, as those of symbolic tensors: a number is true unless it is 0.
+# Logical, not bitwise, like those of symbolic tensors: a number is true unless it is 0.
 for _name in ("and", "or", "xor"):
     _operator(f"__{_name}__", getattr(jnp, f"logical_{_name}"))
     _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))

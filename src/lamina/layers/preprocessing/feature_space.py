@@ -15,7 +15,7 @@ from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_table, is_text
-from lamina.core.user_data.text import answer, as_values, staying_on_host
+from lamina.core.user_data.text import as_user_results, as_values, staying_on_host
 from lamina.layers.input import Input
 from lamina.layers.preprocessing.categorical import CategoryEncoding, Discretization
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
@@ -432,7 +432,7 @@ class FeatureSpace(Layer):
         )
         with staying_on_host():
             encoded = self._encoded({key: self._column(data, key) for key in self.features})
-        encoded = answer(encoded)
+        encoded = as_user_results(encoded)
         return jax.tree.map(lambda a: a[0], encoded) if alone else encoded
 
     def _encoded(self, columns: Mapping[str, Any]) -> Any:

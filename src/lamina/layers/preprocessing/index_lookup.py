@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.memory_limit import take_bytes
+from lamina.core.memory_limit import reserve_bytes
 from lamina.core.types import Shape
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_text
@@ -19,7 +19,7 @@ from lamina.core.user_data.paths import refuse_endless
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing import fingerprint
 from lamina.layers.preprocessing.hashing import checked_salt
-from lamina.layers.preprocessing.on_host import (
+from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
     checked_mode,
@@ -86,7 +86,7 @@ class IndexLookup(HostLayer):
             )
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(f"{kind}: pad_to_max_tokens=True needs max_tokens, the width to fill.")
-        take_bytes(8 * num_oov_indices, f"{kind} with num_oov_indices={num_oov_indices:,}")
+        reserve_bytes(8 * num_oov_indices, f"{kind} with num_oov_indices={num_oov_indices:,}")
         count_row(kind, self.output_mode, max_tokens if pad_to_max_tokens else vocabulary_size)
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
@@ -522,7 +522,7 @@ class IndexLookup(HostLayer):
         path = Path(dir_path, _VOCABULARY)
         content = path.read_bytes() if path.is_file() else b""
         count = content.count(b"\n")
-        take_bytes(_SIZE_OF_TOKEN * count, f"a vocabulary of {count:,} lines")
+        reserve_bytes(_SIZE_OF_TOKEN * count, f"a vocabulary of {count:,} lines")
         tokens = self._from_lines(_lines(content.decode()))
         if tokens == self._special_tokens[: len(tokens)]:  # saved before it was adapted
             if (self._vocabulary_size or 0) > self._first_token:

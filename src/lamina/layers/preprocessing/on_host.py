@@ -9,11 +9,11 @@ import numpy as np
 
 from lamina.core.configuration.context import context
 from lamina.core.layer.layer import Layer
-from lamina.core.memory_limit import take_bytes
+from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.masked_arrays import unmasked
-from lamina.core.user_data.text import answer, as_values
+from lamina.core.user_data.text import as_user_results, as_values
 
 
 class HostLayer(Layer):
@@ -31,7 +31,7 @@ class HostLayer(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = tuple(map(self._values, args))
         results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
-        return results if context.layers else answer(results)
+        return results if context.layers else as_user_results(results)
 
     builds_nothing = True
 
@@ -80,7 +80,7 @@ def checked_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
 def count_row(layer: str, output_mode: str, depth: int | None) -> None:
     """Count one row of a dense output where a file says how wide it is."""
     if output_mode != "int" and depth:
-        take_bytes(4 * depth, f"{layer}, {depth:,} wide with output_mode={output_mode!r},")
+        reserve_bytes(4 * depth, f"{layer}, {depth:,} wide with output_mode={output_mode!r},")
 
 
 def refuse_sparse(layer: str, sparse: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.memory_limit import take_bytes
+from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.serialization import registry
 from lamina.core.types import Shape
@@ -432,5 +432,5 @@ def _checked_length(length: Any, output_mode: str) -> int | None:
             "TextVectorization: output_sequence_length is a whole number, 1 or more; received "
             f"{length!r}."
         )
-    take_bytes(4 * length, f"TextVectorization with output_sequence_length={length:,}")
+    reserve_bytes(4 * length, f"TextVectorization with output_sequence_length={length:,}")
     return length

@@ -1,0 +1,74 @@
+"""Names of Keras that Lamina does not implement yet. They can be imported, and raise when used.
+
+A script that only imports such a name runs; one that calls it gets an error that says what to do
+instead. Such an object has the attribute `unavailable`, so it can be recognised without a call.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from lamina.core.messages.tracebacks import filter_traceback
+
+
+class NotAvailableError(NotImplementedError):
+    """A part of Keras that Lamina does not implement yet."""
+
+
+def unavailable_class(name: str, module: str, instead: str) -> type:
+    """A class that can be imported and used with isinstance, but not instantiated.
+
+    Args:
+        name: Name of the class.
+        module: Its public module, e.g. `"lamina.quantizers"`.
+        instead: A sentence that says what to do meanwhile.
+
+    Example:
+        >>> Quantizer = unavailable_class("Quantizer", "lamina.quantizers", "Use mixed_bfloat16.")
+        >>> isinstance(3, Quantizer)
+        False
+        >>> Quantizer()
+        Traceback (most recent call last):
+        ...
+        lamina.core.unavailable.NotAvailableError: lamina.quantizers.Quantizer is not there yet.
+          Meanwhile: Use mixed_bfloat16.
+    """
+
+    @filter_traceback
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise _error(f"{module}.{name}", instead)
+
+    content = {
+        "__init__": refuse,
+        "__module__": module,
+        "__doc__": f"Not there yet. {instead}",
+        "unavailable": instead,
+    }
+    return type(name, (), content)
+
+
+def unavailable_function(name: str, module: str, instead: str) -> Any:
+    """A function that raises when it is called. The arguments are those of `unavailable_class`."""
+
+    @filter_traceback
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise _error(f"{module}.{name}", instead)
+
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__module__ = module
+    refuse.__doc__ = f"Not there yet. {instead}"
+    refuse.unavailable = instead  # type: ignore[attr-defined]
+    return refuse
+
+
+def unavailable_names(module: str, names: Sequence[str], instead: str) -> dict[str, Any]:
+    """Several of them; a name with a capital letter becomes a class."""
+    return {
+        name: (unavailable_class if name[0].isupper() else unavailable_function)(
+            name, module, instead
+        )
+        for name in names
+    }
+
+
+def _error(what: str, instead: str) -> NotAvailableError:
+    return NotAvailableError(f"{what} is not there yet.\n  Meanwhile: {instead}")
