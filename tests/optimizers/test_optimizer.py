@@ -330,7 +330,7 @@ def test_an_optimizer_without_a_rule_says_what_to_write():
         ({"global_clipnorm": -1.0}, "global_clipnorm must be above 0"),
         ({"use_ema": True, "ema_momentum": 1.5}, "ema_momentum must be from 0 to 1"),
         ({"use_ema": True, "ema_overwrite_frequency": 0}, "ema_overwrite_frequency must be"),
-        ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be .* 2 or more"),
+        ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps must be .* at least 2"),
         ({"gradient_accumulation_steps": 2.5}, "gradient_accumulation_steps must be a whole"),
         ({"momentum": 9}, "SGD needs a momentum from 0 to 1; received 9"),
         ({"momentun": 0.9}, "SGD has no argument 'momentun'. Did you mean 'momentum'"),
