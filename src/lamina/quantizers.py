@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lamina.core.unavailable import unavailable_names
 from lamina.core.messages.errors import explain_missing_names
+from lamina.core.unavailable import unavailable_names
 
 _INSTEAD = (
     "dtype='mixed_bfloat16' halves the memory of activations; for inference, cast the weights "

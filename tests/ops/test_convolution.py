@@ -68,7 +68,7 @@ def assert_same_value_and_gradients(ours, theirs, x, kernel, settings):
 @pytest.mark.parametrize("case", [CASES[i] for i in (0, 1, 5, 6, 8, 9)])
 def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
     spatial, window, strides, padding, dilation = case
-    monkeypatch.setattr(convolution_patches, "_all_axes_pay", lambda _: False)
+    monkeypatch.setattr(convolution_patches, "_uses_all_axes", lambda _: False)
     if in_pieces:
         monkeypatch.setattr(convolution_patches, "_BYTES_IN_ONE_PIECE", 0)
         monkeypatch.setattr(convolution_patches, "_BYTES_OF_A_PIECE", 0)
@@ -79,10 +79,10 @@ def test_convolution_by_rows_equals_keras(case, in_pieces, rng, monkeypatch):
 
 def test_large_batches_are_cut_into_equal_pieces():
     million = 10**6
-    assert convolution_patches._piece(batch=4, bytes_a_sample=million) == 4
-    assert convolution_patches._piece(batch=64, bytes_a_sample=million) == 2
-    assert convolution_patches._piece(batch=63, bytes_a_sample=million) == 3
-    assert convolution_patches._piece(batch=127, bytes_a_sample=million) == 127
+    assert convolution_patches._chunk_size(batch=4, bytes_a_sample=million) == 4
+    assert convolution_patches._chunk_size(batch=64, bytes_a_sample=million) == 2
+    assert convolution_patches._chunk_size(batch=63, bytes_a_sample=million) == 3
+    assert convolution_patches._chunk_size(batch=127, bytes_a_sample=million) == 127
 
 
 def test_pieces_keep_no_patches_for_the_gradient(rng, monkeypatch):

@@ -185,7 +185,7 @@ def test_elastic_fields_are_smooth_reproducible_and_go_both_ways():
         (lambda i: i.resize(PICTURES, (5, 5), crop_to_aspect_ratio=True, pad_to_aspect_ratio=True),
          "either crop or pad"),
         (lambda i: i.affine_transform(PICTURES, [1, 0, 0]), r"8 numbers.*received shape \(3,\)"),
-        (lambda i: i.affine_transform(PICTURES, WARP[[0, 0, 1]]), "3 transforms for 2 pictures"),
+        (lambda i: i.affine_transform(PICTURES, WARP[[0, 0, 1]]), "3 transforms for 2 images"),
         (lambda i: i.affine_transform(PICTURES, WARP, fill_mode="edge"), "Unknown fill_mode"),
         (lambda i: i.perspective_transform(PICTURES, START[:3], START), r"start_points of shape"),
         (lambda i: i.crop_images(PICTURES, 1, 1), "needs exactly two of top_cropping"),

@@ -258,7 +258,7 @@ def test_brightness_is_that_of_keras(x, scale):
         (lambda g: g(validation_split=2), "must be a fraction; received 2"),
         (lambda g: g(data_format="last"), "Known: channels_first, channels_last"),
         (lambda g: g().flow(PICTURES[0]), r"x\[..., None\] adds a channel axis"),
-        (lambda g: g().flow(PICTURES, LABELS[:3]), "6 pictures and y has 3 rows"),
+        (lambda g: g().flow(PICTURES, LABELS[:3]), "6 images and y has 3 rows"),
         (lambda g: g().flow(PICTURES, subset="train"), "Did you mean 'training'"),
         (
             lambda g: g(validation_split=0.5).flow(PICTURES, np.sort(LABELS), subset="training"),

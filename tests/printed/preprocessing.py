@@ -139,7 +139,7 @@ CASES = {
         "«RandomFlip(»«bounding_box_format='xyxy'»)({'images': images, 'bounding_boxes': boxes})",
         _NAMES + "boxes = {'boxes': np.zeros((2, 1, 4)), 'labels': np.zeros((2, 1))}",
     ),
-    ("layers/preprocessing/images/base.py", "takes pictures ("): (
+    ("layers/preprocessing/images/base.py", "takes images ("): (
         "Resizing(3, 3)(x)",
         "Resizing(3, 3)(«x[..., None]»)",
         _NAMES + "x = images[0, ..., 0]",
@@ -279,7 +279,7 @@ CASES = {
         "ImageDataGenerator(zca_whitening=True, «featurewise_center=True»)",
         _NAMES,
     ),
-    ("preprocessing/image_generator.py", "ImageDataGenerator.fit() takes pictures"): (
+    ("preprocessing/image_generator.py", "ImageDataGenerator.fit() takes images"): (
         "ImageDataGenerator().fit(x)",
         "ImageDataGenerator().fit(«x[..., None]»)",
         _NAMES + "x = images[..., 0]",
@@ -289,7 +289,7 @@ CASES = {
         "«generator.fit(x_train)»; next(generator.flow(x_train, batch_size=1))",
         _NAMES + "generator = ImageDataGenerator(featurewise_center=True); x_train = images",
     ),
-    ("preprocessing/image_iterators.py", "takes pictures (samples,"): (
+    ("preprocessing/image_iterators.py", "takes images (samples,"): (
         "ImageDataGenerator().flow(x)",
         "ImageDataGenerator().flow(«x[..., None]»)",
         _NAMES + "x = images[..., 0]",

@@ -1,6 +1,6 @@
 """First values of weights. `get("he_normal")` gives the initializer that a name stands for.
 
-Values are drawn on the host, by NumPy's counter-based generator Philox, and not by `jax.random`:
+Values are drawn on the host, by NumPy's counter-based generator Philox, not by `jax.random`:
 compiling a random program costs about a second in a cold process. Every value takes exactly one
 64-bit word of the generator's output, whatever the distribution, so value number n of a kernel
 can be had without the others (`Philox.advance`): any shard of a kernel can be made by itself.

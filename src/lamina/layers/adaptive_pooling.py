@@ -18,7 +18,7 @@ class BaseAdaptivePooling(Layer):
     `ceil((i + 1) * size / n)`.
 
     Args:
-        output_size: Number of stretches, one number or one an axis.
+        output_size: Number of stretches, one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -58,7 +58,7 @@ class BaseAdaptivePooling(Layer):
 
 
 class AdaptiveAveragePooling1D(BaseAdaptivePooling):
-    """The mean of every stretch of a sequence, for each channel: as many as asked for.
+    """The mean of every stretch of a sequence, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -75,7 +75,7 @@ class AdaptiveAveragePooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveAveragePooling2D(BaseAdaptivePooling):
-    """The mean of every stretch of an image, for each channel: as many as asked for.
+    """The mean of every stretch of an image, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -92,7 +92,7 @@ class AdaptiveAveragePooling2D(BaseAdaptivePooling):
 
 
 class AdaptiveAveragePooling3D(BaseAdaptivePooling):
-    """The mean of every stretch of a volume, for each channel: as many as asked for.
+    """The mean of every stretch of a volume, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -109,7 +109,7 @@ class AdaptiveAveragePooling3D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling1D(BaseAdaptivePooling):
-    """The largest value of every stretch of a sequence, for each channel: as many as asked for.
+    """The largest value of every stretch of a sequence, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -126,7 +126,7 @@ class AdaptiveMaxPooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling2D(BaseAdaptivePooling):
-    """The largest value of every stretch of an image, for each channel: as many as asked for.
+    """The largest value of every stretch of an image, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -143,7 +143,7 @@ class AdaptiveMaxPooling2D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling3D(BaseAdaptivePooling):
-    """The largest value of every stretch of a volume, for each channel: as many as asked for.
+    """The largest value of every stretch of a volume, for each channel: as many as requested.
 
     Args: See `BaseAdaptivePooling`.
 

@@ -32,8 +32,8 @@ class BaseWindowed(Layer):
     the number of spatial axes is `rank`.
 
     Args:
-        kernel_size: Size of the window, one number or one an axis.
-        strides: Step of the window, one number or one an axis.
+        kernel_size: Size of the window, one number or one for each axis.
+        strides: Step of the window, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
             outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -224,8 +224,8 @@ class BaseConv(BaseWindowed):
 
     Args:
         filters: Number of kernels, and of channels of the output.
-        kernel_size: Size of the window, one number or one an axis.
-        strides: Step of the window, one number or one an axis.
+        kernel_size: Size of the window, one number or one for each axis.
+        strides: Step of the window, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
             outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -330,7 +330,7 @@ class BaseConv(BaseWindowed):
                 self.data_format,
                 self.dilation_rate,
             )
-            fusion.made_by_convolution(y, convolution)
+            fusion.record_convolution(y, convolution)
         return y
 
     def filters_of(self, channels: int) -> int:

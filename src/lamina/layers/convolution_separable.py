@@ -18,8 +18,8 @@ class BaseDepthwiseConv(BaseWindowed):
     """What DepthwiseConv1D and DepthwiseConv2D have in common.
 
     Args:
-        kernel_size: Size of the window, one number or one an axis.
-        strides: Step of the window, one number or one an axis.
+        kernel_size: Size of the window, one number or one for each axis.
+        strides: Step of the window, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
             outputs as steps).
         depth_multiplier: Number of kernels, and of outputs, for every channel of the input.
@@ -135,8 +135,8 @@ class BaseSeparableConv(BaseWindowed):
 
     Args:
         filters: Number of channels of the output.
-        kernel_size: Size of the window, one number or one an axis.
-        strides: Step of the window, one number or one an axis.
+        kernel_size: Size of the window, one number or one for each axis.
+        strides: Step of the window, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
             outputs as steps).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.

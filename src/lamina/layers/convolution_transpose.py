@@ -21,7 +21,8 @@ class BaseConvTranspose(BaseWindowed):
 
     Args:
         filters: Number of kernels, and of channels of the output.
-        kernel_size: Size of the window that every value is spread over, one number or one an axis.
+        kernel_size: Size of the window that every value is spread over, one number or one for each
+            axis.
         strides: Distance between the windows of neighbouring values: by how much the output is
             larger than the input.
         padding: `"valid"` (all that the windows reach) or `"same"` (`strides` times the size of

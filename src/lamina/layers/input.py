@@ -18,8 +18,8 @@ class InputLayer(Layer):
         shape: Shape of one sample, without the batch axis.
         batch_size: Number of samples in a batch, if it is always the same.
         dtype: Dtype of the input.
-        sparse, ragged: Accepted as in Keras; there are no sparse or ragged tensors, so True is
-            refused.
+        sparse, ragged: Accepted for compatibility with Keras; there are no sparse or ragged
+            tensors, so True is refused.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
         input_tensor: A symbolic tensor to use instead of a new one.
         optional: Whether None may be given for this input.
@@ -140,7 +140,8 @@ def Input(
         shape: Shape of one sample, without the batch axis; None for an axis of any size.
         batch_size: Number of samples in a batch, if it is always the same.
         dtype: Dtype, `floatx()` by default.
-        sparse: Accepted as in Keras; there are no sparse tensors, so True is refused.
+        sparse: Accepted for compatibility with Keras; there are no sparse tensors, so True is
+            refused.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
         name: Name of the input; the key in dictionaries of inputs.
         tensor: A symbolic tensor to use instead of a new one.

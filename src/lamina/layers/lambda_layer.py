@@ -113,7 +113,7 @@ class Lambda(Layer):
         Args:
             config: What `get_config` gave.
             custom_objects: The user's own functions by name.
-            safe_mode: Accepted as in Keras; a config never holds code here.
+            safe_mode: Accepted for compatibility with Keras; a config never holds code here.
 
         Returns:
             A new layer.

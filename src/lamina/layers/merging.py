@@ -49,7 +49,7 @@ class Merge(Layer):
         self._check(input_shape)
 
     def call(self, inputs: Sequence[Array]) -> Array:
-        """Combine the arrays, value by value.
+        """Combine the arrays, element by element.
 
         Args:
             inputs: A list of arrays whose shapes broadcast against each other.
@@ -144,7 +144,7 @@ class Multiply(Merge):
         return reduce(jnp.multiply, inputs)
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
-        """Combine the arrays, value by value; what is masked does not take part.
+        """Combine the arrays, element by element; what is masked does not take part.
 
         Args:
             inputs: A list of arrays whose shapes broadcast against each other.
@@ -184,7 +184,7 @@ class _Extreme(Merge):
     """Base of Maximum and Minimum: of a step that some inputs mask, only the others count."""
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
-        """Combine the arrays, value by value; what is masked does not take part.
+        """Combine the arrays, element by element; what is masked does not take part.
 
         Args:
             inputs: A list of arrays whose shapes broadcast against each other.
@@ -247,7 +247,7 @@ class Concatenate(Merge):
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: A list of tensors that agree in all axes but one.
-    Output shape: The same, with the sum of the sizes on that axis.
+    Output shape: Same as the input, with the sum of the sizes on that axis.
 
     Example:
         >>> Concatenate()([jnp.zeros((2, 3)), jnp.zeros((2, 5))]).shape

@@ -137,7 +137,7 @@ class BatchNormalization(Layer):
             ValueError: If the number of channels is not the one that the layer was built for.
         """
         self._check(inputs.shape)
-        # Sums over a batch overflow half-size floats.
+        # Sums over a batch overflow half-precision floats.
         x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
         beta, gamma = self.beta, self.gamma
         if training and self.trainable:

@@ -16,7 +16,7 @@ class BasePooling(Layer):
     """What pooling over windows has in common; the number of spatial axes is `rank`.
 
     Args:
-        pool_size: Size of the window, one number or one an axis.
+        pool_size: Size of the window, one number or one for each axis.
         strides: Step of the window; None for its size, so that windows don't overlap.
         padding: `"valid"` (windows inside the input only) or `"same"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.

@@ -1,4 +1,4 @@
-"""What layers share besides their base: arguments checked, settings as config, dtypes handed on."""
+"""What layers share besides their base: arguments checked, settings as config, dtypes passed on."""
 
 from typing import Any
 

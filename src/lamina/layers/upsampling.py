@@ -20,7 +20,7 @@ class BaseUpSampling(Layer):
     """What UpSampling1D, UpSampling2D and UpSampling3D have in common.
 
     Args:
-        size: How many times as large every spatial axis becomes; one number or one an axis.
+        size: How many times as large every spatial axis becomes; one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -102,7 +102,7 @@ class UpSampling2D(BaseUpSampling):
         size: How many times as high and wide; one number or two.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         interpolation: `"nearest"` repeats; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
-            `"lanczos5"` draw smoother and smoother pictures.
+            `"lanczos5"` draw smoother and smoother images.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, height, width, channels)`.
@@ -128,7 +128,7 @@ class UpSampling2D(BaseUpSampling):
             raise unknown_name("interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: Array) -> Array:
-        """Enlarge pictures by whole numbers.
+        """Enlarge images by whole numbers.
 
         Args:
             inputs: Array `(batch, height, width, channels)`, or channels first.

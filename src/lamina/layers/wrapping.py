@@ -102,7 +102,7 @@ class TimeDistributed(Wrapper):
         Args:
             inputs: Array `(batch, steps, ...)`.
             training: Handed on to the inner layer.
-            mask: True for the steps that count, `(batch, steps)`, or None; handed on to the inner
+            mask: True for the steps that count, `(batch, steps)`, or None; passed on to the inner
                 layer.
 
         Returns:

@@ -226,7 +226,7 @@ def reduce_weighted(
         mask: True where a value counts. A mean over masked values is a mean over those that count.
         reduction: See `Loss`.
         dtype: Float type of the result; that of the values if None.
-        caller: Who asks, for messages.
+        caller: The calling function, for messages.
 
     Example:
         >>> float(reduce_weighted([1.0, 2.0, 6.0], mask=[True, True, False]))

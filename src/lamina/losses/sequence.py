@@ -18,7 +18,7 @@ _NEVER = -1e4  # a logit in the range of float16
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
     """How unlikely the labels are, wherever in the frames they were said, in nats.
 
-    For speech and handwriting: the labels of a sequence are known, and not which frame is which.
+    For speech and handwriting: the labels of a sequence are known, not which frame is which.
     All frames count; `ops.ctc_loss` takes their number.
 
     Args:

@@ -48,7 +48,7 @@ def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array
     Args:
         value: What the user gave.
         name: What it is called in messages: `"y_true"`, `"y_pred"`, `"sample_weight"`.
-        caller: The loss or metric that asks.
+        caller: The calling loss or metric.
         dtype: Type to cast to; None keeps the array's own.
 
     Raises:
@@ -135,7 +135,7 @@ def align(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
     Args:
         y_true: Targets, `(batch, …)`.
         y_pred: Predictions of the same shape, give or take a last axis of size 1.
-        caller: The loss or metric that asks, for its message.
+        caller: The calling loss or metric, for its message.
 
     Raises:
         ValueError: If the shapes differ otherwise.
@@ -158,7 +158,7 @@ def align_labels(
     Args:
         y_true: Labels: the shape of `y_pred` without its class axis, or with size 1 there.
         y_pred: Scores, `(batch, …, classes)`.
-        caller: The loss or metric that asks, for its message.
+        caller: The calling loss or metric, for its message.
         axis: Where `y_pred` keeps its classes.
 
     Returns:
@@ -201,7 +201,7 @@ def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | Non
     Args:
         labels: Whole-number labels of any shape.
         classes: How many classes the predictions have.
-        caller: The loss or metric that asks, for its message.
+        caller: The calling loss or metric, for its message.
         ignore_class: A label that means "don't count this one".
 
     Raises:

@@ -109,7 +109,8 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Probabilities or logits, same shape.
-        k: How many classes are looked at; classes that tie with the last of them count too.
+        k: How many of the highest classes are considered; classes that tie with the last of them
+            count too.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -131,7 +132,8 @@ def sparse_top_k_categorical_accuracy(
     Args:
         y_true: Whole-number labels, `(batch, …)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
-        k: How many classes are looked at; classes that tie with the last of them count too.
+        k: How many of the highest classes are considered; classes that tie with the last of them
+            count too.
         from_sorted_ids: Whether `y_pred` holds numbers of classes, best first, and no scores.
 
     Returns:
@@ -253,7 +255,7 @@ class TopKCategoricalAccuracy(MeanOfPairs):
     """How often the one-hot label is among the k highest; see `top_k_categorical_accuracy`.
 
     Args:
-        k: How many classes are looked at.
+        k: How many of the highest classes are considered.
         name, dtype: See `Metric`.
 
     Example:
@@ -280,7 +282,7 @@ class SparseTopKCategoricalAccuracy(MeanOfPairs):
     """How often the label is among the k highest; see `sparse_top_k_categorical_accuracy`.
 
     Args:
-        k: How many classes are looked at.
+        k: How many of the highest classes are considered.
         name, dtype: See `Metric`.
         from_sorted_ids: Whether predictions are numbers of classes, best first, and no scores.
 

@@ -43,7 +43,7 @@ def confusion_counts(
         y_true: Labels, 0 for no, anything else for yes, `(batch, …)`.
         y_pred: Scores, same shape.
         thresholds: Each gives one entry of every count.
-        caller: The metric that asks, for messages.
+        caller: The calling metric, for messages.
         sample_weight: One weight per sample or per prediction.
         label_weights: One weight per entry of the last axis.
         top_k: Only the k highest scores of each row can be yeses.

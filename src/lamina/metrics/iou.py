@@ -109,7 +109,7 @@ class IoU(Metric):
             for values, is_sparse in zip(given, sparse, strict=True)
         ]
         true, pred = same_rank(*(values.astype("int32") for values in classes))
-        # One class on the axis of one of them: those are class numbers, and not one-hot.
+        # One class on the axis of one of them: those are class numbers, not one-hot.
         unlike = not any(sparse) and given[0].shape[self.axis] != given[1].shape[self.axis]
         if true.shape != pred.shape or unlike:
             raise self._places_differ(*(values.shape for values in given))

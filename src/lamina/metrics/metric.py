@@ -91,7 +91,7 @@ class Metric:
             shape: Tuple; `()` is a scalar.
             initializer: Name or function; `reset_state` sets zeros whatever it is, as in Keras.
             dtype: `floatx()` if None.
-            aggregation: Accepted as in Keras; devices agree without it.
+            aggregation: Accepted for compatibility with Keras; devices agree without it.
             name: E.g. `"total"`.
 
         Returns:

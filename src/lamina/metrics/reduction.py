@@ -166,7 +166,7 @@ def one_per_sample(
         sample_weight: One weight per sample or per value, or None.
         reduce: `jnp.mean` or `jnp.sum`, applied over all axes but the first.
         dtype: Float type to compute in.
-        caller: The metric that asks, for messages.
+        caller: The calling metric, for messages.
 
     Example:
         >>> values, weight = one_per_sample(

@@ -83,7 +83,7 @@ class Graph:
             self.keep(values, node, node.operation(*args, **kwargs))
             for tensor in node.output_tensors:
                 if self._uses[self.key(tensor)] > 1:
-                    fusion.has_several_readers(values[self.key(tensor)])
+                    fusion.has_several_consumers(values[self.key(tensor)])
         return self.fill(values, self.outputs)
 
     @functools.cached_property

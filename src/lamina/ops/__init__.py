@@ -1,6 +1,6 @@
 """Functions of arrays, with Keras's names. They work inside layers, losses and users' own code.
 
-A namespace lists its names once, in `__all__`; here they come together.
+Each namespace lists its names in its `__all__`; this package combines them.
 """
 
 from lamina.core.messages.errors import explain_missing_names

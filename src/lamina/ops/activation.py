@@ -1,6 +1,6 @@
-"""Functions between the layers of a network: `relu`, `softmax` and their relations.
+"""Activation functions: `relu`, `softmax` and others.
 
-Whole numbers are taken for floats where the result needs them.
+Integers are converted to floats where the result needs them.
 """
 
 import warnings
@@ -75,7 +75,7 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
 
     Args:
         x: Array of any shape.
-        alpha: What large negative values come near to, negated.
+        alpha: The limit for large negative values is `-alpha`.
 
     Returns:
         Array of the same shape, of floats.
@@ -96,7 +96,7 @@ def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
 
     Args:
         x: Array of any shape.
-        alpha: What large negative values come near to, negated.
+        alpha: The limit for large negative values is `-alpha`.
 
     Returns:
         Array of the same shape, of floats.
@@ -173,11 +173,11 @@ swish = silu
 
 @op("x")
 def glu(x: ArrayLike, axis: int = -1) -> Array:
-    """The first half of the values along an axis, each times the sigmoid of its partner.
+    """The first half of the values along an axis, times the sigmoid of the second half.
 
     Args:
         x: Array with an even size along the axis.
-        axis: The axis that is halved.
+        axis: The axis to divide into halves.
 
     Returns:
         Array of half that size.
@@ -197,7 +197,7 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
 
 @op("x")
 def sigmoid(x: ArrayLike) -> Array:
-    """`1 / (1 + exp(-x))`: any number to a probability.
+    """`1 / (1 + exp(-x))`: turns numbers into probabilities.
 
     Args:
         x: Array of any shape.
@@ -214,7 +214,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 @op("x")
 def hard_sigmoid(x: ArrayLike) -> Array:
-    """`relu6(x + 3) / 6`: a sigmoid of three straight lines.
+    """`relu6(x + 3) / 6`: a piecewise linear sigmoid.
 
     Args:
         x: Array of any shape.
@@ -436,7 +436,7 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
     Args:
         x: Array of any shape.
         threshold: The limit.
-        default_value: What takes the place of values at or below the limit.
+        default_value: Replaces values at or below the limit.
 
     Returns:
         Array of the same shape.
@@ -451,7 +451,7 @@ def threshold(x: ArrayLike, threshold: float, default_value: float) -> Array:
 
 @op("x")
 def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
-    """`exp(x) / sum(exp(x))` along one or several axes: any numbers to probabilities.
+    """`exp(x) / sum(exp(x))` along one or several axes: turns numbers into probabilities.
 
     Args:
         x: Array of any shape.
@@ -465,7 +465,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
         [0.5, 0.5]
     """
     x = floats(x)
-    # In a model, training says so once, with the name of the model.
+    # For a model, training warns once, with the name of the model.
     called_by_user = not context.layers and not isinstance(x, jax.core.Tracer)
     if called_by_user and isinstance(axis, int) and x.ndim and x.shape[axis] == 1:
         warnings.warn(
@@ -497,7 +497,7 @@ def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 
 @op("x")
 def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
-    """The nearest point to `x` whose values are probabilities: many of them exactly 0.
+    """The nearest vector of probabilities to `x`; many of them are exactly 0.
 
     Args:
         x: Array of any shape.

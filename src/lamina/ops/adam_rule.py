@@ -1,4 +1,4 @@
-"""Adam's rule for one weight, as optimizers and lowerings share it."""
+"""Adam's update rule for one weight, shared by optimizers and lowerings."""
 
 import functools
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.types import Array
 
 
-# Compiled within the step, so that weights of one shape are traced once.
+# Jitted, so that weights of equal shape are traced once.
 @functools.partial(jax.jit, static_argnums=(5, 6, 7))
 def update(
     gradient: Array,
@@ -20,13 +20,13 @@ def update(
     beta_2: float,
     epsilon: float,
 ) -> tuple[Array, Array, Array, Array | None]:
-    """What to add to a weight, and its slots after the step.
+    """The change of a weight, and its slots after the step.
 
     Args:
-        gradient: Of the loss.
+        gradient: Gradient of the loss.
         momentum, velocity: Running means of the gradient and of its square.
         highest: Highest velocity so far, to divide by (AMSGrad), or None.
-        size: Of the step; see `step_size`.
+        size: Size of the step; see `step_size`.
         beta_1, beta_2: Fractions of the means that are kept.
         epsilon: Added to the root before dividing.
     """
@@ -39,6 +39,6 @@ def update(
 
 
 def step_size(learning_rate: Array, step: Array, beta_1: float, beta_2: float) -> Array:
-    """The learning rate, corrected for the bias of running means that start at 0."""
+    """The learning rate with the correction for running means that start at 0."""
     count = (step + 1).astype(learning_rate.dtype)
     return learning_rate * jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)

@@ -1,4 +1,4 @@
-"""What every operation does with its arguments: arrays out of whatever the user has."""
+"""Conversion of the arguments of operations to arrays, axes and dtypes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,13 +35,13 @@ def as_pair(x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
 
 
 def floats(x: ArrayLike) -> Array:
-    """The same, with whole numbers and truth values as `floatx()`."""
+    """A float array; integers and booleans are converted to `floatx()`."""
     x = as_array(x)
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(config.floatx())
 
 
 def floats_together(*xs: ArrayLike) -> tuple[Array, ...]:
-    """The same for several: whole numbers follow the floats beside them, of whatever size."""
+    """Float arrays; integers are converted to the type of the floats among the arguments."""
     arrays = as_arrays(xs)
     found = [x for x in arrays if jnp.issubdtype(x.dtype, jnp.inexact)]
     if not found:
@@ -51,7 +51,7 @@ def floats_together(*xs: ArrayLike) -> tuple[Array, ...]:
 
 
 def whole_numbers(caller: str, *xs: ArrayLike) -> list[Array]:
-    """Arrays of whole numbers or truth values; others are refused."""
+    """Arrays of integers or booleans; floats are refused."""
     arrays = as_arrays(xs)
     for x in arrays:
         if jnp.issubdtype(x.dtype, jnp.inexact):
@@ -63,22 +63,22 @@ def whole_numbers(caller: str, *xs: ArrayLike) -> list[Array]:
 
 
 def at_least_float32(x: Array) -> Any:
-    """The type to add up in: sums of half-size floats lose digits."""
+    """The dtype for sums: at least float32, because half precision loses digits."""
     return jnp.promote_types(x.dtype, "float32")
 
 
 def as_axes(axis: Axes | None) -> Any:
-    """Axes as JAX takes them; in a file a tuple has become a list."""
+    """Axes as an int or a tuple, as JAX needs them; in a saved config a tuple is a list."""
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
 def as_dtype(dtype: Any) -> str | None:
-    """The name of a type; None, for that of the argument, stays None."""
+    """The name of a dtype; None stays None."""
     return None if dtype is None else standardize_dtype(dtype)
 
 
 def dense_only(caller: str, sparse: Any) -> None:
-    """Refuse `sparse=True` and `ragged=True`, which Keras has arguments for."""
+    """Refuse `sparse=True` and `ragged=True`, which Keras accepts."""
     if sparse:
         raise ValueError(
             f"{caller} gives dense arrays only; received sparse or ragged={sparse}.\n"
@@ -87,7 +87,7 @@ def dense_only(caller: str, sparse: Any) -> None:
 
 
 def along(vector: ArrayLike, x: Array, axis: Axes) -> Array:
-    """A vector (or array) that spans some axes of x, shaped so that it broadcasts against x."""
+    """A vector (or array) along some axes of x, reshaped to broadcast against x."""
     axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
     shape = [size if a in axes else 1 for a, size in enumerate(x.shape)]
     return as_array(vector).astype(x.dtype).reshape(shape)

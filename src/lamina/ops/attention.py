@@ -1,4 +1,4 @@
-"""Attention: every query takes a weighted mean of values, weighted by how well their keys fit."""
+"""Attention: for every query, a mean of the values weighted by the similarity of their keys."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,26 +26,26 @@ def dot_product_attention(
 ) -> Array:
     """`softmax(query @ key * scale + bias) @ value`, for every head.
 
-    Where nothing may be attended to, the result is the mean of all values.
+    For a query that is masked everywhere, the result is the mean of all values.
 
     Args:
         query: `(batch, queries, heads, size)`.
-        key: `(batch, steps, key_heads, size)`. With fewer heads than the query, by a whole factor,
-            neighbouring heads of the query share one.
+        key: `(batch, steps, key_heads, size)`. If the number of heads of the query is a
+            multiple, neighbouring heads of the query share one.
         value: `(batch, steps, key_heads, value_size)`.
         bias: Added to the logits; broadcast to `(batch, heads, queries, steps)`.
-        mask: True where a query may look at a step; broadcast likewise.
+        mask: True where a query may attend to a step; broadcast likewise.
         scale: Factor of the logits; `1 / sqrt(size)` if None.
-        is_causal: Whether a query sees only steps up to its own place.
-        flash_attention: True for cuDNN's fused kernel, which needs an NVIDIA GPU and half-size
-            floats; None takes it where it can be had; False never.
-        attn_logits_soft_cap: Bound that large logits bend towards, `cap * tanh(logits / cap)`.
+        is_causal: Whether a query attends only to steps up to its own position.
+        flash_attention: True for cuDNN's fused kernel, which needs an NVIDIA GPU and
+            half-precision floats; None to use it where it is supported; False for never.
+        attn_logits_soft_cap: Soft limit of the logits, `cap * tanh(logits / cap)`.
 
     Returns:
         `(batch, queries, heads, value_size)`.
 
     Raises:
-        ValueError: If the shapes do not fit, or the fused kernel is asked for and can't be had.
+        ValueError: If the shapes do not fit, or the requested fused kernel is not supported.
 
     Source: Vaswani et al., 2017, "Attention Is All You Need", arXiv:1706.03762; shared keys:
     Ainslie et al., 2023, "GQA", arXiv:2305.13245.
@@ -74,7 +74,7 @@ def dot_product_attention(
 
 
 def _four_axes(x: Array) -> Array:
-    """A mask or bias as `(batch, heads, queries, steps)`, with size 1 for axes it leaves out."""
+    """A mask or bias as `(batch, heads, queries, steps)`, with size 1 for missing axes."""
     while x.ndim < 4:
         x = x[:, None] if x.ndim == 3 else x[None]
     return x

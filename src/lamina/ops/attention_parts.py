@@ -1,4 +1,4 @@
-"""The steps of attention: for layers that show the weights, and for lowerings of the whole."""
+"""The parts of attention, for layers that return the weights and for lowerings."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from lamina.ops.arrays import at_least_float32
 
 
 def attention_logits(query: Array, key: Array, scale: Any) -> Array:
-    """How well every key fits every query, `(batch, heads, queries, steps)`, at least float32.
+    """The similarity of every key and query, `(batch, heads, queries, steps)`, at least float32.
 
     Args:
         query: `(batch, queries, heads, size)`.
         key: `(batch, steps, key_heads, size)`, see `dot_product_attention`.
         scale: Factor of the logits.
     """
-    # As one product for every pair of batch and head: XLA's CPU backend is ten times slower if
-    # the axes lie otherwise.
+    # One product for every pair of sample and head: XLA's CPU backend is much slower with another
+    # order of axes.
     batch, queries, heads, size = query.shape
     q = jnp.swapaxes(query, 1, 2).reshape(batch, key.shape[2], -1, size)
     k = jnp.transpose(key, (0, 2, 3, 1))

@@ -1,6 +1,6 @@
-"""Bounding boxes: their formats, cutting, moving and comparing. `lamina.utils.bounding_boxes`.
+"""Bounding boxes: formats, cropping, transforms and IoU. Public as `lamina.utils.bounding_boxes`.
 
-Boxes are arrays `(..., boxes, 4)`; pixels count from the left and from the top.
+Boxes are arrays `(..., boxes, 4)`; pixels are counted from the left and from the top.
 """
 
 import math
@@ -33,21 +33,21 @@ def convert_format(
     width: Any = None,
     dtype: str = "float32",
 ) -> Any:
-    """Writes boxes in another format.
+    """Converts boxes to another format.
 
     `xyxy` is left, top, right, bottom; `xywh` is left, top, width, height; `center_xywh` has the
     centre in place of the corner; with `y` before `x`, and `h` before `w`, the vertical number
-    comes first. `rel_` stands for fractions of the picture's size in place of pixels.
+    comes first. `rel_` means fractions of the image's size instead of pixels.
 
     Args:
         boxes: `(..., 4)`, or a dict with such an array as `"boxes"`.
         source: Format of the boxes.
         target: Format of the result.
-        height, width: Size of the picture in pixels, needed between `rel_` and other formats.
+        height, width: Size of the image in pixels, needed between `rel_` and other formats.
         dtype: Type of the result.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Raises:
         ValueError: If a format is unknown, the last axis is not 4, or a size is missing.
@@ -70,7 +70,7 @@ def convert_format(
     if from_relative != to_relative:
         if height is None or width is None:
             raise ValueError(
-                f"Converting boxes from {source!r} to {target!r} needs the picture's size; "
+                f"Converting boxes from {source!r} to {target!r} needs the image's size; "
                 f"received height={height} and width={width}."
             )
         sizes = [jnp.atleast_1d(jnp.asarray(size, dtype)) for size in (width, height)]
@@ -108,12 +108,12 @@ def _from_corners(corners: Array, written: str) -> Array:
 
 
 def as_arrays(bounding_boxes: Any) -> dict:
-    """A dict of boxes and labels with dense arrays in it; lists of unequal length are filled up.
+    """A dict of boxes and labels with dense arrays; lists of unequal length are padded.
 
     Args:
         bounding_boxes: `"boxes"` `(batch, boxes, 4)` or `(boxes, 4)`, and `"labels"` without the
-            last axis. Nested lists may hold another number of boxes for each picture: then
-            boxes of zeros with the label -1 are added.
+            last axis. In nested lists, images may have different numbers of boxes: they are padded
+            with boxes of zeros with the label -1.
     """
     if not isinstance(bounding_boxes, Mapping) or not {"boxes", "labels"} <= set(bounding_boxes):
         keys = list(bounding_boxes) if isinstance(bounding_boxes, Mapping) else bounding_boxes
@@ -132,11 +132,11 @@ def as_arrays(bounding_boxes: Any) -> dict:
     boxes, labels = jnp.asarray(boxes, "float32"), jnp.asarray(labels)
     if boxes.ndim not in (2, 3) or boxes.shape[-1] != 4:
         raise ValueError(
-            "Bounding boxes have the shape (batch, boxes, 4), or (boxes, 4) for one picture; "
+            "Bounding boxes have the shape (batch, boxes, 4), or (boxes, 4) for one image; "
             f"received {boxes.shape}."
         )
     if boxes.ndim == 2 and labels.shape[:2] == (1, len(boxes)):
-        labels = labels[0]  # one picture's boxes, and its labels in a batch of one
+        labels = labels[0]  # one image's boxes, and its labels in a batch of one
     if labels.shape[: boxes.ndim - 1] != boxes.shape[:-1]:
         raise ValueError(
             f"Bounding boxes of shape {boxes.shape} need labels of shape {boxes.shape[:-1]}; "
@@ -145,7 +145,8 @@ def as_arrays(bounding_boxes: Any) -> dict:
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
 
 
-# ---- moving and cutting ------------------------------------------------------------------------
+# ---- transforming and clipping
+# ------------------------------------------------------------------------
 
 
 @filter_traceback
@@ -155,16 +156,16 @@ def clip_to_image_size(
     width: Any = None,
     bounding_box_format: str = "xyxy",
 ) -> dict:
-    """Cuts boxes off at the picture's edges; what lies outside altogether gets the label -1.
+    """Clips boxes to the image; boxes that are entirely outside get the label -1.
 
     Args:
         bounding_boxes: Dict with `"boxes"` `(..., boxes, 4)` and, if there are any, `"labels"`
             `(..., boxes)`.
-        height, width: Size of the picture in pixels; not needed for formats with `rel_`.
+        height, width: Size of the image in pixels; not needed for formats with `rel_`.
         bounding_box_format: Format of the boxes.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> found = {"boxes": np.array([[-5.0, 2.0, 8.0, 40.0]]), "labels": np.array([3])}
@@ -176,7 +177,7 @@ def clip_to_image_size(
         height = width = 1.0
     if height is None or width is None:
         raise ValueError(
-            f"clip_to_image_size needs the picture's size for boxes in {written!r}; "
+            f"clip_to_image_size needs the image's size for boxes in {written!r}; "
             f"received height={height} and width={width}."
         )
     boxes = jnp.asarray(bounding_boxes["boxes"])
@@ -200,7 +201,7 @@ def crop(
     width: Any,
     bounding_box_format: str = "xyxy",
 ) -> Array:
-    """Boxes as they lie in a part of the picture, cut off at its edges.
+    """Boxes in the coordinates of a part of the image, clipped to it.
 
     Args:
         boxes: `(..., 4)`, in `xyxy`.
@@ -209,7 +210,7 @@ def crop(
         bounding_box_format: Only `"xyxy"`.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> crop([[10.0, 10.0, 40.0, 40.0]], top=5, left=20, height=50, width=50).tolist()
@@ -231,16 +232,16 @@ def pad(
     width: Any = None,
     bounding_box_format: str = "xyxy",
 ) -> Array:
-    """Boxes as they lie after the picture got an edge above and to the left of it.
+    """Boxes after the image was padded above and to the left.
 
     Args:
         boxes: `(..., 4)`, in `xyxy`.
-        top, left: Width of the edge in pixels.
-        height, width: Accepted as in Keras; boxes do not depend on them.
+        top, left: Width of the padding in pixels.
+        height, width: Accepted for compatibility with Keras; boxes do not depend on them.
         bounding_box_format: Only `"xyxy"`.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> pad([[10.0, 10.0, 40.0, 40.0]], top=5, left=20).tolist()
@@ -266,22 +267,22 @@ def affine_transform(
     center_y: Any = None,
     bounding_box_format: str = "xyxy",
 ) -> Array:
-    """The upright boxes around boxes that were turned, moved, scaled and sheared.
+    """The axis-aligned boxes around boxes that were rotated, translated, scaled and sheared.
 
     All arguments but the boxes and sizes have the shape `(batch,)`.
 
     Args:
         boxes: `(batch, boxes, 4)`, in `xyxy`.
-        angle: Degrees; positive turns the picture counter-clockwise.
+        angle: Degrees; positive rotates the image counter-clockwise.
         translate_x, translate_y: Fractions of width and height.
         scale: Factor of the boxes' sides.
         shear_x, shear_y: Degrees.
-        height, width: Size of the picture in pixels.
-        center_x, center_y: What stays in place, as fractions of the size; 0.5 for None.
+        height, width: Size of the image in pixels.
+        center_x, center_y: The fixed point, as fractions of the size; 0.5 for None.
         bounding_box_format: Only `"xyxy"`.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> zero, one = np.zeros(1), np.ones(1)
@@ -318,11 +319,11 @@ def affine_transform(
 
 
 def hull(boxes: Array, matrix: Array) -> Array:
-    """The upright boxes around the images of boxes under projective maps.
+    """The axis-aligned boxes around boxes under projective maps.
 
     Args:
         boxes: `(batch, boxes, 4)`, in `xyxy`.
-        matrix: `(batch, 3, 3)`, each taking a point `(x, y, 1)` to where it goes, times a number.
+        matrix: `(batch, 3, 3)`, each maps a point `(x, y, 1)`, up to a factor.
     """
     x1, y1, x2, y2 = jnp.moveaxis(boxes, -1, 0)
     points = jnp.stack(
@@ -360,14 +361,14 @@ def compute_iou(
     mask_val: float = -1,
     image_shape: Sequence[int] | None = None,
 ) -> Array:
-    """Intersection over union of every box of one set with every box of another: 1 for the same.
+    """Intersection over union of every box of one set with every box of another; 1 if equal.
 
     Args:
         boxes1: `(boxes1, 4)` or `(batch, boxes1, 4)`.
         boxes2: `(boxes2, 4)` or `(batch, boxes2, 4)`.
         bounding_box_format: Format of both.
         use_masking: Whether pairs with a box of negative numbers (padding) get `mask_val`.
-        mask_val: What they get.
+        mask_val: The value for such pairs.
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
 
     Returns:
@@ -404,7 +405,7 @@ def compute_ciou(
     bounding_box_format: str,
     image_shape: Sequence[int] | None = None,
 ) -> Array:
-    """Complete IoU of boxes in pairs: less for centres far apart and for other proportions.
+    """Complete IoU of pairs of boxes: lower for distant centres and for different aspect ratios.
 
     Args:
         boxes1: `(..., 4)`.
@@ -413,7 +414,7 @@ def compute_ciou(
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
 
     Returns:
-        One number a pair: 1 for the same box, below 0 for boxes far apart.
+        One number per pair: 1 for equal boxes, below 0 for distant boxes.
 
     Source: Zheng et al., 2020, "Distance-IoU Loss: Faster and Better Learning for Bounding Box
     Regression", arXiv:1911.08287.
@@ -429,7 +430,7 @@ def compute_ciou(
     )
     small = epsilon()
     side1, side2 = one[..., 2:] - one[..., :2], other[..., 2:] - other[..., :2]
-    # A box without height still has proportions.
+    # A box without height has an aspect ratio, too.
     side1, side2 = side1 + jnp.array([0.0, small]), side2 + jnp.array([0.0, small])
     shared = _intersection(one, other)
     union = jnp.prod(side1, axis=-1) + jnp.prod(side2, axis=-1) - shared + small
@@ -478,7 +479,7 @@ def encode_box_to_deltas(
     variance: ArrayLike | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Array:
-    """What takes anchors to boxes: shifts in units of the anchors, logarithms of sides' ratios.
+    """Boxes relative to anchors: offsets in units of the anchors, and logarithms of size ratios.
 
     Args:
         anchors: `(..., 4)`.
@@ -490,7 +491,7 @@ def encode_box_to_deltas(
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> anchor, box = [[0.0, 0.0, 10.0, 10.0]], [[5.0, 0.0, 15.0, 10.0]]
@@ -518,7 +519,7 @@ def decode_deltas_to_boxes(
     variance: ArrayLike | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Any:
-    """Boxes from anchors and what `encode_box_to_deltas` gave.
+    """Boxes from anchors and the result of `encode_box_to_deltas`.
 
     Args:
         anchors: `(..., 4)`, or a dict of such arrays.
@@ -530,7 +531,7 @@ def decode_deltas_to_boxes(
         image_shape: `(height, width, channels)`, needed for formats with `rel_`.
 
     Returns:
-        Boxes, in the form in which they came.
+        Boxes, in the form in which they were given.
 
     Example:
         >>> anchor, delta = [[0.0, 0.0, 10.0, 10.0]], [[0.5, 0.0, 0.0, 0.0]]

@@ -1,6 +1,6 @@
 """Convolution over any number of spatial axes: checked here, computed by a lowering.
 
-`lowering/convolution*.py` know the forms that suit each platform.
+The implementations for each platform are in `lowering/convolution*.py`.
 """
 
 from typing import Any
@@ -24,16 +24,16 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Array:
-    """Slides a kernel over one, two or three spatial axes.
+    """Convolution over one, two or three spatial axes.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        kernel: `(*window, channels, filters)`. Fewer channels than the inputs have, by a factor of
-            n, make n groups of channels that are convolved separately.
-        strides: Step of the kernel, one number or one an axis.
-        padding: `"valid"` (windows inside the input only), `"same"` (zeros around it: as many
-            windows as steps) or `"causal"` (all zeros in front).
+        kernel: `(*window, channels, filters)`. If the inputs have n times as many channels,
+            n groups of channels are convolved separately.
+        strides: Step of the kernel, one number or one for each axis.
+        padding: `"valid"` (windows inside the input only), `"same"` (zero padding on both
+            sides) or `"causal"` (zero padding at the start).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
 
@@ -67,13 +67,13 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Array:
-    """Slides kernels over every channel by itself: channels are not mixed.
+    """Convolves every channel separately with its own kernels.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        kernel: `(*window, channels, multiplier)`: so many kernels for each channel.
-        strides: Step of the kernel, one number or one an axis.
+        kernel: `(*window, channels, multiplier)`, with `multiplier` kernels for each channel.
+        strides: Step of the kernel, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
@@ -116,14 +116,14 @@ def separable_conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Array:
-    """A depthwise convolution, then a mix of the channels at every position.
+    """A depthwise convolution, then a pointwise (1 × 1) convolution.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
         depthwise_kernel: `(*window, channels, multiplier)`.
         pointwise_kernel: `(1, …, 1, channels * multiplier, filters)`.
-        strides: Step of the depthwise kernel, one number or one an axis.
+        strides: Step of the depthwise kernel, one number or one for each axis.
         padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
@@ -154,16 +154,17 @@ def conv_transpose(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Array:
-    """The way back of a convolution's shapes: every value spreads a kernel, and they are summed.
+    """Transposed convolution: every value is multiplied by the kernel; overlaps are summed.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
         kernel: `(*window, filters, channels)`.
-        strides: Distance between the kernels of neighbouring values, one number or one an axis.
+        strides: Distance between the kernels of neighbouring values, one number or one for each
+            axis.
         padding: `"valid"` (all that the kernels reach) or `"same"` (`strides` times the size of
             the inputs).
-        output_padding: By how much the result is longer behind, one number or one an axis; None
+        output_padding: Extra size of the result at the end, one number or one for each axis; None
             for the sizes above.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a kernel.

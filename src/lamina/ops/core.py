@@ -1,4 +1,4 @@
-"""Arrays in and out, types, slices and scatters, and control flow that compiles."""
+"""Conversion, dtypes, slices, scatters, and control flow that can be compiled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -44,7 +44,8 @@ __all__ = [
 op = operations("core")
 
 
-# ---- arrays in and out -------------------------------------------------------------------------
+# ---- conversion and dtypes
+# -------------------------------------------------------------------------
 
 
 @op("x")
@@ -139,7 +140,7 @@ def dtype(x: Any) -> str:
 
 @op("x")
 def cast(x: ArrayLike, dtype: Any) -> Array:
-    """Values as another type; floats lose their fraction when they become whole.
+    """Values of another dtype; floats are truncated when they are cast to integers.
 
     Args:
         x: Array of any shape.
@@ -157,7 +158,7 @@ def cast(x: ArrayLike, dtype: Any) -> Array:
 
 @op("x")
 def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
-    """Values as another type; what does not fit becomes the smallest or largest number.
+    """Values of another dtype; those out of range become the smallest or largest number.
 
     Args:
         x: Array of any shape.
@@ -175,7 +176,7 @@ def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
         return x.astype(wanted)
     lowest, highest = zip(_limits(x.dtype), _limits(wanted), strict=True)
     least, most = np.array(max(lowest)).astype(x.dtype), np.array(min(highest)).astype(x.dtype)
-    # Rounded to the type of x, a limit may lie outside the other: one step back then.
+    # Rounded to the dtype of x, a limit may be out of range; then the next smaller value is used.
     if least < lowest[1]:
         least = np.nextafter(least, np.zeros((), x.dtype))
     if most > highest[1]:
@@ -193,7 +194,7 @@ def _limits(dtype: Any) -> tuple[float, float]:
 
 @op("variable")
 def stop_gradient(variable: Any) -> Any:
-    """Values through which no gradient passes.
+    """The same values, through which no gradient is propagated.
 
     Args:
         variable: Array of any shape.
@@ -212,7 +213,7 @@ def stop_gradient(variable: Any) -> Any:
 
 
 def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasTensor:
-    """A size of -1 is open where the start is not known."""
+    """A size of -1 is unknown if the start is."""
     known = not isinstance(start_indices, KerasTensor)
     if known:
         starts = list(start_indices)
@@ -237,8 +238,8 @@ def slice(
 
     Args:
         inputs: Any array.
-        start_indices: Where it begins, one number for each axis.
-        shape: Its size; -1 for all there is after a start that is known.
+        start_indices: Its start, one number for each axis.
+        shape: Its size; -1 for everything after a known start.
 
     Returns:
         Array of that shape.
@@ -268,7 +269,7 @@ def slice_update(
 
     Args:
         inputs: Any array.
-        start_indices: Where the block begins, one number for each axis.
+        start_indices: Start of the block, one number for each axis.
         updates: The block.
 
     Returns:
@@ -283,12 +284,12 @@ def slice_update(
     return jax.lax.dynamic_update_slice(x, as_array(updates).astype(x.dtype), starts)
 
 
-@op("indices", "values", places=("indices",))
+@op("indices", "values", index_arguments=("indices",))
 def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Array:
-    """Zeros, with values added at the given places.
+    """Zeros, with values added at the given positions.
 
     Args:
-        indices: `(n, axes)`, the place of each value.
+        indices: `(n, axes)`, the position of each value.
         values: `(n,)`, or `(n, …)` for whole blocks.
         shape: Shape of the result.
 
@@ -303,15 +304,15 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Arra
     return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
 
 
-@op("inputs", "indices", "updates", places=("indices",))
+@op("inputs", "indices", "updates", index_arguments=("indices",))
 def scatter_update(
     inputs: ArrayLike, indices: ArrayLike, updates: ArrayLike, reduction: str | None = None
 ) -> Array:
-    """The array with values at the given places replaced, or combined with new ones.
+    """The array with values at the given positions replaced, or combined with new ones.
 
     Args:
         inputs: Any array.
-        indices: `(n, axes)`, the place of each value.
+        indices: `(n, axes)`, the position of each value.
         updates: `(n,)`, or `(n, …)` for whole blocks.
         reduction: None to replace, or `"add"`, `"max"`, `"min"`, `"mul"`.
 
@@ -351,8 +352,8 @@ def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
 
     Args:
         x: Any array.
-        num: How many there are; needed where the size is not known.
-        axis: The axis to take apart.
+        num: Number of slices; required if the size is not known.
+        axis: The axis.
 
     Returns:
         A list of arrays.
@@ -370,14 +371,14 @@ def unstack(x: ArrayLike, num: int | None = None, axis: int = 0) -> list[Array]:
 
 @op()
 def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
-    """What one of two functions gives, as the condition says; only that one is run.
+    """Result of one of two functions, chosen by a condition; only that function is run.
 
     Args:
-        pred: True or False; may be computed.
+        pred: A boolean, which may be computed.
         true_fn, false_fn: Functions without arguments, of results of one shape and type.
 
     Returns:
-        What that function gives.
+        The result of that function.
 
     Example:
         >>> int(cond(jnp.array(3) > 2, lambda: 1, lambda: 0))
@@ -394,9 +395,9 @@ def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
         ) from None
 
 
-@op(places=("index",))
+@op(index_arguments=("index",))
 def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> Any:
-    """What one of several functions gives; a number out of range means the nearest.
+    """Result of one of several functions; an index out of range is clipped.
 
     Args:
         index: Which function, from 0.
@@ -404,7 +405,7 @@ def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> An
         *operands: Their arguments.
 
     Returns:
-        What that function gives.
+        The result of that function.
 
     Example:
         >>> float(switch(1, [lambda x: x, lambda x: x * x], 3.0))
@@ -416,7 +417,7 @@ def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> An
 def _while_loop_spec(
     cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:
-    """The loop variables as they came: a turn keeps their shapes and types."""
+    """The loop variables: an iteration keeps their shapes and dtypes."""
 
     def spec(x: Any) -> KerasTensor:
         if isinstance(x, KerasTensor):
@@ -438,7 +439,7 @@ def while_loop(
         cond: Function of the loop variables that gives True or False.
         body: Function of them that gives new ones, of the same shapes and types.
         loop_vars: One array, or a list or tuple of them, which come as arguments.
-        maximum_iterations: When to stop at the latest.
+        maximum_iterations: Maximum number of iterations.
 
     Returns:
         The last values, in the structure of the first.
@@ -450,7 +451,7 @@ def while_loop(
     several = isinstance(loop_vars, (list, tuple))
     first = tuple(loop_vars) if several else (loop_vars,)
 
-    def go_on(state: tuple) -> Array:
+    def should_continue(state: tuple) -> Array:
         count, values = state
         more = jnp.asarray(cond(*values))
         return more if maximum_iterations is None else more & (count < maximum_iterations)
@@ -460,7 +461,7 @@ def while_loop(
         new = body(*values)
         return count + 1, tuple(new) if several else (new,)
 
-    _, last = jax.lax.while_loop(go_on, step, (0, jax.tree.map(as_array, first)))
+    _, last = jax.lax.while_loop(should_continue, step, (0, jax.tree.map(as_array, first)))
     return last if several else last[0]
 
 
@@ -493,7 +494,7 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
-    """Goes through the rows of `xs`, carrying something along.
+    """Loops over the rows of `xs` with a carried state.
 
     Args:
         f: `(carry, row) → (carry, result)`.
@@ -501,7 +502,7 @@ def scan(
         xs: Arrays with a common first axis, or None.
         length: Number of steps; needed if `xs` is None.
         reverse: Start with the last row.
-        unroll: Steps in one turn of the compiled loop.
+        unroll: Steps in one iteration of the compiled loop.
 
     Returns:
         The last carry, and the results stacked along a first axis.
@@ -518,13 +519,13 @@ def scan(
 
 @op("f", "elems")
 def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    """Running results of a function for which `f(f(a, b), c) = f(a, f(b, c))`, in few steps.
+    """Cumulative results of an associative function, `f(f(a, b), c) = f(a, f(b, c))`, in parallel.
 
     Args:
         f: Function of two slices of `elems`.
         elems: An array, or several in a structure.
         reverse: From the end to the start.
-        axis: The axis to go along.
+        axis: The axis.
 
     Returns:
         Arrays of the shapes of `elems`.
@@ -537,7 +538,7 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
 
 
 def _map_spec(f: Callable, xs: Any) -> Any:
-    """As many rows as `xs` has, each as the function gives it for one."""
+    """The symbolic result for one row, with the number of rows of `xs` as first axis."""
     length = jax.tree.leaves(xs)[0].shape[0]
     row = jax.tree.map(lambda x: KerasTensor(x.shape[1:], x.dtype), xs)
     return jax.tree.map(lambda y: KerasTensor((length, *y.shape), y.dtype), trace_spec(f, row))
@@ -545,14 +546,14 @@ def _map_spec(f: Callable, xs: Any) -> Any:
 
 @op("f", "xs", spec=_map_spec)
 def map(f: Callable, xs: Any) -> Any:
-    """A function of every row of `xs`, one after the other. See `vectorized_map`.
+    """Applies a function to every row of `xs`, one after another. See `vectorized_map`.
 
     Args:
         f: Function of one row, an array or a structure of arrays.
         xs: Array `(rows, ...)`, or a structure of such arrays.
 
     Returns:
-        What `f` gives, stacked along a new first axis.
+        The results of `f`, stacked along a new first axis.
 
     Example:
         >>> map(lambda x: x * x, jnp.arange(3)).tolist()
@@ -563,14 +564,14 @@ def map(f: Callable, xs: Any) -> Any:
 
 @op("elements")
 def vectorized_map(function: Callable, elements: Any) -> Any:
-    """A function of every row of `elements`, all at once.
+    """Applies a function to all rows of `elements` at once.
 
     Args:
         function: Function of one row, an array or a structure of arrays.
         elements: Array `(rows, ...)`, or a structure of such arrays.
 
     Returns:
-        What the function gives, stacked along a new first axis.
+        The results of the function, stacked along a new first axis.
 
     Example:
         >>> vectorized_map(lambda row: row.sum(), jnp.ones((2, 3))).tolist()
@@ -583,7 +584,7 @@ def vectorized_map(function: Callable, elements: Any) -> Any:
 
 @filter_traceback
 def custom_gradient(f: Callable) -> Callable:
-    """Decorator of a function that brings its own gradient.
+    """Decorator of a function that defines its own gradient.
 
     Args:
         f: Returns `(value, gradient)`, where `gradient(upstream)` gives the gradient with respect

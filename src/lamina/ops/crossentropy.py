@@ -1,6 +1,6 @@
-"""Cross-entropies without any averaging: the terms that losses and metrics add up.
+"""Cross-entropies without averaging: the terms that losses and metrics sum.
 
-The classes in `lamina.losses` check and align what users give them and then come here.
+`lamina.losses` checks and aligns its arguments, then calls these functions.
 """
 
 import jax
@@ -16,7 +16,7 @@ op = operations("nn")
 
 @op("target", "output")
 def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool = False) -> Array:
-    """`-(t * log(p) + (1 - t) * log(1 - p))`, value by value, in nats.
+    """`-(t * log(p) + (1 - t) * log(1 - p))`, element by element, in nats.
 
     Args:
         target: Zeros and ones, or probabilities.
@@ -32,9 +32,9 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
     """
     target, output = _same_shape(target, output, "binary_crossentropy")
     kind = floats_together(target, output)[1].dtype
-    output = floats(output)  # whole numbers in float32: in half floats 1 - epsilon is 1
+    output = floats(output)  # integers as float32: in half precision 1 - epsilon is 1
     if from_logits:
-        # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact however far x is from 0.
+        # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact for any x.
         loss = target * jax.nn.softplus(-output) + (1.0 - target) * jax.nn.softplus(output)
     else:
         p = clipped(output)
@@ -50,7 +50,7 @@ def categorical_crossentropy(
 
     Args:
         target: One-hot vectors or probabilities, `(batch, …, classes)`.
-        output: Probabilities, brought to the sum 1 and away from 0 and 1; same shape.
+        output: Probabilities, normalized to sum 1 and clipped away from 0 and 1; same shape.
         from_logits: Whether `output` holds logits instead.
         axis: The axis of the classes.
 
@@ -76,11 +76,12 @@ def categorical_crossentropy(
 def sparse_categorical_crossentropy(
     target: ArrayLike, output: ArrayLike, from_logits: bool = False, axis: int = -1
 ) -> Array:
-    """`-log(p[target])`: the same as `categorical_crossentropy` of one-hot targets.
+    """`-log(p[target])`, equal to `categorical_crossentropy` of one-hot targets.
 
     Args:
         target: Class numbers, `(batch, …)` or `(batch, …, 1)`.
-        output: Probabilities, `(batch, …, classes)`, brought to the sum 1 and away from 0 and 1.
+        output: Probabilities, `(batch, …, classes)`, normalized to sum 1 and clipped away from 0
+            and 1.
         from_logits: Whether `output` holds logits instead.
         axis: The axis of the classes.
 
@@ -115,10 +116,10 @@ def sparse_categorical_crossentropy(
 
 
 def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
-    """Of each row of class values, the one that the label points at; 0 if it points nowhere.
+    """The value at the label in each row of class values; 0 if the label is out of range.
 
-    A comparison with 0, 1, 2 … and a sum, not a gather: inside a compiled loop on a CPU both
-    take the same time for ten classes, and a gather out of range would give something silently.
+    It is computed by a comparison with 0, 1, 2 … and a sum, because a gather would silently return
+    some value for a label out of range.
 
     Args:
         values: One value per class, `(batch, …, classes)`.

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: sequences read off frames without saying where."""
+"""Connectionist temporal classification (CTC): labels for sequences without alignment."""
 
 from typing import Any
 
@@ -24,20 +24,20 @@ def ctc_loss(
     output_length: ArrayLike,
     mask_index: int = 0,
 ) -> Array:
-    """How unlikely a sequence of labels is, over all ways to spread it over the frames, in nats.
+    """Negative log-likelihood of a label sequence, summed over all alignments, in nats.
 
-    Between labels, and before and after them, frames may say "blank"; a label may last for
-    several frames.
+    Frames before, between and after the labels may be blank; a label may last for several frames.
 
     Args:
         target: Labels, whole numbers, `(batch, labels)`.
         output: Logits, `(batch, frames, classes)`.
-        target_length: How many of the labels count, `(batch,)`.
-        output_length: How many of the frames count, `(batch,)`.
-        mask_index: The class that means "blank".
+        target_length: Number of valid labels, `(batch,)`.
+        output_length: Number of valid frames, `(batch,)`.
+        mask_index: The class of the blank.
 
     Returns:
-        One value per sequence, `(batch,)`. Labels that don't fit into the frames cost about 1e5.
+        One value per sequence, `(batch,)`. It is about 1e5 if the frames are too few for the
+        labels.
 
     Raises:
         ValueError: If the shapes don't fit together.
@@ -51,7 +51,7 @@ def ctc_loss(
         >>> round(float(np.exp(-loss[0])), 4)  # 1 blank, blank 1 and 1 1
         0.91
     """
-    import optax  # heavy, and of all functions here only this one needs it
+    import optax  # slow to import, and only needed here
 
     target, output = as_array(target).astype("int32"), floats(output)
     output = output.astype(at_least_float32(output))
@@ -75,20 +75,20 @@ def ctc_decode(
     merge_repeated: bool = True,
     mask_index: int = 0,
 ) -> tuple[Array, Array]:
-    """The labels that the frames of a model trained with `ctc_loss` say.
+    """Decodes label sequences from the output of a model trained with `ctc_loss`.
 
     Args:
         inputs: Logits, `(batch, frames, classes)`.
-        sequence_lengths: How many of the frames count, `(batch,)`.
-        strategy: `"greedy"` takes the best class of every frame; `"beam_search"` follows the
-            `beam_width` likeliest sequences and adds up all ways to spread each over the frames.
+        sequence_lengths: Number of valid frames, `(batch,)`.
+        strategy: `"greedy"` takes the best class of every frame; `"beam_search"` keeps the
+            `beam_width` likeliest sequences and sums over all alignments of each.
         beam_width: Sequences kept after every frame.
         top_paths: Sequences to return, the likeliest first; one for `"greedy"`.
-        merge_repeated: Whether `"greedy"` takes equal neighbouring frames for one label.
-        mask_index: The class that means "blank".
+        merge_repeated: Whether `"greedy"` merges equal neighbouring frames into one label.
+        mask_index: The class of the blank.
 
     Returns:
-        Labels, `(top_paths, batch, frames)`, filled up with -1; and `(batch, top_paths)`: for
+        Labels, `(top_paths, batch, frames)`, padded with -1; and `(batch, top_paths)`: for
         `"beam_search"` the log-probability of each sequence in nats, for `"greedy"` minus the
         sum of the best logits.
 
@@ -145,13 +145,13 @@ def _beam_search(
 ) -> tuple[Array, Array]:
     """Prefix beam search through one sequence.
 
-    The beam is an array of paths with, for each, the log-probability of all ways to it that end
-    in a blank and of those that end in its last label: a label said again after a blank is a
-    second one, without it is the same.
+    For each path the beam has two log-probabilities: of all alignments that end in a blank, and
+    of those that end in its last label. After a blank, the same label counts again; without one
+    it is a repetition.
 
     Args:
         frames: Log-probabilities, `(frames, classes)`.
-        padding: True for frames that don't count, `(frames,)`.
+        padding: True for padding, `(frames,)`.
     """
     length, classes = frames.shape
     nothing = jnp.full(width, -jnp.inf, frames.dtype)
@@ -175,7 +175,7 @@ def _beam_search(
         longer = longer.at[:, blank].set(-jnp.inf)
         same_blank = total + now[blank]
         same_label = jnp.where(lengths > 0, ends_label + now[tails], -jnp.inf)
-        # A path of the beam may also be reached by making another one longer.
+        # A path of the beam may also be reached by extending another one.
         parents = paths.at[rows, lengths - 1].set(_PADDING)
         reached = jnp.all(parents[None] == paths[:, None], axis=-1)
         reached &= ((lengths > 0) & (total > -jnp.inf))[None]  # (from, to)
@@ -206,7 +206,7 @@ def _beam_search(
 
 
 def _padding(lengths: ArrayLike, size: int) -> Array:
-    """True for places behind the end of a sequence, `(batch, size)`."""
+    """True for positions after the end of a sequence, `(batch, size)`."""
     return jnp.arange(size)[None] >= as_array(lengths).astype("int32")[:, None]
 
 

@@ -1,12 +1,12 @@
-"""How an operation is made: one function of arrays, which also takes symbolic tensors.
+"""Decorators that turn functions of arrays into operations, which also take symbolic tensors.
 
     op = operations("numpy")
 
     @op("x")
     def roll(x, shift, axis=None): ...
 
-In a functional model the call becomes an operation named as in Keras, `Roll`, so that files can be
-read by either; the arguments named in `op(...)` are its tensors, the others its settings.
+In a functional model the call becomes an operation with the name that it has in Keras, `Roll`, so
+files are compatible. The arguments named in `op(...)` are its tensors, the others its settings.
 """
 
 import inspect
@@ -18,13 +18,13 @@ from lamina.core.graph.operation import symbolic
 from lamina.core.serialization import registry
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, as_pair, whole_numbers
-from lamina.ops.specs import elementwise, of_whole_numbers, with_places
+from lamina.ops.specs import elementwise, integer_spec, with_index_arguments
 
 F = TypeVar("F", bound=Callable)
 
 
 class operations:
-    """Decorators for the operations that Keras keeps in one of its modules.
+    """Decorators for the operations of one of Keras's modules.
 
     Args:
         module: The module's name, e.g. `"numpy"` for `keras.src.ops.numpy`.
@@ -32,29 +32,29 @@ class operations:
 
     def __init__(self, module: str):
         self.namespace = f"keras.src.ops.{module}"
-        # What is made inside a function here belongs to the module that asks, as in namedtuple.
-        self.home = sys._getframe(1).f_globals["__name__"]
+        # Functions made here get the name of the calling module, as in namedtuple.
+        self.calling_module = sys._getframe(1).f_globals["__name__"]
 
     def __call__(
         self,
         *tensors: str,
         class_name: str | None = None,
         spec: Callable | None = None,
-        places: Sequence[str] = (),
+        index_arguments: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Decorator of one function.
 
         Args:
-            *tensors: Arguments that Keras gives to the operation's call.
-            class_name: Of the operation; the function's name in CamelCase if None.
-            spec: What it gives for symbolic tensors, where tracing cannot tell.
-            places: Arguments that count places; a symbolic one may be declared as floats.
+            *tensors: Arguments of the operation's call in Keras.
+            class_name: Name of the operation; the function's name in CamelCase if None.
+            spec: The symbolic results, if tracing cannot find them.
+            index_arguments: Arguments that are indices; a symbolic one may have a float dtype.
         """
 
         def decorate(function: F) -> F:
             name = class_name or camel_case(function.__name__)
-            function.__module__ = self.home
-            rule = with_places(function, *places) if places else spec
+            function.__module__ = self.calling_module
+            rule = with_index_arguments(function, *index_arguments) if index_arguments else spec
             wrapper, operation = symbolic(function, name, tensors or None, rule)
             registry.register_namespace(self.namespace, {name: operation})
             return cast(F, wrapper)
@@ -82,7 +82,7 @@ class operations:
         class_name: str | None = None,
         returns: str = "Array of the same shape.",
     ) -> Callable[[ArrayLike], Array]:
-        """`f(x)`, value by value; `convert=floats` where whole numbers must become floats."""
+        """`f(x)`, element by element; `convert=floats` to convert integers to floats."""
 
         def function(x: ArrayLike) -> Array:
             return compute(convert(x))
@@ -100,10 +100,10 @@ class operations:
         broadcast: bool = True,
         returns: str = "Array of the shape that both broadcast to.",
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
-        """`f(x1, x2)`, value by value; shapes are broadcast against each other if `broadcast`.
+        """`f(x1, x2)`, element by element; shapes are broadcast against each other if `broadcast`.
 
-        `convert=floats_together` where whole numbers must become floats; `returns` describes the
-        result where it is not the arguments' shape.
+        `convert=floats_together` to convert integers to floats; `returns` describes the result if
+        it does not have the arguments' shape.
         """
 
         def function(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -118,15 +118,15 @@ class operations:
     def bitwise(
         self, name: str, compute: Callable, summary: str
     ) -> Callable[[ArrayLike, ArrayLike], Array]:
-        """`f(x, y)` of whole numbers or truth values."""
+        """`f(x, y)` of integers or booleans."""
 
         def function(x: ArrayLike, y: ArrayLike) -> Array:
             return compute(*whole_numbers(name, x, y))
 
-        spec = of_whole_numbers(function)
+        spec = integer_spec(function)
         arguments = {
-            "x": "Whole numbers or truth values.",
-            "y": "The same, of a shape that broadcasts against that of `x`.",
+            "x": "Integers or booleans.",
+            "y": "Integers or booleans, of a shape that broadcasts against that of `x`.",
         }
         docstring = described(summary, arguments, "Array of the shape that both broadcast to.")
         return self._named(function, name, docstring, "x", "y", class_name=None, spec=spec)
@@ -137,24 +137,24 @@ class operations:
         compute: Callable,
         summary: str,
         convert: Callable = as_array,
-        axis: str = "Axis or axes to go over; None for all.",
+        axis: str = "Axis or axes to reduce; None for all.",
     ) -> Callable[..., Array]:
         """`f(x, axis=None, keepdims=False)`: over one axis, several, or all for None.
 
-        `axis` describes that argument, where it is one axis alone.
+        `axis` is the description of that argument.
         """
 
         def function(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
             return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
-        keeps = "Whether what was gone over stays, as an axis of size 1."
+        keeps = "Whether to keep the reduced axes with size 1."
         arguments = {"x": "Array of any shape.", "axis": axis, "keepdims": keeps}
-        docstring = described(summary, arguments, "Array without that axis, or those axes.")
+        docstring = described(summary, arguments, "Array without the reduced axes.")
         return self._named(function, name, docstring, "x", class_name=None)
 
 
 def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
-    """The docstring of a function that is made from parts, like many others.
+    """A docstring made from a summary, arguments and result.
 
     Example:
         >>> print(described("Twice `x`.", {"x": "A number."}, "A number."))
@@ -171,7 +171,7 @@ def described(summary: str, arguments: Mapping[str, str], returns: str) -> str:
 
 
 def named(function: F, name: str, docstring: str) -> F:
-    """Give a function that was made inside another one the name it is exported under."""
+    """Set the name and docstring of a function that was made inside another one."""
     for wrapped in (function, inspect.unwrap(function)):
         wrapped.__name__ = wrapped.__qualname__ = name
         wrapped.__doc__ = docstring
@@ -179,7 +179,7 @@ def named(function: F, name: str, docstring: str) -> F:
 
 
 def camel_case(name: str) -> str:
-    """The class that Keras names after a function: `logical_and` → `LogicalAnd`.
+    """The class name that Keras derives from a function: `logical_and` → `LogicalAnd`.
 
     Example:
         >>> camel_case("logical_and")

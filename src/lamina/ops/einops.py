@@ -18,14 +18,14 @@ _GROUP = re.compile(r"\(([^()]*)\)|(\S+)")
 
 @op()
 def rearrange(tensor: ArrayLike, pattern: str, **axes_lengths: int) -> Array:
-    """Axes put in another order, split and joined, by their names.
+    """Transposes, splits and merges axes by their names.
 
     Args:
         tensor: Any array.
-        pattern: Names of the axes now and then, e.g. `"b h w c -> b c h w"`. Parentheses join
-            axes on the right, `"b (h w) c"`, and split them on the left.
-        **axes_lengths: Sizes of axes that are split off, e.g. `h=2`; of each group one may be
-            left to work out.
+        pattern: Names of the axes before and after, e.g. `"b h w c -> b c h w"`. Parentheses
+            merge axes on the right, `"b (h w) c"`, and split them on the left.
+        **axes_lengths: Sizes of axes that are split off, e.g. `h=2`; one size of each
+            group may be left out.
 
     Returns:
         Array of the same values.
@@ -64,7 +64,7 @@ def _groups(side: str) -> list[list[str]]:
 
 
 def _sizes(group: list[str], size: int, given: dict[str, int], pattern: str) -> dict[str, int]:
-    """The sizes of the axes that one axis is made of."""
+    """The sizes of the axes that one axis is split into."""
     open_names = [name for name in group if name not in given]
     known = math.prod(given[name] for name in group if name in given)
     if len(open_names) > 1:

@@ -22,7 +22,7 @@ def one_hot(
     Args:
         x: Whole numbers from 0 to `num_classes - 1`.
         num_classes: Size of the new axis.
-        axis: Where the new axis goes.
+        axis: Position of the new axis.
         dtype: Type of the result; `floatx()` for None.
         sparse: Must be False.
 
@@ -49,8 +49,8 @@ def multi_hot(
 
     Args:
         inputs: Whole numbers; the last axis lists the classes of a sample.
-        num_classes: Size of the new last axis, which takes the place of the list.
-        axis: Where the classes go in the result.
+        num_classes: Size of the new last axis, which replaces the axis of the list.
+        axis: Position of the classes in the result.
         dtype: Type of the result; `floatx()` for None.
         sparse: Must be False.
 

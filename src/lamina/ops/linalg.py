@@ -1,4 +1,4 @@
-"""Linear algebra of matrices, `(…, rows, columns)`: decompositions, solutions, norms."""
+"""Linear algebra of matrices, `(…, rows, columns)`: decompositions, linear systems, norms."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from lamina.core.messages.errors import explain_missing_names
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import operations
-from lamina.ops.specs import refuse_open, with_sizes
+from lamina.ops.specs import refuse_unknown_sizes, with_known_sizes
 
 __all__ = [
     "cholesky",
@@ -36,16 +36,16 @@ op = operations("linalg")
 
 def _with_known_system(caller: str) -> Callable[..., None]:
     def spec(a: Any, b: Any, lower: bool = False) -> None:
-        refuse_open(caller, a, (-2, -1))
+        refuse_unknown_sizes(caller, a, (-2, -1))
         if len(b.shape) == len(a.shape):
-            refuse_open(caller, b, (-2,))
+            refuse_unknown_sizes(caller, b, (-2,))
 
     return spec
 
 
-@op("x", spec=with_sizes("cholesky", -2, -1))
+@op("x", spec=with_known_sizes("cholesky", -2, -1))
 def cholesky(x: ArrayLike, upper: bool = False) -> Array:
-    """The triangular matrix whose product with its own transpose is `x`.
+    """Cholesky decomposition: the triangular matrix whose product with its transpose is `x`.
 
     Args:
         x: Symmetric matrices with positive eigenvalues.
@@ -55,7 +55,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
         Array `(..., n, n)`.
 
     Raises:
-        ValueError: If there is none; a compiled step gives NaN instead.
+        ValueError: If the matrix has none; in a compiled step the result is NaN instead.
 
     Example:
         >>> cholesky([[4.0, 0.0], [0.0, 9.0]]).tolist()
@@ -69,7 +69,7 @@ def cholesky(x: ArrayLike, upper: bool = False) -> Array:
     return factor
 
 
-@op("x", spec=with_sizes("cholesky_inverse", -2, -1))
+@op("x", spec=with_known_sizes("cholesky_inverse", -2, -1))
 def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     """The inverse of the matrix whose Cholesky factor is `x`.
 
@@ -91,7 +91,7 @@ def cholesky_inverse(x: ArrayLike, upper: bool = False) -> Array:
     return inverse @ turned if upper else turned @ inverse
 
 
-@op("x", spec=with_sizes("det", -2, -1))
+@op("x", spec=with_known_sizes("det", -2, -1))
 def det(x: ArrayLike) -> Array:
     """The determinant of square matrices.
 
@@ -111,7 +111,7 @@ def det(x: ArrayLike) -> Array:
     return jnp.linalg.det(_square("det", x))
 
 
-@op("x", spec=with_sizes("inv", -2, -1))
+@op("x", spec=with_known_sizes("inv", -2, -1))
 def inv(x: ArrayLike) -> Array:
     """The inverse of square matrices.
 
@@ -131,7 +131,7 @@ def inv(x: ArrayLike) -> Array:
     return jnp.linalg.inv(_square("inv", x))
 
 
-@op("x", spec=with_sizes("eig", -2, -1))
+@op("x", spec=with_known_sizes("eig", -2, -1))
 def eig(x: ArrayLike) -> tuple[Array, Array]:
     """Eigenvalues, `(…, n)`, and eigenvectors as columns, of any square matrix; complex.
 
@@ -155,9 +155,9 @@ def eig(x: ArrayLike) -> tuple[Array, Array]:
     return values, vectors
 
 
-@op("x", spec=with_sizes("eigh", -2, -1))
+@op("x", spec=with_known_sizes("eigh", -2, -1))
 def eigh(x: ArrayLike) -> tuple[Array, Array]:
-    """Eigenvalues in rising order, and eigenvectors as columns, of symmetric matrices.
+    """Eigenvalues in ascending order, and eigenvectors as columns, of symmetric matrices.
 
     Args:
         x: Array `(..., n, n)`.
@@ -178,7 +178,7 @@ def eigh(x: ArrayLike) -> tuple[Array, Array]:
 
 @op("x")
 def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
-    """Lower and upper triangle in one matrix, and the rows that were exchanged.
+    """LU decomposition: lower and upper triangle in one matrix, and the row exchanges.
 
     Args:
         x: Array `(..., m, n)`.
@@ -198,9 +198,9 @@ def lu_factor(x: ArrayLike) -> tuple[Array, Array]:
     return tuple(factor(x))
 
 
-@op("x", spec=with_sizes("qr", -2, -1))
+@op("x", spec=with_known_sizes("qr", -2, -1))
 def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
-    """Perpendicular columns of length 1, and the upper triangle that makes `x` of them.
+    """QR decomposition: orthonormal columns and an upper triangular matrix.
 
     Args:
         x: Matrices, `(…, rows, columns)`.
@@ -221,11 +221,11 @@ def qr(x: ArrayLike, mode: str = "reduced") -> tuple[Array, Array]:
 
 @op("x", class_name="SVD")
 def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """Singular values in falling order, between two rotations: `x = u @ diag(s) @ vh`.
+    """Singular value decomposition, `x = u @ diag(s) @ vh`, with `s` in descending order.
 
     Args:
         x: Matrices, `(…, rows, columns)`.
-        full_matrices: Whether `u` and `vh` are square; else as small as will do.
+        full_matrices: Whether `u` and `vh` are square; otherwise they have the minimal size.
         compute_uv: Return `(u, s, vh)`; else `s` alone.
 
     Returns:
@@ -255,17 +255,17 @@ def solve(a: ArrayLike, b: ArrayLike) -> Array:
         [1.0, 0.5]
     """
     a, b = _system("solve", a, b)
-    if 1 < b.ndim == a.ndim - 1:  # one vector for each matrix, which JAX takes for a matrix
+    if 1 < b.ndim == a.ndim - 1:  # one vector for each matrix, which JAX would treat as a matrix
         return jnp.linalg.solve(a, b[..., None])[..., 0]
     return jnp.linalg.solve(a, b)
 
 
 @op("a", "b", spec=_with_known_system("solve_triangular"))
 def solve_triangular(a: ArrayLike, b: ArrayLike, lower: bool = False) -> Array:
-    """The `x` for which `a @ x` is `b`, where `a` is a triangle.
+    """The `x` for which `a @ x` is `b`, for triangular `a`.
 
     Args:
-        a: Triangular matrices, `(…, n, n)`; the other half is not looked at.
+        a: Triangular matrices, `(…, n, n)`; the other half is ignored.
         b: Vectors `(…, n)` or matrices `(…, n, k)`.
         lower: Whether it is the lower triangle.
 
@@ -319,7 +319,7 @@ def pinv(x: ArrayLike, rcond: float | None = None) -> Array:
 
 @op("x")
 def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
-    """How many rows of a matrix no other rows add up to.
+    """Rank of matrices: the number of linearly independent rows.
 
     Args:
         x: Matrices, `(…, rows, columns)`.
@@ -347,7 +347,7 @@ def norm(x: ArrayLike, ord: Any = None, axis: Any = None, keepdims: bool = False
         keepdims: Keep those axes with size 1.
 
     Returns:
-        Array without the axes that were gone over.
+        Array without the reduced axes.
 
     Example:
         >>> float(norm([3.0, 4.0]))

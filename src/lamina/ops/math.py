@@ -1,6 +1,6 @@
-"""Functions beyond NumPy's: segments, the largest values, error functions, Fourier transforms.
+"""Functions that NumPy does not have: segments, top k, error functions, Fourier transforms.
 
-Keras writes complex numbers as pairs (real part, imaginary part) in its Fourier transforms.
+In Keras's Fourier transforms complex numbers are pairs (real part, imaginary part).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, as_axes, floats, floats_together
 from lamina.ops.define import named, operations
-from lamina.ops.specs import with_sizes
+from lamina.ops.specs import with_known_sizes
 
 __all__ = [
     "cdist",
@@ -97,15 +97,15 @@ segment_min = _segment(
 
 @op("x")
 def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
-    """The `k` largest values along the last axis, and their places.
+    """The `k` largest values along the last axis, and their indices.
 
     Args:
         x: Any array.
         k: How many.
-        sorted: Accepted as in Keras; they always come in falling order.
+        sorted: Accepted for compatibility with Keras; they always come in descending order.
 
     Returns:
-        Two arrays `(..., k)`: values and int32 places.
+        Two arrays `(..., k)`: values and int32 indices.
 
     Example:
         >>> values, places = top_k([1, 5, 3], k=2)
@@ -116,17 +116,17 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
     return values, places
 
 
-@op("targets", "predictions", class_name="InTopK", places=("targets",))
+@op("targets", "predictions", class_name="InTopK", index_arguments=("targets",))
 def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
-    """True where the right class is among the `k` with the highest scores; ties count.
+    """True where the target is among the `k` classes with the highest scores, including ties.
 
     Args:
         targets: Class numbers, `(batch,)`.
         predictions: Scores, `(batch, classes)`.
-        k: How many to look at.
+        k: Number of scores.
 
     Returns:
-        Truth values, `(batch,)`.
+        Booleans, `(batch,)`.
 
     Example:
         >>> in_top_k([2, 0], [[0.1, 0.6, 0.3], [0.1, 0.6, 0.3]], k=2).tolist()
@@ -134,7 +134,7 @@ def in_top_k(targets: ArrayLike, predictions: ArrayLike, k: int) -> Array:
     """
     scores = as_array(predictions)
     own = jnp.take_along_axis(scores, as_array(targets)[..., None], axis=-1)
-    own = jnp.where(jnp.isnan(own), -jnp.inf, own)  # NaN is no large score
+    own = jnp.where(jnp.isnan(own), -jnp.inf, own)  # NaN does not count as large
     return jnp.sum(scores > own, axis=-1) < k
 
 
@@ -152,7 +152,7 @@ def logsumexp(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
 
     Args:
         x: Array of any shape.
-        axis: Axis or axes to go over; None for all.
+        axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
 
     Returns:
@@ -209,7 +209,7 @@ def cdist(x: ArrayLike, y: ArrayLike) -> Array:
 # ---- Fourier transforms and complex numbers ----------------------------------------------------
 
 
-@op("x", class_name="FFT", spec=with_sizes("fft", -1))
+@op("x", class_name="FFT", spec=with_known_sizes("fft", -1))
 def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The Fourier transform along the last axis, of and to (real, imaginary).
 
@@ -227,7 +227,7 @@ def fft(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     return _pair(jnp.fft.fft(_complex("fft", x)))
 
 
-@op("x", class_name="FFT2", spec=with_sizes("fft2", -2, -1))
+@op("x", class_name="FFT2", spec=with_known_sizes("fft2", -2, -1))
 def fft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The Fourier transform over the last two axes, of and to (real, imaginary).
 
@@ -240,7 +240,7 @@ def fft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     return _pair(jnp.fft.fft2(_complex("fft2", x)))
 
 
-@op("x", class_name="IFFT2", spec=with_sizes("ifft2", -2, -1))
+@op("x", class_name="IFFT2", spec=with_known_sizes("ifft2", -2, -1))
 def ifft2(x: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
     """The inverse of `fft2`.
 
@@ -292,7 +292,7 @@ def irfft(x: tuple[ArrayLike, ArrayLike], fft_length: int | None = None) -> Arra
 
 @op("x")
 def view_as_complex(x: ArrayLike) -> Array:
-    """Complex numbers out of pairs, `(…, 2)` to `(…)`.
+    """Complex numbers from pairs, `(…, 2)` to `(…)`.
 
     Args:
         x: Array `(..., 2)`: real and imaginary parts.
@@ -346,14 +346,14 @@ def _pair(z: Array) -> tuple[Array, Array]:
     return jnp.real(z), jnp.imag(z)
 
 
-# ---- what Keras keeps under `ops.nn` -----------------------------------------------------------
+# ---- functions of Keras's `ops.nn` -----------------------------------------------------------
 
 nn_op = operations("nn")
 
 
 @nn_op("abs_", "angle")
 def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
-    """Complex numbers out of magnitude and angle (radians).
+    """Complex numbers from magnitude and angle (radians).
 
     Args:
         abs_: Magnitudes, an array of any shape.
@@ -372,7 +372,7 @@ def polar(abs_: ArrayLike, angle: ArrayLike) -> Array:
 
 @nn_op("x1", "x2", class_name="PSNR")
 def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
-    """Peak signal-to-noise ratio of two pictures, in decibels: the higher the more alike.
+    """Peak signal-to-noise ratio of two images, in decibels; higher means more similar.
 
     `20 * log10(max_val) - 10 * log10(mean((x1 - x2)²))`, over all values.
 
@@ -387,7 +387,7 @@ def psnr(x1: ArrayLike, x2: ArrayLike, max_val: float) -> Array:
         >>> round(float(psnr(jnp.zeros((2, 2)), jnp.full((2, 2), 0.1), max_val=1.0)), 3)
         20.0
     """
-    kind = floats(x2).dtype  # of max_val: beside whole numbers in x2 the result is float32
+    kind = floats(x2).dtype  # the dtype of max_val; with integers in x2 the result is float32
     x1, x2 = floats_together(x1, x2)
     if x1.shape != x2.shape:
         raise ValueError(f"psnr compares one shape; received {x1.shape} and {x2.shape}.")

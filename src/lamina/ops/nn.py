@@ -1,6 +1,6 @@
 """Functions of neural networks, as Keras has them under `ops.nn`.
 
-Layers, losses and users' own code call them; each is written in the file it is imported from.
+This module only collects them; each is defined in the file that it is imported from.
 """
 
 from lamina.core.messages.errors import explain_missing_names

@@ -1,4 +1,4 @@
-"""Values brought to mean 0 and variance 1, or to length 1, and the statistics for it."""
+"""Normalisation to mean 0 and variance 1, or to length 1, and moments."""
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,14 @@ op = operations("nn")
 def moments(
     x: ArrayLike, axes: Axes, keepdims: bool = False, synchronized: bool = False
 ) -> tuple[Array, Array]:
-    """Mean and variance over axes; half-size floats are summed in float32.
+    """Mean and variance over axes; half-precision floats are summed in float32.
 
     Args:
         x: Any array.
         axes: Axes to average over.
         keepdims: Keep those axes with size 1.
-        synchronized: Accepted for compatibility. Arrays are global, however many devices hold
-            them, so the statistics always are.
+        synchronized: Accepted for compatibility. Arrays are global on any number of devices, so
+            the statistics always are.
 
     Returns:
         Two arrays without these axes; with `keepdims` they stay, of size 1.
@@ -91,14 +91,14 @@ def layer_normalization(
     *,
     rms_scaling: bool = False,
 ) -> Array:
-    """Every sample with mean 0 and variance 1 over some axes, then times gamma, plus beta.
+    """Normalises every sample to mean 0 and variance 1 over some axes, then scales and shifts it.
 
     Args:
         x: Any array.
         gamma, beta: Arrays with the shape of those axes, or None.
         axis: One axis or several.
         epsilon: Keeps the division finite; `lamina.config.epsilon()` for None.
-        rms_scaling: Leave the mean as it is and add no beta: what Keras does under this name.
+        rms_scaling: Do not subtract the mean and do not add beta, as in Keras.
 
     Returns:
         Array of the same shape.

@@ -1,4 +1,4 @@
-"""Images cut into patches and put together again: for layers that look at patches as a whole."""
+"""Patches of images: unfold, fold, space_to_depth and depth_to_space."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ op = operations("nn")
 def unfold(
     x: ArrayLike, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Array:
-    """Cuts images into windows, each laid in a column: "im2col".
+    """Extracts sliding windows as columns ("im2col").
 
     Args:
         x: `(batch, channels, height, width)`.
@@ -59,12 +59,12 @@ def fold(
     padding: Any = 0,
     stride: Any = 1,
 ) -> Array:
-    """Puts the windows of `unfold` back in their places; where they overlap they are summed.
+    """Combines the windows of `unfold` into images; overlapping values are summed.
 
     Args:
         x: `(batch, channels * kernel_height * kernel_width, windows)`.
         output_size: Height and width of the images, one number or two.
-        kernel_size, dilation, padding, stride: What `unfold` was given.
+        kernel_size, dilation, padding, stride: The arguments of `unfold`.
 
     Returns:
         `(batch, channels, height, width)`.
@@ -93,7 +93,7 @@ def fold(
 def space_to_depth(
     x: ArrayLike, block_size: int, data_format: str | None = "channels_last"
 ) -> Array:
-    """Blocks of an image become the channels of a smaller one.
+    """Moves blocks of an image to the channels of a smaller image.
 
     Args:
         x: `(batch, height, width, channels)`, or `(batch, channels, height, width)` for
@@ -128,7 +128,7 @@ def space_to_depth(
 def depth_to_space(
     x: ArrayLike, block_size: int, data_format: str | None = "channels_last"
 ) -> Array:
-    """The way back from `space_to_depth`: channels become blocks of a larger image.
+    """The inverse of `space_to_depth`: moves channels to blocks of a larger image.
 
     Args:
         x: `(batch, height, width, channels)`, or `(batch, channels, height, width)` for
@@ -173,7 +173,7 @@ def _pairs(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple:
 
 
 def _counts(sizes: Any, window: tuple, gaps: tuple, zeros: tuple, steps: tuple) -> list[int]:
-    """How many windows there are along height and width."""
+    """The number of windows along height and width."""
     settings = zip(sizes, window, gaps, zeros, steps, strict=True)
     return [(n + 2 * zero - (k - 1) * gap - 1) // step + 1 for n, k, gap, zero, step in settings]
 

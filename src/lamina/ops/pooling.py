@@ -1,6 +1,6 @@
 """Maximum and average over windows, for any number of spatial axes.
 
-How they are computed is for `lowering/pooling.py` to know.
+The implementations are in `lowering/pooling.py`.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def max_pool(
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        pool_size: Size of the window, one number or one an axis.
+        pool_size: Size of the window, one number or one for each axis.
         strides: Step of the window; None for its size, so that windows don't overlap.
         padding: `"valid"` (windows inside the input only) or `"same"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -61,7 +61,7 @@ def average_pool(
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        pool_size: Size of the window, one number or one an axis.
+        pool_size: Size of the window, one number or one for each axis.
         strides: Step of the window; None for its size, so that windows don't overlap.
         padding: `"valid"` (windows inside the input only) or `"same"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -82,15 +82,15 @@ def average_pool(
 
 @op("inputs")
 def adaptive_max_pool(inputs: ArrayLike, output_size: Any, data_format: str | None = None) -> Array:
-    """The largest value of each of so many stretches, whatever the size of the inputs.
+    """The largest value of each of `output_size` windows, for inputs of any size.
 
-    Stretch `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
-    so neighbours may share a value.
+    Window `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
+    so neighbouring windows may overlap.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        output_size: Number of stretches, one number or one an axis.
+        output_size: Number of windows, one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -100,9 +100,9 @@ def adaptive_max_pool(inputs: ArrayLike, output_size: Any, data_format: str | No
         >>> adaptive_max_pool(jnp.array([[[1.0], [3.0], [2.0], [0.0], [5.0]]]), 2)[0, :, 0].tolist()
         [3.0, 5.0]
     """
-    x, stretches = _prepare_adaptive(inputs, output_size, data_format)
-    for axis, (starts, ends) in stretches.items():
-        # The last place is repeated where a stretch is shorter than the longest.
+    x, windows_of_axes = _prepare_adaptive(inputs, output_size, data_format)
+    for axis, (starts, ends) in windows_of_axes.items():
+        # The last position is repeated if a window is shorter than the longest.
         places = np.minimum(starts[:, None] + np.arange(max(ends - starts)), ends[:, None] - 1)
         x = jnp.max(jnp.take(x, places, axis=axis), axis=axis + 1)
     return x
@@ -112,15 +112,15 @@ def adaptive_max_pool(inputs: ArrayLike, output_size: Any, data_format: str | No
 def adaptive_average_pool(
     inputs: ArrayLike, output_size: Any, data_format: str | None = None
 ) -> Array:
-    """The mean of each of so many stretches, whatever the size of the inputs.
+    """The mean of each of `output_size` windows, for inputs of any size.
 
-    Stretch `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
-    so neighbours may share a value.
+    Window `i` of `n` begins at `floor(i * size / n)` and ends before `ceil((i + 1) * size / n)`,
+    so neighbouring windows may overlap.
 
     Args:
         inputs: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
-        output_size: Number of stretches, one number or one an axis.
+        output_size: Number of windows, one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -131,10 +131,10 @@ def adaptive_average_pool(
         >>> adaptive_average_pool(x, 2)[0, :, 0].tolist()
         [2.0, 1.0]
     """
-    x, stretches = _prepare_adaptive(inputs, output_size, data_format)
+    x, windows_of_axes = _prepare_adaptive(inputs, output_size, data_format)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.result_type(float))
-    for axis, (starts, ends) in stretches.items():
+    for axis, (starts, ends) in windows_of_axes.items():
         places = np.arange(x.shape[axis])
         inside = (places >= starts[:, None]) & (places < ends[:, None])
         means = jnp.asarray(inside / (ends - starts)[:, None], x.dtype)
@@ -145,7 +145,7 @@ def adaptive_average_pool(
 def _prepare_adaptive(
     inputs: ArrayLike, output_size: Any, data_format: str | None
 ) -> tuple[Array, dict[int, tuple[np.ndarray, np.ndarray]]]:
-    """The inputs, and where the stretches of each spatial axis begin and end."""
+    """The inputs, and where the windows of each spatial axis begin and end."""
     x = as_array(inputs)
     axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))
     if not axes or 0 in x.shape[1:]:
@@ -153,11 +153,11 @@ def _prepare_adaptive(
             f"Pooling needs inputs (batch, …, channels) of at least 3 axes; received {x.shape}."
         )
     counts = windows.per_axis(output_size, len(axes), "output_size")
-    stretches = {}
+    windows_of_axes = {}
     for axis, count in zip(axes, counts, strict=True):
         numbers, size = np.arange(count), x.shape[axis]
-        stretches[axis] = (numbers * size // count, -(-(numbers + 1) * size // count))
-    return x, stretches
+        windows_of_axes[axis] = (numbers * size // count, -(-(numbers + 1) * size // count))
+    return x, windows_of_axes
 
 
 def _prepare(
@@ -183,7 +183,7 @@ def _prepare(
 
 
 def _counts(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> Array:
-    """How many values of the input, without padding, each window holds; a constant."""
+    """The number of values in each window, without padding; a constant."""
     counts = np.ones((1,) * x.ndim)
     for axis, width, step, (before, after) in zip(axes, window, steps, amounts, strict=True):
         size = x.shape[axis]

@@ -1,4 +1,4 @@
-"""Sound and other series: short pieces of them, and their frequencies over time."""
+"""Signals: frames of a sequence, and short-time Fourier transforms."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ _WINDOWS = ("hann", "hamming")
 
 @op("x")
 def extract_sequences(x: ArrayLike, sequence_length: int, sequence_stride: int) -> Array:
-    """Pieces of a series, which may overlap.
+    """Frames of a sequence, which may overlap.
 
     Args:
         x: `(..., time)`.
-        sequence_length: Steps in a piece.
-        sequence_stride: Steps from one piece to the next.
+        sequence_length: Steps in a frame.
+        sequence_stride: Steps from one frame to the next.
 
     Returns:
-        `(..., pieces, sequence_length)`; what is left at the end is left out.
+        `(..., frames, sequence_length)`; an incomplete last frame is dropped.
 
     Example:
         >>> extract_sequences(jnp.arange(5), sequence_length=3, sequence_stride=2).tolist()
@@ -55,19 +55,19 @@ def stft(
     window: Any = "hann",
     center: bool = True,
 ) -> tuple[Array, Array]:
-    """Short-time Fourier transform: which frequencies a series has, piece by piece.
+    """Short-time Fourier transform: the spectrum of each frame of a signal.
 
     Args:
         x: Floats `(..., time)`.
-        sequence_length: Steps in a piece.
-        sequence_stride: Steps from one piece to the next.
-        fft_length: Steps that a piece is filled up to with zeros; `sequence_length` or more.
+        sequence_length: Steps in a frame.
+        sequence_stride: Steps from one frame to the next.
+        fft_length: Length to which a frame is padded with zeros; `sequence_length` or more.
         window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None for no window.
-        center: Whether the series is reflected at both ends, so that pieces are centred at
-            multiples of the stride.
+        center: Whether to pad the signal by reflection at both ends, so that frames are centred
+            at multiples of the stride.
 
     Returns:
-        Real and imaginary part, each `(..., pieces, fft_length // 2 + 1)`.
+        Real and imaginary part, each `(..., frames, fft_length // 2 + 1)`.
 
     Example:
         >>> wave = jnp.sin(2 * jnp.pi * jnp.arange(64) / 8)
@@ -103,13 +103,13 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Array:
-    """The series that has a given short-time Fourier transform: the inverse of `stft`.
+    """The inverse of `stft`: the signal with a given short-time Fourier transform.
 
     Args:
-        x: Real and imaginary part, each `(..., pieces, fft_length // 2 + 1)`.
-        sequence_length, sequence_stride, fft_length: As `stft` had them.
-        length: Steps of the result; what there is for None.
-        window, center: As `stft` had them.
+        x: Real and imaginary part, each `(..., frames, fft_length // 2 + 1)`.
+        sequence_length, sequence_stride, fft_length: As for `stft`.
+        length: Number of steps of the result; None for all.
+        window, center: As for `stft`.
 
     Returns:
         `(..., time)`.
@@ -148,7 +148,7 @@ def istft(
 
 
 def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) -> Array:
-    """The weights of a piece, with zeros on both sides up to `fft_length`."""
+    """The window of a frame, with zeros on both sides up to `fft_length`."""
     length = whole_number("sequence_length", length, owner=caller)
     if fft_length < length:
         raise ValueError(
@@ -165,13 +165,13 @@ def _window(caller: str, window: Any, length: int, fft_length: int, dtype: Any) 
 
 
 def window_weights(caller: str, window: Any, length: int, periodic: bool = True) -> np.ndarray:
-    """The numbers of a window: SciPy's, for a name, or those given.
+    """The weights of a window: SciPy's for a name, or the given numbers.
 
     Args:
-        caller: For messages.
+        caller: Name of the function, for messages.
         window: A name such as `"hann"`, or numbers.
-        length: How many there must be.
-        periodic: Whether a window given by name is one period, and not symmetric.
+        length: Number of weights.
+        periodic: Whether a window given by name is periodic instead of symmetric.
     """
     if isinstance(window, str):
         from scipy.signal import get_window  # type: ignore[import-untyped]  # slow to import

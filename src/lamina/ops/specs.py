@@ -1,7 +1,7 @@
-"""What operations give for symbolic tensors where tracing cannot tell: shapes with open axes.
+"""Symbolic results of operations for which tracing cannot find the shapes of unknown axes.
 
-Tracing tries numbers in place of an open axis. Where such an axis meets a known one, as in
-`(None, 4) + (7, 4)`, no number but that one fits, so the rule of broadcasting is applied itself.
+Tracing tries numbers in place of an unknown axis. If such an axis is broadcast against a known one,
+as in `(None, 4) + (7, 4)`, only one number fits, so the rules of broadcasting are applied instead.
 """
 
 import inspect
@@ -19,7 +19,7 @@ from lamina.core.variable.variable import Variable
 def broadcast_shapes(*shapes: Sequence[int | None]) -> tuple[int | None, ...] | None:
     """The shape that all of these are broadcast to; None if two known sizes do not fit.
 
-    An open axis beside a known one is as long as that one.
+    An unknown axis that is broadcast against a known one gets its size.
 
     Example:
         >>> broadcast_shapes((None, None, 4), (1, 7, 4)), broadcast_shapes((2,), (3,))
@@ -36,13 +36,13 @@ def broadcast_shapes(*shapes: Sequence[int | None]) -> tuple[int | None, ...] | 
 
 
 def elementwise(function: Callable) -> Callable[..., KerasTensor | None]:
-    """What a function gives that broadcasts all of its arguments and works value by value."""
+    """The spec of an element-wise function that broadcasts all of its arguments."""
 
     def spec(*args: Any, **kwargs: Any) -> KerasTensor | None:
         shapes = [_shape(value) for value in (*args, *kwargs.values())]
         shape = broadcast_shapes(*shapes)
         if shape is None or not any(None in one for one in shapes):
-            return None  # tracing tells, and says what is wrong
+            return None  # tracing raises a clear error
         single = trace_spec(
             function, *map(_single, args), **{k: _single(v) for k, v in kwargs.items()}
         )
@@ -56,7 +56,7 @@ def _shape(value: Any) -> tuple:
 
 
 def _single(value: Any) -> Any:
-    """One value in place of an array, of the same type."""
+    """A single value of the dtype of an array."""
     if isinstance(value, KerasTensor):
         return KerasTensor((), value.dtype)
     if isinstance(value, (list, tuple)):
@@ -66,10 +66,10 @@ def _single(value: Any) -> Any:
     return value
 
 
-def of_whole_numbers(function: Callable) -> Callable[..., Any]:
-    """What a function of whole numbers gives if one of its arguments is declared as floats.
+def integer_spec(function: Callable) -> Callable[..., Any]:
+    """The spec of a function of integers, which also accepts symbolic floats.
 
-    The graph can be drawn, as in Keras; calling it on floats is refused.
+    So the graph can be made, as in Keras; calling it on floats is refused.
     """
     by_shape, by_function = elementwise(_total), elementwise(function)
 
@@ -87,8 +87,8 @@ def _total(*xs: Any) -> jax.Array:
     return sum(map(jnp.asarray, xs), jnp.zeros((), "bool"))
 
 
-def with_places(function: Callable, *names: str) -> Callable[..., Any]:
-    """What a function gives whose arguments of these names are places, declared as any numbers."""
+def with_index_arguments(function: Callable, *names: str) -> Callable[..., Any]:
+    """The spec of a function with index arguments; symbolic ones may have any dtype."""
     signature = inspect.signature(function)
 
     def whole(value: Any) -> Any:
@@ -106,20 +106,20 @@ def with_places(function: Callable, *names: str) -> Callable[..., Any]:
     return spec
 
 
-def with_sizes(caller: str, *axes: int) -> Callable[..., None]:
-    """Refuses a first argument, or parts of it, whose sizes on these axes are open, as Keras does.
+def with_known_sizes(caller: str, *axes: int) -> Callable[..., None]:
+    """Refuses a first argument with unknown sizes on these axes, as Keras does.
 
-    What is computed from whole matrices has no meaning for a size that is not settled.
+    Functions of whole matrices are not defined for an unknown size.
     """
 
     def spec(x: Any, *args: Any, **kwargs: Any) -> None:
         for part in jax.tree.leaves(x):
-            refuse_open(caller, part, axes)
+            refuse_unknown_sizes(caller, part, axes)
 
     return spec
 
 
-def refuse_open(caller: str, tensor: Any, axes: Sequence[int]) -> None:
+def refuse_unknown_sizes(caller: str, tensor: Any, axes: Sequence[int]) -> None:
     """Raises a ValueError if a symbolic tensor has no size on one of these axes."""
     shape = _shape(tensor)
     if any(len(shape) >= -axis and shape[axis] is None for axis in axes):

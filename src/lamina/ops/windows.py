@@ -1,4 +1,4 @@
-"""Where windows fall: sizes, strides and padding of convolution and pooling, over any rank.
+"""Windows of convolution and pooling: sizes, strides and padding, for any number of axes.
 
 `spatial` below means the axes that a window moves over: height and width of an image.
 """
@@ -13,7 +13,8 @@ from jax import lax
 
 from lamina.core.types import Array
 
-# A larger table of places is computed inside the program: tracing its shape then costs nothing.
+# A larger table of positions is computed inside the program, so that it need not be made to trace
+# its shape.
 _LARGE_TABLE = 2**20
 
 
@@ -54,7 +55,7 @@ def spatial_axes(ndim: int, data_format: str) -> tuple[int, ...]:
 def output_size(
     size: int | None, window: int, stride: int = 1, padding: str = "valid", dilation: int = 1
 ) -> int | None:
-    """How many windows fit along an axis; None if its size is unknown.
+    """The number of windows along an axis; None if its size is unknown.
 
     Example:
         >>> output_size(28, window=3), output_size(28, window=3, stride=2, padding="same")
@@ -73,7 +74,7 @@ def padding_amounts(
     padding: str,
     dilation: Sequence[int] | None = None,
 ) -> list[tuple[int, int]]:
-    """How much to add before and after every spatial axis; of an odd number, more behind.
+    """The padding before and after every spatial axis; an odd amount has more after.
 
     Example:
         >>> padding_amounts([28], window=[4], strides=[1], padding="same")
@@ -95,14 +96,14 @@ def padding_amounts(
 def transposed_padding(
     reach: int, stride: int, padding: str, extra: int | None = None
 ) -> tuple[int, int]:
-    """What a transposed convolution adds around its inputs, which lie `stride` apart.
+    """The padding of a transposed convolution around its inputs, which are `stride` apart.
 
     Args:
-        reach: How far a kernel reaches, dilation included.
+        reach: Size of the kernel, including dilation.
         stride: Distance between the kernels of neighbouring values.
         padding: `"valid"` or `"same"`.
         extra: Keras's `output_padding`; None for results that are `stride` times as long
-            (`"same"`), or as long as the kernels reach and a stride at least (`"valid"`).
+            (`"same"`), or long enough for all kernels and a stride at least (`"valid"`).
 
     Example:
         >>> transposed_padding(reach=3, stride=2, padding="same")
@@ -119,7 +120,7 @@ def transposed_padding(
 def transposed_size(
     size: int | None, reach: int, stride: int, padding: str, extra: int | None = None
 ) -> int | None:
-    """How long the result of a transposed convolution is; None if that of the inputs is unknown.
+    """The size of the result of a transposed convolution; None if that of the inputs is unknown.
 
     Example:
         >>> transposed_size(7, reach=3, stride=2, padding="same")
@@ -131,7 +132,7 @@ def transposed_size(
 
 
 def pad(x: Array, axes: Sequence[int], amounts: Sequence[tuple[int, int]], value: Any) -> Array:
-    """`x` with a constant around some of its axes."""
+    """`x` padded with a constant along some of its axes."""
     if not any(before or after for before, after in amounts):
         return x
     by_axis = dict(zip(axes, amounts, strict=True))
@@ -146,7 +147,7 @@ def shifted(
     strides: Sequence[int],
     dilation: Sequence[int] | None = None,
 ) -> Iterator[Array]:
-    """For every position in the window, in row-major order, what all windows see there.
+    """For every position in the window, in row-major order, the values of all windows there.
 
     Example:
         >>> [part.tolist() for part in shifted(jnp.arange(4), axes=[0], window=[2], strides=[2])]
@@ -174,7 +175,7 @@ def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -
     """
     axis %= x.ndim
     count = max(output_size(x.shape[axis], width, stride, "valid", dilation) or 0, 0)
-    if width == stride and dilation == 1:  # they lie side by side: nothing has to be looked up
+    if width == stride and dilation == 1:  # windows are adjacent: a reshape is enough
         x = lax.slice_in_dim(x, 0, count * width, axis=axis)
         return x.reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
     arange = np.arange if count * width < _LARGE_TABLE else jnp.arange
@@ -191,13 +192,13 @@ def overlapped(
     sizes: Sequence[int],
     crops: Sequence[int],
 ) -> Array:
-    """The way back from `shifted`: every part is put where its windows saw it, and summed.
+    """The transpose of `shifted`: every part is added at the positions of its windows.
 
     Args:
-        parts: For every position in the window, in row-major order, one value a window.
+        parts: For every position in the window, in row-major order, one value for each window.
         axes, window, strides, dilation: As for `shifted`.
         sizes: Sizes of the axes in the result.
-        crops: How many values in front of the first are left out; negative for zeros instead.
+        crops: Number of values cropped at the start of each axis; negative for padding.
 
     Example:
         >>> parts = [jnp.array([1, 2]), jnp.array([10, 20])]

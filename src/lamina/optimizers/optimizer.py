@@ -656,7 +656,7 @@ class Optimizer:
             shape: Its shape.
             initializer: Name, array, or function `(shape, dtype) → array`.
             dtype: Defaults to `floatx()`.
-            aggregation, layout: Accepted as in Keras; devices agree without them.
+            aggregation, layout: Accepted for compatibility with Keras; devices agree without them.
             name: Last part of its path.
 
         Returns:

@@ -1,4 +1,4 @@
-"""`keras.preprocessing.image`: pictures and arrays, and the generators of `tf.keras`."""
+"""`keras.preprocessing.image`: images and arrays, and the generators of `tf.keras`."""
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.preprocessing.image_generator import ImageDataGenerator

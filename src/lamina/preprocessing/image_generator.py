@@ -1,4 +1,4 @@
-"""ImageDataGenerator: pictures read, transformed at random and cut into batches by NumPy."""
+"""ImageDataGenerator: images read, transformed at random and cut into batches by NumPy."""
 
 import warnings
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from lamina.preprocessing.image_transforms import (
 
 @filter_methods
 class ImageDataGenerator:
-    """Batches of pictures, transformed at random, as `tf.keras` had them.
+    """Batches of images, transformed at random, as `tf.keras` had them.
 
     Newer and faster: `utils.image_dataset_from_directory`, and layers such as `RandomFlip` in the
     model, which are compiled with it.
@@ -33,7 +33,7 @@ class ImageDataGenerator:
     Args:
         featurewise_center, featurewise_std_normalization: Whether channels get mean 0, and
             standard deviation 1, over the data that `fit` has seen.
-        samplewise_center, samplewise_std_normalization: The same for each picture by itself.
+        samplewise_center, samplewise_std_normalization: The same for each image by itself.
         zca_whitening: Whether pixels are made uncorrelated over the data that `fit` has seen.
         zca_epsilon: Added to the deviations for it.
         rotation_range: Largest angle, in degrees.
@@ -44,9 +44,9 @@ class ImageDataGenerator:
         zoom_range: Pair of factors, or a number for `1 - zoom_range` to `1 + zoom_range`.
         channel_shift_range: Largest number that is added to all values.
         fill_mode, cval: What is beyond the border; see `apply_affine_transform`.
-        horizontal_flip, vertical_flip: Whether every second picture is mirrored.
+        horizontal_flip, vertical_flip: Whether every second image is mirrored.
         rescale: Factor for all values, e.g. `1 / 255`.
-        preprocessing_function: Called with each picture before it is standardised.
+        preprocessing_function: Called with each image before it is standardised.
         data_format: Where the channels are.
         validation_split: Fraction of the data that is `subset="validation"`.
         interpolation_order: See `apply_affine_transform`.
@@ -163,16 +163,16 @@ class ImageDataGenerator:
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Batches of pictures that lie in an array; see `NumpyArrayIterator`.
+        """Batches of images that lie in an array; see `NumpyArrayIterator`.
 
         Args:
-            x: Pictures `(samples, height, width, channels)`, or a tuple of them and further arrays.
+            x: Images `(samples, height, width, channels)`, or a tuple of them and further arrays.
             y: Targets, `(samples, ...)`, or None.
-            batch_size: Pictures in a batch.
+            batch_size: Images in a batch.
             shuffle: Whether their order is drawn anew for every pass.
             sample_weight: Weights, `(samples,)`, or None.
             seed: Seed of the order and the transforms, or None.
-            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_to_dir: Folder that the transformed images are written to, or None.
             save_prefix: What their names begin with.
             save_format: Their format, e.g. `"png"`.
             ignore_class_split: Whether training and validation part may have different classes.
@@ -204,23 +204,23 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
     ) -> DirectoryIterator:
-        """Batches of pictures from a folder with a folder for each class.
+        """Batches of images from a folder with a folder for each class.
 
         Args:
             directory: The folder.
-            target_size: Height and width that every picture gets, in pixels.
+            target_size: Height and width that every image gets, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: Names of the folders, in the order of their numbers; all, sorted, for None.
             class_mode: What targets are; see `DirectoryIterator`.
-            batch_size: Pictures in a batch.
+            batch_size: Images in a batch.
             shuffle: Whether their order is drawn anew for every pass.
             seed: Seed of the order and the transforms, or None.
-            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_to_dir: Folder that the transformed images are written to, or None.
             save_prefix: What their names begin with.
             save_format: Their format, e.g. `"png"`.
             follow_links: Whether links to folders are followed.
             subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
-            interpolation: How pictures are resized, e.g. `"nearest"`.
+            interpolation: How images are resized, e.g. `"nearest"`.
             keep_aspect_ratio: Whether they are cropped rather than squeezed.
 
         Returns:
@@ -254,7 +254,7 @@ class ImageDataGenerator:
         validate_filenames: bool = True,
         **kwargs: Any,
     ) -> DataFrameIterator:
-        """Batches of pictures whose names and targets are columns of a table.
+        """Batches of images whose names and targets are columns of a table.
 
         Args:
             dataframe: A pandas DataFrame.
@@ -262,19 +262,19 @@ class ImageDataGenerator:
             x_col: Column of the names.
             y_col: Column, or list of columns, of the targets.
             weight_col: Column of sample weights, or None.
-            target_size: Height and width that every picture gets, in pixels.
+            target_size: Height and width that every image gets, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: Names of the classes, in the order of their numbers; all, sorted, for None.
             class_mode: What targets are; see `DataFrameIterator`.
-            batch_size: Pictures in a batch.
+            batch_size: Images in a batch.
             shuffle: Whether their order is drawn anew for every pass.
             seed: Seed of the order and the transforms, or None.
-            save_to_dir: Folder that the transformed pictures are written to, or None.
+            save_to_dir: Folder that the transformed images are written to, or None.
             save_prefix: What their names begin with.
             save_format: Their format, e.g. `"png"`.
             subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
-            interpolation: How pictures are resized, e.g. `"nearest"`.
-            validate_filenames: Whether names without a picture are left out.
+            interpolation: How images are resized, e.g. `"nearest"`.
+            validate_filenames: Whether names without an image are left out.
             **kwargs: `has_ext`, `sort` and `drop_duplicates` of Keras 2, without effect.
 
         Returns:
@@ -294,13 +294,13 @@ class ImageDataGenerator:
             save_format, subset, interpolation, False, self.dtype, validate_filenames,
         )  # fmt: skip
 
-    # -- one picture -----------------------------------------------------------------------------
+    # -- one image -----------------------------------------------------------------------------
 
     def get_random_transform(self, img_shape: tuple, seed: int | None = None) -> dict[str, Any]:
-        """What is to be done to a picture of this shape, drawn at random.
+        """What is to be done to an image of this shape, drawn at random.
 
         Args:
-            img_shape: Shape of the picture.
+            img_shape: Shape of the image.
             seed: Seed that NumPy's generator is set to before, or None.
 
         Returns:
@@ -324,14 +324,14 @@ class ImageDataGenerator:
         return drawn
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
-        """A picture with a transform done to it, whose parts may be left out.
+        """An image with a transform done to it, whose parts may be left out.
 
         Args:
-            x: Picture with three axes.
+            x: Image with three axes.
             transform_parameters: What `get_random_transform` gives.
 
         Returns:
-            A picture of the same shape.
+            An image of the same shape.
         """
         row, column, channel = (a - 1 for a in (self.row_axis, self.col_axis, self.channel_axis))
         names = ("theta", "tx", "ty", "shear", "zx", "zy")
@@ -351,25 +351,25 @@ class ImageDataGenerator:
         return x
 
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """A picture with a random transform done to it.
+        """An image with a random transform done to it.
 
         Args:
-            x: A picture, `(height, width, channels)`, or channels first.
+            x: An image, `(height, width, channels)`, or channels first.
             seed: Seed that NumPy's generator is set to before, or None.
 
         Returns:
-            A picture of the same shape.
+            An image of the same shape.
         """
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
-        """A picture, or a batch, rescaled and normalised as the settings say; `x` may change.
+        """An image, or a batch, rescaled and normalised as the settings say; `x` may change.
 
         Args:
-            x: A picture or a batch, of floats.
+            x: An image or a batch, of floats.
 
         Returns:
-            The picture or batch.
+            The image or batch.
         """
         if self.preprocessing_function:
             x = self.preprocessing_function(x)
@@ -393,15 +393,15 @@ class ImageDataGenerator:
         """Measure what feature-wise normalisation and whitening need.
 
         Args:
-            x: Pictures, `(samples, height, width, channels)`.
-            augment: Whether pictures are transformed at random first.
+            x: Images, `(samples, height, width, channels)`.
+            augment: Whether images are transformed at random first.
             rounds: How often, if so.
             seed: Of NumPy's global generator.
         """
         x = np.array(x, dtype=self.dtype)
         if x.ndim != 4:
             raise ValueError(
-                "ImageDataGenerator.fit() takes pictures (samples, height, width, channels); "
+                "ImageDataGenerator.fit() takes images (samples, height, width, channels); "
                 f"received shape {x.shape}.\n  Fix: x[..., None] adds a channel axis."
             )
         _look_at_channels(x.shape, self.channel_axis)
@@ -426,7 +426,7 @@ class ImageDataGenerator:
             self.zca_whitening_matrix = (directions * weights) @ directions.T
 
     def _prepared(self, x: np.ndarray) -> np.ndarray:
-        """A picture transformed at random and standardised."""
+        """An image transformed at random and standardised."""
         return self.standardize(self.random_transform(x))
 
     def _is_fitted(self, name: str, found: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Batches of pictures for `ImageDataGenerator`: from arrays, from folders, from a table of names.
+"""Batches of images for `ImageDataGenerator`: from arrays, from folders, from a table of names.
 
 An iterator can be asked for batch `i`, so that `fit` takes it, and can be gone through without end.
 Order and transforms are drawn from NumPy's global generator, which a `seed` sets for every batch.
@@ -25,11 +25,11 @@ _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
 
 @filter_methods
 class Iterator(PyDataset):
-    """Base of iterators over batches of pictures.
+    """Base of iterators over batches of images.
 
     Args:
-        n: Number of pictures.
-        batch_size: Pictures in a batch.
+        n: Number of images.
+        batch_size: Images in a batch.
         shuffle: Whether their order is drawn anew for every epoch.
         seed: Of order and transforms; NumPy's global generator is set for every batch.
         **kwargs: See `PyDataset`.
@@ -98,7 +98,7 @@ class Iterator(PyDataset):
         )
 
     def _save(self, batch: np.ndarray, index_array: np.ndarray, numbers: float) -> None:
-        """Write the pictures of a batch, so that somebody can look at them."""
+        """Write the images of a batch, so that somebody can look at them."""
         for picture, index in zip(batch, index_array, strict=True):
             name = f"{self.save_prefix}_{index}_{np.random.randint(int(numbers))}"  # type: ignore[attr-defined]
             path = Path(self.save_to_dir) / f"{name}.{self.save_format}"  # type: ignore[attr-defined]
@@ -107,16 +107,16 @@ class Iterator(PyDataset):
 
 @filter_methods
 class NumpyArrayIterator(Iterator):
-    """Batches of pictures that lie in an array; what `ImageDataGenerator.flow` gives.
+    """Batches of images that lie in an array; what `ImageDataGenerator.flow` gives.
 
     Args:
-        x: Pictures, `(samples, height, width, channels)`, or a pair of them and further arrays.
+        x: Images, `(samples, height, width, channels)`, or a pair of them and further arrays.
         y: Targets, or None.
-        image_data_generator: What transforms the pictures.
+        image_data_generator: What transforms the images.
         batch_size, shuffle, seed: See `Iterator`.
         sample_weight: One a sample, or None.
         data_format: Where the channels are.
-        save_to_dir, save_prefix, save_format: Where and how the pictures are written, if at all.
+        save_to_dir, save_prefix, save_format: Where and how the images are written, if at all.
         subset: `"training"` or `"validation"`, where the generator has a `validation_split`.
         ignore_class_split: Whether the parts may hold different classes.
         dtype: Of the batches.
@@ -152,7 +152,7 @@ class NumpyArrayIterator(Iterator):
         for name, array in (("y", y), ("sample_weight", weights), *(("x", a) for a in others)):
             if array is not None and len(array) != len(x):
                 raise ValueError(
-                    f"ImageDataGenerator: x has {len(x)} pictures and {name} has {len(array)} rows."
+                    f"ImageDataGenerator: x has {len(x)} images and {name} has {len(array)} rows."
                 )
         part = slice(None)
         if subset is not None:
@@ -168,7 +168,7 @@ class NumpyArrayIterator(Iterator):
         self.sample_weight = None if weights is None else weights[part]
         if self.x.ndim != 4:
             raise ValueError(
-                "ImageDataGenerator takes pictures (samples, height, width, channels); received "
+                "ImageDataGenerator takes images (samples, height, width, channels); received "
                 f"shape {self.x.shape}.\n  Fix: x[..., None] adds a channel axis."
             )
         _look_at_channels(self.x.shape, 3 if self.data_format == "channels_last" else 1)
@@ -190,7 +190,7 @@ class NumpyArrayIterator(Iterator):
 
 @filter_methods
 class BatchFromFilesMixin:
-    """What iterators over picture files share."""
+    """What iterators over image files share."""
 
     dtype: Any
     class_mode: str | None
@@ -214,15 +214,15 @@ class BatchFromFilesMixin:
         """Keep how files are read; see `DirectoryIterator`.
 
         Args:
-            image_data_generator: What transforms the pictures, or None.
-            target_size: Height and width that every picture gets, in pixels.
+            image_data_generator: What transforms the images, or None.
+            target_size: Height and width that every image gets, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             data_format: `"channels_last"` or `"channels_first"`.
-            save_to_dir: Folder that pictures are written to, or None.
+            save_to_dir: Folder that images are written to, or None.
             save_prefix: What their names begin with.
             save_format: Their format, e.g. `"png"`.
             subset: `"training"`, `"validation"` or None for all.
-            interpolation: How pictures are resized.
+            interpolation: How images are resized.
             keep_aspect_ratio: Whether they are cropped rather than squeezed.
         """
         if color_mode not in _CHANNELS:
@@ -248,17 +248,17 @@ class BatchFromFilesMixin:
 
     @property
     def filepaths(self) -> list[str]:
-        """Paths of all pictures; for subclasses to define."""
+        """Paths of all images; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define filepaths.")
 
     @property
     def labels(self) -> Any:
-        """Targets of all pictures, `(samples, ...)`; for subclasses to define."""
+        """Targets of all images, `(samples, ...)`; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define labels.")
 
     @property
     def sample_weight(self) -> Any:
-        """Weights of all pictures, `(samples,)`, or None; for subclasses to define."""
+        """Weights of all images, `(samples,)`, or None; for subclasses to define."""
         raise NotImplementedError(f"{type(self).__name__} must define sample_weight.")
 
     def _part(self, items: Any) -> Any:
@@ -305,22 +305,22 @@ class BatchFromFilesMixin:
 
 @filter_methods
 class DirectoryIterator(BatchFromFilesMixin, Iterator):
-    """Batches of pictures from a folder with a folder for each class.
+    """Batches of images from a folder with a folder for each class.
 
     Args:
         directory: The folder.
-        image_data_generator: What transforms the pictures, or None.
-        target_size: Height and width that every picture gets.
+        image_data_generator: What transforms the images, or None.
+        target_size: Height and width that every image gets.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         classes: Names of the folders, in the order of their numbers; all, sorted, for None.
         class_mode: What targets are: `"categorical"` vectors, `"binary"` or `"sparse"` numbers,
-            `"input"` the pictures themselves, None for no targets.
+            `"input"` the images themselves, None for no targets.
         batch_size, shuffle, seed: See `Iterator`.
         data_format: Where the channels are.
-        save_to_dir, save_prefix, save_format: Where and how the pictures are written, if at all.
+        save_to_dir, save_prefix, save_format: Where and how the images are written, if at all.
         follow_links: Whether links to folders are followed.
         subset: `"training"` or `"validation"`, where the generator has a `validation_split`.
-        interpolation: How pictures are resized.
+        interpolation: How images are resized.
         keep_aspect_ratio: Whether they are cropped rather than squeezed.
         dtype: Of the batches.
     """
@@ -380,7 +380,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
 
     def _files_in(self, folder: str, follow_links: bool) -> AnyIterator[str]:
-        """Names of the pictures of a class, from the directory on, folder by folder."""
+        """Names of the images of a class, from the directory on, folder by folder."""
         top = os.path.join(self.directory, folder)
         for place, _, names in sorted(os.walk(top, followlinks=follow_links)):
             for name in sorted(names):
@@ -389,12 +389,12 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def filepaths(self) -> list[str]:
-        """Paths of all pictures."""
+        """Paths of all images."""
         return self._filepaths
 
     @property
     def labels(self) -> Any:
-        """Class numbers of all pictures, `(samples,)`."""
+        """Class numbers of all images, `(samples,)`."""
         return self.classes
 
     @property
@@ -405,18 +405,18 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
 @filter_methods
 class DataFrameIterator(BatchFromFilesMixin, Iterator):
-    """Batches of pictures whose file names and targets are columns of a table.
+    """Batches of images whose file names and targets are columns of a table.
 
     Args:
         dataframe: A pandas DataFrame.
         directory: Folder that the names begin in; None if they are whole paths.
-        image_data_generator: What transforms the pictures, or None.
+        image_data_generator: What transforms the images, or None.
         x_col: Column of the names.
         y_col: Column, or list of columns, of the targets.
         weight_col: Column of sample weights, or None.
         class_mode: As for a `DirectoryIterator`; besides, `"raw"` takes the columns as they are
             and `"multi_output"` makes one target of each.
-        validate_filenames: Whether names without a picture are left out.
+        validate_filenames: Whether names without an image are left out.
         target_size, color_mode, classes, batch_size, shuffle, seed: See `DirectoryIterator`.
         data_format, save_to_dir, save_prefix, save_format, subset: See `DirectoryIterator`.
         interpolation, keep_aspect_ratio, dtype: See `DirectoryIterator`.
@@ -494,17 +494,17 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     @property
     def filepaths(self) -> list[str]:
-        """Paths of all pictures."""
+        """Paths of all images."""
         return self._filepaths
 
     @property
     def labels(self) -> Any:
-        """Targets of all pictures, `(samples, ...)`: class numbers, or the columns as they are."""
+        """Targets of all images, `(samples, ...)`: class numbers, or the columns as they are."""
         return self._targets if self.class_mode in ("multi_output", "raw") else self.classes
 
     @property
     def sample_weight(self) -> Any:
-        """Weights of all pictures, `(samples,)`, or None."""
+        """Weights of all images, `(samples,)`, or None."""
         return self._sample_weight
 
     def _known(self, label: Any) -> list:
@@ -525,7 +525,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         if not all(found):
             missing = next(n for n, there in zip(table[x_col], found, strict=True) if not there)
             warnings.warn(
-                f"{found.count(False)} names in the column {x_col!r} are no pictures and are left "
+                f"{found.count(False)} names in the column {x_col!r} are no images and are left "
                 f"out, e.g. {missing!r}.\n  Fix: directory=… is where the names begin.",
                 LaminaWarning,
                 stacklevel=5,

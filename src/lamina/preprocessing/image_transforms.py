@@ -1,6 +1,6 @@
-"""Transforms of single pictures in NumPy, as `tf.keras` has them beside its generators.
+"""Transforms of single images in NumPy, as `tf.keras` has them beside its generators.
 
-A picture has three axes; which of them are rows, columns and channels is an argument. Random ones
+An image has three axes; which of them are rows, columns and channels is an argument. Random ones
 draw from NumPy's global generator, as scripts that seed it expect.
 """
 
@@ -28,21 +28,21 @@ def apply_affine_transform(
     cval: float = 0.0,
     order: int = 1,
 ) -> np.ndarray:
-    """A picture turned, moved, sheared and zoomed about its middle.
+    """An image turned, moved, sheared and zoomed about its middle.
 
     Args:
-        x: Picture with three axes.
+        x: Image with three axes.
         theta: Angle in degrees.
         tx, ty: Shift in pixels along columns and rows.
         shear: Angle in degrees.
-        zx, zy: Zoom along columns and rows; above 1 shows more of the picture, smaller.
+        zx, zy: Zoom along columns and rows; above 1 shows more of the image, smaller.
         row_axis, col_axis, channel_axis: What the axes are.
         fill_mode: What is beyond the border: `"nearest"`, `"constant"`, `"reflect"`, `"wrap"`.
         cval: Value for `"constant"`.
         order: Of the spline between pixels: 0 takes the nearest, 1 is linear.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
 
     Example:
         >>> x = np.array([[[1.0, 2.0], [3.0, 4.0]]])
@@ -53,7 +53,7 @@ def apply_affine_transform(
 
     if np.ndim(x) != 3 or {row_axis, col_axis, channel_axis} != {0, 1, 2} or channel_axis == 1:
         raise ValueError(
-            "apply_affine_transform takes a picture with three axes, channels first or last; "
+            "apply_affine_transform takes an image with three axes, channels first or last; "
             f"received shape {np.shape(x)}, row_axis={row_axis}, col_axis={col_axis}, "
             f"channel_axis={channel_axis}."
         )
@@ -83,15 +83,15 @@ def apply_affine_transform(
 
 @filter_traceback
 def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
-    """A picture made brighter or darker.
+    """An image made brighter or darker.
 
     Args:
-        x: Picture, `(height, width, channels)`, values from 0 to 255.
+        x: Image, `(height, width, channels)`, values from 0 to 255.
         brightness: Factor: 0 is black, 1 leaves it as it is.
         scale: Whether the values are first spread over 0 to 255.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
 
     Example:
         >>> apply_brightness_shift(np.full((1, 1, 3), 100.0), 0.5, scale=False).ravel().tolist()
@@ -108,15 +108,15 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
 
 @filter_traceback
 def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """A picture with `intensity` added, within the values that it had.
+    """An image with `intensity` added, within the values that it had.
 
     Args:
-        x: A picture.
+        x: An image.
         intensity: What is added to every value.
-        channel_axis: Accepted as in Keras; all channels are treated alike.
+        channel_axis: Accepted for compatibility with Keras; all channels are treated alike.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
 
     Example:
         >>> apply_channel_shift(np.array([[[0.0, 5.0, 9.0]]]), 3.0).tolist()
@@ -136,10 +136,10 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture turned by up to `rg` degrees; the rest is that of `apply_affine_transform`.
+    """An image turned by up to `rg` degrees; the rest is that of `apply_affine_transform`.
 
     Args:
-        x: A picture.
+        x: An image.
         rg: The largest angle to either side, in degrees.
         row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
         fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
@@ -147,7 +147,7 @@ def random_rotation(
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
     """
     moved = {"theta": np.random.uniform(-rg, rg)}
     axes = (row_axis, col_axis, channel_axis)
@@ -166,10 +166,10 @@ def random_shift(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture moved by up to the fractions `wrg` of its width and `hrg` of its height.
+    """An image moved by up to the fractions `wrg` of its width and `hrg` of its height.
 
     Args:
-        x: A picture.
+        x: An image.
         wrg: The furthest shift to the side, as a fraction of the width.
         hrg: The furthest shift up or down, as a fraction of the height.
         row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
@@ -178,7 +178,7 @@ def random_shift(
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
     """
     rows = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     moved = {"tx": rows, "ty": np.random.uniform(-wrg, wrg) * x.shape[col_axis]}
@@ -197,10 +197,10 @@ def random_shear(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture sheared by up to `intensity` degrees.
+    """An image sheared by up to `intensity` degrees.
 
     Args:
-        x: A picture.
+        x: An image.
         intensity: The largest angle to either side, in degrees.
         row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
         fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
@@ -208,7 +208,7 @@ def random_shear(
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
     """
     moved = {"shear": np.random.uniform(-intensity, intensity)}
     axes = (row_axis, col_axis, channel_axis)
@@ -226,10 +226,10 @@ def random_zoom(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """A picture zoomed along rows and columns, by factors drawn from `zoom_range`, a pair.
+    """An image zoomed along rows and columns, by factors drawn from `zoom_range`, a pair.
 
     Args:
-        x: A picture.
+        x: An image.
         zoom_range: The lowest and the highest factor.
         row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
         fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
@@ -237,7 +237,7 @@ def random_zoom(
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
 
     Raises:
         ValueError: If the range is no pair.
@@ -255,12 +255,12 @@ def random_channel_shift(
     """`apply_channel_shift` by up to `intensity_range` up or down.
 
     Args:
-        x: A picture.
+        x: An image.
         intensity_range: The most that is added or taken away.
-        channel_axis: Accepted as in Keras; all channels are treated alike.
+        channel_axis: Accepted for compatibility with Keras; all channels are treated alike.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
     """
     intensity = np.random.uniform(-intensity_range, intensity_range)
     return apply_channel_shift(x, intensity, channel_axis)
@@ -271,12 +271,12 @@ def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) 
     """`apply_brightness_shift` by a factor drawn from `brightness_range`, a pair.
 
     Args:
-        x: A picture.
+        x: An image.
         brightness_range: The lowest and the highest factor.
         scale: Whether the values are first spread over 0 to 255.
 
     Returns:
-        A picture of the same shape.
+        An image of the same shape.
 
     Raises:
         ValueError: If the range is no pair.

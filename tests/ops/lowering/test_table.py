@@ -31,7 +31,7 @@ def pooled(size: int, step: int):
 def pooled_convolution(x, kernel):
     y = conv(x, kernel)
     settings = None, False, (1, 1), "valid", "channels_last", (1, 1)
-    fusion.made_by_convolution(y, fusion.Convolution(x, kernel, *settings))
+    fusion.record_convolution(y, fusion.Convolution(x, kernel, *settings))
     return pooled(2, 2)(y)
 
 
@@ -222,7 +222,7 @@ def test_figures_that_justify_a_row_are_on_the_page():
 def test_a_row_for_cpus_serves_programs_with_kernels_and_not_the_other_way_round():
     served = {
         str(target): [
-            row.target for row in TABLE if row.operation == "dense" and row.serves(target)
+            row.target for row in TABLE if row.operation == "dense" and row.supports(target)
         ]
         for target in (Target("cpu"), Target("cpu", kernels=True), Target("gpu"))
     }

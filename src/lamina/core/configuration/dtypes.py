@@ -73,7 +73,7 @@ class DTypePolicy:
 
     Args:
         name: A dtype such as `"float32"`, or `"mixed_bfloat16"` / `"mixed_float16"`: weights in
-            float32, computation in the half-size type. None for the default policy
+            float32, computation in the half-precision type. None for the default policy
             of layers.
 
     Example:

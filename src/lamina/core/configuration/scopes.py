@@ -23,7 +23,7 @@ class StatelessScope:
     Args:
         state_mapping: Pairs `(variable, value)`.
         collect_losses: Keep what layers add with `add_loss` in `losses` here.
-        initialize_variables: Accepted as in Keras; Variables always have values.
+        initialize_variables: Accepted for compatibility with Keras; Variables always have values.
 
     Example:
         >>> v = Variable(1.0)

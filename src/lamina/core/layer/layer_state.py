@@ -95,7 +95,8 @@ class LayerState(Operation):
             autocast: Whether it is read in the compute dtype under a mixed policy.
             regularizer: Function of the weights that is added to the loss.
             constraint: Function applied after every update.
-            aggregation, overwrite_with_gradient: Accepted as in Keras; devices agree without them.
+            aggregation, overwrite_with_gradient: Accepted for compatibility with Keras; devices
+                agree without them.
             name: E.g. `"kernel"`.
 
         Returns:

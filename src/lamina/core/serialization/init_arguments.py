@@ -33,7 +33,7 @@ def init_argument_names(cls: type) -> set[str]:
 
 
 def name_inherited_init(cls: Any) -> None:
-    """Make Python's errors name the class, as in `Conv2D.__init__() missing …`, and not its base.
+    """Make Python's errors name the class, as in `Conv2D.__init__() missing …`, not its base.
 
     Only for Lamina's classes, whose base classes users do not know.
     """

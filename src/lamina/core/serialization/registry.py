@@ -327,7 +327,7 @@ def deserialize(
     Args:
         config: What `serialize` gave.
         custom_objects: Classes and functions by name, for those that are not in Lamina.
-        safe_mode: Accepted as in Keras; reading a config is always safe.
+        safe_mode: Accepted for compatibility with Keras; reading a config is always safe.
 
     Returns:
         The object, or structure of objects.

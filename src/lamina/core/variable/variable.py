@@ -129,7 +129,8 @@ class Variable:
             type.
         trainable: Whether an optimizer may change it.
         autocast: Whether layers with a mixed policy read it in their compute dtype.
-        aggregation, synchronization: Accepted as in Keras; devices agree without them.
+        aggregation, synchronization: Accepted for compatibility with Keras; devices agree without
+            them.
         name: Last part of the path, e.g. `kernel`.
         regularizer: Function `array → scalar`, added to the loss.
         constraint: Function `array → array`, applied after every optimizer step.

@@ -22,7 +22,7 @@ class MultiHeadAttention(ProjectedAttention):
         use_bias: Whether learned numbers are added to the projections.
         output_shape: Sizes of the output's last axes; the query's last size if None.
         attention_axes: The axes attention runs over; all between batch and features if None.
-        sliding_window: How many steps a query sees in either direction, its own included.
+        sliding_window: How many steps a query attends to in either direction, including its own.
         flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
         kernel_initializer, bias_initializer: First values of the projections' weights.
         kernel_regularizer, bias_regularizer: Penalties on them.
@@ -199,7 +199,7 @@ class GroupedQueryAttention(ProjectedAttention):
         num_key_value_heads: Number of heads of keys and values, a divisor of `num_query_heads`.
         dropout: Fraction of the attention weights to drop in training, 0 to 1.
         use_bias: Whether learned numbers are added to the projections.
-        sliding_window: How many steps a query sees in either direction, its own included.
+        sliding_window: How many steps a query attends to in either direction, including its own.
         flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
         kernel_initializer, bias_initializer: First values of the projections' weights.
         kernel_regularizer, bias_regularizer: Penalties on them.

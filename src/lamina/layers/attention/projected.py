@@ -138,7 +138,7 @@ class ProjectedAttention(Layer):
                 or with an axis of heads before the last two, or None.
             return_attention_scores: Whether the weights are returned as well.
             training: Whether dropout is applied to the weights.
-            use_causal_mask: Whether a step sees itself and those before it alone.
+            use_causal_mask: Whether a step attends only to itself and to earlier steps.
 
         Returns:
             Array `(batch, query steps, features)`; with `return_attention_scores` a tuple of it and

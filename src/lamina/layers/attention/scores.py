@@ -88,7 +88,7 @@ class Attention(Layer):
             mask: A list of the masks of query and value, `(batch, steps)`, each may be None.
             training: Whether dropout is applied to the weights.
             return_attention_scores: Whether the weights are returned as well.
-            use_causal_mask: Whether a step sees itself and those before it alone.
+            use_causal_mask: Whether a step attends only to itself and to earlier steps.
 
         Returns:
             Array `(batch, query steps, features)`; with `return_attention_scores` a tuple of it and

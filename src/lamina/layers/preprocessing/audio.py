@@ -35,7 +35,7 @@ class STFTSpectrogram(Layer):
         fft_length: Samples that a piece counts as, which sets the number of frequencies,
             `fft_length // 2 + 1`; the power of 2 at or above `frame_length` for None.
         window: Name of a window that SciPy knows, numbers, or None for none.
-        periodic: Whether a window given by name is one period, and not symmetric.
+        periodic: Whether a window given by name is one period, not symmetric.
         scaling: `"density"`, `"spectrum"` or None; see `initializers.STFT`.
         padding: `"valid"` leaves out pieces that do not fit, `"same"` fills them with zeros.
         expand_dims: Whether the frequencies get an axis of their own beside the channels.

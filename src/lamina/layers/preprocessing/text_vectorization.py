@@ -65,7 +65,7 @@ class TextVectorization(HostLayer):
             None means that `adapt` learns them.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each word.
         sparse, ragged: Only False: there are no sparse or ragged arrays.
-        encoding: Accepted as in Keras; bytes are read as UTF-8.
+        encoding: Accepted for compatibility with Keras; bytes are read as UTF-8.
         name: Of the layer.
         vocabulary_size: Size of the vocabulary, where `vocabulary` is read later from a file; set
             by `get_config`.
@@ -138,7 +138,7 @@ class TextVectorization(HostLayer):
 
         Args:
             data: A list, array or column of texts, or an iterable of arrays (batches).
-            batch_size: Accepted as in Keras; arrays are gone through in any case.
+            batch_size: Accepted for compatibility with Keras; arrays are gone through in any case.
             steps: Number of batches to take; None takes all.
         """
         documents = (row for batch in batches(data, steps) for row in self._documents(batch))

@@ -141,7 +141,7 @@ class StringLookup(IndexLookup):
             as in `CategoryEncoding`; `"tf_idf"` counts, and weights what is frequent less.
         pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
         sparse: Only False: there are no sparse arrays.
-        encoding: Accepted as in Keras; bytes are read as UTF-8.
+        encoding: Accepted for compatibility with Keras; bytes are read as UTF-8.
         name: Of the layer.
         salt: One or two whole numbers, key of the hash; see `Hashing`.
         oov_method: How unknown texts share several places: `"floormod"` or `"farmhash"`, which give

@@ -97,7 +97,7 @@ class Bidirectional(Layer):
 
         Args:
             sequences_shape: Shape of the sequences, `(batch, steps, features)`.
-            initial_state_shape: Shapes of the states, if they are given; not looked at.
+            initial_state_shape: Shapes of the states, if they are given; ignored.
         """
         for layer in (self.forward_layer, self.backward_layer):
             if not layer.built:

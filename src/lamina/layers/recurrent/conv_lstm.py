@@ -1,4 +1,4 @@
-"""ConvLSTM1D, 2D and 3D: LSTMs whose states are pictures and whose kernels are convolutions."""
+"""ConvLSTM1D, 2D and 3D: LSTMs whose states are images and whose kernels are convolutions."""
 
 import math
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from lamina.ops import nn, windows
 
 
 class ConvLSTMCell(KernelCell):
-    """One step of an LSTM on pictures: see `LSTMCell`, with convolutions for matrix products.
+    """One step of an LSTM on images: see `LSTMCell`, with convolutions for matrix products.
 
     Args:
         rank: Number of spatial axes.
@@ -138,8 +138,9 @@ class BaseConvLSTM(CellLayer):
 
     Args:
         filters: Number of channels of the states and of the output.
-        kernel_size: Size of the window, one number or one an axis; the same for inputs and state.
-        strides: Step of the window over the inputs, one number or one an axis.
+        kernel_size: Size of the window, one number or one for each axis; the same for inputs and
+            state.
+        strides: Step of the window over the inputs, one number or one for each axis.
         padding: Of the inputs: `"valid"` (windows inside only) or `"same"` (zeros around).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window over the inputs.
@@ -256,7 +257,7 @@ class ConvLSTM1D(BaseConvLSTM):
 
 @with_own_cell(ConvLSTMCell, "conv_lstm_cell")
 class ConvLSTM2D(BaseConvLSTM):
-    """An LSTM over time whose inputs and states are pictures.
+    """An LSTM over time whose inputs and states are images.
 
     Args: See `BaseConvLSTM`.
 

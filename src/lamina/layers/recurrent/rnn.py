@@ -50,7 +50,7 @@ class RNN(Layer):
         stateful: Whether a batch goes on from the states that the one before ended with. Needs
             batches of one size, given as `lamina.Input(shape, batch_size=…)`.
         unroll: Whether to write out every step instead of a loop; slow to compile.
-        zero_output_for_mask: Whether the output of masked steps is 0, and not the one before.
+        zero_output_for_mask: Whether the output of masked steps is 0, not the one before.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer`; see `Layer`.
 
     Call arguments: `initial_state`, the states to begin with, zeros if None; `mask`, `(batch,
@@ -115,7 +115,7 @@ class RNN(Layer):
 
         Args:
             sequences_shape: Shape of the sequences, `(batch, steps, ...)`.
-            initial_state_shape: Shapes of the states, if they are given; not looked at.
+            initial_state_shape: Shapes of the states, if they are given; ignored.
 
         Raises:
             ValueError: If the sequences have too few axes.

@@ -1,4 +1,4 @@
-"""Functions of pictures, with Keras's names: `(height, width, channels)`, alone or in batches."""
+"""Functions of images, with Keras's names: `(height, width, channels)`, alone or in batches."""
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.ops.image.colour import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv

@@ -1,4 +1,4 @@
-"""Colours of pictures: gray, and hue-saturation-value."""
+"""Colours of images: gray, and hue-saturation-value."""
 
 import jax.numpy as jnp
 
@@ -14,7 +14,7 @@ _LUMA = (0.2989, 0.5870, 0.1140)
 
 @op("images", class_name="RGBToGrayscale")
 def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Pictures without colours: one channel, weighted as the eye sees brightness.
+    """Images without colours: one channel, weighted as the eye sees brightness.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -22,7 +22,7 @@ def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same type with one channel.
+        Images of the same type with one channel.
 
     Example:
         >>> red = jnp.array([[[1.0, 0.0, 0.0]]])
@@ -50,7 +50,7 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type; hue and saturation from 0 to 1.
+        Images of the same shape and type; hue and saturation from 0 to 1.
 
     Example:
         >>> blue = jnp.array([[[0.0, 0.0, 0.5]]])
@@ -88,7 +88,7 @@ def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type.
+        Images of the same shape and type.
 
     Example:
         >>> hsv_to_rgb(jnp.array([[[0.0, 1.0, 0.5]]])).tolist()

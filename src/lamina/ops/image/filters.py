@@ -1,4 +1,4 @@
-"""Filters over pictures: blur, edges, and the likeness of two pictures."""
+"""Filters over images: blur, edges, and the likeness of two images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from lamina.ops.windows import per_axis
 
 op = operations("image")
 
-# Up to this width a filter is a sum of shifted pictures, beyond it a product with a band matrix.
+# Up to this width a filter is a sum of shifted images, beyond it a product with a band matrix.
 _SHIFTS = 16
 
 
@@ -25,17 +25,17 @@ def gaussian_blur(
     sigma: Any = (1.0, 1.0),
     data_format: str | None = None,
 ) -> Array:
-    """Blurred pictures: every pixel is a mixture of those around it, with bell-shaped weights.
+    """Blurred images: every pixel is a mixture of those around it, with bell-shaped weights.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
-            before the height for `"channels_first"`. Outside of a picture there are zeros.
+            before the height for `"channels_first"`. Outside of an image there are zeros.
         kernel_size: Width and height of the filter, in pixels.
         sigma: Standard deviation of the weights across and down, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type.
+        Images of the same shape and type.
 
     Example:
         >>> picture = jnp.zeros((3, 3, 1)).at[1, 1].set(1.0)
@@ -57,7 +57,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
 
     Args:
         images: `(batch, height, width, channels)`; channels before the height for
-            `"channels_first"`. Outside of a picture there are zeros.
+            `"channels_first"`. Outside of an image there are zeros.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -71,7 +71,7 @@ def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
     images = jnp.asarray(images)
     if images.ndim != 4:
         raise ValueError(
-            f"sobel_edges takes a batch of pictures, 4 axes; received shape {images.shape}."
+            f"sobel_edges takes a batch of images, 4 axes; received shape {images.shape}."
         )
     batch, restored = as_batch("sobel_edges", images, data_format)
     batch = _as_float(batch)
@@ -92,7 +92,7 @@ def ssim(
     k2: float = 0.03,
     data_format: str | None = None,
 ) -> Array:
-    """Structural similarity: how much two pictures look alike, 1 if they are the same.
+    """Structural similarity: how much two images look alike, 1 if they are the same.
 
     Args:
         image1: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -105,7 +105,7 @@ def ssim(
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        One number a picture: `(batch,)`, or a scalar for single pictures.
+        One number an image: `(batch,)`, or a scalar for single images.
 
     Source: Wang et al., 2004, "Image Quality Assessment: From Error Visibility to Structural
     Similarity", IEEE Transactions on Image Processing 13(4).
@@ -118,13 +118,13 @@ def ssim(
     image1, image2 = jnp.asarray(image1), jnp.asarray(image2)
     if image1.shape != image2.shape:
         raise ValueError(
-            f"ssim compares pictures of one shape; received {image1.shape} and {image2.shape}."
+            f"ssim compares images of one shape; received {image1.shape} and {image2.shape}."
         )
     dtype, single = image1.dtype, image1.ndim == 3
     one, other = (_as_float(as_batch("ssim", i, data_format)[0]) for i in (image1, image2))
     if min(one.shape[1:3]) < filter_size:
         raise ValueError(
-            f"ssim compares windows of {filter_size} × {filter_size} pixels; received pictures of "
+            f"ssim compares windows of {filter_size} × {filter_size} pixels; received images of "
             f"{one.shape[1]} × {one.shape[2]}.\n  Fix: a smaller filter_size."
         )
     # In one pass over everything whose local mean is needed.

@@ -1,4 +1,4 @@
-"""How pictures lie in arrays: batches or single ones, channels last or first."""
+"""How images lie in arrays: batches or single ones, channels last or first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,13 @@ from lamina.core.types import Array, ArrayLike, Shape
 
 
 def check_rank(caller: str, shape: Shape, data_format: str | None = None) -> str:
-    """`data_format` made whole, if the shape is one of a picture or of a batch of pictures."""
+    """`data_format` made whole, if the shape is one of an image or of a batch of images."""
     data_format = standardize_data_format(data_format)
     if len(shape) not in (3, 4):
         last = data_format == "channels_last"
         axes = "height, width, channels" if last else "channels, height, width"
         raise ValueError(
-            f"{caller} takes a picture ({axes}) or a batch of them (batch, {axes}); "
+            f"{caller} takes an image ({axes}) or a batch of them (batch, {axes}); "
             f"received shape {tuple(shape)}."
         )
     return data_format
@@ -34,7 +34,7 @@ def channel_axis(data_format: str) -> int:
 def as_batch(
     caller: str, images: ArrayLike, data_format: str | None
 ) -> tuple[Array, Callable[[Array], Array]]:
-    """Pictures as `(batch, height, width, channels)`, and the way back to how they came."""
+    """Images as `(batch, height, width, channels)`, and the way back to how they came."""
     images = jnp.asarray(images)
     data_format = check_rank(caller, images.shape, data_format)
     single, first = images.ndim == 3, data_format == "channels_first"

@@ -1,4 +1,4 @@
-"""Pictures and volumes cut into patches."""
+"""Images and volumes cut into patches."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,7 @@ def extract_patches(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Patches of pictures, each as one row of numbers: a vision transformer's first step.
+    """Patches of images, each as one row of numbers: a vision transformer's first step.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -66,7 +66,7 @@ def extract_patches(
 
     Returns:
         `(batch, rows, columns, size * size * channels)`; a patch is written row by row, a pixel's
-        channels next to each other. Without a batch axis for a single picture.
+        channels next to each other. Without a batch axis for a single image.
 
     Example:
         >>> picture = jnp.arange(16).reshape(4, 4, 1)

@@ -1,4 +1,4 @@
-"""Pictures in another size: resized, cut, framed."""
+"""Images in another size: resized, cut, framed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,22 +32,22 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Array:
-    """Pictures in another size.
+    """Images in another size.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
         size: New height and width in pixels.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        antialias: Whether pixels are averaged before a picture is made smaller.
-        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing the picture.
-        pad_to_aspect_ratio: Put a frame around the picture, in place of stretching it.
+        antialias: Whether pixels are averaged before an image is made smaller.
+        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing the image.
+        pad_to_aspect_ratio: Put a frame around the image, in place of stretching it.
         fill_mode: Only `"constant"`.
         fill_value: The frame's number.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same type; whole numbers are rounded.
+        Images of the same type; whole numbers are rounded.
 
     Raises:
         ValueError: If an argument is unknown or impossible.
@@ -95,7 +95,7 @@ def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[in
 
 
 def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """Width of the edges, above and below, left and right, that give a picture target's shape."""
+    """Width of the edges, above and below, left and right, that give an image target's shape."""
     (height, width), (new_height, new_width) = size, target
     needed = (
         max(height, int(width * new_height / new_width)),
@@ -115,7 +115,7 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Array:
-    """Pictures scaled and moved by fractions of pixels.
+    """Images scaled and moved by fractions of pixels.
 
     Args:
         images: Any array.
@@ -124,7 +124,7 @@ def scale_and_translate(
         translation: Shift for each of `spatial_dims`, in pixels of the result.
         spatial_dims: The axes to scale and move along.
         method: `"linear"`, `"cubic"`, `"lanczos3"`, `"lanczos5"`, or `bi-` and `tri-` of these.
-        antialias: Whether pixels are averaged before a picture is made smaller.
+        antialias: Whether pixels are averaged before an image is made smaller.
 
     Returns:
         Array of the output shape.
@@ -162,7 +162,7 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Pictures with zeros around them. Of each three numbers that go together, two are given.
+    """Images with zeros around them. Of each three numbers that go together, two are given.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -173,7 +173,7 @@ def pad_images(
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures, `(..., target_height, target_width, channels)`, or channels first.
+        Images, `(..., target_height, target_width, channels)`, or channels first.
 
     Example:
         >>> picture = jnp.ones((1, 1, 1))
@@ -212,7 +212,7 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Parts of pictures. Of each three numbers that go together, two are given.
+    """Parts of images. Of each three numbers that go together, two are given.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -223,7 +223,7 @@ def crop_images(
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures, `(..., target_height, target_width, channels)`, or channels first.
+        Images, `(..., target_height, target_width, channels)`, or channels first.
 
     Example:
         >>> picture = jnp.arange(4.0).reshape(1, 4, 1)

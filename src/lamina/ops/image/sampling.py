@@ -1,7 +1,7 @@
-"""Pictures bent by maps: every pixel of the result is looked up somewhere in the picture.
+"""Images bent by maps: every pixel of the result is looked up somewhere in the image.
 
 A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to the place
-`((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` in the picture, where `k = c0 x + c1 y + 1`.
+`((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` in the image, where `k = c0 x + c1 y + 1`.
 """
 
 from collections.abc import Sequence
@@ -34,22 +34,23 @@ def affine_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Pictures turned, moved, zoomed or sheared.
+    """Images turned, moved, zoomed or sheared.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
-        transform: Eight numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all pictures, or
+        transform: Eight numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images, or
             `(batch, 8)`: the pixel `(x, y)` of the result is what lies at
             `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, with `k = c0 x + c1 y + 1`.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: What lies outside of the picture: `"constant"` (`fill_value`), `"nearest"` (its
-            edge), `"reflect"`, `"mirror"` (reflected, the edge not repeated) or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"reflect"`, `"mirror"` (reflected, the edge not repeated) or
+            `"wrap"`.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type.
+        Images of the same shape and type.
 
     Example:
         >>> picture = jnp.array([[1.0, 2.0, 3.0]])[..., None]
@@ -77,7 +78,7 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Pictures seen from elsewhere: four points of each are brought to four other places.
+    """Images seen from elsewhere: four points of each are brought to four other places.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -85,11 +86,11 @@ def perspective_transform(
         start_points: `(4, 2)` or `(batch, 4, 2)`, pixels as x, y.
         end_points: Where they go; same shape.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_value: Number for what lies outside of the picture.
+        fill_value: Value for positions outside of the image.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type.
+        Images of the same shape and type.
 
     Example:
         >>> picture = jnp.arange(4.0).reshape(2, 2, 1)
@@ -127,7 +128,7 @@ def elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Array:
-    """Pictures as if on rubber: pixels move by smooth random fields, one across and one down.
+    """Images as if on rubber: pixels move by smooth random fields, one across and one down.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -135,13 +136,13 @@ def elastic_transform(
         alpha: Strength: how far pixels move.
         sigma: Smoothness: standard deviation, in pixels, of the filter over the random fields.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: What lies outside of the picture; see `affine_transform`.
+        fill_mode: How values outside of the image are filled; see `affine_transform`.
         fill_value: Number for `"constant"`.
         seed: Whole number, `SeedGenerator` or None.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Pictures of the same shape and type.
+        Images of the same shape and type.
 
     Source: Simard, Steinkraus and Platt, 2003, "Best Practices for Convolutional Neural Networks
     Applied to Visual Document Analysis".
@@ -183,7 +184,7 @@ def map_coordinates(
         inputs: Any array, of n axes.
         coordinates: `(n, ...)`: the places, one row for each axis.
         order: 0 for the nearest entry, 1 for a linear mixture of those around.
-        fill_mode: What lies outside of the array; see `affine_transform`.
+        fill_mode: How values outside of the array are filled; see `affine_transform`.
         fill_value: Number for `"constant"`.
 
     Returns:
@@ -227,7 +228,7 @@ def warp(
 def sample(
     images: Array, x: Array, y: Array, interpolation: str, fill_mode: str, fill_value: float
 ) -> Array:
-    """Pictures looked up at the places `x`, `y`, each `(batch, height, width)`, in pixels."""
+    """Images looked up at the places `x`, `y`, each `(batch, height, width)`, in pixels."""
     dtype = images.dtype
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)
@@ -256,7 +257,7 @@ def sample(
         share *= jnp.where(low, low_share, 1 - low_share)
         return mixture + looked_up(column + right, row + low) * share[..., None], None
 
-    # A loop over the four corners, and not their sum: XLA would put the sum, as a whole, in the
+    # A loop over the four corners, not their sum: XLA would put the sum, as a whole, in the
     # place of every pixel that the next layer looks up, and compute it four times over for each
     # further layer. It also compiles in half the time.
     start = jnp.zeros((count, *y.shape[1:], channels), "float32")
@@ -265,7 +266,7 @@ def sample(
 
 
 def _folded(index: Array, size: int, fill_mode: str) -> Array:
-    """Where an index outside of the picture is looked up."""
+    """Where an index outside of the image is looked up."""
     if fill_mode == "wrap":
         return index % size
     if fill_mode == "reflect":
@@ -320,7 +321,7 @@ def _one_each(caller: str, transform: Array, batch: Array) -> Array:
     transform = transform.reshape(-1, 8)
     if transform.shape[0] not in (1, batch.shape[0]):
         raise ValueError(
-            f"{caller} received {transform.shape[0]} transforms for {batch.shape[0]} pictures: "
+            f"{caller} received {transform.shape[0]} transforms for {batch.shape[0]} images: "
             "give one, or one for each."
         )
     return jnp.broadcast_to(transform, (batch.shape[0], 8))

@@ -1,8 +1,8 @@
-"""How operations are put to XLA: one table says which form of each suits which platform.
+"""Lowerings: the implementations of operations, and which one is used on which platform.
 
-Operations, layers and optimizers ask for one by name, `lower("dense", x, kernel)`. `table.py` is
-the table; `target.py` knows what the program that is being traced is for; the other files hold the
-forms, one operation a file, the reference among them.
+Operations, layers and optimizers call an operation by name, `lower("dense", x, kernel)`. `table.py`
+lists the implementations; `target.py` has the target of the program that is being traced. The other
+files have the implementations of one operation each, including its reference.
 """
 
 from lamina.ops.lowering.table import TABLE, Lowering, choose, lower

@@ -1,4 +1,4 @@
-"""Adam's step for all weights: one by one, or in one pass of a compiled kernel."""
+"""Adam's step for all weights, one by one or by one compiled kernel."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,12 @@ def reference(
     """The weights after a step, their momenta and velocities.
 
     Args:
-        state: Before the step, one array a weight in each list.
-        gradients: One a weight.
-        learning_rate: About the length of a step, in units of the weights.
-        step: How many steps were made before.
+        state: State before the step; each list has one array per weight.
+        gradients: One per weight.
+        learning_rate: Approximate size of a step, in units of the weights.
+        step: Number of previous steps.
         beta_1, beta_2, epsilon: See `lamina.optimizers.Adam`.
-        decays: Of each weight, the fraction that it loses at a learning rate of 1; None for none.
+        decays: Weight decay of each weight, as a fraction at a learning rate of 1; None for none.
     """
     weights, momenta, velocities = state
     decayed = [
@@ -69,7 +69,7 @@ def by_kernel(
     epsilon: float,
     decays: Sequence[float | None],
 ) -> State:
-    """Weight, momentum and velocity in one pass, in place, all weights in one call."""
+    """Updates weights, momenta and velocities in place, in one call for all weights."""
     return compiled_kernels.loaded().adam(
         *state,
         gradients,

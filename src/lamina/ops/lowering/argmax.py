@@ -1,6 +1,7 @@
-"""The place of the largest or smallest value, also among numbers below the smallest normal one.
+"""Index of the largest or smallest value, correct for subnormal numbers, too.
 
-XLA's CPU backend takes those for 0, and -0.0 for less than 0.0; there the bits are compared.
+XLA's CPU backend treats subnormal numbers as 0, and -0.0 as less than 0.0; for it the bits are
+compared.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from lamina.core.types import Array
 
 
 def argmax(x: Array, axis: Any, keepdims: bool) -> Array:
-    """The place of the largest value; of several the first."""
+    """Index of the largest value; the first of equal values."""
     return jnp.argmax(x, axis=axis, keepdims=keepdims)
 
 
 def argmin(x: Array, axis: Any, keepdims: bool) -> Array:
-    """The place of the smallest value; of several the first."""
+    """Index of the smallest value; the first of equal values."""
     return jnp.argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -35,13 +36,13 @@ def argmin_by_bits(x: Array, axis: Any, keepdims: bool) -> Array:
 
 
 def _by_bits(find: Callable, nan: str, x: Array, axis: Any, keepdims: bool) -> Array:
-    """`find` among whole numbers in the order of the floats.
+    """Applies `find` to integers in the order of the floats.
 
     Args:
-        find: JAX's own.
-        nan: What NaN, which wins, becomes among whole numbers: `"max"` or `"min"`.
+        find: JAX's function.
+        nan: The integer for NaN, which is found first: the `"max"` or `"min"` of the dtype.
     """
-    # The bits of a float, read as a whole number, rise with its magnitude.
+    # The bits of a float, read as an integer, increase with its magnitude.
     whole = jnp.dtype(f"int{x.dtype.itemsize * 8}")
     bits = jax.lax.bitcast_convert_type(x, whole)
     limits = jnp.iinfo(whole)

@@ -1,6 +1,6 @@
-"""Attention: plain, by cuDNN on NVIDIA's GPUs, and by a compiled kernel on CPUs.
+"""Attention: the reference, cuDNN on NVIDIA's GPUs, and a compiled kernel on CPUs.
 
-The row for CPUs without kernels is in `attention_products.py`.
+The implementation for CPUs without kernels is in `attention_products.py`.
 """
 
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ from lamina.ops.lowering import compiled_kernels
 
 
 class Settings(NamedTuple):
-    """How every query attends.
+    """Settings of attention.
 
     Args:
         bias, mask: Four axes that broadcast to `(batch, heads, queries, steps)`, or None. The
-            mask is True where a query may look.
+            mask is True where a query may attend.
         scale: Factor of the logits.
-        is_causal: Whether a query sees only steps up to its own place.
-        soft_cap: Bound that large logits bend towards, or None.
-        fused: Whether the GPU's fused kernel is asked for; None where it is quicker.
+        is_causal: Whether a query attends only to steps up to its own position.
+        soft_cap: Soft limit of the logits, or None.
+        fused: Whether the GPU's fused kernel was requested; None to use it where it is faster.
     """
 
     bias: Array | None = None
@@ -40,7 +40,7 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
         query: `(batch, queries, heads, size)`.
         key, value: `(batch, steps, key_heads, size)`; heads of the key are a divisor of those of
             the query.
-        settings: Bias, mask, scale and what else there is.
+        settings: Bias, mask, scale and others.
 
     Returns:
         `(batch, queries, heads, value_size)`.
@@ -52,13 +52,13 @@ def reference(query: Array, key: Array, value: Array, settings: Settings) -> Arr
     if settings.bias is not None:
         logits = logits + settings.bias
     if seen is not None:
-        # Not minus infinity: where everything is masked, that would be NaN.
+        # Not minus infinity: the softmax of a row that is entirely masked would be NaN.
         logits = jnp.where(seen, logits, 0.7 * jnp.finfo(logits.dtype).min)
     return attended(jax.nn.softmax(logits).astype(query.dtype), value)
 
 
 def allowed(query: Array, key: Array, settings: Settings) -> Array | None:
-    """The mask and the causal one together; None where every query sees all."""
+    """The mask combined with the causal mask; None if every query attends to all steps."""
     if not settings.is_causal:
         return settings.mask
     causal = causal_mask(query.shape[1], key.shape[1])
@@ -72,7 +72,7 @@ def suits_kernel(query: Array, key: Array, value: Array, settings: Settings) -> 
 
 
 def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Array:
-    """A head's weights stay in the cache, and are worked out again for the gradient."""
+    """The weights of a head stay in the cache and are recomputed for the gradient."""
     mask, scale = settings.mask, settings.scale
     if mask is not None:
         mask = jnp.broadcast_to(mask, (*mask.shape[:3], key.shape[1]))
@@ -81,7 +81,7 @@ def by_kernel(query: Array, key: Array, value: Array, settings: Settings) -> Arr
 
 
 def suits_cudnn(query: Array, key: Array, value: Array, settings: Settings) -> bool:
-    """Half-size floats, unless it is asked for; what cuDNN takes depends on GPU and version."""
+    """Half precision, unless requested; what cuDNN supports depends on GPU and version."""
     half = query.dtype in ("float16", "bfloat16") and settings.bias is None
     if settings.fused is False or settings.soft_cap is not None:
         return False

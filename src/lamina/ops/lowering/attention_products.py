@@ -1,10 +1,10 @@
-"""Softmax attention for XLA's CPU backend: products whose operands lie as its library wants them.
+"""Softmax attention for XLA's CPU backend, with operands in the layout of its matrix library.
 
-Left to autodiff, two of the six products have their sum run along the rows of the left operand,
-which XLA gives to a library that copies it value by value, and the softmax is divided, kept and
-summed up over `(queries, steps)`. Here the small operands are transposed instead, and whatever
-belongs to a query is done to its output, `(queries, size)`.
-Figures: docs/performance.md, `attention-by-products`.
+With automatic differentiation, two of the six products sum over the first axis of the left operand.
+XLA passes these to a library that copies the operand element by element. Also, the softmax is
+divided, stored and summed over `(queries, steps)`. Here the smaller operands are transposed
+instead, and the division is applied to the output, `(queries, size)`. Figures: docs/performance.md,
+`attention-by-products`.
 """
 
 import jax
@@ -16,14 +16,14 @@ from lamina.ops.lowering.attention import Settings, allowed as allowed_places
 
 
 def suits(query: Array, key: Array, value: Array, settings: Settings) -> bool:
-    """As many heads of the key as of the query, full-size floats."""
+    """Equal numbers of heads, and at least float32."""
     plain = settings.bias is None and settings.soft_cap is None and query.shape[2] == key.shape[2]
     return plain and query.dtype in ("float32", "float64")
 
 
 def by_products(query: Array, key: Array, value: Array, settings: Settings) -> Array:
-    """What `attention.reference` gives."""
-    # Causal attention is not cut into pieces: docs/performance.md, `causal-pieces`.
+    """`attention.reference` by matrix products."""
+    # Causal attention is not divided into blocks: docs/performance.md, `causal-pieces`.
     seen = allowed_places(query, key, settings)
     scaled = query * jnp.asarray(settings.scale, query.dtype)
     by_heads = (jnp.swapaxes(x, 1, 2) for x in (scaled, key, value))
@@ -32,13 +32,13 @@ def by_products(query: Array, key: Array, value: Array, settings: Settings) -> A
 
 @jax.custom_jvp
 def attention_by_products(query: Array, key: Array, value: Array, allowed: Array | None) -> Array:
-    """`softmax(query @ key) @ value` for every head; one that may look nowhere takes the mean.
+    """`softmax(query @ key) @ value` for every head; the mean if all steps are masked.
 
     Args:
         query: `(batch, heads, queries, size)`, already multiplied by the scale of the logits.
         key: `(batch, heads, steps, size)`.
         value: `(batch, heads, steps, value_size)`.
-        allowed: True where a query may look, broadcast to `(batch, heads, queries, steps)`; None
+        allowed: True where a query may attend, broadcast to `(batch, heads, queries, steps)`; None
             for everywhere.
 
     Returns:
@@ -60,8 +60,8 @@ def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     query, key, value, allowed = primals
     by_query, by_key, by_value, _ = tangents
     output, powers, total = _attended(query, key, value, allowed)
-    # The forms are chosen for what their transposes, the gradient, look like: every product there
-    # sums along the rows of its left operand and the columns of its right one.
+    # The products are written such that their transposes, in the gradient, sum over the last axis
+    # of the left operand and the first axis of the right operand.
     logits = _rows_by_rows(by_query, key)
     logits = logits + _columns_by_columns(_transposed(query), _transposed(by_key))
     change = powers * logits
@@ -75,7 +75,7 @@ def _attention_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 def _attended(
     query: Array, key: Array, value: Array, allowed: Array | None
 ) -> tuple[Array, Array, Array]:
-    """The output, the powers that the values are weighted by, and the sum of each query's."""
+    """The output, the exponentials that weight the values, and their sum for each query."""
     logits = _rows_by_rows(query, key)
     if allowed is not None:
         # Not minus infinity: where everything is masked, that would be NaN.
@@ -89,7 +89,7 @@ def _attended(
 
 
 def _transposed(x: Array) -> Array:
-    """Rows as columns, in memory: without the barrier XLA folds it back into the product."""
+    """Transposed in memory: without the barrier XLA merges the transpose into the product."""
     return lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
 
 

@@ -1,4 +1,4 @@
-"""What batch normalisation consists of: statistics of each channel, then a factor and a shift."""
+"""Parts of batch normalisation: moments of each channel, then a scale and a shift."""
 
 import functools
 from typing import Any
@@ -10,14 +10,14 @@ from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
 from lamina.ops.lowering import compiled_kernels
 
-# Of images: docs/performance.md, `kernel-batch-normalization`.
+# For images: docs/performance.md, `kernel-batch-normalization`.
 _IMAGE_AXES = 4
 
 
 # Layers of one shape are traced and differentiated once: docs/performance.md, `one-trace-a-shape`.
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tuple[Array, Array]:
-    """Mean and variance over axes, in the type of `x`, half-size floats summed in float32."""
+    """Mean and variance over axes, in the type of `x`, half-precision floats summed in float32."""
     wide = x.astype(at_least_float32(x))
     mean = jnp.mean(wide, axes, keepdims=keepdims)
     variance = jnp.var(wide, axes, keepdims=keepdims)
@@ -25,7 +25,7 @@ def moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> tup
 
 
 def _narrowed(x: Array, dtype: Any) -> Array:
-    """In a smaller type; what is beyond float16 becomes its largest number, not infinity."""
+    """In a smaller dtype; values out of range become the largest number, not infinity."""
     if dtype != jnp.float16:
         return x.astype(dtype)
     limits = jnp.finfo(dtype)
@@ -33,7 +33,7 @@ def _narrowed(x: Array, dtype: Any) -> Array:
 
 
 def suits_kernel_of_moments(x: Array, axes: int | tuple[int, ...] | None, keepdims: bool) -> bool:
-    """Each channel of images, channels last."""
+    """Images with the channels last."""
     images = x.ndim == _IMAGE_AXES and axes == tuple(range(x.ndim - 1)) and not keepdims
     return images and compiled_kernels.accepts(x)
 
@@ -45,7 +45,7 @@ def moments_by_kernel(
 
 
 def suits_kernel_of_scale(x: Array, factor: Array, shift: Array, axis: int) -> bool:
-    """The channels of images, last."""
+    """Images with the channels last."""
     images = x.ndim == _IMAGE_AXES and axis % x.ndim == x.ndim - 1
     fits = images and factor.shape == x.shape[-1:] and shift.shape == factor.shape
     return fits and compiled_kernels.accepts(x, factor, shift)

@@ -1,8 +1,8 @@
-"""Parts of a program that XLA compiles as units: what goes in and comes out lies in memory.
+"""Parts of a program that XLA compiles separately, with inputs and outputs in memory.
 
-XLA's CPU backend merges element-wise steps with whatever uses them. Where many things use one
-result, such as the gradient that runs along the residual connections of a transformer, each of
-them computes it again from the start, and so does the next block with all the ones before it.
+XLA's CPU backend merges element-wise operations into each of their users. A result with many users,
+such as the gradient of the residual connections of a transformer, is then recomputed by each user,
+and every further block recomputes all earlier ones.
 """
 
 import functools
@@ -14,13 +14,13 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 
 def compilation_unit(function: Callable) -> Callable:
-    """A function that XLA's CPU backend compiles by itself: for lowerings for CPUs.
+    """A function that XLA's CPU backend compiles separately, for lowerings for CPUs.
 
-    The same numbers, and the same gradients, which are compiled by themselves, too.
+    Results and gradients are unchanged; the gradient is compiled separately, too.
 
     Args:
-        function: Takes and returns arrays; it should be defined once, since what is traced is
-            kept by function.
+        function: Takes and returns arrays; it should be defined once, since traces are cached
+            by function.
 
     Example:
         >>> import jax.numpy as jnp

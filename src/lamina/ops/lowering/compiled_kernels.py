@@ -1,7 +1,7 @@
-"""The optional package lamina-kernels: compiled kernels for CPUs, used if installed, never needed.
+"""The optional package lamina-kernels: compiled kernels for CPUs.
 
-Only lowerings for programs that may have kernels in them call it (see `lowering_for`); what a user
-traces, exports or looks into is plain JAX.
+It is used only in programs that may contain kernels (see `lowering_for`); what a user traces,
+exports or inspects is plain JAX.
 """
 
 import functools
@@ -17,16 +17,16 @@ import jax.numpy as jnp
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
 
-# The number of the interface that the lowerings call, raised together with the package's own.
+# Version of the interface; incremented here and in the package at the same time.
 _INTERFACE = 2
 
 
 @functools.cache
 def package() -> ModuleType | None:
-    """The package, or None where it is not installed, switched off or of no use."""
+    """The package, or None if it is not installed, disabled or not usable."""
     if os.environ.get("LAMINA_KERNELS") == "0":
         return None
-    # On several devices XLA would gather what a kernel takes on each of them.
+    # On several devices XLA would gather the operands of a kernel on each of them.
     if jax.device_count() > 1:
         return None
     if importlib.util.find_spec("lamina_kernels") is None:
@@ -49,7 +49,7 @@ def package() -> ModuleType | None:
 
 
 def loaded() -> ModuleType:
-    """The package, for a lowering that was chosen because it is there."""
+    """The package, for lowerings that are only chosen if it is installed."""
     found = package()
     assert found is not None
     return found

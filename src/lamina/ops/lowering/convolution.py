@@ -1,6 +1,6 @@
-"""Convolution over any number of axes: by XLA's library, and by a compiled kernel.
+"""Convolution over any number of axes, by XLA's library or by a compiled kernel.
 
-The rows for CPUs without kernels are in `convolution_patches.py`.
+The implementations for CPUs without kernels are in `convolution_patches.py`.
 """
 
 from jax import lax
@@ -16,13 +16,13 @@ _MOST_KERNEL_VALUES = 2**20
 def reference(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    """A convolution, of as many groups of channels as the kernel's channels leave.
+    """A convolution; the sizes of the channel axes give the number of groups.
 
     Args:
         x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
         kernel: `(*window, channels / groups, filters)`.
-        strides, dilation: One number an axis.
+        strides, dilation: One number for each axis.
         padding: `"valid"`, `"same"` or `"causal"`.
     """
     axes = windows.spatial_axes(x.ndim, data_format)
@@ -40,7 +40,7 @@ def reference(
 
 
 def layout(rank: int, data_format: str) -> tuple[str, str]:
-    """JAX's letters for the axes of the inputs, and for the spatial ones among them."""
+    """JAX's letters for all axes of the inputs, and for the spatial axes."""
     letters = "DHW"[-rank:]
     return f"N{letters}C" if data_format == "channels_last" else f"NC{letters}", letters
 

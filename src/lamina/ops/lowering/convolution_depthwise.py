@@ -1,4 +1,4 @@
-"""Depthwise convolution: every channel by itself, by shifted products or by XLA's library."""
+"""Depthwise convolution, by shifted products or by XLA's library."""
 
 import math
 from functools import reduce
@@ -9,20 +9,20 @@ from lamina.core.types import Array
 from lamina.ops import windows
 from lamina.ops.lowering import convolution
 
-# A program grows with every slice; larger windows than 8x8 are rare.
+# The program grows with every slice; windows larger than 8x8 are rare.
 MOST_SLICES = 64
 
 
 def reference(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    """To the library it is a convolution with as many groups as channels.
+    """A convolution with as many groups as channels.
 
     Args:
         x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
         kernel: `(*window, channels, multiplier)`.
-        strides, dilation: One number an axis.
+        strides, dilation: One number for each axis.
         padding: `"valid"` or `"same"`.
     """
     kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
@@ -38,9 +38,9 @@ def suits_shifts(
 def by_shifts(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    """Every position of the window is one product of whole arrays.
+    """One product of whole arrays for every position of the window.
 
-    The channels stay on the last axis, repeated for several kernels each.
+    The channels are the last axis; each is repeated if it has several kernels.
     """
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)

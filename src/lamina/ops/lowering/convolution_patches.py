@@ -1,12 +1,12 @@
-"""Convolution put to XLA as matrix products: what a CPU runs well, in loops and out of them.
+"""Convolution as matrix products, which are fast on CPUs inside loops, too.
 
-The inputs, shifted to every position of the kernel, lie side by side as *patches*, and are
-multiplied by the kernel as one matrix. Where that takes fewer numbers, they are shifted along all
-axes but the first, the *rows*: the rows of the kernel lie side by side in the matrix, and it is the
-products that are shifted and summed. Large batches are cut into pieces whose patches stay in the
-cache and are made again for the gradient, so that they are never all in memory.
+The inputs, shifted to every position of the kernel, are concatenated as *patches* and multiplied by
+the kernel as one matrix. If that takes fewer numbers, they are shifted along all axes but the
+first: the *rows* of the kernel are concatenated, and their products are shifted and summed. Large
+batches are divided into chunks whose patches stay in the cache and are recomputed for the gradient,
+so that they are never all in memory.
 
-All of it is made of operations that JAX differentiates, forward and backward, to the same products.
+All operations are JAX's own, which differentiates them to products of the same form.
 """
 
 import math
@@ -30,7 +30,7 @@ MOST_PATCH_VALUES = 2**28
 def suits(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> bool:
-    """One group of channels, and not too many patches."""
+    """One group of channels, not too many patches."""
     one_group = x.shape[-1 if data_format == "channels_last" else 1] == kernel.shape[-2]
     values = x.size * math.prod(kernel.shape[:-2]) // math.prod(strides)
     return one_group and values <= MOST_PATCH_VALUES
@@ -39,7 +39,7 @@ def suits(
 def by_patches(
     x: Array, kernel: Array, strides: tuple, padding: str, data_format: str, dilation: tuple
 ) -> Array:
-    """What `convolution.reference` gives, as matrix products."""
+    """`convolution.reference` as matrix products."""
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
     amounts = windows.padding_amounts(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
@@ -47,56 +47,56 @@ def by_patches(
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
 
 
-# A function of the program that it is part of, so that layers of one shape are traced and
-# differentiated once: docs/performance.md, `one-trace-a-shape`.
+# Jitted, so that layers of equal shape are traced and differentiated once: docs/performance.md,
+# `one-trace-a-shape`.
 @partial(jax.jit, static_argnames=("strides", "amounts", "dilation"))
 def convolve(
     x: Array, kernel: Array, strides: tuple, amounts: tuple[tuple[int, int], ...], dilation: tuple
 ) -> Array:
-    """A convolution with the channels last and one group of them.
+    """A convolution with the channels last and one group.
 
     Args:
         x: `(batch, *spatial, channels)`.
         kernel: `(*window, channels, filters)`.
-        strides, dilation: One number an axis.
+        strides, dilation: One number for each axis.
         amounts: Zeros before and after every spatial axis.
     """
-    by_rows = strides[0] == 1 and not _all_axes_pay(kernel.shape)
+    by_rows = strides[0] == 1 and not _uses_all_axes(kernel.shape)
     method = partial(
         _by_rows if by_rows else _by_patches, strides=strides, amounts=amounts, dilation=dilation
     )
     if max(kernel.shape[:-2]) == 1:
-        return method(x, kernel)  # one product, and nothing beside it
+        return method(x, kernel)  # a single matrix product
     numbers = _numbers_by_rows(kernel.shape) if by_rows else math.prod(kernel.shape[:-1])
     positions = math.prod(x.shape[1:-1]) // math.prod(strides)
-    size = _piece(x.shape[0], numbers * positions * x.dtype.itemsize)
+    size = _chunk_size(x.shape[0], numbers * positions * x.dtype.itemsize)
     if size == x.shape[0]:
         return method(x, kernel)
-    # Without `checkpoint` the loop would keep the patches of all pieces for the gradient.
+    # Without `checkpoint` the loop would store the patches of all chunks for the gradient.
     piece = jax.checkpoint(method, prevent_cse=False)
     y = lax.map(lambda part: piece(part, kernel), x.reshape(-1, size, *x.shape[1:]))
     return y.reshape(x.shape[0], *y.shape[2:])
 
 
-def _all_axes_pay(kernel: tuple) -> bool:
-    """Whether patches along all axes are as few numbers: docs/performance.md, `patches-or-rows`."""
+def _uses_all_axes(kernel: tuple) -> bool:
+    """Whether patches along all axes take fewer numbers: docs/performance.md, `patches-or-rows`."""
     return math.prod(kernel[:-1]) <= _numbers_by_rows(kernel)
 
 
 def _numbers_by_rows(kernel: tuple) -> int:
-    """How many numbers a position takes, before the product and after it."""
+    """Numbers per position, before and after the product."""
     rows, *others, channels, filters = kernel
     width = math.prod(others)
     return (width * channels if width > 1 else 0) + rows * filters
 
 
-def _piece(batch: int, bytes_a_sample: int) -> int:
-    """So many samples make a piece: a divisor of the batch; all of them, if they are few."""
+def _chunk_size(batch: int, bytes_a_sample: int) -> int:
+    """Samples in a chunk: a divisor of the batch; all of them if they are few."""
     if not isinstance(batch, int) or batch * bytes_a_sample <= _BYTES_IN_ONE_PIECE:
         return batch
     most = max(_BYTES_OF_A_PIECE // bytes_a_sample, 1)
     size = max(n for n in range(1, most + 1) if batch % n == 0)
-    # A batch of, say, 127 samples has no divisor that makes more than one sample a piece.
+    # A batch of, say, 127 samples has no divisor that gives more than one sample per chunk.
     return size if 2 * size > most else batch
 
 
@@ -107,7 +107,7 @@ def _by_patches(
     padded = windows.pad(x, axes, amounts, 0)
     parts = list(windows.shifted(padded, axes, kernel.shape[:-2], strides, dilation))
     patches = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
-    # As two matrices: of more axes, XLA copies the patches in another order for the gradient.
+    # As matrices: with more axes, XLA copies the patches in another order for the gradient.
     matrix = kernel.reshape(-1, kernel.shape[-1])
     y = patches.reshape(-1, matrix.shape[0]) @ matrix
     return y.reshape(*patches.shape[:-1], matrix.shape[-1])
@@ -117,7 +117,7 @@ def _by_rows(
     x: Array, kernel: Array, strides: tuple, amounts: Sequence[tuple[int, int]], dilation: tuple
 ) -> Array:
     rows, *_, filters = kernel.shape
-    # What is left without the first axis is a convolution by patches, with more filters.
+    # Without the first axis it is a convolution by patches, with more filters.
     matrix = jnp.moveaxis(kernel, 0, -2).reshape(1, *kernel.shape[1:-1], rows * filters)
     products = _by_patches(x, matrix, strides, [(0, 0), *amounts[1:]], (1, *dilation[1:]))
     before, after = amounts[0]

@@ -1,4 +1,4 @@
-"""Transposed convolution: parts of one product laid over each other, or XLA's library."""
+"""Transposed convolution, by one product whose parts overlap, or by XLA's library."""
 
 import math
 
@@ -21,15 +21,15 @@ def reference(
     data_format: str,
     dilation: tuple,
 ) -> Array:
-    """Every value spreads a kernel, and they are summed.
+    """Every value is multiplied by the kernel, and overlapping values are summed.
 
     Args:
         x: `(batch, *spatial, channels)`, or `(batch, channels, *spatial)` for
             `data_format="channels_first"`.
         kernel: `(*window, filters, channels)`.
-        strides, dilation: One number an axis.
-        pads: Zeros before and after the spread inputs, a pair an axis.
-        sizes: Of the result, one number an axis.
+        strides, dilation: One number for each axis.
+        pads: Zeros before and after the dilated inputs, one pair for each axis.
+        sizes: Sizes of the result, one number for each axis.
     """
     rank = len(sizes)
     axes_of_x, letters = layout(rank, data_format)
@@ -66,7 +66,7 @@ def by_overlap(
     data_format: str,
     dilation: tuple,
 ) -> Array:
-    """One matrix product for all positions of the kernel, whose parts are laid over each other."""
+    """One matrix product for all positions of the kernel, whose overlapping parts are summed."""
     if data_format == "channels_first":
         x = jnp.moveaxis(x, 1, -1)
     window = kernel.shape[:-2]

@@ -1,4 +1,4 @@
-"""The product of a dense layer, with its kernel's gradient in the form that suits the CPU."""
+"""The product of a dense layer, with a gradient of the kernel that is fast on CPUs."""
 
 import math
 from typing import Any
@@ -11,17 +11,17 @@ from jax.custom_derivatives import SymbolicZero
 from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
-# docs/performance.md, `kernel-products`: rows of a batch and weights that pay, and weights that
-# pay where there are more rows, such as the steps of a sequence.
+# docs/performance.md, `kernel-products`: up to how many rows and weights the compiled product is
+# faster, and how many weights if there are more rows, such as the steps of a sequence.
 _ROWS = range(16, 257)
 _MOST_VALUES = 2**17
 _MOST_VALUES_OF_MANY_ROWS = 2**13
 _FEWEST_COLUMNS = 16
 
 # docs/performance.md, `transposed-inputs` and `transposed-sequences`. The kernel's gradient sums
-# over the rows, so one operand has to be transposed. XLA transposes the gradient, and gives the
-# product to a library that copies the inputs value by value. Up to this many rows the inputs are
-# transposed instead; from so many on the narrower of both.
+# over the rows, so one operand has to be transposed. XLA transposes the gradient, and passes the
+# product to a library that copies the inputs element by element. Up to the first number of rows the
+# inputs are transposed instead; from the second on, the narrower operand.
 _MOST_TRANSPOSED_ROWS = 64
 _FEWEST_ROWS_OF_SEQUENCES = 1024
 
@@ -42,13 +42,13 @@ def reference(inputs: Array, kernel: Array) -> Array:
 def suits_kernel(inputs: Array, kernel: Array) -> bool:
     if kernel.ndim != 2 or inputs.ndim < 2:
         return False
-    return pays_as_kernel(math.prod(inputs.shape[:-1]), *kernel.shape) and compiled_kernels.accepts(
-        inputs, kernel
-    )
+    return is_faster_as_kernel(
+        math.prod(inputs.shape[:-1]), *kernel.shape
+    ) and compiled_kernels.accepts(inputs, kernel)
 
 
-def pays_as_kernel(rows: int, inner: int, columns: int) -> bool:
-    """Whether a compiled product of a matrix with so many rows, and one of these sizes, pays."""
+def is_faster_as_kernel(rows: int, inner: int, columns: int) -> bool:
+    """Whether the compiled product of `(rows, inner)` and `(inner, columns)` is faster."""
     most = _MOST_VALUES if rows in _ROWS else _MOST_VALUES_OF_MANY_ROWS
     return rows >= _ROWS.start and columns >= _FEWEST_COLUMNS and inner * columns <= most
 
@@ -66,7 +66,7 @@ def suits_transposing(inputs: Array, kernel: Array) -> bool:
 
 
 def by_transposing(inputs: Array, kernel: Array) -> Array:
-    """The same, with one operand transposed in memory for the gradient of the kernel."""
+    """`inputs @ kernel`, with one operand transposed in memory for the gradient of the kernel."""
     product = _product(inputs.reshape(math.prod(inputs.shape[:-1]), -1), kernel)
     return product.reshape(*inputs.shape[:-1], kernel.shape[-1])
 
@@ -91,7 +91,7 @@ def _product_tangent(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
 def _change_by_kernel(inputs: Array, by_kernel: Array) -> Array:
     """`inputs @ by_kernel`, written so that its transpose, the gradient, transposes one operand.
 
-    Without the barriers XLA folds that into the product.
+    Without the barriers XLA merges the transpose into the product.
     """
     rows, features = inputs.shape
     if rows <= _MOST_TRANSPOSED_ROWS or features <= by_kernel.shape[1]:

@@ -1,4 +1,4 @@
-"""The product of a dense layer that is written as an einsum equation."""
+"""The product of a dense layer given by an einsum equation."""
 
 import math
 
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
-from lamina.ops.lowering.dense import pays_as_kernel
+from lamina.ops.lowering.dense import is_faster_as_kernel
 
 
 def reference(equation: str, inputs: Array, kernel: Array) -> Array:
@@ -15,13 +15,13 @@ def reference(equation: str, inputs: Array, kernel: Array) -> Array:
 
 
 def suits_kernel(equation: str, inputs: Array, kernel: Array) -> bool:
-    """A product of two matrices: the last axes of the inputs by the first of the kernel."""
+    """Only products over the last axes of the inputs and the first axes of the kernel."""
     summed = _axes_summed(equation)
     if not summed:
         return False
     rows = math.prod(inputs.shape[: inputs.ndim - summed])
     sizes = math.prod(kernel.shape[:summed]), math.prod(kernel.shape[summed:])
-    return pays_as_kernel(rows, *sizes) and compiled_kernels.accepts(inputs, kernel)
+    return is_faster_as_kernel(rows, *sizes) and compiled_kernels.accepts(inputs, kernel)
 
 
 def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
@@ -32,7 +32,7 @@ def by_kernel(equation: str, inputs: Array, kernel: Array) -> Array:
 
 
 def _axes_summed(equation: str) -> int:
-    """Over how many axes two matrices are multiplied; 0 for products of another kind."""
+    """Number of axes of a matrix product that are summed; 0 for other products."""
     terms, output = equation.replace(" ", "").split("->")
     inputs, kernel = terms.split(",")
     if inputs.endswith("...") or (inputs.startswith("...") != output.startswith("...")):

@@ -1,8 +1,8 @@
-"""Which convolution made a value, noted while a program is traced.
+"""Records, while a program is traced, which convolution made a value.
 
-Max pooling that alone reads the result of a convolution can be computed together with it
-(docs/performance.md, `kernel-pooled-convolution`). The program then computes the result itself only
-if something else reads it, too.
+If max pooling is the only consumer of a convolution, both can be computed by one kernel
+(docs/performance.md, `kernel-pooled-convolution`). The result of the convolution itself is computed
+only if something else uses it, too.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from lamina.ops.lowering.target import current_target
 
 
 class Convolution(NamedTuple):
-    """A convolution, plus bias, and zero where that is below, if `relu`.
+    """A convolution, plus bias, followed by a ReLU if `relu`.
 
     Args:
-        bias: `(filters,)`, or none.
-        strides, dilation: One number an axis.
+        bias: `(filters,)`, or None.
+        strides, dilation: One number for each axis.
         padding: `"valid"` or `"same"`.
     """
 
@@ -31,17 +31,17 @@ class Convolution(NamedTuple):
     dilation: tuple
 
 
-def made_by_convolution(y: Array, convolution: Convolution) -> None:
-    """Note that `y` is the result of a convolution, for the operation that reads it."""
+def record_convolution(y: Array, convolution: Convolution) -> None:
+    """Record that `y` is the result of a convolution, for the operation that uses it."""
     if current_target().kernels:
         context.fusible.append((y, convolution))
 
 
-def has_several_readers(y: Array) -> None:
-    """Note that more than one operation reads `y`: it has to be computed in any case."""
+def has_several_consumers(y: Array) -> None:
+    """Record that several operations use `y`, so it has to be computed in any case."""
     context.fusible = [pair for pair in context.fusible if pair[0] is not y]
 
 
 def convolution_of(y: Array) -> Convolution | None:
-    """The convolution that made `y`, if it was noted and `y` has no other readers."""
+    """The convolution that made `y`, if it was recorded and `y` has no other consumers."""
     return next((made for value, made in context.fusible if value is y), None)

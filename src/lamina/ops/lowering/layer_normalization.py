@@ -1,4 +1,4 @@
-"""Layer normalisation: plain, and by products with ones."""
+"""Layer normalisation: the reference, and by products with ones."""
 
 import functools
 import math
@@ -16,7 +16,7 @@ from lamina.ops.lowering.compilation_unit import compilation_unit
 def reference(
     x: Array, gamma: Array | None, beta: Array | None, axis: Axes, epsilon: float
 ) -> Array:
-    """Mean 0 and variance 1 over some axes, times gamma, plus beta.
+    """Normalises to mean 0 and variance 1 over some axes, times gamma, plus beta.
 
     Args:
         x: Any array of floats.
@@ -38,15 +38,15 @@ def reference(
 def suits_rows(
     x: Array, gamma: Array | None, beta: Array | None, axis: Axes, epsilon: float
 ) -> bool:
-    """The last axes, and none empty."""
+    """Only the last axes, and no empty arrays."""
     return bool(_sizes_at_the_end(x.shape, axis))
 
 
 def by_rows(x: Array, gamma: Array | None, beta: Array | None, axis: Axes, epsilon: float) -> Array:
-    """Sums over rows as products with ones, which XLA's CPU backend is quicker at.
+    """Sums over rows as products with ones, which are faster in XLA's CPU backend.
 
-    Its gradient is a compilation unit, so that it is not worked out anew at each residual
-    connection: docs/performance.md, `layer-normalization-by-rows`.
+    Its gradient is a compilation unit, so that it is not recomputed at each residual connection:
+        docs/performance.md, `layer-normalization-by-rows`.
     """
     sizes = _sizes_at_the_end(x.shape, axis)
     assert sizes is not None
@@ -86,7 +86,7 @@ def _change_of_rows(
     rows, width = centered.shape
     along, down = jnp.ones((1, width), dx.dtype), jnp.ones((rows, 1), dx.dtype)
     normalized = centered * factor
-    # As products with ones, so that their transposes, which the gradient takes, are, too.
+    # Products with ones, so that their transposes in the gradient are, too.
     spread = _row_means(dx) @ along + normalized * (_row_means(dx * normalized) @ along)
     return (dx - spread) * factor * gamma + normalized * (down @ dgamma[None]) + down @ dbeta[None]
 

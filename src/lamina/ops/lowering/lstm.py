@@ -1,4 +1,4 @@
-"""All steps of an LSTM with tanh and sigmoid: plain, in a loop that suits the CPU, by a kernel."""
+"""All steps of an LSTM with tanh and sigmoid: reference, loop for CPUs, compiled kernel."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from jax import lax
 from lamina.core.types import Array
 from lamina.ops.lowering import compiled_kernels
 
-# docs/performance.md, `kernel-lstm`. Not tried beyond.
+# docs/performance.md, `kernel-lstm`. Larger sizes were not measured.
 _MOST_KERNEL_VALUES = 2**20
 
 _TimeSteps = tuple[Array, ...]
@@ -31,10 +31,10 @@ def reference(
     Args:
         x: `(time, batch, features)`.
         kernel, recurrent: `(features, 4 * units)` and `(units, 4 * units)`.
-        bias: `(4 * units,)`, or none.
-        h, c: The states to begin with, `(batch, units)`.
-        counts: `(time, batch)`, False where a step leaves a sample as it is; None if all count.
-        backwards: Whether to begin with the last step; every h is in the order of running.
+        bias: `(4 * units,)`, or None.
+        h, c: The initial states, `(batch, units)`.
+        counts: `(time, batch)`, False where a step does not change a sample; None if all do.
+        backwards: Whether to begin with the last step; the results are in the order of execution.
 
     Source: Hochreiter and Schmidhuber, 1997, "Long Short-Term Memory", Neural Computation 9(8).
     """
@@ -95,7 +95,7 @@ def by_steps(
     counts: Array | None,
     backwards: bool,
 ) -> tuple[Array, Array]:
-    """The same loop, with a derivative of its own for all steps at once."""
+    """The loop of `reference`, with a custom derivative for all steps at once."""
     sums, counts = _projected(x, kernel, bias, counts, backwards)
     return _steps(sums, recurrent, h, c, counts)
 
@@ -103,7 +103,7 @@ def by_steps(
 def _projected(
     x: Array, kernel: Array, bias: Array | None, counts: Array | None, backwards: bool
 ) -> tuple[Array, Array | None]:
-    """The share of the inputs, one product for all steps, and the mask, in the order of running."""
+    """The products of the inputs of all steps, and the mask, in the order of execution."""
     sums = jnp.matmul(x, kernel)
     sums = sums if bias is None else sums + bias
     if not backwards:
@@ -140,10 +140,10 @@ def _run(
     return c, kept
 
 
-# What JAX makes of the loop adds up the gradient of the recurrent kernel step by step and keeps
-# eleven arrays for it. Here all that is not linear in the changes is worked out for all steps at
-# once, and the changes of the kernel with it, so that their transpose is one product after the
-# loop: docs/performance.md, `lstm-steps`.
+# JAX's gradient of the loop accumulates the gradient of the recurrent kernel step by step and
+# stores eleven arrays for it. Here everything that is not linear in the tangents is computed for
+# all steps at once, including the tangents of the kernel, so that their transpose is one product
+# after the loop: docs/performance.md, `lstm-steps`.
 @_steps.defjvp
 def _changes(arguments: tuple, changes: tuple) -> tuple:
     projected, recurrent, h, c, counts = arguments

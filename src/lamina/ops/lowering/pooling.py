@@ -1,7 +1,7 @@
 """Maximum and sum over windows: by slices, by a compiled kernel, or by XLA's `reduce_window`.
 
-On CPUs XLA's `reduce_window` and its gradient are slow, so there the windows are combined from
-slices: blocks where windows lie side by side, else shifted ones.
+On CPUs XLA's `reduce_window` and its gradient are slow, so windows are combined from slices there:
+blocks if windows are adjacent, else shifted slices.
 """
 
 import math
@@ -20,7 +20,7 @@ from lamina.ops.lowering import compiled_kernels, convolution
 from lamina.ops.lowering.convolution_depthwise import MOST_SLICES
 from lamina.ops.lowering.fusion import convolution_of
 
-# docs/performance.md, `kernel-pooled-convolution`. The kernel counts to 255.
+# docs/performance.md, `kernel-pooled-convolution`. The kernel stores positions in a byte.
 _POOLED = range(4, 256)
 
 
@@ -30,8 +30,8 @@ def max_pool(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) 
     Args:
         x: Any array.
         axes: The axes that windows move over.
-        window, steps: Size and step of the window, one number an axis.
-        amounts: How far `x` is padded before and after, a pair an axis.
+        window, steps: Size and step of the window, one number for each axis.
+        amounts: Padding before and after, one pair for each axis.
     """
     return _reduce_window(x, _lowest(x), lax.max, axes, window, steps, amounts)
 
@@ -46,12 +46,12 @@ def suits_slices(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: li
 
 
 def suits_blocks(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
-    """Windows side by side."""
+    """Only adjacent windows."""
     return window == steps and math.prod(window) <= MOST_SLICES
 
 
 def suits_kernel(x: Array, axes: tuple, window: tuple, steps: tuple, amounts: list) -> bool:
-    """Blocks of the result of a convolution that nothing else reads."""
+    """Only adjacent windows of the result of a convolution that nothing else uses."""
     if window != steps or any(map(sum, amounts)) or math.prod(window) > MOST_SLICES:
         return False
     made = convolution_of(x)
@@ -100,22 +100,22 @@ def _lowest(x: Array) -> Any:
 
 
 def _blocks(x: Array, axes: tuple, window: tuple) -> Array:
-    """Windows that lie side by side: every axis becomes two, `(windows, places in a window)`."""
+    """Adjacent windows: every axis becomes two, `(windows, positions in a window)`."""
     for axis, width in reversed(list(zip(axes, window, strict=True))):
         x = windows.along(x, axis, width, width)
     return x
 
 
 def _within(axes: tuple) -> tuple[int, ...]:
-    """Where `_blocks` has put the places in a window."""
+    """The axes of `_blocks` that are positions in a window."""
     return tuple(axis + number + 1 for number, axis in enumerate(axes))
 
 
-# The gradient of one comparison after the other is a dozen passes over the inputs:
+# The gradient of a series of comparisons takes many passes over the inputs:
 # docs/performance.md, `pooling-by-blocks`.
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _largest_of_blocks(blocks: Array, axes: tuple) -> Array:
-    return reduce(lax.max, _places(blocks, axes))
+    return reduce(lax.max, _positions(blocks, axes))
 
 
 @_largest_of_blocks.defjvp
@@ -124,34 +124,34 @@ def _largest_of_blocks_jvp(
 ) -> tuple[Array, Array]:
     (blocks,), (tangent,) = primals, tangents
     y = _largest_of_blocks(blocks, axes)
-    places = _places(blocks, axes)
-    # The first place that holds the largest value, as the library has it; the last one for NaN.
-    chosen = jnp.full(y.shape, len(places) - 1, "int32")
-    for number, values in reversed(list(enumerate(places[:-1]))):
+    positions = _positions(blocks, axes)
+    # The first position of the largest value, as in XLA; the last one for NaN.
+    chosen = jnp.full(y.shape, len(positions) - 1, "int32")
+    for number, values in reversed(list(enumerate(positions[:-1]))):
         chosen = jnp.where(values == y, number, chosen)
     within = _within(axes)
     sizes = [blocks.shape[axis] if axis in within else 1 for axis in range(blocks.ndim)]
-    numbers = np.arange(len(places), dtype="int32").reshape(sizes)
+    numbers = np.arange(len(positions), dtype="int32").reshape(sizes)
     taken = jnp.where(jnp.expand_dims(chosen, within) == numbers, tangent, 0)
     return y, jnp.sum(taken, within, dtype=tangent.dtype)
 
 
-def _places(blocks: Array, axes: tuple) -> list[Array]:
-    """The values at every place in the windows, in row-major order."""
+def _positions(blocks: Array, axes: tuple) -> list[Array]:
+    """The values at every position in the windows, in row-major order."""
     within = _within(axes)
     sizes = [blocks.shape[axis] for axis in within]
-    places = []
+    positions = []
     for position in np.ndindex(*sizes):
         index: list[Any] = [slice(None)] * blocks.ndim
         for axis, place in zip(within, position, strict=True):
             index[axis] = place
-        places.append(blocks[tuple(index)])
-    return places
+        positions.append(blocks[tuple(index)])
+    return positions
 
 
 def _larger(a: Array, b: Array) -> Array:
-    # Not jnp.maximum, which shares the gradient between equal values: after a ReLU, zeros are
-    # often equal, and the library's max-pooling gives it to the first. NaN must stay NaN.
+    # Not jnp.maximum, which divides the gradient between equal values: zeros after a ReLU are often
+    # equal, and XLA's max pooling passes the gradient to the first. NaN must stay NaN.
     return jnp.where((a >= b) | (a != a), a, b)
 
 

@@ -1,12 +1,12 @@
 """The table of lowerings: operation, target, function and the condition under which it is used.
 
-For every operation the first row is used that serves the target of the program being traced and
-whose condition holds. The last row is the reference: plain JAX, without a condition, for all
-targets. On GPUs and TPUs XLA makes calls of its library of it; programs for export
-(`lowering_for("portable")`) consist of nothing else.
+The first row of an operation is used that supports the target of the program being traced and whose
+condition holds. The last row is the reference: plain JAX, without a condition, for all targets. On
+GPUs and TPUs XLA compiles it to calls of its libraries; programs for export
+(`lowering_for("portable")`) use only references.
 
-A new lowering is a function in a file beside this one and a row here; `tests/ops/lowering` compares
-every row with the reference.
+A new lowering is a function in another file of this package and a row here; `tests/ops/lowering`
+compares every row with the reference.
 """
 
 from collections import defaultdict
@@ -38,11 +38,11 @@ class Lowering(NamedTuple):
     """One row of the table.
 
     Args:
-        operation: Its name; all rows of one operation take the same arguments.
-        target: What it serves; None for all targets. A row for CPUs serves programs with compiled
-            kernels, too.
+        operation: Name of the operation; all of its rows take the same arguments.
+        target: The supported target; None for all. A row for CPUs supports programs with
+            compiled kernels, too.
         function: Computes the operation.
-        suits: Whether it can, or is worth it, for these arguments; None for all.
+        suits: Whether it is applicable and faster for given arguments; None for always.
         figures: The entry of docs/performance.md ("Choices") that justifies it.
     """
 
@@ -52,8 +52,8 @@ class Lowering(NamedTuple):
     suits: Callable[..., bool] | None = None
     figures: str | None = None
 
-    def serves(self, target: Target) -> bool:
-        """Whether a program for this target may contain it."""
+    def supports(self, target: Target) -> bool:
+        """Whether a program for this target may use it."""
         if self.target is None:
             return True
         same = self.target.platform == target.platform
@@ -167,7 +167,7 @@ for _row in TABLE:
 
 
 def choose(operation: str, *arguments: Any) -> Lowering:
-    """The row of an operation for the program that is being traced, and for these arguments.
+    """The row of an operation for the program that is being traced and these arguments.
 
     Example:
         >>> import jax.numpy as jnp
@@ -180,12 +180,12 @@ def choose(operation: str, *arguments: Any) -> Lowering:
     return next(
         row
         for row in _LOWERINGS[operation]
-        if row.serves(target) and (row.suits is None or row.suits(*arguments))
+        if row.supports(target) and (row.suits is None or row.suits(*arguments))
     )
 
 
 def lower(operation: str, *arguments: Any) -> Any:
-    """What an operation gives, computed by the row that `choose` finds.
+    """The result of an operation, computed by the row that `choose` finds.
 
     Example:
         >>> import jax.numpy as jnp

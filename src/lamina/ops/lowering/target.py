@@ -1,7 +1,7 @@
-"""What a program is lowered for: its platform, and whether compiled kernels may be part of it.
+"""The target of a program: its platform, and whether compiled kernels may be part of it.
 
-Whoever traces a program says so with `lowering_for`; the table of lowerings reads it. Outside of
-any such scope – eager calls, a user's own `jit` – it is the platform of the default device,
+Code that traces a program sets it with `lowering_for`; the table of lowerings reads it. Outside of
+such a scope, in eager calls and in a user's own `jit`, it is the platform of the default device,
 without kernels.
 """
 
@@ -17,11 +17,11 @@ from lamina.ops.lowering import compiled_kernels
 
 @dataclass(frozen=True)
 class Target:
-    """What a program is lowered for.
+    """The target that a program is lowered for.
 
     Args:
         platform: `"cpu"`, `"gpu"`, `"tpu"`, or `"portable"` for a program that is exported: plain
-            JAX, which every platform and exporter takes.
+            JAX, which every platform and exporter supports.
         kernels: Whether the compiled kernels for CPUs may be called.
     """
 
@@ -36,8 +36,8 @@ CPU, CPU_KERNELS, GPU = Target("cpu"), Target("cpu", kernels=True), Target("gpu"
 _PLATFORMS = ("cpu", "gpu", "tpu", "portable")
 
 
-# JAX keeps traces of inner jitted functions. With the target in their key, one that was traced for
-# this target is not found by a program for another.
+# JAX caches traces of inner jitted functions. The target is part of their key, so that a program
+# for another target does not use them.
 _trace_key = jax.make_user_context(None)
 
 
@@ -70,7 +70,7 @@ def lowering_for(platform: str | None = None, *, kernels: bool = False) -> Itera
     outer = context.lowering_target, context.fusible
     context.lowering_target, context.fusible = target, []
     try:
-        # None is the key outside of any scope: the same target finds the same traces.
+        # None is the key outside of any scope, so that equal targets share traces.
         with _trace_key(None if target == Target(default_platform()) else target):
             yield
     finally:
@@ -78,7 +78,7 @@ def lowering_for(platform: str | None = None, *, kernels: bool = False) -> Itera
 
 
 def current_target() -> Target:
-    """What the program that is being traced is lowered for.
+    """The target of the program that is being traced.
 
     Example:
         >>> with lowering_for("gpu"):
@@ -89,7 +89,7 @@ def current_target() -> Target:
 
 
 def default_platform() -> str:
-    """The platform of the device on which JAX computes by default."""
+    """The platform of JAX's default device."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
     if device is None:
         return jax.default_backend()

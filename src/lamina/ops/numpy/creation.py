@@ -430,7 +430,7 @@ def meshgrid(*x: ArrayLike, indexing: str = "xy") -> list[Array]:
 
     Args:
         *x: Vectors.
-        indexing: `"xy"` puts the second vector first, as in a picture; `"ij"` keeps the order.
+        indexing: `"xy"` puts the second vector first, as in an image; `"ij"` keeps the order.
 
     Returns:
         A list of arrays, each with one axis for every vector.

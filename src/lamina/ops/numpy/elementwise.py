@@ -12,7 +12,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
 from lamina.ops.define import described, named, operations
-from lamina.ops.specs import elementwise, of_whole_numbers
+from lamina.ops.specs import elementwise, integer_spec
 
 op = operations("numpy")
 unary, binary, bitwise = op.unary, op.binary, op.bitwise
@@ -105,14 +105,14 @@ def _whole(name: str, compute: Any, summary: str) -> Any:
     numbers = "Whole numbers; the shapes broadcast against each other."
     result = "Whole numbers, of the shape that both broadcast to."
     docstring = described(summary, {"x1": numbers, "x2": numbers}, result)
-    return op("x1", "x2", spec=of_whole_numbers(function))(named(function, name, docstring))
+    return op("x1", "x2", spec=integer_spec(function))(named(function, name, docstring))
 
 
 gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of whole numbers.")
 lcm = _whole("lcm", jnp.lcm, "The least common multiple of whole numbers.")
 
 
-@op("x1", "x2", places=("x2",))
+@op("x1", "x2", index_arguments=("x2",))
 def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     """`x1 * 2 ** x2` for whole exponents `x2`.
 
@@ -294,7 +294,7 @@ def isclose(
         equal_nan: Whether NaN is equal to NaN.
 
     Returns:
-        Array of truth values, of the shape that both broadcast to.
+        Array of booleans, of the shape that both broadcast to.
 
     Example:
         >>> isclose([1.0, 2.0], [1.0, 2.1]).tolist()
@@ -337,7 +337,7 @@ def _inverted(name: str) -> Any:
     def function(x: ArrayLike) -> Array:
         return jnp.invert(*whole_numbers(name, x))
 
-    spec = of_whole_numbers(function)
+    spec = integer_spec(function)
     arguments = {"x": "Whole numbers or truth values."}
     docstring = described("Every bit the other way round.", arguments, "Array of the same shape.")
     return op("x", spec=spec)(named(function, name, docstring))

@@ -54,7 +54,7 @@ def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = No
 
     Args:
         x: Array of any shape.
-        axis: Axis or axes to go over; None for all.
+        axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
         dtype: Type of the result; that of `x`, int32 at least, for None.
 
@@ -101,7 +101,7 @@ def max(
 
     Args:
         x: Array of any shape.
-        axis: Axis or axes to go over; None for all.
+        axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
         initial: A value that takes part besides; without it there must be one in the array.
 
@@ -123,7 +123,7 @@ def min(
 
     Args:
         x: Array of any shape.
-        axis: Axis or axes to go over; None for all.
+        axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
         initial: A value that takes part besides; without it there must be one in the array.
 
@@ -175,7 +175,7 @@ def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
 
     Args:
         x: Array of any shape.
-        axis: Axis or axes to go over; None for all.
+        axis: Axis or axes to reduce; None for all.
 
     Returns:
         Array of int32 without these axes.

@@ -55,7 +55,7 @@ def get_item(x: ArrayLike, key: Any) -> Array:
     return as_array(x)[tuple(key) if isinstance(key, list) else key]
 
 
-@op("x", "indices", places=("indices",))
+@op("x", "indices", index_arguments=("indices",))
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """The values at the given places along an axis; of the flattened array for None.
 
@@ -76,7 +76,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     return jnp.take(as_array(x), as_array(indices), axis)
 
 
-@op("x", "indices", places=("indices",))
+@op("x", "indices", index_arguments=("indices",))
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
     """For every row of its own the values at its own places, e.g. those that `argsort` gives.
 
@@ -134,7 +134,7 @@ def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | Non
     """`x1` where the condition is true, `x2` where not; with neither, the places where it is true.
 
     Args:
-        condition: Truth values, an array of any shape.
+        condition: Booleans, an array of any shape.
         x1: Array or number, of a shape that broadcasts against it.
         x2: Array or number, of a shape that broadcasts against it.
 
@@ -213,7 +213,7 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
         invert: Whether the answer is the opposite.
 
     Returns:
-        Array of truth values, of the shape of `x1`.
+        Array of booleans, of the shape of `x1`.
 
     Example:
         >>> isin([1, 2, 3], [2, 5]).tolist()
@@ -227,7 +227,7 @@ def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool
 
 @op("x")
 def sort(x: ArrayLike, axis: int | None = -1) -> Array:
-    """Values in rising order along an axis; flattened for None.
+    """Values in ascending order along an axis; flattened for None.
 
     Args:
         x: Array of any shape.
@@ -245,7 +245,7 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @op("x")
 def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
-    """The places of values in rising order; equal ones keep theirs.
+    """The places of values in ascending order; equal ones keep theirs.
 
     Args:
         x: Array of any shape.
@@ -287,7 +287,7 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
     """Where values would have to stand in a rising vector for it to stay in order.
 
     Args:
-        sorted_sequence: A vector in rising order.
+        sorted_sequence: A vector in ascending order.
         values: Any array.
         side: Of equal values, before (`"left"`) or after them (`"right"`).
 
@@ -313,7 +313,7 @@ def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
 
     Args:
         x: Array of any shape.
-        bins: Edges in rising order, `(edges,)`.
+        bins: Edges in ascending order, `(edges,)`.
 
     Returns:
         int32 numbers from 0 to the number of edges, of the shape of `x`.
@@ -370,7 +370,7 @@ def unique(
 
     Args:
         x: Any array; flattened if `axis` is None.
-        sorted: Accepted as in Keras; the values always are in rising order.
+        sorted: Accepted for compatibility with Keras; the values always are in ascending order.
         return_index: Also where each value first stands.
         return_inverse: Also which of them each value of `x` is.
         return_counts: Also how often each occurs.
@@ -438,7 +438,7 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 
     Args:
         pyfunc: The function.
-        excluded: Numbers or names of arguments to hand on whole.
+        excluded: Numbers or names of arguments to pass on whole.
         signature: What it takes and gives if that is not numbers, e.g. `"(n),(n)->()"`.
 
     Returns:

@@ -31,7 +31,7 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
     sizes = [newshape] if isinstance(newshape, int) else list(newshape)
     if None in x.shape and all(isinstance(n, int) and n >= 0 for n in sizes):
         known = math.prod(size for size in x.shape if size is not None)
-        if known and math.prod(sizes) % known == 0:  # the open axes make up for the rest
+        if known and math.prod(sizes) % known == 0:  # the unknown axes make up for the rest
             return KerasTensor(sizes, x.dtype)
     return None
 
@@ -40,7 +40,7 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
 def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
     """Values in another shape; one size may be -1 and is then worked out.
 
-    None, which `shape` gives for an open axis of a symbolic tensor, counts as -1; beside a -1 or
+    None, which `shape` gives for an unknown axis of a symbolic tensor, counts as -1; beside a -1 or
     another None it is the size that the axis has at this place.
 
     Args:

@@ -1,1 +1,1 @@
-"""Layers that resize, crop and augment pictures, with their boxes, masks and labels."""
+"""Layers that resize, crop and augment images, with their boxes, masks and labels."""

@@ -1,4 +1,4 @@
-"""What layers for pictures share: calls on arrays and dicts, random parameters, colour ranges."""
+"""What layers for images share: calls on arrays and dicts, random parameters, colour ranges."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,17 +20,17 @@ FILL_MODES = ("constant", "mirror", "nearest", "reflect", "wrap")
 
 
 class BaseImagePreprocessingLayer(Layer):
-    """Base of layers that change pictures, and what belongs to them, in the same way.
+    """Base of layers that change images, and what belongs to them, in the same way.
 
-    A layer is called on an array of pictures or on a dict with `"images"` and any of `"labels"`,
+    A layer is called on an array of images or on a dict with `"images"` and any of `"labels"`,
     `"bounding_boxes"` (itself a dict of `"boxes"` and `"labels"`) and `"segmentation_masks"`;
-    other entries of the dict are handed on. A single sample, without a batch axis, is treated as
+    other entries of the dict are passed on. A single sample, without a batch axis, is treated as
     a batch of one.
 
     A call draws once what to do, then does it to every part, so a subclass writes those it needs
     of `get_random_transformation`, `transform_images`, `transform_bounding_boxes`,
     `transform_segmentation_masks` and `transform_labels`. They receive batches only. A layer that
-    changes the pictures' size says so in `output_size`.
+    changes the images' size says so in `output_size`.
 
     Args:
         bounding_box_format: How boxes are written, e.g. `"xyxy"`; see
@@ -54,10 +54,10 @@ class BaseImagePreprocessingLayer(Layer):
     # -- what subclasses write -------------------------------------------------------------------
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """What to do to this batch: arrays with one entry a picture, or None for nothing.
+        """What to do to this batch: arrays with one entry an image, or None for nothing.
 
         Args:
-            data: Pictures `(batch, height, width, channels)`, or the dict that the layer is called
+            data: Images `(batch, height, width, channels)`, or the dict that the layer is called
                 on.
             training: Whether anything is to be changed.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
@@ -68,25 +68,25 @@ class BaseImagePreprocessingLayer(Layer):
         return None
 
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
-        """The pictures, changed; without training usually as they are.
+        """The images, changed; without training usually as they are.
 
         Args:
-            images: Pictures, `(batch, height, width, channels)`.
+            images: Images, `(batch, height, width, channels)`.
             transformation: What `get_random_transformation` gave.
             training: Whether anything is to be changed.
 
         Returns:
-            Pictures; a layer that changes their size gives another height and width.
+            Images; a layer that changes their size gives another height and width.
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no transform_images(images, transformation, training)."
         )
 
     def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
-        """The labels of the pictures; most changes leave them as they are.
+        """The labels of the images; most changes leave them as they are.
 
         Args:
-            labels: One label per picture, `(batch, ...)`.
+            labels: One label per image, `(batch, ...)`.
             transformation: What `get_random_transformation` gave.
             training: Whether anything is to be changed.
 
@@ -113,14 +113,14 @@ class BaseImagePreprocessingLayer(Layer):
             NotImplementedError: If the layer cannot change boxes.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} cannot change bounding boxes along with the pictures.\n"
+            f"{type(self).__name__} cannot change bounding boxes along with the images.\n"
             '  Fix: leave "bounding_boxes" out of what it is called on.'
         )
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: Any, training: bool = True
     ) -> Array:
-        """The masks, changed like the pictures; their values are class numbers, never mixed.
+        """The masks, changed like the images; their values are class numbers, never mixed.
 
         Args:
             segmentation_masks: Class numbers, `(batch, height, width, 1)`.
@@ -128,12 +128,12 @@ class BaseImagePreprocessingLayer(Layer):
             training: Whether anything is to be changed.
 
         Returns:
-            Class numbers, of the height and width of the changed pictures.
+            Class numbers, of the height and width of the changed images.
         """
         return segmentation_masks
 
     def output_size(self) -> tuple[int, int] | None:
-        """Height and width of the pictures that come out; None if they stay as they were.
+        """Height and width of the images that come out; None if they stay as they were.
 
         Returns:
             `(height, width)` in pixels, or None.
@@ -143,10 +143,10 @@ class BaseImagePreprocessingLayer(Layer):
     # -- the call --------------------------------------------------------------------------------
 
     def call(self, data: Any, training: bool = True) -> Any:
-        """Change pictures, and what belongs to them in the same way.
+        """Change images, and what belongs to them in the same way.
 
         Args:
-            data: Pictures `(batch, height, width, channels)`, or one without the batch axis, or a
+            data: Images `(batch, height, width, channels)`, or one without the batch axis, or a
                 dict with `"images"` and, as needed, `"labels"`, `"bounding_boxes"` and
                 `"segmentation_masks"`.
             training: Whether random layers change anything.
@@ -237,8 +237,8 @@ class BaseImagePreprocessingLayer(Layer):
 
         Args:
             bounding_boxes: Dict of boxes and labels.
-            size: Height and width of the pictures before the change.
-            move: From boxes in `xyxy`, in pixels, to boxes in `xyxy` in the changed picture.
+            size: Height and width of the images before the change.
+            move: From boxes in `xyxy`, in pixels, to boxes in `xyxy` in the changed image.
 
         Returns:
             A dict with `"boxes"` and `"labels"`.
@@ -250,21 +250,21 @@ class BaseImagePreprocessingLayer(Layer):
         return boxes.convert_format(found, "xyxy", written, *after)
 
     def images_of(self, data: Any) -> Array:
-        """The pictures in what `get_random_transformation` receives.
+        """The images in what `get_random_transformation` receives.
 
         Args:
-            data: Pictures, or a dict with `"images"`.
+            data: Images, or a dict with `"images"`.
 
         Returns:
-            The pictures.
+            The images.
         """
         return data["images"] if isinstance(data, dict) else data
 
     def images_shape(self, data: Any) -> tuple[int, int, int]:
-        """Number, height and width of the pictures in what `get_random_transformation` gets.
+        """Number, height and width of the images in what `get_random_transformation` gets.
 
         Args:
-            data: Pictures, or a dict with `"images"`.
+            data: Images, or a dict with `"images"`.
 
         Returns:
             Three whole numbers.
@@ -279,15 +279,15 @@ class BaseImagePreprocessingLayer(Layer):
             if self.data_format == "channels_first":
                 axes = "channels, height, width"
             raise ValueError(
-                f"{self._label} takes pictures ({axes}) or batches (batch, {axes}); "
+                f"{self._label} takes images ({axes}) or batches (batch, {axes}); "
                 f"received shape {tuple(shape)}.\n"
-                "  Fix: for gray pictures without a channel axis, x[..., None]."
+                "  Fix: for gray images without a channel axis, x[..., None]."
             )
         return len(shape) == 3
 
 
 class RandomImageLayer(BaseImagePreprocessingLayer):
-    """Base of layers that change every picture by numbers drawn for it; `draw` gives them.
+    """Base of layers that change every image by numbers drawn for it; `draw` gives them.
 
     Args:
         seed: Whole number for draws that can be reproduced.
@@ -312,10 +312,10 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         self.generator = SeedGenerator(seed)
 
     def draw(self, count: int, data: Any, seed: Any = None) -> Array:
-        """Random numbers from 0 to 1, `(count, batch)`: `count` for every picture.
+        """Random numbers from 0 to 1, `(count, batch)`: `count` for every image.
 
         Args:
-            count: How many each picture needs.
+            count: How many each image needs.
             data: What `get_random_transformation` received.
             seed: What it received; None stands for the layer's own generator.
 
@@ -333,7 +333,7 @@ _PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
 def per_image(values: Array) -> Array:
-    """One number a picture, shaped to meet a batch of pictures: `(batch,)` to `(batch, 1, 1, 1)`.
+    """One number an image, shaped to meet a batch of images: `(batch,)` to `(batch, 1, 1, 1)`.
 
     Example:
         >>> per_image(jnp.zeros(5)).shape

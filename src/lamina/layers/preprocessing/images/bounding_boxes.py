@@ -1,4 +1,4 @@
-"""As many bounding boxes for every picture."""
+"""As many bounding boxes for every image."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from lamina.layers.settings import same_dtype, settings_of
 
 
 class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
-    """Gives every picture the same number of boxes: cuts off what is more, fills up what is less.
+    """Gives every image the same number of boxes: cuts off what is more, fills up what is less.
 
     Args:
-        max_number: Boxes of a picture that come out.
+        max_number: Boxes of an image that come out.
         fill_value: Coordinates and labels of the boxes that are added.
         **kwargs: `bounding_box_format`, `data_format`, `name`, `dtype`; see
             `BaseImagePreprocessingLayer`.
 
-    Input shape: A dict with `"images"` and `"bounding_boxes"`; pictures alone stay as they are.
-    Output shape: The same with `max_number` boxes and labels a picture.
+    Input shape: A dict with `"images"` and `"bounding_boxes"`; images alone stay as they are.
+    Output shape: Same as the input, with `max_number` boxes and labels an image.
 
     Example:
         >>> layer = MaxNumBoundingBoxes(2, bounding_box_format="xyxy")

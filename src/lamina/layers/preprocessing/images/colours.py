@@ -1,4 +1,4 @@
-"""Layers that change the colours of pictures, each picture by numbers drawn for it."""
+"""Layers that change the colours of images, each image by numbers drawn for it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ ValueRange = Sequence[float]
 
 
 class ColourLayer(BaseImagePreprocessingLayer):
-    """Base of layers that change what colours pixels have, and not where they are.
+    """Base of layers that change what colours pixels have, not where they are.
 
     A subclass writes `recoloured`; labels, boxes and masks stay.
 
@@ -38,14 +38,14 @@ class ColourLayer(BaseImagePreprocessingLayer):
         self.value_range = checked_value_range(type(self).__name__, value_range)
 
     def recoloured(self, images: Array, transformation: Any) -> Array:
-        """The pictures in other colours.
+        """The images in other colours.
 
         Args:
-            images: Pictures, `(batch, height, width, channels)`, from 0 to 255 or in `value_range`.
+            images: Images, `(batch, height, width, channels)`, from 0 to 255 or in `value_range`.
             transformation: What `get_random_transformation` gave.
 
         Returns:
-            Pictures of the same shape.
+            Images of the same shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no recoloured(images, …).")
 
@@ -68,7 +68,7 @@ class ColourLayer(BaseImagePreprocessingLayer):
 
 
 class RandomColourLayer(ColourLayer, RandomImageLayer):
-    """Base of those among them that draw one number a picture, from `factor`.
+    """Base of those among them that draw one number an image, from `factor`.
 
     Args:
         factor: As the subclass explains it; `bounds` are the numbers it allows.
@@ -104,7 +104,7 @@ def to_range(images: Array, source: ValueRange, target: ValueRange) -> Array:
 
 
 class RandomBrightness(RandomColourLayer):
-    """Makes pictures brighter or darker; works in training only.
+    """Makes images brighter or darker; works in training only.
 
     Args:
         factor: Largest change as a fraction of the range of values, -1 to 1, or a pair of the
@@ -144,7 +144,7 @@ class RandomBrightness(RandomColourLayer):
 
 
 class RandomContrast(RandomColourLayer):
-    """Makes differences within pictures larger or smaller; works in training only.
+    """Makes differences within images larger or smaller; works in training only.
 
     `(x - mean) * f + mean` with the mean of each channel, f from `1 - factor[0]` to
     `1 + factor[1]`.
@@ -186,11 +186,11 @@ class RandomContrast(RandomColourLayer):
 
 
 class RandomHue(RandomColourLayer):
-    """Turns the colours of pictures along the colour circle; works in training only.
+    """Turns the colours of images along the colour circle; works in training only.
 
     Args:
         factor: Largest turn, 0 to 1, where 1 is half of the circle, or a pair of the smallest
-            and the largest; half of the pictures turn the other way.
+            and the largest; half of the images turn the other way.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -277,7 +277,7 @@ class RandomSaturation(RandomHue):
 
 
 class RandomColorDegeneration(RandomColourLayer):
-    """Mixes pictures with their gray version; works in training only.
+    """Mixes images with their gray version; works in training only.
 
     Args:
         factor: Pair of the smallest and the largest share of gray, -1 to 1; below 0 colours get
@@ -322,10 +322,10 @@ class RandomColorDegeneration(RandomColourLayer):
 
 
 class RandomGrayscale(RandomImageLayer):
-    """Makes some of the pictures gray, with as many channels as before; works in training only.
+    """Makes some of the images gray, with as many channels as before; works in training only.
 
     Args:
-        factor: Fraction of the pictures that turn gray.
+        factor: Fraction of the images that turn gray.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -372,7 +372,7 @@ class RandomGrayscale(RandomImageLayer):
         self._is_single(shape)
         if shape[self._channel_axis] not in (None, 3):
             raise ValueError(
-                f"{self._label} needs pictures with 3 channels; received shape {tuple(shape)}."
+                f"{self._label} needs images with 3 channels; received shape {tuple(shape)}."
             )
         return super().compute_output_shape(input_shape)
 
@@ -389,10 +389,10 @@ class RandomGrayscale(RandomImageLayer):
 
 
 class RandomInvert(RandomColourLayer):
-    """Turns some of the pictures into their negatives; works in training only.
+    """Turns some of the images into their negatives; works in training only.
 
     Args:
-        factor: Fraction of the pictures, or a pair between which it is drawn.
+        factor: Fraction of the images, or a pair between which it is drawn.
         value_range: Smallest and largest value of a pixel.
         seed: Whole number for draws that can be reproduced.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -431,7 +431,7 @@ class RandomInvert(RandomColourLayer):
 
 
 class RandomPosterization(RandomColourLayer):
-    """Leaves pictures fewer shades: only the first bits of every value; works in training only.
+    """Leaves images fewer shades: only the first bits of every value; works in training only.
 
     Args:
         factor: Pair of whole numbers from 1 to 8, between which the number of bits is drawn, the
@@ -477,7 +477,7 @@ class RandomPosterization(RandomColourLayer):
 
 
 class Solarization(ColourLayer, RandomImageLayer):
-    """Inverts the bright parts of pictures, as film does that was lit too long; in training only.
+    """Inverts the bright parts of images, as film does that was lit too long; in training only.
 
     Args:
         addition_factor: What pixels are brightened by first: largest fraction of the range of
@@ -594,7 +594,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
         """Nothing is made: the four layers have no weights.
 
         Args:
-            input_shape: Shape of the pictures.
+            input_shape: Shape of the images.
         """
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures bent as if drawn on rubber."""
+"""Images bent as if drawn on rubber."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,15 +22,15 @@ from lamina.ops.image import sampling
 
 
 class RandomElasticTransform(RandomImageLayer):
-    """Bends pictures as if they were drawn on rubber; works in training only.
+    """Bends images as if they were drawn on rubber; works in training only.
 
     Args:
-        factor: Fraction of the pictures that are bent, or a pair between which it is drawn.
+        factor: Fraction of the images that are bent, or a pair between which it is drawn.
         scale: Largest strength, 0 to 1, or a pair of the smallest and the largest: one strength is
-            drawn for a batch. At 1 pixels move by about a tenth of the picture's size.
+            drawn for a batch. At 1 pixels move by about a tenth of the image's size.
         interpolation: `"bilinear"` or `"nearest"`; masks always take the nearest pixel.
-        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
+            (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         fill_value: Number for `"constant"`.
         value_range: Smallest and largest value of a pixel.
         seed: Whole number for draws that can be reproduced.
@@ -73,7 +73,7 @@ class RandomElasticTransform(RandomImageLayer):
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training or self.scale[1] == 0 or self.factor[1] == 0:
             return None
-        # One key for all: the mask must bend like the picture.
+        # One key for all: the mask must bend like the image.
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold, strength = self.draw(3, data, key)
         return {

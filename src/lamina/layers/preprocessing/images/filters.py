@@ -1,4 +1,4 @@
-"""Layers that blur and sharpen pictures."""
+"""Layers that blur and sharpen images."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ _WINDOW_SUM = 13
 
 
 class RandomSharpness(RandomColourLayer):
-    """Blurs or sharpens pictures; works in training only.
+    """Blurs or sharpens images; works in training only.
 
     Args:
         factor: Largest sharpness, 0 to 1, or a pair of the smallest and the largest: 0 is blurred,
-            0.5 leaves pictures as they are, 1 is sharpened.
+            0.5 leaves images as they are, 1 is sharpened.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -64,10 +64,10 @@ class RandomSharpness(RandomColourLayer):
 
 
 class RandomGaussianBlur(RandomColourLayer):
-    """Blurs some of the pictures; works in training only.
+    """Blurs some of the images; works in training only.
 
     Args:
-        factor: Fraction of the pictures, or a pair between which it is drawn.
+        factor: Fraction of the images, or a pair between which it is drawn.
         kernel_size: Width and height of the filter in pixels, odd, or one number for both.
         sigma: Largest standard deviation of the filter, 0 to 1 pixels, or a pair of the smallest
             and the largest. One is drawn for each direction and batch.

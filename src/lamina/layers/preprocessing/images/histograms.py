@@ -1,4 +1,4 @@
-"""Layers that spread the values of each picture over the whole range."""
+"""Layers that spread the values of each image over the whole range."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from lamina.ops.windows import per_axis
 
 
 class AutoContrast(ColourLayer):
-    """Stretches every channel of every picture to the whole range; in training and otherwise.
+    """Stretches every channel of every image to the whole range; in training and otherwise.
 
     Args:
         value_range: Smallest and largest value of a pixel.
@@ -45,7 +45,7 @@ class AutoContrast(ColourLayer):
 
 
 class Equalization(ColourLayer):
-    """Spreads the values of every channel of every picture evenly; works in training only.
+    """Spreads the values of every channel of every image evenly; works in training only.
 
     Args:
         value_range: Smallest and largest value of a pixel.
@@ -97,9 +97,9 @@ class Equalization(ColourLayer):
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
-    """Spreads values evenly in every part of a picture by itself; in training and otherwise.
+    """Spreads values evenly in every part of an image by itself; in training and otherwise.
 
-    The picture is divided into tiles; between their middles the results are mixed.
+    The image is divided into tiles; between their middles the results are mixed.
 
     Args:
         value_range: Smallest and largest value of a pixel.

@@ -1,4 +1,4 @@
-"""Layers that put noise, or parts of other pictures of the batch, into pictures."""
+"""Layers that put noise, or parts of other images of the batch, into images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,12 +21,12 @@ from lamina.ops.image import sampling
 
 
 class RandomErasing(RandomColourLayer):
-    """Covers a rectangle of some of the pictures; works in training only.
+    """Covers a rectangle of some of the images; works in training only.
 
     Args:
-        factor: Fraction of the pictures, or a pair between which it is drawn.
+        factor: Fraction of the images, or a pair between which it is drawn.
         scale: Pair of the smallest and the largest share, 0 to 1: the square of the rectangle's
-            height as a fraction of the picture's, and of its width likewise.
+            height as a fraction of the image's, and of its width likewise.
         fill_value: What covers it: a number, one for each channel, or None for noise.
         value_range: Smallest and largest value of a pixel.
         seed: Whole number for draws that can be reproduced.
@@ -103,7 +103,7 @@ class RandomErasing(RandomColourLayer):
 
 
 class CutMix(RandomImageLayer):
-    """Puts a rectangle of another picture into every picture, and mixes their labels.
+    """Puts a rectangle of another image into every image, and mixes their labels.
 
     Works in training, and on batches, only. Labels are one-hot or probabilities.
 
@@ -182,12 +182,12 @@ class CutMix(RandomImageLayer):
 
 
 class MixUp(RandomImageLayer):
-    """Lays another picture of the batch over every picture, and mixes their labels.
+    """Lays another image of the batch over every image, and mixes their labels.
 
     Works in training only. Labels are one-hot or probabilities.
 
     Args:
-        alpha: Parameter of the beta distribution of the shares: near 0 one of the two pictures is
+        alpha: Parameter of the beta distribution of the shares: near 0 one of the two images is
             hardly seen, at 1 all shares are equally likely.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -195,7 +195,7 @@ class MixUp(RandomImageLayer):
 
     Input shape: A dict of `"images"` `(batch, height, width, channels)` and `"labels"`
         `(batch, classes)`, or the images alone.
-    Output shape: Same as the input; every picture has the bounding boxes of both.
+    Output shape: Same as the input; every image has the bounding boxes of both.
 
     Source: Zhang et al., 2017, "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412.
 
@@ -269,7 +269,7 @@ class MixUp(RandomImageLayer):
 
 
 class Rectangle:
-    """Which pixels of each picture lie in its rectangle, and which share of it that is."""
+    """Which pixels of each image lie in its rectangle, and which share of it that is."""
 
     def __init__(self, mask: Array, share: Array):
         self.mask = mask
@@ -279,10 +279,10 @@ class Rectangle:
 def rectangle(
     size: Sequence[int], across: Array, down: Array, left: Array, top: Array, data_format: str
 ) -> Rectangle:
-    """A rectangle in every picture.
+    """A rectangle in every image.
 
     Args:
-        size: Height and width of the pictures.
+        size: Height and width of the images.
         across, down: Width and height of the rectangles, as fractions, `(batch,)`.
         left, top: Where they lie, as fractions of the way that they can be moved.
         data_format: `"channels_last"` or `"channels_first"`.
@@ -299,7 +299,7 @@ def rectangle(
 
 
 def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:
-    """Labels of pictures that were mixed, in the same shares."""
+    """Labels of images that were mixed, in the same shares."""
     labels = jnp.asarray(labels)
     if labels.ndim < 2 and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise ValueError(

@@ -79,21 +79,21 @@ class PolicyLayer(RandomImageLayer):
         """Nothing is made: augmentations have no weights.
 
         Args:
-            input_shape: Shape of the pictures.
+            input_shape: Shape of the images.
         """
 
     def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
-        """One augmentation after the other, of pictures, masks or boxes.
+        """One augmentation after the other, of images, masks or boxes.
 
         Args:
             part: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
             value: What to change.
-            shape: Shape of the pictures.
+            shape: Shape of the images.
             choices: Numbers of the augmentations, `(steps,)`; the number after the last is none.
             keys: A key for each, `(steps, 2)`.
 
         Returns:
-            The changed pictures, masks or boxes.
+            The changed images, masks or boxes.
         """
         pictures = jax.ShapeDtypeStruct(shape, self.compute_dtype)
 
@@ -196,10 +196,10 @@ class RandAugment(PolicyLayer):
 
 
 class AugMix(PolicyLayer):
-    """Mixes pictures with several versions of them, each augmented by a chain; in training only.
+    """Mixes images with several versions of them, each augmented by a chain; in training only.
 
     What the chains are, and the shares, is drawn for each batch. Masks and boxes stay those of the
-    pictures, which keep a share in the mixture.
+    images, which keep a share in the mixture.
 
     Args:
         value_range: Smallest and largest value of a pixel.

@@ -1,4 +1,4 @@
-"""Pictures in another size: resized, or cut out of larger ones."""
+"""Images in another size: resized, or cut out of larger ones."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ from lamina.ops.image import resizing
 
 
 class SizedLayer(BaseImagePreprocessingLayer):
-    """Base of layers whose pictures come out in one size: a window of each, brought to that size.
+    """Base of layers whose images come out in one size: a window of each, brought to that size.
 
     Args:
-        height: Of the pictures that come out, in pixels.
+        height: Of the images that come out, in pixels.
         width: The same.
         **kwargs: See `BaseImagePreprocessingLayer`.
     """
@@ -39,10 +39,10 @@ class SizedLayer(BaseImagePreprocessingLayer):
         return {**super().get_config(), **settings_of(self, "height", "width")}
 
     def fits(self, height: int, width: int) -> bool:
-        """Whether the size can be cut out of pictures of another size.
+        """Whether the size can be cut out of images of another size.
 
         Args:
-            height: Height of the pictures, in pixels.
+            height: Height of the images, in pixels.
             width: Their width, in pixels.
 
         Returns:
@@ -54,7 +54,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
         """Top, left, height and width of the largest middle part with the right proportions.
 
         Args:
-            height: Height of the pictures, in pixels.
+            height: Height of the images, in pixels.
             width: Their width, in pixels.
 
         Returns:
@@ -71,7 +71,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
         Args:
             bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
                 `"labels"`.
-            size: Height and width of the pictures, in pixels.
+            size: Height and width of the images, in pixels.
             window: Top, left, height and width of the window, in pixels.
 
         Returns:
@@ -82,7 +82,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
         def moved(corners: Array) -> Array:
             origin = jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, (left, top))), axis=-1)
             scale = jnp.array([self.width / wide, self.height / high])
-            # A row a picture, or one for all.
+            # A row an image, or one for all.
             origin = jnp.reshape(jnp.concatenate([origin, origin], axis=-1), (-1, 1, 4))
             return (corners - origin) * jnp.concatenate([scale, scale])
 
@@ -99,23 +99,23 @@ class SizedLayer(BaseImagePreprocessingLayer):
 
 
 class Resizing(SizedLayer):
-    """Brings pictures to one size, in training and otherwise.
+    """Brings images to one size, in training and otherwise.
 
     Args:
-        height: Of the pictures that come out, in pixels.
+        height: Of the images that come out, in pixels.
         width: The same.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`; masks
             always take the nearest pixel.
-        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing pictures.
-        pad_to_aspect_ratio: Put a frame around pictures, in place of stretching them.
+        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing images.
+        pad_to_aspect_ratio: Put a frame around images, in place of stretching them.
         fill_mode: Only `"constant"`.
         fill_value: The frame's number.
-        antialias: Whether pixels are averaged before a picture is made smaller.
+        antialias: Whether pixels are averaged before an image is made smaller.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
-    Output shape: The same with another height and width. Whole numbers stay whole.
+    Output shape: Same as the input, with another height and width. Whole numbers stay whole.
 
     Example:
         >>> Resizing(2, 2)(jnp.zeros((5, 8, 6, 3), "uint8")).shape
@@ -150,10 +150,10 @@ class Resizing(SizedLayer):
         self.antialias = bool(antialias)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: height and width of the pictures, for the boxes.
+        """Nothing is random: height and width of the images, for the boxes.
 
         Args:
-            data: Pictures, or the dict that the layer is called on.
+            data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
 
@@ -212,18 +212,18 @@ class Resizing(SizedLayer):
 
 
 class CenterCrop(SizedLayer):
-    """Cuts the middle out of pictures, in training and otherwise.
+    """Cuts the middle out of images, in training and otherwise.
 
-    Of pictures that are too small, the largest middle part with the right proportions is resized.
+    Of images that are too small, the largest middle part with the right proportions is resized.
 
     Args:
-        height: Of the pictures that come out, in pixels.
+        height: Of the images that come out, in pixels.
         width: The same.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
-    Output shape: The same with another height and width.
+    Output shape: Same as the input, with another height and width.
 
     Example:
         >>> CenterCrop(1, 2)(jnp.arange(12.0).reshape(3, 4, 1))[..., 0].tolist()
@@ -234,10 +234,10 @@ class CenterCrop(SizedLayer):
         super().__init__(height, width, data_format=data_format, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: the pictures' shape, for the boxes.
+        """Nothing is random: the images' shape, for the boxes.
 
         Args:
-            data: Pictures, or the dict that the layer is called on.
+            data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
 
@@ -279,20 +279,20 @@ class CenterCrop(SizedLayer):
 
 
 class RandomCrop(SizedLayer, RandomImageLayer):
-    """Cuts a part out of every picture, each at a place of its own in training.
+    """Cuts a part out of every image, each at a place of its own in training.
 
-    Otherwise, and where pictures are too small, the largest middle part with the right
+    Otherwise, and where images are too small, the largest middle part with the right
     proportions is resized.
 
     Args:
-        height: Of the pictures that come out, in pixels.
+        height: Of the images that come out, in pixels.
         width: The same.
         seed: Whole number for draws that can be reproduced.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `dtype`; see `BaseImagePreprocessingLayer`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
-    Output shape: The same with another height and width.
+    Output shape: Same as the input, with another height and width.
 
     Example:
         >>> layer = RandomCrop(1, 2, seed=1)
@@ -314,10 +314,10 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         super().__init__(height, width, seed=seed, data_format=data_format, name=name, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Top and left of the part of each picture, and the pictures' height and width.
+        """Top and left of the part of each image, and the images' height and width.
 
         Args:
-            data: Pictures, or the dict that the layer is called on.
+            data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
             seed: A SeedGenerator, a whole number, or None for the layer's own generator.
 

@@ -1,4 +1,4 @@
-"""Pictures moved as a whole: flipped, turned, shifted, zoomed, sheared, seen from the side."""
+"""Images moved as a whole: flipped, turned, shifted, zoomed, sheared, seen from the side."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ _FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 class RandomFlip(RandomImageLayer):
-    """Mirrors half of the pictures; works in training only.
+    """Mirrors half of the images; works in training only.
 
     Args:
         mode: `"horizontal"` (left and right change places), `"vertical"`, or
@@ -102,13 +102,13 @@ class RandomFlip(RandomImageLayer):
 class RandomWarp(RandomImageLayer):
     """Base of layers that look every pixel up elsewhere: a subclass says by which maps.
 
-    A subclass writes `get_random_transformation`, whose result has the pictures' shape as
+    A subclass writes `get_random_transformation`, whose result has the images' shape as
     `"input_shape"`, and `maps`.
 
     Args:
         interpolation: `"bilinear"` or `"nearest"`; masks always take the nearest pixel.
-        fill_mode: What lies outside of the picture: `"constant"` (`fill_value`), `"nearest"` (its
-            edge), `"reflect"`, `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"constant"` (`fill_value`),
+            `"nearest"` (its edge), `"reflect"`, `"mirror"` or `"wrap"`.
         fill_value: Number for `"constant"`.
         **kwargs: See `RandomImageLayer`.
     """
@@ -127,11 +127,11 @@ class RandomWarp(RandomImageLayer):
         self.fill_value = fill_value
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
-        """Eight numbers a picture, `(batch, 8)`; see `ops.image.affine_transform`.
+        """Eight numbers an image, `(batch, 8)`; see `ops.image.affine_transform`.
 
         Args:
             transformation: What `get_random_transformation` gave.
-            height: Height of the pictures, in pixels.
+            height: Height of the images, in pixels.
             width: Their width, in pixels.
 
         Returns:
@@ -140,7 +140,7 @@ class RandomWarp(RandomImageLayer):
         raise NotImplementedError(f"{type(self).__name__} has no maps(transformation, …).")
 
     def size_before(self, transformation: dict) -> tuple[int, int]:
-        """Height and width of the pictures that a transformation was drawn for.
+        """Height and width of the images that a transformation was drawn for.
 
         Args:
             transformation: What `get_random_transformation` gave.
@@ -194,13 +194,13 @@ class RandomWarp(RandomImageLayer):
 
 
 class RandomRotation(RandomWarp):
-    """Turns every picture around its middle, by an angle of its own; works in training only.
+    """Turns every image around its middle, by an angle of its own; works in training only.
 
     Args:
         factor: Largest angle as a fraction of a full turn, or a pair of the smallest and the
             largest: 0.1 is up to 36 degrees either way. Positive angles turn counter-clockwise.
-        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
+            (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: Whole number for draws that can be reproduced.
         fill_value: Number for `"constant"`.
@@ -255,14 +255,14 @@ class RandomRotation(RandomWarp):
 
 
 class RandomTranslation(RandomWarp):
-    """Shifts every picture, by a way of its own; works in training only.
+    """Shifts every image, by a way of its own; works in training only.
 
     Args:
         height_factor: Largest shift as a fraction of the height, or a pair of the smallest and
             the largest: `(-0.2, 0.3)` is 20 % up to 30 % down.
         width_factor: The same to the left and to the right.
-        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
+            (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: Whole number for draws that can be reproduced.
         fill_value: Number for `"constant"`.
@@ -318,14 +318,14 @@ class RandomTranslation(RandomWarp):
 
 
 class RandomZoom(RandomWarp):
-    """Shows every picture larger or smaller, by a factor of its own; works in training only.
+    """Shows every image larger or smaller, by a factor of its own; works in training only.
 
     Args:
         height_factor: By how much more of the height is shown, or a pair of the least and the
-            most: `(0.2, 0.3)` makes pictures smaller, by 20 % to 30 %, `(-0.3, -0.2)` larger.
+            most: `(0.2, 0.3)` makes images smaller, by 20 % to 30 %, `(-0.3, -0.2)` larger.
         width_factor: The same for the width; as the height for None, which keeps proportions.
-        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
+            (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: Whole number for draws that can be reproduced.
         fill_value: Number for `"constant"`.
@@ -383,16 +383,16 @@ class RandomZoom(RandomWarp):
 
 
 class RandomShear(RandomWarp):
-    """Slants every picture, by a slope of its own; works in training only.
+    """Slants every image, by a slope of its own; works in training only.
 
     Args:
         x_factor: Largest slope across, 0 to 1: by how many pixels a row moves for each row above
-            it. A pair gives the smallest and the largest; half of the pictures slant the other
+            it. A pair gives the smallest and the largest; half of the images slant the other
             way.
         y_factor: The same for columns.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_mode: What lies outside of the picture: `"reflect"`, `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"mirror"` or `"wrap"`.
+        fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
+            (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: Whole number for draws that can be reproduced.
@@ -444,14 +444,14 @@ class RandomShear(RandomWarp):
 
 
 class RandomPerspective(RandomWarp):
-    """Shows pictures as if seen from the side: their corners move; works in training only.
+    """Shows images as if seen from the side: their corners move; works in training only.
 
     Args:
-        factor: Fraction of the pictures that are changed, or a pair between which it is drawn.
+        factor: Fraction of the images that are changed, or a pair between which it is drawn.
         scale: How far corners move, 0 to 1, as a fraction of their distance from the upper left
             corner, which stays.
         interpolation: `"bilinear"` or `"nearest"`.
-        fill_value: Number for what lies outside of the picture.
+        fill_value: Value for positions outside of the image.
         seed: Whole number for draws that can be reproduced.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -521,7 +521,7 @@ def _rotation(angle: Array, height: int, width: int) -> Array:
 
 
 def _map(*numbers: ArrayLike) -> Array:
-    """Six numbers, each one or one a picture, as maps `(batch, 8)` without perspective."""
+    """Six numbers, each one or one an image, as maps `(batch, 8)` without perspective."""
     return jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, numbers), 0.0, 0.0), axis=-1)
 
 
