@@ -191,7 +191,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 
     Args:
         config: Name, config, class or function.
-        custom_objects: From names to classes and functions that are not Lamina's own.
+        custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
         The constraint; None for None.

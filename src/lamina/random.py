@@ -1,6 +1,6 @@
 """Random arrays, with Keras's names: drawn from a seed, a SeedGenerator, or the global generator.
 
-Every function takes `seed`: a whole number gives the same values at every call, a `SeedGenerator`
+Every function takes `seed`: an integer gives the same values at every call, a `SeedGenerator`
 new ones at every call, None those of the generator that `set_random_seed` controls.
 """
 
@@ -52,7 +52,7 @@ def normal(
         mean: Mean of the distribution.
         stddev: Its standard deviation.
         dtype: A float type; `floatx()` for None.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -79,8 +79,8 @@ def uniform(
         shape: Shape of the result.
         minval: Smallest possible value.
         maxval: Upper bound, not included.
-        dtype: A float type; `floatx()` for None. For whole numbers there is `randint`.
-        seed: Whole number, `SeedGenerator` or None.
+        dtype: A float type; `floatx()` for None. For integers there is `randint`.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -109,7 +109,7 @@ def truncated_normal(
         mean: Mean of the distribution.
         stddev: Standard deviation before truncation; after it, 0.88 times as much.
         dtype: A float type; `floatx()` for None.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -127,14 +127,14 @@ def truncated_normal(
 def randint(
     shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
 ) -> Array:
-    """Whole numbers from `minval` to `maxval - 1`, all equally likely.
+    """Integers from `minval` to `maxval - 1`, all equally likely.
 
     Args:
         shape: Shape of the result.
         minval: Smallest possible value.
         maxval: Upper bound, not included.
-        dtype: A type for whole numbers.
-        seed: Whole number, `SeedGenerator` or None.
+        dtype: A type for integers.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -159,7 +159,7 @@ def categorical(
         logits: Unnormalised log-probabilities, `(batch, classes)`.
         num_samples: How many to draw for each row, with replacement.
         dtype: Type of the result.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         `(batch, num_samples)`.
@@ -183,7 +183,7 @@ def shuffle(x: ArrayLike, axis: int = 0, seed: Seed = None) -> Array:
     Args:
         x: Any array.
         axis: The axis to shuffle along.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape of the inputs.
@@ -209,7 +209,7 @@ def dropout(
         rate: Fraction from 0 to 1 of the values to drop.
         noise_shape: Shape of the pattern of zeros; it is repeated along axes of size 1. None
             stands for the input's size, on one axis or, alone, on all.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape of the inputs.
@@ -246,7 +246,7 @@ def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed 
         shape: Shape of the result.
         alpha: Shape parameter, which is also the mean; broadcast to `shape`.
         dtype: A float type; `floatx()` for None.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -274,7 +274,7 @@ def binomial(
         counts: Number of trials; broadcast to `shape`.
         probabilities: Probability of success, 0 to 1; broadcast to `shape`.
         dtype: A float type; `floatx()` for None.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.
@@ -299,7 +299,7 @@ def beta(
         alpha: First shape parameter; broadcast to `shape`.
         beta: Second shape parameter; broadcast to `shape`.
         dtype: A float type; `floatx()` for None.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Returns:
         Array of the shape given.

@@ -99,7 +99,7 @@ CASES = {
         "ops.split(x, 3)",
         "«lamina.ops.array_split(x, »3)",
     ),
-    ("ops/patches.py", "unfold: a window of"): (
+    ("ops/unfold.py", "unfold: a window of"): (
         "ops.unfold(Input((1, 6, 6)), 9)",
         "ops.unfold(Input((1, 6, 6)), 1); ops.unfold(Input((1, 6, 6)), 9, padding=4) "
         " # «a smaller kernel_size or more padding»",

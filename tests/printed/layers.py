@@ -170,11 +170,11 @@ CASES = {
         "layers.MaxPooling2D(data_format='channels_first')(«x[:, None]»)",
         "x = images[..., 0]",
     ),
-    ("layers/wrapping.py", "needs one input (batch, time, ...)"): (
+    ("layers/wrapper.py", "needs one input (batch, time, ...)"): (
         "layers.TimeDistributed(layers.Dense(1))(x)",
         "layers.TimeDistributed(layers.Dense(1))(«x[..., None]»)",
     ),
-    ("layers/wrapping.py", "(…), an object."): (
+    ("layers/wrapper.py", "(…), an object."): (
         "layers.TimeDistributed(layers.Dense)",
         "layers.TimeDistributed(layers.«Dense(»1))",
     ),
@@ -231,7 +231,7 @@ CASES = {
         "layer = layers.Dense(1); layer(Input((5,))); layer(Input((5,))) "
         " # «inputs of the shape it was built for»",
     ),
-    ("layers/foreign.py", "…\n  Fix: …"): (
+    ("layers/other_frameworks.py", "…\n  Fix: …"): (
         "layers.TFSMLayer('folder')",
         "model = net(); «model.save('model.keras')»; «lamina.saving.load_model('model.keras')»",
     ),

@@ -105,23 +105,23 @@ CASES = {
         "«layer([first_column, second_column])»",
         _NAMES + "layer = HashedCrossing(5); first_column = second_column = np.arange(3)",
     ),
-    ("layers/preprocessing/on_host.py", "takes numbers and received text"): (
+    ("layers/preprocessing/host_layer.py", "takes numbers and received text"): (
         "CategoryEncoding(3)(words)",
         "layer = «StringLookup»(); layer.adapt(words); CategoryEncoding(3)(layer(words))",
         _NAMES,
     ),
-    ("layers/preprocessing/on_host.py", "takes whole numbers and received …"): (
+    ("layers/preprocessing/host_layer.py", "takes whole numbers and received …"): (
         "IntegerLookup(vocabulary=[1, 2])(x)",
         "«x = numpy.round(x)»; IntegerLookup(vocabulary=[1, 2])(x)",
         _NAMES + "x = np.array([1.5, 2.0])",
     ),
-    ("layers/preprocessing/on_host.py", "has no sparse output"): (
+    ("layers/preprocessing/host_layer.py", "has no sparse output"): (
         "IntegerLookup(vocabulary=[1, 2], sparse=True, output_mode='one_hot')",
         "«Embedding»(4, 2)(IntegerLookup(vocabulary=[1, 2], «output_mode='int'»)"
         "(np.array([1, 2])))",
         _NAMES,
     ),
-    ("layers/preprocessing/on_host.py", "takes an array or an iterable of"): (
+    ("layers/preprocessing/host_layer.py", "takes an array or an iterable of"): (
         "Normalization(axis=None).adapt(3.0)",
         "Normalization(axis=None).«adapt(np.asarray(»[3.0]))",
         _NAMES,

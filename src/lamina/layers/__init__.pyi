@@ -30,14 +30,6 @@ from lamina.layers.attention.scores import (
     AdditiveAttention,
     Attention,
 )
-from lamina.layers.borders import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
 from lamina.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -67,12 +59,16 @@ from lamina.layers.core import (
     Embedding,
     Identity,
 )
+from lamina.layers.cropping_and_padding import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from lamina.layers.einsum_dense import (
     EinsumDense,
-)
-from lamina.layers.foreign import (
-    TFSMLayer,
-    TorchModuleWrapper,
 )
 from lamina.layers.group_normalization import (
     GroupNormalization,
@@ -87,14 +83,6 @@ from lamina.layers.jax_layer import (
 )
 from lamina.layers.lambda_layer import (
     Lambda,
-)
-from lamina.layers.layer_records import (
-    deserialize,
-    serialize,
-)
-from lamina.layers.length_normalization import (
-    RMSNormalization,
-    UnitNormalization,
 )
 from lamina.layers.masking import (
     Masking,
@@ -125,6 +113,10 @@ from lamina.layers.noise import (
 from lamina.layers.normalization import (
     BatchNormalization,
     LayerNormalization,
+)
+from lamina.layers.other_frameworks import (
+    TFSMLayer,
+    TorchModuleWrapper,
 )
 from lamina.layers.pooling import (
     AveragePooling1D,
@@ -267,6 +259,14 @@ from lamina.layers.reshaping import (
 from lamina.layers.reversible_embedding import (
     ReversibleEmbedding,
 )
+from lamina.layers.rms_and_unit_normalization import (
+    RMSNormalization,
+    UnitNormalization,
+)
+from lamina.layers.serialization import (
+    deserialize,
+    serialize,
+)
 from lamina.layers.spectral_normalization import (
     SpectralNormalization,
 )
@@ -275,7 +275,7 @@ from lamina.layers.upsampling import (
     UpSampling2D,
     UpSampling3D,
 )
-from lamina.layers.wrapping import (
+from lamina.layers.wrapper import (
     TimeDistributed,
     Wrapper,
 )

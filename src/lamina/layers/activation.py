@@ -1,4 +1,4 @@
-"""Activation functions as layers, for models that name them as steps of their own."""
+"""Activation functions as layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +58,7 @@ class ReLU(Layer):
     Args:
         max_value: Upper limit of the output, or None.
         negative_slope: Slope below the threshold, 0 or more.
-        threshold: Where values start to pass, 0 or more.
+        threshold: Values below it become 0, or are scaled by `negative_slope`; 0 or more.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -102,7 +102,7 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """`x` where it is positive, `negative_slope * x` elsewhere: no unit can go silent for good.
+    """`x` where it is positive, `negative_slope * x` elsewhere; its gradient is never 0.
 
     Args:
         negative_slope: Slope of the negative side, 0 or more. Keras 2 calls it `alpha`.
@@ -146,11 +146,11 @@ class PReLU(Layer):
     """`x` where it is positive, `alpha * x` elsewhere, with a learned `alpha` for every position.
 
     Args:
-        alpha_initializer: First value of the slopes.
+        alpha_initializer: Initializer of the slopes.
         alpha_regularizer: Penalty on the slopes, added to the loss.
         alpha_constraint: What the slopes must satisfy after every update.
         shared_axes: Axes along which all positions share one slope; `(1, 2)` behind a Conv2D
-            gives one slope a channel.
+            gives one slope per channel.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: `(batch, ...)`.
@@ -228,7 +228,7 @@ class ELU(Layer):
     """`x` where it is positive, `alpha * (exp(x) - 1)` elsewhere.
 
     Args:
-        alpha: Minus the limit on the negative side.
+        alpha: The limit for large negative values is `-alpha`.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -266,7 +266,7 @@ class ELU(Layer):
 
 
 class Softmax(Layer):
-    """Makes probabilities of any numbers along an axis.
+    """Softmax: turns numbers along an axis into probabilities.
 
     Args:
         axis: One axis or several.
@@ -287,7 +287,7 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
-        """Weigh the values along the axis so that they are positive and their sum is 1.
+        """Apply the softmax along the axis.
 
         Args:
             inputs: Array of any shape.
@@ -314,7 +314,7 @@ class Softmax(Layer):
                 f"{inputs.shape}.\n  Fix: give the mask the shape of the inputs, or size 1 on the "
                 "axes it is the same for."
             ) from None
-        # Not minus infinity: where everything is masked, that would be NaN.
+        # Not minus infinity: the softmax of values that are all masked would be NaN.
         lowest = -3e4 if inputs.dtype == "float16" else -1e9
         probabilities = activations.softmax(jnp.where(mask, inputs, lowest), axis)
         return jnp.where(mask, probabilities, 0)

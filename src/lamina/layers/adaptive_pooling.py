@@ -11,14 +11,14 @@ from lamina.ops import nn, windows
 
 
 class BaseAdaptivePooling(Layer):
-    """What adaptive pooling has in common; the number of spatial axes is `rank`.
+    """Base class of adaptive pooling; the number of spatial axes is `rank`.
 
-    Every axis is cut into stretches of nearly the same length, of which neighbours may share a
-    value: stretch `i` of `n` begins at `floor(i * size / n)` and ends before
+    Every axis is divided into windows of nearly equal size, which may overlap: window `i` of `n`
+    begins at `floor(i * size / n)` and ends before
     `ceil((i + 1) * size / n)`.
 
     Args:
-        output_size: Number of stretches, one number or one for each axis.
+        output_size: Number of windows, one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -33,7 +33,7 @@ class BaseAdaptivePooling(Layer):
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
-        """Pool windows of as equal a size as gives the output size.
+        """Pool windows of nearly equal size, as many as `output_size`.
 
         Args:
             inputs: Array `(batch, ..., channels)`, or channels first.
@@ -58,7 +58,7 @@ class BaseAdaptivePooling(Layer):
 
 
 class AdaptiveAveragePooling1D(BaseAdaptivePooling):
-    """The mean of every stretch of a sequence, for each channel: as many as requested.
+    """The mean of each of `output_size` windows of a sequence, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -75,7 +75,7 @@ class AdaptiveAveragePooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveAveragePooling2D(BaseAdaptivePooling):
-    """The mean of every stretch of an image, for each channel: as many as requested.
+    """The mean of each of `output_size` windows of an image, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -92,7 +92,7 @@ class AdaptiveAveragePooling2D(BaseAdaptivePooling):
 
 
 class AdaptiveAveragePooling3D(BaseAdaptivePooling):
-    """The mean of every stretch of a volume, for each channel: as many as requested.
+    """The mean of each of `output_size` windows of a volume, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -109,7 +109,7 @@ class AdaptiveAveragePooling3D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling1D(BaseAdaptivePooling):
-    """The largest value of every stretch of a sequence, for each channel: as many as requested.
+    """The largest value of each of `output_size` windows of a sequence, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -126,7 +126,7 @@ class AdaptiveMaxPooling1D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling2D(BaseAdaptivePooling):
-    """The largest value of every stretch of an image, for each channel: as many as requested.
+    """The largest value of each of `output_size` windows of an image, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 
@@ -143,7 +143,7 @@ class AdaptiveMaxPooling2D(BaseAdaptivePooling):
 
 
 class AdaptiveMaxPooling3D(BaseAdaptivePooling):
-    """The largest value of every stretch of a volume, for each channel: as many as requested.
+    """The largest value of each of `output_size` windows of a volume, for each channel.
 
     Args: See `BaseAdaptivePooling`.
 

@@ -1,4 +1,4 @@
-"""Convolution layers: a learned kernel slides over one, two or three spatial axes."""
+"""Convolution layers over one, two or three spatial axes."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import (
     enable_lora,
-    keep_weight_settings,
     make_weight,
     settings_of,
+    store_weight_settings,
     weight_settings_of,
 )
 from lamina.ops import nn, windows
 from lamina.ops.lowering import fusion
 
-# What the inputs of a layer with so many spatial axes are called in messages.
+# Names of the inputs and of the spatial axes in messages, by number of spatial axes.
 _INPUTS = {
     1: ("sequences", "steps"),
     2: ("images", "height, width"),
@@ -26,21 +26,21 @@ _INPUTS = {
 
 
 class BaseWindowed(Layer):
-    """What all convolutions have in common: plain, transposed, depthwise and separable.
+    """Base class of all convolutions: plain, transposed, depthwise and separable.
 
-    A class between this one and the layers makes the kernel and says how many channels come out;
-    the number of spatial axes is `rank`.
+    Subclasses make the kernel and define the number of output channels; the number of spatial axes
+    is `rank`.
 
     Args:
         kernel_size: Size of the window, one number or one for each axis.
         strides: Step of the window, one number or one for each axis.
-        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
-            outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
+        padding: `"valid"` (windows inside the input only) or `"same"` (with zero padding); for
+            Conv1D also `"causal"`, where outputs depend on earlier steps only.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every channel of the output.
-        bias_initializer, bias_regularizer, bias_constraint: How the bias is made and kept.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every channel of the output.
+        bias_initializer, bias_regularizer, bias_constraint: Settings of the bias.
         activity_regularizer: Penalty on the output.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
@@ -71,7 +71,7 @@ class BaseWindowed(Layer):
         self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.bias: Any = None
         self._channels: int | None = None  # of the input, once it is known
 
@@ -83,7 +83,7 @@ class BaseWindowed(Layer):
             self.bias = make_weight(self, "bias", (self.filters_of(channels),))
 
     def make_kernels(self, channels: int) -> None:
-        """Make the weights for inputs with so many channels, the bias excepted.
+        """Make the weights except for the bias.
 
         Args:
             channels: Number of channels of the inputs.
@@ -102,7 +102,7 @@ class BaseWindowed(Layer):
         raise NotImplementedError
 
     def filters_of(self, channels: int) -> int:
-        """How many channels come out.
+        """The number of output channels.
 
         Args:
             channels: Number of channels of the inputs.
@@ -129,7 +129,7 @@ class BaseWindowed(Layer):
         if self.bias is not None:
             last = self.data_format == "channels_last"
             x = x + self.bias.value.reshape((-1,) if last else (-1, *(1,) * self.rank))
-        return activations.get(self.activation)(x)  # None, if it was taken away
+        return activations.get(self.activation)(x)  # None if it was removed
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
@@ -220,24 +220,24 @@ class BaseWindowed(Layer):
 
 
 class BaseConv(BaseWindowed):
-    """What Conv1D, Conv2D and Conv3D have in common.
+    """Base class of Conv1D, Conv2D and Conv3D.
 
     Args:
         filters: Number of kernels, and of channels of the output.
         kernel_size: Size of the window, one number or one for each axis.
         strides: Step of the window, one number or one for each axis.
-        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
-            outputs as steps); for Conv1D also `"causal"`, where no output sees later steps.
+        padding: `"valid"` (windows inside the input only) or `"same"` (with zero padding); for
+            Conv1D also `"causal"`, where outputs depend on earlier steps only.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window; above 1 only with
             strides of 1.
         groups: Number of groups of channels that are convolved separately.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every channel of the output.
-        kernel_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every channel of the output.
+        kernel_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
@@ -278,7 +278,7 @@ class BaseConv(BaseWindowed):
         kind = type(self).__name__
         self.filters = whole_number("filters", filters, owner=kind)
         self.groups = whole_number("groups", groups, owner=kind)
-        keep_weight_settings(
+        store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
         if self.filters % self.groups:
@@ -351,7 +351,7 @@ class BaseConv(BaseWindowed):
 
 
 class Conv1D(BaseConv):
-    """A learned kernel slides over time steps: finds short patterns wherever they are.
+    """Convolution over time steps, which detects short patterns at any position.
 
     Args: See `BaseConv`.
 
@@ -369,7 +369,7 @@ class Conv1D(BaseConv):
 
 
 class Conv2D(BaseConv):
-    """A learned kernel slides over images: finds small patterns wherever they are.
+    """Convolution over images, which detects small patterns at any position.
 
     Args: See `BaseConv`.
 
@@ -386,7 +386,7 @@ class Conv2D(BaseConv):
 
 
 class Conv3D(BaseConv):
-    """A learned kernel slides over volumes or short films.
+    """Convolution over volumes or videos.
 
     Args: See `BaseConv`.
 

@@ -1,4 +1,4 @@
-"""Depthwise and separable convolution: far fewer weights than a convolution of all channels."""
+"""Depthwise and separable convolution, which have fewer weights than a full convolution."""
 
 from typing import Any
 
@@ -6,31 +6,31 @@ from lamina.core.types import Array
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
-    keep_weight_settings,
     make_weight,
     settings_of,
+    store_weight_settings,
     weight_settings_of,
 )
 from lamina.ops import nn
 
 
 class BaseDepthwiseConv(BaseWindowed):
-    """What DepthwiseConv1D and DepthwiseConv2D have in common.
+    """Base class of DepthwiseConv1D and DepthwiseConv2D.
 
     Args:
         kernel_size: Size of the window, one number or one for each axis.
         strides: Step of the window, one number or one for each axis.
-        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
-            outputs as steps).
+        padding: `"valid"` (windows inside the input only) or `"same"` (with zero padding).
         depth_multiplier: Number of kernels, and of outputs, for every channel of the input.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every channel of the output.
-        depthwise_initializer, bias_initializer: First values of the weights.
-        depthwise_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every channel of the output.
+        depthwise_initializer, bias_initializer: Initializers of the weights.
+        depthwise_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        depthwise_constraint, bias_constraint: What weights must satisfy after every update.
+        depthwise_constraint, bias_constraint: Constraints on the weights, applied after every
+            update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
@@ -70,7 +70,7 @@ class BaseDepthwiseConv(BaseWindowed):
         self.depth_multiplier = whole_number(
             "depth_multiplier", depth_multiplier, owner=type(self).__name__
         )
-        keep_weight_settings(
+        store_weight_settings(
             self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )
 
@@ -97,7 +97,7 @@ class BaseDepthwiseConv(BaseWindowed):
 
 
 class DepthwiseConv1D(BaseDepthwiseConv):
-    """A learned kernel of its own slides over the time steps of every channel.
+    """Convolves the time steps of every channel with separate kernels.
 
     Args: See `BaseDepthwiseConv`.
 
@@ -114,7 +114,7 @@ class DepthwiseConv1D(BaseDepthwiseConv):
 
 
 class DepthwiseConv2D(BaseDepthwiseConv):
-    """A learned kernel of its own slides over the image of every channel.
+    """Convolves every channel of an image with separate kernels.
 
     Args: See `BaseDepthwiseConv`.
 
@@ -131,21 +131,19 @@ class DepthwiseConv2D(BaseDepthwiseConv):
 
 
 class BaseSeparableConv(BaseWindowed):
-    """What SeparableConv1D and SeparableConv2D have in common.
+    """Base class of SeparableConv1D and SeparableConv2D.
 
     Args:
         filters: Number of channels of the output.
         kernel_size: Size of the window, one number or one for each axis.
         strides: Step of the window, one number or one for each axis.
-        padding: `"valid"` (windows inside the input only) or `"same"` (zeros around it: as many
-            outputs as steps).
+        padding: `"valid"` (windows inside the input only) or `"same"` (with zero padding).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window.
         depth_multiplier: Number of kernels for every channel, before the channels are mixed.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every channel of the output.
-        depthwise_initializer, pointwise_initializer, bias_initializer: First values of the
-            weights.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every channel of the output.
+        depthwise_initializer, pointwise_initializer, bias_initializer: Initializers of the weights.
         depthwise_regularizer, pointwise_regularizer, bias_regularizer: Penalties on the weights,
             added to the loss.
         activity_regularizer: Penalty on the output.
@@ -197,10 +195,10 @@ class BaseSeparableConv(BaseWindowed):
         kind = type(self).__name__
         self.filters = whole_number("filters", filters, owner=kind)
         self.depth_multiplier = whole_number("depth_multiplier", depth_multiplier, owner=kind)
-        keep_weight_settings(
+        store_weight_settings(
             self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )
-        keep_weight_settings(
+        store_weight_settings(
             self, "pointwise", pointwise_initializer, pointwise_regularizer, pointwise_constraint
         )
 
@@ -231,7 +229,7 @@ class BaseSeparableConv(BaseWindowed):
 
 
 class SeparableConv1D(BaseSeparableConv):
-    """A kernel for every channel of a sequence, then a mix of the channels at every step.
+    """A depthwise convolution of a sequence, then a pointwise convolution.
 
     Args: See `BaseSeparableConv`.
 
@@ -248,7 +246,7 @@ class SeparableConv1D(BaseSeparableConv):
 
 
 class SeparableConv2D(BaseSeparableConv):
-    """A kernel for every channel of an image, then a mix of the channels at every pixel.
+    """A depthwise convolution of an image, then a pointwise convolution.
 
     Args: See `BaseSeparableConv`.
 

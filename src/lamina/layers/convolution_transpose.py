@@ -1,4 +1,4 @@
-"""Transposed convolution layers: small inputs to larger outputs, as in decoders and generators."""
+"""Transposed convolution layers, which upsample, as in decoders and generators."""
 
 from typing import Any
 
@@ -8,36 +8,36 @@ from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.convolution import BaseWindowed
 from lamina.layers.settings import (
-    keep_weight_settings,
     make_weight,
     settings_of,
+    store_weight_settings,
     weight_settings_of,
 )
 from lamina.ops import nn, windows
 
 
 class BaseConvTranspose(BaseWindowed):
-    """What Conv1DTranspose, Conv2DTranspose and Conv3DTranspose have in common.
+    """Base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose.
 
     Args:
         filters: Number of kernels, and of channels of the output.
-        kernel_size: Size of the window that every value is spread over, one number or one for each
+        kernel_size: Size of the window, one number or one for each
             axis.
         strides: Distance between the windows of neighbouring values: by how much the output is
             larger than the input.
-        padding: `"valid"` (all that the windows reach) or `"same"` (`strides` times the size of
-            the input).
-        output_padding: By how much the output is longer behind, less than the strides; None for
+        padding: `"valid"` (everything that the windows cover) or `"same"` (`strides` times the size
+            of the input).
+        output_padding: Additional size of the output at the end, less than the strides; None for
             the sizes above.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window; above 1 only with
             strides of 1.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every channel of the output.
-        kernel_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every channel of the output.
+        kernel_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Source: Dumoulin and Visin, 2016, "A guide to convolution arithmetic for deep learning",
@@ -80,7 +80,7 @@ class BaseConvTranspose(BaseWindowed):
         )
         kind = type(self).__name__
         self.filters = whole_number("filters", filters, owner=kind)
-        keep_weight_settings(
+        store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
         self._refuse_strides_with_dilation()
@@ -133,7 +133,7 @@ class BaseConvTranspose(BaseWindowed):
 
 
 class Conv1DTranspose(BaseConvTranspose):
-    """Spreads every time step over a learned window: a longer sequence from a shorter one.
+    """Transposed convolution of sequences, which makes them longer.
 
     Args: See `BaseConvTranspose`.
 
@@ -149,7 +149,7 @@ class Conv1DTranspose(BaseConvTranspose):
 
 
 class Conv2DTranspose(BaseConvTranspose):
-    """Spreads every pixel over a learned window: a larger image from a smaller one.
+    """Transposed convolution of images, which makes them larger.
 
     Args: See `BaseConvTranspose`.
 
@@ -166,7 +166,7 @@ class Conv2DTranspose(BaseConvTranspose):
 
 
 class Conv3DTranspose(BaseConvTranspose):
-    """Spreads every value of a volume over a learned window: a larger volume from a smaller one.
+    """Transposed convolution of volumes, which makes them larger.
 
     Args: See `BaseConvTranspose`.
 
@@ -191,7 +191,7 @@ class Conv3DTranspose(BaseConvTranspose):
         *args: Any,
         **kwargs: Any,
     ):
-        # In Keras these two stand the other way round in this class alone.
+        # In Keras these two arguments are in the opposite order in this class only.
         shared = (filters, kernel_size, strides, padding, output_padding, data_format)
         super().__init__(*shared, *args, **kwargs)
 

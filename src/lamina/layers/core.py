@@ -1,4 +1,4 @@
-"""The layers that most models are made of: Dense, Embedding and Identity."""
+"""Dense, Embedding and Identity."""
 
 from typing import Any
 
@@ -12,12 +12,13 @@ from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import (
     enable_lora,
-    keep_weight_settings,
+    store_weight_settings,
     known_sizes,
     make_weight,
     refuse_adapters,
     same_dtype,
     settings_of,
+    store_weight_settings,
     weight_settings_of,
 )
 from lamina.ops import numpy as ops
@@ -26,17 +27,18 @@ from lamina.ops.lowering import lower
 
 
 class Dense(Layer):
-    """Every output is a weighted sum of every input: `activation(x @ kernel + bias)`.
+    """A fully connected layer: `activation(x @ kernel + bias)`.
 
     Args:
         units: Number of outputs.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every output.
-        kernel_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every output.
+        kernel_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
-        lora_rank, lora_alpha, quantization_config: In Keras's signature; only None is accepted.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
+        lora_rank, lora_alpha, quantization_config: For compatibility with Keras; only None is
+            accepted.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: `(batch, ..., features)`.
@@ -68,10 +70,10 @@ class Dense(Layer):
         self.units = whole_number("units", units, owner="Dense")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        keep_weight_settings(
+        store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         refuse_adapters(
             "Dense",
             lora_rank=lora_rank,
@@ -104,7 +106,7 @@ class Dense(Layer):
         x = lower("dense", inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return activations.get(self.activation)(x)  # None, if it was taken away
+        return activations.get(self.activation)(x)  # None if it was removed
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._check(input_shape)
@@ -149,20 +151,21 @@ class Dense(Layer):
 
 
 class Embedding(Layer):
-    """Learns a vector for every whole number from 0 to `input_dim - 1`: tokens, users, products.
+    """Learns a vector for every integer from 0 to `input_dim - 1`: tokens, users, products.
 
     Args:
-        input_dim: How many different numbers there are: the largest plus 1.
+        input_dim: Number of different inputs: the largest plus 1.
         output_dim: Size of the vectors.
-        embeddings_initializer: First values of the table.
+        embeddings_initializer: Initializer of the table.
         embeddings_regularizer: Penalty on the table, added to the loss.
         embeddings_constraint: What the table must satisfy after every update.
-        mask_zero: Whether 0 is padding: later layers that know masks skip those steps.
+        mask_zero: Whether 0 is padding, which later layers that support masks ignore.
         weights: First values as an array, `(input_dim, output_dim)`.
-        lora_rank, lora_alpha, quantization_config: In Keras's signature; only None is accepted.
+        lora_rank, lora_alpha, quantization_config: For compatibility with Keras; only None is
+            accepted.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Input shape: `(batch, ...)`, whole numbers. One out of range gives NaN.
+    Input shape: `(batch, ...)`, integers. One out of range gives NaN.
     Output shape: `(batch, ..., output_dim)`.
 
     Example:
@@ -186,12 +189,12 @@ class Embedding(Layer):
         quantization_config: Any = None,
         **kwargs: Any,
     ):
-        # What Keras 2 wanted to know for a Flatten behind it.
+        # `input_length` of Keras 2, which is not needed.
         kwargs.pop("input_length", None)
         super().__init__(**kwargs)
         self.input_dim = whole_number("input_dim", input_dim, owner="Embedding")
         self.output_dim = whole_number("output_dim", output_dim, owner="Embedding")
-        keep_weight_settings(
+        store_weight_settings(
             self,
             "embeddings",
             embeddings_initializer,
@@ -207,7 +210,7 @@ class Embedding(Layer):
         )
         self.quantization_config = None
         self.supports_masking = mask_zero
-        self.autocast = False  # a number above 256 has no exact bfloat16
+        self.autocast = False  # integers above 256 are not exact in bfloat16
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
@@ -219,20 +222,22 @@ class Embedding(Layer):
         """Look up a row of the table for every number.
 
         Args:
-            inputs: Whole numbers from 0 to `input_dim - 1`, `(batch, ...)`.
+            inputs: Integers from 0 to `input_dim - 1`, `(batch, ...)`.
 
         Returns:
             Array `(batch, ..., output_dim)`.
         """
         if not jnp.issubdtype(inputs.dtype, jnp.integer):
             inputs = inputs.astype("int32")
-        # The whole table would be cast, if it were cast before its rows are looked up.
+        # Cast after the lookup, so that only the rows needed are cast.
         return embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
         if not self.mask_zero:
             return None
-        return ops.not_equal(inputs, 0)  # of a symbolic input, too: a model may give the mask
+        return ops.not_equal(
+            inputs, 0
+        )  # also for symbolic inputs, since a model may return the mask
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)
@@ -255,7 +260,7 @@ class Identity(Layer):
     Input shape: Any.
     Output shape: Same as the input.
 
-    Returns its input: a placeholder where a layer is expected.
+    Returns its input unchanged; a placeholder where a layer is expected.
 
     Example:
         >>> Identity()(np.array([1, 2])).tolist()

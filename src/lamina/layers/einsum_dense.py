@@ -1,4 +1,4 @@
-"""EinsumDense: a dense layer whose product is written as an einsum equation."""
+"""EinsumDense: a dense layer whose product is given by an einsum equation."""
 
 import copy
 import re
@@ -12,32 +12,31 @@ from lamina.core.user_data.arguments import whole_number
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
     enable_lora,
-    keep_weight_settings,
     make_weight,
     refuse_adapters,
     settings_of,
+    store_weight_settings,
     weight_settings_of,
 )
 from lamina.ops.lowering import lower
 
 
 class EinsumDense(Layer):
-    """A weighted sum over the axes that an equation names: `activation(einsum(x, kernel) + bias)`.
+    """A dense layer over the axes that an equation names: `activation(einsum(x, kernel) + bias)`.
 
     Args:
         equation: The product, e.g. `"abc,cd->abd"`: the axes of the input, of the kernel and of
-            the output, a letter each. `...` at the left or right of both input and output stands
-            for any number of axes.
+            the output, one letter each. `...` at the left or right of both input and output means
+            any number of axes.
         output_shape: Sizes of the output's axes, without the batch and without those of `...`; a
-            single number for one axis. None takes the size from the input.
-        activation: Name or function; None leaves the sums as they are.
-        bias_axes: Letters of the output's axes along which a learned number is added; None for no
-            bias.
-        kernel_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, bias_regularizer: Penalties on the weights, added to the loss.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
-        lora_rank, lora_alpha, gptq_unpacked_column_size, quantization_config: In Keras's
-            signature; only None is accepted.
+            single number for one axis. None for the size of the input.
+        activation: Name or function; None for no activation.
+        bias_axes: Letters of the axes of the bias; None for no bias.
+        kernel_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, bias_regularizer: Regularizers of the weights.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
+        lora_rank, lora_alpha, gptq_unpacked_column_size, quantization_config: For compatibility
+            with Keras; only None is accepted.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: As the equation says, the batch first.
@@ -81,10 +80,10 @@ class EinsumDense(Layer):
         )
         self.bias_axes = bias_axes
         self.activation = activations.get(activation)
-        keep_weight_settings(
+        store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         refuse_adapters(
             "EinsumDense",
             lora_rank=lora_rank,
@@ -104,7 +103,7 @@ class EinsumDense(Layer):
             initializer.input_axes,
             initializer.output_axes,
         ):
-            # Which axes are inputs is not a matter of their order here, as it is for Dense.
+            # Which axes are inputs does not depend on their order here, unlike for Dense.
             initializer = copy.copy(initializer)
             initializer.input_axes = [i for i, c in enumerate(letters) if c not in output]
             initializer.output_axes = [i for i, c in enumerate(letters) if c in output]
@@ -127,7 +126,7 @@ class EinsumDense(Layer):
         x = lower("einsum_dense", self.equation, inputs, self.kernel.value)
         if self.bias is not None:
             x = x + self.bias.value
-        return activations.get(self.activation)(x)  # None, if it was taken away
+        return activations.get(self.activation)(x)  # None if it was removed
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self._shapes(input_shape)[2]
@@ -144,7 +143,7 @@ class EinsumDense(Layer):
     def _shapes(self, input_shape: Shape) -> tuple[Shape, Shape | None, Shape]:
         """Shapes of kernel, bias and output for one of the input."""
         terms, shape = self._terms, tuple(input_shape)
-        free = len(shape) - len(terms.input)  # axes that the ellipsis stands for
+        free = len(shape) - len(terms.input)  # axes of the ellipsis
         if free < 0 or (free and not terms.ellipsis):
             raise ValueError(
                 f"{self._label}: the equation {self.equation!r} names {len(terms.input)} axes of "

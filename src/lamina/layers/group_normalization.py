@@ -1,4 +1,4 @@
-"""GroupNormalization: every sample by itself, its channels in groups."""
+"""GroupNormalization: normalises groups of channels within every sample."""
 
 from typing import Any
 
@@ -25,9 +25,10 @@ class GroupNormalization(Layer):
         epsilon: Added to the variance, so that the division stays finite.
         center: Whether a learned `beta` is added.
         scale: Whether a learned `gamma` multiplies.
-        beta_initializer, gamma_initializer: First values of beta and gamma.
+        beta_initializer, gamma_initializer: Initializers of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties, added to the loss.
-        beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
+        beta_constraint, gamma_constraint: Constraints on beta and gamma, applied after every
+            update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: Any with a batch and a channel axis.
@@ -77,7 +78,7 @@ class GroupNormalization(Layer):
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
-        self.autocast = False  # the sums are taken in float32, and cast afterwards
+        self.autocast = False  # computed in float32, then cast
 
     def build(self, input_shape: Shape) -> None:
         self._check(input_shape)

@@ -1,4 +1,4 @@
-"""Input: says which shape a model takes; the first tensor of a functional model."""
+"""Input: the symbolic input of a model, with its shape and dtype."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ class InputLayer(Layer):
         self.batch_shape = resolve_shape(batch_shape)
         self.optional = optional
         if input_tensor is None or input_tensor.history is not None:
-            # A tensor that another layer gave stays that layer's.
+            # The output of another layer keeps its history.
             input_tensor = KerasTensor(self.batch_shape, dtype, name=self.name)
         self._dtype = input_tensor.dtype
         Node(self, (), {}, input_tensor)
@@ -98,7 +98,7 @@ class InputLayer(Layer):
         return False
 
     def call(self, *args: Any) -> None:
-        """Nothing to compute; a model puts its input in place of this layer.
+        """Nothing to compute; a model uses its input instead of this layer.
 
         Args:
             *args: None may be given.
@@ -170,7 +170,7 @@ def Input(
 def _check_like(
     tensor: KerasTensor, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any
 ) -> None:
-    """Refuse what was given beside a tensor and contradicts it."""
+    """Refuse arguments that contradict the tensor."""
     given = {
         "shape": (None if shape is None else resolve_shape(shape), tensor.shape[1:]),
         "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),

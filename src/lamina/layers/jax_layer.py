@@ -28,16 +28,16 @@ class JaxLayer(Layer):
         init_fn: Makes the weights when the shape of the input is known; None if they are given.
         params: Weights that are trained, any pytree of arrays; None to make them by `init_fn`.
         state: Weights that `call_fn` changes in training, any pytree of arrays.
-        seed: Whole number for randomness that can be reproduced; for functions that take `rng`.
-        native_serialization_platforms: In Keras's signature, for TensorFlow; has no effect.
+        seed: An integer for reproducible randomness; for functions that take `rng`.
+        native_serialization_platforms: For compatibility with Keras, for TensorFlow; has no effect.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: What the function takes; several arrays as one list, tuple or dict.
-    Output shape: What the function gives.
+    Output shape: The result of the function.
 
     Raises:
-        ValueError: If a function has an argument that is not among those above, or no weights can
-            be had.
+        ValueError: If a function has an argument that is not among those above, or there is no
+            way to make the weights.
 
     Example:
         >>> def scaled(params, inputs):
@@ -80,7 +80,7 @@ class JaxLayer(Layer):
     def build(self, input_shape: Any) -> None:
         if self._made or self.init_fn is None:
             return
-        # Also where the model is only traced: the first values must be numbers.
+        # The initial values are real arrays even if the model is only traced.
         with jax.ensure_compile_time_eval():
             shapes = jax.tree.map(
                 lambda shape: jnp.ones([size or 1 for size in shape], self.compute_dtype),
@@ -100,7 +100,7 @@ class JaxLayer(Layer):
             training: Handed on, if the function takes it.
 
         Returns:
-            What the function gives, its state excepted, which the layer keeps.
+            The result of the function, its state excepted, which the layer keeps.
 
         Raises:
             ValueError: If the function gives back a state of another structure.
@@ -137,7 +137,7 @@ class JaxLayer(Layer):
         """The other weights as Variables, in the structure that `call_fn` takes them in."""
         return jax.tree.unflatten(self._structures["state"], self.tracked_state)
 
-    # Under Keras's names, because subclasses override them.
+    # With Keras's names, because subclasses override them.
 
     def _get_init_seed(self) -> jax.Array:
         return draw_key(None)
@@ -146,11 +146,11 @@ class JaxLayer(Layer):
         return self.seed_generator.next()
 
     def _get_init_rng(self) -> Any:
-        """What `init_fn` gets as `rng`; to be overridden where it wants several keys."""
+        """The `rng` argument of `init_fn`; overridden for functions that need several keys."""
         return self._get_init_seed()
 
     def _get_call_rng(self, training: bool) -> Any:
-        """What `call_fn` gets as `rng`: a new key in training, else None."""
+        """The `rng` argument of `call_fn`: a new key in training, else None."""
         return self._get_call_seed() if training else None
 
     def get_config(self) -> dict:
@@ -167,7 +167,7 @@ class JaxLayer(Layer):
 
         Args:
             config: Arguments of the constructor; functions and modules are serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A layer with fresh weights.
@@ -186,7 +186,7 @@ class JaxLayer(Layer):
 
     def _variable(self, leaf: Any, trainable: bool) -> Any:
         if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, bool, int, float)):
-            return leaf  # a setting of the function's own
+            return leaf  # a setting of the function
         value = np.asarray(leaf)
         floats = dtypes.is_float(value.dtype)
         dtype = None if floats else dtypes.standardize_dtype(jnp.asarray(value).dtype)
@@ -210,7 +210,7 @@ class FlaxLayer(JaxLayer):
         **kwargs: `seed`, `name`, `dtype`, `trainable`; see `JaxLayer`.
 
     Input shape: What the module takes.
-    Output shape: What the module gives.
+    Output shape: The result of the module.
 
     Raises:
         TypeError: If `module` is no module of `flax.linen`.
@@ -265,7 +265,7 @@ class FlaxLayer(JaxLayer):
 
         Args:
             config: Arguments of the constructor; functions and modules are serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A layer with fresh weights.

@@ -1,4 +1,4 @@
-"""Lambda: a function as a layer, for as long as the program runs."""
+"""Lambda: a function as a layer."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ from lamina.core.serialization import registry
 
 
 class Lambda(Layer):
-    """Applies a function: handy for a line of arithmetic in the middle of a model.
+    """Applies a function, e.g. for a line of arithmetic in the middle of a model.
 
-    A model file holds data and never code. A model with a lambda can be trained but not saved; one
-    with a named function can be saved, and opened by whoever has the function:
-    `load_model(path, custom_objects={"name": function})`. A class with `call` has neither limit.
+    A model file contains data and never code. A model with a lambda can be trained but not saved;
+    one with a named function can be saved, and loaded if the function is given: `load_model(path,
+    custom_objects={"name": function})`. A layer class with `call` has neither limit.
 
     Args:
         function: Function of the input, which may also take `mask` and `training`. Variables it
             uses are not trained; a layer class keeps them on `self`.
         output_shape: Shape of the output without the batch, or a function from the input's shape
-            to the whole shape; None to find out.
+            to the whole shape; None to find it by tracing.
         mask: Mask of the output: an array, or a function of the input and its mask.
         arguments: Further keyword arguments of the function.
         **kwargs: `name`, `dtype`; see `Layer`.
@@ -69,7 +69,7 @@ class Lambda(Layer):
             training: Handed on, if the function takes it.
 
         Returns:
-            What the function gives.
+            The result of the function.
         """
         given = {"mask": mask, "training": training}
         own = {name: given[name] for name in self._takes}
@@ -128,5 +128,5 @@ class Lambda(Layer):
 
 
 def _as_data(value: Any) -> Any:
-    """A function by its name; a lambda has none, stays what it is, and cannot go into a file."""
+    """A function by its name; a lambda has none, is returned unchanged, and cannot be saved."""
     return value if getattr(value, "__name__", "") == "<lambda>" else registry.serialize(value)

@@ -1,4 +1,4 @@
-"""Masking: says which time steps of a padded sequence are real."""
+"""Masking: marks the padding of sequences."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from lamina.ops import numpy as ops
 
 
 class Masking(Layer):
-    """Marks time steps as padding where every feature has one value: later layers skip them.
+    """Masks time steps in which every feature equals `mask_value`; later layers skip them.
 
     Args:
-        mask_value: The value that padding is made of; or an array, compared feature by feature.
+        mask_value: The value of padding; or an array with a value for each feature.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, time, ..., features)`.
@@ -54,7 +54,9 @@ class Masking(Layer):
         return outputs
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
-        if isinstance(inputs, KerasTensor):  # drawn, so that a model may give the mask
+        if isinstance(
+            inputs, KerasTensor
+        ):  # computed symbolically, so that a model may return the mask
             return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
         return self._steps(inputs)
 

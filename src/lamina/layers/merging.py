@@ -1,6 +1,6 @@
-"""Layers that make one tensor of several: Add, Concatenate, Dot and their like.
+"""Layers that combine several tensors into one: Add, Concatenate, Dot and similar layers.
 
-Each has a function beside it, `add([x, y])` for `Add()([x, y])`.
+For each there is a function, `add([x, y])` for `Add()([x, y])`.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from lamina.ops import core, nn, numpy as ops
 
 
 class Merge(Layer):
-    """Base of layers that combine values position by position.
+    """Base class of layers that combine values element by element.
 
-    Inputs with fewer axes get axes of size 1 behind the batch axis; sizes of 1 are repeated. A
-    step of the output is masked where it is masked in all inputs.
+    Inputs with fewer axes get axes of size 1 after the batch axis; sizes of 1 are broadcast. A
+    step of the output is masked if it is masked in all inputs.
 
     Args:
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
@@ -95,7 +95,7 @@ class Merge(Layer):
 
 
 class Add(Merge):
-    """Sum of tensors, position by position: the end of a residual branch.
+    """Sum of tensors, element by element, e.g. for residual connections.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
     Output shape: That shape.
@@ -128,7 +128,7 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """Product of tensors, position by position: a gate.
+    """Product of tensors, element by element.
 
     A step that an input masks counts as 1; one that all inputs mask becomes 0.
 
@@ -144,7 +144,7 @@ class Multiply(Merge):
         return reduce(jnp.multiply, inputs)
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
-        """Combine the arrays, element by element; what is masked does not take part.
+        """Combine the arrays, element by element; masked values are ignored.
 
         Args:
             inputs: A list of arrays whose shapes broadcast against each other.
@@ -166,7 +166,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """Mean of tensors, position by position.
+    """Mean of tensors, element by element.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
     Output shape: That shape.
@@ -181,10 +181,10 @@ class Average(Merge):
 
 
 class _Extreme(Merge):
-    """Base of Maximum and Minimum: of a step that some inputs mask, only the others count."""
+    """Base class of Maximum and Minimum, which ignore masked steps of an input."""
 
     def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
-        """Combine the arrays, element by element; what is masked does not take part.
+        """Combine the arrays, element by element; masked values are ignored.
 
         Args:
             inputs: A list of arrays whose shapes broadcast against each other.
@@ -210,7 +210,7 @@ class _Extreme(Merge):
 
 
 class Maximum(_Extreme):
-    """The larger of the values of all tensors, position by position.
+    """The larger of the values of all tensors, element by element.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
     Output shape: That shape.
@@ -225,7 +225,7 @@ class Maximum(_Extreme):
 
 
 class Minimum(_Extreme):
-    """The smaller of the values of all tensors, position by position.
+    """The smaller of the values of all tensors, element by element.
 
     Input shape: A list of tensors of one shape, or of shapes that broadcast.
     Output shape: That shape.
@@ -240,10 +240,10 @@ class Minimum(_Extreme):
 
 
 class Concatenate(Merge):
-    """Lays tensors side by side along one axis.
+    """Concatenates tensors along one axis.
 
     Args:
-        axis: The axis they are joined on; all others must agree.
+        axis: The axis of concatenation; all others must have equal sizes.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: A list of tensors that agree in all axes but one.
@@ -259,7 +259,7 @@ class Concatenate(Merge):
         self.axis = axis
 
     def call(self, inputs: Sequence[Array]) -> Array:
-        """Put the arrays one after another along the axis.
+        """Concatenate the arrays along the axis.
 
         Args:
             inputs: A list of arrays that differ in size on that axis alone.
@@ -322,7 +322,7 @@ class Concatenate(Merge):
 
 
 class Dot(Merge):
-    """Scalar product of two tensors along an axis of each, sample by sample.
+    """Dot product of two tensors along an axis of each, for every sample.
 
     Args:
         axes: The axis to sum over, one for both tensors or one for each; never the batch axis.
@@ -347,7 +347,7 @@ class Dot(Merge):
         self.normalize = normalize
 
     def call(self, inputs: Sequence[Array]) -> Array:
-        """Multiply two arrays along their axes, sample by sample.
+        """Compute the dot product along the axes, for every sample.
 
         Args:
             inputs: A list of two arrays, `(batch, ...)`.
@@ -497,7 +497,7 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
 
     Args:
         inputs: A list of arrays that differ in size on that axis alone.
-        axis: The axis along which they are put together.
+        axis: The axis of concatenation.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Returns:
@@ -526,13 +526,13 @@ def _is_list(value: Any) -> bool:
 
 
 def _covers(mask: Any, x: Any) -> bool:
-    """Whether a mask has an entry for every number of a tensor."""
+    """Whether a mask has the shape of a tensor."""
     sizes = zip(mask.shape, x.shape, strict=False)
     return len(mask.shape) == len(x.shape) and all(n is None or m == n for m, n in sizes)
 
 
 def _check_masks(label: str, inputs: Any, masks: Any) -> None:
-    """One mask for each input, or None in its place."""
+    """Check that there is a mask, or None, for each input."""
     for name, given in (("inputs", inputs), ("masks", masks)):
         if not _is_list(given):
             raise ValueError(
@@ -556,7 +556,7 @@ def _with_equal_ranks(inputs: Sequence[Array]) -> list[Array]:
 
 
 def _broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The shape that shapes give together; None for an axis of unknown size."""
+    """The broadcast shape; None for an axis of unknown size."""
     rank = max(len(shape) for shape in shapes)
     filled = [(*s[:1], *(1,) * (rank - len(s)), *s[1:]) for s in shapes]
     output = []
@@ -573,7 +573,7 @@ def _common(sizes: Sequence[int | None]) -> int | None:
 
 
 def _over_features(mask: Any, x: Array) -> Array:
-    """A mask of steps as one of single values; None masks nothing."""
+    """A mask of steps, broadcast to the features; None masks nothing."""
     if mask is None:
         return jnp.ones(x.shape, bool)
     mask = jnp.asarray(mask).astype(bool)
@@ -581,5 +581,5 @@ def _over_features(mask: Any, x: Array) -> Array:
 
 
 def _rank3(x: Array, axis: int) -> Array:
-    """All axes but the batch's and the summed one taken together, on the given axis."""
+    """Reshaped to 3 axes: batch, the summed axis, and all others flattened on the given axis."""
     return x.reshape(x.shape[0], -1, x.shape[-1]) if axis == 1 else x.reshape(*x.shape[:2], -1)

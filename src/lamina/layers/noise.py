@@ -1,4 +1,4 @@
-"""Layers that add noise in training and hand their input on otherwise."""
+"""Layers that add noise in training and return their input otherwise."""
 
 import math
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.regularization import check_noise_axes, checked_noise_shape
 from lamina.layers.settings import fraction, settings_of
 
-# What a SELU tends to where its input is very negative: -scale * alpha of that activation.
+# The limit of a SELU for negative inputs: -scale * alpha.
 _SELU_FLOOR = -1.7580993408473766
 
 
 class GaussianNoise(Layer):
-    """Adds normally distributed noise in training: the same sample never looks the same twice.
+    """Adds normally distributed noise in training.
 
     Args:
         stddev: Standard deviation of the noise, in the units of the input; 0 or more.
-        seed: Whole number for noise that can be reproduced.
+        seed: An integer for reproducible noise.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -51,7 +51,7 @@ class GaussianNoise(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Disturb the inputs in training.
+        """Add noise in training.
 
         Args:
             inputs: Array of any shape.
@@ -73,13 +73,13 @@ class GaussianNoise(Layer):
 
 
 class GaussianDropout(Layer):
-    """Multiplies by noise around 1 in training: dropout without zeros.
+    """Multiplies by normally distributed noise with mean 1 in training.
 
     The noise has standard deviation `sqrt(rate / (1 - rate))`, the same as dropout of that rate.
 
     Args:
         rate: Fraction from 0 to 1, which is not included.
-        seed: Whole number for noise that can be reproduced.
+        seed: An integer for reproducible noise.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -103,7 +103,7 @@ class GaussianDropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Disturb the inputs in training.
+        """Add noise in training.
 
         Args:
             inputs: Array of any shape.
@@ -126,16 +126,16 @@ class GaussianDropout(Layer):
 
 
 class AlphaDropout(Layer):
-    """Dropout for networks of SELUs: mean 0 and variance 1 stay as they are.
+    """Dropout for networks with SELU, which keeps mean 0 and variance 1.
 
-    Dropped values become what a SELU tends to at its lower end, and the result is scaled and
-    shifted so that mean and variance do not change.
+    Dropped values become the negative limit of a SELU, and the result is scaled and shifted such
+    that mean and variance do not change.
 
     Args:
         rate: Fraction from 0 to 1, which is not included, of the values to drop.
-        noise_shape: Shape of the pattern; None stands for the input's size, on one axis or, alone,
-            on all.
-        seed: Whole number for patterns that can be reproduced.
+        noise_shape: Shape of the pattern; None for the input's size, on one axis or, alone, on
+            all.
+        seed: An integer for reproducible patterns.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -165,8 +165,7 @@ class AlphaDropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Put the lowest value of SELU in place of some values, and keep mean and variance, in
-        training.
+        """In training, replace some values by the limit of SELU, and keep mean and variance.
 
         Args:
             inputs: Array of any shape.

@@ -1,4 +1,4 @@
-"""Layers that give values mean 0 and variance 1: over a batch, or within every sample."""
+"""BatchNormalization and LayerNormalization."""
 
 import warnings
 from collections.abc import Sequence
@@ -30,27 +30,28 @@ AFFINE = (
 class BatchNormalization(Layer):
     """Normalises every channel over the batch, then scales and shifts it by learned numbers.
 
-    In training by the batch's own mean and variance, of which moving averages are kept; otherwise
-    by the moving averages. A layer with `trainable = False` always uses the moving averages and
-    leaves them as they are.
+    Training uses mean and variance of the batch and updates moving averages of them; otherwise the
+    moving averages are used. A layer with `trainable = False` always uses the moving averages and
+    does not update them.
 
     Args:
         axis: The axis of the channels.
-        momentum: Part of the moving averages that stays at every step.
+        momentum: Factor of the moving averages at every step.
         epsilon: Added to the variance, so that the division stays finite.
         center: Whether a learned `beta` is added.
         scale: Whether a learned `gamma` multiplies.
-        beta_initializer, gamma_initializer: First values of beta and gamma.
-        moving_mean_initializer, moving_variance_initializer: First values of the averages.
+        beta_initializer, gamma_initializer: Initializers of beta and gamma.
+        moving_mean_initializer, moving_variance_initializer: Initializers of the averages.
         beta_regularizer, gamma_regularizer: Penalties, added to the loss.
-        beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
+        beta_constraint, gamma_constraint: Constraints on beta and gamma, applied after every
+            update.
         renorm: Whether training uses the batch's own mean and variance corrected towards moving
-            averages of them, so that it differs less from use (Ioffe, 2017).
+            averages of them, so that it differs less from inference (Ioffe, 2017).
         renorm_clipping: Limits of the correction `x * r + d`: a dict that may have `"rmin"` and
             `"rmax"` for `r`, `"dmax"` for the size of `d`. None means no limits.
-        renorm_momentum: Part of the averages for `renorm` that stays at every step.
-        synchronized: In Keras's signature. A batch is one array on however many devices, so its
-            statistics are always those of the whole batch.
+        renorm_momentum: Factor of the averages for `renorm` at every step.
+        synchronized: For compatibility with Keras. Statistics are always those of the whole batch,
+            on any number of devices.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: Any with a channel axis; masked steps, `(batch, time)`, do not count.
@@ -176,7 +177,7 @@ class BatchNormalization(Layer):
                 f"  Received: a mask of shape {mask.shape} for inputs of shape {x.shape}."
             )
         counts = jnp.broadcast_to(mask.astype(bool)[..., None], x.shape)
-        # Keras adds epsilon to the count; a batch of padding only gives zeros and not NaN.
+        # Keras adds epsilon to the count, so a batch of padding gives zeros instead of NaN.
         count = jnp.sum(counts, axes, dtype=x.dtype, keepdims=True) + config.epsilon()
         mean = jnp.sum(jnp.where(counts, x, 0), axes, keepdims=True) / count
         squares = jnp.where(counts, jnp.square(x - mean), 0)
@@ -196,9 +197,9 @@ class BatchNormalization(Layer):
         average.assign(average.value * momentum + value * (1 - momentum))
 
     def _corrected(self, mean: Array, variance: Array) -> tuple[Array, Array]:
-        """Shift and scale that lead from the batch's statistics towards their averages."""
+        """The renorm correction: scale and shift from the batch's statistics to their averages."""
         limits = self.renorm_clipping or {}
-        # Not below the least that a deviation can be, as at the start of training.
+        # At least the smallest possible deviation, which matters at the start of training.
         typical = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
         r = jnp.sqrt(variance + self.epsilon) / typical
         r = jnp.clip(r, limits.get("rmin"), limits.get("rmax"))
@@ -217,7 +218,7 @@ class BatchNormalization(Layer):
         self._move(self.moving_mean, mean)
         self._move(self.moving_stddev, stddev)
         moved = jnp.square(self.moving_stddev.value) - self.epsilon
-        self.moving_variance.assign(jnp.maximum(moved, 0))  # rounding may lead below
+        self.moving_variance.assign(jnp.maximum(moved, 0))  # may be negative by rounding
 
     def _check(self, shape: Shape) -> None:
         check_axes(self, [self.axis], shape)
@@ -231,18 +232,19 @@ class BatchNormalization(Layer):
 
 
 class LayerNormalization(Layer):
-    """Normalises every sample by itself, then scales and shifts it by learned numbers.
+    """Normalises every sample separately, then scales and shifts it by learned numbers.
 
     Args:
         axis: The axis to normalise over, or several.
         epsilon: Added to the variance, so that the division stays finite.
         center: Whether a learned `beta` is added.
         scale: Whether a learned `gamma` multiplies.
-        beta_initializer, gamma_initializer: First values of beta and gamma.
+        beta_initializer, gamma_initializer: Initializers of beta and gamma.
         beta_regularizer, gamma_regularizer: Penalties, added to the loss.
-        beta_constraint, gamma_constraint: What beta and gamma must satisfy after every update.
-        rms_scaling: Only divide by the root of the variance, as Keras does under this name, and
-            learn no shift. The mean stays: `RMSNormalization` is what the name promises.
+        beta_constraint, gamma_constraint: Constraints on beta and gamma, applied after every
+            update.
+        rms_scaling: Only divide by the root of the variance, and learn no shift, as in Keras. The
+            mean is not subtracted; use `RMSNormalization` for RMS normalisation.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: Any.
@@ -290,10 +292,10 @@ class LayerNormalization(Layer):
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
-        self.autocast = False  # the sums are taken in float32, and cast afterwards
+        self.autocast = False  # computed in float32, then cast
 
     def build(self, input_shape: Shape) -> None:
-        # A built layer of Keras lists its axes, and so do files.
+        # A list, as in a built layer of Keras and in its files.
         self._check(input_shape)
         self.axis = in_order(self._axes, input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -348,7 +350,7 @@ class LayerNormalization(Layer):
 def affine_weights(
     layer: Any, shape: Shape, scale: bool | None = None, center: bool | None = None
 ) -> tuple[Any, Any]:
-    """The learned scale and shift of a normalisation, None for what it does without."""
+    """The learned scale and shift of a normalisation; None for each that is not used."""
     gamma = beta = None
     if layer.scale if scale is None else scale:
         gamma = layer.add_weight(
@@ -372,7 +374,7 @@ def affine_weights(
 
 
 def _checked_clipping(limits: dict | None) -> dict:
-    """The limits of a correction, if they are some."""
+    """The limits of the renorm correction, checked."""
     limits = dict(limits or {})
     strange = set(limits) - {"rmin", "rmax", "dmax"}
     if strange:
@@ -390,19 +392,19 @@ def _checked_clipping(limits: dict | None) -> dict:
 
 
 def one_axis(axis: Any) -> int:
-    """`axis`, if it is a whole number."""
+    """`axis`, if it is an integer."""
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise ArgumentError(f"An axis must be a whole number; received {axis!r}.")
     return axis
 
 
 def in_order(axes: Sequence[int], shape: Shape) -> list[int]:
-    """The axes as they follow each other in the shape; in Keras (-1, 1) are not, and it fails."""
+    """The axes in ascending order. In Keras, axes in another order, such as (-1, 1), fail."""
     return sorted(axes, key=lambda axis: axis % len(shape))
 
 
 def check_axes(layer: Layer, axes: Sequence[int], shape: Shape) -> None:
-    """Refuse inputs that lack one of the axes, or whose size there is unknown at first."""
+    """Refuse inputs without one of the axes, or with an unknown size on it."""
     for axis in axes:
         if not -len(shape) <= axis < len(shape):
             raise ValueError(

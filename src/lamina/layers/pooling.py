@@ -1,4 +1,4 @@
-"""Layers that sum up windows, or all positions, by their maximum or mean."""
+"""Pooling layers: maximum or mean of windows, or of all positions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from lamina.ops import nn, windows
 
 
 class BasePooling(Layer):
-    """What pooling over windows has in common; the number of spatial axes is `rank`.
+    """Base class of pooling over windows; the number of spatial axes is `rank`.
 
     Args:
         pool_size: Size of the window, one number or one for each axis.
@@ -104,7 +104,7 @@ class MaxPooling1D(BasePooling):
 
 
 class MaxPooling2D(BasePooling):
-    """The largest value of every window of an image, for each channel: halves it by default.
+    """The largest value of every window of an image, for each channel.
 
     Args: See `BasePooling`.
 
@@ -184,7 +184,7 @@ class AveragePooling3D(BasePooling):
 
 
 class BaseGlobalPooling(Layer):
-    """What pooling over all positions has in common; the number of spatial axes is `rank`.
+    """Base class of pooling over all positions; the number of spatial axes is `rank`.
 
     Args:
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -269,7 +269,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         counts = jnp.expand_dims(jnp.asarray(mask).astype(bool), channels)
         total = jnp.sum(jnp.where(counts, inputs, 0), self._axes, keepdims=self.keepdims)
         count = jnp.sum(counts, self._axes, inputs.dtype, keepdims=self.keepdims)
-        # A sample of padding only has mean 0; in Keras it is NaN, and the loss with it.
+        # The mean of a sample that is all padding is 0; in Keras it is NaN, as is then the loss.
         return total / jnp.maximum(count, 1)
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> None:
@@ -277,7 +277,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
 
 
 class GlobalAveragePooling2D(BaseGlobalPooling):
-    """The mean over the whole image, for each channel: the step from images to features.
+    """The mean over the whole image, for each channel, which turns images into feature vectors.
 
     Args: See `BaseGlobalPooling`.
 

@@ -1,4 +1,4 @@
-"""Layers against overfitting that drop values in training or put a penalty on them."""
+"""Dropout layers, and ActivityRegularization."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from lamina.ops import windows
 
 
 class Dropout(Layer):
-    """Sets a random part of the values to zero in training; hands them on as they are otherwise.
+    """Sets a random part of the values to zero in training; otherwise returns its input.
 
-    The values that are kept are divided by `1 - rate`, so that sums stay as large on average.
+    Other values are divided by `1 - rate`, so that the expected sum does not change.
 
     Args:
         rate: Fraction from 0 to 1 of the values to drop.
-        noise_shape: Shape of the pattern of zeros: `(None, 1, None)` drops whole series of steps
-            of `(batch, time, features)`. None stands for the input's size.
-        seed: Whole number for patterns that can be reproduced.
+        noise_shape: Shape of the pattern of zeros: `(None, 1, None)` drops features for all
+            steps of `(batch, time, features)`. None means the input's size.
+        seed: An integer for reproducible patterns.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -56,7 +56,7 @@ class Dropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Set values to 0 in training, and scale the others up.
+        """In training, set some values to 0 and scale the others.
 
         Args:
             inputs: Array of any shape.
@@ -78,12 +78,12 @@ class Dropout(Layer):
 
 
 class BaseSpatialDropout(Dropout):
-    """What SpatialDropout1D, SpatialDropout2D and SpatialDropout3D have in common.
+    """Base class of SpatialDropout1D, SpatialDropout2D and SpatialDropout3D.
 
     Args:
         rate: Fraction from 0 to 1 of the channels to drop.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for patterns that can be reproduced.
+        seed: An integer for reproducible patterns.
         name, dtype: See `Layer`.
     """
 
@@ -104,7 +104,7 @@ class BaseSpatialDropout(Dropout):
         self.noise_shape = tuple(1 if a in axes else None for a in range(self.rank + 2))
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Set whole channels to 0 in training, and scale the others up.
+        """In training, set some channels to 0 and scale the others.
 
         Args:
             inputs: Array `(batch, ..., channels)`, or channels first.
@@ -124,17 +124,17 @@ class BaseSpatialDropout(Dropout):
         return input_shape
 
     def get_config(self) -> dict:
-        # The arguments that Keras's classes take, which are fewer than those of most layers.
+        # Keras's classes take fewer arguments than most layers.
         own = settings_of(self, "rate", "seed", "name", "data_format")
         return {**own, "dtype": self.dtype_policy.name}
 
 
 class SpatialDropout1D(BaseSpatialDropout):
-    """Drops whole channels of sequences in training: neighbouring steps say nearly the same.
+    """Drops whole channels of sequences in training, because neighbouring steps are correlated.
 
     Args:
         rate: Fraction from 0 to 1 of the channels to drop.
-        seed: Whole number for patterns that can be reproduced.
+        seed: An integer for reproducible patterns.
         name, dtype: See `Layer`.
 
     Input shape: `(batch, steps, channels)`.
@@ -169,7 +169,7 @@ class SpatialDropout1D(BaseSpatialDropout):
 
 
 class SpatialDropout2D(BaseSpatialDropout):
-    """Drops whole channels of images in training: neighbouring pixels say nearly the same.
+    """Drops whole channels of images in training, because neighbouring pixels are correlated.
 
     Args: See `BaseSpatialDropout`.
 
@@ -211,7 +211,7 @@ class SpatialDropout3D(BaseSpatialDropout):
 
 
 class ActivityRegularization(Layer):
-    """Hands its input on and adds a penalty on it, per sample, to the loss.
+    """Returns its input and adds a penalty on it, per sample, to the loss.
 
     Args:
         l1: Strength of the penalty on magnitudes, 0 or more.
@@ -258,7 +258,7 @@ class ActivityRegularization(Layer):
 
 
 def checked_noise_shape(layer: str, noise_shape: Any) -> tuple | None:
-    """The shape of a pattern of zeros: whole numbers, and None for the size of the input."""
+    """A checked noise shape: integers, and None for the size of the input."""
     if noise_shape is None:
         return None
     whole = isinstance(noise_shape, (list, tuple)) and all(
@@ -273,7 +273,7 @@ def checked_noise_shape(layer: str, noise_shape: Any) -> tuple | None:
 
 
 def check_noise_axes(layer: Any, shape: Shape) -> None:
-    """Refuse inputs with other axes than the layer's noise_shape has."""
+    """Refuse inputs whose number of axes is not that of the layer's noise_shape."""
     if layer.noise_shape is not None and len(layer.noise_shape) != len(shape):
         raise ValueError(
             f"{layer._label}: noise_shape {layer.noise_shape} needs as many axes as the input, "

@@ -1,4 +1,4 @@
-"""Layers that only arrange values anew: Flatten, Reshape, Permute and RepeatVector."""
+"""Layers that rearrange values: Flatten, Reshape, Permute and RepeatVector."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from lamina.layers.settings import known_sizes, same_dtype, settings_of
 
 
 class Flatten(Layer):
-    """Lays all values of a sample in one row; the batch axis stays.
+    """Flattens every sample to a vector; the batch axis is kept.
 
     Args:
         data_format: With `"channels_first"` the channels are moved to the end first, so that the
@@ -37,7 +37,7 @@ class Flatten(Layer):
         self.data_format = standardize_data_format(data_format)
 
     def call(self, inputs: Array) -> Array:
-        """Make one vector of every sample.
+        """Flatten every sample.
 
         Args:
             inputs: Array `(batch, ...)`.
@@ -70,10 +70,10 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Gives every sample another shape with as many values.
+    """Reshapes every sample.
 
     Args:
-        target_shape: Shape of a sample, without the batch axis; -1 for what is left over.
+        target_shape: Shape of a sample, without the batch axis; -1 for an inferred size.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, ...)`.
@@ -96,7 +96,7 @@ class Reshape(Layer):
         self.target_shape = tuple(int(size) for size in sizes)
 
     def call(self, inputs: Array) -> Array:
-        """Give every sample the target shape.
+        """Reshape every sample to the target shape.
 
         Args:
             inputs: Array `(batch, ...)`.
@@ -136,10 +136,10 @@ class Reshape(Layer):
 
 
 class Permute(Layer):
-    """Puts the axes of every sample in another order.
+    """Permutes the axes of every sample.
 
     Args:
-        dims: The axes in their new order, counted from 1; the batch stays in front.
+        dims: The axes in their new order, counted from 1; the batch stays first.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, ...)`.

@@ -1,4 +1,4 @@
-"""ReversibleEmbedding: tokens to vectors and, with the same table, vectors to tokens."""
+"""ReversibleEmbedding: maps tokens to vectors, and vectors to logits with the same table."""
 
 from typing import Any
 
@@ -13,28 +13,26 @@ from lamina.layers.settings import make_weight, settings_of
 
 
 class ReversibleEmbedding(Embedding):
-    """An Embedding that can be called the other way round: from vectors to a logit per token.
+    """An Embedding that can also be called in reverse: from vectors to a logit per token.
 
-    Language models use one table for their first and their last layer: it saves weights, and
-    tokens that mean the same stay near each other.
+    Language models use one table for their first and their last layer, which saves weights.
 
     Args:
-        input_dim: How many different tokens there are.
+        input_dim: Number of different tokens.
         output_dim: Size of the vectors.
         tie_weights: Whether both directions use one table; False for a second one, made with the
             same initializer.
-        embeddings_initializer: First values of the table.
+        embeddings_initializer: Initializer of the table.
         embeddings_regularizer: Penalty on the table, added to the loss.
         embeddings_constraint: What the table must satisfy after every update.
-        mask_zero: Whether 0 is padding: later layers that know masks skip those steps.
+        mask_zero: Whether 0 is padding, which later layers that support masks ignore.
         reverse_dtype: Float type of the logits; None for the layer's compute dtype.
-        logit_soft_cap: Bound that logits approach smoothly, `cap * tanh(logits / cap)`; None for
-            no bound.
+        logit_soft_cap: Soft limit of the logits, `cap * tanh(logits / cap)`; None for no limit.
         **kwargs: `name`, `dtype`, `trainable` and the other arguments of `Embedding`.
 
-    Call arguments: `reverse`, True for the way back to logits.
+    Call arguments: `reverse`, True for logits from vectors.
 
-    Input shape: `(batch, ...)`, whole numbers; reversed `(batch, ..., output_dim)`.
+    Input shape: `(batch, ...)`, integers; reversed `(batch, ..., output_dim)`.
     Output shape: `(batch, ..., output_dim)`; reversed `(batch, ..., input_dim)`.
 
     Source: Press and Wolf, 2016, "Using the Output Embedding to Improve Language Models",
@@ -88,18 +86,18 @@ class ReversibleEmbedding(Embedding):
     def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         if not self.tie_weights:
-            # With the initializer of the table and nothing else of it, as in Keras.
+            # With the initializer of the table, but without its other settings, as in Keras.
             shape = (self.output_dim, self.input_dim)
             changes = {"name": "reverse_embeddings", "regularizer": None, "constraint": None}
             self.reverse_embeddings = make_weight(self, "embeddings", shape, **changes)
 
     def call(self, inputs: Array, reverse: bool = False) -> Array:
-        """Look up a row of the table for every number, or score every number for a vector.
+        """Look up a row of the table for every token, or compute logits from vectors.
 
         Args:
-            inputs: Whole numbers, `(batch, ...)`; with `reverse` vectors, `(batch, ...,
+            inputs: Integers, `(batch, ...)`; with `reverse` vectors, `(batch, ...,
                 output_dim)`.
-            reverse: Whether vectors become scores.
+            reverse: Whether to compute logits from vectors.
 
         Returns:
             Vectors, `(batch, ..., output_dim)`; with `reverse` logits, `(batch, ..., input_dim)`.
@@ -116,7 +114,7 @@ class ReversibleEmbedding(Embedding):
         return logits
 
     def compute_mask(self, inputs: Array, previous_mask: Any = None) -> None:
-        return None  # `call` sees to it: only it knows the direction
+        return None  # set by `call`, which knows the direction
 
     def compute_output_shape(self, input_shape: Shape, reverse: bool = False) -> Shape:
         if reverse:

@@ -1,4 +1,4 @@
-"""What layers share besides their base: arguments checked, settings as config, dtypes passed on."""
+"""Functions that layers share: checks of arguments, settings in configs, weights, dtypes."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _LAYOUTS = {
 
 
 def settings_of(layer: Layer, *names: str) -> dict:
-    """The named attributes of a layer as its config wants them: objects as plain data."""
+    """The named attributes of a layer, serialized for its config."""
     values = {name: getattr(layer, name) for name in names}
     return {k: activations.serialize(v) if callable(v) else v for k, v in values.items()}
 
@@ -28,7 +28,7 @@ def settings_of(layer: Layer, *names: str) -> dict:
 def store_weight_settings(
     layer: Layer, weight: str, initializer: Any, regularizer: Any = None, constraint: Any = None
 ) -> None:
-    """Keep what a weight is to be made with as `layer.kernel_initializer` and so on."""
+    """Store the settings of a weight as `layer.kernel_initializer` and so on."""
     setattr(layer, f"{weight}_initializer", initializers.get(initializer))
     setattr(layer, f"{weight}_regularizer", regularizers.get(regularizer))
     setattr(layer, f"{weight}_constraint", constraints.get(constraint))
@@ -51,7 +51,7 @@ def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Vari
 
 
 def fraction(layer: str, name: str, value: Any) -> Any:
-    """A share from 0 to 1, e.g. of values to drop."""
+    """Check that an argument is a number from 0 to 1, e.g. a dropout rate."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise ArgumentError(f"{layer}: {name} must be a number; received {value!r}.")
     if not 0 <= value <= 1:
@@ -61,7 +61,7 @@ def fraction(layer: str, name: str, value: Any) -> Any:
 
 
 def refuse_adapters(layer: str, **arguments: Any) -> None:
-    """Keras keeps quantisation and low-rank adapters inside layers; here they are not."""
+    """Refuse Keras's arguments for quantisation and low-rank adapters."""
     for name, value in arguments.items():
         if value is not None:
             raise ValueError(
@@ -70,7 +70,7 @@ def refuse_adapters(layer: str, **arguments: Any) -> None:
             )
 
 
-# A method of the layers that have it in Keras.
+# A method of the layers that have it in Keras, which raises an error.
 enable_lora = unavailable_function(
     "enable_lora",
     "lamina.layers",
@@ -79,7 +79,7 @@ enable_lora = unavailable_function(
 
 
 def same_dtype(layer: Layer, x: KerasTensor, shape: Shape) -> KerasTensor:
-    """The symbolic output of a layer that hands numbers on as they are, whole ones included."""
+    """The symbolic output of a layer that keeps the dtype of its input, including integers."""
     cast = layer.autocast and dtypes.is_float(x.dtype)
     return KerasTensor(shape, layer.compute_dtype if cast else x.dtype)
 
@@ -91,7 +91,7 @@ def known_sizes(shape: Shape) -> tuple[int, ...] | None:
 
 
 def needs_rank(layer: Any, rank: int, shape: Shape) -> None:
-    """Refuse inputs that do not have `rank` axes between the batch and the channels."""
+    """Refuse inputs that do not have `rank` spatial axes."""
     if len(shape) != rank + 2:
         layout = _LAYOUTS[rank]
         if layer.data_format == "channels_first":

@@ -1,4 +1,4 @@
-"""SpectralNormalization: keeps the largest stretch of a layer's kernel at 1."""
+"""SpectralNormalization: divides the kernel of a layer by its spectral norm."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import autocast
 from lamina.layers.settings import settings_of
-from lamina.layers.wrapping import Wrapper
+from lamina.layers.wrapper import Wrapper
 from lamina.ops import nn
 
 
 class SpectralNormalization(Wrapper):
     """Divides the kernel of the layer inside by its spectral norm, at every step of training.
 
-    The spectral norm is by how much the kernel, as a matrix, can stretch a vector. It is followed
-    from step to step by power iteration. Bounding it keeps discriminators of GANs stable.
+    The spectral norm is the largest singular value of the kernel as a matrix. It is estimated by
+    power iteration, which continues from step to step. It makes the training of GANs more stable.
 
     Args:
         layer: A layer with a `kernel` or, as `Embedding`, a table of `embeddings`.
-        power_iterations: Rounds of power iteration a step.
+        power_iterations: Rounds of power iteration per step.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: As of the layer inside.
@@ -68,15 +68,15 @@ class SpectralNormalization(Wrapper):
         )
 
     def call(self, inputs: Array, training: bool = False) -> Array:
-        """Call the inner layer; in training its kernel is divided by its largest singular value
-        before.
+        """Call the inner layer; in training its kernel is first divided by its largest singular
+        value.
 
         Args:
             inputs: What the inner layer takes.
             training: Whether the kernel is normalised.
 
         Returns:
-            What the inner layer gives.
+            The result of the inner layer.
         """
         if training:
             u, kernel = self.normalized_weights()
@@ -85,12 +85,12 @@ class SpectralNormalization(Wrapper):
         return self.layer(inputs).astype(self.compute_dtype)
 
     def normalized_weights(self) -> tuple[Array, Array]:
-        """What the next step of training will make of `vector_u` and of the kernel.
+        """The values of `vector_u` and of the kernel after the next step of training.
 
         Returns:
             Two arrays, of the shapes of `vector_u` and of the kernel.
         """
-        with autocast(None):  # what stays in the kernel must not be rounded at every step
+        with autocast(None):  # the kernel must not be rounded at every step
             kernel, u = normalized_kernel(
                 self.kernel.value, self.vector_u.value, self.power_iterations
             )
@@ -104,11 +104,11 @@ class SpectralNormalization(Wrapper):
 
 
 def normalized_kernel(kernel: Array, u: Array, iterations: int) -> tuple[Array, Array]:
-    """A kernel divided by its spectral norm, and the direction it stretches most.
+    """A kernel divided by its spectral norm, and an estimate of its singular vector.
 
     Args:
         kernel: `(..., outputs)`; all but the last axis count as one. Zeros stay zeros.
-        u: `(1, outputs)`, the direction found so far.
+        u: `(1, outputs)`, the estimate so far.
         iterations: Rounds of power iteration.
 
     Example:
@@ -117,7 +117,7 @@ def normalized_kernel(kernel: Array, u: Array, iterations: int) -> tuple[Array, 
         ([[1.0, 0.0], [0.0, 0.25]], [[1.0, 0.0]])
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    fixed = lax.stop_gradient(matrix)  # the directions are taken as given, as in the paper
+    fixed = lax.stop_gradient(matrix)  # no gradient through the singular vectors, as in the paper
 
     def iterate(_: Any, directions: tuple[Array, Array]) -> tuple[Array, Array]:
         v = nn.normalize(directions[1] @ fixed.T, axis=(0, 1))

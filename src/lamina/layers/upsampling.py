@@ -1,4 +1,4 @@
-"""Layers that repeat values, or draw them out, so that sequences, images and volumes grow."""
+"""Upsampling of sequences, images and volumes, by repetition or interpolation."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class BaseUpSampling(Layer):
-    """What UpSampling1D, UpSampling2D and UpSampling3D have in common.
+    """Base class of UpSampling1D, UpSampling2D and UpSampling3D.
 
     Args:
-        size: How many times as large every spatial axis becomes; one number or one for each axis.
+        size: Factor for every spatial axis; one number or one for each axis.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -71,7 +71,7 @@ class UpSampling1D(BaseUpSampling):
     """Repeats every time step.
 
     Args:
-        size: How many times; a whole number.
+        size: Number of repetitions.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, steps, channels)`.
@@ -96,13 +96,13 @@ class UpSampling1D(BaseUpSampling):
 
 
 class UpSampling2D(BaseUpSampling):
-    """Makes images larger: by repeating every pixel, or smoothly.
+    """Enlarges images by repeating pixels, or by interpolation.
 
     Args:
-        size: How many times as high and wide; one number or two.
+        size: Factors for height and width; one number or two.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        interpolation: `"nearest"` repeats; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
-            `"lanczos5"` draw smoother and smoother images.
+        interpolation: `"nearest"` repeats pixels; `"bilinear"`, `"bicubic"`, `"lanczos3"` and
+            `"lanczos5"` interpolate.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(batch, height, width, channels)`.
@@ -128,7 +128,7 @@ class UpSampling2D(BaseUpSampling):
             raise unknown_name("interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: Array) -> Array:
-        """Enlarge images by whole numbers.
+        """Enlarge images by integers.
 
         Args:
             inputs: Array `(batch, height, width, channels)`, or channels first.
@@ -150,7 +150,7 @@ class UpSampling2D(BaseUpSampling):
 
 
 class UpSampling3D(BaseUpSampling):
-    """Makes volumes larger by repeating every value.
+    """Enlarges volumes by repeating every value.
 
     Args: See `BaseUpSampling`.
 

@@ -124,7 +124,7 @@ def categorical_crossentropy(
         One value per sample, in nats.
 
     Raises:
-        ValueError: If the shapes differ, e.g. because the labels are whole numbers.
+        ValueError: If the shapes differ, e.g. because the labels are integers.
 
     Example:
         >>> round(float(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])[0]), 4)
@@ -186,7 +186,7 @@ def sparse_categorical_crossentropy(
     ignore_class: int | None = None,
     axis: int = -1,
 ) -> jax.Array:
-    """Cross-entropy of whole-number labels: of several classes, one is right.
+    """Cross-entropy of integer labels: of several classes, one is right.
 
     `-log(p[label])`, with probabilities divided by their sum and kept between epsilon and
     1 - epsilon. The same numbers as `categorical_crossentropy` of the one-hot labels.
@@ -228,7 +228,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     `(1 - p[label]^q) / q`: cross-entropy for q → 0, absolute error for q → 1.
 
     Args:
-        y_true: Whole-number labels, `(batch, …)`; not one-hot, whatever the name says.
+        y_true: Integer labels, `(batch, …)`; not one-hot, whatever the name says.
         y_pred: Probabilities, `(batch, …, classes)`.
         q: Number between 0 and 1, both excluded.
 
@@ -475,7 +475,7 @@ class CategoricalFocalCrossentropy(Loss):
 
 
 class SparseCategoricalCrossentropy(Loss):
-    """Cross-entropy of whole-number labels; see `sparse_categorical_crossentropy`.
+    """Cross-entropy of integer labels; see `sparse_categorical_crossentropy`.
 
     Args:
         from_logits: Whether predictions are what comes before the softmax.

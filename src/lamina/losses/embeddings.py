@@ -27,7 +27,7 @@ def circle(
     `+ logsumexp(gamma · max(1 + margin - d, 0) · (1 - margin - d)))` over all others.
 
     Args:
-        y_true: Class labels, whole numbers, `(batch,)` or `(batch, 1)`.
+        y_true: Class labels, integers, `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings of length 1, `(batch, features)`.
         ref_labels: Labels of what they are compared with; `y_true` if None.
         ref_embeddings: What they are compared with, `(references, features)`; `y_pred` if None.

@@ -106,7 +106,7 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
 def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> Loss:
     """The loss object that `compile(loss=identifier)` means for an output of this shape.
 
-    `"crossentropy"` (or `"ce"`) is the binary one for one output, the sparse one for whole-number
+    `"crossentropy"` (or `"ce"`) is the binary one for one output, the sparse one for integer
     labels and the categorical one for one-hot labels.
 
     Args:
@@ -147,7 +147,7 @@ def kind_of_labels(y_true_shape: tuple, y_pred_shape: tuple) -> str:
     """`"binary"`, `"sparse_categorical"` or `"categorical"`, read from the shapes as Keras does.
 
     One output is binary. Of several, labels with fewer axes, or with size 1 where the classes
-    would be, are whole numbers; all others are one-hot. Unlike in Keras a prediction of one
+    would be, are integers; all others are one-hot. Unlike in Keras a prediction of one
     number per sample without a class axis, `(batch,)`, is binary for every batch size.
 
     Example:

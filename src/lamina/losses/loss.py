@@ -49,7 +49,7 @@ class Loss:
         0.5
     """
 
-    # Labels that count classes stay whole numbers: bfloat16 cannot tell class 257 from 256.
+    # Labels that count classes stay integers: bfloat16 cannot tell class 257 from 256.
     labels_are_classes = False
     # Whether the loss of a batch is made of those of its samples, however they are grouped.
     of_samples: Any = True

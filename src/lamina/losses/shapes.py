@@ -24,7 +24,7 @@ _DISTANCES = (
     "huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
     "mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error",
 )  # fmt: skip
-# What to use instead when labels are whole numbers and the function wants one-hot, or the reverse.
+# What to use instead when labels are integers and the function wants one-hot, or the reverse.
 _SPARSE_TWIN = {
     "binary_crossentropy": "sparse_categorical_crossentropy",
     "binary_focal_crossentropy": "sparse_categorical_crossentropy",
@@ -153,7 +153,7 @@ def align(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
 def align_labels(
     y_true: Any, y_pred: Any, caller: str, axis: int = -1
 ) -> tuple[jax.Array, jax.Array]:
-    """Whole-number class labels and one score per class.
+    """Integer class labels and one score per class.
 
     Args:
         y_true: Labels: the shape of `y_pred` without its class axis, or with size 1 there.
@@ -199,7 +199,7 @@ def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | Non
     """Refuse labels that point past the last class; does nothing while JAX traces.
 
     Args:
-        labels: Whole-number labels of any shape.
+        labels: Integer labels of any shape.
         classes: How many classes the predictions have.
         caller: The calling loss or metric, for its message.
         ignore_class: A label that means "don't count this one".

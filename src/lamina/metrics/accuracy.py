@@ -69,7 +69,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
         One number per sample, `(batch, …)`.
 
     Raises:
-        ValueError: If the shapes differ, e.g. because the labels are whole numbers.
+        ValueError: If the shapes differ, e.g. because the labels are integers.
 
     Example:
         >>> categorical_accuracy([[0, 1], [1, 0]], [[0.1, 0.9], [0.2, 0.8]]).tolist()
@@ -84,7 +84,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
     """1 where the class with the highest score is the label.
 
     Args:
-        y_true: Whole-number labels, `(batch, …)` or `(batch, …, 1)`.
+        y_true: Integer labels, `(batch, …)` or `(batch, …, 1)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
 
     Returns:
@@ -130,7 +130,7 @@ def sparse_top_k_categorical_accuracy(
     """1 where the label is among the k classes with the highest scores.
 
     Args:
-        y_true: Whole-number labels, `(batch, …)`.
+        y_true: Integer labels, `(batch, …)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
         k: How many of the highest classes are considered; classes that tie with the last of them
             count too.
@@ -232,7 +232,7 @@ class CategoricalAccuracy(MeanOfPairs):
 
 
 class SparseCategoricalAccuracy(MeanOfPairs):
-    """How often the highest score is at the whole-number label; see `sparse_categorical_accuracy`.
+    """How often the highest score is at the integer label; see `sparse_categorical_accuracy`.
 
     Args:
         name, dtype: See `Metric`.

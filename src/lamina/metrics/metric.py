@@ -117,7 +117,7 @@ class Metric:
         dtype: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """The same as `add_variable`.
+        """Alias of `add_variable`.
 
         Args:
             shape: Shape of the variable; a scalar by default.

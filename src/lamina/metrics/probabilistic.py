@@ -93,7 +93,7 @@ class CategoricalCrossentropy(MeanOfPairs):
 
 
 class SparseCategoricalCrossentropy(MeanOfPairs):
-    """Mean cross-entropy of whole-number labels, in nats.
+    """Mean cross-entropy of integer labels, in nats.
 
     Args:
         name, dtype: See `Metric`.

@@ -30,7 +30,7 @@ def resolve_metric(
     """The metric that `compile(metrics=[identifier])` means for an output of this shape.
 
     `"accuracy"` (or `"acc"`) and `"crossentropy"` (or `"ce"`) are the binary ones for one output,
-    the sparse ones for whole-number labels, the categorical ones for one-hot labels. The metric
+    the sparse ones for integer labels, the categorical ones for one-hot labels. The metric
     keeps the name that was typed, and `resolved_name` says what it is.
 
     Args:

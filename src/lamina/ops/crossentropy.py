@@ -123,7 +123,7 @@ def value_at_label(values: Array, labels: Array, axis: int = -1) -> Array:
 
     Args:
         values: One value per class, `(batch, …, classes)`.
-        labels: Whole numbers, `(batch, …)`.
+        labels: Integers, `(batch, …)`.
         axis: The axis of the classes.
 
     Example:

@@ -29,7 +29,7 @@ def ctc_loss(
     Frames before, between and after the labels may be blank; a label may last for several frames.
 
     Args:
-        target: Labels, whole numbers, `(batch, labels)`.
+        target: Labels, integers, `(batch, labels)`.
         output: Logits, `(batch, frames, classes)`.
         target_length: Number of valid labels, `(batch,)`.
         output_length: Number of valid frames, `(batch,)`.

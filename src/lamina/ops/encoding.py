@@ -20,7 +20,7 @@ def one_hot(
     """Class numbers as vectors with a single 1; a number out of range gives zeros only.
 
     Args:
-        x: Whole numbers from 0 to `num_classes - 1`.
+        x: Integers from 0 to `num_classes - 1`.
         num_classes: Size of the new axis.
         axis: Position of the new axis.
         dtype: Type of the result; `floatx()` for None.
@@ -48,7 +48,7 @@ def multi_hot(
     """Lists of class numbers as vectors with a 1 for every class in the list.
 
     Args:
-        inputs: Whole numbers; the last axis lists the classes of a sample.
+        inputs: Integers; the last axis lists the classes of a sample.
         num_classes: Size of the new last axis, which replaces the axis of the list.
         axis: Position of the classes in the result.
         dtype: Type of the result; `floatx()` for None.
@@ -73,7 +73,7 @@ def embedding_lookup(embeddings: ArrayLike, indices: ArrayLike) -> Array:
 
     Args:
         embeddings: Table, `(rows, size)`.
-        indices: Whole numbers of any shape.
+        indices: Integers of any shape.
 
     Returns:
         `(*indices, size)`.

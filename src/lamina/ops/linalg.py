@@ -326,7 +326,7 @@ def matrix_rank(x: ArrayLike, tol: float | None = None) -> Array:
         tol: Singular values below it count as 0; by the type's precision for None.
 
     Returns:
-        Whole numbers, `(...)`.
+        Integers, `(...)`.
 
     Example:
         >>> int(matrix_rank([[1.0, 2.0], [2.0, 4.0]]))

@@ -51,13 +51,13 @@ from lamina.ops.normalization import (
     normalize,
     rms_normalization,
 )
-from lamina.ops.patches import depth_to_space, fold, space_to_depth, unfold
 from lamina.ops.pooling import (
     adaptive_average_pool,
     adaptive_max_pool,
     average_pool,
     max_pool,
 )
+from lamina.ops.unfold import depth_to_space, fold, space_to_depth, unfold
 
 __all__ = [
     "adaptive_average_pool",

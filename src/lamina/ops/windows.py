@@ -19,7 +19,7 @@ _LARGE_TABLE = 2**20
 
 
 def per_axis(value: Any, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
-    """One whole number for every spatial axis, from one number or a sequence.
+    """One integer for every spatial axis, from one number or a sequence.
 
     Example:
         >>> per_axis(3, rank=2, name="kernel_size")

@@ -74,7 +74,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optim
 
     Args:
         config: What `serialize` gave.
-        custom_objects: From names to classes and functions that are not Lamina's own.
+        custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
         The optimizer.

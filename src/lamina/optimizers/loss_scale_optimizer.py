@@ -28,7 +28,7 @@ class LossScaleOptimizer(Optimizer):
     by trying: it doubles after `dynamic_growth_steps` steps without overflow. Where a gradient
     is not finite the scale is halved and the step left out: weights and slots stay as they are.
 
-    `compile` under `mixed_float16` wraps the optimizer by itself.
+    `compile` under `mixed_float16` wraps the optimizer automatically.
 
     Args:
         inner_optimizer: The optimizer that changes the weights. Clipping, averaging and so on

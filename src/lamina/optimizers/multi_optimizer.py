@@ -107,7 +107,7 @@ class OptimizerMap(MutableMapping):
 
         Args:
             config: Arguments of the constructor, serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             The map, with new optimizers.

@@ -304,7 +304,7 @@ class Optimizer:
         Args:
             grads: One gradient per weight, of its shape.
             trainable_variables: The weights; all or some of those of `build`, which the first
-                call does by itself. None for all of them.
+                call does separately. None for all of them.
 
         Raises:
             ValueError: If the gradients don't fit the weights, or all of them are None.
@@ -629,7 +629,7 @@ class Optimizer:
 
         Args:
             config: Arguments of the constructor.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             The optimizer.

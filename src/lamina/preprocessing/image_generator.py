@@ -33,7 +33,7 @@ class ImageDataGenerator:
     Args:
         featurewise_center, featurewise_std_normalization: Whether channels get mean 0, and
             standard deviation 1, over the data that `fit` has seen.
-        samplewise_center, samplewise_std_normalization: The same for each image by itself.
+        samplewise_center, samplewise_std_normalization: The same for each image separately.
         zca_whitening: Whether pixels are made uncorrelated over the data that `fit` has seen.
         zca_epsilon: Added to the deviations for it.
         rotation_range: Largest angle, in degrees.
@@ -449,7 +449,7 @@ def _shift(limit: Any, size: int) -> float:
     if not np.any(limit):
         return 0
     if np.ndim(limit) or isinstance(limit, (int, np.integer)):
-        # A whole number stands for all numbers below it.
+        # An integer stands for all numbers below it.
         shift = np.random.choice(limit) * np.random.choice([-1, 1])
     else:
         shift = np.random.uniform(-limit, limit)

@@ -56,13 +56,13 @@ def hashing_trick(
     Args:
         text: The text.
         n: One more than the largest number.
-        hash_function: `"md5"`, or a function from a word to a whole number. None is Python's
+        hash_function: `"md5"`, or a function from a word to an integer. None is Python's
             `hash`, which differs from one process to the next.
         filters, lower, split: See `text_to_word_sequence`.
         analyzer: Cuts the text into words in its place.
 
     Returns:
-        A list of whole numbers.
+        A list of integers.
 
     Example:
         >>> hashing_trick("to be or not to be", 50, "md5")
@@ -94,7 +94,7 @@ def one_hot(
         filters, lower, split, analyzer: See `hashing_trick`.
 
     Returns:
-        A list of whole numbers.
+        A list of integers.
 
     Example:
         >>> first, second = one_hot("word word", 10)

@@ -253,7 +253,7 @@ class LayerState(Operation):
         """Number of numbers in the weights.
 
         Returns:
-            A whole number.
+            An integer.
 
         Example:
             >>> from lamina.layers import Dense

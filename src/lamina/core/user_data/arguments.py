@@ -52,7 +52,7 @@ def is_number(value: Any) -> bool:
 def whole_number(
     name: str, value: Any, least: int = 1, *, owner: str | None = None, also: str = ""
 ) -> int:
-    """Check that an argument is a whole number, and return it as a Python int.
+    """Check that an argument is an integer, and return it as a Python int.
 
     Args:
         name: Name of the argument, e.g. `"units"`.
@@ -65,7 +65,7 @@ def whole_number(
         The value as an int.
 
     Raises:
-        ArgumentError: If it is not a whole number, or less than `least`. This is a TypeError and a
+        ArgumentError: If it is not an integer, or less than `least`. This is a TypeError and a
             ValueError.
 
     Example:

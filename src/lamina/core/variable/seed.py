@@ -28,7 +28,7 @@ def set_random_seed(seed: int) -> None:
     Also seeds Python's `random` and NumPy's legacy generator, as Keras does.
 
     Args:
-        seed: Whole number from 0 to 2**32 - 1.
+        seed: Integer from 0 to 2**32 - 1.
     """
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"The seed must be a whole number from 0 to 2**32 - 1; received {seed!r}.")
@@ -123,7 +123,7 @@ class SeedGenerator:
     only on the seed and on n.
 
     Args:
-        seed: Whole number, 0 or more; a fresh one is drawn for None.
+        seed: Integer, 0 or more; a fresh one is drawn for None.
         name: Made from the class's name if None.
 
     Example:
@@ -189,7 +189,7 @@ def global_seed_generator() -> SeedGenerator:
 
 
 def draw_key(seed: "int | SeedGenerator | None") -> jax.Array:
-    """A key from a whole number (always the same), a generator (its next) or None (global)."""
+    """A key from an integer (always the same), a generator (its next) or None (global)."""
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if seed is None:

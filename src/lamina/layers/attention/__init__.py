@@ -1,1 +1,1 @@
-"""Attention: learned projections in `projected.py` and `heads.py`, none in `scores.py`."""
+"""Attention: with learned projections in `projected.py` and `heads.py`, without in `scores.py`."""

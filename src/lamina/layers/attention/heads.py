@@ -1,4 +1,4 @@
-"""Attention in several heads, each with projections of its own: the heart of a transformer."""
+"""MultiHeadAttention and GroupedQueryAttention."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lamina.layers.settings import settings_of
 
 
 class MultiHeadAttention(ProjectedAttention):
-    """Looks up values by how well their keys fit a query, in several heads with weights each.
+    """Multi-head attention: each head has its own projections of query, key and value.
 
     Self-attention is `layer(x, x)`.
 
@@ -19,23 +19,23 @@ class MultiHeadAttention(ProjectedAttention):
         key_dim: Size of a head's queries and keys.
         value_dim: Size of a head's values; `key_dim` if None.
         dropout: Fraction of the attention weights to drop in training, 0 to 1.
-        use_bias: Whether learned numbers are added to the projections.
+        use_bias: Whether to add a bias to the projections.
         output_shape: Sizes of the output's last axes; the query's last size if None.
-        attention_axes: The axes attention runs over; all between batch and features if None.
+        attention_axes: The axes of attention; all between batch and features if None.
         sliding_window: How many steps a query attends to in either direction, including its own.
         flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
-        kernel_initializer, bias_initializer: First values of the projections' weights.
-        kernel_regularizer, bias_regularizer: Penalties on them.
+        kernel_initializer, bias_initializer: Initializers of the projections' weights.
+        kernel_regularizer, bias_regularizer: Regularizers of these weights.
         activity_regularizer: Penalty on the output of every projection.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
         use_gate: Whether the heads' results are multiplied by a learned gate of the query.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: `query`, `value`, and `key`, which is `value` if None. `attention_mask`,
-    `(batch, queries, steps)`, True where a query may look; `query_mask`, `value_mask`, `key_mask`,
-    `(batch, steps)`, which travel with masked inputs; `use_causal_mask`, to look back only;
-    `return_attention_scores`; `training`.
+    `(batch, queries, steps)`, True where a query may attend; `query_mask`, `value_mask`,
+    `key_mask`, `(batch, steps)`, by default the masks of the inputs; `use_causal_mask`, to attend
+    to earlier steps only; `return_attention_scores`; `training`.
 
     Input shape: `(batch, queries, features)` and `(batch, steps, features)`.
     Output shape: `(batch, queries, features)`; with scores a tuple of it and `(batch, heads,
@@ -95,7 +95,7 @@ class MultiHeadAttention(ProjectedAttention):
         self.value_dim = whole_number(
             "value_dim", self.key_dim if value_dim is None else value_dim, owner=kind
         )
-        # Models have an `output_shape` of their own meaning.
+        # `output_shape` has another meaning in models.
         self._output_shape = self.attention_axes = None
         if output_shape is not None:
             self._output_shape = _whole_numbers("output_shape", output_shape)
@@ -146,7 +146,7 @@ class MultiHeadAttention(ProjectedAttention):
             (*query_shape[:-1], *of_values),
         )
 
-    # Files of weights know the projections by these names.
+    # Names of the projections in weights files.
 
     @property
     def query_dense(self) -> EinsumDense:
@@ -165,7 +165,7 @@ class MultiHeadAttention(ProjectedAttention):
 
     @property
     def output_dense(self) -> EinsumDense:
-        """The projection of what all heads give."""
+        """The projection of the concatenated heads."""
         return self._output_dense
 
     def compute_output_shape(
@@ -198,15 +198,15 @@ class GroupedQueryAttention(ProjectedAttention):
         num_query_heads: Number of heads.
         num_key_value_heads: Number of heads of keys and values, a divisor of `num_query_heads`.
         dropout: Fraction of the attention weights to drop in training, 0 to 1.
-        use_bias: Whether learned numbers are added to the projections.
+        use_bias: Whether to add a bias to the projections.
         sliding_window: How many steps a query attends to in either direction, including its own.
         flash_attention: Whether a fused kernel is used; see `ops.dot_product_attention`.
-        kernel_initializer, bias_initializer: First values of the projections' weights.
-        kernel_regularizer, bias_regularizer: Penalties on them.
+        kernel_initializer, bias_initializer: Initializers of the projections' weights.
+        kernel_regularizer, bias_regularizer: Regularizers of these weights.
         activity_regularizer: Penalty on the output of the layer and of every projection.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
         use_gate: Whether the heads' results are multiplied by a learned gate of the query.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: As of `MultiHeadAttention`.

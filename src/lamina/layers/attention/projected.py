@@ -1,4 +1,4 @@
-"""What attention with learned projections has in common: masks, weights, the fused way."""
+"""Base class of attention with learned projections: masks, weights, fused kernels."""
 
 import inspect
 import math
@@ -23,17 +23,17 @@ from lamina.ops.attention_parts import attended, attention_logits, causal_mask
 
 
 class ProjectedAttention(Layer):
-    """Base of the layers in `heads.py`.
+    """Base class of the layers in `heads.py`.
 
-    A subclass says in `build` how query, key, value and output are projected.
+    A subclass makes the projections of query, key, value and output in `build`.
 
     Args:
         dropout, use_bias, use_gate, sliding_window, flash_attention, seed: See
             `MultiHeadAttention`, as for all arguments.
-        kernel_initializer, bias_initializer: First values of the projections' weights.
-        kernel_regularizer, bias_regularizer: Penalties on them.
+        kernel_initializer, bias_initializer: Initializers of the projections' weights.
+        kernel_regularizer, bias_regularizer: Regularizers of these weights.
         activity_regularizer: Penalty on the output of every projection.
-        kernel_constraint, bias_constraint: What weights must satisfy after every update.
+        kernel_constraint, bias_constraint: Constraints on the weights, applied after every update.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
     """
 
@@ -83,7 +83,7 @@ class ProjectedAttention(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        # Of every projection, as in Keras.
+        # Settings of every projection, as in Keras.
         self._penalty_on_output = regularizers.get(activity_regularizer)
         self.seed = seed
         if self.dropout:
@@ -108,7 +108,9 @@ class ProjectedAttention(Layer):
             bias_constraint=self.bias_constraint,
             **more,
         )
-        dense.supports_masking = True  # no word of a lost mask: this layer has seen it
+        dense.supports_masking = (
+            True  # the mask is used by this layer, so no warning that it is lost
+        )
         dense.build(input_shape)
         return dense
 
@@ -125,7 +127,7 @@ class ProjectedAttention(Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
-        """For every step of the query, the mean of the values, weighted by how well their keys fit.
+        """The mean of the values for every query, weighted by the similarity of their keys.
 
         Args:
             query: Array `(batch, query steps, features)`.
@@ -134,7 +136,7 @@ class ProjectedAttention(Layer):
             query_mask: True for the query steps that count, `(batch, query steps)`, or None.
             value_mask: True for the value steps that count, `(batch, value steps)`, or None.
             key_mask: True for the key steps that count, `(batch, value steps)`, or None.
-            attention_mask: True where a query step may look, `(batch, query steps, value steps)`,
+            attention_mask: True where a query step may attend, `(batch, query steps, value steps)`,
                 or with an axis of heads before the last two, or None.
             return_attention_scores: Whether the weights are returned as well.
             training: Whether dropout is applied to the weights.
@@ -170,7 +172,7 @@ class ProjectedAttention(Layer):
     def _joint_mask(
         self, query: Array, value: Array, of_query: Any, of_value: Any, of_key: Any, given: Any
     ) -> Array | None:
-        """Where attention may go, `(batch, queries, steps)`; the causal mask is added later."""
+        """The combined mask, `(batch, queries, steps)`; the causal mask is added later."""
         found = [given]
         single = (None,) * len(self._axes_of(query.ndim + 1))
         if of_query is not None:
@@ -242,7 +244,7 @@ class ProjectedAttention(Layer):
         self, query: Array, key: Array, value: Array, mask: Any, training: Any, causal: bool,
         scale: Any,
     ) -> tuple[Array, Array]:  # fmt: skip
-        """The same weight by weight, over any axes; where all is masked, the result is 0."""
+        """Attention without a fused kernel, over any axes; 0 where everything is masked."""
         axes = self._axes_of(query.ndim)
         query, of_query = _as_steps(query, axes)
         key, of_key = _as_steps(key, axes)
@@ -267,7 +269,7 @@ class ProjectedAttention(Layer):
         return of_query.restored(attended(kept, value)), weights.reshape(shape)
 
     def _axes_of(self, ndim: int) -> tuple[int, ...]:
-        """The axes that attention runs over, of a projected array."""
+        """The axes of attention in a projected array."""
         return (1,)
 
     # -- shapes ----------------------------------------------------------------------------------
@@ -379,7 +381,7 @@ def _as_bool(mask: Any) -> Array | None:
 
 
 def _fresh(initializer: Any) -> Any:
-    """Another of its kind, so that no two projections begin with the same values."""
+    """A copy of an initializer, so that projections do not start with equal values."""
     if hasattr(initializer, "get_config"):
         return type(initializer).from_config(initializer.get_config())
     return initializer

@@ -15,19 +15,19 @@ from lamina.ops.attention_parts import causal_mask
 
 
 class Attention(Layer):
-    """Every query takes a mean of the values, weighted by how well their keys fit it.
+    """Attention: for every query, a mean of the values weighted by the similarity of their keys.
 
     Args:
         use_scale: Whether the scores are multiplied by a learned number.
         score_mode: `"dot"`, the product of query and key, or `"concat"`, the sum of
             `tanh(query + key)` times a learned number.
         dropout: Fraction of the weights to drop in training, 0 to 1.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: a list `[query, value]` or `[query, value, key]`, and `mask`, a list of their
-    masks, `(batch, steps)`; `use_causal_mask`, to look back only; `return_attention_scores`;
-    `training`.
+    masks, `(batch, steps)`; `use_causal_mask`, to attend to earlier steps only;
+    `return_attention_scores`; `training`.
 
     Input shape: `(batch, queries, size)` and `(batch, steps, size)`.
     Output shape: `(batch, queries, size)`; with scores a tuple of it and `(batch, queries, steps)`.
@@ -80,7 +80,7 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """For every step of the query, the mean of the values, weighted by how well their keys fit.
+        """The mean of the values for every query, weighted by the similarity of their keys.
 
         Args:
             inputs: A list of query `(batch, query steps, features)`, value `(batch, value steps,
@@ -106,7 +106,7 @@ class Attention(Layer):
             causal = causal_mask(*scores.shape[-2:])
             seen = causal if seen is None else seen & causal
         if seen is not None:
-            # Subtracted, as in Keras: where all is masked, the scores still count.
+            # Subtracted, as in Keras: if everything is masked, the scores are still used.
             scores = jnp.where(
                 seen, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
             )
@@ -119,7 +119,7 @@ class Attention(Layer):
         return (output, weights) if return_attention_scores else output
 
     def _calculate_scores(self, query: Array, key: Array) -> Array:
-        """How well keys fit queries, `(batch, queries, steps)`; a subclass may say otherwise."""
+        """The scores of queries and keys, `(batch, queries, steps)`; may be overridden."""
         scale = 1 if self.scale is None else self.scale.value
         if self.score_mode == "dot":
             return jnp.matmul(query, jnp.swapaxes(key, -2, -1)) * scale

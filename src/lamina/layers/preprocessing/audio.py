@@ -345,7 +345,7 @@ class MelSpectrogram(Layer):
     def _decibels(self, power: Array) -> Array:
         loud = 10 * jnp.log10(jnp.maximum(power, self.min_power))
         loud -= 10 * np.log10(max(abs(self.ref_power), self.min_power))
-        # Of each sound by itself, so that a result does not depend on what else is in the batch.
+        # Of each sound separately, so that a result does not depend on what else is in the batch.
         loudest = jnp.max(loud, axis=(-1, -2), keepdims=True)
         return jnp.maximum(loud, loudest - self.top_db)
 

@@ -1,4 +1,4 @@
-"""Layers that turn whole numbers into vectors, and numbers into whole numbers."""
+"""Layers that turn integers into vectors, and numbers into integers."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
-from lamina.layers.preprocessing.on_host import (
+from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
     checked_mode,
@@ -24,17 +24,17 @@ from lamina.layers.settings import settings_of
 
 
 class CategoryEncoding(HostLayer):
-    """Whole numbers below a known bound as vectors of zeros and ones, or of counts.
+    """Integers below a known bound as vectors of zeros and ones, or of counts.
 
     Args:
         num_tokens: Number of categories; the inputs are 0 to `num_tokens` - 1.
-        output_mode: `"one_hot"` gives each number a vector, `"multi_hot"` one vector a sample
+        output_mode: `"one_hot"` gives each number a vector, `"multi_hot"` one vector per sample
             that says which numbers it has, `"count"` one that says how often.
         sparse: Only False: there are no sparse arrays.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Call arguments:
-        inputs: Whole numbers, `(samples, numbers)` or `(samples,)`.
+        inputs: Integers, `(samples, numbers)` or `(samples,)`.
         count_weights: What each number counts, in the shape of the inputs; for `"count"`.
 
     Output shape: `(samples, num_tokens)`.
@@ -72,7 +72,7 @@ class CategoryEncoding(HostLayer):
         """Encode category numbers.
 
         Args:
-            inputs: Whole numbers from 0 to `num_tokens - 1`, `(batch, ...)`.
+            inputs: Integers from 0 to `num_tokens - 1`, `(batch, ...)`.
             count_weights: In the mode `"count"`, what each counts, of the shape of the inputs; or
                 None.
 

@@ -99,7 +99,7 @@ class FeatureSpace(Layer):
             `"float_rescaled"`, `"float_discretized"`, `"integer_categorical"`,
             `"string_categorical"`, `"integer_hashed"`, `"string_hashed"`, or what the methods of
             these names give, which take settings.
-        output_mode: `"concat"` gives one vector a row, `"dict"` one array a column.
+        output_mode: `"concat"` gives one vector per row, `"dict"` one array per column.
         crosses: Columns that count together, as tuples of names or as `FeatureSpace.cross(…)`.
         crossing_dim: Number of buckets of a cross that does not say.
         hashing_dim: Number of buckets of a hashed column that does not say.
@@ -262,7 +262,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Whole numbers that name categories.
+        """Integers that name categories.
 
         Args:
             max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
@@ -321,7 +321,7 @@ class FeatureSpace(Layer):
     def integer_hashed(
         cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Whole numbers by the bucket of their hash.
+        """Integers by the bucket of their hash.
 
         Args:
             num_bins: Number of buckets.
@@ -370,7 +370,7 @@ class FeatureSpace(Layer):
         )
 
     def _column(self, data: Any, name: str) -> Any:
-        """One column in the dtype of its feature, `(rows, 1)` if it has one value a row."""
+        """One column in the dtype of its feature, `(rows, 1)` if it has one value per row."""
         if name not in data:
             known = list(map(str, data))
             raise ValueError(
@@ -398,7 +398,7 @@ class FeatureSpace(Layer):
         """The inputs of a model that begins with this, by name of the column.
 
         Returns:
-            A dict from names to symbolic tensors.
+            A dict of names to symbolic tensors.
         """
         self.get_encoded_features()
         return dict(self.inputs)
@@ -562,7 +562,7 @@ class TFDIdentity(Layer):
 
 
 class TFDConcat(Layer):
-    """Joins encoded columns to one vector a row; under the name that Keras gives it in files.
+    """Joins encoded columns to one vector per row; under the name that Keras gives it in files.
 
     Args:
         axis: The axis to join along.

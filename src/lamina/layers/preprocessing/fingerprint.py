@@ -1,4 +1,4 @@
-"""Hashes of text and whole numbers that are the same on every machine, in NumPy and in JAX.
+"""Hashes of text and integers that are the same on every machine, in NumPy and in JAX.
 
 FarmHash's 64-bit fingerprint, and SipHash-2-4 where the buckets shall not be guessed: the same
 numbers as TensorFlow's, and so as Keras's. All values are hashed at once, byte by byte of all.
@@ -26,13 +26,13 @@ def buckets(values: Any, count: int, salt: Sequence[int] | None = None) -> Any:
     """The bucket, 0 to `count` - 1, of every value.
 
     Args:
-        values: Array of texts (dtype object), or of whole numbers, which are hashed as their
-            decimal digits; a traced JAX array of whole numbers will do.
+        values: Array of texts (dtype object), or of integers, which are hashed as their
+            decimal digits; a traced JAX array of integers will do.
         count: Number of buckets.
         salt: Two numbers, for SipHash; None means FarmHash.
 
     Returns:
-        Whole numbers in the shape of `values`: NumPy for NumPy, JAX for JAX.
+        Integers in the shape of `values`: NumPy for NumPy, JAX for JAX.
 
     Example:
         >>> buckets(np.array(["A", "B", "C"], dtype=object), 3).tolist()
@@ -50,7 +50,7 @@ def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
     """The bucket of every combination of values, one of each column.
 
     Args:
-        columns: Arrays of one shape, texts or whole numbers.
+        columns: Arrays of one shape, texts or integers.
         count: Number of buckets.
     """
     with jax.enable_x64(True):
@@ -66,7 +66,7 @@ def _in_buckets(hashes: Any, count: int) -> Any:
 
 
 def _fingerprint_of(column: Any) -> Any:
-    """Texts by their fingerprint, whole numbers as they are."""
+    """Texts by their fingerprint, integers as they are."""
     if isinstance(column, jax.Array):
         return column.astype("int64").astype("uint64")
     if column.dtype != object:
@@ -110,7 +110,7 @@ class _Texts:
 
 
 class _Digits:
-    """Whole numbers of a JAX array as decimal text, read like `_Texts`."""
+    """Integers of a JAX array as decimal text, read like `_Texts`."""
 
     def __init__(self, numbers: jax.Array):
         self._negative = numbers < 0

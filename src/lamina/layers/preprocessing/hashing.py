@@ -1,4 +1,4 @@
-"""Layers that put texts and whole numbers into a fixed number of buckets, without a vocabulary."""
+"""Layers that put texts and integers into a fixed number of buckets, without a vocabulary."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing import fingerprint
-from lamina.layers.preprocessing.on_host import (
+from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     checked_mode,
     count_row,
@@ -26,21 +26,21 @@ from lamina.layers.settings import settings_of
 
 
 class Hashing(HostLayer):
-    """The bucket of a text or whole number, by a hash that is the same everywhere and for ever.
+    """The bucket of a text or integer, by a hash that is the same everywhere and for ever.
 
     There is nothing to learn and any value has a bucket; different values may share one.
 
     Args:
         num_bins: Number of buckets, that of `mask_value` included.
         mask_value: The value that goes to bucket 0, where nothing else goes; None for none.
-        salt: One or two whole numbers: the hash is SipHash with this key, so that nobody who does
+        salt: One or two integers: the hash is SipHash with this key, so that nobody who does
             not know it can tell who meets whom in a bucket. None means FarmHash.
         output_mode: `"int"` gives the number of the bucket; `"one_hot"`, `"multi_hot"` and
             `"count"` encode it as in `CategoryEncoding`.
         sparse: Only False: there are no sparse arrays.
         **kwargs: `name`, `dtype`; see `Layer`.
 
-    Input shape: Any; texts or whole numbers, of which fractions are cut off.
+    Input shape: Any; texts or integers, of which fractions are cut off.
     Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
 
     Example:
@@ -79,7 +79,7 @@ class Hashing(HostLayer):
         """Find the bucket of every value.
 
         Args:
-            inputs: Texts or whole numbers, `(batch, ...)`.
+            inputs: Texts or integers, `(batch, ...)`.
 
         Returns:
             Number of the bucket, from 0 to `num_bins - 1`, in the output mode; see the class.
@@ -116,7 +116,7 @@ class HashedCrossing(HostLayer):
         **kwargs: `trainable`; see `Layer`.
 
     Call arguments:
-        inputs: List of two or more columns, texts or whole numbers, `(samples, 1)` or
+        inputs: List of two or more columns, texts or integers, `(samples, 1)` or
             `(samples,)`.
 
     Output shape: That of a column for `"int"`, `(samples, num_bins)` for `"one_hot"`.
@@ -153,7 +153,7 @@ class HashedCrossing(HostLayer):
         """Find the bucket of every combination.
 
         Args:
-            inputs: A list of columns of texts or whole numbers, of equal shape, `(batch,)` or
+            inputs: A list of columns of texts or integers, of equal shape, `(batch,)` or
                 `(batch, 1)`.
 
         Returns:
@@ -196,7 +196,7 @@ class HashedCrossing(HostLayer):
 
 
 def checked_salt(layer: str, salt: Any) -> list[int] | None:
-    """Two whole numbers, from one, from two, or None."""
+    """Two integers, from one, from two, or None."""
     if salt is None:
         return None
     pair = [salt, salt] if isinstance(salt, int) else salt

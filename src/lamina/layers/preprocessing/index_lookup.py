@@ -171,7 +171,7 @@ class IndexLookup(HostLayer):
         """Use a known vocabulary.
 
         Args:
-            vocabulary: The tokens, as a list or array, or the path of a file with one a line. The
+            vocabulary: The tokens, as a list or array, or the path of a file with one per line. The
                 special tokens may come first or be left out.
             idf_weights: For `"tf_idf"`: a number for each token of the vocabulary.
         """
@@ -213,10 +213,10 @@ class IndexLookup(HostLayer):
         return [*self._special_tokens, *own] if include_special_tokens else own
 
     def vocabulary_size(self) -> int:
-        """Number of tokens, the special ones included.
+        """Number of tokens, including special tokens.
 
         Returns:
-            A whole number.
+            An integer.
         """
         return self._first_token + (0 if self._tokens is None else len(self._tokens))
 
@@ -357,7 +357,7 @@ class IndexLookup(HostLayer):
             tokens: Array of tokens.
 
         Returns:
-            Whole numbers of the same shape.
+            Integers of the same shape.
         """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
         found = self._places(tokens)

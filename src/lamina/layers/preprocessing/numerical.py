@@ -13,7 +13,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
 from lamina.core.types import Array, Shape
 from lamina.core.user_data.data_kinds import may_hold_text
-from lamina.layers.preprocessing.on_host import batches
+from lamina.layers.preprocessing.host_layer import batches
 from lamina.layers.settings import settings_of
 
 # Values that are summed up at a time: statistics are taken in float64, eight bytes each.
@@ -24,8 +24,8 @@ class Rescaling(Layer):
     """`x * scale + offset`: pixels from 0–255 to 0–1 inside the model, wherever it is used.
 
     Args:
-        scale: Number, or one a channel.
-        offset: Number, or one a channel.
+        scale: Number, or one per channel.
+        offset: Number, or one per channel.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -76,7 +76,7 @@ class Normalization(Layer):
     `adapt(data)` measures them; they are saved with the model, so raw data can be given to it.
 
     Args:
-        axis: The axis, or axes, whose positions have a mean of their own: -1 for one a column.
+        axis: The axis, or axes, whose positions have a mean of their own: -1 for one per column.
             None takes all numbers of the data together.
         mean: The mean, if it is known; then `adapt` is not needed.
         variance: The variance, if it is known.

@@ -15,7 +15,7 @@ from lamina.core.serialization import registry
 class Pipeline(Layer):
     """Applies layers one after another: a chain of preprocessing or augmentation as one layer.
 
-    Unlike a Sequential model it is a plain layer, which is not compiled or trained by itself.
+    Unlike a Sequential model it is a plain layer, which is not compiled or trained on its own.
 
     Args:
         layers: The layers, first to last.
@@ -62,7 +62,7 @@ class Pipeline(Layer):
             mask: Mask of the inputs, or None.
 
         Returns:
-            What the last layer gives.
+            The result of the last layer.
         """
         for layer in self._pipeline_layers:
             signature = signature_of(type(layer).call)
@@ -82,7 +82,7 @@ class Pipeline(Layer):
 
         Args:
             config: Arguments of the constructor; the layers are serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A pipeline of new layers.

@@ -17,7 +17,7 @@ from lamina.core.types import Shape
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing.index_lookup import refuse_path
-from lamina.layers.preprocessing.on_host import (
+from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
     checked_mode,
@@ -25,6 +25,7 @@ from lamina.layers.preprocessing.on_host import (
     encode,
     refuse_sparse,
 )
+from lamina.layers.preprocessing.index_lookup import refuse_path
 from lamina.layers.preprocessing.vocabulary_lookup import StringLookup
 
 # As in Keras, which knows the letters, marks and blanks of ASCII only.
@@ -47,7 +48,7 @@ class TextVectorization(HostLayer):
     text, and the rest of the model is compiled as ever.
 
     Args:
-        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
         standardize: `"lower_and_strip_punctuation"`, `"lower"`, `"strip_punctuation"` (of ASCII;
             other characters stay as they are), None, or a function from a NumPy array of texts to
             one of the same shape.
@@ -56,12 +57,12 @@ class TextVectorization(HostLayer):
         ngrams: Also tokens of up to so many words in a row; a tuple says which lengths, and no
             others. None means words alone.
         output_mode: `"int"` gives the words' numbers in order, 0 where a text is at its end;
-            `"multi_hot"`, `"count"` and `"tf_idf"` one vector a text, see `StringLookup`.
+            `"multi_hot"`, `"count"` and `"tf_idf"` one vector per text, see `StringLookup`.
         output_sequence_length: For `"int"`: texts are cut or filled to so many tokens. None
             means as many as the longest of those given at a time has, so models whose result
             depends on the filling need a number here.
         pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
-        vocabulary: The words to know, as a list, an array, or the path of a file with one a line.
+        vocabulary: The words to know, as a list, an array, or the path of a file with one per line.
             None means that `adapt` learns them.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each word.
         sparse, ragged: Only False: there are no sparse or ragged arrays.
@@ -157,10 +158,10 @@ class TextVectorization(HostLayer):
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
-        """Number of tokens, the special ones included.
+        """Number of tokens, including special tokens.
 
         Returns:
-            A whole number.
+            An integer.
         """
         return self._lookup_layer.vocabulary_size()
 
@@ -168,7 +169,8 @@ class TextVectorization(HostLayer):
         """Use a known vocabulary; see `StringLookup.set_vocabulary`.
 
         Args:
-            vocabulary: Tokens in the order of their numbers, or the path of a file with one a line.
+            vocabulary: Tokens in the order of their numbers, or the path of a file with one per
+                line.
             idf_weights: Inverse document frequency of each; for the output mode `"tf_idf"` alone.
         """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)

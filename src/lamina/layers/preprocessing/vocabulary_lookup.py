@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.user_data.data_kinds import is_text
+from lamina.layers.preprocessing.host_layer import whole_numbers
 from lamina.layers.preprocessing.index_lookup import IndexLookup
-from lamina.layers.preprocessing.on_host import whole_numbers
 
 
 class IntegerLookup(IndexLookup):
-    """Whole numbers of any size, such as codes of products, as the numbers of a vocabulary.
+    """Integers of any size, such as codes of products, as the numbers of a vocabulary.
 
     Args:
-        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
         num_oov_indices: Number of places for numbers that are not in the vocabulary. With 0 such
             a number is an error; in a compiled program it becomes -1.
         mask_token: Number that stands for nothing: 0 in `"int"` output, left out of the others.
@@ -31,7 +31,7 @@ class IntegerLookup(IndexLookup):
         pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
         oov_method: How unknown numbers share several places: by their remainder
             (`"floormod"`) or by a hash (`"farmhash"`).
-        salt: One or two whole numbers, key of the hash; see `Hashing`.
+        salt: One or two integers, key of the hash; see `Hashing`.
         name: Of the layer.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
@@ -128,12 +128,12 @@ class StringLookup(IndexLookup):
     compiled as ever.
 
     Args:
-        max_tokens: Most places in the vocabulary, special ones included; None for any number.
+        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
         num_oov_indices: Number of places for texts that are not in the vocabulary, which share
             them by a hash. With 0 such a text is an error.
         mask_token: Text that stands for nothing: 0 in `"int"` output, left out of the others.
         oov_token: What an inverted layer gives for places of unknown texts.
-        vocabulary: The texts to know, as a list, an array, or the path of a file with one a line.
+        vocabulary: The texts to know, as a list, an array, or the path of a file with one per line.
             None means that `adapt` learns them.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each text.
         invert: Go from places to the texts of the vocabulary.
@@ -143,7 +143,7 @@ class StringLookup(IndexLookup):
         sparse: Only False: there are no sparse arrays.
         encoding: Accepted for compatibility with Keras; bytes are read as UTF-8.
         name: Of the layer.
-        salt: One or two whole numbers, key of the hash; see `Hashing`.
+        salt: One or two integers, key of the hash; see `Hashing`.
         oov_method: How unknown texts share several places: `"floormod"` or `"farmhash"`, which give
             the same for texts.
         **kwargs: `trainable`, `dtype`; see `Layer`.

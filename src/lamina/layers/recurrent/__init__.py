@@ -1,5 +1,6 @@
-"""Recurrent layers: one scan over time (`scan.py`), cells that take one step, layers around them.
+"""Recurrent layers.
 
-`cells.py` holds the cells, `rnn.py` the layer that runs any cell, `gated.py` the layers that bring
-their own (SimpleRNN, LSTM, GRU), `conv_lstm.py` their convolutional kin.
+`scan.py` has the loop over time, `cells.py` the cells, which compute one step, `rnn.py` the layer
+that runs any cell, `gated.py` the layers with a given cell (SimpleRNN, LSTM, GRU), `conv_lstm.py`
+the convolutional LSTMs.
 """

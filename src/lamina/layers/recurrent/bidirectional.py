@@ -1,4 +1,4 @@
-"""Bidirectional: a recurrent layer run over a sequence from both ends."""
+"""Bidirectional: a recurrent layer run over a sequence in both directions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
 from lamina.core.types import Array, Shape
 from lamina.core.variable.variable import Variable
-from lamina.layers.wrapping import checked_layer
+from lamina.layers.wrapper import checked_layer
 
 _MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "sum": lambda forward, backward: forward + backward,
@@ -22,18 +22,18 @@ _SHARED = ("stateful", "return_sequences", "return_state")
 
 
 class Bidirectional(Layer):
-    """Runs a recurrent layer over a sequence from both ends and merges what they give.
+    """Runs a recurrent layer over a sequence in both directions and merges the outputs.
 
-    The layer is copied for each direction, with new weights; masked steps count in neither.
+    The layer is copied for each direction, with new weights; masked steps are ignored in both.
 
     Args:
         layer: An RNN, LSTM, GRU or another layer with `go_backwards`, `return_sequences`,
             `return_state` and `stateful`.
-        merge_mode: `"concat"` (side by side), `"sum"`, `"mul"`, `"ave"`, or None for a tuple of
+        merge_mode: `"concat"`, `"sum"`, `"mul"`, `"ave"`, or None for a tuple of
             both outputs.
-        weights: First values: those of the forward layer, then those of the backward layer.
-        backward_layer: Another layer for the way back, with the opposite `go_backwards`; a copy
-            of `layer` if None.
+        weights: Initial weights: those of the forward layer, then those of the backward layer.
+        backward_layer: Another layer for the backward direction, with the opposite `go_backwards`;
+            a copy of `layer` if None.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Call arguments: `initial_state`, those of the forward layer, then those of the backward layer;
@@ -79,7 +79,7 @@ class Bidirectional(Layer):
         else:
             self.backward_layer = checked_layer("Bidirectional", "backward_layer", backward_layer)
         self._check_directions()
-        if hasattr(layer, "use_cudnn"):  # which is in no config
+        if hasattr(layer, "use_cudnn"):  # it is not in the config
             self.forward_layer.use_cudnn = self.backward_layer.use_cudnn = layer.use_cudnn
         for one in (self.forward_layer, self.backward_layer):
             if hasattr(one, "zero_output_for_mask"):
@@ -112,8 +112,7 @@ class Bidirectional(Layer):
         mask: Any = None,
         training: bool | None = None,
     ) -> Any:
-        """Run one layer over the sequence from the front and one from the back, and merge what they
-        give.
+        """Run both layers over the sequence and merge their outputs.
 
         Args:
             sequences: Array `(batch, steps, features)`.
@@ -150,14 +149,14 @@ class Bidirectional(Layer):
 
     @property
     def states(self) -> tuple[Variable, ...] | None:
-        """What the last batch left behind in both layers, if they are stateful."""
+        """The states of both layers after the last batch, if they are stateful."""
         layers: Any = (self.forward_layer, self.backward_layer)
         if any(layer.states is None for layer in layers):
             return None
         return tuple(state for layer in layers for state in layer.states)
 
     def reset_state(self) -> None:
-        """Forget what the last batch left behind: begin with zeros again."""
+        """Reset the states to zeros."""
         if not self.stateful:
             raise AttributeError(
                 f"{self._label} keeps no state between batches.\n"
@@ -168,7 +167,7 @@ class Bidirectional(Layer):
             layer.reset_state()
 
     def reset_states(self) -> None:
-        """The same as `reset_state`."""
+        """Alias of `reset_state`."""
         self.reset_state()
 
     def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
@@ -210,7 +209,7 @@ class Bidirectional(Layer):
 
         Args:
             config: Arguments of the constructor; the inner layers are serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A layer with fresh weights.
@@ -240,10 +239,10 @@ class Bidirectional(Layer):
 
 
 def _copied(layer: Layer, direction: str, **changes: Any) -> Any:
-    """The same layer with weights of its own, named after its direction."""
+    """A copy of the layer with separate weights, named after its direction."""
     name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
     record = registry.serialize(layer)
     record["config"] |= {"name": name, **changes}
-    # A user's classes need not be registered to be copied.
+    # Classes of users need not be registered to be copied.
     known = {type(part).__name__: type(part) for part in layer._flatten_layers()}
     return registry.deserialize(record, known)

@@ -1,8 +1,8 @@
-"""Recurrent cells: layers that take one time step, and the maths of each as a function.
+"""Recurrent cells: layers that compute one time step.
 
-A cell splits its step in two, so that a layer can do the first part for all steps at once:
-`project` multiplies inputs by the input kernel, `stepper` gives a function that takes what came
-out, and the states, one step further.
+A cell divides its step in two, so that a layer can do the first part for all steps at once:
+`project` multiplies inputs by the input kernel; `stepper` returns a function that takes the result
+and the states, and computes the step.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.recurrent.scan import Step
 from lamina.layers.settings import (
     fraction,
-    keep_weight_settings,
     make_weight,
     settings_of,
+    store_weight_settings,
 )
 from lamina.ops.lowering import lower
 
-# What every cell with kernels takes, besides its size and what is its own.
+# Common arguments of the cells with kernels.
 COMMON_SETTINGS = (
     "activation", "use_bias",
     "kernel_initializer", "recurrent_initializer", "bias_initializer",
@@ -38,25 +38,25 @@ Masks = Sequence[Array] | None
 
 
 class KernelCell(Layer):
-    """What the cells with an input kernel, a recurrent kernel and a bias have in common.
+    """Base class of the cells with an input kernel, a recurrent kernel and a bias.
 
-    A subclass says how many `gates` it has, what its states are (`state_size`), and how a step
-    goes on from the projected inputs (`stepper`).
+    A subclass defines its number of `gates`, the sizes of its states (`state_size`), and the step
+    from the projected inputs (`stepper`).
 
     Args:
         activation, use_bias, dropout, recurrent_dropout, seed: See `SimpleRNNCell`, as for all
             arguments.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
         **kwargs: `implementation`, which is 1 to drop inputs for every gate separately; `name`,
             `dtype`, `trainable`, see `Layer`.
     """
 
     gates: int
-    # Names of the arguments that a cell's config holds, in Keras's words.
+    # Names of the arguments in a cell's config, as in Keras.
     settings: tuple[str, ...]
-    # Names of those that Keras accepts and leaves out of the config.
+    # Names of arguments that Keras does not save in the config.
     unwritten_settings: tuple[str, ...] = ()
     state_size: Any
     output_size: int
@@ -87,21 +87,21 @@ class KernelCell(Layer):
         kind = type(self).__name__
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        keep_weight_settings(
+        store_weight_settings(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        keep_weight_settings(
+        store_weight_settings(
             self, "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
         )
-        keep_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        store_weight_settings(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.dropout = fraction(kind, "dropout", dropout)
         self.recurrent_dropout = fraction(kind, "recurrent_dropout", recurrent_dropout)
         self.seed = seed
         self.seed_generator = SeedGenerator(self.seed)
-        # While a layer takes the steps of a sequence: the masks of all of them.
+        # The dropout masks of all steps, while a layer runs over a sequence.
         self._held: tuple[Masks, Masks] | None = None
         if self.recurrent_dropout:
-            self.implementation = 1  # every gate drops values of its own
+            self.implementation = 1  # each gate has its own dropout mask
 
     def add_weights(self, kernel: Shape, recurrent: Shape, bias: Shape) -> None:
         """Make the three weights; `self.bias` is None without one.
@@ -124,11 +124,11 @@ class KernelCell(Layer):
     # -- one step --------------------------------------------------------------------------------
 
     def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, Any]:
-        """Take one step.
+        """Compute one step.
 
         Args:
             inputs: Array `(batch, features)`.
-            states: The states after the step before, a list, or one array for a cell with one
+            states: The states after the previous step, a list, or one array for a cell with one
                 state.
             training: Whether dropout is applied.
 
@@ -147,7 +147,7 @@ class KernelCell(Layer):
 
         Args:
             inputs: `(batch, ...)`, or `(time, batch, ...)` for all steps at once.
-            masks: From `draw_masks`, `(batch, ...)`: the same at every step.
+            masks: From `draw_masks`, `(batch, ...)`: with the same mask at every step.
 
         Returns:
             Array `(batch, gates * units)`, or with an axis of steps.
@@ -156,11 +156,11 @@ class KernelCell(Layer):
         return projected if self.bias is None else projected + self._bias_of_inputs()
 
     def stepper(self, masks: Masks = None) -> Step:
-        """A function `(projected inputs, [states]) → (output, [new states])`, weights in it.
+        """A function `(projected inputs, [states]) → (output, [new states])` that uses the weights.
 
         Args:
-            masks: What the state is multiplied by, one array for each gate or one for all; None for
-                nothing.
+            masks: Factors of the state, one array for each gate or one for all; None for no
+                dropout.
 
         Returns:
             The function.
@@ -170,28 +170,27 @@ class KernelCell(Layer):
     def every_step(
         self, inputs: Array, states: list, masks: Masks, counts: Array | None, backwards: bool
     ) -> tuple[Array, Array, list] | None:
-        """All steps at once by a function made for that; None where there is none for this cell.
+        """All steps by one specialised function; None if this cell has none.
 
         Args:
             inputs: `(time, batch, features)`.
-            states: Before the first step.
+            states: The initial states.
             masks: For the inputs, from `draw_masks`.
             counts: `(time, batch)`, False where a step changes nothing; None if all steps count.
             backwards: Whether to begin with the last step.
 
         Returns:
-            All outputs in the order of running, the last one, and the states after it.
+            All outputs in the order of execution, the last one, and the states after it.
         """
         return None
 
     def weighted(self, x: Array, kernel: Array, masks: Masks, product: Callable) -> Array:
-        """`product(x, kernel)` with values of `x` dropped, for every gate its own or all alike.
+        """`product(x, kernel)` with values of `x` dropped, by one mask or one per gate.
 
         Args:
             x: Inputs or state, `(batch, ...)`.
             kernel: The kernel, with the gates along its last axis.
-            masks: What `x` is multiplied by, one array for each gate or one for all; None for
-                nothing.
+            masks: Factors of `x`, one array for each gate or one for all; None for no dropout.
             product: Function of `x` and a kernel.
 
         Returns:
@@ -224,7 +223,7 @@ class KernelCell(Layer):
         return self.bias.value
 
     def draw_masks(self, inputs: Array, state: Array, training: bool) -> tuple[Masks, Masks]:
-        """Which values of the inputs and of the state are dropped in this call, at every step.
+        """Draw the dropout masks of inputs and state, for all steps of this call.
 
         Args:
             inputs: One step or all: the masks have the shape of one, `(batch, ...)`.
@@ -232,7 +231,7 @@ class KernelCell(Layer):
             training: Nothing is dropped outside of training.
 
         Returns:
-            Masks for the inputs and for the state, 0 or `1 / (1 - rate)`: one, or one a gate;
+            Masks for the inputs and for the state, 0 or `1 / (1 - rate)`: one, or one per gate;
             None where nothing is dropped.
         """
         if self._held is not None:
@@ -251,7 +250,7 @@ class KernelCell(Layer):
 
     @contextlib.contextmanager
     def same_masks(self, inputs: Array, state: Array, training: bool) -> Iterator[None]:
-        """Draw masks once for every step that is taken inside.
+        """Use the same dropout masks for every step inside.
 
         Args:
             inputs: Inputs of one step.
@@ -269,9 +268,9 @@ class KernelCell(Layer):
             object.__setattr__(self, "_held", None)
 
     def get_dropout_mask(self, step_input: Array) -> Any:
-        """What to multiply the inputs by in training, for a `call` of one's own; None without.
+        """The dropout mask of the inputs in training, for a custom `call`; None without dropout.
 
-        The same at every step of a sequence; a list with a mask for each gate if
+        It is the same at every step of a sequence; a list with a mask for each gate if
         `implementation` is 1.
 
         Args:
@@ -284,7 +283,7 @@ class KernelCell(Layer):
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     def get_recurrent_dropout_mask(self, step_input: Array) -> Any:
-        """What to multiply the state by in training, likewise; None without dropout.
+        """The recurrent dropout mask of the state; None without dropout.
 
         Args:
             step_input: A state, whose shape the mask gets.
@@ -315,7 +314,7 @@ class KernelCell(Layer):
 
         Args:
             inputs_shape: Shape of the inputs of a step, `(batch, features)`.
-            states_shape: Shape of the state, or a list of shapes, which the result is like.
+            states_shape: Shape of the state, or a list of shapes.
 
         Returns:
             Shape of the output, and a shape or list of shapes for the states.
@@ -335,14 +334,15 @@ class SimpleRNNCell(KernelCell):
 
     Args:
         units: Size of the state and of the output.
-        activation: Name or function; None leaves the sums as they are.
-        use_bias: Whether a learned number is added to every sum.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
-        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        activation: Name or function; None for no activation.
+        use_bias: Whether to add a bias to every sum.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, with the same mask at every
+            step.
         recurrent_dropout: Fraction of the state to drop in training, 0 to 1.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: `(batch, features)` and the state, `(batch, units)`.
@@ -412,7 +412,7 @@ class SimpleRNNCell(KernelCell):
 
 
 class LSTMCell(KernelCell):
-    """One step of a long short-term memory: a state that is written, kept and read by gates.
+    """One step of a long short-term memory (LSTM).
 
     With `i, f, g, o` the four parts of `x @ kernel + h @ recurrent_kernel + bias`:
     `c = σ(f) * c + σ(i) * activation(g)` and `h = σ(o) * activation(c)`, where `σ` is the
@@ -420,18 +420,19 @@ class LSTMCell(KernelCell):
 
     Args:
         units: Size of the states and of the output.
-        activation: Name or function, for what is written and read; None leaves it as it is.
-        recurrent_activation: The same for the gates.
-        use_bias: Whether a learned number is added to every sum.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        unit_forget_bias: Whether the bias of the gate `f` begins with 1: remember, at first.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
-        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        activation: Name or function, for the candidate and the output; None for no activation.
+        recurrent_activation: Name or function, for the gates.
+        use_bias: Whether to add a bias to every sum.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        unit_forget_bias: Whether the bias of the gate `f` is initialized with 1.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, with the same mask at every
+            step.
         recurrent_dropout: Fraction of the state `h` to drop in training, 0 to 1.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`. `implementation=1` drops inputs for
-            every gate separately.
+            every gate with its own mask.
 
     Input shape: `(batch, features)` and the states h and c, `(batch, units)` each.
     Output shape: `(batch, units)` and the new states.
@@ -516,30 +517,31 @@ class LSTMCell(KernelCell):
         return every_h, every_h[-1], [every_h[-1], c]
 
     def _first_bias(self, initializer: Callable) -> Callable:
-        return remembering(initializer) if self.unit_forget_bias else initializer
+        return with_forget_bias(initializer) if self.unit_forget_bias else initializer
 
 
 class GRUCell(KernelCell):
-    """One step of a gated recurrent unit: one gate says how much of the state to keep.
+    """One step of a gated recurrent unit (GRU).
 
     With `z` (update), `r` (reset) and `g` the three parts of the weighted inputs and state:
-    `h = z * h + (1 - z) * activation(g)`, where `r` has weighed the state's share of `g`.
+    `h = z * h + (1 - z) * activation(g)`, where `r` multiplies the state in `g`.
 
     Args:
         units: Size of the state and of the output.
-        activation: Name or function, for what is written; None leaves it as it is.
-        recurrent_activation: The same for the gates.
-        use_bias: Whether learned numbers are added to the sums.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
-        dropout: Fraction of the inputs to drop in training, 0 to 1, the same at every step.
+        activation: Name or function, for the candidate; None for no activation.
+        recurrent_activation: Name or function, for the gates.
+        use_bias: Whether to add a bias to the sums.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
+        dropout: Fraction of the inputs to drop in training, 0 to 1, with the same mask at every
+            step.
         recurrent_dropout: Fraction of the state to drop in training, 0 to 1.
-        reset_after: Whether `r` weighs the state after it is multiplied by the kernel, as cuDNN
-            does, or before, as in the paper.
-        seed: Whole number for dropout that can be reproduced.
+        reset_after: Whether `r` multiplies the state after the kernel, as in cuDNN, or before it,
+            as in the paper.
+        seed: An integer for reproducible dropout.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`. `implementation=1` drops inputs for
-            every gate separately.
+            every gate with its own mask.
 
     Input shape: `(batch, features)` and the state, `(batch, units)`.
     Output shape: `(batch, units)` and the new state.
@@ -602,7 +604,7 @@ class GRUCell(KernelCell):
 
     def build(self, input_shape: Shape) -> None:
         width = 3 * self.units
-        bias = (2, width) if self.reset_after else (width,)  # of the inputs, and of the state
+        bias = (2, width) if self.reset_after else (width,)  # for the inputs and for the state
         self.add_weights((features_of(self, input_shape), width), (self.units, width), bias)
 
     def stepper(self, masks: Masks = None) -> Step:
@@ -643,7 +645,7 @@ class GRUCell(KernelCell):
 
 
 def long_short_term_memory(cell: Any, masks: Masks) -> Step:
-    """The step of an LSTM cell, its kernels matrices or convolutions."""
+    """The step of an LSTM cell, with matrices or convolutions as kernels."""
     kernel = cell.recurrent_kernel.value
     gate, activation = map(activations.get, (cell.recurrent_activation, cell.activation))
     axis = cell.channel_axis
@@ -659,8 +661,8 @@ def long_short_term_memory(cell: Any, masks: Masks) -> Step:
     return step
 
 
-def remembering(initializer: Callable) -> Callable:
-    """An LSTM's first bias: that of the forget gate, the second of four, is 1."""
+def with_forget_bias(initializer: Callable) -> Callable:
+    """Initializer of an LSTM's bias: 1 for the forget gate, the second of four."""
 
     def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
         values = np.array(initializer(shape, dtype=dtype))

@@ -15,7 +15,7 @@ from lamina.layers.recurrent.cells import (
     KernelCell,
     Masks,
     long_short_term_memory,
-    remembering,
+    with_forget_bias,
 )
 from lamina.layers.recurrent.gated import CellLayer, with_own_cell
 from lamina.layers.recurrent.scan import Step
@@ -23,7 +23,7 @@ from lamina.ops import nn, windows
 
 
 class ConvLSTMCell(KernelCell):
-    """One step of an LSTM on images: see `LSTMCell`, with convolutions for matrix products.
+    """One step of an LSTM on images: `LSTMCell` with convolutions instead of products.
 
     Args:
         rank: Number of spatial axes.
@@ -74,7 +74,7 @@ class ConvLSTMCell(KernelCell):
 
     @property
     def channel_axis(self) -> int:  # type: ignore[override]
-        """Counted from the end, so that it holds for one step and for all."""
+        """Counted from the end, so that it is the same for one step and for all."""
         return -1 if self.data_format == "channels_last" else -1 - self.rank
 
     def build(self, inputs_shape: Shape) -> None:
@@ -130,29 +130,29 @@ class ConvLSTMCell(KernelCell):
         return self.bias.value.reshape(-1, *(1,) * (-1 - self.channel_axis))
 
     def _first_bias(self, initializer: Callable) -> Callable:
-        return remembering(initializer) if self.unit_forget_bias else initializer
+        return with_forget_bias(initializer) if self.unit_forget_bias else initializer
 
 
 class BaseConvLSTM(CellLayer):
-    """What ConvLSTM1D, ConvLSTM2D and ConvLSTM3D have in common.
+    """Base class of ConvLSTM1D, ConvLSTM2D and ConvLSTM3D.
 
     Args:
         filters: Number of channels of the states and of the output.
         kernel_size: Size of the window, one number or one for each axis; the same for inputs and
             state.
         strides: Step of the window over the inputs, one number or one for each axis.
-        padding: Of the inputs: `"valid"` (windows inside only) or `"same"` (zeros around).
+        padding: Padding of the inputs: `"valid"` (none) or `"same"` (with zeros).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         dilation_rate: Distance between neighbouring values of a window over the inputs.
         activation, recurrent_activation: Names or functions, see `LSTMCell`.
-        use_bias: Whether a learned number is added to every channel.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
+        use_bias: Whether to add a bias to every channel.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
         unit_forget_bias: Whether the bias of the forget gate begins with 1.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         return_sequences, return_state, go_backwards, stateful: See `RNN`.
         **kwargs: `unroll`, `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see
             `Layer`.
@@ -235,7 +235,7 @@ class BaseConvLSTM(CellLayer):
 
 @with_own_cell(ConvLSTMCell, "conv_lstm_cell")
 class ConvLSTM1D(BaseConvLSTM):
-    """An LSTM over time whose inputs and states are rows of values.
+    """An LSTM over time whose inputs and states are sequences.
 
     Args: See `BaseConvLSTM`.
 

@@ -1,4 +1,4 @@
-"""SimpleRNN, LSTM and GRU: the recurrent layers that bring their own cell."""
+"""SimpleRNN, LSTM and GRU: recurrent layers with a given cell."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -11,10 +11,10 @@ from lamina.layers.settings import settings_of
 
 
 def with_own_cell(cell_class: type[KernelCell], name: str) -> Callable[[type], type]:
-    """Decorator for a layer that makes its cell itself and shows the cell's settings as its own.
+    """Decorator for a layer that makes its own cell and has the cell's settings as attributes.
 
     Args:
-        cell_class: What `CellLayer.__init__` makes.
+        cell_class: The class of the cell.
         name: The cell's name, which is part of the paths of the weights.
     """
 
@@ -28,7 +28,7 @@ def with_own_cell(cell_class: type[KernelCell], name: str) -> Callable[[type], t
 
 
 class CellLayer(RNN):
-    """What the layers that make their own cell have in common.
+    """Base class of the layers that make their own cell.
 
     Args:
         **kwargs: All arguments of the subclass: the cell is made with those that it takes, the
@@ -53,7 +53,7 @@ class CellLayer(RNN):
         self.input_spec = InputSpec(ndim=self.axes)
 
     def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
-        """The layer's cell, from the settings that concern one step.
+        """The layer's cell.
 
         Args:
             settings: Arguments of the cell.
@@ -75,20 +75,20 @@ class CellLayer(RNN):
 
 @with_own_cell(SimpleRNNCell, "simple_rnn_cell")
 class SimpleRNN(CellLayer):
-    """The plainest recurrent layer: each output is fed back with the next input.
+    """A simple recurrent layer: each output is fed back with the next input.
 
-    `h = activation(x @ kernel + h @ recurrent_kernel + bias)`, step after step.
+    `h = activation(x @ kernel + h @ recurrent_kernel + bias)` at every step.
 
     Args:
         units: Size of the state and of the output.
         activation, use_bias: See `SimpleRNNCell`, as for all settings of the weights.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
 
     Input shape: `(batch, time, features)`.
@@ -152,30 +152,30 @@ class SimpleRNN(CellLayer):
 
     def get_config(self) -> dict:
         config = super().get_config()
-        del config["seed"]  # Keras writes none
+        del config["seed"]  # Keras does not save it
         return config
 
 
 @with_own_cell(LSTMCell, "lstm_cell")
 class LSTM(CellLayer):
-    """Long short-term memory: remembers over many steps what its gates tell it to.
+    """Long short-term memory (LSTM), which can remember values over many steps.
 
-    The inputs of all steps are multiplied by the kernel at once; only the recurrent half runs in
-    the loop over time.
+    The inputs of all steps are multiplied by the kernel at once; only the recurrent part runs
+    in the loop over time.
 
     Args:
         units: Size of the states and of the output.
         activation, recurrent_activation, use_bias, unit_forget_bias: See `LSTMCell`, as for all
             settings of the weights.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`. The states are
             h and c.
-        use_cudnn: In Keras's signature; XLA compiles the same numbers with any value.
+        use_cudnn: For compatibility with Keras; it has no effect.
         **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
 
     Input shape: `(batch, time, features)`.
@@ -249,20 +249,20 @@ class LSTM(CellLayer):
 
 @with_own_cell(GRUCell, "gru_cell")
 class GRU(CellLayer):
-    """Gated recurrent unit: like an LSTM with one state and a gate less.
+    """Gated recurrent unit (GRU): similar to an LSTM, with one state and one gate less.
 
     Args:
         units: Size of the state and of the output.
         activation, recurrent_activation, use_bias, reset_after: See `GRUCell`, as for all settings
             of the weights.
-        kernel_initializer, recurrent_initializer, bias_initializer: First values of the weights.
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: Penalties on the weights.
+        kernel_initializer, recurrent_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: Regularizers of the weights.
         activity_regularizer: Penalty on the output.
-        kernel_constraint, recurrent_constraint, bias_constraint: What weights must satisfy.
+        kernel_constraint, recurrent_constraint, bias_constraint: Constraints on the weights.
         dropout, recurrent_dropout: Fraction of the inputs, of the state to drop in training.
-        seed: Whole number for dropout that can be reproduced.
+        seed: An integer for reproducible dropout.
         return_sequences, return_state, go_backwards, stateful, unroll: See `RNN`.
-        use_cudnn: In Keras's signature; XLA compiles the same numbers with any value.
+        use_cudnn: For compatibility with Keras; it has no effect.
         **kwargs: `zero_output_for_mask`, see `RNN`; `name`, `dtype`, `trainable`, see `Layer`.
 
     Input shape: `(batch, time, features)`.

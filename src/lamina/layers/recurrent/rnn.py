@@ -1,4 +1,4 @@
-"""RNN: runs a cell over the time steps of a sequence. The base of every recurrent layer."""
+"""RNN: runs a cell over the time steps of a sequence. Base class of recurrent layers."""
 
 import contextlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from lamina.core.serialization import registry
 from lamina.core.types import Array, Shape
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.variable import Variable, autocast, name_scope
-from lamina.layers.recurrent.any_cell import (
+from lamina.layers.recurrent.cell_interface import (
     as_list,
     build_cell,
     check_cell,
@@ -42,26 +42,26 @@ class RNN(Layer):
     Args:
         cell: A cell, or a list of cells to stack. A cell is an object with a `state_size` (a whole
             number, or a list of them) and a method `call(inputs, states)` that returns the output
-            and the new states of one time step; it may say its `output_size` and have a method
+            and the new states of one time step; it may have an `output_size` and a method
             `get_initial_state(batch_size)`.
-        return_sequences: Whether to give the output of every step and not just the last.
-        return_state: Whether to give the last states, too, after the output.
-        go_backwards: Whether to begin with the last step; outputs come in the order of running.
-        stateful: Whether a batch goes on from the states that the one before ended with. Needs
-            batches of one size, given as `lamina.Input(shape, batch_size=…)`.
-        unroll: Whether to write out every step instead of a loop; slow to compile.
-        zero_output_for_mask: Whether the output of masked steps is 0, not the one before.
+        return_sequences: Whether to return the output of every step, not just the last.
+        return_state: Whether to return the last states, too, after the output.
+        go_backwards: Whether to begin with the last step; outputs come in the order of execution.
+        stateful: Whether a batch starts with the last states of the previous batch. Requires
+            batches of equal size, given as `lamina.Input(shape, batch_size=…)`.
+        unroll: Whether to unroll the loop, which makes compilation slow.
+        zero_output_for_mask: Whether the output of masked steps is 0 instead of the previous one.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer`; see `Layer`.
 
-    Call arguments: `initial_state`, the states to begin with, zeros if None; `mask`, `(batch,
-    time)`, True where a step counts: others change nothing; `training`.
+    Call arguments: `initial_state`, zeros if None; `mask`, `(batch, time)`, False for steps that
+    are skipped; `training`.
 
     Input shape: `(batch, time, ...)`, a cell of ours takes `(batch, time, features)`.
     Output shape: `(batch, units)`, or `(batch, time, units)` for every step; with `return_state` a
     tuple of it and the states.
 
     Raises:
-        ValueError: If the cell is none, or `initial_state` does not fit it.
+        ValueError: If the cell is not a cell, or `initial_state` does not fit it.
 
     Example:
         >>> class Sum(Layer):
@@ -98,7 +98,7 @@ class RNN(Layer):
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
         self.supports_masking = True
-        # Not among the weights: what a batch left behind is neither trained nor saved.
+        # Not among the weights: states are neither trained nor saved.
         object.__setattr__(self, "states", None)
 
     @property
@@ -135,8 +135,8 @@ class RNN(Layer):
         """Run the cell over the steps of every sequence.
 
         Args:
-            sequences: Array `(batch, steps, ...)`, mostly `(batch, steps, features)`.
-            initial_state: List of the states to begin with; the cell's own for None, or those that
+            sequences: Array `(batch, steps, ...)`, usually `(batch, steps, features)`.
+            initial_state: List of the initial states; the cell's own for None, or those that
                 the last batch ended with in a stateful layer.
             mask: True for the steps that count, `(batch, steps)`, or None; a masked step changes
                 nothing.
@@ -155,7 +155,7 @@ class RNN(Layer):
                 f"{self._label} received no time step: axis 1 of shape {sequences.shape} is 0.\n"
                 "  Fix: leave out empty sequences, or pad them to one masked step."
             )
-        states = self._states_to_begin_with(sequences, initial_state)
+        states = self._initial_states(sequences, initial_state)
         by_time = jnp.swapaxes(sequences, 0, 1)
         outputs, last, states = self._run(
             self.cell, by_time, states, self._mask_by_time(mask, sequences), training
@@ -172,7 +172,7 @@ class RNN(Layer):
     def _run(
         self, cell: Any, inputs: Array, states: Any, mask: Any, training: bool, inner: bool = False
     ) -> tuple[Any, Array, Any]:
-        """Run a cell over `(time, batch, ...)`; an `inner` one feeds another cell of a stack."""
+        """Run a cell over `(time, batch, ...)`; an `inner` cell feeds another one."""
         if type(cell) is StackedRNNCells:
             return self._run_stack(cell, inputs, states, mask, training, inner)
         how: dict[str, Any] = {
@@ -183,7 +183,7 @@ class RNN(Layer):
             "every_output": self.return_sequences or inner,
         }
         if isinstance(cell, KernelCell) and type(cell).call is KernelCell.call:
-            # The share of the inputs is one product for all steps, ahead of the loop.
+            # The products of the inputs of all steps are one product before the loop.
             with name_scope(cell.name), autocast(cell._autocast_dtype):
                 inputs = inputs.astype(cell.compute_dtype)
                 input_masks, masks = cell.draw_masks(inputs, states[0], training)
@@ -206,7 +206,7 @@ class RNN(Layer):
     def _run_any(
         self, cell: Any, inputs: Array, states: Any, training: bool, how: dict
     ) -> tuple[Any, Array, Any]:
-        """Run a cell of which nothing is known; what it assigns and adds to the loss is kept."""
+        """Run any cell; Variables that it assigns and losses that it adds are kept."""
         layers = cell._flatten_layers() if isinstance(cell, Layer) else []
         fixed = cell.non_trainable_variables if layers else []
         penalty = Variable(0.0, shape=(), trainable=False, autocast=False, name="penalty")
@@ -218,7 +218,7 @@ class RNN(Layer):
                 layer._own_losses.clear()
             return output, new_states
 
-        ours = isinstance(cell, KernelCell)  # a subclass of one, with a call of its own
+        ours = isinstance(cell, KernelCell)  # a subclass with its own `call`
         held = cell.same_masks(inputs, states[0], training) if ours else contextlib.nullcontext()
         with held:
             *result, values = scan_steps(step, inputs, states, variables=[*fixed, penalty], **how)
@@ -229,20 +229,20 @@ class RNN(Layer):
     def _run_stack(
         self, stack: StackedRNNCells, x: Array, states: Any, mask: Any, training: bool, inner: bool
     ) -> tuple[Any, Array, Any]:
-        """Cell after cell, each over all steps: the next one's products can be done at once."""
+        """Run each cell over all steps, so that the products of the next one can be one product."""
         after = []
         for number, (cell, before) in enumerate(zip(stack.cells, states, strict=True), 1):
             feeds = inner or number < len(stack.cells)
             x, last, new = self._run(cell, x, as_list(before), mask, training, inner=feeds)
             if self.go_backwards and feeds:
-                x = jnp.flip(x, axis=0)  # as the steps lie, not as they were run
+                x = jnp.flip(x, axis=0)  # in the order of the steps, not of execution
             after.append(new if isinstance(before, (list, tuple)) else new[0])
         return x, last, after
 
     # -- states ----------------------------------------------------------------------------------
 
     def get_initial_state(self, batch_size: int) -> list:
-        """What the cell starts from, a list with one entry for each of its states.
+        """The initial states of the cell, a list with one entry for each state.
 
         Args:
             batch_size: Number of samples.
@@ -253,12 +253,12 @@ class RNN(Layer):
         return as_list(initial_state_of(self.cell, batch_size))
 
     def reset_state(self) -> None:
-        """Forget what the last batch of a stateful layer left behind: begin with zeros again."""
+        """Reset the states of a stateful layer to zeros."""
         for variable in jax.tree.leaves(self.states):
             variable.assign(jnp.zeros_like(variable.value))
 
     def reset_states(self) -> None:
-        """The same as `reset_state`."""
+        """Alias of `reset_state`."""
         self.reset_state()
 
     def _keep_states(self, sequences_shape: Shape) -> None:
@@ -275,7 +275,7 @@ class RNN(Layer):
         )
         object.__setattr__(self, "states", states)
 
-    def _states_to_begin_with(self, sequences: Array, given: Any) -> list:
+    def _initial_states(self, sequences: Array, given: Any) -> list:
         batch = sequences.shape[0]
         if self.stateful and jax.tree.leaves(self.states)[0].shape[0] != batch:
             size = jax.tree.leaves(self.states)[0].shape[0]
@@ -333,7 +333,7 @@ class RNN(Layer):
         return [output_mask, *(None for _ in self.state_size)] if self.return_state else output_mask
 
     def _mask_by_time(self, mask: Any, sequences: Array) -> Array | None:
-        """The mask as the loop wants it, `(time, batch)`."""
+        """The mask in the order of the loop, `(time, batch)`."""
         mask = next(iter(jax.tree.leaves(mask)), None)
         if mask is None:
             return None
@@ -374,7 +374,7 @@ class RNN(Layer):
 
         Args:
             config: Arguments of the constructor; the cell is serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A layer with fresh weights.

@@ -1,4 +1,4 @@
-"""The loop over time that every recurrent layer runs: masks, direction and states in one place."""
+"""The loop over time of all recurrent layers: masks, direction and states."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from lamina.core.types import Array
 from lamina.core.variable.stateless import stateless, values_of
 from lamina.core.variable.variable import Variable, autocast
 
-# From the values at one time step and the states before it to the output and the states after it.
+# `(inputs at a step, states) → (output, new states)`.
 Step = Callable[[Any, Any], tuple[Array, Any]]
 
 
@@ -30,21 +30,21 @@ def scan_steps(
 ) -> tuple[Array | None, Array, Any, list]:
     """Run a step along the first axis of its inputs, in a compiled loop.
 
-    Where the mask is False, the states stay as they are and the output is the one before. Before
-    the first step, that is the first state if it has the shape of an output, else 0.
+    Where the mask is False, states and output do not change. The output before the first step is
+    the first state if it has the shape of an output, else 0.
 
     Args:
         step: `(inputs at a step, states) → (output, new states)`.
         inputs: `(time, batch, ...)`.
         states: Structure of arrays, `(batch, ...)`.
         mask: `(time, batch)`, True where a step counts.
-        backwards: Whether to begin with the last step; outputs come in the order of running.
-        unroll: Whether to write out every step instead of a loop: slow to compile.
-        zero_masked: Whether the output is 0, instead of the one before, where the mask is False.
-        every_output: Whether to keep all outputs and not just the last.
-        output_is_state: Whether the output of a step is the first of its new states: it need
-            then not be carried along for the masked steps.
-        variables: What the step assigns, e.g. the state of a random generator.
+        backwards: Whether to begin with the last step; outputs come in the order of execution.
+        unroll: Whether to unroll the loop, which makes compilation slow.
+        zero_masked: Whether the output is 0, instead of the previous one, where the mask is False.
+        every_output: Whether to return all outputs, not just the last.
+        output_is_state: Whether the output of a step is the first of its new states; then it is
+            not carried separately for masked steps.
+        variables: Variables that the step assigns, e.g. the state of a random generator.
 
     Returns:
         All outputs `(time, batch, ...)` or None, the last output, the states after it, and the
@@ -89,5 +89,5 @@ def scan_steps(
 
 
 def _where(counts: Array, new: Array, old: Array) -> Array:
-    """`new` for the samples that count, `old` for the others, whatever axes follow the batch."""
+    """`new` for the samples where the mask is True, else `old`, with any axes after the batch."""
     return jnp.where(counts.reshape(counts.shape + (1,) * (new.ndim - 1)), new, old)

@@ -1,4 +1,4 @@
-"""StackedRNNCells: several cells as one, each fed with what the one before gives."""
+"""StackedRNNCells: several cells as one, each with the output of the previous as input."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
 from lamina.core.types import Array, Shape
-from lamina.layers.recurrent.any_cell import (
+from lamina.layers.recurrent.cell_interface import (
     build_cell,
     check_cell,
     initial_state_of,
@@ -16,7 +16,7 @@ from lamina.layers.recurrent.any_cell import (
 
 
 class StackedRNNCells(Layer):
-    """Several cells as one: each takes the output of the one before as its input.
+    """Several cells as one: the input of each is the output of the previous.
 
     Args:
         cells: The cells, first to last.
@@ -47,7 +47,7 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list:
-        """The state sizes of all cells, one entry a cell."""
+        """The state sizes of all cells, one entry per cell."""
         return [cell.state_size for cell in self.cells]
 
     @property
@@ -61,15 +61,15 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size_of(cell))
 
     def call(self, inputs: Array, states: Any, training: bool = False) -> tuple[Array, list]:
-        """Take one step with every cell; each takes what the one before gave.
+        """Compute one step of every cell.
 
         Args:
             inputs: Array `(batch, features)`.
-            states: The states after the step before, one entry a cell.
+            states: The states after the previous step, one entry per cell.
             training: Whether dropout is applied.
 
         Returns:
-            The last cell's output `(batch, units)`, and the new states, one entry a cell.
+            The last cell's output `(batch, units)`, and the new states, one entry per cell.
         """
         new_states = []
         for cell, before in zip(self.cells, states, strict=True):
@@ -79,7 +79,7 @@ class StackedRNNCells(Layer):
         return inputs, new_states
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """The initial states of all cells, one entry a cell.
+        """The initial states of all cells, one entry per cell.
 
         Args:
             batch_size: Number of samples.
@@ -98,7 +98,7 @@ class StackedRNNCells(Layer):
 
         Args:
             config: Arguments of the constructor; the cells are serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A stack with fresh weights.

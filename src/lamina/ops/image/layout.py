@@ -51,7 +51,7 @@ def as_batch(
 
 
 def rounded_to(values: Array, dtype: Any) -> Array:
-    """Floats in another type; for whole numbers rounded, and cut off at the type's limits."""
+    """Floats in another type; for integers rounded, and cut off at the type's limits."""
     if values.dtype == dtype:
         return values
     if not jnp.issubdtype(dtype, jnp.integer):

@@ -47,7 +47,7 @@ def resize(
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
-        Images of the same type; whole numbers are rounded.
+        Images of the same type; integers are rounded.
 
     Raises:
         ValueError: If an argument is unknown or impossible.

@@ -138,7 +138,7 @@ def elastic_transform(
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode: How values outside of the image are filled; see `affine_transform`.
         fill_value: Number for `"constant"`.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:

@@ -118,13 +118,13 @@ def ldexp(x1: ArrayLike, x2: ArrayLike) -> Array:
 
     Args:
         x1: Array of any shape.
-        x2: Whole numbers, of a shape that broadcasts against it.
+        x2: Integers, of a shape that broadcasts against it.
 
     Returns:
         Array of the shape that both broadcast to, of floats.
 
     Raises:
-        TypeError: If `x2` does not hold whole numbers.
+        TypeError: If `x2` does not hold integers.
 
     Example:
         >>> ldexp([1.0, 1.5], [3, 1]).tolist()
@@ -326,7 +326,7 @@ def allclose(
     return jnp.allclose(as_array(x1), as_array(x2), rtol, atol, equal_nan)
 
 
-# ---- bits of whole numbers -----------------------------------------------------------------------
+# ---- bits of integers -----------------------------------------------------------------------
 
 bitwise_and = bitwise("bitwise_and", jnp.bitwise_and, "Bits that are set in both.")
 bitwise_or = bitwise("bitwise_or", jnp.bitwise_or, "Bits that are set in one or both.")

@@ -344,19 +344,19 @@ def _bincount_spec(
 def bincount(
     x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, sparse: bool = False
 ) -> Array:
-    """How often each whole number occurs, or the sum of the weights where it does.
+    """How often each integer occurs, or the sum of the weights where it does.
 
     The result is as long as the largest number needs; inside a compiled step, where that is not
     known, it has `minlength` places and larger numbers are not counted.
 
     Args:
-        x: Whole numbers, `(values,)` or `(batch, values)`.
+        x: Integers, `(values,)` or `(batch, values)`.
         weights: One for each, or None.
         minlength: The least size of the last axis.
         sparse: Must be False.
 
     Returns:
-        Array `(numbers,)`, one entry for every whole number from 0 on.
+        Array `(numbers,)`, one entry for every integer from 0 on.
 
     Example:
         >>> bincount([0, 2, 2]).tolist()

@@ -63,7 +63,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 
     Args:
         x: Array of any shape.
-        indices: Whole numbers of any shape; negative ones count from the end.
+        indices: Integers of any shape; negative ones count from the end.
         axis: The axis.
 
     Returns:
@@ -82,7 +82,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 
     Args:
         x: Array of any shape.
-        indices: Whole numbers, with as many axes as `x`.
+        indices: Integers, with as many axes as `x`.
         axis: Axis to go along; None for all values in one row.
 
     Returns:
@@ -100,7 +100,7 @@ def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]
     """Places in the flattened array as one index for every axis.
 
     Args:
-        indices: Whole numbers of any shape.
+        indices: Integers of any shape.
         shape: Shape of the array.
 
     Returns:
@@ -252,7 +252,7 @@ def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
         axis: Axis to go along; None for all values in one row.
 
     Returns:
-        Whole numbers, of the same shape; `(values,)` if `axis` is None.
+        Integers, of the same shape; `(values,)` if `axis` is None.
 
     Example:
         >>> argsort([3, 1, 2]).tolist()
@@ -272,7 +272,7 @@ def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
         axis: Axis to go along; None for all values in one row.
 
     Returns:
-        Whole numbers, of the same shape; `(values,)` if `axis` is None.
+        Integers, of the same shape; `(values,)` if `axis` is None.
 
     Example:
         >>> argpartition([9, 1, 5], 1).tolist()
@@ -292,7 +292,7 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
         side: Of equal values, before (`"left"`) or after them (`"right"`).
 
     Returns:
-        Whole numbers, of the shape of the values.
+        Integers, of the shape of the values.
 
     Example:
         >>> searchsorted([1, 3, 5], [3, 4]).tolist()
@@ -406,7 +406,7 @@ def size(x: ArrayLike) -> Any:
         x: Array of any shape.
 
     Returns:
-        A whole number.
+        An integer.
 
     Example:
         >>> size([[1, 2], [3, 4]])
@@ -423,7 +423,7 @@ def ndim(x: ArrayLike) -> Any:
         x: Array of any shape.
 
     Returns:
-        A whole number.
+        An integer.
 
     Example:
         >>> ndim([[1, 2], [3, 4]])

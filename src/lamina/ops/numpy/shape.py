@@ -514,7 +514,7 @@ def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[A
         A list of arrays.
 
     Raises:
-        ValueError: If it is no whole number, or less than 1.
+        ValueError: If it is no integer, or less than 1.
 
     Example:
         >>> [piece.tolist() for piece in array_split([1, 2, 3], 2)]

@@ -60,7 +60,7 @@ class BaseImagePreprocessingLayer(Layer):
             data: Images `(batch, height, width, channels)`, or the dict that the layer is called
                 on.
             training: Whether anything is to be changed.
-            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+            seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
             What the `transform_…` methods receive as `transformation`.
@@ -267,7 +267,7 @@ class BaseImagePreprocessingLayer(Layer):
             data: Images, or a dict with `"images"`.
 
         Returns:
-            Three whole numbers.
+            Three integers.
         """
         shape = self.images_of(data).shape
         batch = 1 if self._is_single(shape) else shape[0]
@@ -290,7 +290,7 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
     """Base of layers that change every image by numbers drawn for it; `draw` gives them.
 
     Args:
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: See `BaseImagePreprocessingLayer`.
 
     Example:
@@ -346,7 +346,7 @@ def uniform_numbers(seed: Any, shape: Sequence[int]) -> Array:
     """Random numbers from 0 to 1 (excluded), by the cheap hash that dropout uses.
 
     Args:
-        seed: Whole number, `SeedGenerator`, key of two uint32, or None.
+        seed: Integer, `SeedGenerator`, key of two uint32, or None.
         shape: Shape of the result.
     """
     key = draw_key(seed) if seed is None or isinstance(seed, (int, SeedGenerator)) else seed

@@ -110,7 +110,7 @@ class RandomBrightness(RandomColourLayer):
         factor: Largest change as a fraction of the range of values, -1 to 1, or a pair of the
             smallest and the largest.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -152,7 +152,7 @@ class RandomContrast(RandomColourLayer):
     Args:
         factor: Pair of numbers from 0 to 1; a number stands for `(0, number)`.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -193,7 +193,7 @@ class RandomHue(RandomColourLayer):
             and the largest; half of the images turn the other way.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
@@ -248,7 +248,7 @@ class RandomSaturation(RandomHue):
             `(-number, number)`, and what is drawn below 0 is gray, too.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
@@ -284,7 +284,7 @@ class RandomColorDegeneration(RandomColourLayer):
             stronger. A number stands for `(-number, number)`.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
@@ -327,11 +327,11 @@ class RandomGrayscale(RandomImageLayer):
     Args:
         factor: Fraction of the images that turn gray.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, 3)` or `(height, width, 3)`; or a dict.
-    Output shape: Same as the input. Whole numbers stay whole.
+    Output shape: Same as the input. Integers stay integers.
 
     Example:
         >>> red = jnp.array([[[200, 0, 0]]])
@@ -394,7 +394,7 @@ class RandomInvert(RandomColourLayer):
     Args:
         factor: Fraction of the images, or a pair between which it is drawn.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
@@ -434,11 +434,11 @@ class RandomPosterization(RandomColourLayer):
     """Leaves images fewer shades: only the first bits of every value; works in training only.
 
     Args:
-        factor: Pair of whole numbers from 1 to 8, between which the number of bits is drawn, the
+        factor: Pair of integers from 1 to 8, between which the number of bits is drawn, the
             second excluded; a number stands for `(1, number)`.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -484,7 +484,7 @@ class Solarization(ColourLayer, RandomImageLayer):
             values, 0 to 1, or a pair of the smallest and the largest.
         threshold_factor: From which brightness pixels are inverted; given in the same way.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -541,7 +541,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
         contrast_factor: See `RandomContrast`; None leaves contrast as it is.
         saturation_factor: See `RandomSaturation`; None leaves saturation as it is.
         hue_factor: See `RandomHue`; None leaves the hue as it is.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 

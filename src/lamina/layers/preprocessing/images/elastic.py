@@ -33,7 +33,7 @@ class RandomElasticTransform(RandomImageLayer):
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         fill_value: Number for `"constant"`.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
 

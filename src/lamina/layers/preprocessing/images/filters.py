@@ -30,7 +30,7 @@ class RandomSharpness(RandomColourLayer):
             0.5 leaves images as they are, 1 is sharpened.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -73,7 +73,7 @@ class RandomGaussianBlur(RandomColourLayer):
             and the largest. One is drawn for each direction and batch.
         value_range: Smallest and largest value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.

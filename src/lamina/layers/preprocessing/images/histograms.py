@@ -97,7 +97,7 @@ class Equalization(ColourLayer):
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
-    """Spreads values evenly in every part of an image by itself; in training and otherwise.
+    """Spreads values evenly in every part of an image separately; in training and otherwise.
 
     The image is divided into tiles; between their middles the results are mixed.
 

@@ -29,7 +29,7 @@ class RandomErasing(RandomColourLayer):
             height as a fraction of the image's, and of its width likewise.
         fill_value: What covers it: a number, one for each channel, or None for noise.
         value_range: Smallest and largest value of a pixel.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
@@ -110,7 +110,7 @@ class CutMix(RandomImageLayer):
     Args:
         factor: The rectangles' sizes follow a beta distribution: its parameter, 0 to 1, or a pair
             between which it is drawn for a batch.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`.
 
@@ -190,7 +190,7 @@ class MixUp(RandomImageLayer):
         alpha: Parameter of the beta distribution of the shares: near 0 one of the two images is
             hardly seen, at 1 all shares are equally likely.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
     Input shape: A dict of `"images"` `(batch, height, width, channels)` and `"labels"`

@@ -130,7 +130,7 @@ class RandAugment(PolicyLayer):
         num_ops: How many are applied, one after the other.
         factor: Largest strength of each, 0 to 1, or a pair of the smallest and the largest.
         interpolation: `"bilinear"` or `"nearest"`.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
@@ -211,7 +211,7 @@ class AugMix(PolicyLayer):
             augmentations, besides shear, translation, rotation, posterization, solarization,
             auto-contrast and equalization.
         interpolation: `"bilinear"` or `"nearest"`.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
@@ -305,5 +305,5 @@ _ONLY_WITH_ALL_OPS = (
 
 
 def drawn_choices(key: Array, shape: tuple[int, ...], count: int) -> Array:
-    """Whole numbers below `count`, all equally likely."""
+    """Integers below `count`, all equally likely."""
     return (uniform_numbers(key, shape) * count).astype("int32")

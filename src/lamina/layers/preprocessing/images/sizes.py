@@ -58,7 +58,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
             width: Their width, in pixels.
 
         Returns:
-            Four whole numbers, in pixels.
+            Four integers, in pixels.
         """
         (top, high), (left, wide) = resizing.aspect_crop((height, width), self.output_size())
         return top, left, high, wide
@@ -115,7 +115,7 @@ class Resizing(SizedLayer):
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
-    Output shape: Same as the input, with another height and width. Whole numbers stay whole.
+    Output shape: Same as the input, with another height and width. Integers stay integers.
 
     Example:
         >>> Resizing(2, 2)(jnp.zeros((5, 8, 6, 3), "uint8")).shape
@@ -155,10 +155,10 @@ class Resizing(SizedLayer):
         Args:
             data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
-            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+            seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
-            Two whole numbers, in pixels.
+            Two integers, in pixels.
         """
         return self.images_shape(data)[1:]
 
@@ -239,7 +239,7 @@ class CenterCrop(SizedLayer):
         Args:
             data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
-            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+            seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
             A dict with the entry `"input_shape"`.
@@ -287,7 +287,7 @@ class RandomCrop(SizedLayer, RandomImageLayer):
     Args:
         height: Of the images that come out, in pixels.
         width: The same.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -319,10 +319,10 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         Args:
             data: Images, or the dict that the layer is called on.
             training: Whether anything is to be random.
-            seed: A SeedGenerator, a whole number, or None for the layer's own generator.
+            seed: A SeedGenerator, an integer, or None for the layer's own generator.
 
         Returns:
-            Two arrays `(batch,)` and two whole numbers, in pixels.
+            Two arrays `(batch,)` and two integers, in pixels.
         """
         _, height, width = self.images_shape(data)
         if not training or not self.fits(height, width):

@@ -28,7 +28,7 @@ class RandomFlip(RandomImageLayer):
     Args:
         mode: `"horizontal"` (left and right change places), `"vertical"`, or
             `"horizontal_and_vertical"`: both at once, a turn by 180 degrees.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -202,7 +202,7 @@ class RandomRotation(RandomWarp):
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -264,7 +264,7 @@ class RandomTranslation(RandomWarp):
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -327,7 +327,7 @@ class RandomZoom(RandomWarp):
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -395,7 +395,7 @@ class RandomShear(RandomWarp):
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -452,7 +452,7 @@ class RandomPerspective(RandomWarp):
             corner, which stays.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: Value for positions outside of the image.
-        seed: Whole number for draws that can be reproduced.
+        seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 

@@ -56,7 +56,7 @@ class HostLayer(Layer):
 
 
 def whole_numbers(inputs: Any, layer: str) -> Any:
-    """The inputs as whole numbers; fractions are refused where they can be seen."""
+    """The inputs as integers; fractions are refused where they can be seen."""
     if inputs.dtype.kind in "iu":
         return inputs
     if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f" and inputs.size:
@@ -93,7 +93,7 @@ def refuse_sparse(layer: str, sparse: Any) -> None:
 
 
 def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
-    """Whole numbers as vectors: one a number, or one for all numbers of a sample.
+    """Integers as vectors: one a number, or one for all numbers of a sample.
 
     Args:
         indices: `(..., numbers)`, NumPy or JAX; what lies outside 0 … depth - 1 counts nowhere.

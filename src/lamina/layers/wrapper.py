@@ -1,4 +1,4 @@
-"""Layers around another layer: Wrapper, their base, and TimeDistributed."""
+"""Wrapper, base class of layers around another layer, and TimeDistributed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ from lamina.core.variable.variable import autocast
 
 
 class Wrapper(Layer):
-    """Base of layers that change what another layer does; subclass it and write `call`.
+    """Base class of layers that contain another layer; subclass it and define `call`.
 
     Args:
-        layer: The layer inside, kept as `self.layer`.
+        layer: The layer inside, stored as `self.layer`.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Raises:
@@ -54,7 +54,7 @@ class Wrapper(Layer):
 
         Args:
             config: Arguments of the constructor; the inner layer is serialized.
-            custom_objects: From names to classes and functions that are not Lamina's own.
+            custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
             A layer with fresh weights.
@@ -64,17 +64,17 @@ class Wrapper(Layer):
 
 
 class TimeDistributed(Wrapper):
-    """Does to every time step what the layer inside does to a sample.
+    """Applies the inner layer to every time step.
 
-    Time steps and samples are put on one axis and the layer is called once; only a layer that
-    keeps account of its batches in training, as BatchNormalization does, is called for one step
+    Time steps and samples are merged into one axis and the layer is called once. Only a layer that
+    keeps statistics of its batches in training, such as BatchNormalization, is called for one step
     after another.
 
     Args:
-        layer: The layer inside; it must treat the samples of a batch each for itself.
+        layer: The layer inside; it must treat the samples of a batch independently.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
-    Call arguments: `mask`, `(batch, time, ...)`, handed to the layer if it takes one; `training`.
+    Call arguments: `mask`, `(batch, time, ...)`, passed to the layer if it takes one; `training`.
 
     Input shape: `(batch, time, ...)`.
     Output shape: `(batch, time, ...)`, the rest as of the layer inside.
@@ -178,7 +178,7 @@ class TimeDistributed(Wrapper):
 
 
 def checked_layer(owner: str, name: str, layer: Any) -> Layer:
-    """The layer, unless it is none."""
+    """Check that an argument is a layer."""
     if not isinstance(layer, Layer):
         hint = f"\n  Fix: {layer.__name__}(…), an object." if isinstance(layer, type) else ""
         raise ArgumentError(f"{owner}: {name} must be a layer; received {layer!r}.{hint}")

@@ -1,4 +1,4 @@
-"""Layers that cut off or add a border: cropping and zero padding along time, images and volumes."""
+"""Cropping and zero padding of sequences, images and volumes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,24 +12,24 @@ from lamina.core.types import Array, Shape
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import windows
 
-Border = tuple[int, ...]  # how many values before and behind
+Pair = tuple[int, ...]  # number of values (before, after)
 
 
-class BaseBorder(Layer):
-    """What cropping and padding have in common; the number of spatial axes is `rank`."""
+class BaseCroppingOrPadding(Layer):
+    """Base class of cropping and padding; the number of spatial axes is `rank`."""
 
     rank: int
-    sign: int  # of what happens to the sizes: 1 for padding, -1 for cropping
-    amounts: str  # what the argument is called
+    sign: int  # 1 for padding, -1 for cropping
+    amounts: str  # name of the argument
 
     def __init__(self, amounts: Any, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
-        borders = _borders(amounts, self.rank, f"{type(self).__name__}: {self.amounts}")
-        setattr(self, self.amounts, borders[0] if self.rank == 1 else borders)
+        pairs = _pairs(amounts, self.rank, f"{type(self).__name__}: {self.amounts}")
+        setattr(self, self.amounts, pairs[0] if self.rank == 1 else pairs)
 
     def call(self, inputs: Array) -> Array:
-        """Cut the edges off, or put zeros around.
+        """Crop the inputs, or pad them with zeros.
 
         Args:
             inputs: Array `(batch, ..., channels)`, or channels first.
@@ -38,7 +38,7 @@ class BaseBorder(Layer):
             Array of the same number of axes.
 
         Raises:
-            ValueError: If the inputs have another number of axes, or more is cut than there is.
+            ValueError: If the inputs have another number of axes, or nothing is left of an axis.
         """
         self._check(inputs.shape)
         widths = [(0, 0, 0)] * inputs.ndim
@@ -61,10 +61,10 @@ class BaseBorder(Layer):
         return {**super().get_config(), **settings_of(self, self.amounts, "data_format")}
 
     @property
-    def _by_axis(self) -> dict[int, Border]:
-        borders = getattr(self, self.amounts)
+    def _by_axis(self) -> dict[int, Pair]:
+        pairs = getattr(self, self.amounts)
         axes = windows.spatial_axes(self.rank + 2, self.data_format)
-        return dict(zip(axes, [borders] if self.rank == 1 else borders, strict=True))
+        return dict(zip(axes, [pairs] if self.rank == 1 else pairs, strict=True))
 
     def _check(self, shape: Shape) -> None:
         needs_rank(self, self.rank, shape)
@@ -77,12 +77,12 @@ class BaseBorder(Layer):
                 )
 
 
-class BaseCropping(BaseBorder):
-    """What Cropping1D, Cropping2D and Cropping3D have in common.
+class BaseCropping(BaseCroppingOrPadding):
+    """Base class of Cropping1D, Cropping2D and Cropping3D.
 
     Args:
         cropping: How many values to cut off on either side of every spatial axis: one number for
-            all, or for every axis a number or a pair (before, behind).
+            all, or for every axis a number or a pair (before, after).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -94,7 +94,7 @@ class BaseCropping(BaseBorder):
 
 
 class Cropping1D(BaseCropping):
-    """Cuts off the first and the last time steps.
+    """Removes the first and the last time steps.
 
     Args:
         cropping: How many steps; one number, or a pair (first, last).
@@ -121,7 +121,7 @@ class Cropping1D(BaseCropping):
 
 
 class Cropping2D(BaseCropping):
-    """Cuts off the border of images.
+    """Removes rows and columns at the edges of images.
 
     Args: See `BaseCropping`.
 
@@ -141,7 +141,7 @@ class Cropping2D(BaseCropping):
 
 
 class Cropping3D(BaseCropping):
-    """Cuts off the border of volumes.
+    """Removes values at the edges of volumes.
 
     Args: See `BaseCropping`.
 
@@ -157,12 +157,12 @@ class Cropping3D(BaseCropping):
     rank = 3
 
 
-class BasePadding(BaseBorder):
-    """What ZeroPadding1D, ZeroPadding2D and ZeroPadding3D have in common.
+class BasePadding(BaseCroppingOrPadding):
+    """Base class of ZeroPadding1D, ZeroPadding2D and ZeroPadding3D.
 
     Args:
         padding: How many zeros to add on either side of every spatial axis: one number for all, or
-            for every axis a number or a pair (before, behind).
+            for every axis a number or a pair (before, after).
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
     """
@@ -174,9 +174,9 @@ class BasePadding(BaseBorder):
 
 
 class ZeroPadding1D(BasePadding):
-    """Adds time steps of zeros before and behind.
+    """Adds time steps of zeros before and after.
 
-    Args: See `BasePadding`; for one axis, a pair is (before, behind).
+    Args: See `BasePadding`; for one axis, a pair is (before, after).
 
     Input shape: `(batch, steps, channels)`.
     Output shape: `(batch, steps + added, channels)`.
@@ -191,7 +191,7 @@ class ZeroPadding1D(BasePadding):
 
 
 class ZeroPadding2D(BasePadding):
-    """Adds a border of zeros around images.
+    """Adds zeros around images.
 
     Args: See `BasePadding`.
 
@@ -208,7 +208,7 @@ class ZeroPadding2D(BasePadding):
 
 
 class ZeroPadding3D(BasePadding):
-    """Adds a border of zeros around volumes.
+    """Adds zeros around volumes.
 
     Args: See `BasePadding`.
 
@@ -224,8 +224,8 @@ class ZeroPadding3D(BasePadding):
     rank = 3
 
 
-def _borders(amounts: Any, rank: int, name: str) -> tuple[Border, ...]:
-    """A pair (before, behind) for every axis, from one number, or a number or pair for each."""
+def _pairs(amounts: Any, rank: int, name: str) -> tuple[Pair, ...]:
+    """A pair (before, after) for every axis, from one number, or a number or pair for each."""
     if isinstance(amounts, int):
         amounts = [amounts] * rank
     elif rank == 1:
@@ -233,7 +233,7 @@ def _borders(amounts: Any, rank: int, name: str) -> tuple[Border, ...]:
     if not isinstance(amounts, Sequence) or len(amounts) != rank:
         each = "one for every axis, " if rank > 1 else ""
         raise ValueError(
-            f"{name} must be a whole number or {each}a number or a pair (before, behind); "
+            f"{name} must be a whole number or {each}a number or a pair (before, after); "
             f"received {amounts!r}."
         )
     return tuple(windows.per_axis(amount, 2, name, minimum=0) for amount in amounts)

@@ -32,7 +32,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
 
     Args:
         config: Class and config of a layer.
-        custom_objects: From name to class, for classes that are not registered.
+        custom_objects: Classes by name that are not registered.
 
     Returns:
         The layer.

@@ -20,7 +20,7 @@ class RandomInitializer(Initializer):
     """Base of initializers that draw random values.
 
     Args:
-        seed: A whole number, or None for a fresh one now: the same values at every call with the
+        seed: An integer, or None for a fresh one now: the same values at every call with the
             same shape. A `SeedGenerator` gives new values at every call.
     """
 
@@ -64,7 +64,7 @@ class RandomNormal(RandomInitializer):
     Args:
         mean: Mean of the distribution.
         stddev: Its standard deviation.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Example:
         >>> RandomNormal(stddev=0.1, seed=1)((2, 3)).shape
@@ -89,7 +89,7 @@ class TruncatedNormal(RandomInitializer):
     Args:
         mean: Mean of the distribution.
         stddev: Standard deviation before truncation.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Example:
         >>> float(abs(TruncatedNormal(stddev=0.1, seed=1)((1000,))).max()) <= 0.2
@@ -115,7 +115,7 @@ class RandomUniform(RandomInitializer):
     Args:
         minval: Smallest possible value.
         maxval: Upper bound, not included.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Example:
         >>> RandomUniform(0.0, 1.0, seed=1)((2, 3)).shape
@@ -147,7 +147,7 @@ class VarianceScaling(RandomInitializer):
         mode: `"fan_in"`, `"fan_out"` or `"fan_avg"`.
         distribution: `"truncated_normal"` (at two standard deviations; also called `"normal"`),
             `"untruncated_normal"` or `"uniform"`.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes: Axes of the kernel that count input units; only together with `output_axes`.
         output_axes: Axes that count output units.
 
@@ -234,7 +234,7 @@ class GlorotUniform(_NamedScaling):
     """Uniform values with variance `2 / (fan_in + fan_out)`: the default of most layers.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
@@ -252,7 +252,7 @@ class GlorotNormal(_NamedScaling):
     """Truncated normal values with variance `2 / (fan_in + fan_out)`.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
@@ -270,7 +270,7 @@ class HeUniform(_NamedScaling):
     """Uniform values with variance `2 / fan_in`: made for ReLU.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
@@ -287,7 +287,7 @@ class HeNormal(_NamedScaling):
     """Truncated normal values with variance `2 / fan_in`: made for ReLU.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: He et al., 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
@@ -304,7 +304,7 @@ class LecunUniform(_NamedScaling):
     """Uniform values with variance `1 / fan_in`.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: LeCun et al., 1998, "Efficient BackProp".
@@ -321,7 +321,7 @@ class LecunNormal(_NamedScaling):
     """Truncated normal values with variance `1 / fan_in`: made for SELU.
 
     Args:
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
         input_axes, output_axes: See `VarianceScaling`.
 
     Source: LeCun et al., 1998, "Efficient BackProp"; Klambauer et al., 2017, "Self-Normalizing
@@ -343,7 +343,7 @@ class Orthogonal(RandomInitializer):
 
     Args:
         gain: Factor on every value.
-        seed: Whole number, `SeedGenerator` or None.
+        seed: Integer, `SeedGenerator` or None.
 
     Source: Saxe et al., 2014, "Exact solutions to the nonlinear dynamics of learning in deep
     linear neural networks", arXiv:1312.6120.

@@ -1,4 +1,4 @@
-"""What is asked of any recurrent cell, be it a layer of ours, a user's layer or a plain object."""
+"""Functions for any recurrent cell: one of Lamina's, a user's layer or a plain object."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lamina.core.types import Array, Shape
 
 
 def check_cell(cell: Any) -> None:
-    """Refuse what is no cell."""
+    """Refuse objects that are not cells."""
     for name, what in (
         ("call", "a method call(inputs, states) that returns an output and the new states"),
         ("state_size", "a state_size: a whole number, or a list of them, one for each state"),
@@ -24,7 +24,7 @@ def check_cell(cell: Any) -> None:
 
 
 def run_cell(cell: Any, inputs: Array, states: list, training: bool) -> tuple[Array, list]:
-    """One step of any cell, a user's own included; states go in and come out in a list."""
+    """One step of any cell, with the states as a list."""
     arguments = {}
     if isinstance(cell, Layer) and signature_of(type(cell).call).has_training:
         arguments["training"] = training
@@ -33,7 +33,7 @@ def run_cell(cell: Any, inputs: Array, states: list, training: bool) -> tuple[Ar
 
 
 def initial_state_of(cell: Any, batch_size: Any) -> Any:
-    """What a cell starts from: its own idea, or zeros."""
+    """The initial states of a cell: its `get_initial_state`, or zeros."""
     if hasattr(cell, "get_initial_state"):
         return cell.get_initial_state(batch_size=batch_size)
     dtype = getattr(cell, "compute_dtype", None)
@@ -43,7 +43,7 @@ def initial_state_of(cell: Any, batch_size: Any) -> Any:
 
 
 def output_size_of(cell: Any) -> Any:
-    """Size of a cell's output: what it says, or the size of its first state."""
+    """Size of a cell's output: its `output_size`, or the size of its first state."""
     size = getattr(cell, "output_size", None)
     if size is not None:
         return size

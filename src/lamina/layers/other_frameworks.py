@@ -1,4 +1,4 @@
-"""Layers of Keras that run another framework: they are named here, and say what to do instead."""
+"""Keras's layers for models of other frameworks, which raise an error with an alternative."""
 
 from typing import Any, NoReturn
 

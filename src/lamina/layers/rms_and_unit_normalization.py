@@ -1,4 +1,4 @@
-"""Layers that give vectors a length: of root mean square 1, or of Euclidean norm 1."""
+"""RMSNormalization and UnitNormalization: vectors of root mean square 1, or of norm 1."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from lamina.ops import nn
 class RMSNormalization(Layer):
     """Divides every vector by its root mean square, then multiplies by a learned scale.
 
-    Layer normalisation without the mean: cheaper, and what most language models use now.
+    Layer normalisation without subtracting the mean, as used in most language models.
 
     Args:
         axis: The axis of the vectors, or several.
@@ -37,7 +37,7 @@ class RMSNormalization(Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: Shape) -> None:
-        # A built layer of Keras lists its axes, and so do files.
+        # A list, as in a built layer of Keras and in its files.
         self._check(input_shape)
         self.axis = in_order(_as_list(self.axis), input_shape)
         shape = tuple(input_shape[axis] for axis in self.axis)
@@ -75,7 +75,7 @@ class RMSNormalization(Layer):
 
 
 class UnitNormalization(Layer):
-    """Divides every vector by its Euclidean norm, so that only its direction is left.
+    """Divides every vector by its Euclidean norm, which keeps only its direction.
 
     Args:
         axis: The axis of the vectors, or several.
