@@ -1,4 +1,4 @@
-"""First values of weights. `get("he_normal")` gives the initializer that a name stands for.
+"""Initializers of weights. `get("he_normal")` returns an initializer by its name.
 
 Values are drawn on the host, by NumPy's counter-based generator Philox, not by `jax.random`:
 compiling a random program costs about a second in a cold process. Every value takes exactly one

@@ -1,4 +1,4 @@
-"""First values that are known: numbers, arrays, the identity, waves."""
+"""Initializers without randomness: constants, the identity, Fourier transforms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from lamina.ops.signal import window_weights
 
 
 class Zeros(Initializer):
-    """Every value 0.
+    """Zeros.
 
     Example:
         >>> Zeros()((2,)).tolist()
@@ -24,7 +24,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """Every value 1.
+    """Ones.
 
     Example:
         >>> Ones()((2,)).tolist()
@@ -36,7 +36,7 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """Every value the same number, or the values of an array that broadcasts to the shape.
+    """A constant, or the values of an array that broadcasts to the shape.
 
     Args:
         value: Number or array.
@@ -61,10 +61,10 @@ class Constant(Initializer):
 
 
 class Identity(Initializer):
-    """The identity matrix times a number; for matrices only.
+    """The identity matrix times a factor; for matrices only.
 
     Args:
-        gain: What stands on the diagonal.
+        gain: The value on the diagonal.
 
     Example:
         >>> Identity()((2, 2)).tolist()
@@ -83,7 +83,7 @@ class Identity(Initializer):
         return on_device(self.gain * np.eye(*shape), dtype)
 
     def get_config(self) -> dict:
-        # Keras forgets the gain; it is written only where leaving it out would change values.
+        # Keras does not save the gain; here it is saved if it is not 1.
         return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
@@ -94,7 +94,7 @@ class STFT(Initializer):
         side: `"real"` or `"imag"`: which part the kernels compute.
         window: Name of a window that SciPy knows, e.g. `"hann"`, numbers, or None for none.
         scaling: `"density"` divides by the root of the window's sum of squares, `"spectrum"` by
-            its sum, None not at all.
+            its sum, None does not scale.
         periodic: Whether a window given by name is one period, not symmetric.
 
     Example:
@@ -123,7 +123,7 @@ class STFT(Initializer):
         self.periodic = periodic
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        """An array of first values.
+        """An array of initial values.
 
         Args:
             shape: `(frame length, 1, fft length // 2 + 1)`.
@@ -157,7 +157,7 @@ class STFT(Initializer):
 
 
 def fixed(array: Any) -> Any:
-    """The initializer that gives one array, for variables of its very shape."""
+    """An initializer that returns an array, for variables of the same shape."""
 
     def initialize(shape: Sequence[int], dtype: Any = None) -> Array:
         if tuple(shape) != tuple(array.shape):

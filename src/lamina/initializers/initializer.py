@@ -1,4 +1,4 @@
-"""The base of initializers, and how values come to the device."""
+"""Initializer, the base class, and the transfer of values to the device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from lamina.core.variable.variable import resolve_shape
 
 @filter_methods
 class Initializer:
-    """Base of initializers: an object that is called with a shape and a dtype.
+    """Base class of initializers: an object that is called with a shape and a dtype.
 
     Example:
         >>> class Half(Initializer):
@@ -30,7 +30,7 @@ class Initializer:
         filter_methods(cls)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """An array of first values.
+        """An array of initial values.
 
         Args:
             shape: Shape of the variable.
@@ -82,5 +82,5 @@ def float_type(initializer: Initializer, dtype: Any) -> str:
 
 
 def on_device(values: np.ndarray, dtype: Any) -> Array:
-    # device_put only copies; jnp.asarray compiles a program for every new shape (15 ms each).
+    # device_put only copies; jnp.asarray compiles a program for every new shape.
     return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))

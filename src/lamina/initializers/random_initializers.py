@@ -1,4 +1,4 @@
-"""First values that are drawn; see the package for how."""
+"""Initializers that draw random values; see the package for the generator."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class RandomInitializer(Initializer):
-    """Base of initializers that draw random values.
+    """Base class of initializers that draw random values.
 
     Args:
-        seed: An integer, or None for a fresh one now: the same values at every call with the
-            same shape. A `SeedGenerator` gives new values at every call.
+        seed: An integer, or None for a new one. Calls with the same shape give the same values. A
+            `SeedGenerator` gives new values at every call.
     """
 
     def __init__(self, seed: Any = None):
@@ -50,11 +50,13 @@ class RandomInitializer(Initializer):
 
     def _normal(self, shape: Sequence[int], truncated: bool = False) -> np.ndarray:
         """Standard normal values, by inverting the distribution function: one word each."""
-        # Here because it is slow to import.
+        # Imported here because it is slow to import.
         from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
 
         low, high = (ndtr(-2.0), ndtr(2.0)) if truncated else (0.0, 1.0)
-        u = self._uniform(shape) + 2.0**-54  # the middle of its interval, so that 0 has an inverse
+        u = (
+            self._uniform(shape) + 2.0**-54
+        )  # the middle of the interval, because 0 has no finite inverse
         return ndtri(low + (high - low) * u)
 
 
@@ -110,7 +112,7 @@ class TruncatedNormal(RandomInitializer):
 
 
 class RandomUniform(RandomInitializer):
-    """Values spread evenly over `[minval, maxval)`.
+    """Uniformly distributed values in `[minval, maxval)`.
 
     Args:
         minval: Smallest possible value.
@@ -136,10 +138,10 @@ class RandomUniform(RandomInitializer):
 
 
 class VarianceScaling(RandomInitializer):
-    """Random values whose variance is `scale / n`, so that signals keep their size.
+    """Random values whose variance is `scale / n`, so that the scale of signals is preserved.
 
     `n` is the number of input units of the layer (`fan_in`), of its output units (`fan_out`), or
-    the mean of both (`fan_avg`). A convolution's kernel counts each unit once for every position
+    the mean of both (`fan_avg`). For a convolution, each is multiplied by the number of positions
     of the kernel.
 
     Args:
@@ -198,7 +200,7 @@ class VarianceScaling(RandomInitializer):
             return on_device(limit * (2 * self._uniform(shape) - 1), dtype)
         if self.distribution == "untruncated_normal":
             return on_device(stddev * self._normal(shape), dtype)
-        # Truncation narrows the distribution, so it starts out wider.
+        # Truncation reduces the standard deviation, so it is increased before.
         return on_device(stddev / _TRUNCATED_STDDEV * self._normal(shape, truncated=True), dtype)
 
     def get_config(self) -> dict:
@@ -213,7 +215,7 @@ class VarianceScaling(RandomInitializer):
 
 
 class _NamedScaling(VarianceScaling):
-    """Base of variance scalings that are known by a name: only the seed and axes are free."""
+    """Base class of named variance scalings, whose only arguments are the seed and axes."""
 
     _settings: tuple[float, str, str]
 
@@ -338,8 +340,8 @@ class LecunNormal(_NamedScaling):
 class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal columns, or rows if it has fewer rows than columns.
 
-    All axes but the last are taken together as rows. Recurrent layers start from it, because
-    repeated multiplication by such a matrix neither grows nor shrinks a signal.
+    All axes but the last are flattened to rows. It is the default of recurrent kernels, because
+    repeated multiplication by such a matrix preserves the norm of a signal.
 
     Args:
         gain: Factor on every value.
@@ -365,7 +367,7 @@ class Orthogonal(RandomInitializer):
             raise ValueError(f"Orthogonal needs a shape of at least two axes; received {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(self._normal((max(rows, columns), min(rows, columns))))
-        q = q * np.sign(np.diag(r))  # without it, not every orthogonal matrix is equally likely
+        q = q * np.sign(np.diag(r))  # so that orthogonal matrices are uniformly distributed
         q = q.T if rows < columns else q
         return on_device(self.gain * q.reshape(shape), dtype)
 

@@ -1,4 +1,4 @@
-"""Adadelta: steps as long as the steps before, so that units cancel."""
+"""Adadelta: scales steps by the ratio of previous steps to previous gradients."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class AdadeltaState(NamedTuple):
 
 
 def adadelta(rho: float = 0.95, epsilon: float = 1e-7) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Adadelta` as an optax transformation."""
+    """The update rule of `Adadelta` as an optax transformation."""
 
     def init(weights: list) -> AdadeltaState:
         zeros = zeros_like(weights)
@@ -37,7 +37,7 @@ def adadelta(rho: float = 0.95, epsilon: float = 1e-7) -> optax.GradientTransfor
 
 
 class Adadelta(Optimizer):
-    """Measures each step by the steps before it, so that a learning rate is hardly needed.
+    """Scales each step by the size of previous steps, so that it depends little on a learning rate.
 
     `step = -rms(steps so far) / rms(gradients so far) * gradient`. The paper has no learning
     rate: `learning_rate=1.0` is its rule, and the default is much slower.
@@ -45,7 +45,7 @@ class Adadelta(Optimizer):
     Args:
         learning_rate: Fraction of the step that is taken.
         rho: Fraction of both running means that is kept at every step, 0 to 1.
-        epsilon: Added under both roots; it also sets the length of the first steps.
+        epsilon: Added under both roots; it also determines the size of the first steps.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 
     Source: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method", arXiv:1212.5701.

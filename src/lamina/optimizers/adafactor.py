@@ -1,4 +1,4 @@
-"""Adafactor: Adam's second slot in the space of one row and one column."""
+"""Adafactor: Adam with factored second moments, which take less memory."""
 
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ from lamina.optimizers.update_parts import zeros_like
 
 class AdafactorState(NamedTuple):
     rows: list  # running mean over the last axis of the squared gradient; 0 below two axes
-    columns: list  # the same over the last axis but one
-    velocity: list  # the squared gradient as rows and columns tell it, one array per weight
+    columns: list  # running mean over the second last axis
+    velocity: list  # squared gradient reconstructed from rows and columns, one array per weight
 
 
 def adafactor(
@@ -24,12 +24,12 @@ def adafactor(
     epsilon_2: float = 1e-3,
     clip_threshold: float = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Adafactor` as an optax transformation."""
+    """The update rule of `Adafactor` as an optax transformation."""
 
     def init(weights: list) -> AdafactorState:
         def zeros(weight: Any, *, without: int) -> np.ndarray:
             if weight.ndim < 2:
-                return np.zeros((), "int32")  # never used; Keras's files have a place for it
+                return np.zeros((), "int32")  # not used, but part of Keras's files
             shape = [size for i, size in enumerate(weight.shape) if i != weight.ndim + without]
             return np.zeros(shape, weight.dtype)
 
@@ -67,20 +67,20 @@ def _rms(x: Array) -> Array:
 
 
 class Adafactor(Optimizer):
-    """Scales steps like Adam and needs far less room: means over rows and columns, no momentum.
+    """Scales steps like Adam with less memory: second moments by rows and columns, no momentum.
 
-    A step is a fraction of the size of the weights it changes, and is never larger than
-    `1 / sqrt(step)`. As in Keras the full table of scales is also kept, as a slot `velocity`, so
-    the saving of space is that of the paper only in part.
+    A step is relative to the size of the weights, and its rate is at most `1 / sqrt(step)`. As in
+    Keras the full second moments are stored, too, as the slot `velocity`, so less memory is saved
+    than in the paper.
 
     Args:
-        learning_rate: Length of a step, as a fraction of the root mean square of the weights.
+        learning_rate: Size of a step, as a fraction of the root mean square of the weights.
         beta_2_decay: The running means keep `1 - step ** beta_2_decay` of themselves.
         epsilon_1: Added to the squared gradient.
-        epsilon_2: Root mean square that weights are taken to have at least.
-        clip_threshold: Highest root mean square of a direction.
-        relative_step: Accepted and saved. In Keras, and so here, the rate is at most
-            `1 / sqrt(step)` whether it is set or not.
+        epsilon_2: Lower bound of the root mean square of weights.
+        clip_threshold: Maximum root mean square of an update.
+        relative_step: Accepted and saved, without effect: as in Keras the rate is always at most
+            `1 / sqrt(step)`.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 
     Source: Shazeer and Stern, 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory
@@ -117,7 +117,7 @@ class Adafactor(Optimizer):
         return adafactor(self.beta_2_decay, self.epsilon_1, self.epsilon_2, self.clip_threshold)
 
     def _slot_name(self, weight: Variable, slot: str) -> str:
-        # Keras calls the two means by the weight's bare name.
+        # In Keras the two means have the name of the weight.
         return weight.name if slot in ("rows", "columns") else super()._slot_name(weight, slot)
 
     def get_config(self) -> dict:

@@ -1,4 +1,4 @@
-"""Adagrad: steps that shrink with the sum of all squared gradients so far."""
+"""Adagrad: divides steps by the root of the sum of all squared gradients."""
 
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ class AdagradState(NamedTuple):
 def adagrad(
     initial_accumulator_value: float = 0.1, epsilon: float = 1e-7
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Adagrad` as an optax transformation."""
+    """The update rule of `Adagrad` as an optax transformation."""
 
     def init(weights: list) -> AdagradState:
         def start(weight):
@@ -37,14 +37,14 @@ def adagrad(
 
 
 class Adagrad(Optimizer):
-    """Gives weights that seldom have a gradient longer steps.
+    """Gives weights with rare gradients larger steps.
 
-    Every gradient is divided by the root of the sum of all its squares so far, so steps become
-    shorter and shorter; made for sparse features.
+    Every gradient is divided by the root of the sum of its squares so far, so steps decrease over
+    time. It is meant for sparse features.
 
     Args:
-        learning_rate: Length of the first steps, about, in units of the weights.
-        initial_accumulator_value: Where the sum of squares starts, 0 or more.
+        learning_rate: Approximate size of the first steps, in units of the weights.
+        initial_accumulator_value: Initial sum of squares, 0 or more.
         epsilon: Added under the root, in units of the gradient squared.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 

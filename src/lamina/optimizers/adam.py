@@ -23,10 +23,10 @@ class AdamState(NamedTuple):
 def adam(
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Adam` as an optax transformation.
+    """The update rule of `Adam` as an optax transformation.
 
     `optax.adam` adds `epsilon` to the root of the *corrected* velocity. Here, as in Keras, both
-    corrections go into the step size, so the same number means a slightly different thing.
+    corrections are part of the step size, so the same `epsilon` has a slightly different effect.
     """
 
     def init(weights: list) -> AdamState:
@@ -48,14 +48,14 @@ def adam(
 
 
 class Adam(Optimizer):
-    """Gives every weight a step of its own, from running means of its gradient and its square.
+    """Scales the step of every weight by running means of its gradient and of its square.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
+        learning_rate: Approximate size of a step, in units of the weights.
         beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
         beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         epsilon: Added to the root before dividing, in units of the gradient. This is the
-            "epsilon hat" of the paper, before section 2.1; `optax.adam` means the other one.
+            "epsilon hat" of the paper, before section 2.1; `optax.adam` uses the other one.
         amsgrad: Divide by the highest mean square so far.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 

@@ -1,4 +1,4 @@
-"""Adamax: Adam with the largest recent gradient in place of the root mean square."""
+"""Adamax: Adam with the infinity norm of recent gradients instead of the root mean square."""
 
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from lamina.optimizers.update_parts import zeros_like
 
 class AdamaxState(NamedTuple):
     momentum: list  # running mean of the gradient, one array per weight
-    norm: list  # largest absolute gradient, fading
+    norm: list  # exponentially decayed maximum of absolute gradients
 
 
 def adamax(
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Adamax` as an optax transformation."""
+    """The update rule of `Adamax` as an optax transformation."""
 
     def init(weights: list) -> AdamaxState:
         zeros = zeros_like(weights)
@@ -41,10 +41,10 @@ def adamax(
 
 
 class Adamax(Optimizer):
-    """Adam that divides by the largest recent gradient; steadier where gradients are sparse.
+    """Adam that divides by the largest recent gradient; more stable for sparse gradients.
 
     Args:
-        learning_rate: Longest step, about, in units of the weights.
+        learning_rate: Approximate maximum size of a step, in units of the weights.
         beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
         beta_2: Fraction of the largest gradient that is kept at every step, 0 to 1.
         epsilon: Added before dividing, in units of the gradient.

@@ -1,4 +1,4 @@
-"""AdamW: Adam with weight decay that the running means don't see."""
+"""AdamW: Adam with decoupled weight decay."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from lamina.optimizers.optimizer import LearningRate
 
 
 class AdamW(Adam):
-    """Adam that also shrinks the weights, apart from the gradient.
+    """Adam with weight decay that is not part of the gradient.
 
-    Before each step a weight loses `learning_rate * weight_decay` of itself. `Adam` with the same
-    `weight_decay` does the same; here it has a default.
+    Before each step weights are reduced by a fraction of `learning_rate * weight_decay`. `Adam`
+    with the same `weight_decay` does the same; here it has a default.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
-        weight_decay: Fraction of a weight, times the learning rate, lost at every step.
+        learning_rate: Approximate size of a step, in units of the weights.
+        weight_decay: Fraction of a weight, times the learning rate, subtracted at every step.
         beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
         beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         epsilon: Added to the root before dividing, in units of the gradient.

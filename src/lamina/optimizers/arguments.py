@@ -1,4 +1,4 @@
-"""What optimizers take: unknown arguments, learning rates and counts of steps, checked."""
+"""Checks of the arguments of optimizers: unknown names and learning rates."""
 
 import inspect
 import math
@@ -14,7 +14,7 @@ from lamina.optimizers.schedules import LearningRateSchedule
 
 
 def refuse_unknown(cls: type, arguments: Mapping[str, Any]) -> None:
-    """Say which argument an optimizer doesn't have, and which was meant."""
+    """Refuse an argument that an optimizer does not have, and suggest the nearest one."""
     for name, value in arguments.items():
         if name == "decay":
             if value is not None:
@@ -43,7 +43,7 @@ def _arguments(cls: type) -> list[str]:
 
 
 def checked_rate(value: Any) -> Any:
-    """A learning rate checked: a finite number, an array without axes, or a function."""
+    """Check a learning rate: a finite number, a scalar array, or a function."""
     if isinstance(value, LearningRateSchedule):
         return value
     if isinstance(value, type):
@@ -66,7 +66,7 @@ def checked_rate(value: Any) -> Any:
 
 
 def needs_an_argument(function: Callable) -> bool:
-    """Whether a learning rate is a function of the step, or of nothing."""
+    """Whether a learning rate is a function of the step instead of one without arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # written in C, such as a NumPy function

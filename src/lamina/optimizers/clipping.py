@@ -1,4 +1,4 @@
-"""Keeping gradients within bounds: functions from a list of gradients to a list of gradients."""
+"""Gradient clipping: functions from a list of gradients to a list of gradients."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from lamina.core.types import Array
 
 
 def clip_by_value(gradients: Sequence[Array], limit: float) -> list[Array]:
-    """Every element cut off at `-limit` and `limit`."""
+    """Clips every element to `-limit` and `limit`."""
     return [jnp.clip(g, -limit, limit) for g in gradients]
 
 
 def clip_by_norm(gradients: Sequence[Array], limit: float) -> list[Array]:
-    """Each gradient scaled down, on its own, to an L2 norm of at most `limit`."""
+    """Scales each gradient separately to an L2 norm of at most `limit`."""
     return [g * limit / jnp.maximum(jnp.sqrt(jnp.sum(g * g)), limit) for g in gradients]
 
 
 def clip_by_global_norm(gradients: Sequence[Array], limit: float) -> list[Array]:
-    """All gradients scaled down by one factor, to a joint L2 norm of at most `limit`.
+    """Scales all gradients by one factor, to a global L2 norm of at most `limit`.
 
-    An infinite gradient makes all of them NaN, as in Keras, so that it is seen.
+    An infinite gradient makes all of them NaN, as in Keras, so that it is noticed.
 
     Source: Pascanu, Mikolov and Bengio, 2013, "On the difficulty of training recurrent neural
     networks", arXiv:1211.5063.

@@ -1,4 +1,4 @@
-"""Ftrl: weights computed afresh from the sum of all gradients, most of them exactly zero."""
+"""Ftrl: follow the regularized leader, which gives sparse weights."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from lamina.optimizers.update_parts import zeros_like
 
 class FtrlState(NamedTuple):
     accumulator: list  # sum of the squared gradients, one array per weight
-    linear: list  # sum of the gradients, corrected for where the weights then stood
+    linear: list  # sum of the gradients, corrected for the weights at the time
 
 
 def ftrl(
@@ -24,7 +24,7 @@ def ftrl(
     l2_shrinkage: float = 0.0,
     beta: float = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Ftrl` as an optax transformation; the arguments are those of the class."""
+    """The update rule of `Ftrl` as an optax transformation; the arguments are those of the class."""
 
     def init(weights: list) -> FtrlState:
         start = [np.full(w.shape, initial_accumulator_value, w.dtype) for w in weights]
@@ -49,20 +49,20 @@ def ftrl(
 
 
 class Ftrl(Optimizer):
-    """For linear models on very many sparse features: keeps most weights at exactly zero.
+    """Follow the regularized leader: for linear models on many sparse features.
 
-    "Follow the regularized leader": every step solves for the weights that would have been best
-    for all gradients so far. What the weights were before the first step is forgotten.
+    Every step computes the weights that would have been best for all gradients so far; most are
+    exactly zero. The initial weights have no effect.
 
     Args:
-        learning_rate: Length of the first steps, about, in units of the weights.
-        learning_rate_power: How steps shrink with the sum of squared gradients; 0 for not at
-            all, -0.5 for by its root. 0 or less.
-        initial_accumulator_value: Where the sum of squares starts, 0 or more.
+        learning_rate: Approximate size of the first steps, in units of the weights.
+        learning_rate_power: How steps shrink with the sum of squared gradients; 0 for
+            constant steps, -0.5 for its root. 0 or less.
+        initial_accumulator_value: Initial sum of squares, 0 or more.
         l1_regularization_strength: Gradient sums smaller than this leave a weight at zero.
-        l2_regularization_strength: Pulls weights towards zero; a penalty that settles over time.
-        l2_shrinkage_regularization_strength: The same, as a penalty on the size at every step.
-        beta: The paper's β, which damps the first steps.
+        l2_regularization_strength: Strength of a quadratic penalty, which is constant over time.
+        l2_shrinkage_regularization_strength: Strength of a quadratic penalty at every step.
+        beta: The paper's β, which reduces the first steps.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 
     Source: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches", KDD.

@@ -1,4 +1,4 @@
-"""From a name, a saved config or an optax transformation to an optimizer, and back."""
+"""Optimizers by name, config or optax transformation, and their serialization."""
 
 import functools
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from lamina.optimizers.optimizer import Optimizer
 
 @filter_traceback
 def get(identifier: Any) -> Optimizer | None:
-    """The optimizer that is meant.
+    """The optimizer for an identifier.
 
     Args:
         identifier: A name in any case (`"adam"`), an optimizer, a saved config, any optax
@@ -57,7 +57,7 @@ def get(identifier: Any) -> Optimizer | None:
 
 @filter_traceback
 def serialize(optimizer: Optimizer) -> dict:
-    """An optimizer's settings, not its state, as plain JSON-able data.
+    """Serialize an optimizer's settings, without its state.
 
     Args:
         optimizer: An optimizer.
@@ -70,7 +70,7 @@ def serialize(optimizer: Optimizer) -> dict:
 
 @filter_traceback
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Optimizer:
-    """The optimizer that `serialize` described.
+    """The inverse of `serialize`.
 
     Args:
         config: What `serialize` gave.

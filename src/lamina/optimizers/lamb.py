@@ -1,4 +1,4 @@
-"""Lamb: Adam whose step in each array is as long as the array's own norm says."""
+"""Lamb: Adam with steps proportional to the norm of each weight array."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class LambState(NamedTuple):
 def lamb(
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Lamb` as an optax transformation."""
+    """The update rule of `Lamb` as an optax transformation."""
 
     def trust(weight: Array, direction: Array) -> Array:
         of_weight, of_direction = jnp.sqrt(jnp.sum(weight**2)), jnp.sqrt(jnp.sum(direction**2))
@@ -50,13 +50,13 @@ def lamb(
 
 
 class Lamb(Optimizer):
-    """Adam for very large batches: every array moves by a fraction of its own L2 norm.
+    """Adam for very large batches: steps are a fraction of the L2 norm of each weight array.
 
     The direction of a step is Adam's; its length is `learning_rate` times the norm of the array
-    that it changes. An array of zeros moves as under Adam.
+    that it changes. For an array of zeros the step is that of Adam.
 
     Args:
-        learning_rate: Length of a step, as a fraction of the norm of the weights.
+        learning_rate: Size of a step, as a fraction of the norm of the weights.
         beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
         beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         epsilon: Added to the root before dividing, in units of the gradient.

@@ -1,4 +1,4 @@
-"""Names of `optimizers.legacy`, which Keras 3 has and refuses: here they are today's optimizers."""
+"""Names of `optimizers.legacy`, which are aliases of the current optimizers here."""
 
 from lamina.optimizers.adagrad import Adagrad
 from lamina.optimizers.adam import Adam

@@ -1,4 +1,4 @@
-"""Lion: steps of one size, in the direction of the sign of a running mean."""
+"""Lion: steps by the sign of a running mean of the gradient."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ class LionState(NamedTuple):
 
 
 def lion(beta_1: float = 0.9, beta_2: float = 0.99) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Lion` as an optax transformation."""
+    """The update rule of `Lion` as an optax transformation."""
 
     def init(weights: list) -> LionState:
         return LionState(zeros_like(weights))
@@ -33,13 +33,13 @@ def lion(beta_1: float = 0.9, beta_2: float = 0.99) -> optax.GradientTransformat
 
 
 class Lion(Optimizer):
-    """Moves every weight by the same amount, up or down; keeps one slot where Adam keeps two.
+    """Changes every weight by the same amount, up or down, with one slot instead of Adam's two.
 
-    Its steps are longer than Adam's: take a learning rate 3 to 10 times smaller, and a weight
-    decay as much larger.
+    Its steps are larger than Adam's: use a learning rate 3 to 10 times smaller, and a weight decay
+    larger by the same factor.
 
     Args:
-        learning_rate: Length of a step, in units of the weights.
+        learning_rate: Size of a step, in units of the weights.
         beta_1: Fraction of the running mean in the direction of a step, above 0, up to 1.
         beta_2: Fraction of the running mean that is kept at every step, 0 to 1.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.

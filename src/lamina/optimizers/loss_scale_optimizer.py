@@ -1,4 +1,4 @@
-"""LossScaleOptimizer: keeps small float16 gradients from becoming zero."""
+"""LossScaleOptimizer: prevents underflow of float16 gradients."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,23 +17,23 @@ from lamina.optimizers.arguments import refuse_unknown
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import keep_if
 
-# Half of the smallest normal float16: no gradient that overflows at this scale can be saved.
+# Half of the smallest normal float16: a gradient that overflows at this scale cannot be helped.
 _SMALLEST_SCALE = 2.0**-15
 
 
 class LossScaleOptimizer(Optimizer):
-    """Multiplies the loss by a large number before gradients are taken, and divides them by it.
+    """Multiplies the loss by a scale before differentiation, and divides the gradients by it.
 
-    Numbers below 6e-8 are zero in float16, and many gradients are that small. The scale is found
-    by trying: it doubles after `dynamic_growth_steps` steps without overflow. Where a gradient
-    is not finite the scale is halved and the step left out: weights and slots stay as they are.
+    Numbers below 6e-8 are zero in float16, and many gradients are that small. The scale is adapted:
+    it doubles after `dynamic_growth_steps` steps without overflow. If a gradient is not finite, the
+    scale is halved and the step is skipped, without a change of weights or slots.
 
     `compile` under `mixed_float16` wraps the optimizer automatically.
 
     Args:
         inner_optimizer: The optimizer that changes the weights. Clipping, averaging and so on
-            are its business; its own `loss_scale_factor` is switched off.
-        initial_scale: First scale. Too large is soon halved; too small takes long to grow.
+            are its settings; its own `loss_scale_factor` is disabled.
+        initial_scale: Initial scale. A large one is soon halved; a small one grows slowly.
         dynamic_growth_steps: Steps without overflow after which the scale doubles.
         name: Part of the names of its variables.
         **kwargs: None may be given; the others belong to `inner_optimizer`.
@@ -72,7 +72,7 @@ class LossScaleOptimizer(Optimizer):
         if not initial_scale > 0:
             raise ValueError(f"initial_scale must be above 0; received {initial_scale!r}.")
         whole_number("dynamic_growth_steps", dynamic_growth_steps)
-        _refuse_what_is_inside(kwargs)
+        _refuse_inner_arguments(kwargs)
         super().__init__(learning_rate=0.0, name=name)
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale
@@ -100,7 +100,7 @@ class LossScaleOptimizer(Optimizer):
         grads: Sequence[ArrayLike | None],
         trainable_variables: Iterable[Variable] | None = None,
     ) -> None:
-        """`Optimizer.apply` with gradients of the scaled loss; left out if one is not finite.
+        """`Optimizer.apply` with gradients of the scaled loss; skipped if one is not finite.
 
         Args:
             grads: Gradients of the scaled loss, in the order of the weights.
@@ -126,10 +126,10 @@ class LossScaleOptimizer(Optimizer):
         """Whether no gradient holds NaN or infinity.
 
         Args:
-            grads: Gradients; None among them is passed over.
+            grads: Gradients; None is ignored.
 
         Returns:
-            A scalar truth value.
+            A scalar boolean.
         """
         found = [jnp.all(jnp.isfinite(jnp.asarray(g))) for g in grads if g is not None]
         return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
@@ -146,18 +146,17 @@ class LossScaleOptimizer(Optimizer):
         return loss * (self.dynamic_scale.value if self.built else self.initial_scale)
 
     def counted(self, loss: Any, samples: Any) -> tuple[Any, Any]:
-        """What a step weighs in the mean loss of an epoch, after `apply`.
+        """The weight of a step in the mean loss of an epoch, after `apply`.
 
-        A step that was left out because its loss overflowed counts for nothing. Where the scale
-        has become so small that halving it further is no help, the loss is NaN: this training
-        cannot go on.
+        A step that was skipped because its loss overflowed has weight 0. If the scale is so small
+        that halving it cannot help, the loss is NaN, because training cannot continue.
 
         Args:
             loss: The loss of the step, not scaled.
-            samples: How many samples it is the mean of.
+            samples: Number of samples of the mean.
 
         Returns:
-            The loss to count and its weight.
+            The loss and its weight.
         """
         left_out = ~jnp.isfinite(loss)
         hopeless = self.dynamic_scale.value < _SMALLEST_SCALE
@@ -177,7 +176,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """How many times the weights were changed: steps that were left out don't count."""
+        """Number of changes of the weights, without skipped steps."""
         return self.inner_optimizer.iterations
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
@@ -191,7 +190,7 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def load_own_variables(self, store: Mapping) -> None:
-        """`Optimizer.load_own_variables`; also the state of one that was not wrapped.
+        """`Optimizer.load_own_variables`, also from an optimizer that was not wrapped.
 
         Args:
             store: What `save_own_variables` filled.
@@ -219,10 +218,10 @@ class LossScaleOptimizer(Optimizer):
         return cls(**{**config, "inner_optimizer": inner})
 
 
-def _refuse_what_is_inside(arguments: dict[str, Any]) -> None:
-    """Arguments that every optimizer has, and that this one leaves to the one it wraps.
+def _refuse_inner_arguments(arguments: dict[str, Any]) -> None:
+    """Refuse arguments of optimizers that must be given to the inner optimizer.
 
-    Files of earlier Keras hold them with their defaults; these do no harm.
+    Files of earlier versions of Keras have them with their defaults, which are accepted.
     """
     if not arguments.pop("dynamic", True):
         raise ValueError(

@@ -15,18 +15,18 @@ from lamina.optimizers.optimizer import Optimizer
 
 @filter_methods
 class OptimizerMap(MutableMapping):
-    """Says by name which optimizer trains which weight.
+    """Maps paths of weights to optimizers.
 
-    A key is the path of a weight, such as `"encoder/dense/kernel"`, or a pattern (regular
-    expression) for all of a path: `"encoder/.*"`.
+    A key is the path of a weight, such as `"encoder/dense/kernel"`, or a regular expression that
+    matches the whole path: `"encoder/.*"`.
 
     Args:
-        default_optimizer: For every weight that no key fits.
-        optimizer_map: From key to optimizer.
+        default_optimizer: For weights that match no key.
+        optimizer_map: Optimizers by key.
 
     Raises:
-        TypeError: If an optimizer is none.
-        ValueError: If a key is given twice, or two patterns fit one path.
+        TypeError: If a value is not an optimizer.
+        ValueError: If a key is given twice, or two patterns match one path.
 
     Example:
         >>> from lamina.optimizers.adam import Adam
@@ -43,14 +43,14 @@ class OptimizerMap(MutableMapping):
             raise ArgumentError(
                 f"optimizer_map must be a dict from paths to optimizers; received {optimizer_map!r}"
             )
-        self._default_optimizer = _plain(default_optimizer)
+        self._default_optimizer = _checked_inner(default_optimizer)
         self._optimizer_map: dict[str, Optimizer] = {}
         for key, optimizer in (optimizer_map or {}).items():
             self[key] = optimizer
 
     @property
     def default_optimizer(self) -> Optimizer:
-        """The optimizer of every weight that no key fits."""
+        """The optimizer of weights that match no key."""
         return self._default_optimizer
 
     def __getitem__(self, key: str) -> Optimizer:
@@ -72,7 +72,7 @@ class OptimizerMap(MutableMapping):
                 f"The OptimizerMap has {self._optimizer_map[key]!r} for {key!r} already.\n"
                 f"  Fix: del optimizer_map[{key!r}] first."
             )
-        self._optimizer_map[key] = _plain(optimizer)
+        self._optimizer_map[key] = _checked_inner(optimizer)
 
     def __delitem__(self, key: str) -> None:
         del self._optimizer_map[key]
@@ -116,15 +116,15 @@ class OptimizerMap(MutableMapping):
 
 
 class MultiOptimizer(Optimizer):
-    """Hands each weight to an optimizer of its own.
+    """Trains different weights with different optimizers.
 
-    Learning rates are set on `optimizer.optimizers`, one by one; each of them has its own. The
+    Each of `optimizer.optimizers` has its own learning rate. The
     callbacks `LearningRateScheduler` and `ReduceLROnPlateau` change all by the same factor.
 
     Args:
         optimizer_map: An `OptimizerMap`, a function from a Variable to an optimizer, or one
             optimizer for all.
-        loss_scale_factor: That of all its optimizers.
+        loss_scale_factor: The value of all its optimizers.
         name: Part of the names of its variables.
 
     Example:
@@ -172,12 +172,12 @@ class MultiOptimizer(Optimizer):
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
-            self._optimizer_of[id(v)] = self._add(_plain(self._optimizer_map(v)))
-        for optimizer, (variables,) in self._shared_out(self._trainable_variables):
+            self._optimizer_of[id(v)] = self._add(_checked_inner(self._optimizer_map(v)))
+        for optimizer, (variables,) in self._by_optimizer(self._trainable_variables):
             optimizer.build(variables)
 
-    def _shared_out(self, variables: Sequence[Variable], *others: Sequence) -> Iterator[tuple]:
-        """Each optimizer that has something to do, with its part of every list."""
+    def _by_optimizer(self, variables: Sequence[Variable], *others: Sequence) -> Iterator[tuple]:
+        """Each optimizer that has weights among the variables, with its part of every list."""
         owners = [self._optimizer_of[id(v)] for v in variables]
         for optimizer in self._inner_optimizers:
             mine = [i for i, owner in enumerate(owners) if owner is optimizer]
@@ -208,13 +208,13 @@ class MultiOptimizer(Optimizer):
         if not grads:
             return
         weights = self._checked(grads, trainable_variables)
-        for optimizer, (variables, gradients) in self._shared_out(weights, grads):
+        for optimizer, (variables, gradients) in self._by_optimizer(weights, grads):
             optimizer.apply(gradients, variables)
         self._iterations.assign_add(1)
 
     @property
     def learning_rate(self) -> Any:
-        """There is none: each of `optimizers` has its own."""
+        """Not available: each of `optimizers` has its own."""
         raise AttributeError(_NO_RATE)
 
     @learning_rate.setter
@@ -223,7 +223,7 @@ class MultiOptimizer(Optimizer):
 
     @property
     def loss_scale_factor(self) -> float | None:
-        """What the loss is multiplied by, for all of `optimizers`."""
+        """The factor of the loss, for all of `optimizers`."""
         return self._loss_scale_factor
 
     @loss_scale_factor.setter
@@ -234,7 +234,7 @@ class MultiOptimizer(Optimizer):
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         known = [v for v in var_list if id(v) in self._optimizer_of]
-        for optimizer, (variables,) in self._shared_out(known):
+        for optimizer, (variables,) in self._by_optimizer(known):
             optimizer.finalize_variable_values(variables)
 
     def exclude_from_weight_decay(
@@ -266,8 +266,8 @@ _NO_RATE = (
 )
 
 
-def _plain(optimizer: Any) -> Optimizer:
-    """An optimizer that may be one of several for a model."""
+def _checked_inner(optimizer: Any) -> Optimizer:
+    """Check that an optimizer can be one of several for a model."""
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(
             "An OptimizerMap holds optimizers, such as lamina.optimizers.Adam(); "

@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal for matrices, Adam for everything else."""
+"""Muon: orthogonalized momentum for matrices, Adam for other weights."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lamina.optimizers.adam import AdamState, adam
 from lamina.optimizers.optimizer import LearningRate, Optimizer
 from lamina.optimizers.update_parts import zeros_like
 
-# Steepest at zero, so that small singular values grow fastest.
+# A steep slope at zero, so that small singular values grow fast.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
@@ -34,9 +34,10 @@ def muon(
     epsilon: float = 1e-7,
     adam_lr_ratio: float = 1,
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Muon` as an optax transformation.
+    """The update rule of `Muon` as an optax transformation.
 
-    A weight whose state has a velocity is Adam's; `init` gives one to all that are no matrices.
+    Weights whose state has a velocity are updated by Adam; `init` makes one for all weights that
+    are not matrices.
     """
     adam_rule = adam(adam_beta_1, adam_beta_2, epsilon)
 
@@ -76,14 +77,14 @@ def orthogonalized(
     steps: int = 5,
     coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
 ) -> Array:
-    """About the nearest matrix with orthogonal rows or columns, by a Newton-Schulz iteration.
+    """Approximates the nearest orthogonal matrix by a Newton-Schulz iteration.
 
-    With the default coefficients singular values end between about 0.7 and 1.2, not at 1: that
-    is enough for `Muon`, and takes five steps of matrix products instead of a decomposition.
+    With the default coefficients singular values end between about 0.7 and 1.2, not at 1. That is
+    enough for `Muon`, and takes five steps of matrix products instead of a decomposition.
 
     Args:
         matrix: `(rows, columns)`.
-        steps: How many times the polynomial is applied.
+        steps: Number of iterations.
         coefficients: `a, b, c` of `a x + b x³ + c x⁵`, applied to the singular values.
 
     Example:
@@ -107,29 +108,28 @@ def orthogonalized(
 
 
 class Muon(Optimizer):
-    """Turns the momentum of every matrix into an orthogonal one, so that all directions move.
+    """Orthogonalizes the momentum of every matrix, so that all directions change equally.
 
-    Weights that are no matrices – biases, convolution kernels – and embeddings are trained by
-    Adam, with weight decay and betas of their own. A last, classifying layer is better left to
-    Adam, too: name it in `exclude_layers`.
+    Embeddings and weights that are not matrices, such as biases and convolution kernels, are
+    trained by Adam, with separate weight decay and betas. The last layer of a classifier should be
+    trained by Adam, too: name it in `exclude_layers`.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
+        learning_rate: Approximate size of a step, in units of the weights.
         adam_beta_1: Adam: fraction of the mean gradient that is kept at every step, 0 to 1.
         adam_beta_2: Adam: fraction of the mean squared gradient that is kept, 0 to 1.
-        adam_weight_decay: `weight_decay` of what Adam trains; None for none.
+        adam_weight_decay: `weight_decay` of the weights trained by Adam; None for none.
         epsilon: Adam: added to the root before dividing, in units of the gradient.
         weight_decay: Fraction of a matrix, times the learning rate, lost at every step.
-        exclude_layers: Patterns (regular expressions) found in the paths of matrices that Adam
-            is to train.
-        exclude_embeddings: Leave weights with "embedding" in their path to Adam.
+        exclude_layers: Regular expressions found in the paths of matrices that Adam trains.
+        exclude_embeddings: Train weights with "embedding" in their path by Adam.
         muon_a, muon_b, muon_c: Coefficients of the Newton-Schulz iteration.
         adam_lr_ratio: Adam's learning rate, as a multiple of `learning_rate`.
         momentum: Fraction of the running sum of gradients that is kept at every step, 0 to 1.
-        ns_steps: Newton-Schulz iterations a step.
-        nesterov: Look ahead along the momentum.
-        rms_rate: Makes steps as long as Adam's: they are multiplied by it and by the root of the
-            longer side. None for the length of the paper.
+        ns_steps: Newton-Schulz iterations per step.
+        nesterov: Use Nesterov momentum.
+        rms_rate: Scales steps to the size of Adam's: they are multiplied by it and by the root of
+            the longer side. None for the scale of the paper.
         **kwargs: `clipnorm`, `use_ema`, …; see `Optimizer`.
 
     Source: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks";

@@ -1,4 +1,4 @@
-"""Nadam: Adam with Nesterov's look ahead."""
+"""Nadam: Adam with Nesterov momentum."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class NadamState(NamedTuple):
 def nadam(
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `Nadam` as an optax transformation.
+    """The update rule of `Nadam` as an optax transformation.
 
     The momentum coefficient rises from half of `beta_1` to `beta_1`:
     `u(t) = beta_1 * (1 - 0.5 * 0.96 ** t)`.
@@ -58,10 +58,10 @@ def nadam(
 
 
 class Nadam(Optimizer):
-    """Adam that steps to where its momentum is about to lead.
+    """Adam with Nesterov momentum.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
+        learning_rate: Approximate size of a step, in units of the weights.
         beta_1: Fraction of the mean gradient that is kept at every step, 0 to 1.
         beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         epsilon: Added to the root before dividing, in units of the gradient.

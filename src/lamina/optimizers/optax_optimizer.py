@@ -1,4 +1,4 @@
-"""OptaxOptimizer: any optax transformation in the place of an optimizer."""
+"""OptaxOptimizer: an optax transformation as an optimizer."""
 
 from typing import Any
 
@@ -14,18 +14,17 @@ from lamina.optimizers.optimizer import Optimizer
 
 
 class OptaxOptimizer(Optimizer):
-    """Trains with an optax transformation as it is: `compile(optimizer=optax.lion(1e-4))`.
+    """Trains with an optax transformation: `compile(optimizer=optax.lion(1e-4))`.
 
-    The weights reach the transformation as a dictionary from their paths (`"dense/kernel"`) to
-    arrays, so that masks and labels can go by name. Its state becomes Variables, one for each
-    array in it, and is saved like that of any optimizer; the transformation itself is code and is
-    not.
+    The transformation gets the weights as a dictionary from paths (`"dense/kernel"`) to arrays, so
+    that masks and labels can use names. Each array of its state becomes a Variable and is saved
+    like that of any optimizer. The transformation itself is code and is not saved.
 
-    The learning rate lives inside the transformation. It can be read and set as
+    The learning rate is part of the transformation. It can be read and set as
     `optimizer.learning_rate` if it was made with `optax.inject_hyperparams`.
 
     Args:
-        transformation: What `optax.adam(…)`, `optax.chain(…)` and so on return.
+        transformation: The result of `optax.adam(…)`, `optax.chain(…)` and so on.
         **kwargs: `use_ema`, `gradient_accumulation_steps`, `clipnorm`, …; see `Optimizer`.
 
     Example:
@@ -54,7 +53,7 @@ class OptaxOptimizer(Optimizer):
         self._keys: dict[int, str] = {}  # id of a weight → its key in the dictionary
         self._structure: Any = None
         self._random: dict[str, Any] = {}  # which leaves are random keys, and of which kind
-        self._from_weights: set[str] = set()  # leaves that begin as something made of the weights
+        self._from_weights: set[str] = set()  # leaves that are initialized from the weights
 
     def _build_state(self, new: list[Variable]) -> None:
         for v in new:
@@ -79,7 +78,7 @@ class OptaxOptimizer(Optimizer):
         keys = [self._keys[id(v)] for v in variables]
         given = dict(zip(keys, self._clip_gradients(gradients), strict=True))
         weights = {self._keys[id(v)]: v.value for v in self._trainable_variables}
-        # The transformation wants all weights it was made for; a frozen one doesn't move.
+        # The transformation needs all weights that it was made for; frozen ones are not changed.
         everything = {key: given.get(key, jnp.zeros_like(w)) for key, w in weights.items()}
         self._start_from(weights)
         state = jax.tree.unflatten(self._structure, map(self._leaf, self._scalars))
@@ -104,7 +103,7 @@ class OptaxOptimizer(Optimizer):
             v.assign(weights[key] + changes[key])
 
     def _start_from(self, weights: dict[str, Array]) -> None:
-        """Weights may be read or set between `build` and the first step, which starts from them."""
+        """Initialize the state from the weights at the first step: they may be set after `build`."""
         if self._from_weights:
             first = jnp.asarray(self.iterations) == 0
             for path, leaf in tree_flatten_with_path(self._optax.init(weights))[0]:
@@ -119,7 +118,7 @@ class OptaxOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate made known by `optax.inject_hyperparams`, once the optimizer is built."""
+        """The rate of `optax.inject_hyperparams`, after the optimizer is built."""
         found = self._injected("hyperparams")
         if found is None:
             raise AttributeError(_HIDDEN_RATE if self.built else _UNKNOWN_RATE)
@@ -139,7 +138,7 @@ class OptaxOptimizer(Optimizer):
         return next((variable for name, variable in self._scalars.items() if inside in name), None)
 
     def get_config(self) -> dict:
-        """Refuse: an optax transformation is code, and a model file holds data.
+        """Not available: an optax transformation is code, and a model file contains data.
 
         Raises:
             ValueError: Always.

@@ -1,8 +1,8 @@
-"""Optimizer: everything that optimizers share, around one optax transformation.
+"""Optimizer, the base class of all optimizers, around one optax transformation.
 
-A subclass is a page: it turns its arguments into a transformation of gradients into changes of
-the weights. What holds for all of them is written once, here: the learning rate and the count of
-steps as Variables, clipping, weight decay, averaging, accumulation, constraints and saving.
+A subclass turns its arguments into a transformation of gradients into changes of the weights. The
+base class has what all optimizers share: the learning rate and the number of steps as Variables,
+clipping, weight decay, averaging, accumulation, constraints and saving.
 """
 
 import functools
@@ -40,30 +40,31 @@ LearningRate = float | LearningRateSchedule | Callable
 
 @filter_methods
 class Optimizer:
-    """Changes the weights of a model so that its loss falls; the base of all optimizers.
+    """Changes the weights of a model to reduce its loss; the base class of all optimizers.
 
-    To write one's own, override `transformation` (an optax transformation), or, as in Keras,
-    `build` and `update_step`.
+    To write your own optimizer, override `transformation` (an optax transformation), or, as in
+    Keras, `build` and `update_step`.
 
     Args:
-        learning_rate: How far a step goes, no unit: a number, a `LearningRateSchedule`, or a
+        learning_rate: Scale of the steps, without unit: a number, a `LearningRateSchedule`, or a
             function of the step (or of nothing). A number may be changed at any time by
             assigning to `optimizer.learning_rate`; nothing is compiled again.
-        weight_decay: Fraction of a weight, times the learning rate, that is taken off it before
-            each step. Gradients and slots never see it ("decoupled" decay).
-        clipnorm: Highest L2 norm of the gradient of one weight array.
-        clipvalue: Highest absolute value of an element of a gradient.
-        global_clipnorm: Highest L2 norm of all gradients together. Only one of the three.
-        use_ema: Also keep a moving average of the weights; `fit` ends by putting it in place.
+        weight_decay: Fraction of a weight, times the learning rate, that is subtracted before each
+            step. It is not part of the gradient ("decoupled" decay).
+        clipnorm: Maximum L2 norm of the gradient of one weight array.
+        clipvalue: Maximum absolute value of an element of a gradient.
+        global_clipnorm: Maximum L2 norm of all gradients together. Only one of the three.
+        use_ema: Also keep a moving average of the weights; at the end `fit` assigns it to the
+            weights.
         ema_momentum: Fraction of the old average that is kept at every step, 0 to 1.
-        ema_overwrite_frequency: Put the average in place every so many steps; None for only at
-            the end of training.
-        loss_scale_factor: The loss is multiplied by it, and gradients are divided by it: keeps
-            small float16 gradients from becoming zero.
-        gradient_accumulation_steps: Change the weights only every so many steps, with the mean
-            gradient since the last change. Schedules and moving averages count every step.
+        ema_overwrite_frequency: Number of steps after which the average is assigned to the
+            weights; None for only at the end of training.
+        loss_scale_factor: The loss is multiplied by it, and gradients are divided by it, which
+            prevents underflow of float16 gradients.
+        gradient_accumulation_steps: Number of steps whose mean gradient is used for one change of
+            the weights. Schedules and moving averages count every step.
         name: Part of the names of its variables.
-        **unknown: None may be given; it is there for an error that names the nearest argument.
+        **unknown: Refused with an error that suggests the nearest argument.
 
     Raises:
         TypeError: If an argument is unknown; the message names the nearest one.
@@ -83,8 +84,8 @@ class Optimizer:
         [0.5, 2.5]
     """
 
-    # Keras makes slots group by group, and files store them by index in that order; the names
-    # in one group alternate: (momentum, velocity) of the first weight, then of the second, …
+    # Order of the slots in Keras, by which files number them. Names in one group alternate:
+    # (momentum, velocity) of the first weight, then of the second, …
     slot_order: tuple[tuple[str, ...], ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -149,14 +150,14 @@ class Optimizer:
             rate if callable(rate) else self._variable(rate, "learning_rate", dtype=floatx())
         )
 
-    # The page of a subclass.
+    # The update rule, defined by subclasses.
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         """The rule as an optax transformation.
 
         Its state is a NamedTuple; a field is a list with one array per weight (empty if the
         settings don't need it) or a scalar. `update` gets the extra arguments `learning_rate`
-        (a scalar) and `step` (how many steps were done before), and returns what to add to the
+        (a scalar) and `step` (the number of previous steps), and returns the changes of the
         weights.
 
         Returns:
@@ -168,14 +169,14 @@ class Optimizer:
         )
 
     def update_step(self, gradient: Array, variable: Variable, learning_rate: Array) -> None:
-        """Keras's way to write one's own optimizer: assign `variable` and its slots.
+        """Keras's way to define an optimizer: assign `variable` and its slots.
 
-        `super().update_step(…)` in a subclass of an optimizer is that one's rule for one weight.
+        `super().update_step(…)` in a subclass is the rule of the base class for one weight.
 
         Args:
             gradient: Gradient of the loss by the weight, of its shape.
             variable: The weight.
-            learning_rate: Learning rate of the moment, a scalar.
+            learning_rate: The present learning rate, a scalar.
         """
         rate = jnp.asarray(learning_rate)
         (change,) = self._transformed([gradient], [variable], [variable.value], rate)
@@ -186,10 +187,10 @@ class Optimizer:
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots (arrays beside each weight, such as its momentum) for a list of weights.
 
-        Weights that have theirs keep them.
+        Existing slots are kept.
 
         Args:
-            variables: The weights that are to be trained.
+            variables: The weights to train.
         """
         variables = list({id(v): v for v in variables}.values())
         new = [v for v in variables if id(v) not in self._index_of]
@@ -211,7 +212,7 @@ class Optimizer:
         record_change()
 
     def _build_state(self, new: list[Variable]) -> None:
-        # Slots are real arrays, even where a user's own step that makes them is being traced.
+        # Slots are real arrays, even if they are made while a custom step is traced.
         with jax.ensure_compile_time_eval():
             state = self._first_state(new)
         self._state_type = type(state)
@@ -243,7 +244,7 @@ class Optimizer:
 
     @property
     def variables(self) -> list[Variable]:
-        """All its state, in the order in which Keras makes and stores it."""
+        """All Variables of the optimizer, in Keras's order."""
         groups = (("average",), ("gradient_accumulator",), *self.slot_order)
         slots = [
             self._slots[name][id(weight)]
@@ -260,14 +261,14 @@ class Optimizer:
 
     @property
     def iterations(self) -> Any:
-        """How many times the weights were changed."""
+        """Number of changes of the weights."""
         if self.gradient_accumulation_steps:
             return self._iterations.value // self.gradient_accumulation_steps
         return self._iterations
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the next step: its Variable, or what the schedule gives now."""
+        """The rate of the next step: its Variable, or the present value of the schedule."""
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
         return self._scheduled(self._learning_rate)
@@ -299,7 +300,7 @@ class Optimizer:
         grads: Sequence[ArrayLike | None],
         trainable_variables: Iterable[Variable] | None = None,
     ) -> None:
-        """Change the weights, once, against their gradients.
+        """Change the weights by one step.
 
         Args:
             grads: One gradient per weight, of its shape.
@@ -354,7 +355,7 @@ class Optimizer:
         grads: Sequence[Array],
         trainable_variables: Sequence[Array],
     ) -> tuple[list[Array], list[Array]]:
-        """`apply` as a pure function, for a training loop of one's own in plain JAX.
+        """`apply` as a pure function, for custom training loops in JAX.
 
         Args:
             optimizer_variables: Values of `optimizer.variables`.
@@ -429,7 +430,7 @@ class Optimizer:
     def _transformed(
         self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
     ) -> list[Array]:
-        """What to add to the weights; the slots are assigned."""
+        """The changes of the weights; the slots are assigned."""
         slots = {
             name: [slots.get(id(v)) for v in variables]
             for name, slots in self._slots.items()
@@ -477,7 +478,9 @@ class Optimizer:
 
     def _average(self, variables: list[Variable]) -> None:
         iterations = jnp.asarray(self.iterations)
-        kept = jnp.where(iterations == 0, 0.0, self.ema_momentum)  # the first value is taken whole
+        kept = jnp.where(
+            iterations == 0, 0.0, self.ema_momentum
+        )  # the first average is the value itself
         for v in variables:
             average = self._slots["average"][id(v)]
             average.assign(kept * average.value + (1 - kept) * v.value)
@@ -490,7 +493,7 @@ class Optimizer:
         var_list: Iterable[Variable] | None = None,
         var_names: Iterable[str] | None = None,
     ) -> None:
-        """Name weights that `weight_decay` leaves alone.
+        """Exclude weights from `weight_decay`.
 
         Args:
             var_list: The weights themselves.
@@ -500,7 +503,7 @@ class Optimizer:
         self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
-        """Put the moving averages in place of the weights, at the end of training.
+        """Assign the moving averages to the weights, at the end of training.
 
         Args:
             var_list: The weights.
@@ -532,7 +535,7 @@ class Optimizer:
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set its state, in the order of `variables`.
+        """Set the state, in the order of `variables`.
 
         Args:
             weights: Arrays, one for each of `variables`, of the same shapes.
@@ -555,7 +558,7 @@ class Optimizer:
     # Files.
 
     def save_own_variables(self, store: MutableMapping) -> None:
-        """Put the state in a mapping from "0", "1", … to arrays.
+        """Store the state in a mapping, under "0", "1", …
 
         Args:
             store: The mapping to fill.
@@ -564,10 +567,10 @@ class Optimizer:
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store: Mapping) -> None:
-        """Take the state from a mapping from "0", "1", … to arrays.
+        """Load the state from a mapping with the keys "0", "1", …
 
-        One that doesn't fit is left alone with a warning, as in Keras: the weights of the model
-        are still good, only the slots start afresh.
+        A state that does not fit is ignored with a warning, as in Keras: the weights of the model
+        are not affected, and the slots start from their initial values.
 
         Args:
             store: What `save_own_variables` filled.
@@ -575,7 +578,7 @@ class Optimizer:
         variables = self.variables
         saved = {int(key): np.asarray(store[key]) for key in store.keys()}
         if len(saved) == len(self._before_building()):
-            variables = self._before_building()  # saved before its first step: the slots are fresh
+            variables = self._before_building()  # saved before its first step, without slots
         expected = {i: v.shape for i, v in enumerate(variables)}
         found = {i: value.shape for i, value in saved.items()}
         if found != expected:
@@ -600,8 +603,7 @@ class Optimizer:
             variable.assign(saved[i])
 
     def get_config(self) -> dict:
-        """The settings as plain data, for `from_config`; a learning rate that was changed is the
-        current one.
+        """The settings as plain data, for `from_config`, with the current learning rate.
 
         Returns:
             A dict of arguments of the constructor; a schedule is serialized.
@@ -639,7 +641,7 @@ class Optimizer:
             config["learning_rate"] = registry.deserialize(config["learning_rate"], custom_objects)
         return cls(**config)
 
-    # For optimizers written in Keras's way.
+    # For optimizers defined in Keras's way.
 
     def add_variable(
         self,
@@ -650,7 +652,7 @@ class Optimizer:
         layout: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """A variable of the optimizer's own, saved with it.
+        """Make a variable of the optimizer, which is saved with it.
 
         Args:
             shape: Its shape.
@@ -669,7 +671,7 @@ class Optimizer:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A slot: a variable of the shape and type of a weight, named after it.
+        """Make a slot: a variable of the shape and dtype of a weight, named after it.
 
         Args:
             reference_variable: The weight.
@@ -687,7 +689,7 @@ class Optimizer:
     def add_optimizer_variables(
         self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """Slots for many weights: a list, or a tuple of lists for a list of names.
+        """Make slots for several weights: a list, or a tuple of lists for a list of names.
 
         Args:
             trainable_variables: The weights.
@@ -711,7 +713,7 @@ class Optimizer:
         return columns[0] if isinstance(name, str) else columns
 
     def assign(self, variable: Variable, value: ArrayLike) -> None:
-        """Give a variable another value; for an `update_step` of one's own.
+        """Assign a value to a variable; for a custom `update_step`.
 
         Args:
             variable: A weight or a slot.
@@ -720,7 +722,7 @@ class Optimizer:
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: ArrayLike) -> None:
-        """Add to the value of a variable; for an `update_step` of one's own.
+        """Add to the value of a variable; for a custom `update_step`.
 
         Args:
             variable: A weight or a slot.
@@ -729,7 +731,7 @@ class Optimizer:
         variable.assign_add(value)
 
     def assign_sub(self, variable: Variable, value: ArrayLike) -> None:
-        """Subtract from the value of a variable; for an `update_step` of one's own.
+        """Subtract from the value of a variable; for a custom `update_step`.
 
         Args:
             variable: A weight or a slot.
@@ -752,7 +754,7 @@ class Optimizer:
 
 
 def _once(build: Callable) -> Callable:
-    """A user's `build` that leaves alone what was built: every call of `fit` asks for it."""
+    """A user's `build` that only runs once, although every call of `fit` calls it."""
 
     @functools.wraps(build)
     def wrapped(self: Optimizer, variables: Iterable[Variable]) -> None:

@@ -1,4 +1,4 @@
-"""RMSprop: steps scaled by the running root mean square of the gradient."""
+"""RMSprop: divides steps by the running root mean square of the gradient."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class RMSpropState(NamedTuple):
 def rmsprop(
     rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-7, centered: bool = False
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `RMSprop` as an optax transformation."""
+    """The update rule of `RMSprop` as an optax transformation."""
 
     def running_mean(means: list, values: list) -> list:
         return [rho * m + (1 - rho) * x for m, x in zip(means, values, strict=True)]
@@ -45,10 +45,10 @@ def rmsprop(
 
 
 class RMSprop(Optimizer):
-    """Divides every gradient by the running root mean square of its own past.
+    """Divides every gradient by its running root mean square.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
+        learning_rate: Approximate size of a step, in units of the weights.
         rho: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         momentum: Fraction of the last step that is added to the next, 0 to 1.
         epsilon: Added under the root, in units of the gradient squared. PyTorch adds it outside.

@@ -1,4 +1,4 @@
-"""ScheduleFreeAdamW: Adam that averages its own way, so that no schedule is needed."""
+"""ScheduleFreeAdamW: AdamW with averaging instead of a learning rate schedule."""
 
 from typing import Any, NamedTuple
 
@@ -13,17 +13,17 @@ from lamina.optimizers.update_parts import zeros_like
 
 
 class ScheduleFreeState(NamedTuple):
-    momentum: list  # where plain steps lead: starts as a copy of the weights
+    momentum: list  # the iterate of the steps; starts as a copy of the weights
     velocity: list  # running mean of the squared gradient
 
 
 def schedule_free_adamw(
     beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, warmup_steps: int = 0
 ) -> optax.GradientTransformationExtraArgs:
-    """The rule of `ScheduleFreeAdamW` as an optax transformation.
+    """The update rule of `ScheduleFreeAdamW` as an optax transformation.
 
-    Three points: `z` takes the steps, `x` is the mean of all `z`, and the weights stand between
-    them, at `y = (1 - beta_1) z + beta_1 x`. Only `z` is kept; `x` follows from the other two.
+    There are three points: steps change `z`, `x` is the mean of all `z`, and the weights are
+    `y = (1 - beta_1) z + beta_1 x`. Only `z` is stored; `x` follows from the other two.
     """
 
     def init(weights: list) -> ScheduleFreeState:
@@ -52,16 +52,16 @@ def schedule_free_adamw(
 
 
 class ScheduleFreeAdamW(Optimizer):
-    """Adam without a learning rate schedule: the mean of all points so far takes its place.
+    """AdamW that averages its iterates instead of using a learning rate schedule.
 
-    A constant learning rate does as well as a cosine decay, and training may stop at any time.
+    It performs like a cosine decay, and training may stop at any time.
 
     Args:
-        learning_rate: About the length of a step, in units of the weights.
+        learning_rate: Approximate size of a step, in units of the weights.
         beta_1: Where gradients are taken: 0 at the last point, 1 at the mean of all. Above 0.
         beta_2: Fraction of the mean squared gradient that is kept at every step, 0 to 1.
         epsilon: Added to the root before dividing, in units of the gradient.
-        warmup_steps: Over how many steps the rate rises to `learning_rate`.
+        warmup_steps: Number of steps over which the rate rises to `learning_rate`.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 
     Source: Defazio et al., 2024, "The Road Less Scheduled", arXiv:2405.15682. The weights that a
@@ -102,7 +102,7 @@ class ScheduleFreeAdamW(Optimizer):
     def _transformed(
         self, gradients: list[Array], variables: list[Variable], values: list[Array], rate: Array
     ) -> list[Array]:
-        # Weights may be read or set between `build` and the first step, which starts from them.
+        # Initialized at the first step, because the weights may be set after `build`.
         first = jnp.asarray(self.iterations) == 0
         for v in variables:
             point = self._slots["momentum"][id(v)]

@@ -19,7 +19,7 @@ from lamina.core.types import Array, ArrayLike
 
 @filter_methods
 class LearningRateSchedule:
-    """A learning rate that depends on the step; the base class of one's own schedules.
+    """A learning rate that depends on the step; base class of schedules.
 
     A subclass computes with `jax.numpy` (the step is traced) and has a `get_config`.
 
@@ -38,7 +38,7 @@ class LearningRateSchedule:
         )
 
     def get_config(self) -> dict:
-        """The settings as plain data, for `from_config`; to be written by subclasses.
+        """The settings as plain data, for `from_config`; to be defined by subclasses.
 
         Returns:
             A dict of the arguments of the constructor.
@@ -74,7 +74,7 @@ class ExponentialDecay(LearningRateSchedule):
         initial_learning_rate: Rate at step 0.
         decay_steps: Steps (not epochs) in which the rate falls by one factor.
         decay_rate: The factor, such as 0.96.
-        staircase: Fall at once at every multiple of `decay_steps`, not a little at every step.
+        staircase: Decay in discrete steps at multiples of `decay_steps`.
         name: A label for the config.
 
     Example:
@@ -127,7 +127,7 @@ class InverseTimeDecay(LearningRateSchedule):
         initial_learning_rate: Rate at step 0.
         decay_steps: Steps (not epochs) in which the divisor grows by `decay_rate`.
         decay_rate: Growth of the divisor, no unit.
-        staircase: Fall at once at every multiple of `decay_steps`, not a little at every step.
+        staircase: Decay in discrete steps at multiples of `decay_steps`.
         name: A label for the config.
 
     Example:
@@ -175,7 +175,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """Keeps the learning rate constant between boundaries.
 
     Args:
-        boundaries: Rising steps; a step equal to a boundary still has the rate before it.
+        boundaries: Ascending steps; at a boundary the rate is the one before it.
         values: Rates, one more than there are boundaries.
         name: A label for the config.
 
@@ -229,17 +229,16 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 @filter_methods
 class PolynomialDecay(LearningRateSchedule):
-    """Takes the learning rate from one value to another along a polynomial.
+    """Changes the learning rate from one value to another by a polynomial.
 
     `(initial - end) * (1 - step / decay_steps) ** power + end`; a straight line for power 1.
 
     Args:
         initial_learning_rate: Rate at step 0.
         decay_steps: Steps (not epochs) until the end is reached.
-        end_learning_rate: Rate from then on.
-        power: Exponent; above 1 the rate falls quickly at first, below 1 slowly.
-        cycle: Start again, with `decay_steps` stretched to the next multiple, when the end is
-            reached.
+        end_learning_rate: Rate after `decay_steps`.
+        power: Exponent; above 1 the rate decreases quickly at first, below 1 slowly.
+        cycle: When the end is reached, continue with `decay_steps` extended to the next multiple.
         name: A label for the config.
 
     Example:
@@ -292,15 +291,15 @@ class PolynomialDecay(LearningRateSchedule):
 
 @filter_methods
 class CosineDecay(LearningRateSchedule):
-    """Lowers the learning rate along half a cosine, if wanted after a linear warm-up.
+    """Decreases the learning rate by half a cosine, optionally after a linear warm-up.
 
-    With `warmup_target`, the rate first rises in a straight line from `initial_learning_rate` to
+    With `warmup_target`, the rate first increases linearly from `initial_learning_rate` to
     `warmup_target` during `warmup_steps`, and the cosine starts from there.
 
     Args:
         initial_learning_rate: Rate at step 0.
-        decay_steps: Steps (not epochs) of the cosine, warm-up not counted.
-        alpha: Fraction of the highest rate that is left at the end, 0 to 1.
+        decay_steps: Steps (not epochs) of the cosine, without the warm-up.
+        alpha: Final rate as a fraction of the highest rate, 0 to 1.
         name: A label for the config.
         warmup_target: Rate at the end of the warm-up; None for no warm-up.
         warmup_steps: Steps of the warm-up.
@@ -366,14 +365,14 @@ class CosineDecay(LearningRateSchedule):
 
 @filter_methods
 class CosineDecayRestarts(LearningRateSchedule):
-    """Lowers the learning rate along half a cosine, again and again, each time more slowly.
+    """Decreases the learning rate by half a cosine, with restarts and longer periods.
 
     Args:
         initial_learning_rate: Rate at step 0.
         first_decay_steps: Steps (not epochs) of the first period.
         t_mul: Each period is this many times as long as the one before.
         m_mul: Each period starts at this fraction of the start of the one before.
-        alpha: Fraction of the initial rate that is left at the end of a period, 0 to 1.
+        alpha: Rate at the end of a period as a fraction of the initial rate, 0 to 1.
         name: A label for the config.
 
     Source: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
@@ -434,7 +433,7 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 @filter_traceback
 def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
-    """A schedule as plain JSON-able data.
+    """Serialize a schedule.
 
     Args:
         learning_rate_schedule: A schedule.
@@ -447,7 +446,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
 
 @filter_traceback
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
-    """The schedule that `serialize` described.
+    """The inverse of `serialize`.
 
     Args:
         config: What `serialize` gave.

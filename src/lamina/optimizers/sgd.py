@@ -1,4 +1,4 @@
-"""SGD: a step straight against the gradient, with momentum if wanted."""
+"""SGD: gradient descent, optionally with momentum."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ class SGDState(NamedTuple):
 
 
 def sgd(momentum: float = 0.0, nesterov: bool = False) -> optax.GradientTransformationExtraArgs:
-    """The rule of `SGD` as an optax transformation."""
+    """The update rule of `SGD` as an optax transformation."""
 
     def init(weights: list) -> SGDState:
         return SGDState(zeros_like(weights) if momentum else [])
@@ -32,17 +32,18 @@ def sgd(momentum: float = 0.0, nesterov: bool = False) -> optax.GradientTransfor
 
 
 class SGD(Optimizer):
-    """Goes straight against the gradient, or, with momentum, against its running sum.
+    """Gradient descent, optionally with momentum.
 
     `weight -= learning_rate * gradient`; with momentum
     `velocity = momentum * velocity - learning_rate * gradient; weight += velocity`. Differs from
-    PyTorch, where the learning rate stands outside the velocity: changing it during training acts
-    at once there, and over the next steps here.
+    PyTorch, where the learning rate is not part of the velocity: a change during training has its
+        full
+    effect at once there, and over the next steps here.
 
     Args:
-        learning_rate: Length of a step per unit of gradient.
+        learning_rate: Size of a step per unit of gradient.
         momentum: Fraction of the velocity that is kept at every step, 0 to 1.
-        nesterov: Take the gradient to belong to where the velocity leads.
+        nesterov: Use Nesterov momentum.
         **kwargs: `weight_decay`, `clipnorm`, …; see `Optimizer`.
 
     Source: Sutskever, Martens, Dahl and Hinton, 2013, "On the importance of initialization and

@@ -1,4 +1,4 @@
-"""Small parts of a step: first slots, weights without a gradient, a change taken back."""
+"""Parts of a step: initial slots, weights without a gradient, conditional changes."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -13,20 +13,20 @@ from lamina.core.variable.variable import Variable
 
 
 def zeros_like(weights: Iterable[Any]) -> list[np.ndarray]:
-    """Zeros beside each weight, made on the host: `jnp.zeros` compiles a program for each shape."""
+    """Zeros of the shape of each weight, as NumPy arrays; `jnp.zeros` would compile programs."""
     return [np.zeros(w.shape, w.dtype) for w in weights]
 
 
 def keep_if(wanted: Array, variables: Sequence[Variable], before: Sequence[Array]) -> None:
-    """Take back what was assigned to Variables, unless it is wanted.
+    """Restore the previous values of Variables, unless the change is wanted.
 
-    The change is always computed and then kept or dropped: XLA fuses the choice into it, and
-    unlike a branch it costs no compilation outside compiled code.
+    The change is always computed and then selected: XLA fuses the selection, and unlike a branch it
+    needs no compilation outside compiled code.
 
     Args:
-        wanted: True or False, known only while the program runs.
+        wanted: A boolean, which may be computed.
         variables: The Variables.
-        before: What they held before the change.
+        before: Their values before the change.
     """
     for variable, old in zip(variables, before, strict=True):
         if variable.value is not old:
@@ -36,7 +36,7 @@ def keep_if(wanted: Array, variables: Sequence[Variable], before: Sequence[Array
 def with_gradient(
     gradients: Sequence[Any], variables: Sequence[Variable]
 ) -> list[tuple[Any, Variable]]:
-    """Pairs of gradient and weight without the weights that have none, which are named."""
+    """Pairs of gradient and weight; warns about weights without a gradient and omits them."""
     pairs = list(zip(gradients, variables, strict=True))
     missing = [v.path for gradient, v in pairs if gradient is None]
     if len(missing) == len(pairs):
