@@ -1,6 +1,6 @@
-"""Losses for targets that are classes: how much probability did the right one get?
+"""Losses for classification.
 
-Cross-entropies are in nats. Each function gives one value per sample; each class adds weights,
+Cross-entropies are in nats. Each function returns one value per sample; each class adds weights,
 masks and reduction (`Loss`). The metrics of the same names use the same functions.
 """
 
@@ -28,7 +28,7 @@ def binary_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """Cross-entropy of yes-or-no labels, each independent of the others.
+    """Cross-entropy of binary labels, each independent of the others.
 
     `-(y_true · log(p) + (1 - y_true) · log(1 - p))`, mean over `axis`. Probabilities are kept
     between epsilon and 1 - epsilon.
@@ -36,9 +36,9 @@ def binary_crossentropy(
     Args:
         y_true: Labels 0 and 1 (or probabilities), `(batch, …, labels)`.
         y_pred: Probabilities, or logits if `from_logits`; same shape.
-        from_logits: Whether `y_pred` is what comes before the sigmoid.
-        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
-        axis: The axis that the mean is taken over.
+        from_logits: Whether `y_pred` is logits, before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are moved towards 0.5.
+        axis: The axis of the mean.
 
     Returns:
         One value per sample, in nats.
@@ -66,19 +66,19 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """Binary cross-entropy that cares less for samples that are already right.
+    """Binary cross-entropy with less weight on samples that are already correct.
 
     Each term of `binary_crossentropy` is multiplied by `(1 - p of the right answer)^gamma`.
 
     Args:
         y_true: Labels 0 and 1, `(batch, …, labels)`.
         y_pred: Probabilities, or logits if `from_logits`; same shape.
-        apply_class_balancing: Whether ones weigh `alpha` and zeros `1 - alpha`.
+        apply_class_balancing: Whether ones have the weight `alpha` and zeros `1 - alpha`.
         alpha: Fraction 0 to 1, the weight of ones.
-        gamma: How strongly easy samples are played down; 0 is no focus.
-        from_logits: Whether `y_pred` is what comes before the sigmoid.
-        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
-        axis: The axis that the mean is taken over.
+        gamma: Exponent that reduces the weight of easy samples; 0 for no reduction.
+        from_logits: Whether `y_pred` is logits, before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are moved towards 0.5.
+        axis: The axis of the mean.
 
     Returns:
         One loss per sample, `(batch, ...)`.
@@ -116,7 +116,7 @@ def categorical_crossentropy(
     Args:
         y_true: One-hot labels or probabilities, `(batch, …, classes)`.
         y_pred: Probabilities, or logits if `from_logits`; same shape.
-        from_logits: Whether `y_pred` is what comes before the softmax.
+        from_logits: Whether `y_pred` is logits, before the softmax.
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
 
@@ -146,7 +146,7 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """Categorical cross-entropy that cares less for samples that are already right.
+    """Categorical cross-entropy with less weight on samples that are already correct.
 
     `-sum(alpha · (1 - p)^gamma · y_true · log(p))` over the classes.
 
@@ -154,8 +154,8 @@ def categorical_focal_crossentropy(
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Probabilities, or logits if `from_logits`; same shape.
         alpha: Weight of all classes, or a list with one weight per class.
-        gamma: How strongly easy samples are played down; 0 is no focus.
-        from_logits: Whether `y_pred` is what comes before the softmax.
+        gamma: Exponent that reduces the weight of easy samples; 0 for no reduction.
+        from_logits: Whether `y_pred` is logits, before the softmax.
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
 
@@ -194,7 +194,7 @@ def sparse_categorical_crossentropy(
     Args:
         y_true: Labels from 0 to classes - 1, `(batch, …)` or `(batch, …, 1)`.
         y_pred: Probabilities, or logits if `from_logits`, `(batch, …, classes)`.
-        from_logits: Whether `y_pred` is what comes before the softmax.
+        from_logits: Whether `y_pred` is logits, before the softmax.
         ignore_class: A label whose samples get a loss of 0, e.g. -1 for "unknown".
         axis: The axis of the classes.
 
@@ -203,7 +203,7 @@ def sparse_categorical_crossentropy(
 
     Raises:
         ValueError: If the shapes don't fit, e.g. because the labels are one-hot, or if a label
-            has no class (labels are looked at when they are at hand, not inside a compiled step).
+            has no class (labels are not checked inside a compiled step).
 
     Example:
         >>> round(float(sparse_categorical_crossentropy([1], [[0.5, 0.5]])[0]), 4)
@@ -214,7 +214,7 @@ def sparse_categorical_crossentropy(
     if ignore_class is None:
         return crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
     counts = labels != ignore_class
-    # The ones give what is ignored a finite loss and so a gradient of 0, whatever was predicted.
+    # The ones give ignored samples a finite loss, so that their gradient is 0 for any prediction.
     y_pred = jnp.where(jnp.expand_dims(counts, axis), y_pred, 1.0)
     labels = jnp.where(counts, labels, 0)
     loss = crossentropy.sparse_categorical_crossentropy(labels, y_pred, from_logits, axis)
@@ -223,7 +223,7 @@ def sparse_categorical_crossentropy(
 
 @filter_traceback
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
-    """Between cross-entropy and absolute error, for labels of which some are wrong.
+    """Generalized cross-entropy, between cross-entropy and absolute error, for noisy labels.
 
     `(1 - p[label]^q) / q`: cross-entropy for q → 0, absolute error for q → 1.
 
@@ -249,7 +249,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 @filter_traceback
 def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
-    """Kullback-Leibler divergence: what it costs to take `y_pred` for the distribution `y_true`.
+    """Kullback-Leibler divergence of the distributions `y_true` and `y_pred`.
 
     `sum(y_true · log(y_true / y_pred))` over the last axis, in nats; both are kept between
     epsilon and 1.
@@ -274,12 +274,12 @@ def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 class BinaryCrossentropy(Loss):
-    """Cross-entropy of yes-or-no labels; see `binary_crossentropy`.
+    """Cross-entropy of binary labels; see `binary_crossentropy`.
 
     Args:
-        from_logits: Whether predictions are what comes before the sigmoid.
-        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
-        axis: The axis that the mean is taken over.
+        from_logits: Whether predictions are logits, before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are moved towards 0.5.
+        axis: The axis of the mean.
         reduction, name, dtype: See `Loss`.
 
     Example:
@@ -316,15 +316,15 @@ class BinaryCrossentropy(Loss):
 
 
 class BinaryFocalCrossentropy(Loss):
-    """Binary cross-entropy with focus on hard samples; see `binary_focal_crossentropy`.
+    """Binary cross-entropy with more weight on hard samples; see `binary_focal_crossentropy`.
 
     Args:
-        apply_class_balancing: Whether ones weigh `alpha` and zeros `1 - alpha`.
+        apply_class_balancing: Whether ones have the weight `alpha` and zeros `1 - alpha`.
         alpha: Fraction 0 to 1, the weight of ones.
-        gamma: How strongly easy samples are played down; 0 is no focus.
-        from_logits: Whether predictions are what comes before the sigmoid.
-        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
-        axis: The axis that the mean is taken over.
+        gamma: Exponent that reduces the weight of easy samples; 0 for no reduction.
+        from_logits: Whether predictions are logits, before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are moved towards 0.5.
+        axis: The axis of the mean.
         reduction, name, dtype: See `Loss`.
 
     Example:
@@ -380,7 +380,7 @@ class CategoricalCrossentropy(Loss):
     """Cross-entropy of one-hot labels; see `categorical_crossentropy`.
 
     Args:
-        from_logits: Whether predictions are what comes before the softmax.
+        from_logits: Whether predictions are logits, before the softmax.
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
         reduction, name, dtype: See `Loss`.
@@ -419,12 +419,12 @@ class CategoricalCrossentropy(Loss):
 
 
 class CategoricalFocalCrossentropy(Loss):
-    """Categorical cross-entropy with focus on hard samples; see `categorical_focal_crossentropy`.
+    """Focal cross-entropy of one-hot labels; see `categorical_focal_crossentropy`.
 
     Args:
         alpha: Weight of all classes, or a list with one weight per class.
-        gamma: How strongly easy samples are played down; 0 is no focus.
-        from_logits: Whether predictions are what comes before the softmax.
+        gamma: Exponent that reduces the weight of easy samples; 0 for no reduction.
+        from_logits: Whether predictions are logits, before the softmax.
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
         reduction, name, dtype: See `Loss`.
@@ -478,9 +478,8 @@ class SparseCategoricalCrossentropy(Loss):
     """Cross-entropy of integer labels; see `sparse_categorical_crossentropy`.
 
     Args:
-        from_logits: Whether predictions are what comes before the softmax.
-        ignore_class: A label whose samples don't count, neither in the sum nor in the number of
-            samples that it is divided by.
+        from_logits: Whether predictions are logits, before the softmax.
+        ignore_class: A label whose samples are ignored, in the sum and in the number of samples.
         reduction, name, dtype: See `Loss`.
         axis: The axis of the classes.
 
@@ -513,7 +512,9 @@ class SparseCategoricalCrossentropy(Loss):
 
     @property
     def of_samples(self) -> bool:
-        return self.ignore_class is None  # else each batch divides by the number that counts
+        return (
+            self.ignore_class is None
+        )  # else the mean depends on the number of ignored samples of each batch
 
     def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         if self.ignore_class is None:
@@ -522,7 +523,7 @@ class SparseCategoricalCrossentropy(Loss):
         return labels != self.ignore_class
 
     def get_config(self) -> dict:
-        # Keras never writes the axis and so forgets it when a model is loaded, but it reads it.
+        # Keras does not save the axis, but it can load it.
         extra = {} if self.axis == -1 else {"axis": self.axis}
         return {
             **super().get_config(),
@@ -533,10 +534,10 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 class CategoricalGeneralizedCrossEntropy(Loss):
-    """For labels of which some are wrong; see `categorical_generalized_cross_entropy`.
+    """For noisy labels; see `categorical_generalized_cross_entropy`.
 
     Args:
-        q: Number between 0 and 1, both excluded; nearer to 1 forgives more wrong labels.
+        q: Number between 0 and 1, both excluded; values near 1 tolerate more wrong labels.
         reduction, name, dtype: See `Loss`.
 
     Raises:

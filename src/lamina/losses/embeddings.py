@@ -1,4 +1,4 @@
-"""Losses for embeddings: those of one class drawn together, those of others pushed apart."""
+"""Losses for embeddings: similar for samples of one class, dissimilar for others."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """Compares every embedding of a batch with every other.
+    """Circle loss: compares every embedding of a batch with every other.
 
     With distances `d = max(1 - cosine, 0)`:
     `softplus(logsumexp(gamma · (margin + d) · (d - margin))` over the same class
@@ -29,11 +29,11 @@ def circle(
     Args:
         y_true: Class labels, integers, `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings of length 1, `(batch, features)`.
-        ref_labels: Labels of what they are compared with; `y_true` if None.
-        ref_embeddings: What they are compared with, `(references, features)`; `y_pred` if None.
-        remove_diagonal: Leave out each embedding's likeness with itself.
-        gamma: How sharply the hardest pairs stand out.
-        margin: How near is near enough.
+        ref_labels: Labels of the reference embeddings; `y_true` if None.
+        ref_embeddings: The reference embeddings, `(references, features)`; `y_pred` if None.
+        remove_diagonal: Exclude the comparison of each embedding with itself.
+        gamma: Scale of the similarities; larger values emphasise hard pairs.
+        margin: Margin of the similarities.
 
     Returns:
         One value per embedding, `(batch,)`; 0 if its class, or every other, has no reference.
@@ -71,15 +71,15 @@ def circle(
 
 
 class Circle(Loss):
-    """For models that end in embeddings, such as of faces; see `circle`.
+    """Circle loss, for models that output embeddings, e.g. of faces; see `circle`.
 
     The model should end in a `Dense` layer without activation and a `UnitNormalization`.
     Embeddings whose loss is 0 don't count in the mean.
 
     Args:
-        gamma: How sharply the hardest pairs stand out.
-        margin: How near is near enough.
-        remove_diagonal: Leave out each embedding's likeness with itself.
+        gamma: Scale of the similarities; larger values emphasise hard pairs.
+        margin: Margin of the similarities.
+        remove_diagonal: Exclude the comparison of each embedding with itself.
         reduction, name, dtype: See `Loss`.
 
     Example:

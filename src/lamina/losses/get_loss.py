@@ -1,4 +1,4 @@
-"""Losses by name, config or function; and what `"crossentropy"` means for given shapes."""
+"""Losses by name, config or function, and the choice of `"crossentropy"` by shapes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ _NAMES = Identifiers(
 
 
 class Reduction:
-    """How `tf.keras` spells what the argument `reduction` of a loss takes.
+    """The names of `tf.keras` for the argument `reduction` of a loss.
 
     Example:
         >>> Reduction.SUM, Reduction.NONE
@@ -36,13 +36,13 @@ class Reduction:
 
     @classmethod
     def all(cls) -> tuple[str, ...]:
-        """Every one that a loss takes."""
+        """All values that a loss accepts."""
         return (cls.SUM_OVER_BATCH_SIZE, cls.SUM, cls.NONE)
 
 
 @filter_traceback
 def get(identifier: Any) -> Any:
-    """A loss from its name, config, class, function or itself; None stays None.
+    """A loss from its name, config, class, function or object; None for None.
 
     Args:
         identifier: `"mse"`, `"mean_squared_error"`, `"MeanSquaredError"`, a config dictionary,
@@ -87,7 +87,7 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
 
     Args:
         name: What `serialize` made.
-        custom_objects: Classes and functions of your own by name.
+        custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
         A loss, or a function.
@@ -144,10 +144,10 @@ def crossentropy_for(y_true_shape: tuple, y_pred_shape: tuple) -> str:
 
 
 def kind_of_labels(y_true_shape: tuple, y_pred_shape: tuple) -> str:
-    """`"binary"`, `"sparse_categorical"` or `"categorical"`, read from the shapes as Keras does.
+    """`"binary"`, `"sparse_categorical"` or `"categorical"`, by the shapes, as in Keras.
 
-    One output is binary. Of several, labels with fewer axes, or with size 1 where the classes
-    would be, are integers; all others are one-hot. Unlike in Keras a prediction of one
+    One output is binary. For several outputs, labels with fewer axes, or with size 1 on the axis of
+    the classes, are integers; all others are one-hot. Unlike in Keras a prediction of one
     number per sample without a class axis, `(batch,)`, is binary for every batch size.
 
     Example:
@@ -162,7 +162,7 @@ def kind_of_labels(y_true_shape: tuple, y_pred_shape: tuple) -> str:
 
 
 def object_name(symbol: Any) -> str:
-    """What Keras calls a loss or metric that was given without a name."""
+    """Keras's default name of a loss or metric."""
     if hasattr(symbol, "name"):
         return symbol.name
     return naming.to_snake_case(getattr(symbol, "__name__", type(symbol).__name__))

@@ -1,6 +1,6 @@
-"""Losses for scores of any size: is the right class ahead by a margin of 1?
+"""Hinge losses, for scores with a margin of 1.
 
-Each function gives one value per sample; each class adds weights, masks and reduction (`Loss`).
+Each function returns one value per sample; each class adds weights, masks and reduction (`Loss`).
 The metrics of the same names use the same functions.
 """
 
@@ -16,7 +16,7 @@ from lamina.losses.shapes import align
 
 @filter_traceback
 def hinge(y_true: Any, y_pred: Any) -> jax.Array:
-    """Zero once the sign is right with a margin of 1, as in support vector machines.
+    """Zero if the sign is correct with a margin of 1, as in support vector machines.
 
     `mean(max(1 - y_true · y_pred, 0))` over the last axis.
 
@@ -57,10 +57,10 @@ def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
 
 @filter_traceback
 def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
-    """Zero once the right class scores higher than every other by a margin of 1.
+    """Zero if the correct class scores higher than every other by a margin of 1.
 
-    `max(highest wrong score - right score + 1, 0)`, where the right class's own 0 takes part in
-    the maximum, as in Keras.
+    `max(highest wrong score - correct score + 1, 0)`, where the correct class is part of the
+    maximum with a score of 0, as in Keras.
 
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
@@ -80,7 +80,7 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 class Hinge(Loss):
-    """Zero once the sign is right with a margin of 1; see `hinge`.
+    """Zero if the sign is correct with a margin of 1; see `hinge`.
 
     Args:
         reduction, name, dtype: See `Loss`.
@@ -126,7 +126,7 @@ class SquaredHinge(Loss):
 
 
 class CategoricalHinge(Loss):
-    """Zero once the right class leads by a margin of 1; see `categorical_hinge`.
+    """Zero if the correct class leads by a margin of 1; see `categorical_hinge`.
 
     Args:
         reduction, name, dtype: See `Loss`.

@@ -1,4 +1,4 @@
-"""Loss: the base of all losses, which owns weights, masks and reduction."""
+"""Loss, the base class of all losses, which applies weights, masks and reduction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,10 +21,10 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 
 @filter_methods
 class Loss:
-    """Base of all losses. Subclass it and write `call` to make your own.
+    """Base class of all losses. Subclass it and define `call` to make your own.
 
-    `call(y_true, y_pred)` gives one value per sample; the base multiplies by the sample weights,
-    leaves out what is masked and reduces to one number.
+    `call(y_true, y_pred)` returns one value per sample; the base class multiplies by the sample
+    weights, excludes masked values and reduces to one number.
 
     Args:
         name: Made from the class's name if None.
@@ -51,7 +51,7 @@ class Loss:
 
     # Labels that count classes stay integers: bfloat16 cannot tell class 257 from 256.
     labels_are_classes = False
-    # Whether the loss of a batch is made of those of its samples, however they are grouped.
+    # Whether the loss of a batch is the mean of the losses of its samples.
     of_samples: Any = True
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -112,7 +112,7 @@ class Loss:
         )
 
     def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
-        """True for each value that counts, None if all do; for losses that skip some labels.
+        """The mask of values, True for those to include; for losses that ignore some labels.
 
         Args:
             y_true: Targets, `(batch, ...)`.
@@ -197,7 +197,7 @@ class LossFunctionWrapper(Loss):
 
 
 def check_reduction(reduction: Any) -> str | None:
-    """The reduction itself, if there is one of this name.
+    """Check the name of a reduction.
 
     Raises:
         ValueError: If there is none.
@@ -218,12 +218,12 @@ def reduce_weighted(
     dtype: Any = None,
     caller: str = "loss",
 ) -> jax.Array:
-    """Values times weights, without what is masked, reduced to one number.
+    """Values times weights, without masked values, reduced to one number.
 
     Args:
         values: One value per sample, or per step of each sample.
         sample_weight: Weights that fit the values, see `match_weight`.
-        mask: True where a value counts. A mean over masked values is a mean over those that count.
+        mask: True for values to include; the mean is over these values only.
         reduction: See `Loss`.
         dtype: Float type of the result; that of the values if None.
         caller: The calling function, for messages.
@@ -242,7 +242,7 @@ def reduce_weighted(
         mask = match_weight(to_array(mask, "the mask", caller), values.shape, caller, "the mask")
         mask_weight = mask.astype(values.dtype)
         if reduction in ("sum_over_batch_size", "mean"):
-            # Dividing by the number of all values comes later; this makes it the number that count.
+            # Corrects the later division by the number of all values.
             mask_weight = mask_weight * divide_no_nan(mask.size, jnp.sum(mask_weight))
         weight = mask_weight if weight is None else weight * mask_weight
     if weight is not None:
@@ -258,7 +258,7 @@ def reduce_weighted(
 
 
 def divide_no_nan(a: Any, b: Any) -> jax.Array:
-    """`a / b`, and 0 where b is 0, with a gradient that is 0 there too.
+    """`a / b`, and 0 where b is 0, where its gradient is 0, too.
 
     Example:
         >>> divide_no_nan(jnp.array([1.0, 1.0]), jnp.array([4.0, 0.0])).tolist()

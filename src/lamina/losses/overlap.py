@@ -1,4 +1,4 @@
-"""Losses for areas, as in segmentation: how much of two areas do they share?"""
+"""Overlap losses, as in segmentation: Dice and Tversky."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,18 +15,18 @@ from lamina.losses.shapes import align, same_shape
 
 @filter_traceback
 def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> jax.Array:
-    """0 where two areas are the same, 1 where they share nothing.
+    """Dice loss: 0 if two areas are equal, 1 if they do not overlap.
 
     `1 - 2 · sum(y_true · y_pred) / (sum(y_true) + sum(y_pred))`.
 
     Args:
         y_true: 1 inside the area, else 0, `(batch, …)`.
         y_pred: Probabilities of being inside, same shape.
-        axis: Axes that are summed over, such as `(1, 2, 3)` for one value per image. None for
+        axis: Axes to sum over, such as `(1, 2, 3)` for one value per image. None for
             all, so that a batch has one value.
 
     Returns:
-        Fractions from 0 to 1, in the shape that the axes leave.
+        Fractions from 0 to 1, in the shape of the other axes.
 
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
@@ -52,22 +52,22 @@ def tversky(
     beta: float = 0.5,
     axis: int | Sequence[int] | None = None,
 ) -> jax.Array:
-    """`dice`, with separate prices for what was missed and what was said in error.
+    """Tversky loss: `dice` with separate weights of false negatives and false positives.
 
     `1 - shared / (shared + alpha · missed + beta · wrong)`, where `shared` is
     `sum(y_true · y_pred)`, `missed` is `sum(y_true · (1 - y_pred))` and `wrong` is
-    `sum((1 - y_true) · y_pred)`. 0.5 and 0.5 are `dice`. The paper, and Keras's text, have alpha
-    for what was wrong; Keras's numbers, and these, are as written here.
+    `sum((1 - y_true) · y_pred)`. 0.5 and 0.5 are `dice`. In the paper, and in
+    Keras's documentation, alpha is the weight of false positives; Keras computes as written here.
 
     Args:
         y_true: 1 inside the area, else 0, `(batch, …)`.
         y_pred: Probabilities of being inside, same shape.
-        alpha: Price of what was missed.
-        beta: Price of what was said in error.
-        axis: Axes that are summed over; None for all.
+        alpha: Weight of false negatives.
+        beta: Weight of false positives.
+        axis: Axes to sum over; None for all.
 
     Returns:
-        Fractions from 0 to 1, in the shape that the axes leave.
+        Fractions from 0 to 1, in the shape of the other axes.
 
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
@@ -88,7 +88,7 @@ def tversky(
 
 
 class _OfAreas(Loss):
-    """Base of losses that sum over areas, by default over those of a whole batch."""
+    """Base class of losses that sum over areas, by default over a whole batch."""
 
     def __init__(self, axis: int | Sequence[int] | None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -96,7 +96,7 @@ class _OfAreas(Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
         mask = masking.get_mask(y_pred)
-        if mask is not None:  # what is masked belongs to no area
+        if mask is not None:  # masked values belong to no area
             mask = mask.reshape(mask.shape + (1,) * (y_pred.ndim - mask.ndim))
             y_true = jnp.where(mask, same_shape(y_true, y_pred, self.name)[0], 0)
             y_pred = jnp.where(mask, y_pred, 0)
@@ -109,11 +109,11 @@ class _OfAreas(Loss):
 
 
 class Dice(_OfAreas):
-    """For segmentation where the area is small beside the image; see `dice`.
+    """Dice loss, for segmentation of small areas; see `dice`.
 
     Args:
         reduction, name, dtype: See `Loss`.
-        axis: Axes that are summed over; None for all, so that a batch has one value.
+        axis: Axes to sum over; None for all, so that a batch has one value.
 
     Example:
         >>> round(float(Dice()([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]])), 4)
@@ -137,13 +137,13 @@ class Dice(_OfAreas):
 
 
 class Tversky(_OfAreas):
-    """For segmentation where a miss is worse than an error, or better; see `tversky`.
+    """Tversky loss, for segmentation with different costs of errors; see `tversky`.
 
     Args:
-        alpha: Price of what was missed.
-        beta: Price of what was said in error.
+        alpha: Weight of false negatives.
+        beta: Weight of false positives.
         reduction, name, dtype: See `Loss`.
-        axis: Axes that are summed over; None for all, so that a batch has one value.
+        axis: Axes to sum over; None for all, so that a batch has one value.
 
     Example:
         >>> loss = Tversky(alpha=0.0, beta=1.0)

@@ -1,6 +1,6 @@
-"""Losses for targets that are numbers: how far off are the predictions?
+"""Losses for regression.
 
-Each function gives one value per sample, the mean over the last axis; each class adds weights,
+Each function returns one value per sample, the mean over the last axis; each class adds weights,
 masks and reduction (`Loss`). The metrics of the same names use the same functions.
 """
 
@@ -92,9 +92,9 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @filter_traceback
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """Mean squared difference of logarithms: errors are seen as ratios.
+    """Mean squared difference of logarithms, which measures relative errors.
 
-    `mean((log(y_true + 1) - log(y_pred + 1))²)` over the last axis; what is below epsilon counts as
+    `mean((log(y_true + 1) - log(y_pred + 1))²)` over the last axis; values below epsilon count as
     epsilon.
 
     Args:
@@ -119,14 +119,15 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @filter_traceback
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
-    """Squared for small errors, absolute for large ones, so outliers pull less.
+    """Squared for small errors, absolute for large ones, which reduces the effect of outliers.
 
     `e²/2` where `|e| ≤ delta`, else `delta · |e| - delta²/2`; mean over the last axis.
 
     Args:
         y_true: Targets, `(batch, …, outputs)`.
         y_pred: Predictions, same shape.
-        delta: Where the two meet, in the units of the targets.
+        delta: Error at which the loss changes from quadratic to linear, in the units of the
+            targets.
 
     Returns:
         One loss per sample, `(batch, ...)`.
@@ -166,7 +167,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
     """
     y_true, y_pred = align(y_true, y_pred, "log_cosh")
     error = y_pred - y_true
-    # log(cosh(e)) without an overflow: cosh itself is infinite from e = 89 on in float32.
+    # log(cosh(e)) without overflow: cosh is infinite from e = 89 on in float32.
     return jnp.mean(error + jax.nn.softplus(-2.0 * error) - math.log(2.0), axis=-1)
 
 
@@ -179,7 +180,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
     Args:
         y_true: Targets, `(batch, …, outputs)`.
         y_pred: Predictions, same shape.
-        axis: The axis that holds the vectors.
+        axis: The axis of the vectors.
 
     Returns:
         One loss per sample, `(batch, ...)`.
@@ -220,7 +221,7 @@ def poisson(y_true: Any, y_pred: Any) -> jax.Array:
 def normalized(vectors: jax.Array, axis: int = -1) -> jax.Array:
     """Vectors of length 1 in the same direction; zeros stay zeros."""
     squared = jnp.sum(jnp.square(vectors), axis=axis, keepdims=True)
-    # Bounded before the root and not after it: the root's gradient at 0 is infinite.
+    # Clipped before the root, because the root's gradient at 0 is infinite.
     return vectors * jax.lax.rsqrt(jnp.maximum(squared, config.epsilon() ** 2))
 
 
@@ -320,7 +321,8 @@ class Huber(Loss):
     """Squared for small errors, absolute for large ones; see `huber`.
 
     Args:
-        delta: Where the two meet, in the units of the targets.
+        delta: Error at which the loss changes from quadratic to linear, in the units of the
+            targets.
         reduction, name, dtype: See `Loss`.
 
     Example:
@@ -342,7 +344,7 @@ class Huber(Loss):
         return huber(y_true, y_pred, self.delta)
 
     def get_config(self) -> dict:
-        # Keras never writes it and so forgets it when a model is loaded, but it does read it.
+        # Keras does not save it, but it can load it.
         extra = {} if self.delta == 1.0 else {"delta": self.delta}
         return {**super().get_config(), **extra}
 
@@ -374,7 +376,7 @@ class CosineSimilarity(Loss):
     """Minus the cosine of the angle between two vectors; see `cosine_similarity`.
 
     Args:
-        axis: The axis that holds the vectors.
+        axis: The axis of the vectors.
         reduction, name, dtype: See `Loss`.
 
     Example:
@@ -396,7 +398,7 @@ class CosineSimilarity(Loss):
         return cosine_similarity(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
-        # Keras never writes it and so forgets it when a model is loaded, but it does read it.
+        # Keras does not save it, but it can load it.
         extra = {} if self.axis == -1 else {"axis": self.axis}
         return {**super().get_config(), **extra}
 

@@ -1,4 +1,4 @@
-"""Losses for sequences whose labels are not told frame by frame."""
+"""CTC, the loss for sequences without alignment of labels and frames."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ _NEVER = -1e4  # a logit in the range of float16
 
 @filter_traceback
 def ctc(y_true: Any, y_pred: Any) -> jax.Array:
-    """How unlikely the labels are, wherever in the frames they were said, in nats.
+    """Negative log-likelihood of the labels, summed over all alignments, in nats.
 
-    For speech and handwriting: the labels of a sequence are known, not which frame is which.
-    All frames count; `ops.ctc_loss` takes their number.
+    For speech and handwriting, where the labels of a sequence are known, but not their frames. All
+    frames are used; `ops.ctc_loss` takes their number.
 
     Args:
         y_true: Labels from 1, filled up with 0, `(batch, labels)`. 0 means "blank".
@@ -53,7 +53,7 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 class CTC(Loss):
-    """Connectionist temporal classification; see `ctc`. Frames that are masked don't count.
+    """Connectionist temporal classification; see `ctc`. Masked frames are ignored.
 
     Args:
         reduction, name, dtype: See `Loss`.
@@ -78,7 +78,7 @@ class CTC(Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
         mask = masking.get_mask(y_pred)
         if mask is not None:
-            # A frame that surely says "blank" changes nothing.
+            # A frame that is blank with certainty has no effect.
             silence = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _NEVER)
             y_pred = jnp.where(mask[..., None], y_pred, silence.astype(y_pred.dtype))
         return super().__call__(y_true, y_pred, sample_weight)

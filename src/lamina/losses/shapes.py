@@ -1,8 +1,8 @@
-"""The one shape check of losses and metrics: nothing is broadcast that was not meant to be.
+"""Checks of the shapes of targets and predictions, for all losses and metrics.
 
-`(n,)` and `(n, 1)` are the same n numbers; NumPy's rules would make an `(n, n)` table of them and
-a loss that is wrong without a word. So every loss and metric sends its arguments through here,
-and whatever does not fit is refused with both shapes, the likely cause and the line to type.
+`(n,)` and `(n, 1)` are the same n numbers, but NumPy would broadcast them to `(n, n)`, and the loss
+would be wrong without an error. So every loss and metric checks its arguments here. Shapes that do
+not fit are refused with both shapes, the likely cause and a fix.
 """
 
 import math
@@ -19,7 +19,7 @@ from lamina.core.configuration.dtypes import is_float
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.variable.variable import Variable
 
-# Losses and metrics for which one target for all outputs of a sample can be meant.
+# Losses and metrics that accept one target for all outputs of a sample.
 _DISTANCES = (
     "huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
     "mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error",
@@ -52,7 +52,7 @@ def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array
         dtype: Type to cast to; None keeps the array's own.
 
     Raises:
-        TypeError: If it holds no numbers, e.g. strings.
+        TypeError: If it does not hold numbers, but e.g. strings.
         ValueError: If it is a list whose rows differ in length.
     """
     if isinstance(value, Variable):
@@ -84,10 +84,10 @@ def to_arrays(structure: Any, name: str, caller: str, dtype: Any = None) -> Any:
 
 
 def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Reconcile a last axis of size 1 that only one of two arrays has, as Keras does.
+    """Add or remove a last axis of size 1 that only one of two arrays has, as in Keras.
 
-    `(n,)` with `(n, 1)` become two of `(n, 1)`; `(n, k)` with `(n, k, 1)` two of `(n, k)`. All
-    else comes back as it is.
+    `(n,)` with `(n, 1)` become two of `(n, 1)`; `(n, k)` with `(n, k, 1)` two of `(n, k)`. Other
+    arrays are returned unchanged.
 
     Example:
         >>> a, b = same_rank(jnp.zeros(3), jnp.zeros((3, 1)))
@@ -105,7 +105,7 @@ def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Ar
     """Targets and predictions as arrays of one shape, each in its own dtype.
 
     A distance such as the mean squared error also takes targets with an axis of size 1 where the
-    predictions have several outputs: it compares each of them with the one target, and says so.
+    predictions have several outputs: it compares each of them with the target, with a warning.
 
     Raises:
         ValueError: If the shapes differ in more than a last axis of size 1.
@@ -159,7 +159,7 @@ def align_labels(
         y_true: Labels: the shape of `y_pred` without its class axis, or with size 1 there.
         y_pred: Scores, `(batch, …, classes)`.
         caller: The calling loss or metric, for its message.
-        axis: Where `y_pred` keeps its classes.
+        axis: The axis of the classes in `y_pred`.
 
     Returns:
         Labels as int32 without the class axis, and the scores as floats.
@@ -196,13 +196,13 @@ def _without_ones(shape: Sequence[int]) -> list[int]:
 
 
 def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | None = None) -> None:
-    """Refuse labels that point past the last class; does nothing while JAX traces.
+    """Refuse labels that are not classes; does nothing while JAX traces.
 
     Args:
         labels: Integer labels of any shape.
-        classes: How many classes the predictions have.
+        classes: Number of classes of the predictions.
         caller: The calling loss or metric, for its message.
-        ignore_class: A label that means "don't count this one".
+        ignore_class: A label of samples to ignore.
 
     Raises:
         ValueError: If a label is below 0 or above `classes - 1`.
@@ -240,10 +240,10 @@ def check_labels(labels: Any, classes: int, caller: str, ignore_class: int | Non
 def match_weight(
     weight: jax.Array, shape: tuple[int, ...], caller: str, name: str = "sample_weight"
 ) -> jax.Array:
-    """Weights brought to a shape that multiplies values of `shape` and does not enlarge them.
+    """Reshape weights to broadcast to `shape`.
 
     Weights may be one number, one per value, one per sample, or one per step of each sample: their
-    shape is the beginning of `shape`, give or take axes of size 1.
+    shape is the beginning of `shape`, except for axes of size 1.
 
     Raises:
         ValueError: If they fit in none of these ways.
@@ -326,7 +326,7 @@ def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
 
 
 def _another_rank(true: tuple, pred: tuple, end: tuple, wanted: tuple) -> tuple[str, str]:
-    """Cause and fix where outputs and targets differ in their number of axes."""
+    """Cause and fix for outputs and targets with different numbers of axes."""
     cause = "an axis is missing, or was not summed away"
     if len(pred) > 2 and len(true) <= 2:
         wide = end[-1] if len(end) > 1 else 1
@@ -360,5 +360,5 @@ def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller:
 
 
 def _of_samples(array: Any) -> str:
-    """A shape in words that are the same for batches of any size, so that they are said once."""
+    """A shape as text without the batch size, so that a warning is shown only once."""
     return f"({', '.join(('samples', *map(str, array.shape[1:])))})"

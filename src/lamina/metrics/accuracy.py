@@ -1,7 +1,7 @@
-"""Accuracies: how often is the prediction right? A fraction from 0 to 1.
+"""Accuracies: the fraction of correct predictions, from 0 to 1.
 
-Each function gives 0 or 1 per prediction, each class the mean over all samples. `"accuracy"` in
-`compile` picks one of them by the shapes, see `resolve_metric`.
+Each function returns 0 or 1 per prediction, each class the mean over all samples. `"accuracy"` in
+`compile` selects one of them by the shapes, see `resolve_metric`.
 """
 
 from typing import Any
@@ -36,11 +36,11 @@ def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 @filter_traceback
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
-    """1 where a yes-or-no prediction is right; above the threshold means yes.
+    """1 where a binary prediction is correct; above the threshold is positive.
 
     Args:
         y_true: Labels 0 and 1, `(batch, …)`.
-        y_pred: Probabilities of a yes, same shape.
+        y_pred: Probabilities of the positive class, same shape.
         threshold: Probability; for logits it is 0.
 
     Returns:
@@ -109,8 +109,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Probabilities or logits, same shape.
-        k: How many of the highest classes are considered; classes that tie with the last of them
-            count too.
+        k: How many of the highest classes are considered; ties with the last of them count, too.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -132,9 +131,8 @@ def sparse_top_k_categorical_accuracy(
     Args:
         y_true: Integer labels, `(batch, …)`.
         y_pred: Probabilities or logits, `(batch, …, classes)`.
-        k: How many of the highest classes are considered; classes that tie with the last of them
-            count too.
-        from_sorted_ids: Whether `y_pred` holds numbers of classes, best first, and no scores.
+        k: How many of the highest classes are considered; ties with the last of them count, too.
+        from_sorted_ids: Whether `y_pred` holds class numbers, best first, instead of scores.
 
     Returns:
         Floats 0 and 1, `(batch, ...)`, one for every sample.
@@ -152,8 +150,8 @@ def sparse_top_k_categorical_accuracy(
 def highest_class(scores: jax.Array) -> jax.Array:
     """Number of the class with the highest score, the first of several equal ones.
 
-    Like argmax, but two plain reductions: on a CPU XLA turns argmax into a scalar loop, 0.60 ms
-    against 0.13 ms for 128 × 1000 scores. A row with a NaN gets a number that no class has.
+    Like argmax, but by two reductions, because on a CPU XLA compiles argmax to a slow scalar loop.
+    A row with a NaN gets a number that no class has.
 
     Example:
         >>> highest_class(jnp.array([[0.2, 0.4, 0.4]])).tolist()
@@ -165,7 +163,7 @@ def highest_class(scores: jax.Array) -> jax.Array:
 
 
 class Accuracy(MeanOfPairs):
-    """How often predictions equal targets, number by number; see `accuracy`.
+    """Fraction of samples for which predictions equal targets, number by number; see `accuracy`.
 
     Args:
         name, dtype: See `Metric`.
@@ -185,11 +183,11 @@ class Accuracy(MeanOfPairs):
 
 
 class BinaryAccuracy(MeanOfPairs):
-    """How often yes-or-no predictions are right; see `binary_accuracy`.
+    """Fraction of samples for which binary predictions are right; see `binary_accuracy`.
 
     Args:
         name, dtype: See `Metric`.
-        threshold: Probability above which a prediction means yes; for logits it is 0.
+        threshold: Probability above which a prediction is positive; for logits it is 0.
 
     Example:
         >>> float(BinaryAccuracy()([[1], [0]], [[0.9], [0.8]]))
@@ -212,7 +210,7 @@ class BinaryAccuracy(MeanOfPairs):
 
 
 class CategoricalAccuracy(MeanOfPairs):
-    """How often the highest score is at the one-hot label; see `categorical_accuracy`.
+    """Fraction of samples whose highest score is at the one-hot label.
 
     Args:
         name, dtype: See `Metric`.
@@ -232,7 +230,7 @@ class CategoricalAccuracy(MeanOfPairs):
 
 
 class SparseCategoricalAccuracy(MeanOfPairs):
-    """How often the highest score is at the integer label; see `sparse_categorical_accuracy`.
+    """Fraction of samples whose highest score is at the integer label.
 
     Args:
         name, dtype: See `Metric`.
@@ -252,7 +250,7 @@ class SparseCategoricalAccuracy(MeanOfPairs):
 
 
 class TopKCategoricalAccuracy(MeanOfPairs):
-    """How often the one-hot label is among the k highest; see `top_k_categorical_accuracy`.
+    """Fraction of samples whose one-hot label is among the k highest scores.
 
     Args:
         k: How many of the highest classes are considered.
@@ -279,12 +277,12 @@ class TopKCategoricalAccuracy(MeanOfPairs):
 
 
 class SparseTopKCategoricalAccuracy(MeanOfPairs):
-    """How often the label is among the k highest; see `sparse_top_k_categorical_accuracy`.
+    """Fraction of samples whose label is among the k highest scores.
 
     Args:
         k: How many of the highest classes are considered.
         name, dtype: See `Metric`.
-        from_sorted_ids: Whether predictions are numbers of classes, best first, and no scores.
+        from_sorted_ids: Whether predictions are class numbers, best first, instead of scores.
 
     Example:
         >>> float(SparseTopKCategoricalAccuracy(k=2)([2], [[0.6, 0.1, 0.3]]))
@@ -317,7 +315,7 @@ def _as_number(matches: jax.Array) -> jax.Array:
 
 
 def _among_highest(labels: jax.Array, scores: jax.Array, k: int) -> jax.Array:
-    # Counting who scores higher needs no sorting. A NaN is no high score.
+    # Counting the higher scores needs no sorting. NaN does not count as high.
     own = value_at_label(scores, labels)[..., None]
     own = jnp.where(jnp.isnan(own), -jnp.inf, own)
     return jnp.sum(scores > own, axis=-1) < k

@@ -1,4 +1,4 @@
-"""Area under the curve: how well do scores separate yes from no, whatever the threshold?"""
+"""AUC: area under the ROC or precision-recall curve."""
 
 from typing import Any
 
@@ -23,19 +23,19 @@ SUMMATIONS = ("interpolation", "minoring", "majoring")
 class AUC(HoldsCounts, Metric):
     """Area under the ROC or the precision-recall curve, from counts at many thresholds.
 
-    Of ROC: the probability that a random yes has a higher score than a random no; 0.5 is chance.
+    For ROC it is the probability that a random positive has a higher score than a random negative.
 
     Args:
-        num_thresholds: How finely the curve is drawn; does not count where `thresholds` are given.
+        num_thresholds: Number of thresholds; ignored if `thresholds` are given.
         curve: `"ROC"`, `"PR"` or `"PRGAIN"`.
         summation_method: `"interpolation"` between the points of the curve (for PR the non-linear
             one), `"minoring"` below or `"majoring"` above it.
         name, dtype: See `Metric`.
         thresholds: Thresholds to use instead, between 0 and 1.
-        multi_label: Whether columns of `(batch, labels)` are curves of their own, to be averaged.
+        multi_label: Whether each column of `(batch, labels)` has its own curve; areas are averaged.
         num_labels: Number of columns, if it must be known before the first batch.
         label_weights: One weight per column.
-        from_logits: Whether predictions are what comes before the sigmoid.
+        from_logits: Whether predictions are logits, before the sigmoid.
 
     Source: Fawcett, 2006, "An introduction to ROC analysis"; Davis and Goadrich, 2006, "The
     Relationship Between Precision-Recall and ROC Curves"; Flach and Kull, 2015,
@@ -76,7 +76,7 @@ class AUC(HoldsCounts, Metric):
         inner = self._init_thresholds
         if inner is None:
             inner = even_thresholds(num_thresholds)[1:-1]  # type: ignore[arg-type]
-        # All predictions exceed the first threshold and none the last.
+        # Every prediction exceeds the first threshold and none the last.
         self._thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
         self.num_thresholds = len(self._thresholds)
         self.multi_label = multi_label
@@ -93,7 +93,7 @@ class AUC(HoldsCounts, Metric):
 
     @property
     def thresholds(self) -> list[float]:
-        """The thresholds, rising from just below 0 to just above 1."""
+        """The thresholds, ascending from just below 0 to just above 1."""
         return list(self._thresholds)
 
     def build(self, y_true_shape: tuple, y_pred_shape: tuple) -> None:
@@ -152,7 +152,7 @@ class AUC(HoldsCounts, Metric):
         return config
 
     def _mean_over_labels(self, areas: jax.Array) -> jax.Array:
-        """The strips of each curve added up, and the curves averaged."""
+        """The sum of the areas of each curve, averaged over the curves."""
         by_label = jnp.sum(areas, axis=0)
         if not self.multi_label:
             return by_label
@@ -163,7 +163,7 @@ class AUC(HoldsCounts, Metric):
 
 
 def _points(counts: Counts, curve: str) -> tuple[jax.Array, jax.Array]:
-    """The points of a curve, x falling as the threshold rises."""
+    """The points of a curve, with x descending as the threshold increases."""
     rates = Rates(counts)
     if curve == "ROC":
         return rates.false_positive_rate, rates.recall
@@ -177,10 +177,10 @@ def _points(counts: Counts, curve: str) -> tuple[jax.Array, jax.Array]:
 
 
 def _interpolated_pr_areas(counts: Counts) -> jax.Array:
-    """Strips under the precision-recall curve, after Davis and Goadrich (2006).
+    """Areas under segments of the precision-recall curve, after Davis and Goadrich (2006).
 
-    Between two thresholds the true positives are taken to grow in proportion to all predicted
-    yeses, P: `TP = intercept + slope · P`. Precision is then TP / P, and its integral over the
+    Between two thresholds the true positives are assumed to be linear in the predicted positives,
+    P: `TP = intercept + slope · P`. Precision is then TP / P, and its integral over the
     true positives is `slope · (ΔTP + intercept · log(P₁ / P₂))`.
     """
     tp, fp, _, fn = counts

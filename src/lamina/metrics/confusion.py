@@ -1,4 +1,4 @@
-"""Metrics made of the four counts: precision, recall and their relatives, and the counts alone."""
+"""Metrics from the confusion matrix: precision, recall and others, and its four counts."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from lamina.metrics.metric import Metric
 
 
 class _OneCount(Metric):
-    """Base of the metrics that are one of the four counts."""
+    """Base class of the metrics that are one of the four counts."""
 
     counted = ""
 
@@ -43,7 +43,7 @@ class _OneCount(Metric):
 
 
 class TruePositives(_OneCount):
-    """Number of predictions above the threshold that are right.
+    """Number of predictions above the threshold that are correct.
 
     Args:
         thresholds: One probability, or a list for one count each; 0.5 if None.
@@ -73,7 +73,7 @@ class FalsePositives(_OneCount):
 
 
 class TrueNegatives(_OneCount):
-    """Number of predictions not above the threshold that are right.
+    """Number of predictions not above the threshold that are correct.
 
     Args:
         thresholds: One probability, or a list for one count each; 0.5 if None.
@@ -103,13 +103,13 @@ class FalseNegatives(_OneCount):
 
 
 class Precision(Metric):
-    """Of the predicted yeses, the fraction that is right. 0 if there is none.
+    """Precision: the fraction of predicted positives that is correct. 0 if there is none.
 
     Args:
         thresholds: One probability, or a list for one precision each; 0.5 if None, and any score
             if `top_k` is given.
-        top_k: Only the k highest scores of each row can be yeses.
-        class_id: Look at one class, an entry of the last axis, only.
+        top_k: Only the k highest scores of each row can be positive.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Raises:
@@ -167,13 +167,13 @@ class Precision(Metric):
 
 
 class Recall(Metric):
-    """Of the true yeses, the fraction that was predicted. 0 if there is none.
+    """Recall: the fraction of actual positives that was predicted. 0 if there is none.
 
     Args:
         thresholds: One probability, or a list for one recall each; 0.5 if None, and any score if
             `top_k` is given.
-        top_k: Only the k highest scores of each row can be yeses.
-        class_id: Look at one class, an entry of the last axis, only.
+        top_k: Only the k highest scores of each row can be positive.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Raises:
@@ -231,31 +231,31 @@ class Recall(Metric):
 
 
 class HoldsCounts:
-    """The four counts by their names, for a metric that keeps them in `counts`."""
+    """The four counts by name, for metrics that have them in `counts`."""
 
     counts: list[Variable]
 
     @property
     def true_positives(self) -> Variable:
-        """Weighted number of right yeses for each threshold."""
+        """Weighted number of true positives for each threshold."""
         return self._count(0)
 
     @property
     def false_positives(self) -> Variable:
-        """Weighted number of wrong yeses for each threshold."""
+        """Weighted number of false positives for each threshold."""
         return self._count(1)
 
     @property
     def true_negatives(self) -> Variable:
-        """Weighted number of right noes for each threshold."""
+        """Weighted number of true negatives for each threshold."""
         return self._count(2)
 
     @property
     def false_negatives(self) -> Variable:
-        """Weighted number of wrong noes for each threshold."""
+        """Weighted number of false negatives for each threshold."""
         return self._count(3)
 
-    def _count(self, place: int) -> Variable:
+    def _count(self, index: int) -> Variable:
         if not self.counts:
             raise AttributeError(
                 f"{type(self).__name__} counts nothing before it knows how many labels there are.\n"
@@ -265,7 +265,7 @@ class HoldsCounts:
 
 
 class _BestUnderCondition(HoldsCounts, Metric):
-    """Base of "the best A at which B is at least so much", over a range of thresholds."""
+    """Base class of metrics for the best rate for which another rate reaches a given value."""
 
     direction = "up"
 
@@ -307,11 +307,11 @@ class _BestUnderCondition(HoldsCounts, Metric):
             variable.assign_add(count)
 
     def best(self, dependent: jax.Array, constrained: jax.Array) -> jax.Array:
-        """The highest `dependent` among thresholds where `constrained` is high enough, else 0.
+        """The highest `dependent` among thresholds where `constrained` reaches `value`, else 0.
 
         Args:
-            dependent: The rate that is wanted, one value per threshold.
-            constrained: The rate that must reach `value`, one per threshold.
+            dependent: The rate to maximise, one value per threshold.
+            constrained: The rate with a minimum, one per threshold.
 
         Returns:
             A scalar.
@@ -320,17 +320,17 @@ class _BestUnderCondition(HoldsCounts, Metric):
 
     @property
     def rates(self) -> "Rates":
-        """The rates at every threshold, from what was counted so far."""
+        """The rates at every threshold, from the counts so far."""
         return Rates(Counts(*(v.value for v in self.counts)))
 
 
 class SensitivityAtSpecificity(_BestUnderCondition):
-    """The highest sensitivity (recall) at which the specificity is at least so much.
+    """The highest sensitivity (recall) at which the specificity is at least a given value.
 
     Args:
-        specificity: Fraction 0 to 1 of the true noes that must be predicted as such.
-        num_thresholds: How many thresholds are tried.
-        class_id: Look at one class, an entry of the last axis, only.
+        specificity: Minimum specificity, 0 to 1.
+        num_thresholds: Number of thresholds.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Example:
@@ -363,12 +363,12 @@ class SensitivityAtSpecificity(_BestUnderCondition):
 
 
 class SpecificityAtSensitivity(_BestUnderCondition):
-    """The highest specificity at which the sensitivity (recall) is at least so much.
+    """The highest specificity at which the sensitivity (recall) is at least a given value.
 
     Args:
-        sensitivity: Fraction 0 to 1 of the true yeses that must be predicted as such.
-        num_thresholds: How many thresholds are tried.
-        class_id: Look at one class, an entry of the last axis, only.
+        sensitivity: Minimum sensitivity, 0 to 1.
+        num_thresholds: Number of thresholds.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Example:
@@ -401,12 +401,12 @@ class SpecificityAtSensitivity(_BestUnderCondition):
 
 
 class PrecisionAtRecall(_BestUnderCondition):
-    """The highest precision at which the recall is at least so much.
+    """The highest precision at which the recall is at least a given value.
 
     Args:
-        recall: Fraction 0 to 1 of the true yeses that must be predicted as such.
-        num_thresholds: How many thresholds are tried.
-        class_id: Look at one class, an entry of the last axis, only.
+        recall: Minimum recall, 0 to 1.
+        num_thresholds: Number of thresholds.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Example:
@@ -439,12 +439,12 @@ class PrecisionAtRecall(_BestUnderCondition):
 
 
 class RecallAtPrecision(_BestUnderCondition):
-    """The highest recall at which the precision is at least so much.
+    """The highest recall at which the precision is at least a given value.
 
     Args:
-        precision: Fraction 0 to 1 of the predicted yeses that must be right.
-        num_thresholds: How many thresholds are tried.
-        class_id: Look at one class, an entry of the last axis, only.
+        precision: Minimum precision, 0 to 1.
+        num_thresholds: Number of thresholds.
+        class_id: Consider only one class, an entry of the last axis.
         name, dtype: See `Metric`.
 
     Example:
@@ -477,32 +477,32 @@ class RecallAtPrecision(_BestUnderCondition):
 
 
 class Rates:
-    """Fractions made of the four counts; 0 where there is nothing to divide by."""
+    """Rates from the four counts; 0 instead of a division by 0."""
 
     def __init__(self, counts: Counts):
         self.counts = counts
 
     @property
     def recall(self) -> jax.Array:
-        """Of the true yeses, those that were predicted; also called sensitivity."""
+        """The fraction of actual positives that was predicted; also called sensitivity."""
         found = self.counts.true_positives
         return divide_no_nan(found, found + self.counts.false_negatives)
 
     @property
     def precision(self) -> jax.Array:
-        """Of the predicted yeses, those that are right."""
+        """The fraction of predicted positives that is correct."""
         right = self.counts.true_positives
         return divide_no_nan(right, right + self.counts.false_positives)
 
     @property
     def specificity(self) -> jax.Array:
-        """Of the true noes, those that were predicted."""
+        """The fraction of actual negatives that was predicted."""
         right = self.counts.true_negatives
         return divide_no_nan(right, right + self.counts.false_positives)
 
     @property
     def false_positive_rate(self) -> jax.Array:
-        """Of the true noes, those that were taken for a yes."""
+        """The fraction of actual negatives that was predicted as positive."""
         wrong = self.counts.false_positives
         return divide_no_nan(wrong, wrong + self.counts.true_negatives)
 

@@ -1,4 +1,4 @@
-"""The four counts behind precision, recall and AUC: right and wrong yeses and noes."""
+"""The four counts of a confusion matrix: true and false positives and negatives."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from lamina.core.configuration import config
 from lamina.core.user_data.arguments import is_number
 from lamina.losses.shapes import match_weight, same_shape, to_array
 
-# Below every score: what is not among the top k becomes this, and is never a yes.
+# Below every score: scores that are not among the top k become this and are never positive.
 NEVER = -1e10
 
 
@@ -37,18 +37,18 @@ def confusion_counts(
     multi_label: bool = False,
     dtype: str = "float32",
 ) -> Counts:
-    """Count right and wrong predictions, where a score above a threshold is a yes.
+    """Count correct and wrong predictions; a score above a threshold is positive.
 
     Args:
-        y_true: Labels, 0 for no, anything else for yes, `(batch, …)`.
+        y_true: Labels, 0 for negative, anything else for positive, `(batch, …)`.
         y_pred: Scores, same shape.
-        thresholds: Each gives one entry of every count.
+        thresholds: Thresholds; each count has one entry per threshold.
         caller: The calling metric, for messages.
         sample_weight: One weight per sample or per prediction.
         label_weights: One weight per entry of the last axis.
-        top_k: Only the k highest scores of each row can be yeses.
-        class_id: Look at one entry of the last axis only.
-        multi_label: Whether labels are counted apart, `(batch, labels)`.
+        top_k: Only the k highest scores of each row can be positive.
+        class_id: Consider only one entry of the last axis.
+        multi_label: Whether labels are counted separately, `(batch, labels)`.
         dtype: Float type of the counts.
 
     Example:
@@ -70,15 +70,15 @@ def confusion_counts(
         y_true, y_pred, weight = (a[..., class_id] for a in (y_true, y_pred, weight))
     if not multi_label:
         y_true, y_pred, weight = y_true.ravel(), y_pred.ravel(), weight.ravel()
-    yes = jnp.where(y_true != 0, weight, 0)
-    no = jnp.where(y_true != 0, 0, weight)
+    positives = jnp.where(y_true != 0, weight, 0)
+    negatives = jnp.where(y_true != 0, 0, weight)
     count = _by_bucket if evenly_spaced(thresholds) else _by_comparison
-    true_positives, false_positives = count(y_pred, yes, no, thresholds)
+    true_positives, false_positives = count(y_pred, positives, negatives, thresholds)
     return Counts(
         true_positives=true_positives,
         false_positives=false_positives,
-        true_negatives=jnp.sum(no, axis=0, keepdims=True) - false_positives,
-        false_negatives=jnp.sum(yes, axis=0, keepdims=True) - true_positives,
+        true_negatives=jnp.sum(negatives, axis=0, keepdims=True) - false_positives,
+        false_negatives=jnp.sum(positives, axis=0, keepdims=True) - true_positives,
     )
 
 
@@ -123,7 +123,7 @@ def even_thresholds(number: int) -> list[float]:
 
 
 def evenly_spaced(thresholds: Sequence[float]) -> bool:
-    """Whether three or more thresholds go from 0 to 1 in equal steps, give or take an epsilon."""
+    """Whether three or more thresholds go from 0 to 1 in equal steps, up to an epsilon."""
     if len(thresholds) < 3:
         return False
     even = np.arange(len(thresholds), dtype="float32") / (len(thresholds) - 1)
@@ -131,30 +131,27 @@ def evenly_spaced(thresholds: Sequence[float]) -> bool:
 
 
 def _by_comparison(
-    y_pred: jax.Array, yes: jax.Array, no: jax.Array, thresholds: Sequence[float]
+    y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
     levels = jnp.asarray(np.asarray(thresholds), y_pred.dtype)
     above = y_pred[None] > levels.reshape(-1, *(1,) * y_pred.ndim)
-    right, wrong = jnp.where(above, yes[None], 0), jnp.where(above, no[None], 0)
+    right, wrong = jnp.where(above, positives[None], 0), jnp.where(above, negatives[None], 0)
     return jnp.sum(right, axis=1), jnp.sum(wrong, axis=1)
 
 
 def _by_bucket(
-    y_pred: jax.Array, yes: jax.Array, no: jax.Array, thresholds: Sequence[float]
+    y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
-    """A histogram and its cumulative sum: the work does not grow with the number of thresholds.
-
-    200 thresholds, 1024 predictions on a CPU: 5 µs, against 59 µs by comparison.
-    """
+    """Counts by a histogram and its cumulative sum, whose cost depends little on the thresholds."""
     number = len(thresholds)
-    # How many thresholds a prediction exceeds. A first threshold just below 0 (AUC's) counts
-    # for all predictions, a first threshold of 0 only for those above it.
+    # The number of thresholds that a prediction exceeds. A first threshold just below 0, as in AUC,
+    # is exceeded by all predictions, a first threshold of 0 only by those above it.
     exceeded = jnp.ceil(jnp.clip(y_pred, 0.0, 1.0) * (number - 1)).astype("int32")
     if thresholds[0] < 0:
         exceeded = jnp.maximum(exceeded, 1)
     labels = (jnp.arange(y_pred.shape[1])[None],) if y_pred.ndim == 2 else ()
     histogram = jnp.zeros((number + 1, *y_pred.shape[1:], 2), y_pred.dtype)
-    histogram = histogram.at[(exceeded, *labels)].add(jnp.stack([yes, no], axis=-1))
+    histogram = histogram.at[(exceeded, *labels)].add(jnp.stack([positives, negatives], axis=-1))
     exceeding = jax.lax.cumsum(histogram, axis=0, reverse=True)[1:]
     return exceeding[..., 0], exceeding[..., 1]
 

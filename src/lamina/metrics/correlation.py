@@ -1,4 +1,4 @@
-"""Correlations: do predictions rise and fall with the targets?"""
+"""Correlations of predictions and targets."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from lamina.metrics.reduction import MeanOfPairs
 
 @filter_traceback
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """How well predictions are a straight line of the targets, from -1 to 1.
+    """Pearson's correlation of predictions and targets, from -1 to 1.
 
-    `mean((y_true - mean) / std · (y_pred - mean) / std)` along an axis. NaN where targets or
-    predictions are all the same, for which it has no meaning.
+    `mean((y_true - mean) / std · (y_pred - mean) / std)` along an axis. NaN if targets or
+    predictions are all equal, where it is not defined.
 
     Args:
         y_true: Targets, `(batch, …)`.
         y_pred: Predictions, same shape.
-        axis: The axis along which numbers are compared.
+        axis: The axis of the correlation.
 
     Returns:
         One value for each row along the axis.
@@ -40,14 +40,14 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 @filter_traceback
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """How well predictions equal the targets, from -1 to 1: unlike Pearson's, offsets count.
+    """Concordance correlation, from -1 to 1. Unlike Pearson's it is reduced by offsets.
 
     `2 · covariance / (variance of y_true + variance of y_pred + (difference of means)²)`.
 
     Args:
         y_true: Targets, `(batch, …)`.
         y_pred: Predictions, same shape.
-        axis: The axis along which numbers are compared.
+        axis: The axis of the correlation.
 
     Returns:
         One value for each row along the axis.
@@ -76,8 +76,8 @@ class PearsonCorrelation(MeanOfPairs):
 
     Args:
         name, dtype: See `Metric`.
-        axis: The axis along which numbers are compared. 0 compares the samples of a batch with
-            each other, so that the result depends on the size of batches.
+        axis: The axis of the correlation. With 0 it is over the samples of a batch, so that the
+            result depends on the batch size.
 
     Example:
         >>> metric = PearsonCorrelation()
@@ -104,7 +104,7 @@ class ConcordanceCorrelation(MeanOfPairs):
 
     Args:
         name, dtype: See `Metric`.
-        axis: The axis along which numbers are compared; see `PearsonCorrelation`.
+        axis: The axis of the correlation; see `PearsonCorrelation`.
 
     Example:
         >>> metric = ConcordanceCorrelation()

@@ -1,4 +1,4 @@
-"""F-scores: precision and recall in one number."""
+"""F-scores, which combine precision and recall."""
 
 import numbers
 from typing import Any
@@ -21,9 +21,9 @@ class FBetaScore(Metric):
     Args:
         average: None for one score per class, `"macro"` for their mean, `"weighted"` for their
             mean by frequency, `"micro"` for the score of all counts together.
-        beta: How many times more recall matters than precision.
-        threshold: Probability above which a prediction is a yes; None makes the highest score of
-            each row the only yes.
+        beta: Weight of recall relative to precision.
+        threshold: Probability above which a prediction is positive; with None, only the highest
+            score of each row is.
         name, dtype: See `Metric`.
 
     Raises:
@@ -90,7 +90,7 @@ class FBetaScore(Metric):
         y_true = y_true.astype(self.dtype)
         if self.threshold is None:
             highest = jnp.max(y_pred, axis=-1, keepdims=True)
-            # A row of zeros has no yes.
+            # A row of zeros has no positive.
             guess = (y_pred >= highest) & (jnp.abs(y_pred) > 1e-9)
         else:
             guess = y_pred > self.threshold

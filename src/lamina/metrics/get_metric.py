@@ -25,10 +25,10 @@ _NAMES = Identifiers(
 
 @filter_traceback
 def get(identifier: Any) -> Any:
-    """A metric from its name, config, class, function or itself; None stays None.
+    """A metric from its name, config, class, function or object; None for None.
 
-    `"accuracy"` gives `Accuracy` here, the plain comparison; `compile(metrics=["accuracy"])` picks
-    by the shapes, see `resolve_metric`.
+    `"accuracy"` gives `Accuracy` here, the plain comparison; `compile(metrics=["accuracy"])`
+    selects one by the shapes, see `resolve_metric`.
 
     Args:
         identifier: `"mse"`, `"MeanSquaredError"`, a config dictionary, `MeanSquaredError`,
@@ -67,11 +67,11 @@ def serialize(metric: Any) -> Any:
 
 @filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
-    """The inverse of `serialize`; a name gives the class or function that it stands for.
+    """The inverse of `serialize`; a name gives the class or function of that name.
 
     Args:
         config: What `serialize` made.
-        custom_objects: Classes and functions of your own by name.
+        custom_objects: Classes and functions by name that are not in Lamina.
 
     Returns:
         A metric or a function; None for None.

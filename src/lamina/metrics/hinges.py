@@ -9,7 +9,7 @@ from lamina.metrics.reduction import MeanOfPairs
 
 
 class Hinge(MeanOfPairs):
-    """Mean hinge: 0 once the sign is right with a margin of 1.
+    """Mean hinge: 0 if the sign is correct with a margin of 1.
 
     Args:
         name, dtype: See `Metric`.
@@ -49,7 +49,7 @@ class SquaredHinge(MeanOfPairs):
 
 
 class CategoricalHinge(MeanOfPairs):
-    """Mean categorical hinge: 0 once the right class leads by a margin of 1.
+    """Mean categorical hinge: 0 if the correct class leads by a margin of 1.
 
     Args:
         name, dtype: See `Metric`.

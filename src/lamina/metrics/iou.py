@@ -1,6 +1,6 @@
-"""Intersection over union, the measure of segmentation: how much of two areas is shared?
+"""Intersection over union, a measure of segmentation.
 
-All of these count how often each class was taken for each other one, `(true, predicted)`.
+All metrics accumulate a confusion matrix `(true, predicted)`.
 """
 
 import warnings
@@ -21,22 +21,22 @@ from lamina.metrics.reduction import masked_weight
 
 
 class IoU(Metric):
-    """Of chosen classes: correct, divided by all that were true or predicted; mean over them.
+    """Intersection over union of chosen classes, averaged over them.
 
-    `correct / (correct + predicted in error + missed)`. A class that occurs neither among the
-    labels nor among the predictions doesn't count.
+    `true positives / (true positives + false positives + false negatives)`. A class that occurs
+    neither in the labels nor in the predictions is ignored.
 
     Args:
-        num_classes: Classes there are.
+        num_classes: Number of classes.
         target_class_ids: The classes to report on, e.g. `[1]`.
         name: See `Metric`.
         dtype: Type of the counts, int32 if None: exact up to 2 billion pixels. For sample
             weights that are fractions it must be `"float32"`, which is exact up to 16 million.
-        ignore_class: Label of pixels that don't count, such as 255.
+        ignore_class: Label of pixels to ignore, such as 255.
         sparse_y_true: Whether targets are class numbers; if not, the class is the largest along
             `axis`.
-        sparse_y_pred: The same for predictions.
-        axis: Where the classes are, if not sparse.
+        sparse_y_pred: Whether predictions are class numbers.
+        axis: The axis of the classes, if not sparse.
 
     Call arguments:
         y_true: Labels, `(batch, …)`, or with a class axis.
@@ -67,7 +67,7 @@ class IoU(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int32")
-        # First, so that a number that no memory has room for is refused before it is counted up to.
+        # First, so that a number beyond all memory is refused before a loop over the classes.
         self.total_cm = self.add_variable(
             shape=(num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix"
         )
@@ -101,7 +101,7 @@ class IoU(Metric):
         self.total_cm.assign_add(found.reshape(self.total_cm.shape))
 
     def _classes(self, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
-        """Class numbers of both, of one shape."""
+        """Class numbers of targets and predictions, of equal shapes."""
         given = to_array(y_true, "y_true", self.name), to_array(y_pred, "y_pred", self.name)
         sparse = self.sparse_y_true, self.sparse_y_pred
         classes = [
@@ -109,7 +109,7 @@ class IoU(Metric):
             for values, is_sparse in zip(given, sparse, strict=True)
         ]
         true, pred = same_rank(*(values.astype("int32") for values in classes))
-        # One class on the axis of one of them: those are class numbers, not one-hot.
+        # Size 1 on the class axis of one of them: class numbers, not one-hot.
         unlike = not any(sparse) and given[0].shape[self.axis] != given[1].shape[self.axis]
         if true.shape != pred.shape or unlike:
             raise self._places_differ(*(values.shape for values in given))
@@ -172,11 +172,11 @@ class IoU(Metric):
 
 
 class BinaryIoU(IoU):
-    """`IoU` of yes-or-no predictions: probabilities of at least `threshold` are class 1.
+    """`IoU` of binary predictions: probabilities of at least `threshold` are class 1.
 
     Args:
         target_class_ids: `[0]`, `[1]` or both.
-        threshold: Where class 1 begins, in units of the predictions.
+        threshold: Predictions from this value on are class 1.
         name, dtype: See `IoU`.
 
     Example:
@@ -253,8 +253,8 @@ class OneHotIoU(IoU):
 
     Args:
         num_classes, target_class_ids, name, dtype, ignore_class: See `IoU`.
-        sparse_y_pred: Whether predictions are class numbers nevertheless.
-        axis: Where the classes are.
+        sparse_y_pred: Whether predictions are class numbers.
+        axis: The axis of the classes.
 
     Example:
         >>> metric = OneHotIoU(num_classes=2, target_class_ids=[1])
@@ -293,8 +293,8 @@ class OneHotMeanIoU(MeanIoU):
 
     Args:
         num_classes, name, dtype, ignore_class: See `IoU`.
-        sparse_y_pred: Whether predictions are class numbers nevertheless.
-        axis: Where the classes are.
+        sparse_y_pred: Whether predictions are class numbers.
+        axis: The axis of the classes.
 
     Example:
         >>> metric = OneHotMeanIoU(num_classes=2)
@@ -328,7 +328,7 @@ class OneHotMeanIoU(MeanIoU):
 
 def _is_whole(weight: jax.Array) -> bool:
     if isinstance(weight, jax.core.Tracer):
-        return False  # nobody knows yet
+        return False  # not known while tracing
     return bool(np.all(np.asarray(weight) % 1 == 0))
 
 

@@ -1,4 +1,4 @@
-"""Metric: the base of all metrics, numbers that are gathered over batches."""
+"""Metric, the base class of all metrics, which accumulate values over batches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +21,11 @@ from lamina.core.variable.variable import Variable, name_scope, resolve_shape
 
 @filter_methods
 class Metric:
-    """Base of all metrics. Subclass it and write `update_state` and `result` to make your own.
+    """Base class of all metrics. Subclass it and define `update_state` and `result`.
 
-    State lives in Variables made with `add_variable` in `__init__`; Variables and Metrics that are
-    assigned to attributes are found without further ado. The compiled training step carries the
-    state along, so `update_state` is traced: it should compute with `jax.numpy`.
+    The state is Variables made with `add_variable` in `__init__`; Variables and Metrics that are
+    assigned to attributes are tracked. `update_state` is traced in the compiled training step, so
+    it should compute with `jax.numpy`.
 
     Args:
         dtype: Float type of the state and the result; `floatx()` if None.
@@ -49,8 +49,8 @@ class Metric:
 
     tracked_as = "metrics"
 
-    # "up" if higher is better, "down" if lower is, None if nobody can tell: what a callback with
-    # mode="auto" goes by.
+    # "up" if higher is better, "down" if lower is, None if not known. Used by callbacks with
+    # mode="auto".
     direction: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -89,7 +89,7 @@ class Metric:
 
         Args:
             shape: Tuple; `()` is a scalar.
-            initializer: Name or function; `reset_state` sets zeros whatever it is, as in Keras.
+            initializer: Name or function; `reset_state` sets zeros in any case, as in Keras.
             dtype: `floatx()` if None.
             aggregation: Accepted for compatibility with Keras; devices agree without it.
             name: E.g. `"total"`.
@@ -131,9 +131,9 @@ class Metric:
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     def build(self, y_true_shape: tuple, y_pred_shape: tuple) -> None:
-        """Make the Variables whose shape depends on the data; once, and most metrics have none.
+        """Make the Variables whose shape depends on the data, once. Most metrics have none.
 
-        `update_state` calls it at the first batch. Who compiles `update_state` calls it before.
+        `update_state` calls it at the first batch. It is called before `update_state` is compiled.
 
         Args:
             y_true_shape: Shape of the targets, with the batch axis.
@@ -141,7 +141,7 @@ class Metric:
         """
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take in one batch, usually `(y_true, y_pred, sample_weight=None)`; for subclasses.
+        """Add one batch, usually `(y_true, y_pred, sample_weight=None)`; defined by subclasses.
 
         Args:
             *args: Arrays of one batch.
@@ -167,15 +167,15 @@ class Metric:
         )
 
     def reset_state(self) -> None:
-        """Forget all batches: every Variable is zero again."""
+        """Reset all Variables to zero."""
         for variable in self._own_variables:
-            # Copied to the device as it is: jnp.zeros would compile a program for each shape.
+            # Copied from the host, because jnp.zeros would compile a program for each shape.
             variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))
         for metric in self._metrics:
             metric.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Take in one batch and return the value for all batches so far."""
+        """Add one batch and return the value for all batches so far."""
         self._check_initialised()
         self.update_state(*args, **kwargs)
         return self.result()
@@ -191,7 +191,7 @@ class Metric:
             **kwargs: Further ones, by name.
 
         Returns:
-            A list of arrays; the metric's own state is left alone.
+            A list of arrays; the state of the metric is not changed.
 
         Raises:
             ValueError: If the number of arrays is not that of `variables`.
@@ -200,13 +200,13 @@ class Metric:
         return update(self._checked(metric_variables), *args, **kwargs)[1]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """The value that a state, given as arrays, stands for.
+        """The value for a state, given as arrays.
 
         Args:
             metric_variables: Arrays, one for each of `variables`.
 
         Returns:
-            What `result` gives for them.
+            The result of `result` for them.
 
         Raises:
             ValueError: If the number of arrays is not that of `variables`.
@@ -232,7 +232,7 @@ class Metric:
 
     @classmethod
     def from_config(cls, config: dict) -> "Metric":
-        """A metric with the settings that `get_config` gave, and no sample yet.
+        """A metric with the settings that `get_config` gave, and an empty state.
 
         Args:
             config: Arguments of the constructor.

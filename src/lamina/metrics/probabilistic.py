@@ -11,12 +11,12 @@ from lamina.metrics.reduction import MeanOfPairs, masked_weight
 
 
 class BinaryCrossentropy(MeanOfPairs):
-    """Mean cross-entropy of yes-or-no labels, in nats.
+    """Mean cross-entropy of binary labels, in nats.
 
     Args:
         name, dtype: See `Metric`.
-        from_logits: Whether predictions are what comes before the sigmoid.
-        label_smoothing: Fraction 0 to 1 by which labels are drawn towards 0.5.
+        from_logits: Whether predictions are logits, before the sigmoid.
+        label_smoothing: Fraction 0 to 1 by which labels are moved towards 0.5.
 
     Example:
         >>> round(float(BinaryCrossentropy()([[1.0]], [[0.5]])), 4)
@@ -54,7 +54,7 @@ class CategoricalCrossentropy(MeanOfPairs):
 
     Args:
         name, dtype: See `Metric`.
-        from_logits: Whether predictions are what comes before the softmax.
+        from_logits: Whether predictions are logits, before the softmax.
         label_smoothing: Fraction 0 to 1 of the label that is spread evenly over the classes.
         axis: The axis of the classes.
 
@@ -97,10 +97,10 @@ class SparseCategoricalCrossentropy(MeanOfPairs):
 
     Args:
         name, dtype: See `Metric`.
-        from_logits: Whether predictions are what comes before the softmax.
-        ignore_class: A label whose samples have a cross-entropy of 0. As in Keras, they count
-            among the samples that the sum is divided by, unless sample weights are given; the
-            loss of this name never counts them.
+        from_logits: Whether predictions are logits, before the softmax.
+        ignore_class: A label whose samples have a cross-entropy of 0. As in Keras, they are part of
+            the number of samples in the mean, unless sample weights are given; in the loss of
+            this name they are not.
         axis: The axis of the classes.
 
     Example:

@@ -41,9 +41,9 @@ class Sum(Metric):
 
 
 class Averaging(Metric):
-    """Base of all metrics that are a weighted mean: keeps two sums and divides them.
+    """Base class of all metrics that are a weighted mean, from a weighted sum and a sum of weights.
 
-    Batches of unequal size count by their samples. The result before any sample is 0.
+    Every sample has the same weight in batches of any size. The result before any sample is 0.
     """
 
     def __init__(self, name: str | None = None, dtype: Any = None):
@@ -52,7 +52,7 @@ class Averaging(Metric):
         self.count = self.add_variable(shape=(), dtype=self.dtype, name="count")
 
     def add(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in one value per sample, or per step of each sample.
+        """Add one value per sample, or per step of each sample.
 
         Args:
             values: One number per sample, `(batch, ...)`.
@@ -69,7 +69,7 @@ class Averaging(Metric):
 class Mean(Averaging):
     """Weighted mean of all values: the sum of values times weights over the sum of weights.
 
-    Batches of unequal size count by their samples. 0 before any sample.
+    Every sample has the same weight in batches of any size. 0 before any sample.
 
     Args:
         name, dtype: See `Metric`.
@@ -90,9 +90,9 @@ class Mean(Averaging):
 
 
 class MeanOfPairs(Averaging):
-    """Base of metrics that are a mean over samples of a value made of target and prediction.
+    """Base class of metrics that are a mean over samples of a function of target and prediction.
 
-    Subclasses write `values(y_true, y_pred)`.
+    Subclasses define `values(y_true, y_pred)`.
     """
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -110,18 +110,18 @@ class MeanOfPairs(Averaging):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         mask = masking.get_mask(y_pred)
         if isinstance(y_pred, jax.Array) and is_float(y_pred.dtype):
-            y_pred = y_pred.astype(self.dtype)  # sums of bfloat16 predictions would be coarse
+            y_pred = y_pred.astype(self.dtype)  # sums in bfloat16 would be inaccurate
         values = self.values(y_true, y_pred)
         self.add(values, masked_weight(sample_weight, mask, self.dtype, self.name))
 
 
 class MeanMetricWrapper(MeanOfPairs):
-    """A metric made of a plain function: its mean over all samples.
+    """A metric that is the mean of a function over all samples.
 
     Args:
         fn: `fn(y_true, y_pred, **kwargs)` that returns one value per sample.
         name, dtype: See `Metric`.
-        **kwargs: Handed to `fn` at every call.
+        **kwargs: Passed to `fn` at every call.
 
     Example:
         >>> def within(y_true, y_pred, tolerance):

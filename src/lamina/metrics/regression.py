@@ -1,4 +1,4 @@
-"""Metrics for targets that are numbers. The functions are those of the losses of these names."""
+"""Metrics for regression. The functions are those of the losses with these names."""
 
 import warnings
 from typing import Any

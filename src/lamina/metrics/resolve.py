@@ -1,4 +1,4 @@
-"""What a metric's name means for an output: `"accuracy"` is one of three, read from the shapes."""
+"""Metrics by names whose meaning depends on the shapes of an output, such as `"accuracy"`."""
 
 import warnings
 from typing import Any
@@ -27,11 +27,11 @@ _CROSSENTROPIES = {
 def resolve_metric(
     identifier: Any, y_true_shape: tuple, y_pred_shape: tuple, loss: Any = None
 ) -> Metric:
-    """The metric that `compile(metrics=[identifier])` means for an output of this shape.
+    """The metric of `compile(metrics=[identifier])` for an output of this shape.
 
     `"accuracy"` (or `"acc"`) and `"crossentropy"` (or `"ce"`) are the binary ones for one output,
     the sparse ones for integer labels, the categorical ones for one-hot labels. The metric
-    keeps the name that was typed, and `resolved_name` says what it is.
+    keeps the given name; `resolved_name` is that of the selected metric.
 
     Args:
         identifier: What `get` accepts, or one of the four names.

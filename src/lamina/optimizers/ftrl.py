@@ -24,7 +24,7 @@ def ftrl(
     l2_shrinkage: float = 0.0,
     beta: float = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
-    """The update rule of `Ftrl` as an optax transformation; the arguments are those of the class."""
+    """The update rule of `Ftrl` as an optax transformation, with the arguments of the class."""
 
     def init(weights: list) -> FtrlState:
         start = [np.full(w.shape, initial_accumulator_value, w.dtype) for w in weights]

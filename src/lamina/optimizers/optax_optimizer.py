@@ -103,7 +103,7 @@ class OptaxOptimizer(Optimizer):
             v.assign(weights[key] + changes[key])
 
     def _start_from(self, weights: dict[str, Array]) -> None:
-        """Initialize the state from the weights at the first step: they may be set after `build`."""
+        """Initialize the state at the first step, because weights may be set after `build`."""
         if self._from_weights:
             first = jnp.asarray(self.iterations) == 0
             for path, leaf in tree_flatten_with_path(self._optax.init(weights))[0]:
