@@ -12,7 +12,6 @@ from lamina.core.types import Array, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import (
     enable_lora,
-    store_weight_settings,
     known_sizes,
     make_weight,
     refuse_adapters,

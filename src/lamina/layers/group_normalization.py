@@ -84,7 +84,7 @@ class GroupNormalization(Layer):
         self._check(input_shape)
         channels = input_shape[self.axis]
         if self.groups == -1 and channels is not None:
-            self.groups = channels  # as Keras's configs and files have it
+            self.groups = channels  # as in Keras's configs and files
         self.gamma, self.beta = affine_weights(self, (channels,))
 
     def call(self, inputs: Array) -> Array:

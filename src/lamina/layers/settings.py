@@ -10,6 +10,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.types import Shape
+from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.variable import Variable
 
 _LAYOUTS = {

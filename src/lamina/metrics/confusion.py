@@ -261,7 +261,7 @@ class HoldsCounts:
                 f"{type(self).__name__} counts nothing before it knows how many labels there are.\n"
                 "  Fix: num_labels=…, or update_state() first."
             )
-        return self.counts[place]
+        return self.counts[index]
 
 
 class _BestUnderCondition(HoldsCounts, Metric):

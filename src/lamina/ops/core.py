@@ -234,7 +234,7 @@ def _slice_spec(inputs: Any, start_indices: Any, shape: Sequence[int]) -> KerasT
 def slice(
     inputs: ArrayLike, start_indices: Array | Sequence[ArrayLike], shape: Sequence[int]
 ) -> Array:
-    """A block of an array; where it begins may be computed, how large it is may not.
+    """A block of an array. Its start may be computed; its size must be known.
 
     Args:
         inputs: Any array.
@@ -261,7 +261,7 @@ def slice(
     return jax.lax.dynamic_slice(x, [as_array(b) for b in starts], sizes)
 
 
-@op("inputs", "start_indices", "updates", places=("start_indices",))
+@op("inputs", "start_indices", "updates", index_arguments=("start_indices",))
 def slice_update(
     inputs: ArrayLike, start_indices: Array | Sequence[ArrayLike], updates: ArrayLike
 ) -> Array:

@@ -135,7 +135,7 @@ class LossScaleOptimizer(Optimizer):
         return jax.tree.reduce(jnp.logical_and, found, jnp.bool_(True))
 
     def scale_loss(self, loss: Array | float) -> Array | float:
-        """The loss to differentiate: times the scale of the moment.
+        """The loss times the present scale, to be differentiated.
 
         Args:
             loss: The loss, a scalar.

@@ -524,7 +524,7 @@ class Optimizer:
         return [(v, averages[id(v)]) for v in self._trainable_variables if id(v) in averages]
 
     def scale_loss(self, loss: Array | float) -> Array | float:
-        """The loss to differentiate: times `loss_scale_factor`, if there is one.
+        """The loss times `loss_scale_factor`, to be differentiated.
 
         Args:
             loss: The loss, a scalar.

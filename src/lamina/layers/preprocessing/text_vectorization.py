@@ -16,7 +16,6 @@ from lamina.core.serialization import registry
 from lamina.core.types import Shape
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
-from lamina.layers.preprocessing.index_lookup import refuse_path
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
     batches,
