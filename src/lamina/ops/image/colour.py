@@ -14,7 +14,7 @@ _LUMA = (0.2989, 0.5870, 0.1140)
 
 @op("images", class_name="RGBToGrayscale")
 def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Images without colours: one channel, weighted as the eye sees brightness.
+    """Converts images to gray: one channel, weighted by perceived brightness.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -42,7 +42,7 @@ def rgb_to_grayscale(images: ArrayLike, data_format: str | None = None) -> Array
 
 @op("images", class_name="RGBToHSV")
 def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Colours as hue (a fraction of the colour circle, 0 is red), saturation and value.
+    """Converts RGB to hue (a fraction of the colour circle, 0 is red), saturation and value.
 
     Args:
         images: Floats `(height, width, 3)` or `(batch, height, width, 3)`; channels before the
@@ -67,8 +67,8 @@ def rgb_to_hsv(images: ArrayLike, data_format: str | None = None) -> Array:
     spread = value - darkest
     saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1), 0)
     sixth = 1 / (6 * jnp.where(spread > 0, spread, 1))
-    # Channels are compared with each other and not with the value: inside of a compiled program the
-    # two may be computed anew, and differ in their last digit.
+    # Channels are compared with each other, not with the value, which a compiled program may
+    # compute again with a different last digit.
     hue = jnp.where(
         (red >= green) & (red >= blue),
         sixth * (green - blue),

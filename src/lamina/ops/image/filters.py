@@ -14,7 +14,7 @@ from lamina.ops.windows import per_axis
 
 op = operations("image")
 
-# Up to this width a filter is a sum of shifted images, beyond it a product with a band matrix.
+# Up to this width a filter is a sum of shifted images, above it a product with a band matrix.
 _SHIFTS = 16
 
 
@@ -25,7 +25,7 @@ def gaussian_blur(
     sigma: Any = (1.0, 1.0),
     data_format: str | None = None,
 ) -> Array:
-    """Blurred images: every pixel is a mixture of those around it, with bell-shaped weights.
+    """Blurred images: every pixel is a mixture of those around it, with gaussian-shaped weights.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -46,14 +46,14 @@ def gaussian_blur(
     width, height = per_axis(kernel_size, 2, "kernel_size")
     across, down = jnp.broadcast_to(jnp.asarray(sigma, "float32"), (2,))
     batch, restored = as_batch("gaussian_blur", images, data_format)
-    blurred = filtered(_as_float(batch), bell(height, down), axis=1)
-    blurred = filtered(blurred, bell(width, across), axis=2)
+    blurred = filtered(_as_float(batch), gaussian(height, down), axis=1)
+    blurred = filtered(blurred, gaussian(width, across), axis=2)
     return restored(rounded_to(blurred, batch.dtype))
 
 
 @op("images")
 def sobel_edges(images: ArrayLike, data_format: str | None = None) -> Array:
-    """Edges: how fast pixels change downwards and to the right.
+    """Sobel edges: the vertical and horizontal gradients of images.
 
     Args:
         images: `(batch, height, width, channels)`; channels before the height for
@@ -92,7 +92,7 @@ def ssim(
     k2: float = 0.03,
     data_format: str | None = None,
 ) -> Array:
-    """Structural similarity: how much two images look alike, 1 if they are the same.
+    """Structural similarity (SSIM) of two images; 1 if they are equal.
 
     Args:
         image1: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -100,8 +100,8 @@ def ssim(
         image2: Same shape.
         max_val: Difference between the largest and the smallest possible pixel, e.g. 255.
         filter_size: Side of the windows that are compared, in pixels.
-        filter_sigma: Standard deviation of their bell-shaped weights, in pixels.
-        k1, k2: Small numbers that keep quotients of dark and of even windows finite.
+        filter_sigma: Standard deviation of their Gaussian weights, in pixels.
+        k1, k2: Small constants that keep quotients of dark and of uniform windows finite.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -127,9 +127,9 @@ def ssim(
             f"ssim compares windows of {filter_size} × {filter_size} pixels; received images of "
             f"{one.shape[1]} × {one.shape[2]}.\n  Fix: a smaller filter_size."
         )
-    # In one pass over everything whose local mean is needed.
+    # One filter for all quantities whose local mean is needed.
     moments = jnp.stack([one, other, one * one, other * other, one * other])
-    weights = bell(filter_size, filter_sigma)
+    weights = gaussian(filter_size, filter_sigma)
     moments = filtered(moments, weights, axis=2, padded=False)
     mean1, mean2, square1, square2, product = filtered(moments, weights, axis=3, padded=False)
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
@@ -142,26 +142,26 @@ def ssim(
 
 
 def smoothed_fields(fields: Array, sigma: Any) -> Array:
-    """Fields `(..., height, width)` blurred by a bell of `sigma` pixels, which may be traced."""
+    """Fields `(..., height, width)` blurred by a Gaussian of `sigma` pixels, a number or tracer."""
     sigma = jnp.maximum(jnp.asarray(sigma, "float32"), 1e-6)
     height, width = fields.shape[-2:]
     reach = (jnp.asarray(6 * sigma, "int32") | 1) // 2
-    down, across = (_bell_matrix(size, sigma, reach) for size in (height, width))
+    down, across = (_gaussian_matrix(size, sigma, reach) for size in (height, width))
     return jnp.einsum("ij,...jk,lk->...il", down, fields, across)
 
 
-def bell(size: int, sigma: Any) -> Array:
-    """Weights that sum to 1, shaped like a bell."""
+def gaussian(size: int, sigma: Any) -> Array:
+    """Gaussian weights that sum to 1."""
     place = jnp.arange(size, dtype="float32") - (size - 1) / 2
     weights = jnp.exp(-0.5 * jnp.square(place / sigma))
     return weights / weights.sum()
 
 
-def _bell_matrix(size: int, sigma: Any, reach: Any) -> Array:
-    """A bell around every place: row i holds the weights of its neighbours up to `reach` away."""
+def _gaussian_matrix(size: int, sigma: Any, reach: Any) -> Array:
+    """A matrix of Gaussians: row i has the weights of neighbours at most `reach` away."""
     offsets = np.arange(2 * size - 1) - (size - 1)
     weights = jnp.exp(-0.5 * jnp.square(offsets / sigma))
-    # Places outside of the field count as zeros, so the sum goes over the whole bell.
+    # Positions outside of the field are zeros, so the sum is over the whole Gaussian.
     far = jnp.arange(max(8 * size, 64)) + 1.0
     total = 1 + 2 * jnp.sum(jnp.where(far <= reach, jnp.exp(-0.5 * jnp.square(far / sigma)), 0))
     weights = jnp.where(np.abs(offsets) <= reach, weights, 0) / total
@@ -173,7 +173,7 @@ def _as_float(images: Array) -> Array:
 
 
 def filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
-    """Sums over `weights[k] * x[place + k]` along an axis; padded, the axis keeps its size."""
+    """Sums over `weights[k] * x[position + k]` along an axis; padded, the axis keeps its size."""
     size, width = x.shape[axis], weights.shape[0]
     before = (width - 1) // 2 if padded else 0
     weights = weights.astype(x.dtype)

@@ -1,4 +1,4 @@
-"""How images lie in arrays: batches or single ones, channels last or first."""
+"""Layouts of images: batches or single images, channels last or first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from lamina.core.types import Array, ArrayLike, Shape
 
 
 def check_rank(caller: str, shape: Shape, data_format: str | None = None) -> str:
-    """`data_format` made whole, if the shape is one of an image or of a batch of images."""
+    """Check the shape of an image or a batch of images; returns the data format."""
     data_format = standardize_data_format(data_format)
     if len(shape) not in (3, 4):
         last = data_format == "channels_last"
@@ -34,7 +34,7 @@ def channel_axis(data_format: str) -> int:
 def as_batch(
     caller: str, images: ArrayLike, data_format: str | None
 ) -> tuple[Array, Callable[[Array], Array]]:
-    """Images as `(batch, height, width, channels)`, and the way back to how they came."""
+    """Images as `(batch, height, width, channels)`, and a function to restore the layout."""
     images = jnp.asarray(images)
     data_format = check_rank(caller, images.shape, data_format)
     single, first = images.ndim == 3, data_format == "channels_first"
@@ -51,7 +51,7 @@ def as_batch(
 
 
 def rounded_to(values: Array, dtype: Any) -> Array:
-    """Floats in another type; for integers rounded, and cut off at the type's limits."""
+    """Floats in another type; rounded and clipped for integers."""
     if values.dtype == dtype:
         return values
     if not jnp.issubdtype(dtype, jnp.integer):

@@ -1,4 +1,4 @@
-"""Images and volumes cut into patches."""
+"""Patches of images and volumes."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Patches of volumes, each as one row of numbers.
+    """Patches of volumes, each as one vector.
 
     Args:
         volumes: `(depth, height, width, channels)` or `(batch, depth, height, width, channels)`;
             channels before the depth for `"channels_first"`.
         size: Depth, height and width of a patch, or one number for all.
         strides: Steps between patches; `size` for None.
-        dilation_rate: Distance of the places that a patch takes.
+        dilation_rate: Distance of the positions in a patch.
         padding: `"valid"` leaves out patches that do not fit, `"same"` fills them with zeros.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
@@ -52,7 +52,7 @@ def extract_patches(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
-    """Patches of images, each as one row of numbers: a vision transformer's first step.
+    """Patches of images, each as one vector, e.g. for vision transformers.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -60,7 +60,7 @@ def extract_patches(
             has three numbers.
         size: Height and width of a patch in pixels, or one number for both.
         strides: Steps between patches in pixels; `size` for None.
-        dilation_rate: Distance of the pixels that a patch takes.
+        dilation_rate: Distance of the pixels in a patch.
         padding: `"valid"` leaves out patches that do not fit, `"same"` fills them with zeros.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 

@@ -1,4 +1,4 @@
-"""Images in another size: resized, cut, framed."""
+"""Resizing, cropping and padding of images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,18 +32,18 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Array:
-    """Images in another size.
+    """Resizes images.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
         size: New height and width in pixels.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`.
-        antialias: Whether pixels are averaged before an image is made smaller.
-        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing the image.
-        pad_to_aspect_ratio: Put a frame around the image, in place of stretching it.
+        antialias: Whether to use an anti-aliasing filter when downsampling.
+        crop_to_aspect_ratio: Crop the image instead of distorting it.
+        pad_to_aspect_ratio: Pad the image instead of distorting it.
         fill_mode: Only `"constant"`.
-        fill_value: The frame's number.
+        fill_value: Value of the padding.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
     Returns:
@@ -85,7 +85,7 @@ def resize(
 
 
 def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[int, int]]:
-    """Start and length, down and across, of the largest part in the middle with target's shape."""
+    """Start and length on both axes of the largest centred part with target's aspect ratio."""
     (height, width), (new_height, new_width) = size, target
     lengths = (
         max(min(height, int(width * new_height / new_width)), 1),
@@ -95,7 +95,7 @@ def aspect_crop(size: tuple[int, int], target: tuple[int, int]) -> list[tuple[in
 
 
 def aspect_pad(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
-    """Width of the edges, above and below, left and right, that give an image target's shape."""
+    """Widths of the vertical and horizontal padding that gives an image target's shape."""
     (height, width), (new_height, new_width) = size, target
     needed = (
         max(height, int(width * new_height / new_width)),
@@ -115,16 +115,16 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Array:
-    """Images scaled and moved by fractions of pixels.
+    """Scales and translates images by fractions of pixels.
 
     Args:
         images: Any array.
-        output_shape: Shape of the result; None for the size that the images have there.
+        output_shape: Shape of the result; None for the size of the images.
         scale: Factor for each of `spatial_dims`.
         translation: Shift for each of `spatial_dims`, in pixels of the result.
-        spatial_dims: The axes to scale and move along.
+        spatial_dims: The axes to scale and translate.
         method: `"linear"`, `"cubic"`, `"lanczos3"`, `"lanczos5"`, or `bi-` and `tri-` of these.
-        antialias: Whether pixels are averaged before an image is made smaller.
+        antialias: Whether to use an anti-aliasing filter when downsampling.
 
     Returns:
         Array of the output shape.
@@ -162,7 +162,7 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images with zeros around them. Of each three numbers that go together, two are given.
+    """Pads images with zeros. Two numbers are given for each direction, the third follows.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
@@ -212,13 +212,13 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Parts of images. Of each three numbers that go together, two are given.
+    """Crops images. Two numbers are given for each direction, the third follows.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
-        top_cropping, bottom_cropping: Rows to cut off, in pixels.
-        left_cropping, right_cropping: Columns to cut off, in pixels.
+        top_cropping, bottom_cropping: Rows to remove, in pixels.
+        left_cropping, right_cropping: Columns to remove, in pixels.
         target_height, target_width: Size of the result, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
@@ -252,7 +252,7 @@ def crop_images(
 
 
 def _third(caller: str, what: str, names: tuple, given: tuple) -> tuple:
-    """The three numbers as they came, if exactly two of them are there and none is negative."""
+    """Check that exactly two of three numbers are given and none is negative."""
     labels = (f"{names[0]}_{what}", f"{names[1]}_{what}", f"target_{names[2]}")
     shown = ", ".join(f"{label}={value}" for label, value in zip(labels, given, strict=True))
     if given.count(None) != 1:

@@ -1,6 +1,6 @@
-"""Images bent by maps: every pixel of the result is looked up somewhere in the image.
+"""Geometric transforms: every pixel of the result is sampled at a position of the image.
 
-A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to the place
+A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to the position
 `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)` in the image, where `k = c0 x + c1 y + 1`.
 """
 
@@ -34,18 +34,18 @@ def affine_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Images turned, moved, zoomed or sheared.
+    """Applies affine or projective transforms to images.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
         transform: Eight numbers `a0, a1, a2, b0, b1, b2, c0, c1` for all images, or
-            `(batch, 8)`: the pixel `(x, y)` of the result is what lies at
+            `(batch, 8)`: the pixel `(x, y)` of the result is sampled at
             `((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)`, with `k = c0 x + c1 y + 1`.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode: How values outside of the image are filled: `"constant"` (`fill_value`),
-            `"nearest"` (its edge), `"reflect"`, `"mirror"` (reflected, the edge not repeated) or
-            `"wrap"`.
+            `"nearest"` (its edge), `"reflect"`, `"mirror"` (reflected without repeating the edge)
+            or `"wrap"`.
         fill_value: Number for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
 
@@ -78,13 +78,13 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Array:
-    """Images seen from elsewhere: four points of each are brought to four other places.
+    """Perspective transforms: moves four points of each image to four other positions.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
         start_points: `(4, 2)` or `(batch, 4, 2)`, pixels as x, y.
-        end_points: Where they go; same shape.
+        end_points: Their new positions; same shape.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: Value for positions outside of the image.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -128,13 +128,13 @@ def elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Array:
-    """Images as if on rubber: pixels move by smooth random fields, one across and one down.
+    """Elastic transform: displaces pixels by smooth random fields.
 
     Args:
         images: `(height, width, channels)` or `(batch, height, width, channels)`; channels
             before the height for `"channels_first"`.
-        alpha: Strength: how far pixels move.
-        sigma: Smoothness: standard deviation, in pixels, of the filter over the random fields.
+        alpha: Scale of the displacements.
+        sigma: Standard deviation, in pixels, of the filter over the random fields.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode: How values outside of the image are filled; see `affine_transform`.
         fill_value: Number for `"constant"`.
@@ -163,7 +163,7 @@ def elastic_transform(
 
 
 def normal_numbers(seed: Any, shape: Sequence[int]) -> Array:
-    """Normally distributed numbers by the cheap hash: for noise, not for statistics."""
+    """Normally distributed numbers by the hash of dropout: for noise, not for statistics."""
     key = seed if isinstance(seed, jax.Array) else draw_key(seed)
     bits = (hashed_bits(key, shape) >> 8).astype("float32")
     # Between -1 and 1, both excluded, so that the inverse is finite.
@@ -178,12 +178,12 @@ def map_coordinates(
     fill_mode: str = "constant",
     fill_value: float = 0,
 ) -> Array:
-    """The values of an array at places between its entries.
+    """Interpolates the values of an array at given coordinates.
 
     Args:
         inputs: Any array, of n axes.
-        coordinates: `(n, ...)`: the places, one row for each axis.
-        order: 0 for the nearest entry, 1 for a linear mixture of those around.
+        coordinates: `(n, ...)`: the positions, one row for each axis.
+        order: 0 for the nearest entry, 1 for linear interpolation.
         fill_mode: How values outside of the array are filled; see `affine_transform`.
         fill_value: Number for `"constant"`.
 
@@ -215,7 +215,7 @@ def map_coordinates(
 def warp(
     images: Array, transform: Array, interpolation: str, fill_mode: str, fill_value: float
 ) -> Array:
-    """Batches `(batch, height, width, channels)` under maps `(batch, 8)`."""
+    """Transform batches `(batch, height, width, channels)` by maps `(batch, 8)`."""
     _, height, width, _ = images.shape
     a0, a1, a2, b0, b1, b2, c0, c1 = transform.astype("float32").T[..., None, None]
     x = jnp.arange(width, dtype="float32")[None, None, :]
@@ -228,7 +228,7 @@ def warp(
 def sample(
     images: Array, x: Array, y: Array, interpolation: str, fill_mode: str, fill_value: float
 ) -> Array:
-    """Images looked up at the places `x`, `y`, each `(batch, height, width)`, in pixels."""
+    """Sample images at the positions `x`, `y`, each `(batch, height, width)`, in pixels."""
     dtype = images.dtype
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels)
@@ -236,7 +236,7 @@ def sample(
     def looked_up(column: Array, row: Array) -> Array:
         columns, rows = _folded(column, width, fill_mode), _folded(row, height, fill_mode)
         place = (rows * width + columns).reshape(count, -1)
-        # One row of channels at a time; the places are known to lie inside.
+        # Slices of all channels of a pixel; the positions are known to be inside.
         found = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, place)
         found = found.reshape(*row.shape, channels)
         if fill_mode != "constant":
@@ -257,16 +257,15 @@ def sample(
         share *= jnp.where(low, low_share, 1 - low_share)
         return mixture + looked_up(column + right, row + low) * share[..., None], None
 
-    # A loop over the four corners, not their sum: XLA would put the sum, as a whole, in the
-    # place of every pixel that the next layer looks up, and compute it four times over for each
-    # further layer. It also compiles in half the time.
+    # A loop over the four corners instead of a sum: XLA would fuse the sum into the lookups of the
+    # next layer and compute it four times for each further layer. It also compiles faster.
     start = jnp.zeros((count, *y.shape[1:], channels), "float32")
     mixture, _ = lax.scan(with_corner, start, jnp.arange(4))
     return rounded_to(mixture, dtype)
 
 
 def _folded(index: Array, size: int, fill_mode: str) -> Array:
-    """Where an index outside of the image is looked up."""
+    """The index inside of the image for one outside of it, by the fill mode."""
     if fill_mode == "wrap":
         return index % size
     if fill_mode == "reflect":
@@ -279,7 +278,7 @@ def _folded(index: Array, size: int, fill_mode: str) -> Array:
 
 
 def homography(start_points: ArrayLike, end_points: ArrayLike) -> Array:
-    """The maps that look up at the start points what the result shows at the end points.
+    """The maps from the end points to the start points.
 
     Args:
         start_points: `(..., 4, 2)`, pixels as x, y.
@@ -288,8 +287,8 @@ def homography(start_points: ArrayLike, end_points: ArrayLike) -> Array:
     Returns:
         `(..., 8)`.
     """
-    # A basis is the map that takes the four corners of a standard frame to four points. So the
-    # map between two quadrangles is one basis after the inverse of the other.
+    # A basis maps the standard projective frame to four points. So the map between two quadrangles
+    # is one basis times the inverse of the other.
     matrix = _basis(start_points) @ adjugate(_basis(end_points))
     matrix = matrix / matrix[..., 2:, 2:]
     return matrix.reshape(*matrix.shape[:-2], 9)[..., :8]
@@ -310,7 +309,7 @@ def as_matrix(transform: Array) -> Array:
 
 
 def adjugate(matrix: Array) -> Array:
-    """The inverse of 3 × 3 matrices times their determinant: all that a projective map needs."""
+    """The inverse of 3 × 3 matrices times their determinant, which is enough for projective maps."""
     first, second, third = (matrix[..., row, :] for row in range(3))
     columns = [jnp.cross(second, third), jnp.cross(third, first), jnp.cross(first, second)]
     return jnp.stack(columns, axis=-1)

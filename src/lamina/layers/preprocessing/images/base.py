@@ -1,4 +1,4 @@
-"""What layers for images share: calls on arrays and dicts, random parameters, colour ranges."""
+"""Base classes of image layers: calls on arrays and dicts, random parameters, value ranges."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,20 +20,20 @@ FILL_MODES = ("constant", "mirror", "nearest", "reflect", "wrap")
 
 
 class BaseImagePreprocessingLayer(Layer):
-    """Base of layers that change images, and what belongs to them, in the same way.
+    """Base class of layers that transform images together with their labels, boxes and masks.
 
     A layer is called on an array of images or on a dict with `"images"` and any of `"labels"`,
     `"bounding_boxes"` (itself a dict of `"boxes"` and `"labels"`) and `"segmentation_masks"`;
     other entries of the dict are passed on. A single sample, without a batch axis, is treated as
     a batch of one.
 
-    A call draws once what to do, then does it to every part, so a subclass writes those it needs
-    of `get_random_transformation`, `transform_images`, `transform_bounding_boxes`,
-    `transform_segmentation_masks` and `transform_labels`. They receive batches only. A layer that
-    changes the images' size says so in `output_size`.
+    A call draws one random transformation and applies it to every part. A subclass defines those
+    methods that it needs of `get_random_transformation`, `transform_images`,
+    `transform_bounding_boxes`, `transform_segmentation_masks` and `transform_labels`. They receive
+    batches only. A layer that changes the images' size says so in `output_size`.
 
     Args:
-        bounding_box_format: How boxes are written, e.g. `"xyxy"`; see
+        bounding_box_format: Format of the boxes, e.g. `"xyxy"`; see
             `lamina.utils.bounding_boxes.convert_format`. Needed only where boxes are given.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
@@ -51,10 +51,10 @@ class BaseImagePreprocessingLayer(Layer):
         self.bounding_box_format = bounding_box_format
         self.data_format = standardize_data_format(data_format)
 
-    # -- what subclasses write -------------------------------------------------------------------
+    # -- defined by subclasses -------------------------------------------------------------------
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """What to do to this batch: arrays with one entry an image, or None for nothing.
+        """The random transformation of this batch: arrays with one entry per image, or None.
 
         Args:
             data: Images `(batch, height, width, channels)`, or the dict that the layer is called
@@ -68,7 +68,7 @@ class BaseImagePreprocessingLayer(Layer):
         return None
 
     def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
-        """The images, changed; without training usually as they are.
+        """The transformed images; outside of training usually unchanged.
 
         Args:
             images: Images, `(batch, height, width, channels)`.
@@ -83,7 +83,7 @@ class BaseImagePreprocessingLayer(Layer):
         )
 
     def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
-        """The labels of the images; most changes leave them as they are.
+        """The transformed labels; usually unchanged.
 
         Args:
             labels: One label per image, `(batch, ...)`.
@@ -98,10 +98,10 @@ class BaseImagePreprocessingLayer(Layer):
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: Any, training: bool = True
     ) -> dict:
-        """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, changed.
+        """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, transformed.
 
         Args:
-            bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
+            bounding_boxes: A dict with `"boxes"`, in `bounding_box_format`, and
                 `"labels"`.
             transformation: What `get_random_transformation` gave.
             training: Whether anything is to be changed.
@@ -120,7 +120,7 @@ class BaseImagePreprocessingLayer(Layer):
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: Any, training: bool = True
     ) -> Array:
-        """The masks, changed like the images; their values are class numbers, never mixed.
+        """The masks, transformed like the images; class numbers are not interpolated.
 
         Args:
             segmentation_masks: Class numbers, `(batch, height, width, 1)`.
@@ -133,7 +133,7 @@ class BaseImagePreprocessingLayer(Layer):
         return segmentation_masks
 
     def output_size(self) -> tuple[int, int] | None:
-        """Height and width of the images that come out; None if they stay as they were.
+        """Height and width of the output images; None if they do not change.
 
         Returns:
             `(height, width)` in pixels, or None.
@@ -143,7 +143,7 @@ class BaseImagePreprocessingLayer(Layer):
     # -- the call --------------------------------------------------------------------------------
 
     def call(self, data: Any, training: bool = True) -> Any:
-        """Change images, and what belongs to them in the same way.
+        """Transform images together with their labels, boxes and masks.
 
         Args:
             data: Images `(batch, height, width, channels)`, or one without the batch axis, or a
@@ -152,7 +152,7 @@ class BaseImagePreprocessingLayer(Layer):
             training: Whether random layers change anything.
 
         Returns:
-            The same structure, changed.
+            The same structure, transformed.
 
         Raises:
             ValueError: If a dict has no `"images"`, or has boxes without a format.
@@ -233,7 +233,7 @@ class BaseImagePreprocessingLayer(Layer):
         size: tuple[int, int],
         move: Callable[[Array], Array],
     ) -> dict:
-        """Boxes brought to other places, cut off at the edges, written as they came.
+        """Move boxes and clip them to the image, in the same format.
 
         Args:
             bounding_boxes: Dict of boxes and labels.
@@ -287,7 +287,7 @@ class BaseImagePreprocessingLayer(Layer):
 
 
 class RandomImageLayer(BaseImagePreprocessingLayer):
-    """Base of layers that change every image by numbers drawn for it; `draw` gives them.
+    """Base class of layers that transform every image with its own random numbers, by `draw`.
 
     Args:
         seed: An integer for reproducible draws.
@@ -315,7 +315,7 @@ class RandomImageLayer(BaseImagePreprocessingLayer):
         """Random numbers from 0 to 1, `(count, batch)`: `count` for every image.
 
         Args:
-            count: How many each image needs.
+            count: Number per image.
             data: What `get_random_transformation` received.
             seed: What it received; None stands for the layer's own generator.
 
@@ -333,7 +333,7 @@ _PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
 def per_image(values: Array) -> Array:
-    """One number an image, shaped to meet a batch of images: `(batch,)` to `(batch, 1, 1, 1)`.
+    """One number per image, reshaped to broadcast to images: `(batch,)` to `(batch, 1, 1, 1)`.
 
     Example:
         >>> per_image(jnp.zeros(5)).shape
@@ -343,7 +343,7 @@ def per_image(values: Array) -> Array:
 
 
 def uniform_numbers(seed: Any, shape: Sequence[int]) -> Array:
-    """Random numbers from 0 to 1 (excluded), by the cheap hash that dropout uses.
+    """Random numbers in [0, 1), by the hash that dropout uses.
 
     Args:
         seed: Integer, `SeedGenerator`, key of two uint32, or None.
@@ -354,7 +354,7 @@ def uniform_numbers(seed: Any, shape: Sequence[int]) -> Array:
 
 
 def between(low: float, high: float, fraction: Array) -> Array:
-    """The number that lies at a fraction (0 to 1) of the way from `low` to `high`."""
+    """Linear interpolation from `low` to `high` at a fraction from 0 to 1."""
     return low + (high - low) * fraction
 
 
@@ -367,7 +367,7 @@ def factor_range(
         owner: Name of the layer, for messages.
         name: Name of the argument.
         factor: Number or pair of numbers.
-        low, high: Smallest and largest value allowed; `±number` is cut off at `low`.
+        low, high: Smallest and largest value allowed; `±number` is clipped at `low`.
 
     Example:
         >>> factor_range("RandomContrast", "factor", 0.5, low=0, high=1)
@@ -389,7 +389,7 @@ def factor_range(
 
 
 def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
-    """The smallest and the largest value that a pixel may have."""
+    """The minimum and maximum value of a pixel, checked."""
     pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2
     if not pair or not value_range[0] < value_range[1]:
         raise ValueError(
@@ -400,7 +400,7 @@ def checked_value_range(owner: str, value_range: Any) -> tuple[float, float]:
 
 
 def one_of(owner: str, name: str, value: Any, known: Sequence[str]) -> str:
-    """A word from a list of words, or the error that names them."""
+    """Check that a value is one of a list of words."""
     if value not in known:
         raise unknown_name(f"{name} of {owner}", value, known)
     return value

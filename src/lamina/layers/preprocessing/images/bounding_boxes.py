@@ -1,4 +1,4 @@
-"""As many bounding boxes for every image."""
+"""MaxNumBoundingBoxes: an equal number of bounding boxes for every image."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from lamina.layers.settings import same_dtype, settings_of
 
 
 class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
-    """Gives every image the same number of boxes: cuts off what is more, fills up what is less.
+    """Truncates or pads the boxes of every image to the same number.
 
     Args:
-        max_number: Boxes of an image that come out.
-        fill_value: Coordinates and labels of the boxes that are added.
+        max_number: Number of boxes per image.
+        fill_value: Coordinates and labels of added boxes.
         **kwargs: `bounding_box_format`, `data_format`, `name`, `dtype`; see
             `BaseImagePreprocessingLayer`.
 
@@ -62,7 +62,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "max_number")}
-        # Keras forgets it; it is written only where leaving it out would change values.
+        # Keras does not save it; here it is saved if it is not the default.
         return config if self.fill_value == -1 else {**config, "fill_value": self.fill_value}
 
     def _filled(self, values: Array) -> Array:

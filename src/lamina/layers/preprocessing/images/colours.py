@@ -1,4 +1,4 @@
-"""Layers that change the colours of images, each image by numbers drawn for it."""
+"""Layers that change the colours of images, with random numbers for each image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,12 +24,12 @@ ValueRange = Sequence[float]
 
 
 class ColourLayer(BaseImagePreprocessingLayer):
-    """Base of layers that change what colours pixels have, not where they are.
+    """Base class of layers that change the colours of pixels.
 
-    A subclass writes `recoloured`; labels, boxes and masks stay.
+    A subclass defines `recoloured`; labels, boxes and masks are not changed.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         **kwargs: See `BaseImagePreprocessingLayer`.
     """
 
@@ -38,7 +38,7 @@ class ColourLayer(BaseImagePreprocessingLayer):
         self.value_range = checked_value_range(type(self).__name__, value_range)
 
     def recoloured(self, images: Array, transformation: Any) -> Array:
-        """The images in other colours.
+        """The images with changed colours.
 
         Args:
             images: Images, `(batch, height, width, channels)`, from 0 to 255 or in `value_range`.
@@ -68,10 +68,10 @@ class ColourLayer(BaseImagePreprocessingLayer):
 
 
 class RandomColourLayer(ColourLayer, RandomImageLayer):
-    """Base of those among them that draw one number an image, from `factor`.
+    """Base class of colour layers that draw one number per image, from `factor`.
 
     Args:
-        factor: As the subclass explains it; `bounds` are the numbers it allows.
+        factor: See the subclass; `bounds` are its allowed values.
         **kwargs: `value_range` and `seed`; see `ColourLayer` and `RandomImageLayer`.
     """
 
@@ -91,7 +91,7 @@ class RandomColourLayer(ColourLayer, RandomImageLayer):
 
 
 def to_range(images: Array, source: ValueRange, target: ValueRange) -> Array:
-    """Pixels from one range of values in another.
+    """Rescales pixels from one range of values to another.
 
     Example:
         >>> to_range(jnp.array([0.0, 0.5, 1.0]), (0, 1), (0, 255)).tolist()
@@ -104,12 +104,12 @@ def to_range(images: Array, source: ValueRange, target: ValueRange) -> Array:
 
 
 class RandomBrightness(RandomColourLayer):
-    """Makes images brighter or darker; works in training only.
+    """Changes the brightness of images; only in training.
 
     Args:
         factor: Largest change as a fraction of the range of values, -1 to 1, or a pair of the
             smallest and the largest.
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
@@ -144,14 +144,14 @@ class RandomBrightness(RandomColourLayer):
 
 
 class RandomContrast(RandomColourLayer):
-    """Makes differences within images larger or smaller; works in training only.
+    """Changes the contrast of images; only in training.
 
     `(x - mean) * f + mean` with the mean of each channel, f from `1 - factor[0]` to
     `1 + factor[1]`.
 
     Args:
         factor: Pair of numbers from 0 to 1; a number stands for `(0, number)`.
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
@@ -186,12 +186,12 @@ class RandomContrast(RandomColourLayer):
 
 
 class RandomHue(RandomColourLayer):
-    """Turns the colours of images along the colour circle; works in training only.
+    """Shifts the hue of images; only in training.
 
     Args:
-        factor: Largest turn, 0 to 1, where 1 is half of the circle, or a pair of the smallest
-            and the largest; half of the images turn the other way.
-        value_range: Smallest and largest value of a pixel.
+        factor: Maximum shift, 0 to 1, where 1 is half of the colour circle, or a pair of the
+            minimum and the maximum; half of the images are shifted in the other direction.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -240,13 +240,13 @@ class RandomHue(RandomColourLayer):
 
 
 class RandomSaturation(RandomHue):
-    """Makes colours stronger or paler; works in training only.
+    """Changes the saturation of images; only in training.
 
     Args:
-        factor: Pair of the smallest and the largest strength: 0 is gray, 0.5 leaves colours as
+        factor: Pair of the minimum and the maximum strength: 0 is gray, 0.5 leaves colours as
             they are, 1 makes them as strong as they can be. As in Keras, a number stands for
             `(-number, number)`, and what is drawn below 0 is gray, too.
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -277,12 +277,12 @@ class RandomSaturation(RandomHue):
 
 
 class RandomColorDegeneration(RandomColourLayer):
-    """Mixes images with their gray version; works in training only.
+    """Mixes images with their gray version; only in training.
 
     Args:
-        factor: Pair of the smallest and the largest share of gray, -1 to 1; below 0 colours get
+        factor: Pair of the minimum and the maximum share of gray, -1 to 1; below 0 colours get
             stronger. A number stands for `(-number, number)`.
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -322,10 +322,10 @@ class RandomColorDegeneration(RandomColourLayer):
 
 
 class RandomGrayscale(RandomImageLayer):
-    """Makes some of the images gray, with as many channels as before; works in training only.
+    """Converts some of the images to gray, with the same number of channels; only in training.
 
     Args:
-        factor: Fraction of the images that turn gray.
+        factor: Fraction of the images.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -384,16 +384,16 @@ class RandomGrayscale(RandomImageLayer):
     def get_config(self) -> dict:
         config = {**super().get_config(), **settings_of(self, "factor")}
         if self.seed is None:
-            del config["seed"]  # Keras forgets it; written only where it was given
+            del config["seed"]  # Keras does not save it; saved here if it was given
         return config
 
 
 class RandomInvert(RandomColourLayer):
-    """Turns some of the images into their negatives; works in training only.
+    """Inverts the colours of some of the images; only in training.
 
     Args:
-        factor: Fraction of the images, or a pair between which it is drawn.
-        value_range: Smallest and largest value of a pixel.
+        factor: Fraction of the images, or a pair of its minimum and maximum.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -431,12 +431,12 @@ class RandomInvert(RandomColourLayer):
 
 
 class RandomPosterization(RandomColourLayer):
-    """Leaves images fewer shades: only the first bits of every value; works in training only.
+    """Posterization: keeps only the first bits of every value; only in training.
 
     Args:
         factor: Pair of integers from 1 to 8, between which the number of bits is drawn, the
             second excluded; a number stands for `(1, number)`.
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -477,13 +477,13 @@ class RandomPosterization(RandomColourLayer):
 
 
 class Solarization(ColourLayer, RandomImageLayer):
-    """Inverts the bright parts of images, as film does that was lit too long; in training only.
+    """Solarization: inverts pixels above a threshold; in training only.
 
     Args:
-        addition_factor: What pixels are brightened by first: largest fraction of the range of
-            values, 0 to 1, or a pair of the smallest and the largest.
-        threshold_factor: From which brightness pixels are inverted; given in the same way.
-        value_range: Smallest and largest value of a pixel.
+        addition_factor: Added to pixels before: maximum fraction of the range of
+            values, 0 to 1, or a pair of the minimum and the maximum.
+        threshold_factor: Threshold for the inversion, in the same form.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
@@ -533,14 +533,14 @@ class Solarization(ColourLayer, RandomImageLayer):
 
 
 class RandomColorJitter(ColourLayer, RandomImageLayer):
-    """Changes brightness, contrast, saturation and hue, in this order; works in training only.
+    """Changes brightness, contrast, saturation and hue, in this order; only in training.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        brightness_factor: See `RandomBrightness`; None leaves brightness as it is.
-        contrast_factor: See `RandomContrast`; None leaves contrast as it is.
-        saturation_factor: See `RandomSaturation`; None leaves saturation as it is.
-        hue_factor: See `RandomHue`; None leaves the hue as it is.
+        value_range: Minimum and maximum value of a pixel.
+        brightness_factor: See `RandomBrightness`; None for no change.
+        contrast_factor: See `RandomContrast`; None for no change.
+        saturation_factor: See `RandomSaturation`; None for no change.
+        hue_factor: See `RandomHue`; None for no change.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -591,7 +591,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
     builds_nothing = True
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is made: the four layers have no weights.
+        """Nothing to build: the four layers have no weights.
 
         Args:
             input_shape: Shape of the images.

@@ -1,4 +1,4 @@
-"""Images bent as if drawn on rubber."""
+"""RandomElasticTransform: smooth random distortions of images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,17 +22,17 @@ from lamina.ops.image import sampling
 
 
 class RandomElasticTransform(RandomImageLayer):
-    """Bends images as if they were drawn on rubber; works in training only.
+    """Distorts images by smooth random displacements; only in training.
 
     Args:
-        factor: Fraction of the images that are bent, or a pair between which it is drawn.
-        scale: Largest strength, 0 to 1, or a pair of the smallest and the largest: one strength is
+        factor: Fraction of the images, or a pair of its minimum and maximum.
+        scale: Largest strength, 0 to 1, or a pair of the minimum and the maximum: one strength is
             drawn for a batch. At 1 pixels move by about a tenth of the image's size.
-        interpolation: `"bilinear"` or `"nearest"`; masks always take the nearest pixel.
+        interpolation: `"bilinear"` or `"nearest"`; masks always use `"nearest"`.
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
-        fill_value: Number for `"constant"`.
-        value_range: Smallest and largest value of a pixel.
+        fill_value: Value for `"constant"`.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`; see `Layer`.
@@ -73,7 +73,7 @@ class RandomElasticTransform(RandomImageLayer):
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         if not training or self.scale[1] == 0 or self.factor[1] == 0:
             return None
-        # One key for all: the mask must bend like the image.
+        # One key for all, so that masks are distorted like images.
         key = draw_key(self.generator) if seed is None else seed
         fraction, threshold, strength = self.draw(3, data, key)
         return {

@@ -18,17 +18,17 @@ from lamina.layers.settings import settings_of
 from lamina.ops.image import filters
 from lamina.ops.windows import per_axis
 
-# The middle of the window counts five times; the whole is divided by the sum, 13.
+# The centre of the 3 × 3 window has weight 5; the sum of the weights is 13.
 _WINDOW_SUM = 13
 
 
 class RandomSharpness(RandomColourLayer):
-    """Blurs or sharpens images; works in training only.
+    """Blurs or sharpens images; only in training.
 
     Args:
-        factor: Largest sharpness, 0 to 1, or a pair of the smallest and the largest: 0 is blurred,
-            0.5 leaves images as they are, 1 is sharpened.
-        value_range: Smallest and largest value of a pixel.
+        factor: Largest sharpness, 0 to 1, or a pair of the minimum and the maximum: 0 is blurred,
+            0.5 is unchanged, 1 is sharpened.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -64,14 +64,14 @@ class RandomSharpness(RandomColourLayer):
 
 
 class RandomGaussianBlur(RandomColourLayer):
-    """Blurs some of the images; works in training only.
+    """Blurs some of the images; only in training.
 
     Args:
-        factor: Fraction of the images, or a pair between which it is drawn.
+        factor: Fraction of the images, or a pair of its minimum and maximum.
         kernel_size: Width and height of the filter in pixels, odd, or one number for both.
-        sigma: Largest standard deviation of the filter, 0 to 1 pixels, or a pair of the smallest
-            and the largest. One is drawn for each direction and batch.
-        value_range: Smallest and largest value of a pixel.
+        sigma: Largest standard deviation of the filter, 0 to 1 pixels, or a pair of the minimum and
+            the maximum. One is drawn for each direction and batch.
+        value_range: Minimum and maximum value of a pixel.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.

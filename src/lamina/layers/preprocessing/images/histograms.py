@@ -1,4 +1,4 @@
-"""Layers that spread the values of each image over the whole range."""
+"""Layers that increase contrast by the histogram of each image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from lamina.ops.windows import per_axis
 
 
 class AutoContrast(ColourLayer):
-    """Stretches every channel of every image to the whole range; in training and otherwise.
+    """Scales every channel of every image to the whole range of values; in training and inference.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
+        value_range: Minimum and maximum value of a pixel.
         **kwargs: `data_format`, `bounding_box_format`, `name`, `dtype`.
 
     Input shape: `(batch, height, width, channels)` or `(height, width, channels)`; or a dict.
@@ -45,11 +45,11 @@ class AutoContrast(ColourLayer):
 
 
 class Equalization(ColourLayer):
-    """Spreads the values of every channel of every image evenly; works in training only.
+    """Histogram equalization of every channel of every image; only in training.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        bins: Number of values that are told apart.
+        value_range: Minimum and maximum value of a pixel.
+        bins: Number of bins.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
 
@@ -83,7 +83,7 @@ class Equalization(ColourLayer):
         places = jnp.clip(values * (self.bins - 1) / 255, 0, self.bins - 1).astype("int32")
         counts = histograms(places, self.bins)
         below = jnp.cumsum(counts, axis=-1)
-        # How many lie in the lowest bin that is not empty: they become 0.
+        # The number in the lowest bin that is not empty, which becomes 0.
         lowest = jnp.min(jnp.where(below > 0, below, places.shape[-1]), axis=-1, keepdims=True)
         rest = below[..., -1:] - lowest
         table = jnp.round((below - lowest) * 255 / jnp.maximum(rest, 1))
@@ -97,14 +97,14 @@ class Equalization(ColourLayer):
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
-    """Spreads values evenly in every part of an image separately; in training and otherwise.
+    """Contrast limited adaptive histogram equalization (CLAHE); in training and inference.
 
-    The image is divided into tiles; between their middles the results are mixed.
+    The image is divided into tiles; the results are interpolated between their centres.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        clip_limit: How many times the average a value may occur: what is more is spread over all
-            values, so that noise in even parts is not blown up. 0 for no limit.
+        value_range: Minimum and maximum value of a pixel.
+        clip_limit: Maximum frequency of a value, as a multiple of the average. The excess is
+            distributed over all values, which limits the amplification of noise. 0 for no limit.
         tile_grid_size: Number of tiles down and across.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -155,7 +155,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         padded = jnp.pad(shades, edges, mode="symmetric")
         tiles = padded.reshape(channels, rows, tall, columns, wide).swapaxes(2, 3)
         tables = self._tables(tiles.reshape(channels, rows, columns, tall * wide))
-        # Beyond the middles of the outer tiles their own tables hold.
+        # Beyond the centres of the outer tiles there is no interpolation.
         tables = jnp.pad(tables, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         tables = tables.reshape(channels, -1)
         down, across = (
@@ -178,7 +178,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         return jax.lax.scan(with_corner, start, jnp.arange(4))[0]
 
     def _tables(self, tiles: Array) -> Array:
-        """What each of 256 values becomes in every tile."""
+        """The lookup table of 256 values for every tile."""
         size = tiles.shape[-1]
         counts = histograms(tiles, 256).astype("float32")
         if self.clip_limit > 0:
@@ -199,7 +199,7 @@ def histograms(places: Array, bins: int) -> Array:
         [[1, 0, 2], [0, 3, 0]]
     """
     rows = places.reshape(-1, places.shape[-1])
-    # One count over all rows, each with bins of its own.
+    # One count over all rows, with separate bins for each row.
     offset = jnp.arange(rows.shape[0])[:, None] * bins
     counts = jnp.bincount((rows + offset).ravel(), length=rows.shape[0] * bins)
     return counts.reshape(*places.shape[:-1], bins)

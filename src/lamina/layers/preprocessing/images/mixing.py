@@ -1,4 +1,4 @@
-"""Layers that put noise, or parts of other images of the batch, into images."""
+"""RandomErasing, CutMix and MixUp."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,14 +21,14 @@ from lamina.ops.image import sampling
 
 
 class RandomErasing(RandomColourLayer):
-    """Covers a rectangle of some of the images; works in training only.
+    """Erases a rectangle of some of the images; only in training.
 
     Args:
-        factor: Fraction of the images, or a pair between which it is drawn.
-        scale: Pair of the smallest and the largest share, 0 to 1: the square of the rectangle's
+        factor: Fraction of the images, or a pair of its minimum and maximum.
+        scale: Pair of the minimum and the maximum share, 0 to 1: the square of the rectangle's
             height as a fraction of the image's, and of its width likewise.
-        fill_value: What covers it: a number, one for each channel, or None for noise.
-        value_range: Smallest and largest value of a pixel.
+        fill_value: The value of erased pixels: a number, one for each channel, or None for noise.
+        value_range: Minimum and maximum value of a pixel.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -103,7 +103,7 @@ class RandomErasing(RandomColourLayer):
 
 
 class CutMix(RandomImageLayer):
-    """Puts a rectangle of another image into every image, and mixes their labels.
+    """CutMix: copies a rectangle of another image into every image, and mixes their labels.
 
     Works in training, and on batches, only. Labels are one-hot or probabilities.
 
@@ -176,19 +176,19 @@ class CutMix(RandomImageLayer):
     def _cut(self, images: Array, transformation: Any, training: bool) -> Array:
         if not training or transformation is None:
             return images
-        # The rectangle is the same in every channel, however many there are.
+        # The rectangle is the same in every channel.
         here = jnp.take(transformation["batch_masks"], jnp.array([0]), axis=self._channel_axis)
         return jnp.where(here, images[transformation["permutation_order"]], images)
 
 
 class MixUp(RandomImageLayer):
-    """Lays another image of the batch over every image, and mixes their labels.
+    """MixUp: a weighted mean of every image with another one of the batch, and of their labels.
 
     Works in training only. Labels are one-hot or probabilities.
 
     Args:
-        alpha: Parameter of the beta distribution of the shares: near 0 one of the two images is
-            hardly seen, at 1 all shares are equally likely.
+        alpha: Parameter of the beta distribution of the shares: near 0 one of the two images
+            dominates, at 1 all shares are equally likely.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`.
@@ -269,7 +269,7 @@ class MixUp(RandomImageLayer):
 
 
 class Rectangle:
-    """Which pixels of each image lie in its rectangle, and which share of it that is."""
+    """The mask of the rectangle of each image, and its share of the pixels."""
 
     def __init__(self, mask: Array, share: Array):
         self.mask = mask
@@ -284,7 +284,7 @@ def rectangle(
     Args:
         size: Height and width of the images.
         across, down: Width and height of the rectangles, as fractions, `(batch,)`.
-        left, top: Where they lie, as fractions of the way that they can be moved.
+        left, top: Their position, as fractions of the free space.
         data_format: `"channels_last"` or `"channels_first"`.
     """
     sides = []
@@ -299,7 +299,7 @@ def rectangle(
 
 
 def mixed_labels(layer: RandomImageLayer, labels: Any, transformation: dict) -> Array:
-    """Labels of images that were mixed, in the same shares."""
+    """The labels of mixed images, mixed with the same shares."""
     labels = jnp.asarray(labels)
     if labels.ndim < 2 and not jnp.issubdtype(labels.dtype, jnp.floating):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Layers that draw which augmentations to apply: RandAugment and AugMix."""
+"""RandAugment and AugMix, which apply randomly chosen augmentations."""
 
 from typing import Any
 
@@ -34,13 +34,13 @@ from lamina.layers.settings import settings_of
 
 
 class PolicyLayer(RandomImageLayer):
-    """Base of layers that apply some of eleven augmentations, drawn for each batch.
+    """Base class of layers that apply some of eleven augmentations, drawn for each batch.
 
-    What is drawn decides inside of the compiled program, which holds every augmentation once.
+    The choice is made inside the compiled program, which contains every augmentation once.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        factor: Strength of the augmentations, 0 to 1, or a pair of the smallest and the largest.
+        value_range: Minimum and maximum value of a pixel.
+        factor: Strength of the augmentations, 0 to 1, or a pair of the minimum and the maximum.
         interpolation: `"bilinear"` or `"nearest"`.
         **kwargs: See `RandomImageLayer`.
     """
@@ -76,20 +76,20 @@ class PolicyLayer(RandomImageLayer):
     builds_nothing = True
 
     def build(self, input_shape: Any) -> None:
-        """Nothing is made: augmentations have no weights.
+        """Nothing to build: augmentations have no weights.
 
         Args:
             input_shape: Shape of the images.
         """
 
     def applied(self, part: str, value: Any, shape: tuple, choices: Array, keys: Array) -> Any:
-        """One augmentation after the other, of images, masks or boxes.
+        """Apply several augmentations to images, masks or boxes.
 
         Args:
             part: `"images"`, `"segmentation_masks"` or `"bounding_boxes"`.
             value: What to change.
             shape: Shape of the images.
-            choices: Numbers of the augmentations, `(steps,)`; the number after the last is none.
+            choices: Numbers of the augmentations, `(steps,)`; the number after the last means none.
             keys: A key for each, `(steps, 2)`.
 
         Returns:
@@ -120,15 +120,15 @@ class PolicyLayer(RandomImageLayer):
 
 
 class RandAugment(PolicyLayer):
-    """Applies a few augmentations out of eleven to each batch; works in training only.
+    """Applies a few augmentations out of eleven to each batch; only in training.
 
     They are shear, translation, rotation, brightness, colour degeneration, contrast, sharpness,
     posterization, solarization, auto-contrast and equalization, all equally likely.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        num_ops: How many are applied, one after the other.
-        factor: Largest strength of each, 0 to 1, or a pair of the smallest and the largest.
+        value_range: Minimum and maximum value of a pixel.
+        num_ops: Number of augmentations that are applied.
+        factor: Maximum strength of each, 0 to 1, or a pair of the minimum and the maximum.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
@@ -196,16 +196,16 @@ class RandAugment(PolicyLayer):
 
 
 class AugMix(PolicyLayer):
-    """Mixes images with several versions of them, each augmented by a chain; in training only.
+    """AugMix: mixes images with versions of them that are augmented by chains; in training only.
 
-    What the chains are, and the shares, is drawn for each batch. Masks and boxes stay those of the
-    images, which keep a share in the mixture.
+    The chains and shares are drawn for each batch. Masks and boxes are not changed, because the
+    original images are part of the mixture.
 
     Args:
-        value_range: Smallest and largest value of a pixel.
-        num_chains: How many versions.
-        chain_depth: Augmentations in a chain, some of which may be none.
-        factor: Largest strength of each, 0 to 1, or a pair of the smallest and the largest.
+        value_range: Minimum and maximum value of a pixel.
+        num_chains: Number of versions.
+        chain_depth: Maximum number of augmentations in a chain.
+        factor: Maximum strength of each, 0 to 1, or a pair of the minimum and the maximum.
         alpha: Parameter of the distributions of the shares; 1 makes all equally likely.
         all_ops: Whether brightness, colour degeneration, contrast and sharpness are among the
             augmentations, besides shear, translation, rotation, posterization, solarization,

@@ -1,4 +1,4 @@
-"""Images in another size: resized, or cut out of larger ones."""
+"""Layers that resize or crop images."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from lamina.ops.image import resizing
 
 
 class SizedLayer(BaseImagePreprocessingLayer):
-    """Base of layers whose images come out in one size: a window of each, brought to that size.
+    """Base class of layers with a fixed output size: a window of each image is resized to it.
 
     Args:
-        height: Of the images that come out, in pixels.
-        width: The same.
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
         **kwargs: See `BaseImagePreprocessingLayer`.
     """
 
@@ -39,19 +39,19 @@ class SizedLayer(BaseImagePreprocessingLayer):
         return {**super().get_config(), **settings_of(self, "height", "width")}
 
     def fits(self, height: int, width: int) -> bool:
-        """Whether the size can be cut out of images of another size.
+        """Whether the size can be cropped from images of another size.
 
         Args:
             height: Height of the images, in pixels.
             width: Their width, in pixels.
 
         Returns:
-            True if neither is less than the layer's.
+            True if neither is smaller than the layer's.
         """
         return height >= self.height and width >= self.width
 
     def whole_window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of the largest middle part with the right proportions.
+        """Top, left, height and width of the largest centred window with the target's aspect ratio.
 
         Args:
             height: Height of the images, in pixels.
@@ -66,7 +66,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
     def boxes_in_window(
         self, bounding_boxes: dict, size: tuple[int, int], window: tuple[Any, Any, int, int]
     ) -> dict:
-        """Boxes as they lie in a window (top, left, height, width) that is brought to the size.
+        """Boxes in a window (top, left, height, width) that is resized to the output size.
 
         Args:
             bounding_boxes: A dict with `"boxes"`, written as `bounding_box_format` says, and
@@ -82,7 +82,7 @@ class SizedLayer(BaseImagePreprocessingLayer):
         def moved(corners: Array) -> Array:
             origin = jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, (left, top))), axis=-1)
             scale = jnp.array([self.width / wide, self.height / high])
-            # A row an image, or one for all.
+            # One row per image, or one for all.
             origin = jnp.reshape(jnp.concatenate([origin, origin], axis=-1), (-1, 1, 4))
             return (corners - origin) * jnp.concatenate([scale, scale])
 
@@ -99,18 +99,18 @@ class SizedLayer(BaseImagePreprocessingLayer):
 
 
 class Resizing(SizedLayer):
-    """Brings images to one size, in training and otherwise.
+    """Resizes images to a fixed size, in training and inference.
 
     Args:
-        height: Of the images that come out, in pixels.
-        width: The same.
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"lanczos3"` or `"lanczos5"`; masks
             always take the nearest pixel.
-        crop_to_aspect_ratio: Cut off what does not fit, in place of squeezing images.
-        pad_to_aspect_ratio: Put a frame around images, in place of stretching them.
+        crop_to_aspect_ratio: Crop images instead of distorting them.
+        pad_to_aspect_ratio: Pad images instead of distorting them.
         fill_mode: Only `"constant"`.
-        fill_value: The frame's number.
-        antialias: Whether pixels are averaged before an image is made smaller.
+        fill_value: The value of the padding.
+        antialias: Whether to use an anti-aliasing filter when downsampling.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -150,7 +150,7 @@ class Resizing(SizedLayer):
         self.antialias = bool(antialias)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: height and width of the images, for the boxes.
+        """Not random: height and width of the images, for the boxes.
 
         Args:
             data: Images, or the dict that the layer is called on.
@@ -182,7 +182,7 @@ class Resizing(SizedLayer):
         elif self.pad_to_aspect_ratio:
             down, across = resizing.aspect_pad((height, width), self.output_size())
             window = (-down, -across, height + 2 * down, width + 2 * across)
-        # Boxes of nothing but 0 or -1 fill up the array: they stay boxes of nothing.
+        # Boxes of zeros or -1 are padding and are not changed.
         corners = bounding_boxes["boxes"]
         filler = jnp.all(corners == -1, axis=-1) | jnp.all(corners == 0, axis=-1)
         moved = self.boxes_in_window(bounding_boxes, (height, width), window)
@@ -212,13 +212,14 @@ class Resizing(SizedLayer):
 
 
 class CenterCrop(SizedLayer):
-    """Cuts the middle out of images, in training and otherwise.
+    """Crops the centre of images, in training and inference.
 
-    Of images that are too small, the largest middle part with the right proportions is resized.
+    Of images that are too small, the largest centred window with the target's aspect ratio is
+    resized.
 
     Args:
-        height: Of the images that come out, in pixels.
-        width: The same.
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -234,7 +235,7 @@ class CenterCrop(SizedLayer):
         super().__init__(height, width, data_format=data_format, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Nothing is random: the images' shape, for the boxes.
+        """Not random: the images' shape, for the boxes.
 
         Args:
             data: Images, or the dict that the layer is called on.
@@ -279,14 +280,14 @@ class CenterCrop(SizedLayer):
 
 
 class RandomCrop(SizedLayer, RandomImageLayer):
-    """Cuts a part out of every image, each at a place of its own in training.
+    """Crops every image at a random position in training.
 
-    Otherwise, and where images are too small, the largest middle part with the right
-    proportions is resized.
+    In inference, and if images are too small, the largest centred window with the target's aspect
+    ratio is resized.
 
     Args:
-        height: Of the images that come out, in pixels.
-        width: The same.
+        height: Height of the output, in pixels.
+        width: Width of the output, in pixels.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `dtype`; see `BaseImagePreprocessingLayer`.

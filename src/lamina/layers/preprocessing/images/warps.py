@@ -1,4 +1,4 @@
-"""Images moved as a whole: flipped, turned, shifted, zoomed, sheared, seen from the side."""
+"""Geometric augmentations: flips, rotations, translations, zooms, shears, perspective."""
 
 import math
 from typing import Any
@@ -23,11 +23,11 @@ _FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 class RandomFlip(RandomImageLayer):
-    """Mirrors half of the images; works in training only.
+    """Flips half of the images; only in training.
 
     Args:
-        mode: `"horizontal"` (left and right change places), `"vertical"`, or
-            `"horizontal_and_vertical"`: both at once, a turn by 180 degrees.
+        mode: `"horizontal"` (left to right), `"vertical"`, or `"horizontal_and_vertical"`: both at
+            once, a rotation by 180 degrees.
         seed: An integer for reproducible draws.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -100,16 +100,16 @@ class RandomFlip(RandomImageLayer):
 
 
 class RandomWarp(RandomImageLayer):
-    """Base of layers that look every pixel up elsewhere: a subclass says by which maps.
+    """Base class of layers that resample images by projective maps.
 
-    A subclass writes `get_random_transformation`, whose result has the images' shape as
+    A subclass defines `get_random_transformation`, whose result has the images' shape as
     `"input_shape"`, and `maps`.
 
     Args:
-        interpolation: `"bilinear"` or `"nearest"`; masks always take the nearest pixel.
+        interpolation: `"bilinear"` or `"nearest"`; masks always use `"nearest"`.
         fill_mode: How values outside of the image are filled: `"constant"` (`fill_value`),
             `"nearest"` (its edge), `"reflect"`, `"mirror"` or `"wrap"`.
-        fill_value: Number for `"constant"`.
+        fill_value: Value for `"constant"`.
         **kwargs: See `RandomImageLayer`.
     """
 
@@ -127,7 +127,7 @@ class RandomWarp(RandomImageLayer):
         self.fill_value = fill_value
 
     def maps(self, transformation: dict, height: int, width: int) -> Array:
-        """Eight numbers an image, `(batch, 8)`; see `ops.image.affine_transform`.
+        """Eight numbers per image, `(batch, 8)`; see `ops.image.affine_transform`.
 
         Args:
             transformation: What `get_random_transformation` gave.
@@ -167,7 +167,7 @@ class RandomWarp(RandomImageLayer):
         if not training or transformation is None:
             return bounding_boxes
         size = self.size_before(transformation)
-        # The maps say where a pixel comes from; boxes go the other way.
+        # The maps give the source of a pixel; boxes need the inverse.
         inverse = sampling.adjugate(sampling.as_matrix(self.maps(transformation, *size)))
         return self.move_boxes(bounding_boxes, size, lambda corners: boxes.hull(corners, inverse))
 
@@ -194,16 +194,16 @@ class RandomWarp(RandomImageLayer):
 
 
 class RandomRotation(RandomWarp):
-    """Turns every image around its middle, by an angle of its own; works in training only.
+    """Rotates every image around its centre, by a random angle; only in training.
 
     Args:
-        factor: Largest angle as a fraction of a full turn, or a pair of the smallest and the
-            largest: 0.1 is up to 36 degrees either way. Positive angles turn counter-clockwise.
+        factor: Maximum angle as a fraction of a full turn, or a pair of the smallest and the
+            largest: 0.1 is up to 36 degrees either way. Positive angles rotate counter-clockwise.
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: An integer for reproducible draws.
-        fill_value: Number for `"constant"`.
+        fill_value: Value for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -255,17 +255,17 @@ class RandomRotation(RandomWarp):
 
 
 class RandomTranslation(RandomWarp):
-    """Shifts every image, by a way of its own; works in training only.
+    """Translates every image by a random distance; only in training.
 
     Args:
-        height_factor: Largest shift as a fraction of the height, or a pair of the smallest and
+        height_factor: Maximum shift as a fraction of the height, or a pair of the smallest and
             the largest: `(-0.2, 0.3)` is 20 % up to 30 % down.
-        width_factor: The same to the left and to the right.
+        width_factor: Maximum shift as a fraction of the width, likewise.
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: An integer for reproducible draws.
-        fill_value: Number for `"constant"`.
+        fill_value: Value for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -318,17 +318,17 @@ class RandomTranslation(RandomWarp):
 
 
 class RandomZoom(RandomWarp):
-    """Shows every image larger or smaller, by a factor of its own; works in training only.
+    """Zooms every image by a random factor; only in training.
 
     Args:
-        height_factor: By how much more of the height is shown, or a pair of the least and the
-            most: `(0.2, 0.3)` makes images smaller, by 20 % to 30 %, `(-0.3, -0.2)` larger.
-        width_factor: The same for the width; as the height for None, which keeps proportions.
+        height_factor: Relative increase of the visible height, or a pair of its minimum and
+            maximum: `(0.2, 0.3)` makes images smaller, by 20 % to 30 %, `(-0.3, -0.2)` larger.
+        width_factor: Relative increase of the visible width; None to keep the aspect ratio.
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
         interpolation: `"bilinear"` or `"nearest"`.
         seed: An integer for reproducible draws.
-        fill_value: Number for `"constant"`.
+        fill_value: Value for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
 
@@ -383,17 +383,17 @@ class RandomZoom(RandomWarp):
 
 
 class RandomShear(RandomWarp):
-    """Slants every image, by a slope of its own; works in training only.
+    """Shears every image by a random slope; only in training.
 
     Args:
-        x_factor: Largest slope across, 0 to 1: by how many pixels a row moves for each row above
-            it. A pair gives the smallest and the largest; half of the images slant the other
-            way.
-        y_factor: The same for columns.
+        x_factor: Maximum horizontal slope, 0 to 1: the shift of a row relative to the one above
+            it, in pixels. A pair gives the minimum and the maximum; half of the images are sheared
+            in the other direction.
+        y_factor: Maximum vertical slope, likewise.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode: How values outside of the image are filled: `"reflect"`, `"constant"`
             (`fill_value`), `"nearest"` (its edge), `"mirror"` or `"wrap"`.
-        fill_value: Number for `"constant"`.
+        fill_value: Value for `"constant"`.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         seed: An integer for reproducible draws.
         **kwargs: `bounding_box_format`, `name`, `dtype`; see `BaseImagePreprocessingLayer`.
@@ -444,12 +444,12 @@ class RandomShear(RandomWarp):
 
 
 class RandomPerspective(RandomWarp):
-    """Shows images as if seen from the side: their corners move; works in training only.
+    """Random perspective transforms, which move the corners of images; only in training.
 
     Args:
-        factor: Fraction of the images that are changed, or a pair between which it is drawn.
-        scale: How far corners move, 0 to 1, as a fraction of their distance from the upper left
-            corner, which stays.
+        factor: Fraction of the images, or a pair of its minimum and maximum.
+        scale: Shift of the corners, 0 to 1, as a fraction of their distance from the upper left
+            corner, which is fixed.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: Value for positions outside of the image.
         seed: An integer for reproducible draws.
@@ -514,14 +514,14 @@ class RandomPerspective(RandomWarp):
 
 
 def _rotation(angle: Array, height: int, width: int) -> Array:
-    """Maps that turn around the middle, by degrees."""
+    """Maps that rotate around the centre, in degrees."""
     cos, sin = jnp.cos(angle * (math.pi / 180)), jnp.sin(angle * (math.pi / 180))
     x, y = (width - 1) / 2, (height - 1) / 2
     return _map(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
 
 
 def _map(*numbers: ArrayLike) -> Array:
-    """Six numbers, each one or one an image, as maps `(batch, 8)` without perspective."""
+    """Six numbers, each one number or one per image, as maps `(batch, 8)` without perspective."""
     return jnp.stack(jnp.broadcast_arrays(*map(jnp.float32, numbers), 0.0, 0.0), axis=-1)
 
 
