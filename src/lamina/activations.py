@@ -1,6 +1,6 @@
-"""Activation functions, and `get("relu")`, which gives the one a name stands for.
+"""Activation functions. `get("relu")` returns one by name.
 
-Most are `lamina.ops`' own; here are those that take other arguments as activations.
+Most are functions of `lamina.ops`; this module defines those with other arguments.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ __all__ = [
 
 @filter_traceback
 def linear(x: ArrayLike) -> ArrayLike:
-    """`x` as it is.
+    """The identity, `x`.
 
     Args:
         x: Array of any shape.
@@ -113,7 +113,7 @@ def relu(
         x: Any array.
         negative_slope: Slope below the threshold.
         max_value: Upper limit, or None.
-        threshold: Where the function starts to pass values on.
+        threshold: Values below it become 0, or are scaled by `negative_slope`.
 
     Returns:
         Array of the same shape.
@@ -153,7 +153,7 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
 
 @filter_traceback
 def tanh(x: ArrayLike) -> Array:
-    """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: any number to one between -1 and 1.
+    """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`: with values between -1 and 1.
 
     Args:
         x: Array of any shape.
@@ -207,7 +207,7 @@ def mish(x: ArrayLike) -> Array:
 
 @filter_traceback
 def serialize(activation: Any) -> Any:
-    """An activation as plain data: the name of a known one, a config of any other.
+    """Serialize an activation: the name of a known one, a config of any other.
 
     Args:
         activation: A function.
@@ -231,7 +231,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 
     Args:
         config: Name, config or function.
-        custom_objects: From names to functions that are not Lamina's own.
+        custom_objects: Functions by name that are not in Lamina.
 
     Returns:
         The activation.
@@ -242,7 +242,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 
 @filter_traceback
 def get(identifier: Any) -> Any:
-    """The activation that a name, config, function or layer stands for; `linear` for None.
+    """The activation for a name, config, function or layer; `linear` for None.
 
     Args:
         identifier: Name such as `"relu"`, config, function, layer or None.

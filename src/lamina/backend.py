@@ -1,4 +1,4 @@
-"""The few names that Keras keeps under `backend`."""
+"""The names of Keras's `backend` module."""
 
 import gc
 from typing import Any
@@ -22,12 +22,12 @@ from lamina.core.serialization.naming import next_number, reset_names
 
 @filter_traceback
 def clear_session(free_memory: bool = True) -> None:
-    """Start counting names again (`dense`, `dense_1` …); Lamina keeps no other global state.
+    """Restart the numbering of names (`dense`, `dense_1` …); there is no other global state.
 
     Args:
-        free_memory: Whether to collect garbage now. Models that nothing refers to any more give
-            their memory back by themselves; in a notebook that builds one after another, this
-            does it at once.
+        free_memory: Whether to collect garbage now. Models that are not referenced any more are
+            freed in any case; in a notebook that builds one model after another, this frees them at
+            once.
 
     Example:
         >>> clear_session()
@@ -82,7 +82,7 @@ def is_float_dtype(dtype: Any) -> bool:
 
 @filter_traceback
 def is_int_dtype(dtype: Any) -> bool:
-    """True for whole numbers, with a sign or without.
+    """True for signed and unsigned integers.
 
     Args:
         dtype: Name of a dtype, or what else `standardize_dtype` takes.
@@ -99,7 +99,7 @@ def is_int_dtype(dtype: Any) -> bool:
 
 @filter_traceback
 def result_type(*dtypes: Any) -> str:
-    """The type of what is computed from these types; Python's `int` and `float` give way.
+    """The dtype of a result of arguments with these dtypes; Python's `int` and `float` are weak.
 
     Args:
         *dtypes: Names of dtypes, NumPy's or JAX's dtypes, or Python's `int` and `float`.
@@ -116,7 +116,7 @@ def result_type(*dtypes: Any) -> str:
     weak = {int: 0, "int": 0, float: 0.0, "float": 0.0, complex: 0j}
     names = [d if d in weak else canonicalize_dtype(standardize_dtype(d)).name for d in dtypes]
     found = jnp.result_type(*(weak[d] if d in weak else jnp.dtype(d) for d in names)).name
-    # A Python float next to whole numbers is one of our floats, which need not be JAX's.
+    # A Python float with integers has the dtype `floatx()`, which may differ from JAX's default.
     return floatx() if found == "float32" and "float32" not in names else found
 
 

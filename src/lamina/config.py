@@ -83,14 +83,14 @@ def set_backend(backend: str) -> None:
 
 
 def is_nnx_enabled() -> bool:
-    """Whether layers are Flax modules too: never, Lamina's are not."""
+    """Whether layers are Flax NNX modules: always False."""
     return False
 
 
 def enable_unsafe_deserialization() -> None:
-    """Exists so that scripts run: there is nothing to enable, and a warning says so.
+    """For compatibility: there is nothing to enable, and a warning says so.
 
-    Opening a model never runs code that is in the file.
+    Loading a model never runs code from the file.
     """
     warnings.warn(
         "enable_unsafe_deserialization() does nothing: opening a model never runs code here, and "

@@ -1,7 +1,7 @@
-"""Constraints on weights, applied after every update. `get("non_neg")` gives the one a name means.
+"""Constraints on weights, applied after every update. `get("non_neg")` returns one by name.
 
-A norm runs over `axis`: the axes of one unit's incoming weights. It is 0 for the kernel of a Dense
-layer, `(inputs, units)`, and `(0, 1, 2)` for a Conv2D's, `(height, width, inputs, filters)`.
+A norm is computed over `axis`: the axes of one unit's incoming weights. It is 0 for the kernel of a
+Dense layer, `(inputs, units)`, and `(0, 1, 2)` for a Conv2D's, `(height, width, inputs, filters)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ Axis = int | Sequence[int]
 
 @filter_methods
 class Constraint:
-    """Base of constraints: an object that is called with weights and returns allowed ones.
+    """Base class of constraints: an object that is called with weights and returns new ones.
 
     Example:
         >>> class AtMostOne(Constraint):
@@ -136,12 +136,12 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Moves the norm of weights into an interval, at once or by a part of the way.
+    """Scales weights towards a norm in an interval.
 
     Args:
         min_value: Lower limit of the norm.
         max_value: Upper limit of the norm.
-        rate: Fraction of the way that is gone at every update; 1 enforces the limits.
+        rate: Fraction of the correction at every update; 1 enforces the limits.
         axis: Axes the norm runs over.
 
     Example:
@@ -202,7 +202,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 
 @filter_traceback
 def get(identifier: Any) -> Any:
-    """The constraint that a name, config, class or function stands for; None for None.
+    """The constraint for a name, config, class or function; None for None.
 
     Args:
         identifier: Name such as `"non_neg"`, config, class, function, constraint or None.
@@ -230,7 +230,7 @@ def _with_norms(w: ArrayLike, axis: Axis) -> tuple[Array, Array]:
     return w, jnp.sqrt(jnp.sum(jnp.square(w), axis=axes, keepdims=True))
 
 
-# Keras's other names.
+# Other names in Keras.
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm
 non_neg = NonNeg

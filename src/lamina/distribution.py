@@ -1,6 +1,6 @@
-"""Many devices. What there is can be listed; training on several comes later.
+"""Devices. They can be listed; training on several devices is not implemented yet.
 
-The names of Keras are here: those that would spread a model say that they are not there yet.
+Keras's names for distribution exist, and raise an error when they are used.
 """
 
 from typing import Any
@@ -25,11 +25,10 @@ initialize = unavailable_function("initialize", __name__, _INSTEAD)
 
 @filter_traceback
 def list_devices(device_type: str | None = None) -> list[str]:
-    """Names of the devices that programs may run on.
+    """Names of the available devices.
 
     Args:
-        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None takes the kind that programs run on by
-            default.
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for the default type.
 
     Returns:
         Names such as `"cpu:0"`, in JAX's order.
@@ -47,8 +46,7 @@ def get_device_count(device_type: str | None = None) -> int:
     """Number of devices of a kind.
 
     Args:
-        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None takes the kind that programs run on by
-            default.
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`; None for the default type.
 
     Returns:
         A whole number.
@@ -57,13 +55,13 @@ def get_device_count(device_type: str | None = None) -> int:
 
 
 def distribution() -> None:
-    """The distribution that is set: none, as there is only one device yet."""
+    """The distribution that is set: always None."""
     return None
 
 
 @filter_traceback
 def set_distribution(value: Any) -> None:
-    """Set how work is spread over devices; None, one device, is all there is yet.
+    """Set the distribution; only None, one device, is implemented.
 
     Args:
         value: None.
@@ -86,7 +84,7 @@ def _devices(device_type: str | None) -> list:
     try:
         return jax.devices(kind)
     except RuntimeError:
-        return []  # this machine has none of them
+        return []  # there are no such devices
 
 
 def _kind(platform: str) -> str:

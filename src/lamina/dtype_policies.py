@@ -1,4 +1,4 @@
-"""In which type layers keep their weights and compute, under Keras's names."""
+"""Dtype policies, with Keras's names: the dtypes of weights and of computation."""
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -16,19 +16,20 @@ FloatDTypePolicy = DTypePolicy
 
 @filter_methods
 class DTypePolicyMap(DTypePolicy, MutableMapping):
-    """Policies by the path of a layer, for a layer that holds others.
+    """Policies by the path of a layer, for a layer that contains others.
 
-    Given as `dtype` to a layer that makes layers itself, each of them looks for its own path,
-    such as `"encoder/attention/query"`. A key is a path, or a pattern (regular expression) for
-    all of one. A layer that no key fits has the default.
+    If it is the `dtype` of a layer that makes layers, each of them has the policy of its path, such
+    as `"encoder/attention/query"`. A key is a path, or a regular expression that matches the whole
+    path. Layers that match no key have the default.
 
     Args:
         default_policy: A policy or its name; None for that of `config.dtype_policy()`.
-        policy_map: From key to policy.
+        policy_map: Policies by key.
 
     Raises:
         TypeError: If `policy_map` is no dict.
-        ValueError: If a key is given twice, two patterns fit one path, or a value is no policy.
+        ValueError: If a key is given twice, two patterns match one path, or a value is not a
+            policy.
 
     Example:
         >>> policies = DTypePolicyMap("float32")
@@ -55,7 +56,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def default_policy(self) -> DTypePolicy:
-        """The policy of a layer that no key fits."""
+        """The policy of layers that match no key."""
         return get_policy(self._default)
 
     @property
@@ -65,12 +66,12 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     @property
     def compute_dtype(self) -> str:
-        """Name of the dtype in which a layer computes that no key fits."""
+        """Name of the compute dtype of layers that match no key."""
         return self.default_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
-        """Name of the dtype of the weights of a layer that no key fits."""
+        """Name of the dtype of the weights of layers that match no key."""
         return self.default_policy.variable_dtype
 
     def of(self, path: str | None) -> DTypePolicy:
@@ -126,7 +127,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DTypePolicyMap) and self.get_config() == other.get_config()
 
-    __hash__ = object.__hash__  # a map may change
+    __hash__ = object.__hash__  # a map is mutable
 
     @shown_if_unfinished
     def __repr__(self) -> str:
@@ -139,8 +140,8 @@ def get(identifier: Any) -> DTypePolicy:
     """A policy from a policy, a name, a dtype, a saved config or None.
 
     Args:
-        identifier: `"mixed_bfloat16"`, `numpy.float16`, what `serialize` made, or None for the
-            policy that layers have when they are given none.
+        identifier: `"mixed_bfloat16"`, `numpy.float16`, the result of `serialize`, or None for the
+            default policy.
 
     Returns:
         The policy.
@@ -156,7 +157,7 @@ def get(identifier: Any) -> DTypePolicy:
 
 @filter_traceback
 def serialize(dtype_policy: DTypePolicy) -> dict:
-    """A policy as plain data.
+    """Serialize a policy.
 
     Args:
         dtype_policy: A policy.
@@ -173,7 +174,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
 
     Args:
         config: What `serialize` gave.
-        custom_objects: From names to classes that are not Lamina's own.
+        custom_objects: Classes by name that are not in Lamina.
 
     Returns:
         The policy.
@@ -182,7 +183,7 @@ def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> DType
         >>> deserialize(serialize(DTypePolicy("float16")))
         <DTypePolicy "float16">
     """
-    # As in Keras the module need not be given.
+    # As in Keras the module is optional.
     return registry.deserialize({"module": "keras.dtype_policies", **config}, custom_objects)
 
 

@@ -1,4 +1,4 @@
-"""Computing in half-precision floats, under the names that Keras has from Keras 2.
+"""Mixed precision, with the names of Keras 2.
 
     lamina.mixed_precision.set_global_policy("mixed_bfloat16")
 

@@ -1,4 +1,4 @@
-"""Keras's quantizers, by name: storing and computing in 4 or 8 bits comes later."""
+"""Names of Keras's quantizers, which are not implemented yet."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Random arrays, with Keras's names: drawn from a seed, a SeedGenerator, or the global generator.
+"""Random arrays, with Keras's names, from a seed, a SeedGenerator, or the global generator.
 
 Every function takes `seed`: an integer gives the same values at every call, a `SeedGenerator`
-new ones at every call, None those of the generator that `set_random_seed` controls.
+new values at every call, None uses the global generator, which `set_random_seed` controls.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def uniform(
     dtype: Any = None,
     seed: Seed = None,
 ) -> Array:
-    """Values spread evenly over `[minval, maxval)`.
+    """Uniformly distributed values in `[minval, maxval)`.
 
     Args:
         shape: Shape of the result.
@@ -107,7 +107,7 @@ def truncated_normal(
     Args:
         shape: Shape of the result.
         mean: Mean of the distribution.
-        stddev: Standard deviation before truncation; after it, 0.88 times as much.
+        stddev: Standard deviation before truncation, which reduces it by a factor of 0.88.
         dtype: A float type; `floatx()` for None.
         seed: Integer, `SeedGenerator` or None.
 
@@ -153,11 +153,11 @@ def randint(
 def categorical(
     logits: ArrayLike, num_samples: int, dtype: Any = "int32", seed: Seed = None
 ) -> Array:
-    """Class numbers, drawn with the probabilities `softmax(logits)`.
+    """Class indices, drawn with the probabilities `softmax(logits)`.
 
     Args:
         logits: Unnormalised log-probabilities, `(batch, classes)`.
-        num_samples: How many to draw for each row, with replacement.
+        num_samples: Number of draws for each row, with replacement.
         dtype: Type of the result.
         seed: Integer, `SeedGenerator` or None.
 
@@ -202,13 +202,13 @@ def dropout(
     noise_shape: Sequence[int | None] | None = None,
     seed: Seed = None,
 ) -> Array:
-    """Sets a fraction of the values to zero and scales the others up, so that the mean stays.
+    """Sets a fraction of the values to zero and scales the others, which preserves the mean.
 
     Args:
         inputs: Any float array.
         rate: Fraction from 0 to 1 of the values to drop.
-        noise_shape: Shape of the pattern of zeros; it is repeated along axes of size 1. None
-            stands for the input's size, on one axis or, alone, on all.
+        noise_shape: Shape of the pattern of zeros; it is broadcast along axes of size 1. None for
+            the input's size, on one axis or, alone, on all.
         seed: Integer, `SeedGenerator` or None.
 
     Returns:
@@ -233,7 +233,7 @@ def dropout(
     else:
         sizes = zip(noise_shape, inputs.shape, strict=True)
         shape = tuple(size if wanted is None else wanted for wanted, size in sizes)
-    # Which numbers are dropped need not be as random as a cipher's output.
+    # A cheap hash is random enough for the choice of dropped values.
     kept = hashed_bits(_key(seed), shape) >= np.uint32(round(rate * 2**32))
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros((), inputs.dtype))
 
@@ -319,7 +319,7 @@ def _key(seed: Seed) -> Array:
 
 def _shape(shape: Any) -> tuple:
     sizes = tuple(shape) if hasattr(shape, "__iter__") else (None,)
-    # Not every other thing is refused: a size may be the open batch axis of a model on its way out.
+    # Other types are not refused: a size may be the unknown batch axis of a model being exported.
     if any(n is None or isinstance(n, (float, str)) or _is_negative(n) for n in sizes):
         raise ValueError(
             f"A shape is a list or tuple of whole numbers, 0 or more; received {shape!r}.\n"

@@ -1,4 +1,4 @@
-"""Penalties on weights, added to the loss. `get("l2")` gives the one a name stands for."""
+"""Regularizers: penalties on weights, added to the loss. `get("l2")` returns one by name."""
 
 import math
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ __all__ = [
 
 @filter_methods
 class Regularizer:
-    """Base of regularizers: an object that is called with weights and returns a penalty.
+    """Base class of regularizers: an object that is called with weights and returns a penalty.
 
     Example:
         >>> class Spread(Regularizer):
@@ -72,7 +72,7 @@ class Regularizer:
 
 
 class L1(Regularizer):
-    """`l1 * sum(|x|)`: drives weights that don't help to exactly zero.
+    """`l1 * sum(|x|)`: makes weights sparse.
 
     Args:
         l1: Strength, 0 or more.
@@ -202,7 +202,7 @@ def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
 
 @filter_traceback
 def get(identifier: Any) -> Any:
-    """The regularizer that a name, config, class or function stands for; None for None.
+    """The regularizer for a name, config, class or function; None for None.
 
     Args:
         identifier: Name such as `"l2"`, config, class, function, regularizer or None.
@@ -232,7 +232,7 @@ def _strength(name: str, value: Any) -> float:
     return float(value)
 
 
-# Keras's other names.
+# Other names in Keras.
 l1 = L1
 l1_l2 = L1L2
 l2 = L2

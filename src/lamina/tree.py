@@ -1,7 +1,7 @@
-"""Nested structures: lists, tuples, named tuples and dicts of anything, flattened and mapped.
+"""Nested structures: lists, tuples, named tuples and dicts, flattened and mapped.
 
-Dicts are gone through in the order of their keys, an `OrderedDict` in its own; everything else,
-None among it, is a leaf.
+Dicts are traversed in the order of their keys, an `OrderedDict` in its own order; everything else,
+including None, is a leaf.
 """
 
 import warnings
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class MAP_TO_NONE:
-    """What a function given to `traverse` returns to put None in place of a part."""
+    """Returned by a function given to `traverse` to replace a part by None."""
 
 
 @filter_traceback
@@ -68,7 +68,7 @@ def flatten(structure: Any) -> list:
 
 @filter_traceback
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
-    """The leaves with the indices and keys that lead to them.
+    """The leaves with their paths.
 
     Args:
         structure: Lists, tuples and dicts, in any depth.
@@ -92,10 +92,10 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
 
 @filter_traceback
 def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
-    """The inverse of `flatten`: a list of leaves in the form of a structure.
+    """The inverse of `flatten`: packs a list of leaves into a structure.
 
     Args:
-        structure: The structure; what its leaves are does not matter.
+        structure: The structure; its leaves are ignored.
         flat_sequence: The new leaves, in the order of `flatten`.
 
     Returns:
@@ -120,15 +120,15 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
 
 @filter_traceback
 def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
-    """A function of every leaf, or of the leaves at one place in several structures.
+    """Applies a function to every leaf, or to the corresponding leaves of several structures.
 
     Args:
         func: Function of as many arguments as there are structures.
-        *structures: Of one form.
-        none_is_leaf: Whether the function is called on None, too; it stays None if not.
+        *structures: Structures of the same form.
+        none_is_leaf: Whether the function is called on None, too; otherwise None is kept.
 
     Returns:
-        What the function gives, in the form of the first structure.
+        The results, in the form of the first structure.
 
     Raises:
         ValueError: If the structures differ in form.
@@ -151,15 +151,15 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
 
 @filter_traceback
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
-    """A function of what stands at the leaves of a shallower structure.
+    """Applies a function to the parts at the leaves of a shallower structure.
 
     Args:
-        shallow_structure: The structure that says where to stop.
+        shallow_structure: The structure whose leaves define the parts.
         func: Function of one argument for each structure.
-        *structures: Structures that are alike down to there.
+        *structures: Structures that have the same form down to there.
 
     Returns:
-        What `func` gives, in the form of the shallow structure.
+        The results, in the form of the shallow structure.
 
     Raises:
         ValueError: If a structure is not like the shallow one.
@@ -174,14 +174,14 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 
 @filter_traceback
 def map_shape_structure(func: Callable, structure: Any) -> Any:
-    """A function of every shape: a tuple or list of whole numbers and None counts as one leaf.
+    """Applies a function to every shape: a tuple or list of integers and None is one leaf.
 
     Args:
         func: Function of a shape.
         structure: A shape, or a structure of shapes.
 
     Returns:
-        A structure of what `func` gives.
+        A structure of the results.
 
     Example:
         >>> map_shape_structure(len, {"x": (None, 3), "y": (2,)})
@@ -195,13 +195,13 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
 
 @filter_traceback
 def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
-    """Visits every part, whole before its parts or after; what the function returns replaces it.
+    """Visits every part of a structure and replaces it by the result of a function.
 
     Args:
-        func: Function of a part. None keeps it (and goes on into it, from the top);
-            `MAP_TO_NONE` puts None there.
+        func: Function of a part. None keeps the part (and visits its parts, if top down);
+            `MAP_TO_NONE` replaces it by None.
         structure: Any structure.
-        top_down: Whether a whole is visited before its parts.
+        top_down: Whether containers are visited before their parts.
 
     Returns:
         The structure with the parts that were replaced.
@@ -229,7 +229,7 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
 
 @filter_traceback
 def lists_to_tuples(structure: Any) -> Any:
-    """A structure with a tuple in place of every list.
+    """Replaces every list by a tuple.
 
     Args:
         structure: Lists, tuples and dicts, in any depth.
@@ -246,7 +246,7 @@ def lists_to_tuples(structure: Any) -> Any:
 
 @filter_traceback
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
-    """Refuses two structures that differ in form: other containers, keys or lengths.
+    """Raises if two structures differ in form: in containers, keys or lengths.
 
     Dicts of every kind count as the same; lists, tuples and each kind of named tuple do not.
 
@@ -287,14 +287,14 @@ def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> No
 
 @filter_traceback
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Refuses two structures whose leaves are not at the same places, whatever holds them.
+    """Raises if the leaves of two structures have different paths, in any containers.
 
     Args:
         a: A structure.
         b: Another.
 
     Raises:
-        ValueError: If they differ; the message lists the places that only one has.
+        ValueError: If they differ; the message lists the paths that only one has.
 
     Example:
         >>> assert_same_paths([1, 2], (3, 4))
@@ -309,7 +309,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 class _Node(NamedTuple):
-    """A container: which kind it is, its keys, what it holds, and how to make another one."""
+    """A container: its type, keys and children, and how to make another one."""
 
     kind: type
     keys: list

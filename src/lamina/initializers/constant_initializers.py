@@ -95,7 +95,7 @@ class STFT(Initializer):
         window: Name of a window that SciPy knows, e.g. `"hann"`, numbers, or None for none.
         scaling: `"density"` divides by the root of the window's sum of squares, `"spectrum"` by
             its sum, None does not scale.
-        periodic: Whether a window given by name is one period, not symmetric.
+        periodic: Whether a window given by name is periodic instead of symmetric.
 
     Example:
         >>> STFT("real", window=None, scaling=None)((4, 1, 3)).shape

@@ -1,4 +1,4 @@
-"""What `tf.keras` had for data before data sets and layers did it, and older names of `utils`."""
+"""Data preprocessing of `tf.keras`, before data sets and layers, and older names of `utils`."""
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.data import (

@@ -1,4 +1,4 @@
-"""ImageDataGenerator: images read, transformed at random and cut into batches by NumPy."""
+"""ImageDataGenerator: batches of randomly transformed images, in NumPy."""
 
 import warnings
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from lamina.preprocessing.image_transforms import (
 
 @filter_methods
 class ImageDataGenerator:
-    """Batches of images, transformed at random, as `tf.keras` had them.
+    """Batches of randomly transformed images, as in `tf.keras`.
 
     Newer and faster: `utils.image_dataset_from_directory`, and layers such as `RandomFlip` in the
     model, which are compiled with it.
@@ -35,16 +35,16 @@ class ImageDataGenerator:
             standard deviation 1, over the data that `fit` has seen.
         samplewise_center, samplewise_std_normalization: The same for each image separately.
         zca_whitening: Whether pixels are made uncorrelated over the data that `fit` has seen.
-        zca_epsilon: Added to the deviations for it.
-        rotation_range: Largest angle, in degrees.
-        width_shift_range, height_shift_range: Largest shift: a fraction of the size below 1,
+        zca_epsilon: Added to the standard deviations for whitening.
+        rotation_range: Maximum angle, in degrees.
+        width_shift_range, height_shift_range: Maximum shift: a fraction of the size below 1,
             pixels from 1 on, or a list of shifts to choose from.
-        brightness_range: Pair of factors between which brightness is drawn.
-        shear_range: Largest angle of a shear, in degrees.
+        brightness_range: Pair of the minimum and maximum brightness factor.
+        shear_range: Maximum angle of a shear, in degrees.
         zoom_range: Pair of factors, or a number for `1 - zoom_range` to `1 + zoom_range`.
-        channel_shift_range: Largest number that is added to all values.
-        fill_mode, cval: What is beyond the border; see `apply_affine_transform`.
-        horizontal_flip, vertical_flip: Whether every second image is mirrored.
+        channel_shift_range: Maximum number that is added to all values.
+        fill_mode, cval: How values outside of the image are filled; see `apply_affine_transform`.
+        horizontal_flip, vertical_flip: Whether to flip half of the images.
         rescale: Factor for all values, e.g. `1 / 255`.
         preprocessing_function: Called with each image before it is standardised.
         data_format: Where the channels are.
@@ -90,7 +90,7 @@ class ImageDataGenerator:
             formats = ("channels_last", "channels_first")
             raise unknown_name("data_format", self.data_format, formats)
         last = self.data_format == "channels_last"
-        # Of a batch.
+        # For batches.
         self.row_axis, self.col_axis, self.channel_axis = (1, 2, 3) if last else (2, 3, 1)
         if validation_split and not 0 < validation_split < 1:
             raise ValueError(
@@ -129,7 +129,7 @@ class ImageDataGenerator:
         self._settle()
 
     def _settle(self) -> None:
-        """Settings that need another one, or exclude it, as in Keras."""
+        """Set settings that depend on others, as in Keras, with a warning."""
         if self.zca_whitening:
             self._set("zca_whitening", "featurewise_center", True)
             self._set("zca_whitening", "featurewise_std_normalization", False)
@@ -163,23 +163,23 @@ class ImageDataGenerator:
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Batches of images that lie in an array; see `NumpyArrayIterator`.
+        """Batches of images from an array; see `NumpyArrayIterator`.
 
         Args:
             x: Images `(samples, height, width, channels)`, or a tuple of them and further arrays.
             y: Targets, `(samples, ...)`, or None.
             batch_size: Images in a batch.
-            shuffle: Whether their order is drawn anew for every pass.
+            shuffle: Whether to shuffle them for every epoch.
             sample_weight: Weights, `(samples,)`, or None.
             seed: Seed of the order and the transforms, or None.
             save_to_dir: Folder that the transformed images are written to, or None.
-            save_prefix: What their names begin with.
+            save_prefix: Prefix of their names.
             save_format: Their format, e.g. `"png"`.
             ignore_class_split: Whether training and validation part may have different classes.
             subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
 
         Returns:
-            An iterator without end over batches.
+            An endless iterator over batches.
         """
         return NumpyArrayIterator(
             x, y, self, batch_size, shuffle, sample_weight, seed, self.data_format, save_to_dir,
@@ -208,23 +208,23 @@ class ImageDataGenerator:
 
         Args:
             directory: The folder.
-            target_size: Height and width that every image gets, in pixels.
+            target_size: Height and width of all images, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: Names of the folders, in the order of their numbers; all, sorted, for None.
-            class_mode: What targets are; see `DirectoryIterator`.
+            class_mode: Type of the targets; see `DirectoryIterator`.
             batch_size: Images in a batch.
-            shuffle: Whether their order is drawn anew for every pass.
+            shuffle: Whether to shuffle them for every epoch.
             seed: Seed of the order and the transforms, or None.
             save_to_dir: Folder that the transformed images are written to, or None.
-            save_prefix: What their names begin with.
+            save_prefix: Prefix of their names.
             save_format: Their format, e.g. `"png"`.
-            follow_links: Whether links to folders are followed.
+            follow_links: Whether to follow links to folders.
             subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
             interpolation: How images are resized, e.g. `"nearest"`.
-            keep_aspect_ratio: Whether they are cropped rather than squeezed.
+            keep_aspect_ratio: Whether to crop images instead of distorting them.
 
         Returns:
-            An iterator without end over batches.
+            An endless iterator over batches.
         """
         return DirectoryIterator(
             directory, self, target_size, color_mode, classes, class_mode, batch_size, shuffle,
@@ -258,32 +258,32 @@ class ImageDataGenerator:
 
         Args:
             dataframe: A pandas DataFrame.
-            directory: Folder that the names begin in; None if they are whole paths.
+            directory: Folder of the files; None if the names are paths.
             x_col: Column of the names.
             y_col: Column, or list of columns, of the targets.
             weight_col: Column of sample weights, or None.
-            target_size: Height and width that every image gets, in pixels.
+            target_size: Height and width of all images, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             classes: Names of the classes, in the order of their numbers; all, sorted, for None.
-            class_mode: What targets are; see `DataFrameIterator`.
+            class_mode: Type of the targets; see `DataFrameIterator`.
             batch_size: Images in a batch.
-            shuffle: Whether their order is drawn anew for every pass.
+            shuffle: Whether to shuffle them for every epoch.
             seed: Seed of the order and the transforms, or None.
             save_to_dir: Folder that the transformed images are written to, or None.
-            save_prefix: What their names begin with.
+            save_prefix: Prefix of their names.
             save_format: Their format, e.g. `"png"`.
             subset: `"training"`, `"validation"` or None for all, with a `validation_split`.
             interpolation: How images are resized, e.g. `"nearest"`.
-            validate_filenames: Whether names without an image are left out.
+            validate_filenames: Whether to skip names without an image.
             **kwargs: `has_ext`, `sort` and `drop_duplicates` of Keras 2, without effect.
 
         Returns:
-            An iterator without end over batches.
+            An endless iterator over batches.
 
         Raises:
             TypeError: If there is any other argument.
         """
-        old = {"has_ext", "sort", "drop_duplicates"}  # of Keras 2, and without effect
+        old = {"has_ext", "sort", "drop_duplicates"}  # of Keras 2, without effect
         strange = next((name for name in kwargs if name not in old), None)
         if strange is not None:
             raise unknown_argument("flow_from_dataframe()", strange, ("x_col", "y_col", "classes"))
@@ -297,7 +297,7 @@ class ImageDataGenerator:
     # -- one image -----------------------------------------------------------------------------
 
     def get_random_transform(self, img_shape: tuple, seed: int | None = None) -> dict[str, Any]:
-        """What is to be done to an image of this shape, drawn at random.
+        """Draw a random transform for an image.
 
         Args:
             img_shape: Shape of the image.
@@ -324,11 +324,11 @@ class ImageDataGenerator:
         return drawn
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
-        """An image with a transform done to it, whose parts may be left out.
+        """Apply a transform to an image; its parts are optional.
 
         Args:
             x: Image with three axes.
-            transform_parameters: What `get_random_transform` gives.
+            transform_parameters: The result of `get_random_transform`.
 
         Returns:
             An image of the same shape.
@@ -351,7 +351,7 @@ class ImageDataGenerator:
         return x
 
     def random_transform(self, x: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """An image with a random transform done to it.
+        """Apply a random transform to an image.
 
         Args:
             x: An image, `(height, width, channels)`, or channels first.
@@ -363,7 +363,7 @@ class ImageDataGenerator:
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def standardize(self, x: np.ndarray) -> np.ndarray:
-        """An image, or a batch, rescaled and normalised as the settings say; `x` may change.
+        """Rescale and normalise an image, or a batch; `x` may be changed in place.
 
         Args:
             x: An image or a batch, of floats.
@@ -390,12 +390,12 @@ class ImageDataGenerator:
         return x
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Measure what feature-wise normalisation and whitening need.
+        """Compute the statistics for feature-wise normalisation and whitening.
 
         Args:
             x: Images, `(samples, height, width, channels)`.
             augment: Whether images are transformed at random first.
-            rounds: How often, if so.
+            rounds: Number of passes over augmented data.
             seed: Of NumPy's global generator.
         """
         x = np.array(x, dtype=self.dtype)
@@ -420,7 +420,7 @@ class ImageDataGenerator:
             self.std = np.std(x, axis=axes, keepdims=True)[0]
             x /= self.std + 1e-6
         if self.zca_whitening:
-            # Directions of the pixels' variation, each brought to length 1.
+            # Principal components of the pixels, scaled to variance 1.
             directions, sizes, _ = np.linalg.svd(x.reshape(len(x), -1).T, full_matrices=False)
             weights = np.sqrt(len(x)) / (sizes + self.zca_epsilon)
             self.zca_whitening_matrix = (directions * weights) @ directions.T
@@ -445,11 +445,11 @@ def _up_to(largest: float) -> float:
 
 
 def _shift(limit: Any, size: int) -> float:
-    """A shift in pixels: one of a list, to either side, or up to a largest one."""
+    """A shift in pixels: from a list, in either direction, or up to a maximum."""
     if not np.any(limit):
         return 0
     if np.ndim(limit) or isinstance(limit, (int, np.integer)):
-        # An integer stands for all numbers below it.
+        # An integer means all numbers below it.
         shift = np.random.choice(limit) * np.random.choice([-1, 1])
     else:
         shift = np.random.uniform(-limit, limit)

@@ -1,7 +1,7 @@
 """Batches of images for `ImageDataGenerator`: from arrays, from folders, from a table of names.
 
-An iterator can be asked for batch `i`, so that `fit` takes it, and can be gone through without end.
-Order and transforms are drawn from NumPy's global generator, which a `seed` sets for every batch.
+Iterators return batch `i` by index, for `fit`, and can be iterated endlessly. Order and transforms
+are drawn from NumPy's global generator, which a `seed` sets for every batch.
 """
 
 import os
@@ -25,12 +25,12 @@ _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
 
 @filter_methods
 class Iterator(PyDataset):
-    """Base of iterators over batches of images.
+    """Base class of iterators over batches of images.
 
     Args:
         n: Number of images.
         batch_size: Images in a batch.
-        shuffle: Whether their order is drawn anew for every epoch.
+        shuffle: Whether to shuffle them for every epoch.
         seed: Of order and transforms; NumPy's global generator is set for every batch.
         **kwargs: See `PyDataset`.
     """
@@ -64,7 +64,7 @@ class Iterator(PyDataset):
         return self
 
     def __next__(self) -> Any:
-        """The next batch; after the last one of a pass, the first one of the next."""
+        """The next batch; the first of the next epoch after the last one."""
         with self.lock:
             self._begin_batch(counting=False)
             if self.batch_index == 0:
@@ -98,7 +98,7 @@ class Iterator(PyDataset):
         )
 
     def _save(self, batch: np.ndarray, index_array: np.ndarray, numbers: float) -> None:
-        """Write the images of a batch, so that somebody can look at them."""
+        """Write the images of a batch to files, for inspection."""
         for picture, index in zip(batch, index_array, strict=True):
             name = f"{self.save_prefix}_{index}_{np.random.randint(int(numbers))}"  # type: ignore[attr-defined]
             path = Path(self.save_to_dir) / f"{name}.{self.save_format}"  # type: ignore[attr-defined]
@@ -107,18 +107,18 @@ class Iterator(PyDataset):
 
 @filter_methods
 class NumpyArrayIterator(Iterator):
-    """Batches of images that lie in an array; what `ImageDataGenerator.flow` gives.
+    """Batches of images from an array; what `ImageDataGenerator.flow` gives.
 
     Args:
         x: Images, `(samples, height, width, channels)`, or a pair of them and further arrays.
         y: Targets, or None.
-        image_data_generator: What transforms the images.
+        image_data_generator: The generator that transforms the images.
         batch_size, shuffle, seed: See `Iterator`.
         sample_weight: One a sample, or None.
         data_format: Where the channels are.
-        save_to_dir, save_prefix, save_format: Where and how the images are written, if at all.
-        subset: `"training"` or `"validation"`, where the generator has a `validation_split`.
-        ignore_class_split: Whether the parts may hold different classes.
+        save_to_dir, save_prefix, save_format: Folder and names of written images, or None.
+        subset: `"training"` or `"validation"`, if the generator has a `validation_split`.
+        ignore_class_split: Whether the parts may have different classes.
         dtype: Of the batches.
     """
 
@@ -164,7 +164,7 @@ class NumpyArrayIterator(Iterator):
         self.x = np.asarray(x[part], dtype=self.dtype)
         self.x_misc = [array[part] for array in others]
         self.y = None if y is None else y[part]
-        # Keras leaves the weights whole, so that they belong to other samples.
+        # Keras does not split the weights, so they belong to other samples.
         self.sample_weight = None if weights is None else weights[part]
         if self.x.ndim != 4:
             raise ValueError(
@@ -190,7 +190,7 @@ class NumpyArrayIterator(Iterator):
 
 @filter_methods
 class BatchFromFilesMixin:
-    """What iterators over image files share."""
+    """Base class of iterators over image files."""
 
     dtype: Any
     class_mode: str | None
@@ -211,19 +211,19 @@ class BatchFromFilesMixin:
         interpolation: str,
         keep_aspect_ratio: bool,
     ) -> None:
-        """Keep how files are read; see `DirectoryIterator`.
+        """Store how files are read; see `DirectoryIterator`.
 
         Args:
-            image_data_generator: What transforms the images, or None.
-            target_size: Height and width that every image gets, in pixels.
+            image_data_generator: The generator that transforms the images, or None.
+            target_size: Height and width of all images, in pixels.
             color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
             data_format: `"channels_last"` or `"channels_first"`.
             save_to_dir: Folder that images are written to, or None.
-            save_prefix: What their names begin with.
+            save_prefix: Prefix of their names.
             save_format: Their format, e.g. `"png"`.
             subset: `"training"`, `"validation"` or None for all.
             interpolation: How images are resized.
-            keep_aspect_ratio: Whether they are cropped rather than squeezed.
+            keep_aspect_ratio: Whether to crop images instead of distorting them.
         """
         if color_mode not in _CHANNELS:
             raise unknown_name("color_mode", color_mode, _CHANNELS)
@@ -248,17 +248,17 @@ class BatchFromFilesMixin:
 
     @property
     def filepaths(self) -> list[str]:
-        """Paths of all images; for subclasses to define."""
+        """Paths of all images; defined by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define filepaths.")
 
     @property
     def labels(self) -> Any:
-        """Targets of all images, `(samples, ...)`; for subclasses to define."""
+        """Targets of all images, `(samples, ...)`; defined by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define labels.")
 
     @property
     def sample_weight(self) -> Any:
-        """Weights of all images, `(samples,)`, or None; for subclasses to define."""
+        """Weights of all images, `(samples,)`, or None; defined by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} must define sample_weight.")
 
     def _part(self, items: Any) -> Any:
@@ -309,19 +309,19 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
 
     Args:
         directory: The folder.
-        image_data_generator: What transforms the images, or None.
-        target_size: Height and width that every image gets.
+        image_data_generator: The generator that transforms the images, or None.
+        target_size: Height and width of all images.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         classes: Names of the folders, in the order of their numbers; all, sorted, for None.
-        class_mode: What targets are: `"categorical"` vectors, `"binary"` or `"sparse"` numbers,
+        class_mode: Type of the targets: `"categorical"` vectors, `"binary"` or `"sparse"` numbers,
             `"input"` the images themselves, None for no targets.
         batch_size, shuffle, seed: See `Iterator`.
         data_format: Where the channels are.
-        save_to_dir, save_prefix, save_format: Where and how the images are written, if at all.
-        follow_links: Whether links to folders are followed.
-        subset: `"training"` or `"validation"`, where the generator has a `validation_split`.
+        save_to_dir, save_prefix, save_format: Folder and names of written images, or None.
+        follow_links: Whether to follow links to folders.
+        subset: `"training"` or `"validation"`, if the generator has a `validation_split`.
         interpolation: How images are resized.
-        keep_aspect_ratio: Whether they are cropped rather than squeezed.
+        keep_aspect_ratio: Whether to crop images instead of distorting them.
         dtype: Of the batches.
     """
 
@@ -380,7 +380,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         Iterator.__init__(self, self.samples, batch_size, shuffle, seed)
 
     def _files_in(self, folder: str, follow_links: bool) -> AnyIterator[str]:
-        """Names of the images of a class, from the directory on, folder by folder."""
+        """Paths of the images of a class, relative to the directory, in order of folders."""
         top = os.path.join(self.directory, folder)
         for place, _, names in sorted(os.walk(top, followlinks=follow_links)):
             for name in sorted(names):
@@ -409,14 +409,14 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     Args:
         dataframe: A pandas DataFrame.
-        directory: Folder that the names begin in; None if they are whole paths.
-        image_data_generator: What transforms the images, or None.
+        directory: Folder of the files; None if the names are paths.
+        image_data_generator: The generator that transforms the images, or None.
         x_col: Column of the names.
         y_col: Column, or list of columns, of the targets.
         weight_col: Column of sample weights, or None.
-        class_mode: As for a `DirectoryIterator`; besides, `"raw"` takes the columns as they are
-            and `"multi_output"` makes one target of each.
-        validate_filenames: Whether names without an image are left out.
+        class_mode: As for a `DirectoryIterator`; besides, `"raw"` for the columns unchanged
+            and `"multi_output"` for one target per column.
+        validate_filenames: Whether to skip names without an image.
         target_size, color_mode, classes, batch_size, shuffle, seed: See `DirectoryIterator`.
         data_format, save_to_dir, save_prefix, save_format, subset: See `DirectoryIterator`.
         interpolation, keep_aspect_ratio, dtype: See `DirectoryIterator`.
@@ -508,7 +508,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         return self._sample_weight
 
     def _known(self, label: Any) -> list:
-        """Those of a row's classes that are among the classes."""
+        """The classes of a row that are among the given classes."""
         labels = label if isinstance(label, (list, tuple)) else [label]
         return [one for one in labels if one in self.class_indices]
 
@@ -564,7 +564,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
 
 def _class_names(labels: Any, classes: Any) -> list:
-    """The classes that are asked for, else all that occur, sorted."""
+    """The given classes, or all that occur, sorted."""
     if classes:
         return list(dict.fromkeys(classes))
     parts = (label if isinstance(label, (list, tuple)) else [label] for label in labels)

@@ -1,7 +1,7 @@
-"""Transforms of single images in NumPy, as `tf.keras` has them beside its generators.
+"""Transforms of single images in NumPy, as in `tf.keras`.
 
-An image has three axes; which of them are rows, columns and channels is an argument. Random ones
-draw from NumPy's global generator, as scripts that seed it expect.
+An image has three axes; arguments say which are rows, columns and channels. Random transforms draw
+from NumPy's global generator, as scripts that seed it expect.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def apply_affine_transform(
     cval: float = 0.0,
     order: int = 1,
 ) -> np.ndarray:
-    """An image turned, moved, sheared and zoomed about its middle.
+    """Rotates, translates, shears and zooms an image around its centre.
 
     Args:
         x: Image with three axes.
@@ -36,10 +36,11 @@ def apply_affine_transform(
         tx, ty: Shift in pixels along columns and rows.
         shear: Angle in degrees.
         zx, zy: Zoom along columns and rows; above 1 shows more of the image, smaller.
-        row_axis, col_axis, channel_axis: What the axes are.
-        fill_mode: What is beyond the border: `"nearest"`, `"constant"`, `"reflect"`, `"wrap"`.
+        row_axis, col_axis, channel_axis: Axes of rows, columns and channels.
+        fill_mode: How values outside of the image are filled: `"nearest"`, `"constant"`,
+            `"reflect"`, `"wrap"`.
         cval: Value for `"constant"`.
-        order: Of the spline between pixels: 0 takes the nearest, 1 is linear.
+        order: Order of the spline interpolation: 0 is nearest, 1 is linear.
 
     Returns:
         An image of the same shape.
@@ -71,7 +72,7 @@ def apply_affine_transform(
     linear = matrix[:2, :2]
     offset = linear @ -middle + matrix[:2, 2] + middle
     if col_axis > row_axis:
-        # Kept from Keras: the matrix is for (x, y), and its rows and columns change places.
+        # As in Keras: the matrix is for (x, y), so its rows and columns are swapped.
         linear, offset = linear[::-1, ::-1], offset[::-1]
     settings: Any = {"order": order, "mode": fill_mode, "cval": cval}
     channels = [
@@ -83,12 +84,12 @@ def apply_affine_transform(
 
 @filter_traceback
 def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True) -> np.ndarray:
-    """An image made brighter or darker.
+    """Changes the brightness of an image.
 
     Args:
         x: Image, `(height, width, channels)`, values from 0 to 255.
-        brightness: Factor: 0 is black, 1 leaves it as it is.
-        scale: Whether the values are first spread over 0 to 255.
+        brightness: Factor: 0 is black, 1 is unchanged.
+        scale: Whether to scale values to 0 to 255 first.
 
     Returns:
         An image of the same shape.
@@ -97,7 +98,7 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
         >>> apply_brightness_shift(np.full((1, 1, 3), 100.0), 0.5, scale=False).ravel().tolist()
         [50.0, 50.0, 50.0]
     """
-    from PIL import ImageEnhance  # not needed by most programs
+    from PIL import ImageEnhance  # imported here, because most programs do not need it
 
     low, high = np.min(x), np.max(x)
     outside = bool(low < 0 or high > 255)
@@ -108,12 +109,12 @@ def apply_brightness_shift(x: np.ndarray, brightness: float, scale: bool = True)
 
 @filter_traceback
 def apply_channel_shift(x: np.ndarray, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """An image with `intensity` added, within the values that it had.
+    """Adds `intensity` to an image, clipped to its previous range of values.
 
     Args:
         x: An image.
         intensity: What is added to every value.
-        channel_axis: Accepted for compatibility with Keras; all channels are treated alike.
+        channel_axis: Accepted for compatibility with Keras; it has no effect.
 
     Returns:
         An image of the same shape.
@@ -136,14 +137,15 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """An image turned by up to `rg` degrees; the rest is that of `apply_affine_transform`.
+    """Rotates an image by up to `rg` degrees; see `apply_affine_transform`.
 
     Args:
         x: An image.
-        rg: The largest angle to either side, in degrees.
-        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
-        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
-        cval: Value of what comes in for `"constant"`.
+        rg: Maximum angle in either direction, in degrees.
+        row_axis, col_axis, channel_axis: Axes of rows, columns and channels.
+        fill_mode: How values outside of the image are filled: `"nearest"`, `"constant"`,
+            `"reflect"` or `"wrap"`.
+        cval: Value for `"constant"`.
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
@@ -166,15 +168,16 @@ def random_shift(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """An image moved by up to the fractions `wrg` of its width and `hrg` of its height.
+    """Translates an image by up to a fraction `wrg` of its width and `hrg` of its height.
 
     Args:
         x: An image.
-        wrg: The furthest shift to the side, as a fraction of the width.
-        hrg: The furthest shift up or down, as a fraction of the height.
-        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
-        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
-        cval: Value of what comes in for `"constant"`.
+        wrg: Maximum shift to the side, as a fraction of the width.
+        hrg: Maximum shift up or down, as a fraction of the height.
+        row_axis, col_axis, channel_axis: Axes of rows, columns and channels.
+        fill_mode: How values outside of the image are filled: `"nearest"`, `"constant"`,
+            `"reflect"` or `"wrap"`.
+        cval: Value for `"constant"`.
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
@@ -197,14 +200,15 @@ def random_shear(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """An image sheared by up to `intensity` degrees.
+    """Shears an image by up to `intensity` degrees.
 
     Args:
         x: An image.
-        intensity: The largest angle to either side, in degrees.
-        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
-        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
-        cval: Value of what comes in for `"constant"`.
+        intensity: Maximum angle in either direction, in degrees.
+        row_axis, col_axis, channel_axis: Axes of rows, columns and channels.
+        fill_mode: How values outside of the image are filled: `"nearest"`, `"constant"`,
+            `"reflect"` or `"wrap"`.
+        cval: Value for `"constant"`.
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
@@ -226,21 +230,22 @@ def random_zoom(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """An image zoomed along rows and columns, by factors drawn from `zoom_range`, a pair.
+    """Zooms an image along rows and columns, by factors drawn from `zoom_range`, a pair.
 
     Args:
         x: An image.
-        zoom_range: The lowest and the highest factor.
-        row_axis, col_axis, channel_axis: Where rows, columns and channels are in its shape.
-        fill_mode: What comes in from outside: `"nearest"`, `"constant"`, `"reflect"` or `"wrap"`.
-        cval: Value of what comes in for `"constant"`.
+        zoom_range: Minimum and maximum factor.
+        row_axis, col_axis, channel_axis: Axes of rows, columns and channels.
+        fill_mode: How values outside of the image are filled: `"nearest"`, `"constant"`,
+            `"reflect"` or `"wrap"`.
+        cval: Value for `"constant"`.
         interpolation_order: Order of the spline between pixels, 0 to 5.
 
     Returns:
         An image of the same shape.
 
     Raises:
-        ValueError: If the range is no pair.
+        ValueError: If the range is not a pair.
     """
     low, high = _pair("random_zoom", "zoom_range", zoom_range)
     zx, zy = (1, 1) if low == high == 1 else np.random.uniform(low, high, 2)
@@ -256,8 +261,8 @@ def random_channel_shift(
 
     Args:
         x: An image.
-        intensity_range: The most that is added or taken away.
-        channel_axis: Accepted for compatibility with Keras; all channels are treated alike.
+        intensity_range: Maximum absolute shift.
+        channel_axis: Accepted for compatibility with Keras; it has no effect.
 
     Returns:
         An image of the same shape.
@@ -272,14 +277,14 @@ def random_brightness(x: np.ndarray, brightness_range: Any, scale: bool = True) 
 
     Args:
         x: An image.
-        brightness_range: The lowest and the highest factor.
-        scale: Whether the values are first spread over 0 to 255.
+        brightness_range: Minimum and maximum factor.
+        scale: Whether to scale values to 0 to 255 first.
 
     Returns:
         An image of the same shape.
 
     Raises:
-        ValueError: If the range is no pair.
+        ValueError: If the range is not a pair.
     """
     low, high = _pair("random_brightness", "brightness_range", brightness_range)
     return apply_brightness_shift(x, np.random.uniform(low, high), scale)

@@ -1,4 +1,4 @@
-"""Sequences, as `tf.keras` has them: padding, windows of a time series, pairs of words."""
+"""Sequence preprocessing of `tf.keras`: padding, windows of time series, skip-grams."""
 
 import json
 import random
@@ -15,19 +15,19 @@ from lamina.utils.sequences import pad_sequences
 
 @filter_methods
 class TimeseriesGenerator(PyDataset):
-    """Batches of windows of a time series, each with the target of the step after it.
+    """Batches of windows of a time series, with the target at the step after each window.
 
     `utils.timeseries_dataset_from_array` is the newer way.
 
     Args:
         data: Array or list, `(steps, …)`.
-        targets: As many as `data` has steps.
-        length: Steps that a window spans.
-        sampling_rate: Of these, every how many-th is taken.
-        stride: Steps between the beginnings of two windows.
-        start_index, end_index: First and last step that is used; None is the last one.
+        targets: One for each step of `data`.
+        length: Number of steps of a window.
+        sampling_rate: Distance of the steps that are used in a window.
+        stride: Number of steps between windows.
+        start_index, end_index: First and last step that are used; None for the last step.
         shuffle: Whether windows are drawn at random, from NumPy's global generator.
-        reverse: Whether the steps of a window come in reverse order.
+        reverse: Whether to reverse the steps of a window.
         batch_size: Windows in a batch.
         **kwargs: See `PyDataset`.
 
@@ -62,7 +62,7 @@ class TimeseriesGenerator(PyDataset):
         self.length = length
         self.sampling_rate = sampling_rate
         self.stride = stride
-        self.start_index = start_index + length  # the first step with a window before it
+        self.start_index = start_index + length  # the first step after a window
         self.end_index = len(data) - 1 if end_index is None else end_index
         self.shuffle = shuffle
         self.reverse = reverse
@@ -91,7 +91,7 @@ class TimeseriesGenerator(PyDataset):
         return (samples[:, ::-1] if self.reverse else samples), targets
 
     def get_config(self) -> dict:
-        """Everything it was made with, data included, as plain data; keys as in Keras.
+        """The settings and data as plain data, with Keras's keys.
 
         Returns:
             A dict that can be written as JSON.
@@ -116,9 +116,9 @@ class TimeseriesGenerator(PyDataset):
 
 @filter_traceback
 def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
-    """How likely each word is kept as a centre of `skipgrams`, by its rank in frequency.
+    """Probability of each word to be a centre word of `skipgrams`, by its rank in frequency.
 
-    Frequencies are guessed from ranks by Zipf's law; frequent words are kept more rarely.
+    Frequencies are estimated from ranks by Zipf's law; frequent words are sampled less.
 
     Args:
         size: Number of words.
@@ -136,7 +136,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
     """
     rank = np.arange(size)
     rank[0] = 1
-    # What Zipf's law gives for one over the frequency, in words of the whole text.
+    # The inverse frequency by Zipf's law.
     inverse_frequency = rank * (np.log(rank) + 0.577) + 0.5 - 1.0 / (12.0 * rank)
     return np.minimum(1.0, np.sqrt(sampling_factor * inverse_frequency))
 
@@ -152,20 +152,20 @@ def skipgrams(
     sampling_table: Any = None,
     seed: int | None = None,
 ) -> tuple[list, list]:
-    """Pairs of words that stand close to each other, and pairs drawn at random, with labels.
+    """Pairs of words within a window, and random pairs, with labels.
 
     Args:
-        sequence: Numbers of words; 0 is padding and makes no pairs.
+        sequence: Indices of words; 0 is padding and is skipped.
         vocabulary_size: One more than the largest number.
-        window_size: How far apart the words of a pair may stand.
-        negative_samples: Random pairs for each true one.
+        window_size: Maximum distance of the words of a pair.
+        negative_samples: Number of random pairs for each true pair.
         shuffle: Whether pairs come in random order, from Python's global generator.
         categorical: Labels `[0, 1]` and `[1, 0]` in place of 1 and 0.
-        sampling_table: Chance of each word to be a centre; see `make_sampling_table`.
+        sampling_table: Probability of each word to be a centre word; see `make_sampling_table`.
         seed: Of the order. It also seeds Python's generator, as in Keras.
 
     Returns:
-        The pairs `[word, other]`, and the labels: 1 for pairs that stand together.
+        The pairs `[word, other]`, and the labels: 1 for pairs within a window.
 
     Example:
         >>> skipgrams([1, 2, 3], 4, window_size=1, negative_samples=0, shuffle=False)

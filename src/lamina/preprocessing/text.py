@@ -1,4 +1,4 @@
-"""Words as numbers, as `tf.keras` did it before `TextVectorization`: `Tokenizer`, and hashing."""
+"""Text preprocessing of `tf.keras`, before `TextVectorization`: `Tokenizer` and hashing."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "freq", "tfidf")
-# What a Tokenizer has learned; in its config each is a JSON text of its own.
+# What a Tokenizer has learned; each is a JSON string in its config.
 _LEARNED = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 
 
@@ -26,8 +26,8 @@ def text_to_word_sequence(
     Args:
         input_text: The text.
         filters: Characters that separate words.
-        lower: Whether letters are made small first.
-        split: What words are separated by besides.
+        lower: Whether to convert to lower case first.
+        split: Separator of words.
 
     Returns:
         A list of words.
@@ -51,15 +51,15 @@ def hashing_trick(
     split: str = " ",
     analyzer: Callable[[str], Sequence] | None = None,
 ) -> list[int]:
-    """The words of a text as numbers from 1 to n - 1, by their hash; two words may share one.
+    """Indices from 1 to n - 1 of the words of a text by a hash; words may share an index.
 
     Args:
         text: The text.
-        n: One more than the largest number.
+        n: One more than the largest index.
         hash_function: `"md5"`, or a function from a word to an integer. None is Python's
             `hash`, which differs from one process to the next.
         filters, lower, split: See `text_to_word_sequence`.
-        analyzer: Cuts the text into words in its place.
+        analyzer: Function that splits the text into words instead.
 
     Returns:
         A list of integers.
@@ -86,11 +86,11 @@ def one_hot(
     split: str = " ",
     analyzer: Callable[[str], Sequence] | None = None,
 ) -> list[int]:
-    """`hashing_trick` with Python's `hash`; the numbers are no one-hot vectors, whatever the name.
+    """`hashing_trick` with Python's `hash`; despite its name the result is not one-hot.
 
     Args:
         input_text: The text.
-        n: One more than the largest number.
+        n: One more than the largest index.
         filters, lower, split, analyzer: See `hashing_trick`.
 
     Returns:
@@ -106,16 +106,16 @@ def one_hot(
 
 @filter_methods
 class Tokenizer:
-    """Numbers for words, by how often they come: 1 is the most frequent, 0 stays free for padding.
+    """Indices of words by frequency: 1 is the most frequent, 0 is reserved for padding.
 
-    New code does better with the layer `TextVectorization`, which a model file keeps.
+    In new code use the layer `TextVectorization`, which is saved with the model.
 
     Args:
-        num_words: Only words with numbers below this one count; None counts all.
+        num_words: Only words with indices below this one are used; None for all.
         filters, lower, split: See `text_to_word_sequence`.
         char_level: Whether every character is a word.
-        oov_token: Stands for unknown words, as number 1; without it they are left out.
-        analyzer: Cuts a text into words in place of `text_to_word_sequence`.
+        oov_token: Token for unknown words, with index 1; without it they are skipped.
+        analyzer: Function that splits a text into words instead of `text_to_word_sequence`.
         **kwargs: `document_count`, as a config has it.
 
     Example:
@@ -159,7 +159,7 @@ class Tokenizer:
     # -- learning --------------------------------------------------------------------------------
 
     def fit_on_texts(self, texts: Iterable[Any]) -> None:
-        """Count the words of texts, or of lists of words, and number them.
+        """Count the words of texts, or of lists of words, and assign indices.
 
         Args:
             texts: Texts, or lists of words.
@@ -171,7 +171,7 @@ class Tokenizer:
                 self.word_counts[word] = self.word_counts.get(word, 0) + 1
             for word in set(words):
                 self.word_docs[word] += 1
-        # Sorting keeps the order in which words of one frequency were first seen.
+        # Sorting is stable: words of equal frequency keep the order of their first occurrence.
         frequent = sorted(self.word_counts, key=self.word_counts.get, reverse=True)
         special = [] if self.oov_token is None else [self.oov_token]
         self.word_index = {word: i for i, word in enumerate([*special, *frequent], start=1)}
@@ -180,10 +180,10 @@ class Tokenizer:
             self.index_docs[self.word_index[word]] = count
 
     def fit_on_sequences(self, sequences: Sequence[Sequence[int]]) -> None:
-        """Count in how many sequences each number comes; for `"tfidf"` without texts.
+        """Count the sequences that contain each index; for `"tfidf"` without texts.
 
         Args:
-            sequences: Lists of numbers, as `texts_to_sequences` gives them.
+            sequences: Lists of indices, from `texts_to_sequences`.
         """
         self.document_count += len(sequences)
         for sequence in sequences:
@@ -193,7 +193,7 @@ class Tokenizer:
     # -- to numbers and back ---------------------------------------------------------------------
 
     def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
-        """The numbers of the words of every text.
+        """The indices of the words of every text.
 
         Args:
             texts: Texts, or lists of words.
@@ -204,7 +204,7 @@ class Tokenizer:
         return list(self.texts_to_sequences_generator(texts))
 
     def texts_to_sequences_generator(self, texts: Iterable[Any]) -> Iterator[list[int]]:
-        """The numbers of the words, one text at a time.
+        """The indices of the words, one text at a time.
 
         Args:
             texts: Texts, or lists of words.
@@ -244,7 +244,7 @@ class Tokenizer:
             yield " ".join(self.index_word[number] for number in kept if number is not None)
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> np.ndarray:
-        """One row a text and one column a number; see `sequences_to_matrix`.
+        """One row per text and one column per index; see `sequences_to_matrix`.
 
         Args:
             texts: Texts, or lists of words.
@@ -258,13 +258,13 @@ class Tokenizer:
     def sequences_to_matrix(
         self, sequences: Sequence[Sequence[int]], mode: str = "binary"
     ) -> np.ndarray:
-        """One row a sequence and one column a number.
+        """One row per sequence and one column per index.
 
         Args:
             sequences: Lists of numbers.
-            mode: What the matrix holds: `"binary"` whether a number comes, `"count"` how often,
-                `"freq"` in which fraction of the words, `"tfidf"` how often, with numbers that
-                come in many documents weighing less.
+            mode: Values of the matrix: `"binary"` for occurrence, `"count"` for counts, `"freq"`
+                for fractions of the words, `"tfidf"` for counts weighted by inverse document
+                frequency.
 
         Returns:
             Array `(sequences, numbers)`, of float64.
@@ -296,7 +296,7 @@ class Tokenizer:
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
     def _counting(self, number: int | None, unknown: int | None) -> int | None:
-        """A number that counts, else that of unknown words, which may be None."""
+        """An index that is in use, else that of unknown words, which may be None."""
         too_rare = number is not None and bool(self.num_words) and number >= self.num_words
         return unknown if number is None or too_rare else number
 
@@ -309,7 +309,7 @@ class Tokenizer:
     # -- saving ----------------------------------------------------------------------------------
 
     def get_config(self) -> dict:
-        """Settings and what was learned, as plain data.
+        """The settings and the learned state as plain data.
 
         Returns:
             A dict that can be written as JSON.
@@ -350,7 +350,7 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     learned = {name: json.loads(config.pop(name)) for name in _LEARNED}
     tokenizer = Tokenizer(**config)
     for name, table in learned.items():
-        by_number = name.startswith("index_")  # JSON has made texts of the numbers
+        by_number = name.startswith("index_")  # keys are strings in JSON
         setattr(tokenizer, name, {int(k): v for k, v in table.items()} if by_number else table)
     return tokenizer
 

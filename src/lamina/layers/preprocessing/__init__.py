@@ -1,1 +1,1 @@
-"""Layers that turn raw data into what a model learns well from, and travel with the model."""
+"""Layers that prepare raw data for a model, and are saved with it."""

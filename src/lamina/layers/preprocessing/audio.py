@@ -1,4 +1,4 @@
-"""Layers that show which frequencies a sound has over time: STFTSpectrogram, MelSpectrogram."""
+"""STFTSpectrogram and MelSpectrogram: the spectrum of sounds over time."""
 
 from typing import Any
 
@@ -16,36 +16,34 @@ from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
-# Where the scale of pitch turns from linear to logarithmic, and its units per factor of e.
+# Where the mel scale changes from linear to logarithmic, and its units per factor of e.
 _MEL_BREAK_HERTZ = 700.0
 _MELS = 1127.0
 
 
 class STFTSpectrogram(Layer):
-    """The frequencies of a sound, piece by piece, by a Fourier transform that can be trained.
-
-    The waves that a sound is compared with are the layer's weights.
+    """Spectrogram by a short-time Fourier transform, whose kernels are weights of the layer.
 
     Args:
-        mode: What comes out: `"log"` (of the magnitudes), `"magnitude"`, `"psd"` (power),
-            `"real"`, `"imag"`, `"angle"`, or `"stft"` (real and imaginary parts next to each
-            other).
-        frame_length: Samples in a piece.
-        frame_step: Samples from one piece to the next; half of `frame_length` for None.
-        fft_length: Samples that a piece counts as, which sets the number of frequencies,
+        mode: The result: `"log"` (of the magnitudes), `"magnitude"`, `"psd"` (power),
+            `"real"`, `"imag"`, `"angle"`, or `"stft"` (real and imaginary parts
+            concatenated).
+        frame_length: Samples in a frame.
+        frame_step: Samples from one frame to the next; half of `frame_length` for None.
+        fft_length: Length of the transform, which determines the number of frequencies,
             `fft_length // 2 + 1`; the power of 2 at or above `frame_length` for None.
-        window: Name of a window that SciPy knows, numbers, or None for none.
-        periodic: Whether a window given by name is one period, not symmetric.
+        window: Name of a SciPy window, numbers, or None for no window.
+        periodic: Whether a window given by name is periodic instead of symmetric.
         scaling: `"density"`, `"spectrum"` or None; see `initializers.STFT`.
-        padding: `"valid"` leaves out pieces that do not fit, `"same"` fills them with zeros.
-        expand_dims: Whether the frequencies get an axis of their own beside the channels.
+        padding: `"valid"` for complete frames only, `"same"` to pad with zeros.
+        expand_dims: Whether frequencies and channels are separate axes.
         data_format: `"channels_last"`, `"channels_first"` or None for the process-wide default.
         **kwargs: `name`, `dtype`, `trainable`; see `Layer`.
 
     Input shape: `(batch, time, channels)`, or `(batch, channels, time)`.
-    Output shape: `(batch, pieces, channels * frequencies)`, or
-        `(batch, pieces, frequencies, channels)` with `expand_dims`; with `"channels_first"`
-        `(batch, channels * frequencies, pieces)` or `(batch, channels, pieces, frequencies)`.
+    Output shape: `(batch, frames, channels * frequencies)`, or
+        `(batch, frames, frequencies, channels)` with `expand_dims`; with `"channels_first"`
+        `(batch, channels * frequencies, frames)` or `(batch, channels, frames, frequencies)`.
 
     Example:
         >>> sound = np.sin(2 * np.pi * np.arange(256) / 8)[None, :, None]
@@ -92,7 +90,7 @@ class STFTSpectrogram(Layer):
         self.expand_dims = expand_dims
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=3)
-        self._kernels = {  # made here, so that impossible settings are refused here
+        self._kernels = {  # made here, so that invalid settings are refused here
             side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")
         }
 
@@ -110,10 +108,10 @@ class STFTSpectrogram(Layer):
             inputs: Sounds, `(batch, time, channels)`, or channels first.
 
         Returns:
-            Array `(batch, pieces, channels * frequencies)`; for other settings see the class.
+            Array `(batch, frames, channels * frequencies)`; for other settings see the class.
 
         Raises:
-            ValueError: If the sounds are shorter than a piece.
+            ValueError: If the sounds are shorter than a frame.
         """
         sound = jnp.asarray(inputs, self.compute_dtype)
         if self.data_format == "channels_last":
@@ -127,18 +125,18 @@ class STFTSpectrogram(Layer):
                 f"{self._label} needs at least frame_length={self.frame_length} samples; received "
                 f"an input of shape {inputs.shape}.\n  Fix: padding='same' or a shorter frame."
             )
-        # (batch, channels, pieces, frame_length), and a product with all waves at once.
-        pieces = windows.along(sound, -1, self.frame_length, self._step)
+        # (batch, channels, frames, frame_length), and a product with all kernels at once.
+        frames = windows.along(sound, -1, self.frame_length, self._step)
         if self.mode in ("real", "imag"):
-            return self._arranged(pieces @ self._waves(self.mode))
-        real, imag = pieces @ self._waves("real"), pieces @ self._waves("imag")
+            return self._arranged(frames @ self._waves(self.mode))
+        real, imag = frames @ self._waves("real"), frames @ self._waves("imag")
         if self.mode == "angle":
             return self._arranged(jnp.arctan2(imag, real))
         if self.mode == "stft":
             return self._arranged(jnp.concatenate([real, imag], axis=-1))
         power = jnp.square(real) + jnp.square(imag)
         if self.mode == "psd":
-            # Frequencies between the ends stand for their negatives as well.
+            # Frequencies between the ends include their negatives.
             inner = (np.arange(self._frequencies) % (self._frequencies - 1)) > 0
             return self._arranged(jnp.where(inner, 2 * power, power))
         magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
@@ -149,12 +147,12 @@ class STFTSpectrogram(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         last = self.data_format == "channels_last"
         batch, time, channels = input_shape if last else [input_shape[i] for i in (0, 2, 1)]
-        pieces = windows.output_size(time, self.frame_length, self._step, self.padding)
+        frames = windows.output_size(time, self.frame_length, self._step, self.padding)
         bins = self._frequencies * (2 if self.mode == "stft" else 1)
         if self.expand_dims:
-            return (batch, pieces, bins, channels) if last else (batch, channels, pieces, bins)
+            return (batch, frames, bins, channels) if last else (batch, channels, frames, bins)
         features = None if channels is None else channels * bins
-        return (batch, pieces, features) if last else (batch, features, pieces)
+        return (batch, frames, features) if last else (batch, features, frames)
 
     def get_config(self) -> dict:
         names = ("mode", "frame_length", "frame_step", "fft_length", "window", "periodic")
@@ -174,37 +172,37 @@ class STFTSpectrogram(Layer):
         return getattr(self, f"{side}_kernel").value[:, 0, :]
 
     def _arranged(self, x: Array) -> Array:
-        """From (batch, channels, pieces, frequencies) to the axes asked for."""
+        """From (batch, channels, frames, frequencies) to the axes of the output."""
         last = self.data_format == "channels_last"
         if self.expand_dims:
             return jnp.transpose(x, (0, 2, 3, 1)) if last else x
-        batch, channels, pieces, bins = x.shape
+        batch, channels, frames, bins = x.shape
         if last:
-            return jnp.moveaxis(x, 1, 2).reshape(batch, pieces, channels * bins)
-        return jnp.swapaxes(x, 2, 3).reshape(batch, channels * bins, pieces)
+            return jnp.moveaxis(x, 1, 2).reshape(batch, frames, channels * bins)
+        return jnp.swapaxes(x, 2, 3).reshape(batch, channels * bins, frames)
 
 
 class MelSpectrogram(Layer):
-    """The pitches of a sound over time, as loud as they are heard: what speech models read.
+    """Mel spectrogram: the power of a sound over time on the mel scale of pitch, in decibels.
 
     Args:
-        fft_length: Samples that are transformed together.
-        sequence_stride: Samples from one piece to the next.
-        sequence_length: Samples in a piece; `fft_length` for None.
+        fft_length: Length of the transform, in samples.
+        sequence_stride: Samples from one frame to the next.
+        sequence_length: Samples in a frame; `fft_length` for None.
         window: `"hann"`, `"hamming"`, `sequence_length` numbers, or None.
-        sampling_rate: Samples in a second, hertz.
-        num_mel_bins: How many pitches.
+        sampling_rate: Samples per second, hertz.
+        num_mel_bins: Number of mel bins.
         min_freq: Lowest frequency, hertz.
         max_freq: Highest frequency, hertz; half of the sampling rate for None.
         power_to_db: Whether power is given in decibels.
-        top_db: What is quieter than a sample's loudest by more than this counts as that quiet.
+        top_db: Minimum power relative to the maximum of a sample, in decibels.
         mag_exp: Power of the magnitudes: 1 for energy, 2 for power.
-        min_power: What is quieter counts as this.
-        ref_power: The power of 0 decibels.
+        min_power: Minimum power.
+        ref_power: The power that is 0 decibels.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: `(time,)` or `(batch, time)`.
-    Output shape: `(num_mel_bins, pieces)` or `(batch, num_mel_bins, pieces)`.
+    Output shape: `(num_mel_bins, frames)` or `(batch, num_mel_bins, frames)`.
 
     Source: Davis and Mermelstein, 1980, "Comparison of parametric representations for
     monosyllabic word recognition in continuously spoken sentences".
@@ -268,7 +266,7 @@ class MelSpectrogram(Layer):
             inputs: Sounds, `(batch, time)`, or one, `(time,)`.
 
         Returns:
-            Array `(batch, num_mel_bins, pieces)`, or `(num_mel_bins, pieces)`.
+            Array `(batch, num_mel_bins, frames)`, or `(num_mel_bins, frames)`.
 
         Raises:
             ValueError: If the inputs have another number of axes.
@@ -309,14 +307,14 @@ class MelSpectrogram(Layer):
         upper_edge_hertz: float = 3800.0,
         dtype: str = "float32",
     ) -> Array:
-        """How much every frequency counts for every pitch: triangles that overlap by half.
+        """Weights of the frequencies in every mel bin: overlapping triangles.
 
         Args:
-            num_mel_bins: How many pitches.
-            num_spectrogram_bins: How many frequencies, the last at half of the sampling rate.
-            sampling_rate: Samples in a second, hertz.
-            lower_edge_hertz: Where the lowest pitch begins.
-            upper_edge_hertz: Where the highest pitch ends.
+            num_mel_bins: Number of mel bins.
+            num_spectrogram_bins: Number of frequencies, the last at half of the sampling rate.
+            sampling_rate: Samples per second, hertz.
+            lower_edge_hertz: Lower edge of the lowest bin.
+            upper_edge_hertz: Upper edge of the highest bin.
             dtype: Type of the result.
 
         Returns:
@@ -327,14 +325,14 @@ class MelSpectrogram(Layer):
         places = _mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
         rising, falling = (places - low) / (middle - low), (high - places) / (high - middle)
         weights = np.maximum(0, np.minimum(rising, falling))
-        weights[0] = 0  # the mean of the sound has no pitch
+        weights[0] = 0  # the mean of the sound is excluded
         return jnp.asarray(weights, dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         *batch, time = input_shape
         spare = self.fft_length // 2 * 2 - self.fft_length
-        pieces = None if time is None else 1 + (time + spare) // self.sequence_stride
-        return (*batch, self.num_mel_bins, pieces)
+        frames = None if time is None else 1 + (time + spare) // self.sequence_stride
+        return (*batch, self.num_mel_bins, frames)
 
     def get_config(self) -> dict:
         names = ("fft_length", "sequence_stride", "sequence_length", "window", "sampling_rate")
@@ -345,7 +343,7 @@ class MelSpectrogram(Layer):
     def _decibels(self, power: Array) -> Array:
         loud = 10 * jnp.log10(jnp.maximum(power, self.min_power))
         loud -= 10 * np.log10(max(abs(self.ref_power), self.min_power))
-        # Of each sound separately, so that a result does not depend on what else is in the batch.
+        # For each sound separately, so that results do not depend on other sounds of the batch.
         loudest = jnp.max(loud, axis=(-1, -2), keepdims=True)
         return jnp.maximum(loud, loudest - self.top_db)
 

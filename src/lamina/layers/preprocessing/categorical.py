@@ -1,4 +1,4 @@
-"""Layers that turn integers into vectors, and numbers into integers."""
+"""CategoryEncoding and Discretization."""
 
 from typing import Any
 
@@ -24,24 +24,23 @@ from lamina.layers.settings import settings_of
 
 
 class CategoryEncoding(HostLayer):
-    """Integers below a known bound as vectors of zeros and ones, or of counts.
+    """Encodes integers below a known bound as vectors of zeros and ones, or of counts.
 
     Args:
         num_tokens: Number of categories; the inputs are 0 to `num_tokens` - 1.
         output_mode: `"one_hot"` gives each number a vector, `"multi_hot"` one vector per sample
-            that says which numbers it has, `"count"` one that says how often.
+            with ones for its numbers, `"count"` one with the count of each number.
         sparse: Only False: there are no sparse arrays.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Call arguments:
         inputs: Integers, `(samples, numbers)` or `(samples,)`.
-        count_weights: What each number counts, in the shape of the inputs; for `"count"`.
+        count_weights: Weight of each number, in the shape of the inputs; for `"count"`.
 
     Output shape: `(samples, num_tokens)`.
 
     Raises:
-        ValueError: For numbers outside the range, where they can be seen: in a compiled program
-            they count nowhere.
+        ValueError: For numbers outside the range; in a compiled program they are ignored.
 
     Example:
         >>> CategoryEncoding(4, output_mode="one_hot")([3, 0]).tolist()
@@ -73,7 +72,7 @@ class CategoryEncoding(HostLayer):
 
         Args:
             inputs: Integers from 0 to `num_tokens - 1`, `(batch, ...)`.
-            count_weights: In the mode `"count"`, what each counts, of the shape of the inputs; or
+            count_weights: In the mode `"count"`, the weight of each, in the shape of the inputs; or
                 None.
 
         Returns:
@@ -123,18 +122,18 @@ class CategoryEncoding(HostLayer):
 
 
 class Discretization(HostLayer):
-    """The number of the range that a number falls into: ages to age groups.
+    """Maps numbers to the index of a range, e.g. ages to age groups.
 
     Args:
-        bin_boundaries: Where one range ends and the next begins, ascending: `[0.0, 1.0]` makes
-            the three ranges below 0, from 0 up to but without 1, and from 1 on.
-        num_bins: Number of ranges that `adapt` shall find, with equally many values in each.
-        epsilon: How exact the boundaries need be, as a fraction of the values.
-        output_mode: `"int"` gives the number of the range; `"one_hot"`, `"multi_hot"` and
+        bin_boundaries: Boundaries between ranges, ascending: `[0.0, 1.0]` makes
+            the three ranges below 0, from 0 up to but not including 1, and from 1 on.
+        num_bins: Number of ranges that `adapt` finds, with equal numbers of values.
+        epsilon: Tolerance of the boundaries, as a fraction of the values.
+        output_mode: `"int"` gives the index of the range; `"one_hot"`, `"multi_hot"` and
             `"count"` encode it as in `CategoryEncoding`.
         sparse: Only False: there are no sparse arrays.
-        dtype: Of the output, if it is not `"int"`.
-        name: Of the layer.
+        dtype: Dtype of the output, if it is not `"int"`.
+        name: Name of the layer.
         **kwargs: `trainable`; see `Layer`.
 
     Input shape: Any.
@@ -179,7 +178,7 @@ class Discretization(HostLayer):
         self.sparse = False
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Find the boundaries that put equally many values into each range.
+        """Find boundaries with equal numbers of values in each range.
 
         Args:
             data: An array, or an iterable of arrays (batches).
@@ -205,13 +204,13 @@ class Discretization(HostLayer):
         self.adaptations += 1
 
     def call(self, inputs: Array) -> Array:
-        """Find the range that every number lies in.
+        """Find the range of every number.
 
         Args:
             inputs: Numbers, `(batch, ...)`.
 
         Returns:
-            Number of the range, from 0, in the output mode; see the class.
+            Index of the range, from 0, in the output mode; see the class.
 
         Raises:
             ValueError: If the boundaries are not known yet.
@@ -250,7 +249,7 @@ class Discretization(HostLayer):
         boundaries = config.get("bin_boundaries")
         if boundaries is None or config.get("num_bins") is None:
             return cls(**config)
-        layer = cls(**{**config, "bin_boundaries": None})  # it was adapted
+        layer = cls(**{**config, "bin_boundaries": None})  # the boundaries were learned
         layer.bin_boundaries = _ascending(boundaries)
         return layer
 
@@ -265,12 +264,12 @@ def _ascending(boundaries: Any) -> list[float]:
     return values.tolist()
 
 
-# A sketch of many values: some of them, ascending, each with how many it stands for. It stays
-# small however much is added, and gives quantiles to about `epsilon`.
+# A sketch of many values: a sorted sample with weights, the number of values that each represents.
+# Its size is bounded, and quantiles from it are accurate to about `epsilon`.
 
 
 def _sketch(values: np.ndarray, epsilon: float) -> np.ndarray:
-    """Every so-manieth of the sorted values, so that about 1/epsilon remain."""
+    """A sketch of about 1/epsilon values, at equal distances in the sorted values."""
     ordered = np.sort(values.astype("float32"), axis=None)
     step = max(ordered.size / (1.0 / epsilon), 1)
     kept = ordered[int(step - 1) :: int(step)]
@@ -283,7 +282,7 @@ def _merged(one: np.ndarray, other: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def _thinned(sketch: np.ndarray, epsilon: float) -> np.ndarray:
-    """A sketch of about 1/epsilon values, read off the curve of the summed weights."""
+    """A sketch of about 1/epsilon values, by interpolation of the cumulative weights."""
     values, weights = sketch
     if len(values) * epsilon < 1:
         return sketch

@@ -1,4 +1,4 @@
-"""FeatureSpace: the columns of a table as numbers, each in the way that suits it."""
+"""FeatureSpace: preprocessing of the columns of a table."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,18 +24,18 @@ from lamina.layers.preprocessing.numerical import Normalization, Rescaling
 from lamina.layers.preprocessing.text_vectorization import TextVectorization
 from lamina.layers.preprocessing.vocabulary_lookup import IntegerLookup, StringLookup
 
-# Where Keras keeps the classes that its files name, though they are not public.
+# Keras's module of classes that are in files, although they are not public.
 _NAMESPACE = "keras.src.layers.preprocessing.feature_space"
 
 
 class Feature:
-    """How one column is treated; made by `FeatureSpace.float_normalized()` and its like.
+    """Settings of one column; made by `FeatureSpace.float_normalized()` and similar methods.
 
     Args:
-        dtype: Of the column: `"float32"`, `"int32"`, `"string"`.
-        preprocessor: The layer that makes numbers of it.
-        output_mode: `"float"` for numbers as they are, `"int"` for numbers of categories,
-            `"one_hot"` for those as vectors.
+        dtype: Dtype of the column: `"float32"`, `"int32"`, `"string"`.
+        preprocessor: The layer that preprocesses it.
+        output_mode: `"float"` for numbers, `"int"` for indices of categories, `"one_hot"` for
+            one-hot vectors.
     """
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str):
@@ -58,11 +58,11 @@ class Feature:
 
 
 class Cross:
-    """Columns that count together; made by `FeatureSpace.cross()`.
+    """Crossed columns; made by `FeatureSpace.cross()`.
 
     Args:
         feature_names: Names of two or more columns.
-        crossing_dim: Number of buckets that their combinations are put into.
+        crossing_dim: Number of buckets of their combinations.
         output_mode: `"one_hot"` or `"int"`.
     """
 
@@ -92,18 +92,18 @@ class Cross:
 
 
 class FeatureSpace(Layer):
-    """The columns of a table as numbers for a network, each in the way that suits it.
+    """Preprocesses the columns of a table for a model.
 
     Args:
-        features: From the name of each column to its kind: `"float"`, `"float_normalized"`,
+        features: For each column, its kind: `"float"`, `"float_normalized"`,
             `"float_rescaled"`, `"float_discretized"`, `"integer_categorical"`,
-            `"string_categorical"`, `"integer_hashed"`, `"string_hashed"`, or what the methods of
-            these names give, which take settings.
+            `"string_categorical"`, `"integer_hashed"`, `"string_hashed"`, or the result of the
+            methods of these names, which have settings.
         output_mode: `"concat"` gives one vector per row, `"dict"` one array per column.
-        crosses: Columns that count together, as tuples of names or as `FeatureSpace.cross(…)`.
-        crossing_dim: Number of buckets of a cross that does not say.
-        hashing_dim: Number of buckets of a hashed column that does not say.
-        num_discretization_bins: Number of ranges of a discretized column that does not say.
+        crosses: Crossed columns, as tuples of names or as `FeatureSpace.cross(…)`.
+        crossing_dim: Default number of buckets of a cross.
+        hashing_dim: Default number of buckets of a hashed column.
+        num_discretization_bins: Default number of ranges of a discretized column.
         name: Of the feature space.
 
     Example:
@@ -114,7 +114,7 @@ class FeatureSpace(Layer):
         [[0.0, 0.0, 0.0, 1.0]]
     """
 
-    holds_layers = True  # which may have weights
+    holds_layers = True  # the layers inside may have weights
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class FeatureSpace(Layer):
     def cross(
         cls, feature_names: Sequence[str], crossing_dim: int, output_mode: str = "one_hot"
     ) -> Cross:
-        """Columns that count together, by the bucket of their combination.
+        """Crossed columns: the bucket of their combination.
 
         Args:
             feature_names: Names of the columns.
@@ -175,12 +175,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """A column with any layer of your own; see `Feature`.
+        """A column with a custom layer; see `Feature`.
 
         Args:
             dtype: Type of the column, e.g. `"float32"` or `"string"`.
-            preprocessor: The layer that makes numbers of it.
-            output_mode: `"float"`, `"int"` or `"one_hot"`: what the layer gives.
+            preprocessor: The layer that preprocesses it.
+            output_mode: `"float"`, `"int"` or `"one_hot"`, the output of the layer.
 
         Returns:
             A `Feature`.
@@ -189,7 +189,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are.
+        """Numbers without preprocessing.
 
         Args:
             name: Name of the layer; made up if None.
@@ -208,8 +208,8 @@ class FeatureSpace(Layer):
         """Numbers as `x * scale + offset`.
 
         Args:
-            scale: What the numbers are multiplied by.
-            offset: What is added then.
+            scale: Factor.
+            offset: Added after scaling.
             name: Name of the layer; made up if None.
 
         Returns:
@@ -220,7 +220,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def float_normalized(cls, name: str | None = None) -> Feature:
-        """Numbers less their mean, in standard deviations.
+        """Numbers normalized to mean 0 and variance 1.
 
         Args:
             name: Name of the layer; made up if None.
@@ -239,11 +239,11 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Numbers by the range they fall into; give either `num_bins` or `bin_boundaries`.
+        """Indices of ranges of numbers; give either `num_bins` or `bin_boundaries`.
 
         Args:
-            num_bins: How many ranges `adapt` learns, with as many rows in each.
-            bin_boundaries: Where one range ends and the next begins, rising.
+            num_bins: Number of ranges that `adapt` learns, with equal numbers of rows.
+            bin_boundaries: Boundaries of the ranges, ascending.
             output_mode: `"one_hot"` or `"int"`.
             name: Name of the layer; made up if None.
 
@@ -262,11 +262,11 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers that name categories.
+        """Integers that are categories.
 
         Args:
             max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
-            num_oov_indices: How many numbers there are for categories outside the vocabulary.
+            num_oov_indices: Number of indices for categories outside the vocabulary.
             output_mode: `"one_hot"` or `"int"`.
             name: Name of the layer; made up if None.
 
@@ -285,11 +285,11 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Texts that name categories.
+        """Texts that are categories.
 
         Args:
             max_tokens: Largest size of the vocabulary that `adapt` learns; None for no limit.
-            num_oov_indices: How many numbers there are for categories outside the vocabulary.
+            num_oov_indices: Number of indices for categories outside the vocabulary.
             output_mode: `"one_hot"` or `"int"`.
             name: Name of the layer; made up if None.
 
@@ -304,7 +304,7 @@ class FeatureSpace(Layer):
     def string_hashed(
         cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Texts by the bucket of their hash.
+        """Hash buckets of texts.
 
         Args:
             num_bins: Number of buckets.
@@ -321,7 +321,7 @@ class FeatureSpace(Layer):
     def integer_hashed(
         cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Integers by the bucket of their hash.
+        """Hash buckets of integers.
 
         Args:
             num_bins: Number of buckets.
@@ -337,14 +337,16 @@ class FeatureSpace(Layer):
     # -- adapting --------------------------------------------------------------------------------
 
     def adapt(self, dataset: Any) -> None:
-        """Let every column learn what it needs: means, vocabularies, ranges.
+        """Learn the means, vocabularies and ranges of all columns.
 
         Args:
             dataset: A dict of columns, a data frame, or an iterable of such dicts (batches), or
                 of tuples that begin with one, as data sets for training have them.
         """
         names = self._learning
-        if isinstance(dataset, Iterator):  # it can be gone through once, the columns are many
+        if isinstance(
+            dataset, Iterator
+        ):  # it can be iterated only once, but there are several columns
             dataset = list(dataset)
         if not (isinstance(dataset, (Mapping, Iterable)) or is_table(dataset)):
             raise TypeError(
@@ -359,7 +361,7 @@ class FeatureSpace(Layer):
 
     @property
     def _learning(self) -> list[str]:
-        """Names of the columns that have something to learn."""
+        """Names of the columns that must be adapted."""
         return [name for name, layer in self.preprocessors.items() if _learns(layer)]
 
     def _columns(self, dataset: Any, name: str) -> Any:
@@ -395,7 +397,7 @@ class FeatureSpace(Layer):
     # -- encoding --------------------------------------------------------------------------------
 
     def get_inputs(self) -> dict[str, KerasTensor]:
-        """The inputs of a model that begins with this, by name of the column.
+        """The inputs of a model that begins with this FeatureSpace, by column.
 
         Returns:
             A dict of names to symbolic tensors.
@@ -404,7 +406,7 @@ class FeatureSpace(Layer):
         return dict(self.inputs)
 
     def get_encoded_features(self) -> Any:
-        """What a model goes on from: a symbolic tensor, or a dict of them.
+        """The encoded features: a symbolic tensor, or a dict of them.
 
         Returns:
             One symbolic tensor `(batch, features)`, or a dict of them with `output_mode="dict"`.
@@ -513,7 +515,7 @@ class FeatureSpace(Layer):
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, filepath: str | Path) -> None:
-        """Write it with all that it has learned to one file; `load_model` reads it.
+        """Save it with everything that it has learned; `load_model` reads the file.
 
         Args:
             filepath: The file to write, which ends in `.keras`.
@@ -521,7 +523,7 @@ class FeatureSpace(Layer):
         Raises:
             ValueError: If it has something to learn and was not adapted.
         """
-        from lamina.saving import save_model  # saving knows layers only by their methods
+        from lamina.saving import save_model  # imported here, because saving imports layers
 
         self.get_encoded_features()
         save_model(self, filepath)
@@ -552,7 +554,7 @@ class FeatureSpace(Layer):
 
 
 class TFDIdentity(Layer):
-    """Hands a column of numbers on; under the name that Keras gives it in files."""
+    """Returns a column of numbers; has the name that Keras uses in files."""
 
     def call(self, x: Array) -> Array:
         return x
@@ -562,10 +564,10 @@ class TFDIdentity(Layer):
 
 
 class TFDConcat(Layer):
-    """Joins encoded columns to one vector per row; under the name that Keras gives it in files.
+    """Concatenates encoded columns to one vector per row; has the name that Keras uses in files.
 
     Args:
-        axis: The axis to join along.
+        axis: The axis of concatenation.
     """
 
     def __init__(self, axis: int, **kwargs: Any):
@@ -590,7 +592,7 @@ def _layer_name(name: str | None, kind: str) -> str:
 
 
 def _learns(layer: Any) -> bool:
-    """Whether there is something for a layer to learn that it was not given."""
+    """Whether a layer must be adapted."""
     if isinstance(layer, Normalization):
         return layer.input_mean is None
     if isinstance(layer, Discretization):
@@ -603,7 +605,7 @@ def _learns(layer: Any) -> bool:
 
 
 def _categories(name: str, layer: Any) -> int:
-    """How many categories a layer tells apart."""
+    """The number of categories of a layer."""
     if isinstance(layer, IndexLookup):
         return layer.vocabulary_size()
     if isinstance(layer, CategoryEncoding):

@@ -1,7 +1,7 @@
 """Hashes of text and integers that are the same on every machine, in NumPy and in JAX.
 
-FarmHash's 64-bit fingerprint, and SipHash-2-4 where the buckets shall not be guessed: the same
-numbers as TensorFlow's, and so as Keras's. All values are hashed at once, byte by byte of all.
+FarmHash's 64-bit fingerprint, and SipHash-2-4 if buckets must not be predictable. The results are
+those of TensorFlow and Keras. All values are hashed at the same time, byte by byte.
 
 Sources: G. Pike, 2014, "FarmHash" (its `na` variant is the frozen fingerprint);
 J.-P. Aumasson and D. J. Bernstein, 2012, "SipHash: a fast short-input PRF".
@@ -47,7 +47,7 @@ def buckets(values: Any, count: int, salt: Sequence[int] | None = None) -> Any:
 
 
 def crossed_buckets(columns: Sequence[Any], count: int) -> Any:
-    """The bucket of every combination of values, one of each column.
+    """The bucket of every combination of values of several columns.
 
     Args:
         columns: Arrays of one shape, texts or integers.
@@ -66,7 +66,7 @@ def _in_buckets(hashes: Any, count: int) -> Any:
 
 
 def _fingerprint_of(column: Any) -> Any:
-    """Texts by their fingerprint, integers as they are."""
+    """The fingerprint of texts; integers unchanged."""
     if isinstance(column, jax.Array):
         return column.astype("int64").astype("uint64")
     if column.dtype != object:
@@ -89,7 +89,7 @@ def _hashes(data: "_Texts | _Digits", salt: Sequence[int] | None) -> Any:
 
 
 class _Texts:
-    """Byte strings one behind the other: `word(offset)` reads 8 bytes of each."""
+    """Concatenated byte strings: `word(offset)` reads 8 bytes of each."""
 
     def __init__(self, texts: Sequence[bytes]):
         sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
@@ -142,7 +142,7 @@ def _farmhash(data: _Texts | _Digits) -> Any:
         for most, function in ((16, _of_8_to_16), (7, _of_4_to_7), (3, _of_1_to_3)):
             found = jnp.where(size <= most, function(data), found)
         return found
-    result = np.full(len(data.size), _K2)  # the fingerprint of nothing
+    result = np.full(len(data.size), _K2)  # the fingerprint of the empty string
     for least, most, of_these in _BY_SIZE:
         chosen = (data.size >= least) & (data.size <= most)
         if chosen.any():
@@ -196,7 +196,7 @@ def _of_33_to_64(data: Any) -> Any:
 
 
 def _of_65_and_more(data: _Texts) -> np.ndarray:
-    """Strings with the same number of 64-byte blocks go through them together."""
+    """Hashes strings with equal numbers of 64-byte blocks together."""
     result = np.empty_like(data.size)
     blocks = (data.size - _u64(1)) >> _u64(6)
     for count in np.unique(blocks):
@@ -221,7 +221,7 @@ def _of_blocks(data: _Texts, count: int) -> np.ndarray:
         z = _rotated(z + w[0], 33) * multiplier
         v = _of_four_words(data, at, v[1] * multiplier, x + w[0])
         w = _of_four_words(data, at + 32, z + w[1], y + data.word(at + 16))
-        return z, y, x, v, w  # x and z change places
+        return z, y, x, v, w  # x and z are swapped
 
     for i in range(count):
         x, y, z, v, w = block(64 * i, x, y, z, v, w, _K1, _u64(1))

@@ -1,4 +1,4 @@
-"""Layers that put texts and integers into a fixed number of buckets, without a vocabulary."""
+"""Hashing and HashedCrossing: buckets of text and integers by a hash, without a vocabulary."""
 
 from typing import Any
 
@@ -26,21 +26,21 @@ from lamina.layers.settings import settings_of
 
 
 class Hashing(HostLayer):
-    """The bucket of a text or integer, by a hash that is the same everywhere and for ever.
+    """Maps text or integers to buckets by a hash that is the same on all machines.
 
-    There is nothing to learn and any value has a bucket; different values may share one.
+    There is no vocabulary; different values may share a bucket.
 
     Args:
-        num_bins: Number of buckets, that of `mask_value` included.
-        mask_value: The value that goes to bucket 0, where nothing else goes; None for none.
-        salt: One or two integers: the hash is SipHash with this key, so that nobody who does
-            not know it can tell who meets whom in a bucket. None means FarmHash.
-        output_mode: `"int"` gives the number of the bucket; `"one_hot"`, `"multi_hot"` and
+        num_bins: Number of buckets, including that of `mask_value`.
+        mask_value: A value that alone has bucket 0; None for no mask.
+        salt: One or two integers, the key of SipHash, so that buckets cannot be predicted without
+            it. None for FarmHash.
+        output_mode: `"int"` gives the index of the bucket; `"one_hot"`, `"multi_hot"` and
             `"count"` encode it as in `CategoryEncoding`.
         sparse: Only False: there are no sparse arrays.
         **kwargs: `name`, `dtype`; see `Layer`.
 
-    Input shape: Any; texts or integers, of which fractions are cut off.
+    Input shape: Any; texts or integers; fractions are truncated.
     Output shape: Same as the input for `"int"`; see `CategoryEncoding` for the others.
 
     Example:
@@ -105,14 +105,14 @@ class Hashing(HostLayer):
 
 
 class HashedCrossing(HostLayer):
-    """The bucket of a combination of values: what neither column says alone.
+    """Maps combinations of values of several columns to buckets.
 
     Args:
         num_bins: Number of buckets.
-        output_mode: `"int"` gives the number of the bucket, `"one_hot"` a vector.
+        output_mode: `"int"` gives the index of the bucket, `"one_hot"` a vector.
         sparse: Only False: there are no sparse arrays.
-        name: Of the layer.
-        dtype: Of the output.
+        name: Name of the layer.
+        dtype: Dtype of the output.
         **kwargs: `trainable`; see `Layer`.
 
     Call arguments:

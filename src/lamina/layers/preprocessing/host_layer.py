@@ -1,4 +1,4 @@
-"""What layers for categories and text share: they compute where their input lies."""
+"""HostLayer, base class of layers for categories and text, which may compute in NumPy."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,16 +17,16 @@ from lamina.core.user_data.text import as_user_results, as_values
 
 
 class HostLayer(Layer):
-    """A layer that takes lists, columns, texts and NumPy arrays, and computes there in NumPy.
+    """A layer that computes in NumPy for lists, columns, text and NumPy arrays.
 
-    With JAX arrays it computes in JAX, so that such a layer can stand in a compiled program,
-    unless it is for text. Who calls it gets a JAX array either way, or an array of texts; inside
-    `Dataset.map`, and where a model prepares its inputs on the host, results stay in NumPy.
+    For JAX arrays it computes in JAX, so that it can be part of a compiled program, unless it is
+    for text. The result is a JAX array in any case, or an array of text; inside `Dataset.map`, and
+    when a model prepares its inputs on the host, results are NumPy arrays.
     """
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self.adaptations = 0  # a compiled program holds what was learned; it asks for this number
+        self.adaptations = 0  # part of the key of compiled programs, which contain what was learned
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = tuple(map(self._values, args))
@@ -36,7 +36,7 @@ class HostLayer(Layer):
     builds_nothing = True
 
     def build(self, input_shape: Any = None) -> None:
-        """Nothing to make: there are no weights.
+        """Nothing to build: there are no weights.
 
         Args:
             input_shape: Shape of the inputs.
@@ -46,7 +46,7 @@ class HostLayer(Layer):
         return given if given is None or isinstance(given, bool) else as_values(given, self._label)
 
     def _as_tensor(self, value: Any) -> Any:
-        return value  # neither to the device nor to another dtype
+        return value  # neither moved to the device nor cast
 
     def _refuse_text(self, inputs: Any, instead: str) -> None:
         if is_text(inputs):
@@ -56,7 +56,7 @@ class HostLayer(Layer):
 
 
 def whole_numbers(inputs: Any, layer: str) -> Any:
-    """The inputs as integers; fractions are refused where they can be seen."""
+    """The inputs as integers; fractions are refused if the values are known."""
     if inputs.dtype.kind in "iu":
         return inputs
     if isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f" and inputs.size:
@@ -70,7 +70,7 @@ def whole_numbers(inputs: Any, layer: str) -> Any:
 
 
 def checked_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
-    """The output mode under its present name, or an error that names those there are."""
+    """Check an output mode; returns its current name."""
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(output_mode, output_mode)
     if mode not in allowed:
         raise unknown_name(f"output_mode of {layer}", output_mode, allowed)
@@ -78,7 +78,7 @@ def checked_mode(layer: str, output_mode: Any, allowed: Sequence[str]) -> str:
 
 
 def count_row(layer: str, output_mode: str, depth: int | None) -> None:
-    """Count one row of a dense output where a file says how wide it is."""
+    """Count one row of a dense output against the memory limit of a file."""
     if output_mode != "int" and depth:
         reserve_bytes(4 * depth, f"{layer}, {depth:,} wide with output_mode={output_mode!r},")
 
@@ -93,15 +93,15 @@ def refuse_sparse(layer: str, sparse: Any) -> None:
 
 
 def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any = None) -> Any:
-    """Integers as vectors: one a number, or one for all numbers of a sample.
+    """Encode integers as vectors: one per number, or one for all numbers of a sample.
 
     Args:
-        indices: `(..., numbers)`, NumPy or JAX; what lies outside 0 … depth - 1 counts nowhere.
-        output_mode: `"int"` leaves them; `"one_hot"` gives each number a vector of its own,
-            `"multi_hot"` says which numbers a sample has, `"count"` how often.
+        indices: `(..., numbers)`, NumPy or JAX; numbers outside 0 … depth - 1 are ignored.
+        output_mode: `"int"` for no change; `"one_hot"` for one vector per number, `"multi_hot"`
+            for the set of numbers of a sample, `"count"` for their counts.
         depth: Length of the vectors.
-        dtype: Of the vectors.
-        weights: What each number counts, in the shape of `indices`; 1 if None.
+        dtype: Dtype of the vectors.
+        weights: Weight of each number, in the shape of `indices`; 1 if None.
 
     Returns:
         `(..., depth)`; for `"one_hot"` `(..., numbers, depth)`, where an axis of 1 is dropped.
@@ -125,14 +125,14 @@ def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any 
 def count_rows(
     rows: np.ndarray, indices: np.ndarray, shape: tuple, output_mode: str, dtype: Any, weights: Any
 ) -> np.ndarray:
-    """Which indices come in each row, or how often; large results take no more than their size.
+    """The set or the counts of indices in each row, without large intermediate arrays.
 
     Args:
-        rows, indices: One of each for every number; indices outside the shape count nowhere.
+        rows, indices: Row and index of every number; indices outside the shape are ignored.
         shape: `(rows, depth)` of the result.
         output_mode: `"multi_hot"` for ones; else counts.
-        dtype: Of the result.
-        weights: What each number counts; 1 if None.
+        dtype: Dtype of the result.
+        weights: Weight of each number; 1 if None.
     """
     result = np.zeros(shape, jnp.dtype(dtype))
     known = (indices >= 0) & (indices < shape[1])
@@ -149,7 +149,7 @@ def count_rows(
 
 
 def encoded_shape(shape: Sequence, output_mode: str, depth: int | None) -> tuple:
-    """Shape of what `encode` gives."""
+    """Shape of the result of `encode`."""
     if output_mode == "int":
         return tuple(shape)
     return (*_sample_shape(tuple(shape), output_mode)[:-1], depth)
@@ -162,7 +162,7 @@ def _sample_shape(shape: tuple, output_mode: str) -> tuple:
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[np.ndarray]:
-    """The arrays that together hold the data which a layer is to adapt to.
+    """The arrays of the data that a layer adapts to.
 
     Args:
         data: An array, a column, a list of rows, or an iterable of arrays (batches) or of tuples

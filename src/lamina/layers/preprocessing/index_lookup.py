@@ -1,4 +1,4 @@
-"""What layers with a vocabulary share: learning it, looking up, saving it as a file of lines."""
+"""IndexLookup, base class of layers with a vocabulary: learning, lookup and saving."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -37,11 +37,11 @@ _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
 
 class IndexLookup(HostLayer):
-    """What IntegerLookup and StringLookup share: a vocabulary, learned or given.
+    """Base class of IntegerLookup and StringLookup: a vocabulary, learned or given.
 
     A vocabulary begins with the mask token, if there is one and the output is `"int"`, and one or
-    more places for tokens that are not in it; then come its own tokens. A token's number is its
-    place in `get_vocabulary()`.
+    more indices for unknown tokens, followed by its tokens. The index of a token is its position in
+    `get_vocabulary()`.
     """
 
     vocabulary_dtype: str
@@ -108,9 +108,9 @@ class IndexLookup(HostLayer):
         is_file = isinstance(vocabulary, (str, Path))
         self.input_vocabulary = None if is_file else _as_list(vocabulary)
         self.idf_weights: np.ndarray | None = None
-        # A file that says its size is followed by the vocabulary itself.
+        # A config with its size is followed by a file with the vocabulary.
         self._vocabulary_size = vocabulary_size
-        self._tokens: np.ndarray | None = None  # without the special ones
+        self._tokens: np.ndarray | None = None  # without special tokens
         self._has_input_vocabulary = vocabulary is not None
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
@@ -126,7 +126,7 @@ class IndexLookup(HostLayer):
             steps: Number of batches to take; None takes all.
         """
         tokens = (self._checked(batch) for batch in batches(data, steps))
-        if self.output_mode != "tf_idf":  # who is in which document makes no difference
+        if self.output_mode != "tf_idf":  # documents make no difference
             tokens = (batch.reshape(1, -1) for batch in tokens if batch.size)
         self.adapt_to_documents(row for batch in tokens for row in _rows(batch).tolist())
 
@@ -156,7 +156,7 @@ class IndexLookup(HostLayer):
             raise ValueError(f"{self._label}: adapt() received no data.")
         counts.pop(self.mask_token, None)
         counts.pop(self.oov_token, None)
-        # The most frequent first; among equals the last of the alphabet, as in Keras.
+        # The most frequent first; equal ones in reverse alphabetical order, as in Keras.
         ordered = sorted(counts, key=lambda token: (counts[token], token), reverse=True)
         if self.max_tokens is not None:
             ordered = ordered[: self.max_tokens - self._first_token]
@@ -201,10 +201,10 @@ class IndexLookup(HostLayer):
             self._keep_idf_weights(weights, in_front, value=np.average(weights))
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list:
-        """The vocabulary: a token's number is its place in the list.
+        """The vocabulary: the index of a token is its position.
 
         Args:
-            include_special_tokens: False leaves out the mask token and those for unknown ones.
+            include_special_tokens: False to omit the mask token and the tokens for unknown ones.
 
         Returns:
             A list of tokens.
@@ -221,7 +221,7 @@ class IndexLookup(HostLayer):
         return self._first_token + (0 if self._tokens is None else len(self._tokens))
 
     def copy_vocabulary(self, other: "IndexLookup") -> None:
-        """Know what a layer with the same settings has learned.
+        """Copy the vocabulary of a layer with the same settings.
 
         Args:
             other: A layer of the same class.
@@ -317,13 +317,13 @@ class IndexLookup(HostLayer):
     # -- looking up ------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> Any:
-        """Look up the number of every token, or the token of every number if `invert` is set.
+        """Look up the index of every token, or the token of every index if `invert` is set.
 
         Args:
             inputs: Tokens, `(batch, ...)`; numbers if `invert` is set.
 
         Returns:
-            Numbers in the output mode, see the class; tokens if `invert` is set.
+            Indices in the output mode, see the class; tokens if `invert` is set.
 
         Raises:
             ValueError: If there is no vocabulary yet, or an unknown token has no number.
@@ -338,10 +338,10 @@ class IndexLookup(HostLayer):
         return self.encoded(self.numbers_of(self._checked(inputs)))
 
     def encoded(self, numbers: Any) -> Any:
-        """The tokens' numbers in the output mode.
+        """Encode the indices of tokens in the output mode.
 
         Args:
-            numbers: What `numbers_of` gave.
+            numbers: The result of `numbers_of`.
 
         Returns:
             Array in the output mode; see the class.
@@ -351,7 +351,7 @@ class IndexLookup(HostLayer):
         return output * self.idf_weights if self.output_mode == "tf_idf" else output
 
     def numbers_of(self, tokens: Any) -> Any:
-        """The number of each token; for what is masked -1, unless the output is `"int"`.
+        """The index of each token; -1 for masked tokens, unless the output is `"int"`.
 
         Args:
             tokens: Array of tokens.
@@ -360,7 +360,7 @@ class IndexLookup(HostLayer):
             Integers of the same shape.
         """
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
-        found = self._places(tokens)
+        found = self._positions(tokens)
         known = found >= 0
         numbers = found + self._first_token
         if self.num_oov_indices == 0:
@@ -406,7 +406,7 @@ class IndexLookup(HostLayer):
         return tokens
 
     def _from_lines(self, lines: list[str]) -> list:
-        """The tokens that lines of a file stand for."""
+        """The tokens of the lines of a file."""
         return lines
 
     def _checked(self, tokens: Any) -> Any:
@@ -414,11 +414,11 @@ class IndexLookup(HostLayer):
         raise NotImplementedError
 
     def _index(self) -> None:
-        """Make ready for `_places`."""
+        """Prepare `_positions`."""
         raise NotImplementedError
 
-    def _places(self, tokens: Any) -> Any:
-        """The place of each token among the vocabulary's own; -1 for unknown ones."""
+    def _positions(self, tokens: Any) -> Any:
+        """The position of each token without special tokens; -1 for unknown ones."""
         raise NotImplementedError
 
     # -- shapes and files ------------------------------------------------------------------------
@@ -467,8 +467,8 @@ class IndexLookup(HostLayer):
     def vocabulary_of_config(self) -> tuple[list | None, list | None]:
         """Vocabulary and idf weights for the config: those given at construction.
 
-        What was learned goes into a file of lines. Tokens with a line break in them could not be
-        told apart there, so they go into the config, too.
+        A learned vocabulary is saved in a file of lines, or in the config if a token contains a
+        line break.
 
         Returns:
             The vocabulary and its weights; None for each that was not given.
@@ -502,7 +502,7 @@ class IndexLookup(HostLayer):
             self.idf_weights = np.asarray(store["idf_weights"], config.floatx())
 
     def save_assets(self, dir_path: str) -> None:
-        """Write the vocabulary into a folder, unless it stands in the config.
+        """Write the vocabulary to a folder, unless it is in the config.
 
         Args:
             dir_path: The folder.
@@ -512,7 +512,7 @@ class IndexLookup(HostLayer):
             Path(dir_path, _VOCABULARY).write_bytes(lines.encode())
 
     def load_assets(self, dir_path: str) -> None:
-        """Take the vocabulary from the folder that `save_assets` wrote to.
+        """Load the vocabulary from the folder that `save_assets` wrote to.
 
         Args:
             dir_path: The folder.
@@ -533,7 +533,7 @@ class IndexLookup(HostLayer):
 
 
 def refuse_path(config: dict) -> None:
-    """A config is data: it does not make anybody read a file somewhere on the machine."""
+    """Refuse a path in a config, so that loading a config never reads other files."""
     if isinstance(config.get("vocabulary"), str):
         raise ValueError(
             f"the vocabulary is the path {config['vocabulary'][:80]!r}, and a config does not open "

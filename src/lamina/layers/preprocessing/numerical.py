@@ -1,4 +1,4 @@
-"""Layers that bring numbers to a common scale: Rescaling and Normalization."""
+"""Rescaling and Normalization."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.layers.preprocessing.host_layer import batches
 from lamina.layers.settings import settings_of
 
-# Values that are summed up at a time: statistics are taken in float64, eight bytes each.
+# Values that are summed at a time; statistics are computed in float64.
 _CHUNK_VALUES = 2**22
 
 
 class Rescaling(Layer):
-    """`x * scale + offset`: pixels from 0–255 to 0–1 inside the model, wherever it is used.
+    """`x * scale + offset`, e.g. for pixels from 0–255 to 0–1 inside the model.
 
     Args:
         scale: Number, or one per channel.
@@ -76,11 +76,11 @@ class Normalization(Layer):
     `adapt(data)` measures them; they are saved with the model, so raw data can be given to it.
 
     Args:
-        axis: The axis, or axes, whose positions have a mean of their own: -1 for one per column.
-            None takes all numbers of the data together.
+        axis: The axis, or axes, with separate means: -1 for one per column. None for one mean of
+            all numbers.
         mean: The mean, if it is known; then `adapt` is not needed.
         variance: The variance, if it is known.
-        invert: Do the reverse: `x * standard deviation + mean`.
+        invert: Compute the inverse: `x * standard deviation + mean`.
         **kwargs: `name`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -138,14 +138,14 @@ class Normalization(Layer):
         if self.input_mean is None:
             self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
-            # Not used; weights files of Keras have it.
+            # Not used, but part of Keras's weights files.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
         self._broadcast_shape = tuple(
             size if axis in kept else 1 for axis, size in enumerate(input_shape)
         )
 
     def adapt(self, data: Any) -> None:
-        """Measure mean and variance of data; what was measured before is forgotten.
+        """Compute mean and variance of data, replacing previous ones.
 
         Args:
             data: An array `(samples, ...)`, or an iterable of such arrays (batches), or of tuples
@@ -161,7 +161,7 @@ class Normalization(Layer):
             self._check_data(batch.shape)
             if not self.built:
                 self.build(batch.shape)
-            # Chan, Golub and LeVeque, 1979: statistics of parts, put together without loss.
+            # Chan, Golub and LeVeque, 1979: statistics of parts, combined exactly.
             values = self._rows(batch)
             total = count + len(values)
             with np.errstate(invalid="ignore", over="ignore"):
@@ -182,7 +182,7 @@ class Normalization(Layer):
         self.adapt_variance.assign((spread / count).reshape(self.adapt_mean.shape))
 
     def finalize_state(self) -> None:
-        """Nothing to do: mean and variance follow the weights. In Keras they are computed here."""
+        """Nothing to do: mean and variance depend on the weights. Keras computes them here."""
 
     @property
     def mean(self) -> Array | None:
@@ -195,7 +195,7 @@ class Normalization(Layer):
         return self._statistic("variance")
 
     def call(self, inputs: Array) -> Array:
-        """Subtract the mean and divide by the standard deviation; the reverse if `invert` is set.
+        """Subtract the mean and divide by the standard deviation; the inverse if `invert` is set.
 
         Args:
             inputs: Numbers, `(batch, ...)`.
@@ -206,7 +206,7 @@ class Normalization(Layer):
         self._check_shape(inputs.shape)
         x = inputs.astype(self.compute_dtype)
         mean, variance = (self._over(x, self._statistic(n)) for n in ("mean", "variance"))
-        # A column that never varies becomes 0 and not NaN.
+        # A constant column becomes 0, not NaN.
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
         return x * deviation + mean if self.invert else (x - mean) / deviation
 
@@ -228,8 +228,8 @@ class Normalization(Layer):
         given = getattr(self, f"input_{name}")
         value = getattr(self, f"adapt_{name}").value if given is None else jnp.asarray(given)
         if not self.axis:
-            return value.astype(self.compute_dtype)  # one number fits inputs of any rank
-        # A given mean may have fewer axes than are kept; they are the last of those.
+            return value.astype(self.compute_dtype)  # a scalar broadcasts to inputs of any rank
+        # A given mean may have fewer axes, which are the last ones.
         shape = [1] * len(self._broadcast_shape)
         kept = self._kept(self._broadcast_shape)
         for axis, size in zip(reversed(kept), reversed(value.shape), strict=False):
@@ -251,7 +251,7 @@ class Normalization(Layer):
         return sorted(axis % len(shape) for axis in self.axis)
 
     def _rows(self, batch: np.ndarray) -> np.ndarray:
-        """The batch as float64, `(what is averaged over, what has a mean of its own)`."""
+        """The batch as float64, `(averaged values, separate means)`."""
         kept = self._kept(batch.shape)
         values = np.moveaxis(batch.astype("float64"), kept, range(-len(kept), 0))
         return values.reshape(-1, math.prod(batch.shape[axis] for axis in kept))
@@ -270,7 +270,7 @@ class Normalization(Layer):
             self._kept(shape)
             return
         expected = self._broadcast_shape
-        # Axes that count from the end are there in inputs with other numbers of axes, too.
+        # Axes counted from the end also exist in inputs with other numbers of axes.
         from_the_end = all(axis < 0 for axis in self.axis)
         axes = self.axis if from_the_end else self._kept(expected)
         sizes = {axis: expected[axis] for axis in axes}
@@ -295,7 +295,7 @@ def _numbers(data: Any) -> np.ndarray:
 
 
 def _chunks_of(data: Any) -> Iterator[np.ndarray]:
-    """Arrays, none much larger than `_CHUNK_VALUES`, that together hold all data."""
+    """The data in arrays that are not much larger than `_CHUNK_VALUES`."""
     for batch in batches(data):
         yield from _chunks(_numbers(batch))
 

@@ -1,4 +1,4 @@
-"""Pipeline: layers one after another, as one layer."""
+"""Pipeline: several layers as one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from lamina.core.serialization import registry
 
 
 class Pipeline(Layer):
-    """Applies layers one after another: a chain of preprocessing or augmentation as one layer.
+    """Applies several layers in order, e.g. for preprocessing or augmentation.
 
     Unlike a Sequential model it is a plain layer, which is not compiled or trained on its own.
 
@@ -37,7 +37,7 @@ class Pipeline(Layer):
         [[0.5, 0.5]]
     """
 
-    holds_layers = True  # which may have weights
+    holds_layers = True  # the layers inside may have weights
 
     def __init__(self, layers: Sequence[Layer], name: str | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -54,7 +54,7 @@ class Pipeline(Layer):
         return self._pipeline_layers
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        """Call the layers one after another.
+        """Call the layers in order.
 
         Args:
             inputs: What the first layer takes.

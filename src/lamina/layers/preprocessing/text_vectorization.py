@@ -1,4 +1,4 @@
-"""TextVectorization: sentences as numbers, by way of words."""
+"""TextVectorization: text as token indices."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from lamina.layers.preprocessing.host_layer import (
 from lamina.layers.preprocessing.index_lookup import refuse_path
 from lamina.layers.preprocessing.vocabulary_lookup import StringLookup
 
-# As in Keras, which knows the letters, marks and blanks of ASCII only.
+# As in Keras, which handles letters, punctuation and whitespace of ASCII only.
 _LOWER = {ord(capital): capital.lower() for capital in string.ascii_uppercase}
 _NO_MARKS: dict[int, Any] = dict.fromkeys(map(ord, string.punctuation))
 _TABLES = {
@@ -40,35 +40,34 @@ _OTHER_BLANKS = re.compile(r"[\x1c-\x1f]")
 
 
 class TextVectorization(HostLayer):
-    """Sentences as numbers of words, or as counts of words.
+    """Maps text to token indices, or to counts of tokens.
 
-    Each text is standardized, split into words, which may be joined to ngrams, and each of these
-    gets its number in a vocabulary. It computes on the host; a model that begins with it takes
-    text, and the rest of the model is compiled as ever.
+    Each text is standardized and split into words, which may be combined to n-grams; each token
+    gets its index in a vocabulary. It computes on the host; a model that begins with it takes text,
+    and the rest of the model is compiled as usual.
 
     Args:
-        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
+        max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
         standardize: `"lower_and_strip_punctuation"`, `"lower"`, `"strip_punctuation"` (of ASCII;
-            other characters stay as they are), None, or a function from a NumPy array of texts to
+            other characters are not changed), None, or a function from a NumPy array of texts to
             one of the same shape.
         split: `"whitespace"`, `"character"`, None, or a function from a one-dimensional NumPy
             array of texts to a list of lists of tokens.
-        ngrams: Also tokens of up to so many words in a row; a tuple says which lengths, and no
-            others. None means words alone.
-        output_mode: `"int"` gives the words' numbers in order, 0 where a text is at its end;
+        ngrams: Maximum number of words in n-grams, which are additional tokens; a tuple for
+            specific lengths. None for words only.
+        output_mode: `"int"` gives the indices of the words in order, padded with 0;
             `"multi_hot"`, `"count"` and `"tf_idf"` one vector per text, see `StringLookup`.
-        output_sequence_length: For `"int"`: texts are cut or filled to so many tokens. None
-            means as many as the longest of those given at a time has, so models whose result
-            depends on the filling need a number here.
-        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
-        vocabulary: The words to know, as a list, an array, or the path of a file with one per line.
-            None means that `adapt` learns them.
+        output_sequence_length: For `"int"`: number of tokens, to which texts are truncated or
+            padded. None for the longest text of a batch; models whose result depends on the
+            padding need a number here.
+        pad_to_max_tokens: Make vectors of `max_tokens` for any number of tokens.
+        vocabulary: The vocabulary, as a list, an array, or the path of a file with one per line.
+            None to learn it by `adapt`.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each word.
         sparse, ragged: Only False: there are no sparse or ragged arrays.
         encoding: Accepted for compatibility with Keras; bytes are read as UTF-8.
-        name: Of the layer.
-        vocabulary_size: Size of the vocabulary, where `vocabulary` is read later from a file; set
-            by `get_config`.
+        name: Name of the layer.
+        vocabulary_size: Size of a vocabulary that is read later from a file; set by `get_config`.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: `(samples,)` or `(samples, 1)`.
@@ -128,7 +127,7 @@ class TextVectorization(HostLayer):
 
     @property
     def compute_dtype(self) -> str:
-        """`"string"`: inputs are texts, and no layer casts them."""
+        """`"string"`, because the inputs are text, which is not cast."""
         return "string"
 
     # -- the vocabulary --------------------------------------------------------------------------
@@ -138,7 +137,7 @@ class TextVectorization(HostLayer):
 
         Args:
             data: A list, array or column of texts, or an iterable of arrays (batches).
-            batch_size: Accepted for compatibility with Keras; arrays are gone through in any case.
+            batch_size: Accepted for compatibility with Keras; the result does not depend on it.
             steps: Number of batches to take; None takes all.
         """
         documents = (row for batch in batches(data, steps) for row in self._documents(batch))
@@ -146,10 +145,10 @@ class TextVectorization(HostLayer):
         self.adaptations += 1
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """The vocabulary: a token's number is its place in the list.
+        """The vocabulary: the index of a token is its position.
 
         Args:
-            include_special_tokens: False leaves out `""`, the filling, and `"[UNK]"`.
+            include_special_tokens: False to omit `""`, the padding, and `"[UNK]"`.
 
         Returns:
             A list of tokens.
@@ -168,15 +167,15 @@ class TextVectorization(HostLayer):
         """Use a known vocabulary; see `StringLookup.set_vocabulary`.
 
         Args:
-            vocabulary: Tokens in the order of their numbers, or the path of a file with one per
+            vocabulary: Tokens in the order of their indices, or the path of a file with one per
                 line.
-            idf_weights: Inverse document frequency of each; for the output mode `"tf_idf"` alone.
+            idf_weights: Inverse document frequency of each; only for the output mode `"tf_idf"`.
         """
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
         self.adaptations += 1
 
     def copy_vocabulary(self, other: "TextVectorization") -> None:
-        """Know what a layer with the same settings has learned.
+        """Copy the vocabulary of a layer with the same settings.
 
         Args:
             other: Another TextVectorization.
@@ -186,7 +185,7 @@ class TextVectorization(HostLayer):
     # -- looking up ------------------------------------------------------------------------------
 
     def call(self, inputs: Any) -> np.ndarray:
-        """Turn every text into numbers.
+        """Map every text to indices.
 
         Args:
             inputs: Texts, `(batch,)` or `(batch, 1)`; lists of tokens if `split` is None.
@@ -241,7 +240,7 @@ class TextVectorization(HostLayer):
 
     @property
     def _keeps_shape(self) -> bool:
-        """Whether there is one number for each text that comes in."""
+        """Whether there is one index for each text."""
         return self._split is None and self._ngrams is None and self._output_sequence_length is None
 
     def _shape_of_samples(self, shape: Sequence) -> tuple:
@@ -310,7 +309,7 @@ class TextVectorization(HostLayer):
         self._lookup_layer.load_own_variables(store)
 
     def save_assets(self, dir_path: str) -> None:
-        """Write the vocabulary into a folder, unless it stands in the config.
+        """Write the vocabulary to a folder, unless it is in the config.
 
         Args:
             dir_path: The folder.
@@ -318,7 +317,7 @@ class TextVectorization(HostLayer):
         self._lookup_layer.save_assets(dir_path)
 
     def load_assets(self, dir_path: str) -> None:
-        """Take the vocabulary from the folder that `save_assets` wrote to.
+        """Load the vocabulary from the folder that `save_assets` wrote to.
 
         Args:
             dir_path: The folder.
@@ -327,7 +326,7 @@ class TextVectorization(HostLayer):
 
 
 def standardized(texts: np.ndarray, how: str | Callable | None) -> np.ndarray:
-    """Texts in a common spelling.
+    """Standardized text.
 
     Args:
         texts: Array of `str`.
@@ -358,7 +357,7 @@ def split_texts(texts: np.ndarray, how: str | Callable) -> list[list[str]]:
     """
     if how == "whitespace":
         return [
-            # `split` is the quicker, and knows more blanks than there are in ASCII.
+            # `split` is faster, but also splits at whitespace that is not ASCII.
             text.split()
             if text.isascii() and not _OTHER_BLANKS.search(text)
             else _WORD.findall(text)
@@ -371,14 +370,14 @@ def split_texts(texts: np.ndarray, how: str | Callable) -> list[list[str]]:
 
 
 def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
-    """Runs of tokens, joined by blanks: first all of the first length, then of the next.
+    """N-grams of tokens, joined by spaces: first all of the first length, then of the next.
 
     Example:
         >>> ngrams_of(["a", "b", "c"], (1, 2))
         ['a', 'b', 'c', 'a b', 'b c']
     """
     if isinstance(lengths, range):
-        lengths = lengths[: len(tokens)]  # however many there may be
+        lengths = lengths[: len(tokens)]  # longer ones do not exist
     return [
         " ".join(tokens[start : start + length])
         for length in lengths
@@ -386,9 +385,9 @@ def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
     ]
 
 
-def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, filling: int) -> np.ndarray:
-    """Rows of `length` numbers: so many of each document, cut or filled."""
-    output = np.full((len(sizes), length), filling, dtype="int32")
+def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
+    """Rows of `length` indices, truncated or padded."""
+    output = np.full((len(sizes), length), padding, dtype="int32")
     place = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     row = np.repeat(np.arange(len(sizes)), sizes)
     inside = place < length

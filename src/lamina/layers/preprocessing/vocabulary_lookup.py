@@ -1,4 +1,4 @@
-"""Layers that number the words of a vocabulary: IntegerLookup and StringLookup."""
+"""IntegerLookup and StringLookup: indices in a vocabulary."""
 
 from typing import Any
 
@@ -12,27 +12,27 @@ from lamina.layers.preprocessing.index_lookup import IndexLookup
 
 
 class IntegerLookup(IndexLookup):
-    """Integers of any size, such as codes of products, as the numbers of a vocabulary.
+    """Maps integers of any size, such as product codes, to indices in a vocabulary.
 
     Args:
-        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
-        num_oov_indices: Number of places for numbers that are not in the vocabulary. With 0 such
+        max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
+        num_oov_indices: Number of indices for numbers that are not in the vocabulary. With 0 such
             a number is an error; in a compiled program it becomes -1.
-        mask_token: Number that stands for nothing: 0 in `"int"` output, left out of the others.
-        oov_token: What an inverted layer gives for places of unknown numbers.
-        vocabulary: The numbers to know, as a list, an array, or the path of a file with one a
-            line. None means that `adapt` learns them.
+        mask_token: Number that is masked: index 0 in `"int"` output, ignored in the others.
+        oov_token: Output of an inverted layer for unknown numbers.
+        vocabulary: The vocabulary, as a list, an array, or the path of a file with one a
+            line. None to learn it by `adapt`.
         vocabulary_dtype: Only `"int64"`.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each number.
-        invert: Go from places to the numbers of the vocabulary.
-        output_mode: `"int"` gives the place; `"one_hot"`, `"multi_hot"` and `"count"` encode it
-            as in `CategoryEncoding`; `"tf_idf"` counts, and weights what is frequent less.
+        invert: Map indices to the numbers of the vocabulary.
+        output_mode: `"int"` gives the index; `"one_hot"`, `"multi_hot"` and `"count"` encode it
+            as in `CategoryEncoding`; `"tf_idf"` counts, weighted by inverse document frequency.
         sparse: Only False: there are no sparse arrays.
-        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
-        oov_method: How unknown numbers share several places: by their remainder
+        pad_to_max_tokens: Make vectors of `max_tokens` for any number of tokens.
+        oov_method: How unknown numbers are assigned to several indices: by their remainder
             (`"floormod"`) or by a hash (`"farmhash"`).
         salt: One or two integers, key of the hash; see `Hashing`.
-        name: Of the layer.
+        name: Name of the layer.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -105,11 +105,11 @@ class IntegerLookup(IndexLookup):
         assert self._tokens is not None
         self._order = np.argsort(self._tokens, kind="stable")
 
-    def _places(self, tokens: Any) -> Any:
+    def _positions(self, tokens: Any) -> Any:
         ordered: Any = self._tokens[self._order]  # type: ignore[index]
         places: Any = self._order
         if isinstance(tokens, jax.Array):
-            # The device computes with fewer bits: what does not fit can't be met there.
+            # The device computes with fewer bits, so larger numbers cannot occur there.
             bounds = jnp.iinfo(tokens.dtype)
             fit = (ordered >= bounds.min) & (ordered <= bounds.max)
             ordered = jnp.asarray(ordered[fit].astype(tokens.dtype))
@@ -122,30 +122,30 @@ class IntegerLookup(IndexLookup):
 
 
 class StringLookup(IndexLookup):
-    """Texts, such as the names of countries, as the numbers of a vocabulary.
+    """Maps text, such as names of countries, to indices in a vocabulary.
 
     It computes on the host; a model that begins with it takes text, and the rest of the model is
-    compiled as ever.
+    compiled as usual.
 
     Args:
-        max_tokens: Most places in the vocabulary, including special tokens; None for any number.
-        num_oov_indices: Number of places for texts that are not in the vocabulary, which share
+        max_tokens: Maximum size of the vocabulary, including special tokens; None for no limit.
+        num_oov_indices: Number of indices for texts that are not in the vocabulary, which share
             them by a hash. With 0 such a text is an error.
-        mask_token: Text that stands for nothing: 0 in `"int"` output, left out of the others.
-        oov_token: What an inverted layer gives for places of unknown texts.
-        vocabulary: The texts to know, as a list, an array, or the path of a file with one per line.
-            None means that `adapt` learns them.
+        mask_token: Text that is masked: index 0 in `"int"` output, ignored in the others.
+        oov_token: Output of an inverted layer for unknown texts.
+        vocabulary: The vocabulary, as a list, an array, or the path of a file with one per line.
+            None to learn it by `adapt`.
         idf_weights: For `"tf_idf"` with a given vocabulary: one for each text.
-        invert: Go from places to the texts of the vocabulary.
-        output_mode: `"int"` gives the place; `"one_hot"`, `"multi_hot"` and `"count"` encode it
-            as in `CategoryEncoding`; `"tf_idf"` counts, and weights what is frequent less.
-        pad_to_max_tokens: Make vectors of `max_tokens`, however many tokens there are.
+        invert: Map indices to the texts of the vocabulary.
+        output_mode: `"int"` gives the index; `"one_hot"`, `"multi_hot"` and `"count"` encode it
+            as in `CategoryEncoding`; `"tf_idf"` counts, weighted by inverse document frequency.
+        pad_to_max_tokens: Make vectors of `max_tokens` for any number of tokens.
         sparse: Only False: there are no sparse arrays.
         encoding: Accepted for compatibility with Keras; bytes are read as UTF-8.
-        name: Of the layer.
+        name: Name of the layer.
         salt: One or two integers, key of the hash; see `Hashing`.
-        oov_method: How unknown texts share several places: `"floormod"` or `"farmhash"`, which give
-            the same for texts.
+        oov_method: How unknown texts are assigned to several indices: `"floormod"` or `"farmhash"`,
+            which give the same for texts.
         **kwargs: `trainable`, `dtype`; see `Layer`.
 
     Input shape: Any.
@@ -215,7 +215,7 @@ class StringLookup(IndexLookup):
         table = {token: place for place, token in enumerate(self._tokens)}  # type: ignore[arg-type]
         object.__setattr__(self, "_table", table)  # not searched for layers
 
-    def _places(self, tokens: Any) -> Any:
+    def _positions(self, tokens: Any) -> Any:
         find = self._table.get  # type: ignore[attr-defined]
         places = [find(token, -1) for token in tokens.ravel().tolist()]
         return np.array(places, dtype="int64").reshape(tokens.shape)

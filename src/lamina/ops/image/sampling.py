@@ -309,7 +309,7 @@ def as_matrix(transform: Array) -> Array:
 
 
 def adjugate(matrix: Array) -> Array:
-    """The inverse of 3 × 3 matrices times their determinant, which is enough for projective maps."""
+    """The inverse of 3 × 3 matrices times their determinant, enough for projective maps."""
     first, second, third = (matrix[..., row, :] for row in range(3))
     columns = [jnp.cross(second, third), jnp.cross(third, first), jnp.cross(first, second)]
     return jnp.stack(columns, axis=-1)

@@ -1,4 +1,4 @@
-"""New arrays: of one value, in steps, and the shapes that linear algebra and signals need."""
+"""New arrays: constants, ranges, matrices, grids and windows."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
         return make(as_array(x), dtype=as_dtype(dtype))
 
     arguments = {
-        "x": "Array whose shape is taken.",
+        "x": "Array with the shape of the result.",
         "dtype": "Type of the result; that of `x` for None.",
     }
     docstring = described(summary, arguments, "Array of the shape of `x`.")
@@ -212,11 +212,11 @@ def arange(
     step: ArrayLike | None = None,
     dtype: Any = None,
 ) -> Array:
-    """Numbers from `start` up to `stop`, which is left out, in equal steps.
+    """Numbers from `start` up to, but not including, `stop`, in equal steps.
 
     Args:
         start: First number; with one argument it is the stop, and the first number is 0.
-        stop: Where to end.
+        stop: End, not included.
         step: Distance; 1 for None.
         dtype: Type of the result; that of the arguments for None.
 
@@ -245,11 +245,11 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """So many numbers at equal distances.
+    """`num` numbers at equal distances.
 
     Args:
         start, stop: First and last number, or arrays of them.
-        num: How many.
+        num: Number of values.
         endpoint: Whether `stop` is among them.
         retstep: Return `(numbers, distance)`.
         dtype: Type of the result.
@@ -278,14 +278,14 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Array:
-    """So many numbers from `base**start` to `base**stop`, each the same multiple of the last.
+    """`num` numbers from `base**start` to `base**stop`, with a constant ratio.
 
     Args:
         start: Exponent of the first number.
-        stop: Exponent of the last number, or where the row would end without `endpoint`.
-        num: How many numbers.
+        stop: Exponent of the last number, or the end of the range without `endpoint`.
+        num: Number of values.
         endpoint: Whether the number at `stop` is one of them.
-        base: What is raised to the exponents.
+        base: Base of the powers.
         dtype: Type of the result; that of the arguments, in floats, for None.
         axis: Where the new axis is, if `start` or `stop` are arrays.
 
@@ -308,12 +308,12 @@ def geomspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Array:
-    """So many numbers from `start` to `stop`, each the same multiple of the last.
+    """`num` numbers from `start` to `stop`, with a constant ratio.
 
     Args:
         start: The first number.
-        stop: The last number, or where the row would end without `endpoint`.
-        num: How many numbers.
+        stop: The last number, or the end of the range without `endpoint`.
+        num: Number of values.
         endpoint: Whether `stop` is one of them.
         dtype: Type of the result; that of the arguments, in floats, for None.
         axis: Where the new axis is, if `start` or `stop` are arrays.
@@ -370,8 +370,8 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
 
     Args:
         x: A vector.
-        N: How many columns; as many as there are values for None.
-        increasing: Whether powers grow from left to right.
+        N: Number of columns; the number of values for None.
+        increasing: Whether powers increase from left to right.
 
     Returns:
         Array `(length, N)`.

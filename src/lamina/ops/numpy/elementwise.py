@@ -1,7 +1,7 @@
-"""Functions of every value by itself: arithmetic, powers, angles, comparison, logic, bits.
+"""Element-wise functions: arithmetic, powers, angles, comparison, logic, bits.
 
-Each line is an operation: its name, what computes it, what it is for. Shapes are kept, or
-broadcast against each other where there are two arguments.
+Each line defines an operation by its name, a function and a summary. Two arguments are broadcast
+against each other.
 """
 
 from typing import Any
@@ -25,8 +25,8 @@ multiply = binary("multiply", jnp.multiply, "`x1 * x2`.")
 divide = binary("divide", jnp.true_divide, "`x1 / x2`, always in floats.")
 true_divide = binary("true_divide", jnp.true_divide, "`x1 / x2`, always in floats.")
 floor_divide = binary("floor_divide", jnp.floor_divide, "`x1 // x2`: rounded down.")
-mod = binary("mod", jnp.mod, "What is left of `x1 // x2`, with the sign of `x2`.")
-fmod = binary("fmod", jnp.fmod, "What is left of the division, with the sign of `x1`.")
+mod = binary("mod", jnp.mod, "The remainder of `x1 // x2`, with the sign of `x2`.")
+fmod = binary("fmod", jnp.fmod, "The remainder of the division, with the sign of `x1`.")
 power = binary("power", jnp.power, "`x1 ** x2`.")
 negative = unary("negative", jnp.negative, "`-x`.")
 absolute = unary("absolute", jnp.abs, "The magnitude of every value.")
@@ -35,7 +35,7 @@ reciprocal = unary("reciprocal", jnp.reciprocal, "`1 / x`.")
 square = unary("square", jnp.square, "`x ** 2`.")
 sign = unary("sign", jnp.sign, "-1, 0 or 1.")
 signbit = unary("signbit", jnp.signbit, "True where the sign is negative, -0.0 included.")
-copy = unary("copy", jnp.copy, "The same values in an array of its own.")
+copy = unary("copy", jnp.copy, "A copy of the array.")
 
 
 @op("x")
@@ -102,14 +102,14 @@ def _whole(name: str, compute: Any, summary: str) -> Any:
     def function(x1: ArrayLike, x2: ArrayLike) -> Array:
         return compute(*whole_numbers(name, x1, x2))
 
-    numbers = "Whole numbers; the shapes broadcast against each other."
-    result = "Whole numbers, of the shape that both broadcast to."
+    numbers = "Integers; the shapes broadcast against each other."
+    result = "Integers, of the shape that both broadcast to."
     docstring = described(summary, {"x1": numbers, "x2": numbers}, result)
     return op("x1", "x2", spec=integer_spec(function))(named(function, name, docstring))
 
 
-gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of whole numbers.")
-lcm = _whole("lcm", jnp.lcm, "The least common multiple of whole numbers.")
+gcd = _whole("gcd", jnp.gcd, "The greatest common divisor of integers.")
+lcm = _whole("lcm", jnp.lcm, "The least common multiple of integers.")
 
 
 @op("x1", "x2", index_arguments=("x2",))
@@ -175,7 +175,7 @@ isreal = unary("isreal", jnp.isreal, "True where the imaginary part is 0.")
 
 ceil = unary("ceil", jnp.ceil, "Rounded up, in floats.", floats)
 floor = unary("floor", jnp.floor, "Rounded down, in floats.", floats)
-trunc = unary("trunc", jnp.trunc, "Rounded towards 0; whole numbers stay as they are.")
+trunc = unary("trunc", jnp.trunc, "Rounded towards 0; integers do not change.")
 maximum = binary("maximum", jnp.maximum, "The larger of two values; NaN if one is NaN.")
 minimum = binary("minimum", jnp.minimum, "The smaller of two values; NaN if one is NaN.")
 fmax = binary("fmax", jnp.fmax, "The larger of two values; NaN only if both are NaN.")
@@ -186,7 +186,7 @@ heaviside = binary("heaviside", jnp.heaviside, "0 below 0, 1 above, and `x2` at 
 
 @op("x")
 def round(x: ArrayLike, decimals: int = 0) -> Array:
-    """Rounded to so many digits after the point, halves to the even digit.
+    """Rounds to a number of decimals; halves are rounded to even.
 
     Args:
         x: Any array.
@@ -233,12 +233,12 @@ def clip(x: ArrayLike, x_min: ArrayLike, x_max: ArrayLike) -> Array:
 def nan_to_num(
     x: ArrayLike, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
-    """Numbers in place of NaN and infinity.
+    """Replaces NaN and infinity by numbers.
 
     Args:
         x: Any array.
-        nan: What NaN becomes.
-        posinf, neginf: What the infinities become; the type's largest numbers for None.
+        nan: Replacement of NaN.
+        posinf, neginf: Replacements of infinity; the largest numbers of the dtype for None.
 
     Returns:
         Array of the same shape.
@@ -270,16 +270,16 @@ isneginf = unary("isneginf", jnp.isneginf, "True for negative infinity.")
 
 
 def _truths(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
-    """What `isclose` gives, whatever its tolerances."""
+    """The spec of `isclose`."""
     return elementwise(jnp.isclose)(x1, x2)
 
 
 def _one_truth(x1: Any, x2: Any, **settings: Any) -> KerasTensor | None:
-    """What `allclose` gives."""
+    """The spec of `allclose`."""
     return None if _truths(x1, x2) is None else KerasTensor((), "bool")
 
 
-# Keras gives the tolerances of `isclose` to the call of its operation, those of `allclose` not.
+# In Keras the tolerances of `isclose` are arguments of the call, those of `allclose` are settings.
 @op("x1", "x2", "rtol", "atol", spec=_truths)
 def isclose(
     x1: ArrayLike, x2: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
@@ -317,7 +317,7 @@ def allclose(
         equal_nan: Whether NaN is equal to NaN.
 
     Returns:
-        A scalar truth value.
+        A scalar boolean.
 
     Example:
         >>> bool(allclose([1.0, 2.0], [1.0, 2.1], atol=0.2))
@@ -338,7 +338,7 @@ def _inverted(name: str) -> Any:
         return jnp.invert(*whole_numbers(name, x))
 
     spec = integer_spec(function)
-    arguments = {"x": "Whole numbers or truth values."}
+    arguments = {"x": "Integers or booleans."}
     docstring = described("Every bit the other way round.", arguments, "Array of the same shape.")
     return op("x", spec=spec)(named(function, name, docstring))
 
@@ -353,7 +353,7 @@ right_shift = bitwise("right_shift", jnp.right_shift, "`x >> y`.")
 
 @op("x")
 def view(x: ArrayLike, dtype: Any = None) -> Array:
-    """Bytes read as another type; the last axis grows or shrinks with its size.
+    """Reinterprets bytes as another dtype; the size of the last axis changes with its size.
 
     Args:
         x: Array of any shape.

@@ -14,7 +14,7 @@ op = operations("numpy")
 
 @op("x1", "x2")
 def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """The matrix product, `(…, n, k) × (…, k, m)` to `(…, n, m)`; int8 is added up in int32.
+    """The matrix product, `(…, n, k) × (…, k, m)` to `(…, n, m)`; int8 is summed in int32.
 
     Args:
         x1: Array `(..., n, k)`, or a vector `(k,)`.
@@ -33,7 +33,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 @op("operands")
 def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
-    """Products of any axes of arrays, summed over those that the result does not name.
+    """Einstein summation: products of arrays, summed over axes that the result does not have.
 
     Args:
         subscripts: A letter for every axis, e.g. `"bij,bjk->bik"` for products of matrices.
@@ -41,7 +41,7 @@ def einsum(subscripts: str, *operands: ArrayLike, **kwargs: Any) -> Array:
         **kwargs: As in `jax.numpy.einsum`, e.g. `optimize`.
 
     Returns:
-        Array with the axes that the result names.
+        Array with the axes of the result.
 
     Example:
         >>> einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]).tolist()
@@ -57,7 +57,7 @@ def tensordot(x1: ArrayLike, x2: ArrayLike, axes: int | Sequence = 2) -> Array:
 
     Args:
         x1, x2: Arrays.
-        axes: How many: the last of `x1` with the first of `x2`. Or two lists of axes.
+        axes: Number of axes: the last of `x1` and the first of `x2`. Or two lists of axes.
 
     Returns:
         Array of the other axes of `x1`, then those of `x2`.
@@ -93,14 +93,14 @@ inner = op.binary(
 outer = op.binary(
     "outer",
     jnp.outer,
-    "The product of every value of one with every of the other.",
+    "The products of all pairs of values.",
     broadcast=False,
     returns="Array `(values of x1, values of x2)`.",
 )
 kron = op.binary(
     "kron",
     jnp.kron,
-    "Kronecker's product: a copy of `x2` for every value of `x1`.",
+    "The Kronecker product: a multiple of `x2` for every value of `x1`.",
     broadcast=False,
     returns="Array whose sizes are the products of theirs.",
 )
@@ -115,7 +115,7 @@ def cross(
     axisc: int = -1,
     axis: int | None = None,
 ) -> Array:
-    """The vector at right angles to two vectors of two or three numbers.
+    """The cross product of vectors of two or three numbers.
 
     Args:
         x1, x2: Arrays of vectors.

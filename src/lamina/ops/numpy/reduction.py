@@ -1,4 +1,4 @@
-"""Functions that take values together: sums, means, extremes, running totals, quantiles.
+"""Reductions: sums, means, extremes, cumulative sums, quantiles.
 
 `axis` is one axis, several, or None for all of them; with `keepdims` they stay, of size 1.
 """
@@ -39,7 +39,7 @@ def _var(x: Array, axis: Any, keepdims: bool) -> Array:
 
 
 def _real(x: Array) -> Any:
-    return jnp.finfo(x.dtype).dtype  # of complex numbers the type of their parts
+    return jnp.finfo(x.dtype).dtype  # for complex numbers the dtype of their parts
 
 
 sum = reduction("sum", jnp.sum, "The sum over axes.")
@@ -75,7 +75,7 @@ def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) ->
     Args:
         x: Any array.
         axis: One axis, or None for all.
-        weights: As many as there are values, or as the axis is long; equal ones for None.
+        weights: One per value, or one per position on the axis; equal weights for None.
 
     Returns:
         Array without that axis.
@@ -103,7 +103,7 @@ def max(
         x: Array of any shape.
         axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
-        initial: A value that takes part besides; without it there must be one in the array.
+        initial: An additional value; without it the array must not be empty.
 
     Returns:
         Array without these axes.
@@ -125,7 +125,7 @@ def min(
         x: Array of any shape.
         axis: Axis or axes to reduce; None for all.
         keepdims: Whether these axes stay, of size 1.
-        initial: A value that takes part besides; without it there must be one in the array.
+        initial: An additional value; without it the array must not be empty.
 
     Returns:
         Array without these axes.
@@ -142,7 +142,7 @@ amin = reduction("amin", jnp.min, "The smallest value over axes.")
 ptp = reduction("ptp", jnp.ptp, "The distance from the smallest value to the largest.")
 
 
-_ONE_AXIS = "Axis to go over; None for all values in one row."
+_ONE_AXIS = "Axis to reduce; None for the flattened array."
 
 
 def _argmax(x: Array, axis: Any, keepdims: bool) -> Array:
@@ -156,13 +156,13 @@ def _argmin(x: Array, axis: Any, keepdims: bool) -> Array:
 argmax = reduction(
     "argmax",
     _argmax,
-    "The place of the largest value; of several the first.",
+    "Index of the largest value; the first of equal values.",
     axis=_ONE_AXIS,
 )
 argmin = reduction(
     "argmin",
     _argmin,
-    "The place of the smallest value; of several the first.",
+    "Index of the smallest value; the first of equal values.",
     axis=_ONE_AXIS,
 )
 all = reduction("all", jnp.all, "True if all values are true.")
@@ -171,7 +171,7 @@ any = reduction("any", jnp.any, "True if one value is true.")
 
 @op("x")
 def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
-    """How many values are not 0.
+    """Counts values that are not 0.
 
     Args:
         x: Array of any shape.
@@ -187,7 +187,7 @@ def count_nonzero(x: ArrayLike, axis: Any = None) -> Array:
     return jnp.count_nonzero(as_array(x), as_axes(axis)).astype("int32")
 
 
-# ---- NaN as if it were not there -----------------------------------------------------------------
+# ---- ignoring NaN -----------------------------------------------------------------
 
 nansum = reduction("nansum", jnp.nansum, "The sum without NaN.")
 nanprod = reduction("nanprod", jnp.nanprod, "The product without NaN.")
@@ -198,14 +198,15 @@ nanmedian = reduction("nanmedian", jnp.nanmedian, "The median without NaN.", flo
 nanstd = reduction("nanstd", jnp.nanstd, "The standard deviation without NaN.", floats)
 nanvar = reduction("nanvar", jnp.nanvar, "The variance without NaN.", floats)
 nanargmax = reduction(
-    "nanargmax", jnp.nanargmax, "The place of the largest value, not of NaN.", axis=_ONE_AXIS
+    "nanargmax", jnp.nanargmax, "Index of the largest value, ignoring NaN.", axis=_ONE_AXIS
 )
 nanargmin = reduction(
-    "nanargmin", jnp.nanargmin, "The place of the smallest value, not of NaN.", axis=_ONE_AXIS
+    "nanargmin", jnp.nanargmin, "Index of the smallest value, ignoring NaN.", axis=_ONE_AXIS
 )
 
 
-# ---- running totals ------------------------------------------------------------------------------
+# ---- cumulative sums and products
+# ------------------------------------------------------------------------------
 
 
 def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
@@ -216,26 +217,26 @@ def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]
 
     arguments = {
         "x": "Array of any shape.",
-        "axis": "Axis to go along; None for all values in one row.",
-        "dtype": "Type of the result; that of `x` for None, int32 for truth values.",
+        "axis": "The axis; None for the flattened array.",
+        "dtype": "Type of the result; that of `x` for None, int32 for booleans.",
     }
     returns = "Array of the same shape, or `(values,)` if `axis` is None."
     return op("x")(named(function, name, described(summary, arguments, returns)))
 
 
-cumsum = _running("cumsum", jnp.cumsum, "Running sums along an axis; flattened for None.")
-cumprod = _running("cumprod", jnp.cumprod, "Running products along an axis; flattened for None.")
-nancumsum = _running("nancumsum", jnp.nancumsum, "Running sums, NaN counted as 0.")
-nancumprod = _running("nancumprod", jnp.nancumprod, "Running products, NaN counted as 1.")
+cumsum = _running("cumsum", jnp.cumsum, "Cumulative sums along an axis; flattened for None.")
+cumprod = _running("cumprod", jnp.cumprod, "Cumulative products along an axis; flattened for None.")
+nancumsum = _running("nancumsum", jnp.nancumsum, "Cumulative sums, NaN counted as 0.")
+nancumprod = _running("nancumprod", jnp.nancumprod, "Cumulative products, NaN counted as 1.")
 
 
 @op("a")
 def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
-    """Each value less the one before it, `n` times over.
+    """The `n`-th difference of neighbouring values.
 
     Args:
         a: Array of any shape.
-        n: How often.
+        n: Number of repetitions.
         axis: The axis to go along.
 
     Returns:
@@ -250,12 +251,12 @@ def diff(a: ArrayLike, n: int = 1, axis: int = -1) -> Array:
 
 @op("y")
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Array:
-    """The area under a curve, by straight lines between its points.
+    """Integrates by the trapezoidal rule.
 
     Args:
         y: Heights.
         x: Their places; `dx` apart for None.
-        dx: Distance of two places.
+        dx: Distance of two points.
         axis: The axis along which to add up.
 
     Returns:
@@ -284,10 +285,10 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
     arguments = {
         "x": "Array of any shape.",
         "q": "One number or several.",
-        "axis": "Axis or axes to go over; None for all.",
-        "method": 'What counts between two values: `"linear"`, `"lower"`, `"higher"`, '
+        "axis": "Axis or axes to reduce; None for all.",
+        "method": 'Interpolation between two values: `"linear"`, `"lower"`, `"higher"`, '
         '`"midpoint"` or `"nearest"`.',
-        "keepdims": "Whether what was gone over stays, as an axis of size 1.",
+        "keepdims": "Whether to keep the reduced axes with size 1.",
     }
     returns = "Array without these axes; for several `q` they are its first axis."
     return op("x", "q")(named(function, name, described(summary, arguments, returns)))
@@ -308,11 +309,11 @@ nanpercentile = _quantile("nanpercentile", jnp.nanpercentile, "`percentile` with
 def histogram(
     x: ArrayLike, bins: int = 10, range: tuple[float, float] | None = None
 ) -> tuple[Array, Array]:
-    """How many values of a vector lie in each of `bins` intervals of equal width.
+    """Counts the values of a vector in `bins` intervals of equal width.
 
     Args:
         x: A vector.
-        bins: How many intervals.
+        bins: Number of intervals.
         range: Lower end of the first and upper end of the last; those of the values for None.
 
     Returns:
@@ -346,8 +347,8 @@ def bincount(
 ) -> Array:
     """How often each integer occurs, or the sum of the weights where it does.
 
-    The result is as long as the largest number needs; inside a compiled step, where that is not
-    known, it has `minlength` places and larger numbers are not counted.
+    The size of the result depends on the largest number. Inside a compiled step, where that is not
+    known, the result has `minlength` entries and larger numbers are ignored.
 
     Args:
         x: Integers, `(values,)` or `(batch, values)`.
@@ -385,7 +386,7 @@ def bincount(
 
 @op("x")
 def corrcoef(x: ArrayLike) -> Array:
-    """How strongly rows go together, -1 to 1: `(rows, values)` to `(rows, rows)`.
+    """Correlation coefficients of rows, -1 to 1: `(rows, values)` to `(rows, rows)`.
 
     Args:
         x: Array `(rows, values)`.

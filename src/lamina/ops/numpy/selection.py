@@ -1,4 +1,4 @@
-"""Functions that choose values: by place, by condition, in order."""
+"""Indexing, selection by conditions, sorting and searching."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from lamina.ops.specs import elementwise
 op = operations("numpy")
 
 
-# ---- by place ----------------------------------------------------------------------------------
+# ---- by index ----------------------------------------------------------------------------------
 
 
 def _item_spec(x: Any, key: Any) -> None:
-    """Refuses places that are not there; JAX would take the nearest."""
+    """Refuses indices out of range, which JAX would clip."""
     keys = list(key) if isinstance(key, (list, tuple)) else [key]
     if not all(k is None or k is ... or isinstance(k, (int, slice)) for k in keys):
         return
@@ -51,15 +51,15 @@ def get_item(x: ArrayLike, key: Any) -> Array:
         >>> get_item([[1, 2], [3, 4]], (slice(None), 0)).tolist()
         [1, 3]
     """
-    # In a file a tuple of indices has become a list.
+    # In a saved config a tuple of indices is a list.
     return as_array(x)[tuple(key) if isinstance(key, list) else key]
 
 
 @op("x", "indices", index_arguments=("indices",))
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
-    """The values at the given places along an axis; of the flattened array for None.
+    """The values at indices along an axis; of the flattened array for None.
 
-    A place outside the axis gives NaN, or the smallest number of a whole-number type.
+    An index out of range gives NaN, or the smallest number of an integer dtype.
 
     Args:
         x: Array of any shape.
@@ -78,7 +78,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
 
 @op("x", "indices", index_arguments=("indices",))
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
-    """For every row of its own the values at its own places, e.g. those that `argsort` gives.
+    """The values at indices for every row, e.g. those of `argsort`.
 
     Args:
         x: Array of any shape.
@@ -97,7 +97,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -
 
 @op("indices")
 def unravel_index(indices: ArrayLike, shape: Sequence[int]) -> tuple[Array, ...]:
-    """Places in the flattened array as one index for every axis.
+    """Indices of the flattened array as one index for every axis.
 
     Args:
         indices: Integers of any shape.
@@ -131,7 +131,7 @@ def _nonzero_spec(x: Any) -> tuple[KerasTensor, ...]:
 
 @op("condition", "x1", "x2", spec=_where_spec)
 def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None) -> Any:
-    """`x1` where the condition is true, `x2` where not; with neither, the places where it is true.
+    """`x1` where the condition is true, `x2` where not; with neither, the indices where it is true.
 
     Args:
         condition: Booleans, an array of any shape.
@@ -139,7 +139,7 @@ def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | Non
         x2: Array or number, of a shape that broadcasts against it.
 
     Returns:
-        Array of the shape that all broadcast to; what `nonzero` gives if there are no values.
+        Array of the shape that all broadcast to; the result of `nonzero` if there are no values.
 
     Raises:
         ValueError: If only one of `x1` and `x2` is given.
@@ -159,12 +159,12 @@ def where(condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | Non
 def select(
     condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], default: ArrayLike = 0
 ) -> Array:
-    """For each value the choice of the first condition that is true.
+    """Selects values by the first condition that is true.
 
     Args:
         condlist: Conditions, one for each choice.
-        choicelist: What to take where they hold.
-        default: What to take where none holds.
+        choicelist: Values where they are true.
+        default: Value where none is true.
 
     Returns:
         Array of the shape of the conditions.
@@ -183,9 +183,9 @@ def select(
 
 @op("x", spec=_nonzero_spec)
 def nonzero(x: ArrayLike) -> tuple[Array, ...]:
-    """The places of values that are not 0, one index array for every axis.
+    """The indices of values that are not 0, one array for every axis.
 
-    How many there are depends on the values, so a compiled step cannot compute it.
+    Their number depends on the values, so a compiled step cannot compute it.
 
     Args:
         x: Array of any shape.
@@ -204,13 +204,13 @@ def nonzero(x: ArrayLike) -> tuple[Array, ...]:
 
 @op("x1", "x2", class_name="IsIn")
 def isin(x1: ArrayLike, x2: ArrayLike, assume_unique: bool = False, invert: bool = False) -> Array:
-    """True where a value of `x1` is anywhere in `x2`, or False with `invert`.
+    """True where a value of `x1` is in `x2`; the opposite with `invert`.
 
     Args:
         x1: Array of any shape.
         x2: Values to look among, of any shape.
-        assume_unique: Whether no value comes twice in either, which may be quicker.
-        invert: Whether the answer is the opposite.
+        assume_unique: Whether both have no duplicates, which may be faster.
+        invert: Whether to negate the result.
 
     Returns:
         Array of booleans, of the shape of `x1`.
@@ -245,7 +245,7 @@ def sort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @op("x")
 def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
-    """The places of values in ascending order; equal ones keep theirs.
+    """Indices that sort values in ascending order; equal values keep their order.
 
     Args:
         x: Array of any shape.
@@ -264,11 +264,11 @@ def argsort(x: ArrayLike, axis: int | None = -1) -> Array:
 
 @op("x")
 def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
-    """Places such that the first `kth` belong to values no larger than the one that follows.
+    """Indices such that the first `kth` values are not larger than the following one.
 
     Args:
         x: Array of any shape.
-        kth: The place up to which values are sorted out, from 0.
+        kth: Position of the partition, from 0.
         axis: Axis to go along; None for all values in one row.
 
     Returns:
@@ -284,12 +284,12 @@ def argpartition(x: ArrayLike, kth: int, axis: int | None = -1) -> Array:
 
 @op("sorted_sequence", "values", class_name="SearchSorted")
 def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "left") -> Array:
-    """Where values would have to stand in a rising vector for it to stay in order.
+    """Indices at which values would be inserted to keep a vector sorted.
 
     Args:
         sorted_sequence: A vector in ascending order.
         values: Any array.
-        side: Of equal values, before (`"left"`) or after them (`"right"`).
+        side: Whether to insert before (`"left"`) or after equal values (`"right"`).
 
     Returns:
         Integers, of the shape of the values.
@@ -309,7 +309,7 @@ def searchsorted(sorted_sequence: ArrayLike, values: ArrayLike, side: str = "lef
 
 @op("x", "bins")
 def digitize(x: ArrayLike, bins: ArrayLike) -> Array:
-    """The number of the interval that a value lies in: how many edges are at or below it.
+    """The index of the interval of a value: the number of edges at or below it.
 
     Args:
         x: Array of any shape.
@@ -366,20 +366,20 @@ def unique(
     size: int | None = None,
     fill_value: Array | float | None = None,
 ) -> Any:
-    """Every value once.
+    """The unique values.
 
     Args:
         x: Any array; flattened if `axis` is None.
         sorted: Accepted for compatibility with Keras; the values always are in ascending order.
-        return_index: Also where each value first stands.
-        return_inverse: Also which of them each value of `x` is.
-        return_counts: Also how often each occurs.
+        return_index: Also return the index of the first occurrence of each value.
+        return_inverse: Also return the index of each value of `x` in the result.
+        return_counts: Also return the count of each value.
         axis: Look for different slices along an axis instead of different values.
-        size: How many to return; a compiled step needs it. What is missing is filled up.
-        fill_value: With what; the smallest value for None.
+        size: Number of values to return, needed in a compiled step; missing ones are filled.
+        fill_value: Value for missing ones; the smallest value for None.
 
     Returns:
-        Array `(values,)`, or a tuple that begins with it if more was asked for.
+        Array `(values,)`, or a tuple with the other requested arrays.
 
     Example:
         >>> values, counts = unique([3, 1, 3], return_counts=True)
@@ -400,7 +400,7 @@ def unique(
 
 @op("x")
 def size(x: ArrayLike) -> Any:
-    """How many values there are.
+    """The number of values.
 
     Args:
         x: Array of any shape.
@@ -417,7 +417,7 @@ def size(x: ArrayLike) -> Any:
 
 @op("x")
 def ndim(x: ArrayLike) -> Any:
-    """How many axes there are.
+    """The number of axes.
 
     Args:
         x: Array of any shape.
@@ -434,12 +434,12 @@ def ndim(x: ArrayLike) -> Any:
 
 @filter_traceback
 def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
-    """A function of arrays out of one of single numbers; shapes are broadcast.
+    """A function of arrays from a function of scalars; shapes are broadcast.
 
     Args:
         pyfunc: The function.
-        excluded: Numbers or names of arguments to pass on whole.
-        signature: What it takes and gives if that is not numbers, e.g. `"(n),(n)->()"`.
+        excluded: Positions or names of arguments that are not vectorized.
+        signature: Shapes of arguments and results if they are not scalars, e.g. `"(n),(n)->()"`.
 
     Returns:
         A function of arrays.

@@ -1,4 +1,4 @@
-"""Functions that move values about and compute nothing: reshaping, joining, splitting, flipping."""
+"""Functions that rearrange values: reshaping, joining, splitting, flipping."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ op = operations("numpy")
 
 
 def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
-    """A size that is a symbolic tensor is open; a whole target needs no known input."""
+    """A size that is a symbolic tensor is unknown; a known target needs no known input."""
     if isinstance(newshape, KerasTensor):
         return KerasTensor([None] * (newshape.shape[0] or 0), x.dtype)
     if isinstance(newshape, (list, tuple)) and is_symbolic(newshape):
@@ -31,17 +31,17 @@ def _reshape_spec(x: Any, newshape: Any) -> KerasTensor | None:
     sizes = [newshape] if isinstance(newshape, int) else list(newshape)
     if None in x.shape and all(isinstance(n, int) and n >= 0 for n in sizes):
         known = math.prod(size for size in x.shape if size is not None)
-        if known and math.prod(sizes) % known == 0:  # the unknown axes make up for the rest
+        if known and math.prod(sizes) % known == 0:  # the unknown axes have the remaining factor
             return KerasTensor(sizes, x.dtype)
     return None
 
 
 @op("x", spec=_reshape_spec)
 def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
-    """Values in another shape; one size may be -1 and is then worked out.
+    """Values in another shape; one size may be -1 and is inferred.
 
-    None, which `shape` gives for an unknown axis of a symbolic tensor, counts as -1; beside a -1 or
-    another None it is the size that the axis has at this place.
+    None, which `shape` gives for an unknown axis of a symbolic tensor, counts as -1; if there is a
+    -1 or another None, it is the size of that axis of `x`.
 
     Args:
         x: Array of any shape.
@@ -80,14 +80,14 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
     return jnp.reshape(x, tuple(-1 if size is None else size for size in shape))
 
 
-ravel = op.unary("ravel", jnp.ravel, "All values in one row.", returns="Array `(values,)`.")
-fliplr = op.unary("fliplr", jnp.fliplr, "The second axis turned round.")
-flipud = op.unary("flipud", jnp.flipud, "The first axis turned round.")
+ravel = op.unary("ravel", jnp.ravel, "The flattened array.", returns="Array `(values,)`.")
+fliplr = op.unary("fliplr", jnp.fliplr, "The second axis reversed.")
+flipud = op.unary("flipud", jnp.flipud, "The first axis reversed.")
 
 
 @op("x")
 def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
-    """A new axis of size 1 before the given place, or several.
+    """Inserts axes of size 1 at given positions.
 
     Args:
         x: Array of any shape.
@@ -105,7 +105,7 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
 
 @op("x")
 def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
-    """Without axes of size 1: those given, or all of them.
+    """Removes axes of size 1: the given ones, or all.
 
     Args:
         x: Array of any shape.
@@ -126,7 +126,7 @@ def squeeze(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
 
 @op("x")
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
-    """Axes in another order; the other way round for None.
+    """Permutes the axes; reverses them for None.
 
     Args:
         x: Array of any shape.
@@ -144,12 +144,12 @@ def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
 
 @op("x")
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
-    """Axes moved to other places; the others keep their order.
+    """Moves axes to other positions; the others keep their order.
 
     Args:
         x: Array of any shape.
         source: Axis or axes to move.
-        destination: Where they go, one place for each.
+        destination: Their new positions, one for each.
 
     Returns:
         Array of the same values.
@@ -164,7 +164,7 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
 
 @op("x")
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
-    """Two axes change places.
+    """Swaps two axes.
 
     Args:
         x: Array of any shape.
@@ -201,15 +201,15 @@ def flip(x: ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
 
 @op("array")
 def rot90(array: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
-    """Turned by 90 degrees, `k` times, in the plane of two axes.
+    """Rotates by 90 degrees, `k` times, in the plane of two axes.
 
     Args:
         array: Array of two axes or more.
-        k: How often; negative numbers turn the other way.
-        axes: The two axes; it turns from the first towards the second.
+        k: Number of rotations; negative numbers rotate in the other direction.
+        axes: The two axes; the rotation is from the first towards the second.
 
     Returns:
-        Array; for odd `k` the two sizes have changed places.
+        Array; for odd `k` the two sizes are swapped.
 
     Raises:
         ValueError: If there are fewer than two axes.
@@ -228,11 +228,11 @@ def rot90(array: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
 
 @op("x")
 def roll(x: ArrayLike, shift: Any, axis: int | Sequence[int] | None = None) -> Array:
-    """Values moved along an axis; those that leave it at the end come in at the start.
+    """Shifts values along an axis; those beyond the end re-enter at the start.
 
     Args:
         x: Any array.
-        shift: By how many places; one number for each axis, or one for all.
+        shift: Number of positions; one number for each axis, or one for all.
         axis: One axis or several; for None the flattened array is rolled.
 
     Returns:
@@ -252,7 +252,7 @@ def _broadcast_to_spec(x: Any, shape: Sequence[int]) -> KerasTensor | None:
 
 @op("x", spec=_broadcast_to_spec)
 def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
-    """Repeated along axes of size 1, and along new ones in front, until the shape is reached.
+    """Broadcasts an array to a shape.
 
     Args:
         x: Array whose sizes, from the last axis on, are those of the shape or 1.
@@ -270,15 +270,15 @@ def broadcast_to(x: ArrayLike, shape: Sequence[int]) -> Array:
 
 @op("x")
 def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
-    """The whole array, so many times along each axis.
+    """Repeats the whole array along each axis.
 
     Args:
         x: Array of any shape.
-        repeats: How often along each axis, from the last on; new axes are put in front where there
-            are more numbers than axes.
+        repeats: Number of repetitions for each axis, from the last on; axes are added in front if
+            there are more numbers than axes.
 
     Returns:
-        Array whose sizes are those of `x`, so many times.
+        Array whose sizes are multiples of those of `x`.
 
     Example:
         >>> tile([1, 2], 2).tolist()
@@ -289,7 +289,7 @@ def tile(x: ArrayLike, repeats: int | Sequence[int]) -> Array:
 
 def _repeat_spec(x: Any, repeats: Any, axis: int | None = None) -> KerasTensor | None:
     if not isinstance(repeats, (list, tuple)) or len(repeats) == 1 or None not in x.shape:
-        return None  # tracing tells
+        return None  # tracing finds it
     if axis is None:
         return KerasTensor((None,), x.dtype)
     shape = list(x.shape)
@@ -301,11 +301,11 @@ def _repeat_spec(x: Any, repeats: Any, axis: int | None = None) -> KerasTensor |
 
 @op("x", spec=_repeat_spec)
 def repeat(x: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) -> Array:
-    """Every value so many times in a row.
+    """Repeats every value.
 
     Args:
         x: Any array.
-        repeats: How often; one number, or one for each value along the axis.
+        repeats: Number of repetitions; one number, or one for each value along the axis.
         axis: For None the flattened array.
 
     Returns:
@@ -326,16 +326,16 @@ def pad(
     mode: str = "constant",
     constant_values: ArrayLike | None = None,
 ) -> Array:
-    """More values around an array.
+    """Pads an array.
 
     Args:
         x: Any array.
         pad_width: A pair (before, after) for every axis, one pair for all, or one number.
-        mode: What to put there: `"constant"`, `"reflect"`, `"symmetric"` …, as in NumPy.
+        mode: Values of the padding: `"constant"`, `"reflect"`, `"symmetric"` …, as in NumPy.
         constant_values: With `"constant"`, the value; 0 for None.
 
     Returns:
-        Array whose axes are longer by so many values.
+        Array with longer axes.
 
     Example:
         >>> pad([1, 2], (1, 0)).tolist()
@@ -379,7 +379,7 @@ def diagonal(x: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
 
 @op("xs")
 def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
-    """Arrays one after the other along an axis that they have; the others must be equal.
+    """Concatenates arrays along an existing axis; the other sizes must be equal.
 
     Args:
         xs: List of arrays that differ in size on that axis alone.
@@ -397,7 +397,7 @@ def concatenate(xs: Sequence[ArrayLike], axis: int = 0) -> Array:
 
 @op("x")
 def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
-    """Arrays of one shape side by side along a new axis.
+    """Stacks arrays of one shape along a new axis.
 
     Args:
         x: List of arrays.
@@ -415,7 +415,7 @@ def stack(x: Sequence[ArrayLike], axis: int = 0) -> Array:
 
 @op("x1", "x2")
 def append(x1: ArrayLike, x2: ArrayLike, axis: int | None = None) -> Array:
-    """`x2` after `x1` along an axis; both flattened for None.
+    """Appends `x2` to `x1` along an axis; both are flattened for None.
 
     Args:
         x1: Array of any shape.
@@ -440,16 +440,21 @@ def _joined(name: str, compute: Callable, summary: str) -> Callable[[Sequence[Ar
     return op("xs")(named(function, name, described(summary, arguments, "One array.")))
 
 
-hstack = _joined("hstack", jnp.hstack, "Joined along the second axis; vectors along their own.")
-vstack = _joined("vstack", jnp.vstack, "Joined along the first axis; vectors become rows.")
-dstack = _joined("dstack", jnp.dstack, "Joined along the third axis, which is made if need be.")
+hstack = _joined(
+    "hstack", jnp.hstack, "Concatenates along the second axis, or the first for vectors."
+)
+vstack = _joined("vstack", jnp.vstack, "Concatenates along the first axis; vectors become rows.")
+dstack = _joined(
+    "dstack", jnp.dstack, "Concatenates along the third axis, which is added if necessary."
+)
 
 
-# ---- pieces --------------------------------------------------------------------------------------
+# ---- splitting
+# --------------------------------------------------------------------------------------
 
 
 def _pieces_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> list[KerasTensor]:
-    """What splitting gives; a size that is not known may be of any kind, divisible or not."""
+    """The symbolic results of splitting; an unknown size may be divisible or not."""
     size = x.shape[axis]
     if isinstance(indices_or_sections, int):
         count = indices_or_sections
@@ -479,18 +484,18 @@ def _checked_pieces_spec(x: Any, indices_or_sections: Any, axis: int = 0) -> lis
 
 @op("x", spec=_checked_pieces_spec)
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
-    """Cut along an axis into equal pieces, or at the given places.
+    """Splits an array along an axis into equal parts, or at given indices.
 
     Args:
         x: Any array.
-        indices_or_sections: How many pieces, or the places to cut at.
+        indices_or_sections: Number of parts, or the indices to split at.
         axis: The axis to cut.
 
     Returns:
         A list of arrays.
 
     Raises:
-        ValueError: If the axis does not divide into so many pieces. See `array_split`.
+        ValueError: If the size is not divisible. See `array_split`.
 
     Example:
         >>> [piece.tolist() for piece in split([1, 2, 3, 4], [1, 3])]
@@ -503,11 +508,11 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
 
 @op("x", spec=_pieces_spec)
 def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[Array]:
-    """Cut along an axis into pieces of nearly the same size, the longer ones first.
+    """Splits an array along an axis into parts of nearly equal size, the longer ones first.
 
     Args:
         x: Array of any shape.
-        indices_or_sections: Number of pieces.
+        indices_or_sections: Number of parts.
         axis: The axis.
 
     Returns:
@@ -532,7 +537,7 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
     def place(x: Any) -> int:
         if len(x.shape) <= axis - (name == "hsplit"):
             raise ValueError(f"{name} needs {axis + 1} axes; received shape {tuple(x.shape)}.")
-        return min(axis, len(x.shape) - 1)  # hsplit cuts vectors, too
+        return min(axis, len(x.shape) - 1)  # hsplit also splits vectors
 
     def spec(x: Any, indices_or_sections: Any) -> list[KerasTensor]:
         return _checked_pieces_spec(x, indices_or_sections, place(x))
@@ -544,15 +549,15 @@ def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array
 
     arguments = {
         "x": "Array to cut.",
-        "indices_or_sections": "Number of equal pieces, or the places to cut at.",
+        "indices_or_sections": "Number of equal parts, or the indices to split at.",
     }
     docstring = described(summary, arguments, "A list of arrays.")
     return op("x", spec=spec)(named(function, name, docstring))
 
 
-vsplit = _split_along("vsplit", 0, "Cut along the first axis, see `split`.")
-hsplit = _split_along("hsplit", 1, "Cut along the second axis, vectors along their own.")
-dsplit = _split_along("dsplit", 2, "Cut along the third axis, see `split`.")
+vsplit = _split_along("vsplit", 0, "Splits along the first axis, see `split`.")
+hsplit = _split_along("hsplit", 1, "Splits along the second axis, or the first for vectors.")
+dsplit = _split_along("dsplit", 2, "Splits along the third axis, see `split`.")
 
 
 def _check_divisible(shape: Sequence[int | None], sections: Any, axis: int) -> None:
