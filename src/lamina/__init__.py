@@ -182,7 +182,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_NAMES[name]), name)
     from lamina import callbacks, layers, models, saving, utils
     from lamina.core.messages.errors import attribute_error, did_you_mean, nearest
-    from lamina.core.messages.tracebacks import strip
+    from lamina.core.messages.tracebacks import strip_internal_frames
 
     hint = did_you_mean(name, __all__)
     packages = (layers, models, saving, callbacks, utils)  # which load their names lazily
@@ -195,7 +195,7 @@ def __getattr__(name: str) -> Any:
     try:
         raise attribute_error(f"Lamina has no {name!r}.{hint}", name)
     except AttributeError as error:
-        strip(error)
+        strip_internal_frames(error)
         raise
 
 

@@ -457,7 +457,7 @@ def test_labels_with_an_axis_of_size_one_elsewhere_are_reshaped():
 @pytest.mark.parametrize("labels", [[0, 1, 2], [[0], [1], [2]]], ids=["(3,)", "(3, 1)"])
 def test_class_numbers_beside_probabilities_are_answered_with_one_that_takes_them(metric, labels):
     probabilities = np.eye(3) * 0.8 + 0.1
-    with pytest.raises(ValueError, match="compares classes place by place") as caught:
+    with pytest.raises(ValueError, match="compares classes position by position") as caught:
         metric(np.array(labels), probabilities)
     line = re.search(r"Fix: (\w+\(.*\)), where", str(caught.value))[1]
     mended = eval(f"metrics.{line}")

@@ -1,8 +1,9 @@
-"""Packages that list what they offer in `__init__.pyi`, from which each name can be loaded.
+"""Packages that list their public names in `__init__.pyi`.
 
-The list consists of imports, which editors and type checkers read as well. Most such packages load
-a name when it is first used, so what a program does not use of Lamina costs it nothing. Those that
-register their classes and functions load all of them (`registry.register_list`).
+The list consists of imports, which editors and type checkers read, too. Most of these packages
+import a module when one of its names is first used, so a program does not pay for the parts of
+Lamina that it does not use. Packages that register their classes and functions import all of them
+(`registry.register_list`).
 """
 
 import ast

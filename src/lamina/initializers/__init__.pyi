@@ -1,6 +1,6 @@
 """What `lamina.initializers` offers, and where each name lives."""
 
-from lamina.initializers.constants import (
+from lamina.initializers.constant_initializers import (
     STFT,
     STFT as STFTInitializer,
     STFT as stft,
@@ -14,7 +14,15 @@ from lamina.initializers.constants import (
     Zeros,
     Zeros as zeros,
 )
-from lamina.initializers.drawn import (
+from lamina.initializers.get_initializer import (
+    deserialize,
+    get,
+    serialize,
+)
+from lamina.initializers.initializer import (
+    Initializer,
+)
+from lamina.initializers.random_initializers import (
     GlorotNormal,
     GlorotNormal as glorot_normal,
     GlorotUniform,
@@ -38,14 +46,6 @@ from lamina.initializers.drawn import (
     TruncatedNormal as truncated_normal,
     VarianceScaling,
     VarianceScaling as variance_scaling,
-)
-from lamina.initializers.get_initializer import (
-    deserialize,
-    get,
-    serialize,
-)
-from lamina.initializers.initializer import (
-    Initializer,
 )
 
 __all__ = [

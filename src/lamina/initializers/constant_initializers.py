@@ -130,8 +130,8 @@ class STFT(Initializer):
             dtype: Its type; `floatx()` for None.
         """
         length, _, bins = known_shape(shape)
-        place, frequency = np.arange(length)[:, None, None], np.arange(bins) / (2 * (bins - 1))
-        angle = -2 * np.pi * place * frequency
+        position, frequency = np.arange(length)[:, None, None], np.arange(bins) / (2 * (bins - 1))
+        angle = -2 * np.pi * position * frequency
         kernel = np.cos(angle) if self.side == "real" else np.sin(angle)
         if self.window is not None:
             weights = window_weights("STFT", self.window, length, self.periodic)

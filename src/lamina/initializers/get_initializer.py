@@ -10,7 +10,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
 from lamina.core.variable.variable import Variable
-from lamina.initializers import constants
+from lamina.initializers import constant_initializers
 
 # Further names that Keras knows.
 _ALIASES = {"normal": "RandomNormal", "one": "Ones", "uniform": "RandomUniform", "zero": "Zeros"}
@@ -63,7 +63,7 @@ def get(identifier: Any) -> Any:
         'HeNormal'
     """
     if isinstance(identifier, (np.ndarray, np.generic, jax.Array, Variable)):
-        return constants.fixed(identifier)
+        return constant_initializers.fixed(identifier)
     return _NAMES.resolve(identifier)
 
 

@@ -6,9 +6,9 @@ The names are listed in `__init__.pyi`; each is loaded when it is first used.
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-_homes = lazy.exports_of(__file__)
-__getattr__, __dir__, __all__ = lazy.contents(__name__, _homes)
+_exports = lazy.exports_of(__file__)
+__getattr__, __dir__, __all__ = lazy.contents(__name__, _exports)
 
 registry.register_lazily(
-    "keras.layers", {name: original for name, (_, original) in _homes.items()}, __getattr__
+    "keras.layers", {name: original for name, (_, original) in _exports.items()}, __getattr__
 )

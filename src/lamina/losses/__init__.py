@@ -1,4 +1,4 @@
-"""Losses: what training makes small. Functions give one value per sample, classes reduce them.
+"""Losses. Functions return one value per sample; classes apply weights, masks and a reduction.
 
 The names are listed in `__init__.pyi`.
 """
@@ -7,7 +7,7 @@ from lamina.core import lazy
 from lamina.core.serialization import registry
 from lamina.losses import get_loss
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.homes_of(__file__))
+__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
 registry.register_list("keras.losses", __all__, __getattr__, but=("resolve_loss",))
 
 # Names of `tf.keras`: `losses.mse`, `losses.MSE` and so on, and `losses.Reduction`.

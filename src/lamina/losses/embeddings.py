@@ -61,13 +61,13 @@ def circle(
     distances = jnp.maximum(1 - embeddings @ references.T, 0)
     same = labels[:, None] == others[None]
     near = same & ~jnp.eye(len(labels), len(others), dtype=bool) if remove_diagonal else same
-    pull = gamma * (margin + distances) * (distances - margin)
-    push = gamma * jnp.maximum(1 + margin - distances, 0) * (1 - margin - distances)
+    similar = gamma * (margin + distances) * (distances - margin)
+    dissimilar = gamma * jnp.maximum(1 + margin - distances, 0) * (1 - margin - distances)
 
     def hardest(values: jax.Array, among: jax.Array) -> jax.Array:
         return jax.nn.logsumexp(jnp.where(among, values, -jnp.inf), axis=1)
 
-    return jax.nn.softplus(hardest(pull, near) + hardest(push, ~same))
+    return jax.nn.softplus(hardest(similar, near) + hardest(dissimilar, ~same))
 
 
 class Circle(Loss):

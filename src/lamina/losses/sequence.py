@@ -79,8 +79,8 @@ class CTC(Loss):
         mask = masking.get_mask(y_pred)
         if mask is not None:
             # A frame that is blank with certainty has no effect.
-            silence = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _NEVER)
-            y_pred = jnp.where(mask[..., None], y_pred, silence.astype(y_pred.dtype))
+            blank = jnp.where(jnp.arange(y_pred.shape[-1]) == 0, 0.0, _NEVER)
+            y_pred = jnp.where(mask[..., None], y_pred, blank.astype(y_pred.dtype))
         return super().__call__(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:

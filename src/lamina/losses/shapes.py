@@ -25,7 +25,7 @@ _DISTANCES = (
     "mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error",
 )  # fmt: skip
 # What to use instead when labels are integers and the function wants one-hot, or the reverse.
-_SPARSE_TWIN = {
+_SPARSE_ALTERNATIVE = {
     "binary_crossentropy": "sparse_categorical_crossentropy",
     "binary_focal_crossentropy": "sparse_categorical_crossentropy",
     "categorical_crossentropy": "sparse_categorical_crossentropy",
@@ -34,7 +34,7 @@ _SPARSE_TWIN = {
     "categorical_accuracy": "sparse_categorical_accuracy",
     "top_k_categorical_accuracy": "sparse_top_k_categorical_accuracy",
 }
-_ONE_HOT_TWIN = {
+_ONE_HOT_ALTERNATIVE = {
     "sparse_categorical_crossentropy": "categorical_crossentropy",
     "categorical_generalized_cross_entropy": "categorical_crossentropy",
     "sparse_categorical_accuracy": "categorical_accuracy",
@@ -293,11 +293,11 @@ def _as_float(array: jax.Array) -> jax.Array:
 
 
 def _different_shapes(true: tuple, pred: tuple, caller: str) -> ValueError:
-    twin = _SPARSE_TWIN.get(caller)
+    alternative = _SPARSE_ALTERNATIVE.get(caller)
     one_per_sample = true == pred[:-1] or true == (*pred[:-1], 1)
-    if one_per_sample and twin is not None:
+    if one_per_sample and alternative is not None:
         cause = f"the labels are whole numbers, and {caller} wants one column per class"
-        fix = f"use {twin!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
+        fix = f"use {alternative!r}, or one-hot labels: lamina.utils.to_categorical(y, {pred[-1]})"
     elif one_per_sample:
         cause = f"there is one target per sample, and the model has {pred[-1]} outputs"
         fix = (
@@ -341,13 +341,15 @@ def _another_rank(true: tuple, pred: tuple, end: tuple, wanted: tuple) -> tuple[
 def _unfit_labels(true: tuple, pred: tuple, classes: int, wanted: tuple, caller: str) -> ValueError:
     if true == pred:
         cause = "the labels are one-hot"
-        fix = f"use {_ONE_HOT_TWIN[caller]!r}, or whole numbers: y.argmax(axis=-1)"
+        fix = f"use {_ONE_HOT_ALTERNATIVE[caller]!r}, or whole numbers: y.argmax(axis=-1)"
     elif true[:1] != pred[:1] and len(true) in (len(pred), len(pred) - 1):
         cause = "labels and predictions of different samples"
         fix = "check that inputs and labels were cut, shuffled and batched alike"
     elif len(true) == len(pred):
         cause = f"one-hot labels of {true[-1]} classes for {classes} outputs"
-        fix = f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_TWIN.get(caller, caller)!r}"
+        fix = (
+            f"Dense({true[-1]}) as the last layer, and {_ONE_HOT_ALTERNATIVE.get(caller, caller)!r}"
+        )
     else:
         cause, fix = _another_rank(true, pred, (*true[:1], classes), wanted)
     return ValueError(

@@ -1,4 +1,4 @@
-"""Metrics: numbers that tell people how good a model is, gathered over batches.
+"""Metrics: measures of a model's quality, accumulated over batches.
 
 The names are listed in `__init__.pyi`.
 """
@@ -6,5 +6,5 @@ The names are listed in `__init__.pyi`.
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.homes_of(__file__))
+__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
 registry.register_list("keras.metrics", __all__, __getattr__, but=("resolve_metric",))

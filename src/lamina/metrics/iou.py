@@ -77,7 +77,7 @@ class IoU(Metric):
                 f"{type(self).__name__} knows the classes 0 to {num_classes - 1}; received "
                 f"target_class_ids={list(target_class_ids)}."
             )
-        self._told_of_fractions = False
+        self._warned_of_fractions = False
         self.num_classes = num_classes
         self.target_class_ids = list(target_class_ids)
         self.ignore_class = ignore_class
@@ -92,9 +92,9 @@ class IoU(Metric):
         counts = (0 <= true) & (true < self.num_classes) & (0 <= pred) & (pred < self.num_classes)
         if self.ignore_class is not None:
             counts &= true != self.ignore_class
-        place = jnp.where(counts, true * self.num_classes + pred, 0)
+        position = jnp.where(counts, true * self.num_classes + pred, 0)
         found = jnp.bincount(
-            place.ravel(),
+            position.ravel(),
             weights=jnp.where(counts, weight, 0).ravel(),
             length=self.num_classes**2,
         )
@@ -112,34 +112,35 @@ class IoU(Metric):
         # Size 1 on the class axis of one of them: class numbers, not one-hot.
         unlike = not any(sparse) and given[0].shape[self.axis] != given[1].shape[self.axis]
         if true.shape != pred.shape or unlike:
-            raise self._places_differ(*(values.shape for values in given))
+            raise self._shape_error(*(values.shape for values in given))
         return true, pred
 
-    def _places_differ(self, true: tuple, pred: tuple) -> ValueError:
+    def _shape_error(self, true: tuple, pred: tuple) -> ValueError:
         sparse = self.sparse_y_true, self.sparse_y_pred
         kinds = ["class numbers" if s else f"classes on axis {self.axis}" for s in sparse]
-        told = (
-            f"{self.name} compares classes place by place, and the places differ.\n"
+        message = (
+            f"{self.name} compares classes position by position, and the shapes differ.\n"
             f"  Received: y_true of shape {true} ({kinds[0]}), y_pred of shape {pred} ({kinds[1]})."
         )
         if pred[:-1] == (true[:-1] if true[-1:] == (1,) else true):
-            made = f"num_classes={pred[-1]}"
+            arguments = f"num_classes={pred[-1]}"
             if not isinstance(self, MeanIoU):
-                made += f", target_class_ids={self.target_class_ids}"
+                arguments += f", target_class_ids={self.target_class_ids}"
             return ValueError(
-                f"{told}\n  Fix: {'MeanIoU' if isinstance(self, MeanIoU) else 'IoU'}({made}, "
+                f"{message}\n"
+                f"  Fix: {'MeanIoU' if isinstance(self, MeanIoU) else 'IoU'}({arguments}, "
                 "sparse_y_pred=False), where y_true holds class numbers and y_pred a probability "
                 "for each class."
             )
-        return ValueError(told)
+        return ValueError(message)
 
     def _weight(self, sample_weight: Any, shape: tuple) -> jax.Array:
         if sample_weight is None:
             return jnp.ones(shape, self.dtype)
         weight = to_array(sample_weight, "sample_weight", self.name)
         cut_off = is_float(weight.dtype) and not is_float(self.dtype) and not _is_whole(weight)
-        if cut_off and not self._told_of_fractions:
-            self._told_of_fractions = True
+        if cut_off and not self._warned_of_fractions:
+            self._warned_of_fractions = True
             warnings.warn(
                 f"{self.name} counts in whole numbers, so fractions of weights are cut off.\n"
                 f"  Fix: {type(self).__name__}(…, dtype='float32').",

@@ -301,7 +301,7 @@ def scatter(indices: ArrayLike, values: ArrayLike, shape: Sequence[int]) -> Arra
         [1.0, 0.0, 5.0, 0.0]
     """
     values = as_array(values)
-    return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
+    return jnp.zeros(tuple(shape), values.dtype).at[_index_arrays(indices)].add(values)
 
 
 @op("inputs", "indices", "updates", index_arguments=("indices",))
@@ -326,11 +326,11 @@ def scatter_update(
     known = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
     if reduction not in known:
         raise unknown_name("reduction of scatter_update", reduction, filter(None, known))
-    at = as_array(inputs).at[_places(indices)]
+    at = as_array(inputs).at[_index_arrays(indices)]
     return getattr(at, known[reduction])(as_array(updates))
 
 
-def _places(indices: ArrayLike) -> tuple[Array, ...]:
+def _index_arrays(indices: ArrayLike) -> tuple[Array, ...]:
     return tuple(jnp.moveaxis(as_array(indices), -1, 0))
 
 
@@ -387,11 +387,11 @@ def cond(pred: ArrayLike, true_fn: Callable, false_fn: Callable) -> Any:
     try:
         return jax.lax.cond(as_array(pred), true_fn, false_fn)
     except TypeError as error:
-        said = str(error).split("\n\n")
-        if not said[0].startswith("cond branch"):
+        lines = str(error).split("\n\n")
+        if not lines[0].startswith("cond branch"):
             raise
         raise ValueError(
-            f"cond: both functions must give arrays of the same shapes and types.\n  {said[2]}"
+            f"cond: both functions must give arrays of the same shapes and types.\n  {lines[2]}"
         ) from None
 
 

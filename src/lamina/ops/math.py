@@ -112,8 +112,8 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
         >>> values.tolist(), places.tolist()
         ([5, 3], [1, 2])
     """
-    values, places = jax.lax.top_k(as_array(x), k)
-    return values, places
+    values, positions = jax.lax.top_k(as_array(x), k)
+    return values, positions
 
 
 @op("targets", "predictions", class_name="InTopK", index_arguments=("targets",))

@@ -103,8 +103,8 @@ def adaptive_max_pool(inputs: ArrayLike, output_size: Any, data_format: str | No
     x, windows_of_axes = _prepare_adaptive(inputs, output_size, data_format)
     for axis, (starts, ends) in windows_of_axes.items():
         # The last position is repeated if a window is shorter than the longest.
-        places = np.minimum(starts[:, None] + np.arange(max(ends - starts)), ends[:, None] - 1)
-        x = jnp.max(jnp.take(x, places, axis=axis), axis=axis + 1)
+        positions = np.minimum(starts[:, None] + np.arange(max(ends - starts)), ends[:, None] - 1)
+        x = jnp.max(jnp.take(x, positions, axis=axis), axis=axis + 1)
     return x
 
 
@@ -135,8 +135,8 @@ def adaptive_average_pool(
     if not jnp.issubdtype(x.dtype, jnp.floating):
         x = x.astype(jnp.result_type(float))
     for axis, (starts, ends) in windows_of_axes.items():
-        places = np.arange(x.shape[axis])
-        inside = (places >= starts[:, None]) & (places < ends[:, None])
+        positions = np.arange(x.shape[axis])
+        inside = (positions >= starts[:, None]) & (positions < ends[:, None])
         means = jnp.asarray(inside / (ends - starts)[:, None], x.dtype)
         x = jnp.moveaxis(jnp.tensordot(x, means, (axis, 1)), -1, axis)
     return x

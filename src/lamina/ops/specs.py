@@ -26,8 +26,8 @@ def broadcast_shapes(*shapes: Sequence[int | None]) -> tuple[int | None, ...] | 
         ((None, 7, 4), None)
     """
     result: list[int | None] = []
-    for place in range(1, max(map(len, shapes), default=0) + 1):
-        sizes = {shape[-place] for shape in shapes if len(shape) >= place}
+    for position in range(1, max(map(len, shapes), default=0) + 1):
+        sizes = {shape[-position] for shape in shapes if len(shape) >= position}
         longer = sizes - {1, None}
         if len(longer) > 1:
             return None

@@ -78,14 +78,14 @@ def fold(
     sizes = windows.per_axis(output_size, 2, "output_size")
     window, gaps, zeros, steps = _pairs(kernel_size, dilation, padding, stride)
     counts = _counts(sizes, window, gaps, zeros, steps)
-    places = window[0] * window[1]
-    if x.ndim != 3 or x.shape[1] % places or x.shape[2] != counts[0] * counts[1]:
+    positions = window[0] * window[1]
+    if x.ndim != 3 or x.shape[1] % positions or x.shape[2] != counts[0] * counts[1]:
         raise ValueError(
-            f"fold needs columns (batch, channels * {places}, {counts[0] * counts[1]}) for images "
-            f"of size {sizes}; received shape {x.shape}."
+            f"fold needs columns (batch, channels * {positions}, {counts[0] * counts[1]}) for "
+            f"images of size {sizes}; received shape {x.shape}."
         )
-    x = x.reshape(x.shape[0], -1, places, *counts)
-    parts = [x[:, :, place] for place in range(places)]
+    x = x.reshape(x.shape[0], -1, positions, *counts)
+    parts = [x[:, :, position] for position in range(positions)]
     return windows.overlapped(parts, (2, 3), window, steps, gaps, sizes, zeros)
 
 

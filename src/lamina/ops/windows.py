@@ -179,8 +179,8 @@ def along(x: Array, axis: int, width: int, stride: int = 1, dilation: int = 1) -
         x = lax.slice_in_dim(x, 0, count * width, axis=axis)
         return x.reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
     arange = np.arange if count * width < _LARGE_TABLE else jnp.arange
-    places = arange(count)[:, None] * stride + arange(width) * dilation
-    return jnp.take(x, places, axis=axis)
+    positions = arange(count)[:, None] * stride + arange(width) * dilation
+    return jnp.take(x, positions, axis=axis)
 
 
 def overlapped(

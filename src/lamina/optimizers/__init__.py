@@ -1,12 +1,12 @@
 """Optimizers with Keras's names, arguments, update rules and state, on optax transformations.
 
-`optimizer.py` holds what they share; each of the others is one rule. The names are listed in
+`optimizer.py` has the base class; most other files have one optimizer each. The names are listed in
 `__init__.pyi`.
 """
 
 from lamina.core import lazy
 from lamina.core.serialization import registry
 
-__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.homes_of(__file__))
-# An OptaxOptimizer holds code, so none is in a file.
+__getattr__, __dir__, __all__ = lazy.contents(__name__, lazy.exports_of(__file__))
+# An OptaxOptimizer contains code, so it is never in a file.
 registry.register_list("keras.optimizers", __all__, __getattr__, but=("OptaxOptimizer",))

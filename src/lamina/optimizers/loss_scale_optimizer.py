@@ -158,11 +158,11 @@ class LossScaleOptimizer(Optimizer):
         Returns:
             The loss and its weight.
         """
-        left_out = ~jnp.isfinite(loss)
-        hopeless = self.dynamic_scale.value < _SMALLEST_SCALE
+        skipped = ~jnp.isfinite(loss)
+        exhausted = self.dynamic_scale.value < _SMALLEST_SCALE
         return (
-            jnp.where(hopeless, jnp.nan, jnp.where(left_out, 0, loss)),
-            jnp.where(left_out & ~hopeless, 0, samples),
+            jnp.where(exhausted, jnp.nan, jnp.where(skipped, 0, loss)),
+            jnp.where(skipped & ~exhausted, 0, samples),
         )
 
     @property
@@ -228,7 +228,7 @@ def _refuse_inner_arguments(arguments: dict[str, Any]) -> None:
             "LossScaleOptimizer finds its scale by itself and has no dynamic=False.\n"
             "  Fix: for a fixed scale, lamina.optimizers.Adam(loss_scale_factor=1024.0) alone."
         )
-    harmless = {"use_ema": False, "ema_momentum": 0.99}
+    accepted = {"use_ema": False, "ema_momentum": 0.99}
     for name in (
         "weight_decay",
         "clipnorm",
@@ -240,8 +240,8 @@ def _refuse_inner_arguments(arguments: dict[str, Any]) -> None:
         "loss_scale_factor",
         "gradient_accumulation_steps",
     ):
-        value = arguments.pop(name, harmless.get(name))
-        if value != harmless.get(name):
+        value = arguments.pop(name, accepted.get(name))
+        if value != accepted.get(name):
             raise ValueError(
                 f"LossScaleOptimizer has no {name}; received {value!r}.\n"
                 f"  Fix: give it to the optimizer inside: LossScaleOptimizer(Adam({name}=…))."

@@ -180,9 +180,9 @@ class MultiOptimizer(Optimizer):
         """Each optimizer that has weights among the variables, with its part of every list."""
         owners = [self._optimizer_of[id(v)] for v in variables]
         for optimizer in self._inner_optimizers:
-            mine = [i for i, owner in enumerate(owners) if owner is optimizer]
-            if mine:
-                yield optimizer, [[values[i] for i in mine] for values in (variables, *others)]
+            group = [i for i, owner in enumerate(owners) if owner is optimizer]
+            if group:
+                yield optimizer, [[values[i] for i in group] for values in (variables, *others)]
 
     @property
     def variables(self) -> list[Variable]:

@@ -126,9 +126,9 @@ class ImageDataGenerator:
         self.mean: Any = None
         self.std: Any = None
         self.zca_whitening_matrix: Any = None
-        self._settle()
+        self._set_dependent()
 
-    def _settle(self) -> None:
+    def _set_dependent(self) -> None:
         """Set settings that depend on others, as in Keras, with a warning."""
         if self.zca_whitening:
             self._set("zca_whitening", "featurewise_center", True)

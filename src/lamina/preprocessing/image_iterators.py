@@ -176,8 +176,8 @@ class NumpyArrayIterator(Iterator):
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         batch = np.zeros((len(index_array), *self.x.shape[1:]), dtype=self.dtype)
-        for place, index in enumerate(index_array):
-            batch[place] = self.image_data_generator._prepared(self.x[index].copy())
+        for position, index in enumerate(index_array):
+            batch[position] = self.image_data_generator._prepared(self.x[index].copy())
         if self.save_to_dir:
             self._save(batch, index_array, 1e4)
         others = [array[index_array] for array in self.x_misc]
@@ -269,7 +269,7 @@ class BatchFromFilesMixin:
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         batch = np.zeros((len(index_array), *self.image_shape), dtype=self.dtype)
-        for place, index in enumerate(index_array):
+        for position, index in enumerate(index_array):
             with load_img(
                 self.filepaths[index],
                 color_mode=self.color_mode,
@@ -279,7 +279,7 @@ class BatchFromFilesMixin:
             ) as picture:
                 x = img_to_array(picture, data_format=self.data_format)
             generator = self.image_data_generator
-            batch[place] = x if generator is None else generator._prepared(x)
+            batch[position] = x if generator is None else generator._prepared(x)
         if self.save_to_dir:
             self._save(batch, index_array, 1e7)  # type: ignore[attr-defined]
         if self.class_mode is None:
@@ -382,10 +382,10 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
     def _files_in(self, folder: str, follow_links: bool) -> AnyIterator[str]:
         """Paths of the images of a class, relative to the directory, in order of folders."""
         top = os.path.join(self.directory, folder)
-        for place, _, names in sorted(os.walk(top, followlinks=follow_links)):
+        for position, _, names in sorted(os.walk(top, followlinks=follow_links)):
             for name in sorted(names):
                 if name.lower().endswith(self.white_list_formats):
-                    yield os.path.relpath(os.path.join(place, name), self.directory)
+                    yield os.path.relpath(os.path.join(position, name), self.directory)
 
     @property
     def filepaths(self) -> list[str]:

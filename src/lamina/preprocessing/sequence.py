@@ -172,11 +172,11 @@ def skipgrams(
         ([[1, 2], [2, 1], [2, 3], [3, 2]], [1, 1, 1, 1])
     """
     pairs: list[list[int]] = []
-    for place, word in enumerate(sequence):
+    for position, word in enumerate(sequence):
         if not word or (sampling_table is not None and sampling_table[word] < random.random()):
             continue
-        first, last = max(0, place - window_size), place + window_size
-        around = (sequence[i] for i in range(first, min(len(sequence), last + 1)) if i != place)
+        first, last = max(0, position - window_size), position + window_size
+        around = (sequence[i] for i in range(first, min(len(sequence), last + 1)) if i != position)
         pairs += [[word, other] for other in around if other]
     true, false = ([0, 1], [1, 0]) if categorical else (1, 0)
     labels: list[Any] = [true] * len(pairs)

@@ -18,7 +18,7 @@ from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.core.configuration import config as settings
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.messages.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
-from lamina.core.messages.tracebacks import filter_traceback, strip
+from lamina.core.messages.tracebacks import filter_traceback, strip_internal_frames
 from lamina.core.serialization import registry
 from lamina.core.types import Config, CustomObjects
 from lamina.core.user_data.paths import refuse_endless
@@ -488,7 +488,7 @@ def _compile_legacy(
         raise
     except Exception as error:
         # The model can be used even if the loss and metrics in an old file cannot.
-        strip(error)
+        strip_internal_frames(error)
         return [f"the model is not compiled: {str(error)[:300]}\n  Fix: model.compile(…)."]
     problem = legacy_file.read_optimizer(model.optimizer, stored)
     return [problem] if problem else []
@@ -527,7 +527,7 @@ def _model_from(record: Any, custom_objects: CustomObjects | None, compile: bool
     except Exception as error:
         # A changed config may lead to any error in any layer. The cause is shown only if it may be
         # in the user's own class.
-        strip(error)
+        strip_internal_frames(error)
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
         text = str(error)[:1000] or type(error).__name__
         users_own = custom_objects or registry.get_custom_objects()

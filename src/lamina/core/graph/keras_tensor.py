@@ -299,8 +299,10 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
     refuse_text(leaves)
 
-    def outputs_for(probe: int | None, settled: dict[tuple[int, int], int] | None = None) -> Any:
-        given = settled or {}
+    def outputs_for(
+        probe: int | None, fixed_sizes: dict[tuple[int, int], int] | None = None
+    ) -> Any:
+        given = fixed_sizes or {}
         specs = [
             jax.ShapeDtypeStruct(
                 tuple(
@@ -346,10 +348,10 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     sizes = sorted(size for size in known if size is not None and size > 1)
     unknown = [(i, axis) for i in symbolic for axis, s in enumerate(leaves[i].shape) if s is None]
     small, large = pairs[0]
-    for place in unknown if 1 < len(unknown) <= 6 else []:
+    for position in unknown if 1 < len(unknown) <= 6 else []:
         for size in sizes:
             try:
-                ends = [outputs_for(probe, {place: size}) for probe in (small, large)]
+                ends = [outputs_for(probe, {position: size}) for probe in (small, large)]
                 return jax.tree.map(merge, *ends)
             except Exception:
                 continue

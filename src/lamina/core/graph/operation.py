@@ -17,7 +17,7 @@ from lamina.core.graph.keras_tensor import (
 )
 from lamina.core.layer import masking
 from lamina.core.messages.errors import unknown_argument
-from lamina.core.messages.tracebacks import filter_methods, tidy
+from lamina.core.messages.tracebacks import clean_error, filter_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.serialization.init_arguments import (
     arguments_as_config,
@@ -339,7 +339,7 @@ def symbolic(
         except Exception as error:
             if isinstance(error, (TypeError, ValueError)):
                 _add_context(error, function.__name__, args, kwargs)
-            tidy(error)
+            clean_error(error)
             raise
 
     return wrapper, operation

@@ -27,7 +27,7 @@ from lamina.core.messages.errors import (
     frames_to_user,
     unknown_argument,
 )
-from lamina.core.messages.tracebacks import filter_methods, filter_traceback, strip
+from lamina.core.messages.tracebacks import filter_methods, filter_traceback, strip_internal_frames
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import (
     example_of,
@@ -79,7 +79,7 @@ class Layer(LayerState):
         super().__init_subclass__(**kwargs)
         name_inherited_init(cls)
         if "build" in cls.__dict__:
-            cls.build = _remembering_shapes(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = _wrap_build(cls.__dict__["build"])  # type: ignore[method-assign]
         cls._weightless = _never_has_weights(cls)
         filter_methods(cls)
 
@@ -116,7 +116,7 @@ class Layer(LayerState):
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
         # A layer that never has weights is built from the start; its first call still checks the
         # layers inside it.
-        self.built = self._unseen = self._weightless
+        self.built = self._build_pending = self._weightless
         self._trainable = bool(trainable)
         self._building = False
         self._path: str | None = None
@@ -127,8 +127,8 @@ class Layer(LayerState):
         self._remat_scope = remat.current_scope()
         object.__setattr__(self, "_losses_by_thread", {})
         if not self._trainable:
-            for early in (*self._tracked["trainable"], *self._tracked["layers"]):
-                early.trainable = False
+            for tracked in (*self._tracked["trainable"], *self._tracked["layers"]):
+                tracked.trainable = False
 
     def build(self, input_shape: Any) -> None:
         """Make the weights; called once, when the shape of the input is known.
@@ -141,7 +141,7 @@ class Layer(LayerState):
                 layer with several inputs. A layer whose `call(query, value)` takes several
                 tensors may take one for each: `build(self, query_shape, value_shape)`.
         """
-        if not _has_own_build(self) and (self._unseen or not self.built):
+        if not _has_own_build(self) and (self._build_pending or not self.built):
             inputs = jax.tree.map(lambda s: KerasTensor(s), input_shape, is_leaf=is_shape)
             called = type(self).call is not Operation.call  # else there is nothing to trace
             inside = self._flatten_layers(include_self=False)
@@ -151,9 +151,9 @@ class Layer(LayerState):
                 self._forget_losses()
             shape = jax.tree.map(lambda t: t.shape, inputs)
             object.__setattr__(self, "_build_shapes", {"input_shape": shape})
-            self._unseen, self.built = False, True
+            self._build_pending, self.built = False, True
 
-    build.follows_call = True  # type: ignore[attr-defined]
+    build.builds_by_tracing = True  # type: ignore[attr-defined]
 
     def _build_parts(self, shapes: dict[str, Any]) -> None:
         """Build the layers that a `build` has made and left to the first call.
@@ -406,7 +406,7 @@ class Layer(LayerState):
             # A data frame, another library's tensor.
             array = np.asarray(unmasked(value, f"the input of {self._label}"))
             if array.dtype.kind == "O" and array.size and not is_text(array):
-                array = self._out_of_objects(array)
+                array = self._from_objects(array)
             elif may_hold_text(array.dtype):
                 return value  # text is for layers that work on the host
             if wanted is not None and dtypes.is_float(array.dtype):
@@ -415,7 +415,7 @@ class Layer(LayerState):
             return jnp.asarray(array)
         return value
 
-    def _out_of_objects(self, array: np.ndarray) -> np.ndarray:
+    def _from_objects(self, array: np.ndarray) -> np.ndarray:
         """A numeric array for an array of objects that are numbers or lists of numbers."""
         try:
             return np.asarray([np.asarray(row) for row in array]).astype(config.floatx())
@@ -535,7 +535,7 @@ class Layer(LayerState):
             object.__setattr__(self, "_build_shapes", shapes)
             if is_symbolic(args, kwargs) and _knows_its_output_shape(self):
                 self._trace_call(args, kwargs)  # else the search for the output's shape does it
-        self._unseen, self.built = False, True
+        self._build_pending, self.built = False, True
 
     def _warn_if_untracked(self) -> None:
         """Warn if this layer was made in the `call` of another layer, which does not track it."""
@@ -683,7 +683,7 @@ def _never_has_weights(cls: type) -> bool:
 
 def _has_own_build(layer: Layer) -> bool:
     """Whether a class defines `build`; base classes that build by tracing a call are marked."""
-    return not getattr(type(layer).build, "follows_call", False)
+    return not getattr(type(layer).build, "builds_by_tracing", False)
 
 
 def _remembering_shapes(build: Callable[..., Any]) -> Callable[..., Any]:

@@ -134,8 +134,8 @@ class TrackedList(list[Any]):
 
     def remove(self, value: Any) -> None:
         # By identity first: `==` of Variables compares numbers.
-        place = next((i for i, item in enumerate(self) if item is value), None)
-        del self[self.index(value) if place is None else place]
+        position = next((i for i, item in enumerate(self) if item is value), None)
+        del self[self.index(value) if position is None else position]
 
     def clear(self) -> None:
         del self[:]

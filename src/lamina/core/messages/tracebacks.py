@@ -60,7 +60,7 @@ def filter_traceback(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            tidy(error)
+            clean_error(error)
             raise
 
     @functools.wraps(function)
@@ -68,7 +68,7 @@ def filter_traceback(function: F) -> F:
         try:
             return (yield from function(*args, **kwargs))
         except Exception as error:
-            tidy(error)
+            clean_error(error)
             raise
 
     return generating if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
@@ -110,14 +110,14 @@ def _filter_member(cls: type, name: str, member: Any) -> None:
         setattr(cls, name, filter_traceback(member))
 
 
-def tidy(error: Exception) -> None:
-    """Prepare an error for the user: explain missing values, and `strip` it."""
+def clean_error(error: Exception) -> None:
+    """Prepare an error for the user: explain missing values, and remove internal frames."""
     if _needs_concrete_values(error):
         _explain_values(error)
-    strip(error)
+    strip_internal_frames(error)
 
 
-def strip(error: BaseException) -> None:
+def strip_internal_frames(error: BaseException) -> None:
     """Remove internal frames and JAX's note from an error and from its causes."""
     if _shows_all():
         return

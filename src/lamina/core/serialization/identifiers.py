@@ -1,4 +1,4 @@
-"""What a user types for a loss, initializer …: a name, config or class, made an object."""
+"""Objects from identifiers: a name, config or class given for a loss, initializer …"""
 
 import inspect
 from collections.abc import Collection, Mapping
@@ -12,17 +12,17 @@ from lamina.core.types import Config
 
 
 class Identifiers:
-    """The names that one kind of object goes by, and what they stand for.
+    """The identifiers of one kind of object, and the objects that they mean.
 
-    They are the public names of its package, as it has registered them, classes also in snake
-    case, and aliases. So whoever adds a class lists it in the package and nowhere else.
+    They are the registered public names of its package, class names also in snake case, and
+    aliases. So a new class is listed in its package only.
 
     Args:
-        kind: What is looked for, for messages: `"initializer"`.
+        kind: What is expected, for messages: `"initializer"`.
         namespace: Where the package registers its names: `"keras.initializers"`.
-        bases: Public names of what others are made of. They may stand in a config; as a name
-            alone they mean nothing, and no message suggests them.
-        aliases: From further names to public ones.
+        bases: Public names of base classes. They are allowed in a config, but not as a name, and
+            no message suggests them.
+        aliases: Other names, with the public names that they mean.
         prefer_classes: Whether a class's name in snake case means the class where there is a
             function of that name.
     """
@@ -44,8 +44,8 @@ class Identifiers:
 
     @cached_property
     def table(self) -> dict[str, Any]:
-        """Every name that may be typed, with its class or function."""
-        # Read when a name is first looked up: by then the package is complete.
+        """Every accepted name, with its class or function."""
+        # Made at the first lookup, when the package is completely imported.
         public = registry.public_names(self.namespace)
         named = {name: symbol for name, symbol in public.items() if name not in self._bases}
         snake_case = {
@@ -57,7 +57,7 @@ class Identifiers:
         return {**both, **{alias: public[name] for alias, name in self._aliases.items()}}
 
     def resolve(self, identifier: Any) -> Any:
-        """The object that an identifier means.
+        """The object for an identifier.
 
         Args:
             identifier: A name, a saved config, a class, or a callable, which is returned as it is.
@@ -82,7 +82,7 @@ class Identifiers:
         return identifier
 
     def by_name(self, name: str) -> Any:
-        """What is registered or known under a name, as it is: a class is not called."""
+        """The class or function that is registered or known under a name."""
         custom = registry.get_registered_object(name)
         if custom is not None:
             return custom
@@ -98,7 +98,7 @@ class Identifiers:
                 f"received {sorted(config)}."
             )
         config = {"module": self.namespace, "config": {}, **config}
-        # A function's name stands elsewhere in its config, and the registry knows where.
+        # The registry knows where the config of a function has its name.
         if config["module"] in (None, self.namespace) and config["class_name"] != "function":
             name = config.get("registered_name") or config["class_name"]
             if name not in self._bases:

@@ -73,8 +73,10 @@ def example_of(cls: type) -> str:
         for p in parameters
         if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
-    room = ".".join(cls.__module__.split(".")[:2])
-    public = f"{room}." if room in ("lamina.layers", "lamina.models", "lamina.callbacks") else ""
+    package = ".".join(cls.__module__.split(".")[:2])
+    public = (
+        f"{package}." if package in ("lamina.layers", "lamina.models", "lamina.callbacks") else ""
+    )
     return f"{public}{cls.__name__}({', '.join(needed)})"
 
 

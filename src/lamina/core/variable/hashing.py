@@ -31,11 +31,11 @@ def hashed_bits(key: jax.Array, shape: Sequence[int]) -> jax.Array:
         True
     """
     size = int(np.prod(shape))
-    place = lax.iota(np.uint32, size).reshape(tuple(shape))
+    position = lax.iota(np.uint32, size).reshape(tuple(shape))
     # The halves are small numbers (a seed, a counter): spread them over all bits first.
     first = _mixed(key[0] ^ _mixed(key[1] + np.uint32(0x9E3779B9)))
     second = _mixed(key[1] ^ _mixed(key[0] + np.uint32(0x85EBCA6B)))
-    return _mixed(_mixed(place ^ first) + second)
+    return _mixed(_mixed(position ^ first) + second)
 
 
 def _mixed(bits: jax.Array) -> jax.Array:

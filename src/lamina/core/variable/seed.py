@@ -95,10 +95,10 @@ def shared_state() -> np.ndarray:
     numpy_state: Any = np.random.get_state(legacy=False)
     if numpy_state["bit_generator"] != _NUMPY_DEFAULT:  # the user has replaced it
         numpy_state = {"state": {"key": np.zeros(624, np.uint32), "pos": _OTHER_GENERATOR}}
-    key, place = numpy_state["state"]["key"], numpy_state["state"]["pos"]
+    key, position = numpy_state["state"]["key"], numpy_state["state"]["pos"]
     _, numbers, python_gauss = python_random.getstate()
     waiting = [numpy_state.get("gauss", 0.0), 0.0 if python_gauss is None else python_gauss]
-    counts = [place, numpy_state.get("has_gauss", 0), python_gauss is not None, *numbers]
+    counts = [position, numpy_state.get("has_gauss", 0), python_gauss is not None, *numbers]
     bits = np.array(waiting, np.float64).view(np.uint32)
     return np.concatenate([key, np.array(counts, np.uint32), bits])
 
@@ -106,11 +106,11 @@ def shared_state() -> np.ndarray:
 def restore_shared_state(state: np.ndarray) -> None:
     """Restore the state of NumPy's and Python's global generators from `shared_state`."""
     key, counts, bits = np.split(np.asarray(state, np.uint32), [624, -4])
-    place, has_gauss, has_python_gauss, *numbers = counts.tolist()
+    position, has_gauss, has_python_gauss, *numbers = counts.tolist()
     gauss, python_gauss = bits.copy().view(np.float64).tolist()
     ours = np.random.get_state(legacy=False)["bit_generator"] == _NUMPY_DEFAULT
-    if ours and place != _OTHER_GENERATOR:
-        np.random.set_state((_NUMPY_DEFAULT, key, place, has_gauss, gauss))
+    if ours and position != _OTHER_GENERATOR:
+        np.random.set_state((_NUMPY_DEFAULT, key, position, has_gauss, gauss))
     version = python_random.getstate()[0]
     python_random.setstate((version, tuple(numbers), python_gauss if has_python_gauss else None))
 

@@ -128,21 +128,21 @@ class STFTSpectrogram(Layer):
         # (batch, channels, frames, frame_length), and a product with all kernels at once.
         frames = windows.along(sound, -1, self.frame_length, self._step)
         if self.mode in ("real", "imag"):
-            return self._arranged(frames @ self._waves(self.mode))
-        real, imag = frames @ self._waves("real"), frames @ self._waves("imag")
+            return self._to_output_layout(frames @ self._kernel_matrix(self.mode))
+        real, imag = frames @ self._kernel_matrix("real"), frames @ self._kernel_matrix("imag")
         if self.mode == "angle":
-            return self._arranged(jnp.arctan2(imag, real))
+            return self._to_output_layout(jnp.arctan2(imag, real))
         if self.mode == "stft":
-            return self._arranged(jnp.concatenate([real, imag], axis=-1))
+            return self._to_output_layout(jnp.concatenate([real, imag], axis=-1))
         power = jnp.square(real) + jnp.square(imag)
         if self.mode == "psd":
             # Frequencies between the ends include their negatives.
             inner = (np.arange(self._frequencies) % (self._frequencies - 1)) > 0
-            return self._arranged(jnp.where(inner, 2 * power, power))
+            return self._to_output_layout(jnp.where(inner, 2 * power, power))
         magnitude = jnp.sqrt(jnp.maximum(power, epsilon()))
         if self.mode == "log":
             magnitude = jnp.log(jnp.maximum(magnitude, epsilon()))
-        return self._arranged(magnitude)
+        return self._to_output_layout(magnitude)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         last = self.data_format == "channels_last"
@@ -168,10 +168,10 @@ class STFTSpectrogram(Layer):
         whole = self.fft_length or 2 ** (self.frame_length - 1).bit_length()
         return whole // 2 + 1
 
-    def _waves(self, side: str) -> Array:
+    def _kernel_matrix(self, side: str) -> Array:
         return getattr(self, f"{side}_kernel").value[:, 0, :]
 
-    def _arranged(self, x: Array) -> Array:
+    def _to_output_layout(self, x: Array) -> Array:
         """From (batch, channels, frames, frequencies) to the axes of the output."""
         last = self.data_format == "channels_last"
         if self.expand_dims:
@@ -322,8 +322,8 @@ class MelSpectrogram(Layer):
         """
         edges = np.linspace(_mel(lower_edge_hertz), _mel(upper_edge_hertz), num_mel_bins + 2)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-        places = _mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
-        rising, falling = (places - low) / (middle - low), (high - places) / (high - middle)
+        positions = _mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
+        rising, falling = (positions - low) / (middle - low), (high - positions) / (high - middle)
         weights = np.maximum(0, np.minimum(rising, falling))
         weights[0] = 0  # the mean of the sound is excluded
         return jnp.asarray(weights, dtype)
@@ -341,11 +341,11 @@ class MelSpectrogram(Layer):
         return {**super().get_config(), **own}
 
     def _decibels(self, power: Array) -> Array:
-        loud = 10 * jnp.log10(jnp.maximum(power, self.min_power))
-        loud -= 10 * np.log10(max(abs(self.ref_power), self.min_power))
+        decibels = 10 * jnp.log10(jnp.maximum(power, self.min_power))
+        decibels -= 10 * np.log10(max(abs(self.ref_power), self.min_power))
         # For each sound separately, so that results do not depend on other sounds of the batch.
-        loudest = jnp.max(loud, axis=(-1, -2), keepdims=True)
-        return jnp.maximum(loud, loudest - self.top_db)
+        maximum = jnp.max(decibels, axis=(-1, -2), keepdims=True)
+        return jnp.maximum(decibels, maximum - self.top_db)
 
 
 def _mel(hertz: Any) -> Any:

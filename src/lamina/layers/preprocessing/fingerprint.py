@@ -126,8 +126,8 @@ class _Digits:
         word = jnp.zeros_like(self.size)
         for i in range(8):
             at = jnp.asarray(offset, "uint64") + _u64(i)
-            place = jnp.clip(self.size.astype("int64") - 1 - at.astype("int64"), 0, 19)
-            character = (self._magnitude // powers[place]) % _u64(10) + _u64(ord("0"))
+            position = jnp.clip(self.size.astype("int64") - 1 - at.astype("int64"), 0, 19)
+            character = (self._magnitude // powers[position]) % _u64(10) + _u64(ord("0"))
             character = jnp.where(self._negative & (at == 0), _u64(ord("-")), character)
             word = word | (character << _u64(8 * i))
         return word
@@ -260,8 +260,8 @@ def _folded(value: Any) -> Any:
     return value ^ (value >> _u64(47))
 
 
-def _rotated(value: Any, places: int) -> Any:
-    return (value >> _u64(places)) | (value << _u64(64 - places))
+def _rotated(value: Any, positions: int) -> Any:
+    return (value >> _u64(positions)) | (value << _u64(64 - positions))
 
 
 def _mixed(u: Any, v: Any, multiplier: Any) -> Any:

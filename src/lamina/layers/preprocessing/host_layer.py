@@ -136,15 +136,15 @@ def count_rows(
     """
     result = np.zeros(shape, jnp.dtype(dtype))
     known = (indices >= 0) & (indices < shape[1])
-    places = rows[known] * shape[1] + indices[known]
+    positions = rows[known] * shape[1] + indices[known]
     if output_mode == "multi_hot":
-        result.ravel()[places] = 1
+        result.ravel()[positions] = 1
     elif weights is None:
-        places, counts = np.unique(places, return_counts=True)
-        result.ravel()[places] = counts
+        positions, counts = np.unique(positions, return_counts=True)
+        result.ravel()[positions] = counts
     else:
-        places, number = np.unique(places, return_inverse=True)
-        result.ravel()[places] = np.bincount(number, weights[known])
+        positions, number = np.unique(positions, return_inverse=True)
+        result.ravel()[positions] = np.bincount(number, weights[known])
     return result
 
 

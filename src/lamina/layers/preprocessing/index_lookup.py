@@ -396,11 +396,11 @@ class IndexLookup(HostLayer):
         numpy: Any = jnp if isinstance(numbers, jax.Array) else np
         assert self._tokens is not None
         table: Any = np.append(self._tokens, [self.oov_token]).astype(self._tokens.dtype)
-        places = numbers - self._first_token
-        known = (places >= 0) & (places < len(self._tokens))
+        positions = numbers - self._first_token
+        known = (positions >= 0) & (positions < len(self._tokens))
         if isinstance(numbers, jax.Array):
             table = jnp.asarray(table.astype("int32"))
-        tokens = table[numpy.where(known, places, len(self._tokens))]
+        tokens = table[numpy.where(known, positions, len(self._tokens))]
         if self.mask_token is not None:
             tokens = numpy.where(numbers == 0, self.mask_token, tokens)
         return tokens

@@ -388,10 +388,10 @@ def ngrams_of(tokens: Sequence[str], lengths: Sequence[int]) -> list[str]:
 def _padded(numbers: np.ndarray, sizes: np.ndarray, length: int, padding: int) -> np.ndarray:
     """Rows of `length` indices, truncated or padded."""
     output = np.full((len(sizes), length), padding, dtype="int32")
-    place = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    position = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     row = np.repeat(np.arange(len(sizes)), sizes)
-    inside = place < length
-    output[row[inside], place[inside]] = numbers[inside]
+    inside = position < length
+    output[row[inside], position[inside]] = numbers[inside]
     return output
 
 

@@ -107,18 +107,18 @@ class IntegerLookup(IndexLookup):
 
     def _positions(self, tokens: Any) -> Any:
         ordered: Any = self._tokens[self._order]  # type: ignore[index]
-        places: Any = self._order
+        positions: Any = self._order
         if isinstance(tokens, jax.Array):
             # The device computes with fewer bits, so larger numbers cannot occur there.
             bounds = jnp.iinfo(tokens.dtype)
             fit = (ordered >= bounds.min) & (ordered <= bounds.max)
             ordered = jnp.asarray(ordered[fit].astype(tokens.dtype))
-            places = jnp.asarray(places[fit].astype("int32"))
+            positions = jnp.asarray(positions[fit].astype("int32"))
         if not len(ordered):
             return tokens * 0 - 1
         numpy: Any = jnp if isinstance(tokens, jax.Array) else np
         at = numpy.minimum(numpy.searchsorted(ordered, tokens), len(ordered) - 1)
-        return numpy.where(ordered[at] == tokens, places[at], -1)
+        return numpy.where(ordered[at] == tokens, positions[at], -1)
 
 
 class StringLookup(IndexLookup):
@@ -212,10 +212,10 @@ class StringLookup(IndexLookup):
         return tokens
 
     def _index(self) -> None:
-        table = {token: place for place, token in enumerate(self._tokens)}  # type: ignore[arg-type]
+        table = {token: position for position, token in enumerate(self._tokens)}  # type: ignore[arg-type]
         object.__setattr__(self, "_table", table)  # not searched for layers
 
     def _positions(self, tokens: Any) -> Any:
         find = self._table.get  # type: ignore[attr-defined]
-        places = [find(token, -1) for token in tokens.ravel().tolist()]
-        return np.array(places, dtype="int64").reshape(tokens.shape)
+        positions = [find(token, -1) for token in tokens.ravel().tolist()]
+        return np.array(positions, dtype="int64").reshape(tokens.shape)

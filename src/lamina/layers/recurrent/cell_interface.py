@@ -59,7 +59,7 @@ def build_cell(cell: Any, step_shape: Shape) -> None:
     """
     if not isinstance(cell, Layer) or cell.built:
         return
-    if getattr(type(cell).build, "follows_call", False):  # only the layers in it have weights
+    if getattr(type(cell).build, "builds_by_tracing", False):  # only the layers in it have weights
         trace_spec(
             lambda x: run_cell(cell, x, as_list(initial_state_of(cell, x.shape[0])), False),
             KerasTensor(step_shape),

@@ -99,7 +99,7 @@ class KernelCell(Layer):
         self.seed = seed
         self.seed_generator = SeedGenerator(self.seed)
         # The dropout masks of all steps, while a layer runs over a sequence.
-        self._held: tuple[Masks, Masks] | None = None
+        self._current_masks: tuple[Masks, Masks] | None = None
         if self.recurrent_dropout:
             self.implementation = 1  # each gate has its own dropout mask
 
@@ -234,8 +234,8 @@ class KernelCell(Layer):
             Masks for the inputs and for the state, 0 or `1 / (1 - rate)`: one, or one per gate;
             None where nothing is dropped.
         """
-        if self._held is not None:
-            return self._held
+        if self._current_masks is not None:
+            return self._current_masks
         step_shape = inputs.shape[inputs.ndim - state.ndim :]
         rates = (self.dropout, step_shape), (self.recurrent_dropout, state.shape)
         drawn = [self._drawn(rate, shape) if training else None for rate, shape in rates]
@@ -279,7 +279,11 @@ class KernelCell(Layer):
         Returns:
             Array, list of arrays, or None.
         """
-        masks = self._drawn(self.dropout, step_input.shape) if self._held is None else self._held[0]
+        masks = (
+            self._drawn(self.dropout, step_input.shape)
+            if self._current_masks is None
+            else self._current_masks[0]
+        )
         return masks if masks is None or self.implementation == 1 else masks[0]
 
     def get_recurrent_dropout_mask(self, step_input: Array) -> Any:
@@ -291,7 +295,7 @@ class KernelCell(Layer):
         Returns:
             Array, list of arrays, or None.
         """
-        rate, held = self.recurrent_dropout, self._held
+        rate, held = self.recurrent_dropout, self._current_masks
         masks = self._drawn(rate, step_input.shape) if held is None else held[1]
         return masks if masks is None or self.implementation == 1 else masks[0]
 

@@ -98,8 +98,8 @@ def hsv_to_rgb(images: ArrayLike, data_format: str | None = None) -> Array:
     axis = _check("hsv_to_rgb", images, data_format, (3,))
     _check_float("hsv_to_rgb", images)
     hue, saturation, value = jnp.moveaxis(images, axis, 0)
-    place = jnp.mod(hue, 1) * 6
-    colours = (jnp.abs(place - 3) - 1, 2 - jnp.abs(place - 2), 2 - jnp.abs(place - 4))
+    position = jnp.mod(hue, 1) * 6
+    colours = (jnp.abs(position - 3) - 1, 2 - jnp.abs(position - 2), 2 - jnp.abs(position - 4))
     rgb = [value * (1 - saturation + saturation * jnp.clip(c, 0, 1)) for c in colours]
     return jnp.stack(rgb, axis=axis)
 

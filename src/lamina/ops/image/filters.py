@@ -152,8 +152,8 @@ def smoothed_fields(fields: Array, sigma: Any) -> Array:
 
 def gaussian(size: int, sigma: Any) -> Array:
     """Gaussian weights that sum to 1."""
-    place = jnp.arange(size, dtype="float32") - (size - 1) / 2
-    weights = jnp.exp(-0.5 * jnp.square(place / sigma))
+    position = jnp.arange(size, dtype="float32") - (size - 1) / 2
+    weights = jnp.exp(-0.5 * jnp.square(position / sigma))
     return weights / weights.sum()
 
 
@@ -178,8 +178,8 @@ def filtered(x: Array, weights: Array, axis: int, padded: bool = True) -> Array:
     before = (width - 1) // 2 if padded else 0
     weights = weights.astype(x.dtype)
     if width > _SHIFTS:
-        places = np.arange(size if padded else size - width + 1)
-        offset = np.arange(size)[None, :] - places[:, None] + before
+        positions = np.arange(size if padded else size - width + 1)
+        offset = np.arange(size)[None, :] - positions[:, None] + before
         band = jnp.where(
             (offset >= 0) & (offset < width), weights[np.clip(offset, 0, width - 1)], 0
         )

@@ -113,9 +113,9 @@ def _patches(
             )
         x = windows.along(x, 1 + 2 * axis, side, step, gap)
     # Now (batch, rows, side, columns, side, ..., channels).
-    places = [1 + 2 * axis for axis in range(rank)]
+    positions = [1 + 2 * axis for axis in range(rank)]
     sides = [2 + 2 * axis for axis in range(rank)]
-    x = jnp.transpose(x, (0, *places, *sides, x.ndim - 1))
+    x = jnp.transpose(x, (0, *positions, *sides, x.ndim - 1))
     x = x.reshape(*x.shape[: rank + 1], -1)
     x = x if last else jnp.moveaxis(x, -1, 1)
     return x[0] if single else x

@@ -235,9 +235,9 @@ def sample(
 
     def looked_up(column: Array, row: Array) -> Array:
         columns, rows = _folded(column, width, fill_mode), _folded(row, height, fill_mode)
-        place = (rows * width + columns).reshape(count, -1)
+        position = (rows * width + columns).reshape(count, -1)
         # Slices of all channels of a pixel; the positions are known to be inside.
-        found = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, place)
+        found = jax.vmap(lambda p, i: p.at[i].get(mode="promise_in_bounds"))(pixels, position)
         found = found.reshape(*row.shape, channels)
         if fill_mode != "constant":
             return found

@@ -24,15 +24,15 @@ def _item_spec(x: Any, key: Any) -> None:
     keys = list(key) if isinstance(key, (list, tuple)) else [key]
     if not all(k is None or k is ... or isinstance(k, (int, slice)) for k in keys):
         return
-    places = [k for k in keys if k is not None]
-    if ... in places:
-        after = places.index(...)
-        rest = len(x.shape) - (len(places) - 1)
-        places[after : after + 1] = [slice(None)] * rest
-    for axis, (place, size) in enumerate(zip(places, x.shape, strict=False)):
-        if isinstance(place, int) and size is not None and not -size <= place < size:
+    positions = [k for k in keys if k is not None]
+    if ... in positions:
+        after = positions.index(...)
+        rest = len(x.shape) - (len(positions) - 1)
+        positions[after : after + 1] = [slice(None)] * rest
+    for axis, (position, size) in enumerate(zip(positions, x.shape, strict=False)):
+        if isinstance(position, int) and size is not None and not -size <= position < size:
             raise ValueError(
-                f"get_item: there is no place {place} on axis {axis}, which has size {size}."
+                f"get_item: there is no place {position} on axis {axis}, which has size {size}."
             )
 
 

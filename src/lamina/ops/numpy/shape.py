@@ -71,7 +71,7 @@ def reshape(x: ArrayLike, newshape: int | Sequence[int]) -> Array:
         )
     several = sum(size is None for size in shape) > 1 or -1 in shape
     if None in shape and several:
-        if any(size is None and place >= x.ndim for place, size in enumerate(shape)):
+        if any(size is None and position >= x.ndim for position, size in enumerate(shape)):
             raise ValueError(
                 f"reshape cannot work out {shape} for an array of shape {x.shape}.\n"
                 "  Fix: -1 in place of None, which may stand once."
@@ -534,18 +534,18 @@ def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[A
 
 
 def _split_along(name: str, axis: int, summary: str) -> Callable[..., list[Array]]:
-    def place(x: Any) -> int:
+    def position(x: Any) -> int:
         if len(x.shape) <= axis - (name == "hsplit"):
             raise ValueError(f"{name} needs {axis + 1} axes; received shape {tuple(x.shape)}.")
         return min(axis, len(x.shape) - 1)  # hsplit also splits vectors
 
     def spec(x: Any, indices_or_sections: Any) -> list[KerasTensor]:
-        return _checked_pieces_spec(x, indices_or_sections, place(x))
+        return _checked_pieces_spec(x, indices_or_sections, position(x))
 
     def function(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Array]:
         x = as_array(x)
-        _check_divisible(x.shape, indices_or_sections, place(x))
-        return jnp.split(x, as_axes(indices_or_sections), place(x))
+        _check_divisible(x.shape, indices_or_sections, position(x))
+        return jnp.split(x, as_axes(indices_or_sections), position(x))
 
     arguments = {
         "x": "Array to cut.",

@@ -523,9 +523,11 @@ class Solarization(ColourLayer, RandomImageLayer):
 
     def recoloured(self, images: Array, transformation: Any) -> Array:
         images = to_range(images, self.value_range, (0, 255))
-        lit = jnp.clip(images + transformation["additions"], 0, 255)
-        lit = jnp.where(lit < transformation["thresholds"], lit, 255 - lit)
-        return to_range(lit, (0, 255), self.value_range)
+        brightened = jnp.clip(images + transformation["additions"], 0, 255)
+        brightened = jnp.where(
+            brightened < transformation["thresholds"], brightened, 255 - brightened
+        )
+        return to_range(brightened, (0, 255), self.value_range)
 
     def get_config(self) -> dict:
         own = settings_of(self, "addition_factor", "threshold_factor")

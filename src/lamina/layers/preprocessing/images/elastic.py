@@ -86,24 +86,24 @@ class RandomElasticTransform(RandomImageLayer):
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
-        bent = self._bent(images, transformation, self.interpolation)
-        return jnp.clip(bent, *self.value_range).astype(images.dtype)
+        distorted = self._distorted(images, transformation, self.interpolation)
+        return jnp.clip(distorted, *self.value_range).astype(images.dtype)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Array, transformation: Any, training: bool = True
     ) -> Array:
         if not training or transformation is None:
             return segmentation_masks
-        return self._bent(jnp.asarray(segmentation_masks), transformation, "nearest")
+        return self._distorted(jnp.asarray(segmentation_masks), transformation, "nearest")
 
     def get_config(self) -> dict:
         names = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range")
         return {**super().get_config(), **settings_of(self, *names)}
 
-    def _bent(self, images: Array, transformation: dict, interpolation: str) -> Array:
+    def _distorted(self, images: Array, transformation: dict, interpolation: str) -> Array:
         size = images.shape[self._height_axis], images.shape[self._width_axis]
         strength = transformation["distortion_factor"]
-        bent = sampling.elastic_transform(
+        distorted = sampling.elastic_transform(
             images,
             alpha=0.1 * max(size) * strength,
             sigma=0.05 * min(size) * strength,
@@ -113,4 +113,4 @@ class RandomElasticTransform(RandomImageLayer):
             seed=transformation["seed"],
             data_format=self.data_format,
         )
-        return jnp.where(per_image(transformation["apply_transform"]), bent, images)
+        return jnp.where(per_image(transformation["apply_transform"]), distorted, images)

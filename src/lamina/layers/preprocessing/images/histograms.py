@@ -80,14 +80,14 @@ class Equalization(ColourLayer):
         last = jnp.moveaxis(images, self._channel_axis, -3)
         values = to_range(last, self.value_range, (0, 255)).astype("float32")
         values = values.reshape(*last.shape[:-2], -1)
-        places = jnp.clip(values * (self.bins - 1) / 255, 0, self.bins - 1).astype("int32")
-        counts = histograms(places, self.bins)
+        positions = jnp.clip(values * (self.bins - 1) / 255, 0, self.bins - 1).astype("int32")
+        counts = histograms(positions, self.bins)
         below = jnp.cumsum(counts, axis=-1)
         # The number in the lowest bin that is not empty, which becomes 0.
-        lowest = jnp.min(jnp.where(below > 0, below, places.shape[-1]), axis=-1, keepdims=True)
+        lowest = jnp.min(jnp.where(below > 0, below, positions.shape[-1]), axis=-1, keepdims=True)
         rest = below[..., -1:] - lowest
         table = jnp.round((below - lowest) * 255 / jnp.maximum(rest, 1))
-        spread = jnp.take_along_axis(jnp.clip(table, 0, 255), places, axis=-1)
+        spread = jnp.take_along_axis(jnp.clip(table, 0, 255), positions, axis=-1)
         spread = jnp.where(rest == 0, values, spread).reshape(last.shape)
         spread = to_range(spread, (0, 255), self.value_range).astype(images.dtype)
         return jnp.moveaxis(spread, -3, self._channel_axis)
@@ -170,8 +170,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
             share = jnp.where(low, low_share, 1 - low_share)[:, None]
             share = share * jnp.where(right, right_share, 1 - right_share)
             table = (jnp.asarray(top)[:, None] + low) * (columns + 2) + jnp.asarray(left) + right
-            place = (table * 256 + shades).reshape(channels, -1)
-            found = jnp.take_along_axis(tables, place, axis=-1).reshape(shades.shape)
+            position = (table * 256 + shades).reshape(channels, -1)
+            found = jnp.take_along_axis(tables, position, axis=-1).reshape(shades.shape)
             return mixture + share * found, None
 
         start = jnp.zeros(shades.shape, "float32")
@@ -191,15 +191,15 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         return jnp.clip(table, 0, 255)
 
 
-def histograms(places: Array, bins: int) -> Array:
+def histograms(positions: Array, bins: int) -> Array:
     """How often every number from 0 to `bins - 1` occurs along the last axis.
 
     Example:
         >>> histograms(jnp.array([[0, 2, 2], [1, 1, 1]]), 3).tolist()
         [[1, 0, 2], [0, 3, 0]]
     """
-    rows = places.reshape(-1, places.shape[-1])
+    rows = positions.reshape(-1, positions.shape[-1])
     # One count over all rows, with separate bins for each row.
     offset = jnp.arange(rows.shape[0])[:, None] * bins
     counts = jnp.bincount((rows + offset).ravel(), length=rows.shape[0] * bins)
-    return counts.reshape(*places.shape[:-1], bins)
+    return counts.reshape(*positions.shape[:-1], bins)

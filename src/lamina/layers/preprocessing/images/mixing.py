@@ -288,8 +288,8 @@ def rectangle(
         data_format: `"channels_last"` or `"channels_first"`.
     """
     sides = []
-    for length, part, place in zip(size, (down, across), (top, left), strict=True):
-        start = place * (length - part * length)
+    for length, part, position in zip(size, (down, across), (top, left), strict=True):
+        start = position * (length - part * length)
         pixels = jnp.arange(length)[None, :]
         sides.append((pixels >= start[:, None]) & (pixels < (start + part * length)[:, None]))
     mask = sides[0][:, :, None] & sides[1][:, None, :]

@@ -366,6 +366,6 @@ class RandomCrop(SizedLayer, RandomImageLayer):
             start = (0, top, left) if first else (top, left, 0)
             return lax.dynamic_slice(image, start, size)
 
-        places = (jnp.broadcast_to(jnp.ravel(p), batch.shape[:1]) for p in transformation[:2])
-        parts = jax.vmap(cut)(batch, *places)
+        positions = (jnp.broadcast_to(jnp.ravel(p), batch.shape[:1]) for p in transformation[:2])
+        parts = jax.vmap(cut)(batch, *positions)
         return parts[0] if single else parts
