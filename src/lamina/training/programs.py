@@ -45,7 +45,7 @@ class Programs:
         kept = self._found.get(kind)
         if kept is not None and kept[0] is last_change():
             return kept[1]
-        with building:
+        with build_lock:
             version = last_change()
             found = self._find(kind)
             self._found[kind] = (version, found)

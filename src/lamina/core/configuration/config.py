@@ -301,6 +301,6 @@ def disable_flash_attention() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """False if it was disabled; None if a fused kernel is taken wherever there is one."""
+    """False if it was disabled; None if a fused kernel is used where there is one."""
     enabled: bool | None = _settings["flash_attention"]
     return enabled

@@ -45,9 +45,9 @@ class Context(threading.local):
         self.computing_in: tuple[str, frozenset[int]] | None = None
         # By id of a tracer: the tracer, kept alive so that its id is not reused, and its mask.
         self.masks: dict[int, tuple[Any, Any]] = {}
-        # Where losses of layers go instead of to the layers: pairs (layer, value).
+        # Collects the losses of layers, as pairs (layer, value), if it is not None.
         self.losses: list[Any] | None = None
-        # The size that stands for unknown axes while shapes are found by tracing.
+        # The size in place of unknown axes while shapes are found by tracing.
         self.probe: int | None = None
         # Whether layers that compute in NumPy leave their results there; set by `staying_on_host`.
         self.on_host = False

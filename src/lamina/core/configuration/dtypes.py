@@ -10,6 +10,7 @@ from lamina.core.configuration import config
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.types import Config
+from lamina.core.unavailable import NotAvailableError
 from lamina.core.user_data.data_kinds import may_hold_text
 
 INSTEAD_OF_QUANTIZATION = (

@@ -257,7 +257,9 @@ def refuse_text(structure: Any) -> None:
             )
 
 
-def known_for_few(found: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+def without_large_batch_sizes(
+    found: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
     """What `trace_spec` found, without sizes that hold for many rows and not for a few.
 
     `x[:5]` of an unknown axis has five rows if there are many, but two if there are two.
@@ -286,7 +288,7 @@ def known_for_few(found: Any, function: Callable[..., Any], /, *args: Any, **kwa
 
 
 def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """What a function gives for KerasTensors, found by tracing it without computing anything.
+    """The symbolic outputs of a function for symbolic inputs, found by tracing it.
 
     Args:
         function: Any traceable function of arrays.

@@ -154,7 +154,7 @@ class Operation:
         return trace_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> Config:
-        """What is needed to make the operation again, as plain data.
+        """The arguments of the constructor as plain data, to recreate the operation.
 
         Returns:
             A dict of the arguments of the constructor.
@@ -248,7 +248,7 @@ class FunctionOperation(Operation):
     def _with_settings(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of the function: those of the call, and the settings of the operation."""
+        """The arguments of the function: those of the call and the settings of the operation."""
         names = type(self).tensors
         if names is None:
             return args, kwargs
@@ -266,7 +266,7 @@ class FunctionOperation(Operation):
 
     @classmethod
     def from_config(cls, config: Config) -> "FunctionOperation":
-        # A function among the settings was written as a dict.
+        # A function among the settings was serialized as a dict.
         return cls(
             **{
                 key: registry.deserialize(value) if isinstance(value, dict) else value
@@ -366,7 +366,7 @@ def _as_shape_error(error: Exception) -> ShapeError:
 
 
 def _called_with(operation: FunctionOperation, args: list[Any], traced: dict[str, Any]) -> Any:
-    """An operation called on symbolic tensors where numbers or arrays are the rule."""
+    """Raise if symbolic tensors were given for arguments that must be numbers or arrays."""
     try:
         return operation.symbolic_call(*args, **traced)
     except Exception as error:
@@ -380,7 +380,7 @@ def _called_with(operation: FunctionOperation, args: list[Any], traced: dict[str
 def _refuse_axis(
     name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Say in words that an axis does not exist, if one was given that does not."""
+    """Raise a clear error if an axis does not exist."""
     given = signature.bind(*args, **kwargs).arguments
     ranks = [len(x.shape) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     rank = max(ranks, default=0)
@@ -393,8 +393,10 @@ def _refuse_axis(
                 ) from None
 
 
-def _say_where(error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Add to an error, once, which function it was and on which shapes it was called."""
+def _add_context(
+    error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Add to an error, once, the name of the function and the shapes of its arguments."""
     shapes = [str(tuple(x.shape)) for x in jax.tree.leaves((args, kwargs)) if hasattr(x, "shape")]
     if shapes and getattr(error, "_lamina_explained", None) is None:
         error.add_note(f"  In ops.{name}, called on shapes {', '.join(shapes)}.")

@@ -43,7 +43,7 @@ class CallSignature:
         return kwargs.get(name, self.positional(name, args))
 
     def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The first argument, however it was given."""
+        """The first argument, given by position or by name."""
         if args:
             return args[0]
         return next((kwargs[name] for name in (*self.names, *kwargs) if name in kwargs), None)
@@ -51,7 +51,7 @@ class CallSignature:
     def shapes(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> dict[str, Any]:
-        """The shapes to call `build` or `compute_output_shape` with, by name of its arguments."""
+        """The shapes that `build` or `compute_output_shape` is called with, by argument name."""
         parameters = [
             p
             for p in list(inspect.signature(function).parameters.values())[1:]

@@ -121,7 +121,7 @@ class Layer(LayerState):
         self._building = False
         self._path: str | None = None
         self._build_shapes: dict[str, Any] | None = None
-        # `Dense(8, input_shape=(4,))`: where scripts of Keras 2 put what Input says.
+        # `Dense(8, input_shape=(4,))` of Keras 2 says what Input says today.
         self._input_shape_argument = input_shape
         self._warned_of_masks = False
         self._remat_scope = remat.current_scope()
@@ -156,7 +156,7 @@ class Layer(LayerState):
     build.builds_by_tracing = True  # type: ignore[attr-defined]
 
     def _build_parts(self, shapes: dict[str, Any]) -> None:
-        """Build the layers that a `build` has made and left to the first call.
+        """Build the layers that a `build` has made but not built.
 
         Args:
             shapes: What `build` was called with, by name.
@@ -350,7 +350,7 @@ class Layer(LayerState):
         return self._trace_call(args, kwargs)
 
     def _trace_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Follow one call on symbolic inputs; builds the layers inside on the way."""
+        """Trace one call on symbolic inputs, which builds the layers inside."""
 
         def traced(args: tuple[Any, ...], kwargs: dict[str, Any], masks: tuple[Any, ...]) -> Any:
             inputs = jax.tree.leaves((args, kwargs), is_leaf=lambda leaf: leaf is None)
@@ -452,7 +452,7 @@ class Layer(LayerState):
             )
 
     def _refuse_settings(self, signature: CallSignature, args: tuple[Any, ...]) -> None:
-        """Only tensors go by position: `layer(x, True)` could mean anything."""
+        """Refuse settings by position: the meaning of `layer(x, True)` is not clear."""
         for position, value in enumerate(args[1:], 1):
             if any(isinstance(leaf, (bool, int, float, str)) for leaf in jax.tree.leaves(value)):
                 name = signature.names[position : position + 1]
@@ -469,7 +469,7 @@ class Layer(LayerState):
         kwargs: dict[str, Any],
         outer: bool | None,
     ) -> bool | None:
-        """What this call asks for, else the call around it, else the default of `call`."""
+        """The mode given to this call, else of the enclosing call, else the default of `call`."""
         mode: bool | None = signature.value("training", args, kwargs)
         mode = outer if mode is None else mode
         mode = signature.training_default if mode is None else mode
@@ -489,7 +489,7 @@ class Layer(LayerState):
     def _fill_masks(
         self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any], first: Any
     ) -> Any:
-        """Pass on the masks that travel with the tensors, unless the caller gave his own."""
+        """Pass the masks of the input tensors to `call`, unless the caller gave masks."""
         first_mask = masking.get_masks(first)
         for parameter, argument in signature.masks:
             given = kwargs.get(parameter, signature.positional(parameter, args))
@@ -519,7 +519,7 @@ class Layer(LayerState):
     def _build_for(
         self, signature: CallSignature, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        if self.built and not self._unseen:
+        if self.built and not self._build_pending:
             return
         self._path = "/".join((*context.path, self.name))
         self._warn_if_untracked()
@@ -555,8 +555,8 @@ class Layer(LayerState):
         )
 
     def _explain(self, error: Exception, args: tuple[Any, ...]) -> None:
-        """Say in which layer an error arose, once for each layer on the way out."""
-        strip(error)
+        """Note in which layer an error arose, once for each enclosing layer."""
+        strip_internal_frames(error)
         if getattr(error, "_lamina_explained", None) == id(self):
             return
         shapes = jax.tree.map(shape_of, args)
@@ -577,7 +577,7 @@ class Layer(LayerState):
 
     @property
     def _own_losses(self) -> list[Any]:
-        """What `add_loss` was given since the last call began, in this thread."""
+        """Losses added by `add_loss` since the last call began, in this thread."""
         return self._losses_by_thread.setdefault(threading.get_ident(), [])
 
     # -- losses ----------------------------------------------------------------------------------
@@ -614,7 +614,7 @@ class Layer(LayerState):
 
     @property
     def losses(self) -> list[Any]:
-        """Scalars of `add_loss` and activity regularizers in the last call, and the weights'."""
+        """Losses of the last call, by `add_loss` and activity regularizers, and of the weights."""
         collected: list[Any] = []
         for layer in self._flatten_layers():
             collected.extend(layer._losses_by_thread.get(threading.get_ident(), ()))
@@ -686,8 +686,8 @@ def _has_own_build(layer: Layer) -> bool:
     return not getattr(type(layer).build, "builds_by_tracing", False)
 
 
-def _remembering_shapes(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a `build`: weights get the layer's name in their path, shapes are kept for the file."""
+def _wrap_build(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a `build`: weights get the layer's name in their path, and shapes are kept for files."""
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:

@@ -23,6 +23,7 @@ from lamina.core.serialization.init_arguments import (
     make_from_config,
 )
 from lamina.core.types import Config
+from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import snapshot
 from lamina.core.variable.threads import trained_by_another
@@ -37,8 +38,8 @@ class LateStateError(RuntimeError, ValueError):
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-# Attributes that name tracked objects without keeping them.
-_BOOKS = ("_tracked", "_init_arguments")
+# Attributes that list tracked objects; these references do not keep an object tracked.
+_TRACKING_ATTRIBUTES = ("_tracked", "_init_arguments")
 
 
 def _name_first(add_weight: Method) -> Method:
@@ -273,7 +274,7 @@ class LayerState(Operation):
 
     @property
     def dtype_policy(self) -> dtypes.DTypePolicy:
-        """In which types the layer keeps its weights and computes."""
+        """The dtypes in which the layer stores its weights and computes."""
         policy: dtypes.DTypePolicy = self._dtype_policy
         return policy
 
@@ -316,7 +317,7 @@ class LayerState(Operation):
 
     @property
     def metrics(self) -> list[Any]:
-        """Metrics that this layer and the layers in it keep as attributes."""
+        """Metrics that are attributes of this layer or of the layers in it."""
         return [m for layer in self._flatten_layers() for m in layer._tracked["metrics"]]
 
     @property
@@ -415,7 +416,7 @@ class LayerState(Operation):
     # -- saving ----------------------------------------------------------------------------------
 
     def get_config(self) -> Config:
-        """What is needed to make the layer again: the arguments of `__init__`, as plain data.
+        """The arguments of `__init__` as plain data, from which the layer can be recreated.
 
         Returns:
             A dict with Keras's keys, for `from_config`.

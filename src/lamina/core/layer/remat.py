@@ -87,8 +87,8 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     @filter_traceback
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
-        boxes: dict[int, Variable] = {}
+        positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
+        variables: dict[int, Variable] = {}
         layers: list[Any] = []  # of Layer, which stands on this file
 
         def pure(arrays: list[Any], masks: list[Any]) -> tuple[Any, ...]:

@@ -89,7 +89,7 @@ def no_longer_referenced(
 
 
 class TrackedList(list[Any]):
-    """A list whose owner knows every layer and variable in it."""
+    """A list that reports the layers and variables in it to its owner."""
 
     def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None):
         self._owner = owner
@@ -155,7 +155,7 @@ class TrackedList(list[Any]):
 
 
 class TrackedDict(dict[Any, Any]):
-    """A dict whose owner knows every layer and variable in it."""
+    """A dict that reports the layers and variables in it to its owner."""
 
     def __init__(self, values: Any = (), owner: Owner | None = None):
         self._owner = owner

@@ -83,7 +83,7 @@ def example_of(cls: type) -> str:
 def arguments_as_config(
     obj: Any, args: tuple[Any, ...], kwargs: dict[str, Any], standard: Collection[str] = STANDARD
 ) -> dict[str, Any]:
-    """The arguments an object was made with, defaults included, as plain data.
+    """The arguments that an object was made with, including defaults, as plain data.
 
     Args:
         obj: The object.

@@ -118,7 +118,7 @@ def get(kind: str, identifier: Any) -> Any:
 def register_keras_serializable(
     package: str = "Custom", name: str | None = None
 ) -> Callable[..., Any]:
-    """Decorator that makes a user's class or function findable when a model is loaded.
+    """Decorator that registers a user's class or function, to load models that use it.
 
     Args:
         package: Prefix that distinguishes names of different projects.
@@ -322,7 +322,7 @@ def serialize(obj: Any) -> Any:
 def deserialize(
     config: Any, custom_objects: CustomObjects | None = None, safe_mode: bool = True
 ) -> Any:
-    """The inverse of `serialize`; never runs or imports code that the data names.
+    """The inverse of `serialize`. It never runs or imports code that the data names.
 
     Args:
         config: What `serialize` gave.
@@ -374,7 +374,7 @@ def deserialize(
 
 def _made(cls: Any, data: dict[str, Any]) -> Any:
     if hasattr(cls, "comes_later"):
-        return cls()  # which says so
+        return cls()  # which raises
     if not hasattr(cls, "from_config"):
         raise TypeError(f"{cls.__name__} cannot be made from a config: it has no from_config().")
     instance = cls.from_config(data["config"])
@@ -427,7 +427,7 @@ def namespaces_of(name: str) -> list[str]:
 
 
 def deserialize_function(data: Any, custom_objects: CustomObjects | None = None) -> Any:
-    """A function that a layer out of a file will call: only one that the user has given.
+    """A function that a layer from a file will call: only one that the user has given.
 
     Args:
         data: A serialized function; a function or None is returned unchanged.
@@ -546,12 +546,12 @@ def _literal_slice(config: Config, custom_objects: CustomObjects | None) -> slic
 
 
 def _literal_array(config: Config) -> np.ndarray:
-    # By the name of a number type: NumPy knows dtypes that take any amount of memory.
+    # Only names of number types: other dtypes of NumPy can take any amount of memory.
     return np.array(config["value"], dtype=jnp.dtype(standardize_dtype(config["dtype"])))
 
 
 def _numbered(data: Any) -> Iterator[dict[str, Any]]:
-    """Every record that carries the number of its object."""
+    """Every record that has a number for its object."""
     if isinstance(data, dict):
         if "shared_object_id" in data:
             yield data

@@ -16,7 +16,7 @@ _KINDS = (
 
 
 def special_kind(path: PathLike) -> str | None:
-    """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and what is not there."""
+    """`"a device"`, `"a pipe"` or `"a socket"`; None for files, folders and missing paths."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -25,7 +25,7 @@ def special_kind(path: PathLike) -> str | None:
 
 
 def refuse_endless(path: PathLike) -> None:
-    """Refuse what may have no end, or keep its reader waiting for ever.
+    """Refuse a path that may have no end, or make its reader wait for ever.
 
     Raises:
         ValueError: If the path is a device, a pipe or a socket. A missing path is

@@ -12,7 +12,7 @@ from lamina.core.configuration.context import context
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming
 from lamina.core.types import Config
-from lamina.core.variable.variable import Variable, name_scope, outside_of_names
+from lamina.core.variable.variable import Variable, name_scope, without_name_scope
 
 _NUMPY_DEFAULT = "MT19937"
 _OTHER_GENERATOR = 2**32 - 1  # in place of a position in NumPy's default generator
@@ -44,7 +44,7 @@ def make_default_seed() -> int:
 
 
 def global_seed() -> int | None:
-    """What `set_random_seed` was given, or None."""
+    """The seed given to `set_random_seed`, or None."""
     seed: int | None = _global["seed"]
     return seed
 
@@ -178,11 +178,11 @@ class SeedGenerator:
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator that `lamina.random` draws from when it is given no seed."""
+    """The generator that `lamina.random` uses if it is given no seed."""
     generator: SeedGenerator | None = _global["generator"]
     if generator is None:
-        # It belongs to no layer, even if the first draw is in the call of one.
-        with outside_of_names():
+        # It belongs to no layer, even if it is first used in the call of one.
+        with without_name_scope():
             generator = SeedGenerator(make_default_seed(), name="global_seed_generator")
         _global["generator"] = generator
     return generator

@@ -40,9 +40,9 @@ class Bindings:
     ):
         self.open = open
         self.outer = outer
-        self.boxes = {id(box): box for box in boxes}
+        self.variables = {id(variable): variable for variable in variables}
         self.values: dict[int, jax.Array] = dict(outer.values) if outer is not None else {}
-        self.values.update(zip(self.boxes, values, strict=True))
+        self.values.update(zip(self.variables, values, strict=True))
 
     def can_assign(self, variable: "Variable") -> bool:
         """Whether a Variable can be assigned here and, later, in the enclosing bindings."""
@@ -146,8 +146,8 @@ class Variable:
     # tracer.
     __array_priority__ = 1_000
     _value: jax.Array
-    # Gives the first value of one that holds zeros until it is asked for; None for all others.
-    _first_value: Callable[..., Any] | None = None
+    # The initializer, if it is deferred until the Variable is first read; else None.
+    _deferred_initializer: Callable[..., Any] | None = None
 
     def __init__(
         self,
@@ -400,7 +400,7 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
 
 
-def _wrong_first_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
+def _wrong_initial_shape(path: str, shape: Shape, expected: tuple[Any, ...]) -> ValueError:
     return ValueError(
         f"Variable {path!r}: the initializer gave shape {shape}, expected {expected}."
     )
@@ -445,7 +445,7 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
 
 
 def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
-    """Give Variables an operator: the array's own, or a function of both sides."""
+    """Define an operator of Variables: that of arrays, or a function of both operands."""
 
     def operator(self: Variable, *others: Any) -> Any:
         for other in others:
