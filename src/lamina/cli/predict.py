@@ -10,7 +10,7 @@ from lamina.cli import console
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
 
 if TYPE_CHECKING:
-    from lamina.prediction.picture_inputs import Seen
+    from lamina.prediction.picture_inputs import PictureInput
 
 
 class Like(StrEnum):
@@ -67,7 +67,7 @@ def predict(
     wanted = inputs.input_form(network)
     pixels = inputs.expected_range(network, pixel_max)
     form = _form_for(network, like)
-    found: list[Seen | Exception] = []
+    found: list[PictureInput | Exception] = []
     paths = picture_inputs.picture_files(images)
     for path in paths:
         try:
@@ -114,7 +114,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _result(seen: "Seen", names: tuple[str, ...], row: Any) -> dict:
+def _result(seen: "PictureInput", names: tuple[str, ...], row: Any) -> dict:
     best = int(row.argmax())
     return {
         "image": str(seen.path),
@@ -141,7 +141,7 @@ def _form_for(network: Any, like: Like | None) -> Any:
         raise ValueError(f"{error}\n  Fix: leave --like out, or name another set.") from None
 
 
-def _remarks(read: "list[Seen]", range_is_known: bool, invert: bool | None) -> None:
+def _remarks(read: "list[PictureInput]", range_is_known: bool, invert: bool | None) -> None:
     """What was done to the images, to stderr."""
     if not range_is_known:
         console.remark(RANGE_REMARK)

@@ -11,7 +11,7 @@ from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.dataset import padded
-from lamina.data.labelled_folder import Folder
+from lamina.data.labelled_folder import LabelledFolder
 
 
 @filter_traceback
@@ -34,33 +34,32 @@ def audio_dataset_from_directory(
     """A folder of `.wav` files as batches of waveforms, one subfolder for each class.
 
     Args:
-        directory: The folder; for this and what is not named here see
+        directory: The folder; see
             `image_dataset_from_directory`.
-        labels: As there.
-        label_mode: As there.
-        class_names: As there.
-        batch_size: As there.
-        sampling_rate: Samples per second that every file is brought to; its own for None. Then
-            all files must have the same rate.
-        output_sequence_length: Samples that every waveform is cut or filled up to; for None the
-            shorter ones of a batch are filled up with silence.
-        ragged: Whether to leave every waveform its length: batches are then arrays of arrays,
-            to be brought to one length by `map`.
-        shuffle: As there.
-        seed: As there.
-        validation_split: As there.
-        subset: As there.
-        follow_links: As there.
-        verbose: As there.
+        labels: As for `image_dataset_from_directory`.
+        label_mode: As for `image_dataset_from_directory`.
+        class_names: As for `image_dataset_from_directory`.
+        batch_size: As for `image_dataset_from_directory`.
+        sampling_rate: Samples per second to which every file is resampled. With None, all files
+            must have the same rate.
+        output_sequence_length: Number of samples to which every waveform is cut or padded. With
+            None, shorter waveforms of a batch are padded with silence.
+        ragged: Whether to keep the length of every waveform: batches are then arrays of arrays.
+        shuffle: As for `image_dataset_from_directory`.
+        seed: As for `image_dataset_from_directory`.
+        validation_split: As for `image_dataset_from_directory`.
+        subset: As for `image_dataset_from_directory`.
+        follow_links: As for `image_dataset_from_directory`.
+        verbose: As for `image_dataset_from_directory`.
 
     Returns:
         A `Dataset` of `(audio, labels)`, or of audio alone: float32 from -1 to 1,
         `(batch, samples, channels)`. A pair of them for `subset="both"`.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no sounds, or an argument does not fit; while training, if a file
-            cannot be read or has another rate than the others: the text names it.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the folder has no sounds, or an argument is wrong. Later, in iteration: if a
+            file cannot be read or has another rate; the message has its path.
     """
     if ragged and output_sequence_length is not None:
         raise ValueError(
@@ -72,7 +71,7 @@ def audio_dataset_from_directory(
     ):  # fmt: skip
         if value is not None:
             whole_number(name, value)
-    folder = Folder(
+    folder = LabelledFolder(
         kind="audio",
         formats=(".wav",),
         directory=directory,
@@ -92,7 +91,7 @@ def audio_dataset_from_directory(
 
 
 class _Reader:
-    """Reads WAV files that must agree in their rate, unless each is brought to a given one."""
+    """Reads WAV files; they must have one rate, unless they are resampled to a given rate."""
 
     def __init__(self, rate: int | None, length: int | None):
         self.rate = rate
@@ -124,7 +123,7 @@ def read_wav(path: str) -> tuple[int, np.ndarray]:
         The rate, and a float32 array `(samples, channels)` from -1 to 1.
 
     Raises:
-        ValueError: If it is no WAV file, or one in a coding that is not read.
+        ValueError: If it is no WAV file, or has an unsupported encoding.
     """
     from scipy.io import wavfile  # type: ignore[import-untyped]
 

@@ -1,7 +1,7 @@
-"""`Dataset`: a chain of steps from samples to batches, as scripts know it from `tf.data`.
+"""`Dataset`: a chain of steps from samples to batches, with the methods of `tf.data.Dataset`.
 
-The trainer takes one as it takes any other source of batches. Nothing happens before it is gone
-through, and every pass through it starts anew.
+`fit` accepts it like any other source of batches. Nothing is computed before it is iterated, and
+every pass over it starts from the beginning.
 """
 
 import itertools
@@ -26,26 +26,25 @@ _PREFETCHED = 2
 
 
 class HostArray(np.ndarray):
-    """A NumPy array that also answers `.numpy()`, which tutorials call on what a data set gives."""
+    """A NumPy array with a method `numpy()`, which many scripts call on elements of a data set."""
 
     def numpy(self) -> np.ndarray:
-        """The same values as a plain array."""
+        """The values as a plain NumPy array."""
         return np.asarray(self)
 
 
 @filter_methods
 class Dataset:
-    """Samples, or batches of them, and what is to be done with them on the way to the trainer.
+    """Samples or batches, and the steps that are applied to them.
 
-    Every method gives a new data set and leaves this one as it is. An element is an array, or a
-    tuple or dictionary of arrays; texts are Python strings, and arrays of objects when batched.
+    Every method returns a new data set and does not change this one. An element is an array, or a
+    tuple or dictionary of arrays. Texts are Python strings, and arrays of objects in a batch.
 
     Args:
-        start: Called for every pass, gives the elements of that pass.
-        length: How many they are; None if nobody knows before they are counted, `math.inf` if
-            they never end.
-        class_names: What the labels 0, 1, … mean, if known; kept through all steps.
-        file_paths: The files that the samples come from, before they are mixed.
+        start: Called for every pass; returns the elements of the pass.
+        length: Number of elements; None if it is unknown, `math.inf` if they never end.
+        class_names: Names of the classes 0, 1, …, if known; kept by all methods.
+        file_paths: The files of the samples, before they are shuffled.
 
     Example:
         >>> numbers = Dataset.from_tensor_slices(np.arange(5)).map(lambda x: x * 10)
@@ -67,17 +66,17 @@ class Dataset:
         self._length = length
         self.class_names = class_names
         self.file_paths = file_paths
-        # How many passes must be gone through again for later ones to be as they were; see `cache`.
+        # The number of first passes that a resumed run must repeat; see `cache`.
         self.passes_to_replay = 0
-        # Whether a thread makes elements before they are asked for; see `prefetch`.
+        # Whether a thread prepares elements ahead; see `prefetch`.
         self.draws_ahead = False
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> "Dataset":
         """One element for every row of an array, or of several arrays in a tuple or dictionary.
 
-        Tables and their columns go by position. A row of a table is a vector; `dict(table)` gives
-        a dictionary with a number or text for every column.
+        Tables and columns are used by position; the index is ignored. A row of a table is a vector;
+        `dict(table)` gives a dictionary with a number or text for every column.
 
         Args:
             tensors: Array, table or column, or a tuple or dict of them, with rows on the first
@@ -101,14 +100,15 @@ class Dataset:
 
     @staticmethod
     def from_generator(generator: Callable[[], Iterable], *_: Any, **__: Any) -> "Dataset":
-        """The elements that `generator()` gives; types and shapes need not be declared.
+        """The elements of the iterable that `generator()` returns.
+
+        Types and shapes need not be declared.
 
         Args:
-            generator: Function without arguments that returns something to iterate over; it is
-                called anew for every pass.
+            generator: Function without arguments that returns an iterable; called for every pass.
 
         Returns:
-            A data set whose length is not known.
+            A data set of unknown length.
 
         Raises:
             TypeError: If it is a generator rather than a function that makes one.
@@ -122,7 +122,7 @@ class Dataset:
 
     @staticmethod
     def range(*args: int) -> "Dataset":
-        """Whole numbers, as Python's own `range(stop)` or `range(start, stop, step)` gives them.
+        """Integers, as in Python's `range(stop)` and `range(start, stop, step)`.
 
         Args:
             *args: `stop`; or `start` and `stop`; or `start`, `stop` and `step`.
@@ -135,7 +135,7 @@ class Dataset:
 
     @staticmethod
     def zip(*datasets: Any) -> "Dataset":
-        """Elements of several data sets side by side, as tuples; ends with the shortest.
+        """Tuples of the elements of several data sets; ends with the shortest.
 
         Args:
             *datasets: The data sets, or one tuple of them.
@@ -154,13 +154,13 @@ class Dataset:
     def map(
         self, map_func: Callable, num_parallel_calls: int | None = None, deterministic: Any = None
     ) -> "Dataset":
-        """What a function makes of every element; a tuple's parts are its arguments.
+        """Apply a function to every element; the parts of a tuple are its arguments.
 
         Args:
             map_func: Called in Python, with NumPy arrays.
-            num_parallel_calls: Threads that call it, in which NumPy, Pillow and reading of files
-                run side by side; -1 (`AUTOTUNE`) for a few.
-            deterministic: Accepted; the order is always kept.
+            num_parallel_calls: Number of threads that call it; NumPy, Pillow and file access run in
+                parallel. -1 (`AUTOTUNE`) for a suitable number.
+            deterministic: Accepted for compatibility; the order is always kept.
 
         Returns:
             A data set.
@@ -174,10 +174,10 @@ class Dataset:
         return self._then(lambda: mapped(call, self._start(), workers), self._length)
 
     def flat_map(self, map_func: Callable) -> "Dataset":
-        """The elements of the data sets that a function makes of every element, one after another.
+        """Map every element to a data set, and concatenate them.
 
         Args:
-            map_func: Called as by `map`; gives a `Dataset`.
+            map_func: Called as by `map`; returns a `Dataset`.
 
         Returns:
             A data set.
@@ -186,13 +186,13 @@ class Dataset:
         return self._then(lambda: itertools.chain.from_iterable(map(_elements, parts())), None)
 
     def filter(self, predicate: Callable) -> "Dataset":
-        """Only the elements for which a function says yes.
+        """Only the elements for which a function returns True.
 
         Args:
             predicate: Function of an element; of its parts, if it is a tuple.
 
         Returns:
-            A data set whose length is not known.
+            A data set of unknown length.
         """
 
         def keep(element: Any) -> bool:
@@ -212,8 +212,8 @@ class Dataset:
         Args:
             batch_size: Samples in a batch; the last one may have fewer.
             drop_remainder: Whether to leave out a last batch that is smaller.
-            num_parallel_calls: Accepted; stacking takes no time worth sharing.
-            deterministic: Accepted; the order is always kept.
+            num_parallel_calls: Accepted for compatibility, without effect.
+            deterministic: Accepted for compatibility; the order is always kept.
 
         Returns:
             A data set.
@@ -227,12 +227,12 @@ class Dataset:
         padding_values: float = 0,
         drop_remainder: bool = False,
     ) -> "Dataset":
-        """Like `batch`, for elements of unequal length: the shorter ones are filled up at the end.
+        """Like `batch`, for elements of unequal length: shorter ones are padded at the end.
 
         Args:
             batch_size: Samples in a batch.
-            padded_shapes: Accepted only as None: as long as the longest of the batch.
-            padding_values: What to fill up with.
+            padded_shapes: Must be None: elements are padded to the longest in the batch.
+            padding_values: The value to pad with.
             drop_remainder: Whether to leave out a last batch that is smaller.
 
         Returns:
@@ -264,12 +264,12 @@ class Dataset:
     def window(
         self, size: int, shift: int | None = None, stride: int = 1, drop_remainder: bool = False
     ) -> "Dataset":
-        """Data sets of `size` neighbouring elements, which `flat_map` can make batches of.
+        """Data sets of `size` consecutive elements, from which `flat_map` can make batches.
 
         Args:
-            size: Elements in a window; those at the end may have fewer.
-            shift: From the beginning of one window to that of the next; `size` if None.
-            stride: From one element of a window to the next.
+            size: Elements in a window; windows at the end may have fewer.
+            shift: Distance between the beginnings of two windows; `size` if None.
+            stride: Distance between two elements of a window.
             drop_remainder: Whether to leave out windows that have fewer.
 
         Returns:
@@ -293,7 +293,7 @@ class Dataset:
                 if not elements or (drop_remainder and len(elements) < size):
                     return
                 yield self._then(partial(iter, elements), len(elements))
-                # What lies between two windows is passed over.
+                # Skip the elements between two windows.
                 list(itertools.islice(source, max(0, shift - len(held))))
                 del held[:shift]
 
@@ -323,10 +323,10 @@ class Dataset:
         """The elements in a random order.
 
         Args:
-            buffer_size: How many wait to be drawn from; the number of samples or more mixes them
-                perfectly, a smaller one only with their neighbours.
-            seed: Makes the order a function of it and of the number of the pass.
-            reshuffle_each_iteration: Whether every pass has an order of its own.
+            buffer_size: Size of the buffer from which elements are drawn. A buffer for all samples
+                shuffles perfectly; a smaller one only mixes neighbours.
+            seed: The order is a function of the seed and the number of the pass.
+            reshuffle_each_iteration: Whether every pass has another order.
 
         Returns:
             A data set.
@@ -384,7 +384,7 @@ class Dataset:
         return self._then(lambda: itertools.islice(self._start(), count, None), length)
 
     def repeat(self, count: int | None = None) -> "Dataset":
-        """The elements `count` times over; without end for None or -1.
+        """Repeat the elements `count` times; without end for None or -1.
 
         Args:
             count: Number of passes.
@@ -438,7 +438,7 @@ class Dataset:
         return self._then(lambda: enumerate(self._start(), start), self._length)
 
     def cache(self, filename: str = "") -> "Dataset":
-        """Keeps the elements in memory during the first complete pass and gives those afterwards.
+        """Store the elements in memory in the first complete pass, and reuse them afterwards.
 
         Args:
             filename: Must be empty: nothing is written to a file.
@@ -463,7 +463,7 @@ class Dataset:
             seen = []
             for element in self._start():
                 seen.append(element)
-                if len(seen) == self._length:  # who knows the length does not ask for more
+                if len(seen) == self._length:  # a consumer may stop after this many elements
                     kept, complete = seen, True
                 yield element
             kept, complete = seen, True
@@ -473,10 +473,10 @@ class Dataset:
         return cached
 
     def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
-        """Prepares elements in a thread while the one before is used.
+        """Prepare elements in a thread, while the previous one is used.
 
         Args:
-            buffer_size: How many; -1 (`AUTOTUNE`) for a few.
+            buffer_size: Number of elements; -1 (`AUTOTUNE`) for a suitable number.
 
         Returns:
             A data set.
@@ -491,7 +491,7 @@ class Dataset:
         return prefetched
 
     def with_options(self, options: Any) -> "Dataset":
-        """Accepted for scripts' sake; there is nothing to set.
+        """Accepted for compatibility, without effect.
 
         Args:
             options: Anything.
@@ -510,7 +510,7 @@ class Dataset:
         return (_each(np.asarray, element) for element in self._start())
 
     def cardinality(self) -> int:
-        """Number of elements; -1 if they never end, -2 if it is not known.
+        """Number of elements; -1 if they never end, -2 if it is unknown.
 
         Returns:
             A whole number.
@@ -558,12 +558,12 @@ def _elements(dataset: Any) -> Iterable:
 
 
 def stacked(elements: Sequence) -> Any:
-    """Elements of one structure as one, with a new first axis."""
+    """Stack elements along a new first axis."""
     return _each(_stack, *elements)
 
 
 def padded(elements: Sequence, value: float = 0) -> Any:
-    """The same, for arrays of unequal size: filled up with a value at the ends of their axes."""
+    """Stack arrays of unequal size, padded with a value at the ends of their axes."""
 
     def pad(*arrays: Any) -> np.ndarray:
         arrays = tuple(map(np.asarray, arrays))
@@ -592,7 +592,7 @@ def _stack(*values: Any) -> np.ndarray:
 
 
 def _each(function: Callable, *elements: Any) -> Any:
-    """A function of every array in elements of one structure."""
+    """Apply a function to the arrays at each position of equal structures."""
     first = elements[0]
     if isinstance(first, tuple):
         return tuple(_each(function, *parts) for parts in zip(*elements, strict=True))
@@ -612,7 +612,7 @@ def _leaves(element: Any) -> list:
 
 
 def _rows(value: Any) -> Any:
-    if is_table(value) or is_column(value):  # a table or a column, by position and not by its index
+    if is_table(value) or is_column(value):  # by position; the index is ignored
         array = value.to_numpy()
         if is_table(value) and array.dtype.kind == "O" and not _of_one_kind(array):
             kinds = ", ".join(f"{name!r}: {value[name].dtype}" for name in value.columns)
@@ -632,7 +632,7 @@ def _rows(value: Any) -> Any:
 
 
 def _of_one_kind(array: np.ndarray) -> bool:
-    """Whether an array of objects holds nothing but texts, or nothing but other things."""
+    """Whether an array of objects has only texts, or only other values."""
     return len({isinstance(value, str) for value in array.ravel().tolist()}) == 1
 
 

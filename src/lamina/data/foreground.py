@@ -1,4 +1,4 @@
-"""Tells what is drawn in a picture from the ground that it is drawn on."""
+"""Separates the foreground of a picture, such as strokes, from its background."""
 
 from dataclasses import dataclass
 
@@ -16,28 +16,29 @@ _FLOOR = 0.05
 
 @dataclass(frozen=True)
 class Ink:
-    """What is drawn.
+    """The foreground of a picture.
 
     Args:
-        strength: 0 where there is nothing, 1 where the pen was; `(height, width)`.
-        is_dark: Whether it is darker than its ground.
+        strength: From 0 for the background to 1 for the strokes; `(height, width)`.
+        is_dark: Whether it is darker than the background.
     """
 
     strength: np.ndarray
     is_dark: bool
 
     def box(self) -> tuple[slice, slice]:
-        """Rows and columns of the rectangle around it."""
+        """Rows and columns of the bounding box."""
         there = self.strength > 0.25
         rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def find_ink(picture: Picture) -> Ink | None:
-    """The strokes in a picture of them, whatever their colour and the light; None if blank.
+    """The strokes in a picture, of any colour and in any light; None if it is blank.
 
-    The ground is a smooth surface: a plane through the colours along the edges, then, of what
-    lies near it, a surface of second degree. Ink is what differs from it in any colour.
+    The background is modelled as a smooth surface: first a plane fitted to the colours along the
+    edges, then a quadratic surface fitted to the pixels near that plane. The foreground is what
+    differs from it in any colour.
     """
     ground = _ground(picture.pixels)
     difference = picture.pixels - ground
@@ -58,7 +59,7 @@ def find_ink(picture: Picture) -> Ink | None:
 
 
 def find_shades(picture: Picture) -> Ink | None:
-    """A thing on an even ground with its own shades, light on dark; None if blank."""
+    """An object with shades on an even background, as light on dark; None if blank."""
     grey = picture.grey
     is_dark = bool(np.median(edge_of(grey)) > 0.5)
     values = 1 - grey if is_dark else grey
@@ -71,14 +72,14 @@ def find_shades(picture: Picture) -> Ink | None:
 
 
 def as_chosen(picture: Picture, is_dark: bool) -> Ink | None:
-    """What is dark, or what is light, where the user has said which of them is the ink."""
+    """The dark or the light pixels, if the user has said which of them are the foreground."""
     values = 1 - picture.grey if is_dark else picture.grey
     values = values - values.min()
     return Ink(values / values.max(), is_dark) if values.max() > _FAINTEST else None
 
 
 def _ground(pixels: np.ndarray) -> np.ndarray:
-    """The colours of the ground at every pixel, `(height, width, 3)`."""
+    """The colours of the background at every pixel, `(height, width, 3)`."""
     height, width, _ = pixels.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     plane = np.stack([np.ones_like(x), x, y], axis=2)
@@ -98,9 +99,9 @@ def _near(difference: np.ndarray) -> np.ndarray:
 
 
 def _noise(distance: np.ndarray) -> float:
-    """How far the ground lies from its surface, where up to three quarters may be ink.
+    """The noise of the background, if up to three quarters of the pixels are foreground.
 
-    Twice the lower quartile: about the median of what is ground alone.
+    Twice the lower quartile is about the median of the background alone.
     """
     return 2 * float(np.percentile(distance, 25))
 
@@ -119,7 +120,7 @@ def _robust_fit(at: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
 
 def _two_groups(values: np.ndarray) -> float:
-    """The value that parts them into two groups with the least variance within (Otsu, 1979)."""
+    """The threshold between two groups with the least variance within them (Otsu, 1979)."""
     counts, edges = np.histogram(values, bins=256)
     middles = (edges[1:] + edges[:-1]) / 2
     below = counts.cumsum()
@@ -132,7 +133,7 @@ def _two_groups(values: np.ndarray) -> float:
 
 
 def _without_specks(drawn: np.ndarray) -> np.ndarray:
-    """The parts that belong to the drawing: no specks, and no shadow that comes in from an edge."""
+    """The connected parts that belong to the drawing, without specks and shadows at the edges."""
     from scipy import ndimage  # type: ignore[import-untyped]
 
     labels, count = ndimage.label(drawn, structure=np.ones((3, 3)))
@@ -141,14 +142,14 @@ def _without_specks(drawn: np.ndarray) -> np.ndarray:
     at_edge = np.zeros(count + 1, dtype=bool)
     at_edge[edge_of(labels)] = True
     inside = np.where(at_edge, 0, sizes)
-    # A drawing that touches the edge itself has nothing of its size inside.
+    # If the drawing itself touches the edge, no part inside has its size.
     if inside.max() > 0.1 * sizes.max():
         sizes = inside
     return (sizes >= max(2, _SPECK * sizes.max()))[labels] & drawn if sizes.max() > 1 else drawn
 
 
 def _grown(drawn: np.ndarray) -> np.ndarray:
-    """With the soft rim of the strokes, which is wide where a small picture was enlarged."""
+    """Dilated by the soft edges of the strokes, which are wide in enlarged pictures."""
     from scipy import ndimage
 
     return ndimage.binary_dilation(drawn, iterations=max(2, max(drawn.shape) // 20))

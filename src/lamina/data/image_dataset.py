@@ -1,4 +1,4 @@
-"""`image_dataset_from_directory`: a folder of pictures as batches."""
+"""`image_dataset_from_directory`: a folder of images as batches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.data.labelled_folder import Folder, check_format
+from lamina.data.labelled_folder import LabelledFolder, check_format
 from lamina.utils import resizing
 from lamina.utils.image import checked_size, load_img
 
@@ -35,34 +35,34 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """A folder of pictures as batches to train on, one subfolder for each class.
+    """A folder of images as batches, one subfolder for each class.
 
-    Pictures are read, decoded and resized by a few threads while the network trains. The same
-    files fall into the same subset as with Keras.
+    Threads read, decode and resize the images while the network trains. The subsets are those of
+    Keras.
 
     Args:
         directory: The folder.
-        labels: `"inferred"` from the names of subfolders, None for none, or one whole number for
-            every file, in the order of the sorted paths.
+        labels: `"inferred"` from the names of subfolders, None for none, or one integer for every
+            file, in the order of the sorted paths.
         label_mode: `"int"` (int32, `(batch,)`), `"binary"` (0.0 or 1.0, `(batch, 1)`),
             `"categorical"` (one-hot, `(batch, classes)`) or None for no labels.
-        class_names: Subfolders to take, in the order of their labels; all, sorted, for None.
+        class_names: Subfolders to use, in the order of their labels; all, sorted, for None.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`: 3, 4 channels or 1.
         batch_size: Samples in a batch; None for single samples.
-        image_size: `(height, width)` in pixels that every picture is brought to.
-        shuffle: Whether to mix the files, anew in every epoch. `file_paths` has the order before
-            that.
-        seed: For the mixing and the split.
-        validation_split: Fraction between 0 and 1 of the files kept for validation.
+        image_size: `(height, width)` in pixels to which every image is resized.
+        shuffle: Whether to shuffle the files, in every epoch again. `file_paths` has the order
+            before that.
+        seed: Seed of the shuffling and the split.
+        validation_split: Fraction of the files for validation, between 0 and 1.
         subset: `"training"`, `"validation"`, or `"both"` for a pair of data sets.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos3"`,
             `"lanczos5"`, `"gaussian"` or `"mitchellcubic"`.
-        follow_links: Whether to go into linked folders.
-        crop_to_aspect_ratio: Whether to cut off what would distort a picture.
-        pad_to_aspect_ratio: Whether to add black borders where it would be distorted.
+        follow_links: Whether to follow links to folders.
+        crop_to_aspect_ratio: Whether to crop images to the aspect ratio of `image_size` first.
+        pad_to_aspect_ratio: Whether to pad images to that aspect ratio with black borders first.
         data_format: `"channels_last"` or `"channels_first"`; the default of the process for None.
         format: `"tf"` or `"grain"`; either gives a `Dataset`.
-        verbose: Whether to say how many files were found.
+        verbose: Whether to print the number of files found.
 
     Returns:
         A `Dataset` of `(images, labels)`, or of images alone: float32 from 0 to 255,
@@ -70,9 +70,9 @@ def image_dataset_from_directory(
         for `subset="both"`.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no pictures, or an argument does not fit; while training, if a
-            picture cannot be read: the text names the file.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the folder has no images, or an argument is wrong. Later, in iteration: if an
+            image cannot be read; the message has the path of the file.
     """
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(
@@ -86,7 +86,7 @@ def image_dataset_from_directory(
     size = checked_size(image_size)
     interpolation = resizing.check_interpolation(interpolation)
     channels_first = config.standardize_data_format(data_format) == "channels_first"
-    folder = Folder(
+    folder = LabelledFolder(
         kind="image",
         formats=FORMATS,
         directory=directory,

@@ -1,6 +1,6 @@
-"""From a folder of files to a `Dataset`: which files, which labels, which subset.
+"""A folder of files as a `Dataset`: finds the files, labels and subsets.
 
-What images, texts and sounds share; each of them adds a function that reads one file.
+Used for images, texts and sounds; each of them adds a function that reads one file.
 """
 
 import os
@@ -19,24 +19,24 @@ _SUBSETS = ("training", "validation", "both", None)
 
 
 @dataclass(frozen=True)
-class Folder:
-    """What a user said about a folder, checked.
+class LabelledFolder:
+    """The checked arguments of `…_dataset_from_directory`.
 
     Args:
-        kind: What its files hold, for messages: `"image"`.
-        formats: Endings of file names that count, in lower case.
+        kind: Type of the files, for messages: `"image"`.
+        formats: Suffixes of the files to use, in lower case.
         directory: The folder.
-        labels: `"inferred"` from the names of subfolders, None for none, or one whole number for
-            every file, in the order of the sorted paths.
+        labels: `"inferred"` from the names of subfolders, None for none, or one integer for every
+            file, in the order of the sorted paths.
         label_mode: `"int"`, `"categorical"` (one-hot), `"binary"` (0.0 or 1.0), or None for none.
-        class_names: Subfolders to take, in the order of their labels.
+        class_names: Subfolders to use, in the order of their labels.
         batch_size: Samples in a batch; None for single samples.
-        shuffle: Whether to mix the files, and to mix them anew in every pass.
-        seed: Fixes which file falls into which subset, and the order.
-        validation_split: Fraction between 0 and 1 of the files kept for validation.
+        shuffle: Whether to shuffle the files, in every pass again.
+        seed: Determines the subsets and the order.
+        validation_split: Fraction of the files for validation, between 0 and 1.
         subset: `"training"`, `"validation"` or `"both"`.
-        follow_links: Whether to go into linked folders.
-        verbose: Whether to say how many files were found.
+        follow_links: Whether to follow links to folders.
+        verbose: Whether to print the number of files found.
     """
 
     kind: str
@@ -62,11 +62,11 @@ class Folder:
             )
 
     def datasets(self, read: Callable[[str], Any], collate: Callable = stacked) -> Any:
-        """One data set, or two of them if both subsets were asked for.
+        """One data set, or two if both subsets are wanted.
 
         Args:
-            read: Makes a sample from a path.
-            collate: Makes a batch from samples.
+            read: Reads a sample from a path.
+            collate: Makes a batch of samples.
         """
         seed = int(np.random.randint(10**6)) if self.seed is None else self.seed
         files = self._found(seed)
@@ -118,8 +118,8 @@ class Folder:
         self._check_found(paths, class_names)
         targets = None if class_names is None else np.array(labels, dtype="int32")
         if self.shuffle:
-            # The legacy generator, twice from one seed: so Keras orders files and labels, and
-            # so the same files fall into the same subset.
+            # As in Keras, files and labels are shuffled by two legacy generators with one seed, so
+            # that the same files are in the same subset.
             np.random.RandomState(seed).shuffle(paths)
             if targets is not None:
                 np.random.RandomState(seed).shuffle(targets)
@@ -158,9 +158,9 @@ class Folder:
 
     def _files_in(self, folder: str) -> list[str]:
         found = []
-        for place, _, names in sorted(os.walk(folder, followlinks=self.follow_links)):
+        for path, _, names in sorted(os.walk(folder, followlinks=self.follow_links)):
             wanted = [name for name in sorted(names) if name.lower().endswith(self.formats)]
-            inside = os.path.relpath(place, self.directory)
+            inside = os.path.relpath(path, self.directory)
             start = self.directory if inside == "." else os.path.join(self.directory, inside)
             found += [os.path.join(start, name) for name in wanted]
         return found
@@ -257,7 +257,7 @@ class Folder:
                 f"{', '.join(class_names[:10])}."
             )
 
-    def _with_labels(self, labels: Any) -> "Folder":
+    def _with_labels(self, labels: Any) -> "LabelledFolder":
         return replace(self, labels=labels, class_names=None)
 
 
@@ -268,6 +268,6 @@ class _Files(NamedTuple):
 
 
 def check_format(format: str) -> None:
-    """Keras's `format` chooses between two libraries; here either gives a `Dataset`."""
+    """Check Keras's argument `format`; either value gives a `Dataset`."""
     if format not in ("tf", "grain"):
         raise ValueError(f"format must be 'tf' or 'grain'; received {format!r}.")

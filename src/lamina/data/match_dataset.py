@@ -1,4 +1,4 @@
-"""Makes people's own pictures look like the images of the set that a model has learnt from."""
+"""Converts users' pictures to look like the images of the data set that a model was trained on."""
 
 import os
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from lamina.data.picture_files import Picture, edge_of, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.datasets.named import NAMES
 
-# Finer than any image of a set is; larger pictures are averaged down first.
+# Larger pictures are reduced first; no data set has images of this size.
 _LARGEST = 512
 
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """A picture as an image of a set.
+    """A picture converted to an image of a data set.
 
     Args:
         image: Values from 0 to 1, light on dark, `(height, width)`.
         inverted: Whether the picture was dark on light.
-        is_blank: Whether nothing was found on it.
-        is_uneven: Whether much differs in it nevertheless, as in noise.
+        is_blank: Whether no foreground was found.
+        is_uneven: Whether the brightness varies a lot nevertheless, as in noise.
     """
 
     image: np.ndarray
@@ -36,7 +36,7 @@ class Preprocessed:
 
 
 def form_of(name: str) -> ImageForm:
-    """How the images of a named set were made: `"mnist"`, `"fashion_mnist"` or `"digits"`."""
+    """The format of the images of `"mnist"`, `"fashion_mnist"` or `"digits"`."""
     from lamina.core.messages.errors import unknown_name  # only where it is needed
 
     if name not in NAMES:
@@ -47,10 +47,10 @@ def form_of(name: str) -> ImageForm:
 
 @filter_traceback
 def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
-    """Picture files as images of a named set, for a model that was trained on it.
+    """Picture files as images of a named data set, for a model that was trained on it.
 
-    What is drawn is found on its ground, whatever the colours and the light; it is cut out, scaled
-    and centred as the set's own images were, light on dark, with the set's range of pixels.
+    The drawing is separated from its background, in any colours and light. It is cropped, scaled
+    and centred as the images of the data set are, light on dark, with the same pixel range.
 
     Args:
         name: `"mnist"`, `"fashion_mnist"` or `"digits"`.
@@ -60,8 +60,8 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
         `(pictures, height, width)`, float32 from 0 to the set's largest pixel value.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If a file is no picture, or nothing is drawn on it.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file is no picture, or is blank.
 
     Example:
         >>> import tempfile
@@ -91,13 +91,12 @@ def pictures_like(name: str, paths: Sequence[str | os.PathLike]) -> np.ndarray:
 
 
 def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> Preprocessed:
-    """A picture as an image of a set.
+    """Convert a picture to an image of a data set.
 
     Args:
-        picture: What was read.
-        form: How the set's images were made.
-        is_dark: Whether the ink is darker than its ground, where the user knows; it is found out
-            for None.
+        picture: The picture.
+        form: Format of the images of the data set.
+        is_dark: Whether the foreground is darker than the background; None to find out.
     """
     if is_dark is None and _is_already(picture, form):
         return Preprocessed(picture.grey, inverted=False, is_blank=False)
@@ -112,7 +111,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
 
 
 def _is_already(picture: Picture, form: ImageForm) -> bool:
-    """Whether it is as the set's images are, one of them perhaps: then nothing is to be done."""
+    """Whether the picture already has the format of the data set, so that it is not changed."""
     image = picture.grey
     if image.shape != (form.height, form.width) or not picture.is_grey or image.max() < 0.5:
         return False
@@ -125,7 +124,7 @@ def _is_already(picture: Picture, form: ImageForm) -> bool:
 
 
 def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
-    """What is drawn, as long as in the set and where the set has it, to parts of a pixel."""
+    """The foreground scaled and centred as in the data set, with subpixel accuracy."""
     from PIL import Image
 
     rows, columns = ink.box()
@@ -137,7 +136,7 @@ def _placed(ink: Ink, form: ImageForm) -> np.ndarray:
     aim = np.array([form.height, form.width]) / 2 + (0.5 if form.centred_by == "mass" else 0)
     corner = aim * scale - middle  # of what is cut out, in the image, in pixels of the picture
     whole = np.array([form.height, form.width]) * scale
-    # All of it stays inside, however far its centre of mass lies from its middle.
+    # All of it stays inside, even if its centre of mass is far from its middle.
     corner = np.clip(corner, 0, np.maximum(whole - sides, 0))
     margin = np.ceil(whole).astype(int) + 1
     page = np.pad(cut, [(n, n) for n in margin]).astype("float32")

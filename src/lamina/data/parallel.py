@@ -1,4 +1,4 @@
-"""Work ahead of a consumer in threads, in order: what `Dataset.map` and `prefetch` stand on."""
+"""Ordered parallel map and prefetching in threads, for `Dataset.map` and `Dataset.prefetch`."""
 
 import os
 from collections import deque
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-AUTOTUNE = -1  # the name that scripts know for "as many as are good"
+AUTOTUNE = -1  # as in `tf.data.AUTOTUNE`: Lamina chooses the number
 _AT_MOST = 8
 
 
 def number_of_workers(wanted: int | None) -> int:
-    """How many threads `num_parallel_calls` means.
+    """The number of threads for `num_parallel_calls`.
 
     Example:
         >>> number_of_workers(None), number_of_workers(3)
@@ -25,7 +25,7 @@ def number_of_workers(wanted: int | None) -> int:
 def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:
     """`map(function, items)` by several threads, a few items ahead, in the order of the items."""
     source = iter(items)
-    # The first one alone: a layer called for the first time makes its weights, once.
+    # The first item is done alone, since a layer in the function is built in its first call.
     for item in source:
         yield function(item)
         break
@@ -46,7 +46,7 @@ def mapped(function: Callable, items: Iterable, workers: int) -> Iterator:
 
 
 def ahead(items: Iterable, count: int) -> Iterator:
-    """The items, of which up to `count` are prepared by a thread before they are asked for."""
+    """The items; a thread prepares up to `count` of them ahead."""
     source, end = iter(items), object()
     pending: deque[Future] = deque()
     try:

@@ -1,4 +1,4 @@
-"""Picture files as people have them, read as colours from 0 to 1."""
+"""Reads picture files of any format as colours from 0 to 1."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Picture:
     Args:
         pixels: Values from 0 (dark) to 1 (light), `(height, width, 3)`.
         is_grey: Whether the file has no colours.
-        note: What was unusual about the file and how it was taken, for people; or None.
+        note: What was unusual about the file and how it was handled, as text; or None.
     """
 
     pixels: np.ndarray
@@ -34,28 +34,28 @@ class Picture:
 
     @property
     def is_uneven(self) -> bool:
-        """Whether much differs in it, though perhaps nothing stands out, as in noise."""
+        """Whether its brightness varies a lot, as in noise, though there may be no object."""
         return float(self.grey.std()) > 0.06
 
     @property
     def is_blank(self) -> bool:
-        """Whether it is all of one colour."""
+        """Whether it has a single colour."""
         return bool(np.ptp(self.pixels, axis=(0, 1)).max() < 1 / 64)
 
 
 def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture:
     """Read a picture file.
 
-    Photographs are turned the right way up. A transparent ground becomes paper: white, or black
-    where what is drawn is light. Files with 16 bits are brought to 0…1.
+    Photographs are rotated as their metadata say. A transparent background becomes white, or black
+    if the foreground is light. Files with 16 bits are scaled to 0…1.
 
     Args:
-        path: A file of any kind that Pillow reads.
-        largest: Larger pictures are made so many pixels high or wide; None leaves their size.
+        path: A file in any format that Pillow reads.
+        largest: Largest height or width in pixels; larger pictures are reduced. None for no limit.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If the file is no picture or is damaged; the text names it.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is no picture or is damaged; the message has its path.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -75,7 +75,7 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
         raise ValueError(f"{path} may not be read: permission denied.") from None
     except Image.DecompressionBombError:
         raise ValueError(f"{path} claims to be too large a picture to be opened.") from None
-    # Pillow's decoders raise whatever they stumble over in a damaged file.
+    # For a damaged file, Pillow's decoders may raise any error.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
         raise ValueError(
             f"{path} is damaged or incomplete, and cannot be read as a picture: {error}.\n"
@@ -129,7 +129,7 @@ def _smaller(image: Any, largest: int | None) -> Any:
 
 
 def _on_paper(image: Any) -> Any:
-    """The image in three colours; where it is transparent, on a ground that it can be seen on."""
+    """The image in RGB; if it is transparent, on a background with good contrast."""
     from PIL import Image
 
     if not (image.has_transparency_data or image.mode in ("RGBA", "LA", "PA")):

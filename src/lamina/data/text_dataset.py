@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.user_data.paths import refuse_endless
-from lamina.data.labelled_folder import Folder, check_format
+from lamina.data.labelled_folder import LabelledFolder, check_format
 
 
 @filter_traceback
@@ -27,37 +27,37 @@ def text_dataset_from_directory(
 ) -> Any:
     """A folder of `.txt` files as batches of texts, one subfolder for each class.
 
-    A network computes with numbers: `dataset.map(lambda x, y: (vectorize(x), y))` with a
-    `TextVectorization` layer makes them.
+    Use `dataset.map(lambda x, y: (vectorize(x), y))` with a `TextVectorization` layer to convert
+    the texts to numbers.
 
     Args:
-        directory: The folder; for this and what is not named here see
+        directory: The folder; see
             `image_dataset_from_directory`.
-        labels: As there.
-        label_mode: As there.
-        class_names: As there.
-        batch_size: As there.
+        labels: As for `image_dataset_from_directory`.
+        label_mode: As for `image_dataset_from_directory`.
+        class_names: As for `image_dataset_from_directory`.
+        batch_size: As for `image_dataset_from_directory`.
         max_length: Characters of a text that are kept, from its start; all for None. (Keras
             counts bytes for `format="tf"`, which may cut a letter in two.)
-        shuffle: As there.
-        seed: As there.
-        validation_split: As there.
-        subset: As there.
-        follow_links: As there.
-        format: As there.
-        verbose: As there.
+        shuffle: As for `image_dataset_from_directory`.
+        seed: As for `image_dataset_from_directory`.
+        validation_split: As for `image_dataset_from_directory`.
+        subset: As for `image_dataset_from_directory`.
+        follow_links: As for `image_dataset_from_directory`.
+        format: As for `image_dataset_from_directory`.
+        verbose: As for `image_dataset_from_directory`.
 
     Returns:
         A `Dataset` of `(texts, labels)`, or of texts alone: an array of Python strings,
         `(batch,)`. A pair of them for `subset="both"`.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no texts, or an argument does not fit; while training, if a file
-            is not UTF-8: the text names it.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If the folder has no texts, or an argument is wrong. Later, in iteration: if a
+            file is not UTF-8; the message has its path.
     """
     check_format(format)
-    folder = Folder(
+    folder = LabelledFolder(
         kind="text",
         formats=(".txt",),
         directory=directory,

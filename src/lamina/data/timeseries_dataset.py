@@ -1,4 +1,4 @@
-"""`timeseries_dataset_from_array`: windows that slide over a series."""
+"""`timeseries_dataset_from_array`: sliding windows over a time series."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,18 +25,18 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Dataset:
-    """Windows of a series, and the target that belongs to each.
+    """Sliding windows over a time series, with their targets.
 
     Args:
         data: The series, `(steps, ...)`.
-        targets: `targets[i]` belongs to the window that starts at step `i`: to foretell the step
-            after a window of 10, give `data[:-10]` and `data[10:]`. None for no targets.
+        targets: `targets[i]` is the target of the window that starts at step `i`. To predict the
+            step after a window of 10, give `data[:-10]` and `data[10:]`. None for no targets.
         sequence_length: Steps in a window.
         sequence_stride: Steps from the start of one window to that of the next.
         sampling_rate: Steps from one entry of a window to the next.
         batch_size: Windows in a batch; None for single windows.
-        shuffle: Whether the windows come in a random order, a new one in every epoch.
-        seed: For that order.
+        shuffle: Whether to shuffle the windows, in every epoch again.
+        seed: Seed of the shuffling.
         start_index: First step to use.
         end_index: Step before which to stop.
         format: `"tf"` or `"grain"`; either gives a `Dataset`.
@@ -97,7 +97,7 @@ def timeseries_dataset_from_array(
 
 
 def _bounds(start: int | None, stop: int | None, steps: int) -> tuple[int, int]:
-    """The part of a series to use; `end_index=len(data)`, which Keras refuses, means all of it."""
+    """First step and end of the part to use; unlike in Keras, `end_index=len(data)` is allowed."""
     if start is not None and not 0 <= start < steps:
         raise ValueError(f"start_index must lie between 0 and {steps - 1}; received {start!r}.")
     first = start or 0

@@ -34,14 +34,15 @@ def load_data(
     Args:
         path: The file's name in `$LAMINA_DATASETS` and the caches, or the path of one file.
         test_split: Fraction of the districts, from 0 to below 1, that is kept for testing.
-        seed: Of their order.
+        seed: Seed of the shuffling.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: 13 columns, `(districts, 13)`, and values in
         thousands of dollars, `(districts,)`.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If `test_split` is out of range, or a named file holds something else.
 
     Source: Harrison and Rubinfeld, 1978, "Hedonic housing prices and the demand for clean air",

@@ -30,14 +30,15 @@ def load_data(
         version: `"large"`, or `"small"` for the first 600 districts.
         path: The file's name in `$LAMINA_DATASETS` and the caches, or the path of one file.
         test_split: Fraction of the districts, from 0 to below 1, that is kept for testing.
-        seed: Of their order.
+        seed: Seed of the shuffling.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: 8 columns, `(districts, 8)`, and values in
         dollars, `(districts,)`.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If an argument is out of range, or a named file holds something else.
 
     Source: Pace and Barry, 1997, "Sparse Spatial Autoregressions", Statistics and Probability

@@ -55,7 +55,8 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
         uint8 labels from 0 to 9, `(pictures, 1)`; `CLASS_NAMES` says what they mean.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If a file in `$LAMINA_DATASETS` holds something else.
 
     Source: Krizhevsky, 2009, "Learning Multiple Layers of Features from Tiny Images".

@@ -51,7 +51,8 @@ def load_data(
         uint8 labels, `(pictures, 1)`.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If `label_mode` is neither, or a file in `$LAMINA_DATASETS` holds something
             else.
 

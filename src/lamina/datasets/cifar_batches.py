@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 share: small colour pictures in pickled batches."""
+"""Reads the pickled batches of images of CIFAR-10 and CIFAR-100."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

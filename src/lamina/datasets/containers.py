@@ -1,4 +1,4 @@
-"""Files that may hold a data set: one `.npz`, or the four idx files of the original release."""
+"""Container: the files of a data set, an `.npz` or the four idx files of the original release."""
 
 import gzip
 import io
@@ -30,12 +30,12 @@ _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 class UnreadableError(ValueError):
-    """A file is damaged or is not what its name says."""
+    """A file is damaged, or not of the type that its name says."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """One or more files that together should hold the arrays."""
+    """One or more files with the arrays of a data set."""
 
     files: tuple[Path, ...]
     reader: Callable[[tuple[Path, ...]], dict[str, Any]]
@@ -57,9 +57,9 @@ class Container:
             for file in self.files:
                 refuse_endless(file)
             return self.reader(self.files)
-        except Exception as error:  # damaged bytes fail in as many ways as there are bytes
-            said = readable(str(error))[:500] or type(error).__name__
-            raise UnreadableError(f"{self.label} cannot be read: {said}") from error
+        except Exception as error:  # damaged files can lead to any error
+            text = readable(str(error))[:500] or type(error).__name__
+            raise UnreadableError(f"{self.label} cannot be read: {text}") from error
 
 
 def npz(path: Path) -> Container:

@@ -51,8 +51,8 @@ def load_data(
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Pictures of clothes and what they show.
 
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, then fetched. The arrays'
-    digests are checked, so any `.npz` or idx files will do.
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, then downloaded. The
+    digests of the arrays are verified, so any `.npz` or idx files can be used.
 
     Args:
         path: The file's name in those folders, or the path of one file to read. Keras has no
@@ -64,7 +64,8 @@ def load_data(
         what they mean.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If a file in `$LAMINA_DATASETS`, or the one named, holds something else.
 
     Source: Xiao, Rasul and Vollgraf, 2017, "Fashion-MNIST: a Novel Image Dataset for Benchmarking

@@ -1,6 +1,6 @@
-"""What makes a data set that data set: its arrays' shapes, types and digests.
+"""Verifies a data set by the shapes, dtypes and digests of its arrays.
 
-The container around them (npz, idx, gzip level) may be any; the arrays' own bytes decide.
+The file format (npz, idx, gzip level) makes no difference.
 """
 
 import hashlib

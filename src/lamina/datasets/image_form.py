@@ -1,20 +1,19 @@
-"""How the images of a data set were made, so that others can be made alike."""
+"""ImageForm: the format of the images of a data set, to convert other pictures to it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ImageForm:
-    """What every image of a set has in common. Plain data.
+    """Size and position of the objects in the images of a data set.
 
     Args:
-        height: Of an image, in pixels.
-        width: Of an image, in pixels.
-        longest: How many pixels the longer side of what is shown takes.
-        centred_by: `"mass"`: its centre of mass lies in the middle of the image; `"box"`: the
-            middle of the rectangle around it does.
-        strokes: Whether what is shown are strokes of a pen, of which only the form counts. Else
-            its shades count, too.
+        height: Height of an image in pixels.
+        width: Width of an image in pixels.
+        longest: The longer side of the object in pixels.
+        centred_by: What is in the middle of the image: `"mass"`, the centre of mass of the object,
+            or `"box"`, the middle of its bounding box.
+        strokes: Whether the objects are pen strokes, without shades.
     """
 
     height: int

@@ -1,4 +1,4 @@
-"""IMDB: 50,000 reviews of films, half of them in praise, as lists of words' numbers."""
+"""IMDB: 50,000 film reviews, half of them positive, as lists of word indices."""
 
 import os
 
@@ -36,17 +36,17 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Reviews of films as lists of words' numbers, and whether they praise.
+    """Film reviews as lists of word indices, and whether they are positive.
 
     Frequent words have small numbers, so `num_words=10_000` keeps the 10,000 or so most frequent.
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, then fetched.
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, then downloaded.
 
     Args:
         path: The file's name in those folders, or the path of one file to read.
         num_words: Words with this number or a larger one become `oov_char`; all stay for None.
         skip_top: Words with a smaller number become `oov_char`.
         maxlen: Reviews of this many words or more are left out; all stay for None.
-        seed: Of the order of the reviews.
+        seed: Seed of the shuffling.
         start_char: Number before the first word of every review; None for none.
         oov_char: Number in place of a word that is left out; for None it leaves no gap.
         index_from: Added to every word's number, so that 0 is free for padding.
@@ -56,7 +56,8 @@ def load_data(
         labels: 0 for a bad review, 1 for a good one.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If `maxlen` leaves nothing, or a named file holds something else.
 
     Source: Maas et al., 2011, "Learning Word Vectors for Sentiment Analysis".

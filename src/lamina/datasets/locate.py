@@ -1,6 +1,6 @@
-"""Where a named data set comes from: `$LAMINA_DATASETS`, the caches, the network, in this order.
+"""Finds a named data set in `$LAMINA_DATASETS`, the caches and the network, in this order.
 
-`mnist` and `fashion_mnist` call `load`; each describes itself with a `Source`.
+The modules of data sets, such as `mnist`, describe the data set by a `Source` and call `load`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Mirror:
-    """A public place that has a data set: an address, and the files under it.
+    """A public server with the files of a data set.
 
     Args:
         address: With a slash at the end.
@@ -37,7 +37,7 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Source:
-    """What a data set is and where it may be had.
+    """Description of a data set, and where to get it.
 
     Args:
         name: As in `lamina.datasets.mnist`.
@@ -59,11 +59,11 @@ class Source:
 
 
 class DatasetUnavailableError(OSError):
-    """A data set is neither on this machine nor to be had from the network."""
+    """A data set is neither on this machine nor could it be downloaded."""
 
 
 def load(source: Source, path: str | os.PathLike | None = None) -> dict[str, Any]:
-    """The arrays of a data set, checked against their digests.
+    """Load the arrays of a data set, and verify their digests.
 
     Args:
         source: Which data set.
@@ -115,7 +115,7 @@ def candidates(folder: Path, source: Source, file_name: str | None = None) -> It
 
 
 def is_here(source: Source) -> bool:
-    """True if a file that claims to be the data set lies on this machine."""
+    """Whether a file that may be the data set is on this machine."""
     folders = [config.datasets_folder(), _own_folder(), _keras_folder()]
     return any(any(candidates(f, source)) for f in folders if f is not None)
 
@@ -142,7 +142,7 @@ def _load_named_file(source: Source, path: Path) -> dict[str, Any]:
 
 
 def _container(source: Source, folder: Path, file_name: str) -> Container:
-    """The container in a folder of which a file is there."""
+    """The container of a file in a folder."""
     if source.containers is None:
         return containers.npz(folder / file_name)
     return next(source.containers(folder, file_name))

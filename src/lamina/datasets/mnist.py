@@ -54,8 +54,8 @@ def load_data(
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Images of handwritten digits and the digits they show.
 
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, then fetched. The arrays'
-    digests are checked, so any `.npz` or idx files will do.
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, then downloaded. The
+    digests of the arrays are verified, so any `.npz` or idx files can be used.
 
     Args:
         path: The file's name in those folders, or the path of one file to read.
@@ -65,7 +65,8 @@ def load_data(
         to 255, `(images, 28, 28)`, and uint8 labels from 0 to 9, `(images,)`.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If a file in `$LAMINA_DATASETS`, or the one named, holds something else.
 
     Source: LeCun, Cortes and Burges, 1998, "The MNIST database of handwritten digits".

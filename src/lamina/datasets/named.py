@@ -14,14 +14,14 @@ _TITLES = {"digits": "Digits", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named data set, split into a part to learn from and a part to be judged by.
+    """A named data set, with a training and a test part.
 
     Args:
         name: As in `lamina.datasets.load(name)`.
-        title: As people write it.
-        train: `(images, labels)` to learn from.
-        test: `(images, labels)` that training never sees.
-        class_names: What the labels 0, 1, … mean.
+        title: Name for people.
+        train: `(images, labels)` for training.
+        test: `(images, labels)` for testing.
+        class_names: Names of the labels 0, 1, ….
     """
 
     name: str
@@ -43,16 +43,16 @@ class Dataset:
 
 @filter_traceback
 def load(name: str) -> Dataset:
-    """A data set by its name.
+    """Load a data set by its name.
 
     Args:
-        name: `"mnist"`, `"fashion_mnist"` or `"digits"`; `"Fashion-MNIST"` will do.
+        name: `"mnist"`, `"fashion_mnist"` or `"digits"`; `"Fashion-MNIST"` is accepted, too.
 
     Returns:
-        A `Dataset`: its name, both parts and what the labels mean.
+        A `Dataset`: its name, both parts and the names of the labels.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If the name is unknown.
         DatasetUnavailableError: If it can be had nowhere.
 
     Example:

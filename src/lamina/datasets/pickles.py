@@ -1,9 +1,8 @@
-"""Reading the pickles inside CIFAR, IMDB and Reuters without running what a pickle may say.
+"""Reads the pickles in CIFAR, IMDB and Reuters without running code from them.
 
-A pickle is a small program: it can call whatever its reader finds for the names in it. These
-files need three names, all from NumPy, and the reader below answers each with a class or function
-of this module that only notes its arguments. Arrays are put together afterwards, from plain lists
-and bytes; any other name is refused.
+A pickle is a small program that can call any function by name. These files need only three names,
+all from NumPy. The reader below replaces each by a class or function of this module that only
+stores its arguments, and refuses all other names. The arrays are made afterwards.
 """
 
 import io
@@ -17,9 +16,9 @@ from lamina.core.messages.messages import readable
 
 
 def read_pickle(contents: bytes) -> Any:
-    """What a pickle holds: lists, dictionaries, text, numbers, and arrays of these.
+    """Read a pickle of lists, dictionaries, text, numbers and arrays.
 
-    Strings of Python 2 come as bytes.
+    Strings of Python 2 become bytes.
 
     Raises:
         ValueError: If the pickle names anything else, or is damaged.
@@ -34,7 +33,7 @@ def read_pickle(contents: bytes) -> Any:
 
 
 class _RefusedError(ValueError):
-    """A pickle names something that no data set needs."""
+    """A pickle uses a name that no data set needs."""
 
 
 def read_npy(contents: bytes, pickled: bool = True) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Data sets that are known by the checksums under which their files were published.
+"""Data sets that are verified by the published checksum of their file.
 
-`mnist` is known by its arrays, whatever file they are in; these by the file itself. `locate`
-finds or fetches it, and what is here checks and reads it.
+(`mnist` and `fashion_mnist` are verified by digests of their arrays, in any file.) `locate.py`
+finds or downloads the file; the code here verifies and reads it.
 """
 
 import hashlib
@@ -110,10 +110,10 @@ class Archive:
 
 
 def checked(contents: bytes, checksum: str, name: str = "the file") -> bytes:
-    """The same bytes, if they have the checksum.
+    """Return the contents after verifying their checksum.
 
     Raises:
-        ValueError: If they have another.
+        ValueError: If the checksum differs.
     """
     kind, _, expected = checksum.partition(":")
     found = hashlib.new(kind, contents, usedforsecurity=False).hexdigest()

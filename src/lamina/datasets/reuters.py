@@ -1,4 +1,4 @@
-"""Reuters: 11,228 newswires in 46 topics, as lists of words' numbers."""
+"""Reuters: 11,228 newswires in 46 topics, as lists of word indices."""
 
 import os
 
@@ -43,9 +43,9 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Newswires as lists of words' numbers, and their topics.
+    """Newswires as lists of word indices, and their topics.
 
-    Looked for in `$LAMINA_DATASETS`, in Lamina's cache and in Keras's, then fetched.
+    It is searched in `$LAMINA_DATASETS` and in the caches of Lamina and Keras, then downloaded.
 
     Args:
         path: The file's name in those folders, or the path of one file to read.
@@ -53,7 +53,7 @@ def load_data(
         skip_top: Words with a smaller number become `oov_char`.
         maxlen: Newswires of this many words or more are left out; all stay for None.
         test_split: Fraction of the newswires, from 0 to below 1, that is kept for testing.
-        seed: Of their order.
+        seed: Seed of the shuffling.
         start_char: Number before the first word of every newswire; None for none.
         oov_char: Number in place of a word that is left out; for None it leaves no gap.
         index_from: Added to every word's number, so that 0 is free for padding.
@@ -63,7 +63,8 @@ def load_data(
         `get_label_names()` says what they mean.
 
     Raises:
-        DatasetUnavailableError: If it can be had nowhere; the text names the offline route.
+        DatasetUnavailableError: If it is not found and cannot be downloaded; the message says how
+            to get it offline.
         ValueError: If `maxlen` leaves nothing, or a named file holds something else.
 
     Source: Lewis, 1997, "Reuters-21578 Text Categorization Collection".

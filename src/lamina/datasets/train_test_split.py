@@ -1,4 +1,4 @@
-"""Orders and splits as Keras makes them, so that the same samples are kept for testing."""
+"""Shuffles and splits samples as Keras does, so that the test samples are the same."""
 
 import numpy as np
 

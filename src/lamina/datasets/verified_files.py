@@ -1,7 +1,7 @@
-"""Remembers which files were found right, so that 55 MB are hashed once and not at every start.
+"""Remembers which files were verified, so that large files are not hashed at every start.
 
-A small JSON file in the cache holds, per container, each file's size and time of change, and
-which digests it was found to have. Whatever differs later is hashed again.
+A small JSON file in the cache has the size, modification time and digests of each file. A file that
+differs is hashed again.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from lamina.datasets.fingerprints import Expected
 
 
 def is_remembered(container: Container, expected: Mapping[str, Expected]) -> bool:
-    """True if these very files were found right before and have not changed since."""
+    """Whether these files were verified before and have not changed since."""
     return _read().get(_key(container)) == _record(container, expected)
 
 
 def remember(container: Container, expected: Mapping[str, Expected]) -> None:
-    """Note that these files are right; without a writable cache, nothing happens."""
+    """Record that these files were verified; without a writable cache, do nothing."""
     with contextlib.suppress(OSError):
         known = _read()
         known[_key(container)] = _record(container, expected)

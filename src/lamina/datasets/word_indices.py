@@ -1,4 +1,4 @@
-"""What IMDB and Reuters share: texts as lists of words' numbers, and what is done to them."""
+"""Texts as lists of word indices, for IMDB and Reuters."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,26 +39,24 @@ class Words:
         """The texts below `maxlen`, and their labels."""
         if not self.maxlen:
             return texts, labels
-        kept = [place for place, text in enumerate(texts) if len(text) < self.maxlen]
+        kept = [i for i, text in enumerate(texts) if len(text) < self.maxlen]
         if not kept:
             shortest = min(map(len, texts), default=0)
             raise ValueError(
                 f"maxlen={self.maxlen} leaves no text: the shortest has {shortest} words.\n"
                 f"  Fix: maxlen={shortest + 1} or more."
             )
-        return [texts[place] for place in kept], labels[kept]
+        return [texts[i] for i in kept], labels[kept]
 
     def frequent(self, texts: list[list[int]], last: int) -> np.ndarray:
         """The texts with rare and skipped words left out, as an array of lists."""
         end = self.num_words or last
         found = np.empty(len(texts), dtype=object)
-        for place, text in enumerate(texts):
+        for i, text in enumerate(texts):
             if self.oov_char is None:
-                found[place] = [word for word in text if self.skip_top <= word < end]
+                found[i] = [word for word in text if self.skip_top <= word < end]
             else:
-                found[place] = [
-                    word if self.skip_top <= word < end else self.oov_char for word in text
-                ]
+                found[i] = [word if self.skip_top <= word < end else self.oov_char for word in text]
         return found
 
 

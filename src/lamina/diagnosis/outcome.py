@@ -40,7 +40,7 @@ class Outcome:
         probabilities: On the test samples, `(samples, classes)`; of a model that says numbers, its
             predictions `(samples,)`.
         seconds: How long training took, if known.
-        samples_trained: How many samples were learnt from, counted anew in every epoch, if known.
+        samples_trained: How many samples were learnt from, counted again in every epoch, if known.
     """
 
     kind: str
@@ -130,7 +130,7 @@ def measure(
         title: What the data are called.
         noun: What the samples are; found out for None.
         seconds: How long training took.
-        samples_trained: How many samples it took, counted anew in every epoch.
+        samples_trained: How many samples it took, counted again in every epoch.
 
     Returns:
         An `Outcome`.

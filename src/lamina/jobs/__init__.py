@@ -1,5 +1,5 @@
-"""Whole jobs on named data sets: train a network, measure it, write what came of it.
+"""Jobs on named data sets: train a network, evaluate it and write files.
 
-The command line calls these; so can a script. Nothing here prints: what a job has to say while it
-runs goes to the functions that it is given.
+They are used by the command line, and may be used by scripts. Jobs do not print; messages are
+passed to functions given by the caller.
 """

@@ -8,12 +8,12 @@ from lamina.models import Sequential
 
 MODELS = ("mlp", "cnn")
 DEFAULT_EPOCHS = 3
-# A small data set takes more passes for as many steps.
+# A small data set needs more epochs for the same number of steps.
 EPOCHS = {"digits": 20}
 
 
 def default_epochs(dataset: Dataset) -> int:
-    """How many passes over a data set train a network well enough."""
+    """The default number of epochs for a data set."""
     return EPOCHS.get(dataset.name, DEFAULT_EPOCHS)
 
 
@@ -25,7 +25,7 @@ def build(dataset: Dataset, model: str) -> Any:
         model: `"mlp"`: two dense layers of 128; `"cnn"`: two convolutions and a dense layer.
     """
     height, width = dataset.image_shape
-    # Scaling is part of the network, so that it is saved along and no user can forget it.
+    # Scaling is a layer of the network, so that it is saved with the model.
     stack: list[Any] = [layers.Input((height, width)), layers.Rescaling(1 / dataset.pixel_max)]
     if model == "cnn":
         stack += [

@@ -1,4 +1,4 @@
-"""A saved model measured on the test part of a named data set."""
+"""Evaluates a saved model on the test part of a named data set."""
 
 from typing import Any, NamedTuple
 
@@ -7,12 +7,12 @@ from lamina.prediction.inputs import expected_range
 
 
 class Evaluation(NamedTuple):
-    """What was measured, and what had to be assumed.
+    """Results of an evaluation, and the assumptions that were made.
 
     Args:
         results: Loss and metrics by name.
-        range_was_guessed: Whether the images were scaled to a range that the model does not tell.
-        was_compiled: Whether the model had no loss, and got crossentropy and accuracy.
+        range_was_guessed: Whether the range of pixel values was guessed.
+        was_compiled: Whether the model had no loss, so that crossentropy and accuracy were used.
     """
 
     results: dict[str, float]

@@ -1,4 +1,4 @@
-"""Ctrl-C while a job trains, and while it writes what was learnt."""
+"""Handles Ctrl-C while a job trains and while it writes files."""
 
 import signal
 import threading
@@ -10,13 +10,13 @@ from lamina.callbacks import LambdaCallback
 
 
 class Stopping:
-    """Hears Ctrl-C so that what was learnt is written, however often it is pressed.
+    """Handles Ctrl-C so that the model is saved.
 
-    The first one lets `fit` end after the steps under way. The second one is only answered. The
+    The first one stops `fit` after the current steps. The second one only gives a message. The
     third one raises `KeyboardInterrupt`.
 
     Args:
-        tell: Called with what is to be said to whoever pressed it.
+        tell: Called with a message for the user.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -25,7 +25,7 @@ class Stopping:
         self._fits: Any = None
 
     def callback(self) -> Any:
-        """For `fit`: takes over the handler that `fit` has set."""
+        """A callback for `fit`, which wraps the signal handler of `fit`."""
         return LambdaCallback(on_train_begin=lambda logs=None: self._take_over())
 
     def _take_over(self) -> None:
@@ -46,8 +46,8 @@ class Stopping:
             raise KeyboardInterrupt
 
     @contextmanager
-    def held_back(self) -> Iterator[None]:
-        """While something is written, Ctrl-C is only noted."""
+    def deferred(self) -> Iterator[None]:
+        """Context manager in which Ctrl-C is only counted, for writing files."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""The training of a network on a named data set: build, train, save, measure, report."""
+"""The job of `lamina train`: builds, trains, saves and evaluates a network, and writes a report."""
 
 import csv
 import time
@@ -18,22 +18,22 @@ from lamina.optimizers import Adam
 
 Tell = Callable[[str], None]
 
-# Of the training samples, what is held out to be measured after every epoch.
+# Fraction of the training samples for validation.
 HELD_OUT = 0.1
 
 
 class Job(NamedTuple):
-    """What is to be trained, and how.
+    """The settings of a training job.
 
     Args:
-        dataset: What to learn from and to be judged by.
+        dataset: The data set.
         model: `"mlp"` or `"cnn"`.
-        epochs: Passes over the training samples.
+        epochs: Number of epochs.
         batch_size: Samples per step.
-        learning_rate: Adam's; its default, 0.001, for None.
-        seed: Makes the training reproducible.
-        command: The line that started it, for the report and the script.
-        file: The script's name.
+        learning_rate: Learning rate of Adam; 0.001 for None.
+        seed: Random seed.
+        command: The command that started it, for the report and the script.
+        file: Name of the script.
     """
 
     dataset: Dataset
@@ -47,19 +47,19 @@ class Job(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """How many are learnt from; the rest of the training samples is held out."""
+        """Number of samples for training, without those for validation."""
         return int(len(self.dataset.train[0]) * (1 - HELD_OUT))
 
 
 class Run(NamedTuple):
-    """What became of a job.
+    """The results of a training job.
 
     Args:
-        history: One value an epoch, of whole epochs.
-        epochs: How many epochs were trained in whole.
-        samples: How many samples were learnt from, counted anew in every epoch.
-        seconds: How long that took.
-        stopped: Whether by Ctrl-C before its end.
+        history: One value per complete epoch.
+        epochs: Number of complete epochs.
+        samples: Number of samples trained on, summed over the epochs.
+        seconds: Duration of the training.
+        stopped: Whether it was stopped by Ctrl-C.
     """
 
     history: dict[str, list[float]]
@@ -83,22 +83,22 @@ def build(job: Job) -> Any:
 
 
 def silent(text: str) -> None:
-    """Say nothing."""
+    """Ignore a message."""
 
 
 def fit(
     job: Job, model: Any, folder: Path, verbose: str | int = "auto", tell: Tell = silent
 ) -> Run:
-    """Train a model and write it at once, with its history and the script.
+    """Train a model, and save it with its history and the script.
 
-    Ctrl-C ends the training early; what was learnt until then is written all the same.
+    Ctrl-C stops the training early; the model is saved, too.
 
     Args:
-        job: What is to be trained.
-        model: What `build` gave.
-        folder: Where to write.
+        job: The settings.
+        model: Result of `build`.
+        folder: Folder to write to.
         verbose: As for `model.fit`.
-        tell: Called with what is to be said where the training is stopped.
+        tell: Called with a message if the training is stopped.
 
     Raises:
         KeyboardInterrupt: After the third Ctrl-C.
@@ -118,7 +118,7 @@ def fit(
     except (KeyboardInterrupt, SystemExit) as error:
         left = error  # raised again when everything is written
     seconds = time.perf_counter() - began
-    with stopping.held_back():
+    with stopping.deferred():
         try:
             run = _write(job, model, folder, seconds)
         except Exception:
@@ -141,7 +141,7 @@ def _write(job: Job, model: Any, folder: Path, seconds: float) -> Run:
 
 
 def _run(job: Job, model: Any, seconds: float) -> Run:
-    """What the optimizer's count of steps says was done."""
+    """The results, from the step counter of the optimizer."""
     an_epoch = -(-job.samples // job.batch_size)
     if limit := config.max_steps_per_epoch():
         an_epoch = min(an_epoch, limit)
@@ -160,14 +160,14 @@ def _run(job: Job, model: Any, seconds: float) -> Run:
 def measure(
     job: Job, model: Any, run: Run, announce: Tell = silent, tell: Tell = silent
 ) -> Outcome | None:
-    """Measure a trained model; None if that was stopped by Ctrl-C.
+    """Evaluate a trained model; None if that was stopped by Ctrl-C.
 
     Args:
-        job: What was trained.
+        job: The settings.
         model: The model.
-        run: What became of the job.
-        announce: Called with a line before it begins.
-        tell: Called with what is to be said where it is stopped.
+        run: Results of the training.
+        announce: Called with a line before the evaluation.
+        tell: Called with a message if it is stopped.
     """
     (x, y), data = job.dataset.train, job.dataset
     announce("Measuring it on training and test images (Ctrl-C leaves this out) …")
@@ -202,7 +202,7 @@ def report(job: Job, model: Any, run: Run, outcome: Outcome, folder: Path) -> Pa
 
 
 def settings(job: Job, run: Run) -> dict[str, Any]:
-    """What was chosen and what became of it, for the report."""
+    """Settings and results, for the report."""
     return {
         "Command": job.command,
         "Data": job.dataset.title,
@@ -223,7 +223,7 @@ def told_epochs(job: Job, run: Run) -> str:
 
 
 def write_history(history: dict[str, list[float]], path: Path) -> None:
-    """One row an epoch, counted from 0 as `CSVLogger` does, one column a measure."""
+    """Write a row per epoch, counted from 0 as in `CSVLogger`, and a column per metric."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["epoch", *history])

@@ -1,15 +1,15 @@
-"""The script of plain Lamina that repeats a job."""
+"""Writes a Python script that repeats a job."""
 
 from pathlib import Path
 from typing import Any
 
 
 def script(job: Any, epochs: int) -> str:
-    """A script of plain Lamina that does what a job did, with the same numbers.
+    """A script that does the same as a job, with the same results.
 
     Args:
-        job: A `training.Job`.
-        epochs: How many it has trained; fewer than the job's where it was stopped.
+        job: A `train_job.Job`.
+        epochs: Number of epochs trained; fewer than in the job if it was stopped.
     """
     import jinja2
 

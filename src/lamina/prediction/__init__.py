@@ -1,4 +1,4 @@
-"""Asking a trained model: batches, class names, probabilities, and what is known of its inputs."""
+"""Prediction with a trained model: class names, probabilities, and a description of its inputs."""
 
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.predictor import Prediction, Predictor

@@ -1,4 +1,4 @@
-"""What can be told of a model's inputs from the model itself: size, colours, range of pixels."""
+"""Derives a description of a model's inputs from the model: image size, channels, pixel range."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from lamina import layers
 
 @dataclass(frozen=True)
 class InputDescription:
-    """What is known of a model's inputs and of what its outputs mean, as plain data.
+    """Description of a model's inputs and classes, as plain data.
 
     Args:
-        class_names: What the outputs mean, in their order; None: they are numbered.
-        value_range: The least and the largest value of the inputs that it was trained on.
+        class_names: Names of the classes, in the order of the outputs; None for numbers.
+        value_range: The smallest and the largest value of the inputs in training.
         image_size: Height and width in pixels, for a model that takes images.
 
     Example:
@@ -29,14 +29,14 @@ class InputDescription:
 
 
 class Range(NamedTuple):
-    """The largest pixel value that a model expects, and whether that is more than a guess."""
+    """The largest pixel value that a model expects, and whether it is known or a guess."""
 
     pixel_max: float
     is_known: bool
 
 
 class InputForm(NamedTuple):
-    """What one image must look like: its pixels' height and width, and its array's shape."""
+    """The size of an image for a model, and the shape of its array."""
 
     height: int
     width: int
@@ -45,14 +45,13 @@ class InputForm(NamedTuple):
 
 
 def expected_range(model: Any, chosen: float | None = None) -> Range:
-    """Which range of pixels a model was most probably trained on.
+    """The range of pixel values that a model was most probably trained on.
 
-    A model that scales its input by itself says so in its first layers. Of any other nothing is
-    known for sure; networks are mostly trained on 0 to 1.
+    If its first layers scale the input, the range is known. Otherwise it is guessed as 0 to 1.
 
     Args:
         model: A loaded model.
-        chosen: What the user says, if anything.
+        chosen: The largest pixel value, if the user has given it.
     """
     if chosen is not None:
         return Range(chosen, is_known=True)
@@ -69,7 +68,7 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
 
 
 def input_form(model: Any) -> InputForm:
-    """What one image must look like for a model.
+    """The size of images for a model.
 
     Raises:
         ValueError: If the model takes no images.

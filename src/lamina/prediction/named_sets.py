@@ -1,6 +1,7 @@
-"""Which named data set a model has learnt from, and what follows: its classes, its images.
+"""Finds the named data set that a model was trained on, and its class names and image format.
 
-Nothing in a model's file says so. Its name does, where `lamina.jobs` has built it.
+A model file does not contain this information, but models built by `lamina.jobs` have the name of
+the data set in their name.
 """
 
 from importlib import import_module
@@ -13,24 +14,21 @@ from lamina.prediction.inputs import input_form
 
 
 def set_of(model: Any) -> str | None:
-    """The named data set that a model was trained on, as far as is known: by the model's name.
-
-    `jobs.architectures.build` and the scripts of jobs give the set's name to the model.
-    """
+    """The data set in the name of a model, as `jobs.architectures.build` sets it; or None."""
     return next((name for name in NAMES if model.name.startswith(f"{name}_")), None)
 
 
 def likely_set(model: Any) -> str | None:
-    """The set that a model whose name tells nothing has probably learnt from, by sizes.
+    """The data set with images of the model's input size, if there is exactly one.
 
-    Only where one set alone has images of that size: 28×28 may be digits or clothes.
+    For 28×28 there are two: digits and clothes.
     """
     alike = _sets_of_size(model)
     return alike[0] if len(alike) == 1 else None
 
 
 def possible_sets(model: Any) -> list[str]:
-    """The sets, several of them, that a model may have learnt from; empty where that is known."""
+    """The data sets that a model may have been trained on, if there are several."""
     alike = _sets_of_size(model)
     return [] if set_of(model) is not None or len(alike) < 2 else alike
 
@@ -44,14 +42,14 @@ def _sets_of_size(model: Any) -> list[str]:
 
 
 def form_for(model: Any, like: str | None = None) -> ImageForm | None:
-    """How the images were made that a model was trained on; None where that is not known.
+    """The format of the images that a model was trained on; None if it is unknown.
 
     Args:
         model: A loaded model.
-        like: What the user says: a data set's name, or `"none"`.
+        like: The name of a data set, or `"none"`, if the user has given it.
 
     Raises:
-        ValueError: If the model takes other images than that set has.
+        ValueError: If the images of that data set do not fit the model.
     """
     name = None if like == "none" else (like or set_of(model) or likely_set(model))
     if name is None:
@@ -69,11 +67,11 @@ def form_for(model: Any, like: str | None = None) -> ImageForm | None:
 
 
 def class_names(model: Any, outputs: int) -> tuple[str, ...]:
-    """What a model's outputs mean: a known data set's classes, else numbers.
+    """Names of a model's classes: those of its data set if it is known, else numbers.
 
     Args:
-        model: A loaded model; `jobs.architectures.build` gave it the data set's name.
-        outputs: How many classes it tells apart.
+        model: A loaded model.
+        outputs: Number of classes.
     """
     name = set_of(model)
     if name is not None:

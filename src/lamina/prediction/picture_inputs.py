@@ -1,4 +1,4 @@
-"""Picture files as what a model takes: read, cut, scaled, and turned to light on dark."""
+"""Converts picture files to inputs of a model: reads, crops and scales them, light on dark."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,20 +10,20 @@ from lamina.data.picture_files import Picture, edge_of, read_picture
 from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import InputForm
 
-# Larger pictures are averaged down before anything is looked for in them.
+# Larger pictures are reduced before they are analysed.
 _LARGEST = 512
 
 
-class Seen(NamedTuple):
-    """What the model is shown of a file.
+class PictureInput(NamedTuple):
+    """A picture file converted to an input of a model.
 
     Args:
         path: The file.
         image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.
         inverted: Whether light and dark were swapped.
-        blank: Whether there is nothing on it.
+        blank: Whether the picture has no foreground.
         note: What was unusual about the file, or None.
-        uneven: Whether there is nothing that stands out, but no even ground either, as in noise.
+        uneven: Whether a blank picture has no even background either, as in noise.
     """
 
     path: Path
@@ -34,23 +34,23 @@ class Seen(NamedTuple):
     uneven: bool = False
 
 
-def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | None) -> Seen:
-    """Bring a picture file to what a model takes.
+def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | None) -> PictureInput:
+    """Convert a picture file to an input of a model.
 
     Args:
         path: The file.
-        wanted: The model's input.
-        form: How the images of the model's training set were made, if that is known.
-        invert: Whether to swap light and dark; found out for None.
+        wanted: The image size of the model.
+        form: The format of the images that the model was trained on, if it is known.
+        invert: Whether to swap light and dark; None to find out.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is no picture.
     """
     if form is not None:
         picture = read_picture(path, _LARGEST)
         made = prepare(picture, form, is_dark=invert)
-        return Seen(
+        return PictureInput(
             path, made.image, made.inverted, made.is_blank, picture.note, uneven=made.is_uneven
         )
     picture = read_picture(path)
@@ -60,14 +60,14 @@ def see(path: Path, wanted: InputForm, form: ImageForm | None, invert: bool | No
     if picture.is_blank:
         note = f"{note}; and it is" if note else "is"
         note += " of one colour all over: whatever the model says of it means nothing"
-    return Seen(path, 1 - image if swap else image, swap, False, note)
+    return PictureInput(path, 1 - image if swap else image, swap, False, note)
 
 
 def picture_files(paths: list[Path]) -> list[Path]:
-    """The files that were named, and those in the folders that were.
+    """All files among the paths, and in the folders among the paths.
 
     Raises:
-        ValueError: If a folder has no picture.
+        ValueError: If a folder has no pictures.
     """
     from PIL import Image
 
@@ -89,16 +89,16 @@ def read_image(path: Path, form: InputForm) -> np.ndarray:
     """An image file as values from 0 to 1, `(height, width)` or `(height, width, 3)`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the file is no image.
     """
     return fitted(read_picture(path), form)
 
 
 def fitted(picture: Picture, form: InputForm) -> np.ndarray:
-    """A picture in the size and colours that a model takes.
+    """A picture in the size and colours of a model's input.
 
-    What is not as wide as it is high is filled up at its edges rather than stretched.
+    It is padded at its edges to the aspect ratio of the input.
     """
     from PIL import Image, ImageOps
 
@@ -115,7 +115,7 @@ def fitted(picture: Picture, form: InputForm) -> np.ndarray:
 
 
 def looks_inverted(image: np.ndarray) -> bool:
-    """Whether an image is dark on light, unlike the light strokes on dark of MNIST and its kin.
+    """Whether an image is dark on light, unlike the images of MNIST.
 
     Args:
         image: Values from 0 to 1, `(height, width)`.
@@ -130,7 +130,7 @@ def looks_inverted(image: np.ndarray) -> bool:
 
 
 def write_enlarged(image: np.ndarray, path: Path) -> None:
-    """Write an image as a file, so large that its pixels can be seen.
+    """Write an image as a file, enlarged so that its pixels are visible.
 
     Args:
         image: Values from 0 to 1, `(height, width)` or `(height, width, 3)`.

@@ -1,4 +1,4 @@
-"""Predictor: a model and what is known of its inputs, ready to be asked."""
+"""Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ from lamina.training.inference import TensorSpec
 
 
 class Prediction(NamedTuple):
-    """What a classifier says of one sample.
+    """The prediction of a classifier for one sample.
 
     Args:
-        class_name: The likeliest class.
-        probability: How likely it is, from 0 to 1.
-        top: The likeliest classes with their probabilities, likeliest first.
+        class_name: The most probable class.
+        probability: Its probability, from 0 to 1.
+        top: The most probable classes with their probabilities, in descending order.
     """
 
     class_name: str
@@ -31,17 +31,16 @@ class Prediction(NamedTuple):
 
 @filter_methods
 class Predictor:
-    """A model with what is known of its inputs: class names, probabilities, programs made ahead.
+    """A model with class names, probabilities and programs compiled in advance.
 
-    It asks the model as it is: what training changes is seen by the next call. May be used by
-    several threads.
+    It uses the current weights of the model, so the next call sees changes by training. Several
+    threads may use it.
 
     Args:
         model: A built model.
-        inputs: What is known of its inputs and classes; an `InputDescription`.
+        inputs: Description of its inputs and classes.
         batch_size: Samples in a batch, as for `model.predict`.
-        independent: Whether a sample may be of several classes at once, each with a probability of
-            its own.
+        independent: Whether a sample may belong to several classes, each with its own probability.
 
     Example:
         >>> import lamina
@@ -70,17 +69,17 @@ class Predictor:
         self.independent = independent
 
     def warm_up(self, batch_sizes: Sequence[int] = (1,), example: Any = None) -> None:
-        """Compile for calls with so many samples, so that the first of them need not wait.
+        """Compile in advance for calls with these numbers of samples.
 
-        Nothing of the model changes by it, not even the states of stateful layers.
+        The model does not change, not even the states of stateful layers.
 
         Args:
-            batch_sizes: Numbers of samples that calls will have.
-            example: A sample or more, as `predict` takes them; needed where the model does not say
-                what its inputs are, or leaves an axis open beside that of the batch.
+            batch_sizes: Numbers of samples of later calls.
+            example: One sample or more, as for `predict`; needed if the inputs of the model are
+                unknown, or have an axis of any size besides the batch axis.
 
         Raises:
-            ValueError: If it is not known what the inputs are.
+            ValueError: If the inputs are unknown.
 
         Example:
             >>> import lamina
@@ -92,7 +91,7 @@ class Predictor:
             row = jax.tree.map(_one_row, function.inputs)
         else:
             row = jax.tree.map(lambda a: a[:1], convert(example, "example", text=True))
-        with snapshot(self.model.variables):  # what a forward pass changes is forgotten
+        with snapshot(self.model.variables):  # changes of the state are dropped
             for count in batch_sizes:
                 self.predict(jax.tree.map(lambda a: np.repeat(a, count, axis=0), row))  # noqa: B023
 
@@ -103,8 +102,7 @@ class Predictor:
             x: Inputs, `(samples, …)`, as for `model.predict`.
 
         Returns:
-            The outputs, `(samples, …)`, as NumPy arrays in the structure in which the model gives
-            them.
+            The outputs, `(samples, …)`, as NumPy arrays in the structure of the model's outputs.
 
         Raises:
             ValueError, TypeError: If the inputs do not fit the model.
@@ -119,19 +117,18 @@ class Predictor:
         return self.model.predict(x, batch_size=self.batch_size, verbose=0)
 
     def probabilities(self, x: Any) -> np.ndarray:
-        """How likely every class is: softmax or sigmoid where the model gives logits.
+        """The probability of every class; softmax or sigmoid is applied to logits.
 
-        Whether it does is told from the numbers: those that are no probabilities are logits.
+        Outputs that are no probabilities are taken as logits.
 
         Args:
             x: Inputs, `(samples, …)`.
 
         Returns:
-            `(samples, classes)`, from 0 to 1; of a model with one output, for yes or no, two
-            columns.
+            `(samples, classes)`, from 0 to 1; two columns for a model with one output.
 
         Raises:
-            ValueError: If the model does not give one number a class.
+            ValueError: If the model does not have one output per class.
 
         Example:
             >>> import lamina
@@ -144,18 +141,18 @@ class Predictor:
         return as_probabilities(np.asarray(self.predict(x)), self.independent)
 
     def classify(self, x: Any, top_k: int = 3) -> list[Prediction]:
-        """The likeliest classes of every sample.
+        """The most probable classes of every sample.
 
         Args:
             x: Inputs, `(samples, …)`.
-            top_k: How many classes to name.
+            top_k: Number of classes to return.
 
         Returns:
             A `Prediction` for each sample.
 
         Raises:
-            ValueError: If the model does not give one number a class, there are not as many names
-                as classes, or `top_k` is below 1.
+            ValueError: If the model does not have one output per class, the number of names differs
+                from the number of classes, or `top_k` is below 1.
 
         Example:
             >>> import lamina
@@ -169,24 +166,24 @@ class Predictor:
             raise ValueError(f"top_k must be 1 or more; received {top_k}.")
         probabilities = self.probabilities(x)
         names = self.names_of(probabilities.shape[1])
-        places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        ranking = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
         found = []
-        for row, best in zip(probabilities, places, strict=True):
+        for row, best in zip(probabilities, ranking, strict=True):
             top = tuple((names[i], float(row[i])) for i in best)
             found.append(Prediction(*top[0], top))
         return found
 
     def names_of(self, classes: int) -> tuple[str, ...]:
-        """The names of the classes: those that are known, or numbers.
+        """Names of the classes, or numbers if they are unknown.
 
         Args:
-            classes: How many the model tells apart.
+            classes: Number of classes.
 
         Returns:
-            As many names.
+            A name for each class.
 
         Raises:
-            ValueError: If other numbers of names are known.
+            ValueError: If the description has another number of names.
         """
         names = self.inputs.class_names
         if names is None:

@@ -1,4 +1,4 @@
-"""From a classifier's outputs to probabilities, whether or not it ends with an activation."""
+"""Converts a classifier's outputs, logits or probabilities, to probabilities."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ import numpy as np
 def as_probabilities(outputs: np.ndarray, independent: bool = False) -> np.ndarray:
     """A model's outputs as probabilities, `(samples, classes)`.
 
-    Probabilities stay as they are. Other numbers are taken for logits: of several classes by
-    softmax, of one, for yes or no, by a sigmoid.
+    Probabilities are not changed. Other numbers are taken as logits: softmax is applied to several
+    classes, a sigmoid to a single output.
 
     Args:
-        outputs: `(samples, classes)`, or `(samples, 1)` for yes or no, which gives two columns.
-        independent: Whether a sample may be of several classes at once: every class has a
-            probability of its own, and they need not sum to 1.
+        outputs: `(samples, classes)`; or `(samples, 1)` for two classes, which gives two columns.
+        independent: Whether a sample may belong to several classes: every class has its own
+            probability, and they need not sum to 1.
 
     Raises:
-        ValueError: If the outputs are not one number a class.
+        ValueError: If there is not one output per class.
 
     Example:
         >>> as_probabilities(np.array([[0.0, 0.0]])).tolist()

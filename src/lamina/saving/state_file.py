@@ -46,7 +46,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """Read a file written by `write_state`; tuples become lists.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         DamagedFileError: If it is damaged, or another type of file.
     """
     content = path.read_bytes()

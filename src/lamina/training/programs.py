@@ -114,10 +114,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
             bad_step = jnp.where((bad_step < 0) & ~finite, i, bad_step)
             return state, bad_step, (logs if results is not None else new_logs)
 
-        logs = None
-        if results is None:
-            _, shapes = jax.eval_shape(step, state, batch_at(data, order, 0, batch_size))
-            logs = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        logs = _first_logs(measured, state, data, order, batch_size)
         carry = (state, jnp.int32(-1), logs)
         state, bad_step, logs = lax.fori_loop(start, stop, body, carry)
         return state, StepsOutcome(results(state) if results is not None else logs, bad_step)
@@ -140,14 +137,21 @@ def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
             state, new_logs = step(state, batch_at(data, order, i, batch_size))
             return state, (logs if results is not None else new_logs)
 
-        logs = None
-        if results is None:
-            _, shapes = jax.eval_shape(step, state, batch_at(data, order, 0, batch_size))
-            logs = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        logs = _first_logs(measured, state, data, order, batch_size)
         state, logs = lax.fori_loop(start, stop, body, (state, logs))
         return state, (results(state) if results is not None else logs)
 
     return CompiledFunction(test_program, platform)
+
+
+def _first_logs(
+    measured: MeasuredStep, state: State, data: Any, order: Any, batch_size: int
+) -> Any:
+    """Logs to begin a loop with: zeros if the step returns them, None if they are in the state."""
+    if measured.results is not None:
+        return None
+    _, shapes = jax.eval_shape(measured.step, state, batch_at(data, order, 0, batch_size))
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
 
 def predicting_program(

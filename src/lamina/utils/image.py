@@ -40,7 +40,7 @@ def load_img(
         A Pillow image; `img_to_array` makes an array of it.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the file is no picture or a damaged one, or an argument is none of those.
 
     Example:

@@ -96,16 +96,16 @@ def model_to_dot(
 
     Args:
         model: See `plot_model`, also for what is not named here.
-        show_shapes: See there.
-        show_dtype: See there.
-        show_layer_names: See there.
-        rankdir: See there.
-        expand_nested: See there.
-        dpi: See there.
+        show_shapes: As for `plot_model`.
+        show_dtype: As for `plot_model`.
+        show_layer_names: As for `plot_model`.
+        rankdir: As for `plot_model`.
+        expand_nested: As for `plot_model`.
+        dpi: As for `plot_model`.
         subgraph: Whether the whole model is framed, as a nested one is.
-        show_layer_activations: See there.
-        show_trainable: See there.
-        splines: See there.
+        show_layer_activations: As for `plot_model`.
+        show_trainable: As for `plot_model`.
+        splines: As for `plot_model`.
         **kwargs: None; a misspelt name is refused.
 
     Returns:

@@ -57,7 +57,7 @@ class Callback:
     # Whether it adds to a file that is there, so that its state must be known from the beginning.
     adds_to_a_file = False
 
-    # Whether a loss that is not finite should end training quietly, and not as an error.
+    # Whether a loss that is not finite should end training quietly, instead of raising an error.
     stops_on_nan = False
 
     def __init_subclass__(cls, **kwargs: Any):

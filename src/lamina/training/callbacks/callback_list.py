@@ -12,7 +12,7 @@ from lamina.training.deferred_logs import DeferredLogs
 
 
 class CallbackList(Callback):
-    """Tells a list of callbacks what happens, in their order; also for a loop of one's own.
+    """Tells a list of callbacks what happens, in their order; also for a user's own loop.
 
     Logs become plain numbers, sorted by name, before the callbacks see them.
 

@@ -16,8 +16,8 @@ class EarlyStopping(Monitoring, Callback):
         monitor: Name of the number in the logs.
         min_delta: Smallest change that counts as better, in units of the number.
         patience: Epochs without improvement after which training ends.
-        verbose: 1 says so when it happens.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        verbose: 1 to print a message when it happens.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         baseline: The number must also beat this for patience to start again.
         restore_best_weights: Put back the weights of the best epoch at the end, whether or not
             training ended early.
@@ -123,7 +123,7 @@ class TerminateOnNaN(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._told = False
 
-    # The compiled loop looks at every loss itself; this is for a loop of one's own.
+    # The compiled loop looks at every loss itself; this is for a user's own loop.
     @costs_nothing
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._check(logs, f"batch {batch}")

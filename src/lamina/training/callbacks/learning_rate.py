@@ -73,8 +73,8 @@ class ReduceLROnPlateau(Monitoring, Callback):
         monitor: Name of the number in the logs.
         factor: What the learning rate is multiplied by, above 0 and below 1.
         patience: Epochs without improvement after which it is lowered.
-        verbose: 1 says so when it happens.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        verbose: 1 to print a message when it happens.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         min_delta: Smallest change that counts as better, in units of the number.
         cooldown: Epochs after a change that don't count.
         min_lr: Lowest learning rate.
@@ -131,7 +131,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
         self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:
-        """Whether epochs don't count at the moment.
+        """Whether epochs are not counted at the moment.
 
         Returns:
             True or False.

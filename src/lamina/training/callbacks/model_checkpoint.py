@@ -20,10 +20,10 @@ class ModelCheckpoint(Monitoring, Callback):
         filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as
             `{val_loss:.2f}` are filled in; folders are made.
         monitor: Name of the number that says which is best.
-        verbose: 1 says so when it happens.
+        verbose: 1 to print a message when it happens.
         save_best_only: Save only when the number is better than ever.
         save_weights_only: Save with `model.save_weights`, not `model.save`.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches. Batches make training slower: see `Callback`.
         initial_value_threshold: What the number must beat to be the first best.
 

@@ -33,7 +33,7 @@ class Watch:
     Args:
         owner: Name of the callback's class, for messages.
         monitor: Name of the number, such as `"val_loss"`.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         min_delta: Smallest change that counts, in units of the number.
 
     Example:

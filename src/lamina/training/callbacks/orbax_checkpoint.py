@@ -25,9 +25,9 @@ class OrbaxCheckpoint(ModelCheckpoint):
         directory: Folder of the checkpoints; each is a folder in it, named by its epoch (from 0)
             or, with `save_freq` in batches, by the number of steps.
         monitor: Name of the number that says which is best.
-        verbose: 1 says so when it happens.
+        verbose: 1 to print a message when it happens.
         save_best_only: Save only when the number is better than ever.
-        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to tell by the metric.
+        mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches.
         initial_value_threshold: What the number must beat to be the first best.
         max_to_keep: How many checkpoints to keep, the latest; None keeps all.
@@ -53,7 +53,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         save_on_background: bool = True,
         save_weights_only: bool = False,
     ):
-        orbax()  # says now what is missing, not after an epoch
+        orbax()  # raises now if it is missing, rather than after an epoch
         if max_to_keep is not None and (type(max_to_keep) is not int or max_to_keep < 1):
             raise ValueError(
                 "OrbaxCheckpoint: max_to_keep must be a whole number above 0, or None; received "

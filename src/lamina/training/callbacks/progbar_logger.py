@@ -10,7 +10,7 @@ from lamina.training.progress.progbar import Progbar
 
 
 class ProgbarLogger(Callback):
-    """Shows a progress bar, for a loop of one's own that tells a `CallbackList`.
+    """Shows a progress bar, for a user's own loop that tells a `CallbackList`.
 
     `fit` shows its progress by itself, and faster: this one must be called after every batch.
     Where it is given to `fit`, it takes the place of `fit`'s own.

@@ -71,7 +71,7 @@ class TensorBoard(Callback):
         embeddings_freq: int = 0,
         embeddings_metadata: str | Mapping[str, str] | None = None,
     ):
-        _writer_class()  # says now what is missing, not after an epoch
+        _writer_class()  # raises now if it is missing, rather than after an epoch
         self.log_dir = path_of(log_dir, "TensorBoard")
         self.histogram_freq = _frequency("histogram_freq", histogram_freq)
         self.write_graph = write_graph

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.training import checks
@@ -135,7 +134,6 @@ class UserData:
             x = prepare(x)
         arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
         batch_size = samples if options.batch_size == WHOLE else options.batch_size
-        whole_number("batch_size", batch_size)
         options = replace(options, batch_size=min(int(batch_size), samples))
         kind: type[ResidentFeed] = HostFeed
         if in_batches:

@@ -1,4 +1,4 @@
-"""`Progbar`: a line that shows how far a loop of one's own has come."""
+"""`Progbar`: a line that shows how far a user's own loop has come."""
 
 import sys
 import time
