@@ -1,7 +1,6 @@
-"""Puts the commands together; turns the library's errors into messages and exit codes.
+"""The command line application: registers the commands, and converts errors to exit codes.
 
-Exit codes: 0 all is well, 1 an error (its message is on stderr), 2 the command was typed wrongly,
-130 stopped by Ctrl-C.
+Exit codes: 0 success, 1 an error (with a message on stderr), 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 import inspect

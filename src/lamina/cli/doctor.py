@@ -1,4 +1,4 @@
-"""`lamina doctor`: what is installed, what it runs on, what is wrong, and what mends it."""
+"""`lamina doctor`: checks the installation, and shows problems with their fixes."""
 
 import typer
 

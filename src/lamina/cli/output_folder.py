@@ -1,22 +1,22 @@
-"""The folder that a run writes to: found fit before anything is trained, and never overwritten."""
+"""Prepares the folder that a run writes to, before training; existing runs are not overwritten."""
 
 import tempfile
 from pathlib import Path
 
-# A folder with one of these holds a run.
+# A folder with one of these files has a run.
 _OF_A_RUN = ("model.keras", "history.csv", "report.html", "train.py", "quickstart.py")
 
 
 def prepare(chosen: Path | None, default: Path, overwrite: bool = False) -> Path:
-    """A folder that exists, can be written, and holds no earlier run.
+    """Create a writable folder without an earlier run.
 
     Args:
-        chosen: What the user named, if anything.
-        default: Taken otherwise, with a number behind it where it holds an earlier run.
-        overwrite: Whether an earlier run's files may be replaced.
+        chosen: The folder given by the user, or None.
+        default: Used otherwise, with a number appended if it has an earlier run.
+        overwrite: Whether the files of an earlier run may be replaced.
 
     Raises:
-        ValueError: If it cannot be written, or if the chosen one holds a run; nothing was lost.
+        ValueError: If the folder cannot be written, or the chosen one has an earlier run.
     """
     folder = chosen or default
     if not overwrite and holds_a_run(folder):

@@ -1,4 +1,4 @@
-"""`lamina predict`: what a saved model sees in image files."""
+"""`lamina predict`: classifies image files with a saved model."""
 
 from enum import StrEnum
 from pathlib import Path

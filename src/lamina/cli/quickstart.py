@@ -1,4 +1,4 @@
-"""`lamina quickstart`: a network learns to read digits, is judged, saved, loaded and asked."""
+"""`lamina quickstart`: trains a digit classifier, evaluates it, saves it and loads it again."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Data(StrEnum):
-    """What the network may learn from."""
+    """The data sets to choose from."""
 
     auto = "auto"
     mnist = "mnist"

@@ -1,4 +1,4 @@
-"""Commands that were typed wrongly: what is wrong, what was meant, how it is typed."""
+"""Messages for wrong usage of commands, with a suggestion."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
 
-# How the parser says it, and how people do.
+# Messages of the parser, and clearer ones.
 _WORDING = (
     (r"^Value error, ", ""),
     (r"^Input should be a valid integer.*", "it must be a whole number."),

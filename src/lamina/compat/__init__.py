@@ -1,7 +1,7 @@
 """Running scripts written for TensorFlow and Keras, unchanged.
 
-`script.run_script` runs one; while it runs, `imports` answers `import tensorflow`, `import keras`
-and `import tf_keras` with Lamina, and `figures` saves what `plt.show()` would show if there is no
-screen. `tensorflow` is the part of TensorFlow's own namespace that such scripts use, `missing`
-says what to use for the rest.
+`run_script.py` runs a script. Meanwhile `imports.py` makes `import tensorflow`, `import keras` and
+`import tf_keras` import Lamina, and `figures.py` saves the figures of `plt.show()` if there is no
+screen. `tensorflow.py` has the part of TensorFlow's namespace that such scripts use; `missing.py`
+has messages for other names.
 """

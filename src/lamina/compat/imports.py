@@ -1,8 +1,8 @@
 """Answers `import tensorflow`, `import keras` and `import tf_keras` with Lamina.
 
-A finder in front of Python's own serves these names and everything under them. What it serves are
-thin modules that look names up in Lamina, so that nothing of Lamina's own modules is changed, and
-a name that Lamina lacks gets an error that says so.
+A finder before Python's own finds these names and their submodules. It creates thin modules that
+look names up in Lamina. Lamina's own modules are not changed, and a name that Lamina lacks gives an
+error.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""`keras.backend` as older scripts know it: also a small library of functions of arrays.
+"""`keras.backend` for older scripts, with its functions of arrays.
 
 Custom losses and metrics use it, as in `K.mean(K.square(y_pred - y_true))`.
 """

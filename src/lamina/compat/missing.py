@@ -1,4 +1,4 @@
-"""What to say about a name of TensorFlow or Keras that Lamina does not have."""
+"""Messages for names of TensorFlow and Keras that Lamina does not have."""
 
 from collections.abc import Iterable
 

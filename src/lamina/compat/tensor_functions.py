@@ -1,6 +1,7 @@
-"""TensorFlow's functions of tensors on JAX arrays, where the two differ in more than the name.
+"""TensorFlow's functions of tensors on JAX arrays, if they differ from JAX's in more than the name.
 
-Argument names and defaults are TensorFlow's. `adapt` gives every function its other habits.
+Argument names and defaults are TensorFlow's. `adapt` adds what all of TensorFlow's functions
+accept.
 """
 
 from collections.abc import Callable, Sequence

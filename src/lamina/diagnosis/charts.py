@@ -1,6 +1,6 @@
-"""Pictures of a training: sample images, curves, confusion matrix, most confident mistakes.
+"""Charts of a trained model: sample images, learning curves, confusion matrix, mistakes.
 
-Each function returns a Matplotlib figure and touches no global state, so that no window is ever
+Each function returns a Matplotlib figure without changing global state, so that no window is
 opened; `save` and `data_uri` write it.
 """
 
@@ -74,7 +74,7 @@ def confident_mistakes(
     columns: int = 8,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """The images that were called wrong with the highest probability, worst first.
+    """The wrongly classified images with the highest probability, worst first.
 
     Args:
         images: As for `sample_grid`.
@@ -110,12 +110,12 @@ def training_curves(
 ) -> "Figure":
     """Loss and accuracy over the epochs, on training and validation samples.
 
-    The axes begin at 0 for losses and span 10 points of accuracy at least, so that what hardly
-    changes looks as if it hardly changed.
+    The axes begin at 0 for losses and span at least 10 points of accuracy, so that small changes
+    look small.
 
     Args:
         history: From measure to one value per epoch, as `History.history`.
-        test: Measures on the test samples after the last epoch; a point, for want of a curve.
+        test: Measures on the test samples after the last epoch, shown as a point.
         only: One measure to show; loss and accuracy side by side for None.
         theme: Colours.
     """
@@ -159,7 +159,7 @@ def measures_shown(history: Mapping[str, Any]) -> list[str]:
 def confusion_matrix(
     confusion: np.ndarray, class_names: Sequence[str], theme: Theme = LIGHT
 ) -> "Figure":
-    """Which classes are taken for which: right ones in the first colour, mistakes in the second.
+    """The confusion matrix: correct predictions in one colour, mistakes in another.
 
     Args:
         confusion: Counts, `(true class, predicted class)`.
@@ -199,7 +199,7 @@ def confusion_matrix(
 
 
 def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) -> "Figure":
-    """Predictions beside their targets; on the line they are equal.
+    """A scatter plot of predictions against targets, with the line of equality.
 
     Args:
         y_true: Targets, `(samples,)`.
@@ -219,10 +219,10 @@ def predictions(y_true: np.ndarray, y_pred: np.ndarray, theme: Theme = LIGHT) ->
 
 
 def strengths(confusion: np.ndarray) -> np.ndarray:
-    """How strongly to colour each cell of a confusion matrix, 0 to 1.
+    """The colour intensity of each cell of a confusion matrix, 0 to 1.
 
-    Mistakes of one in a hundred shall be seen, and half of a class still be told from a fifth of
-    it: the square root of their share, which ends at the whole class.
+    It is the square root of the fraction of the class, so that one percent of mistakes is visible
+    and large fractions can be distinguished.
 
     Args:
         confusion: Counts, `(true class, predicted class)`.
@@ -233,7 +233,7 @@ def strengths(confusion: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, top: float) -> str:
-    """One image, pixel by pixel, as text that stands in an HTML page in the place of an address.
+    """One image, pixel by pixel, as a data URI.
 
     Args:
         image: `(height, width)` or `(height, width, channels)`.
@@ -258,7 +258,7 @@ def save(figure: "Figure", path: Path) -> Path:
 
 
 def data_uri(figure: "Figure") -> str:
-    """A figure as text that stands in an HTML page in the place of an address."""
+    """A figure as a data URI."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)
     return _as_uri(buffer)
@@ -289,7 +289,7 @@ def _plain_axes(axes: Any, theme: Theme) -> None:
 
 
 def _calm(axes: Any, name: str) -> None:
-    """Limits of the value axis that make no drama of small changes."""
+    """Set limits of the value axis that do not exaggerate small changes."""
     low, high = axes.get_ylim()
     if name.endswith("accuracy"):
         middle, half = (low + high) / 2, max((high - low) / 2, 0.05)

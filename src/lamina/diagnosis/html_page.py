@@ -1,7 +1,6 @@
-"""One HTML file that shows what a model can and cannot do: no network, no scripts, light and dark.
+"""Writes the report on a model as one HTML file, without scripts or external files.
 
-The command line and `write_report` write it with `write_page`; the page itself is
-`report.html.jinja`.
+The command line and `write_report` call `write_page`; the template is `report.html.jinja`.
 """
 
 import platform
@@ -22,7 +21,7 @@ from lamina.version import __version__
 
 
 class Picture(NamedTuple):
-    """A picture in both colour schemes, as texts that stand for files."""
+    """A picture in both colour schemes, as data URIs."""
 
     light: str
     dark: str
@@ -30,9 +29,9 @@ class Picture(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One sample: its image or its text, what it is, and what the model said if that was wrong.
+    """One sample: its image or text, its class, and the prediction if it was wrong.
 
-    Light ink on a dark ground is shown as dark on light where the page is light.
+    Light strokes on a dark background are shown dark on light if the page is light.
     """
 
     uri: str
@@ -43,7 +42,7 @@ class Shown(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell of the confusion matrix: its count, how strongly it is coloured, its samples."""
+    """One cell of the confusion matrix: its count, its colour and its samples."""
 
     samples: int
     strength: float
@@ -80,11 +79,11 @@ def write_page(
 
     Args:
         path: The file to write.
-        outcome: What was measured.
+        outcome: The measures.
         model: The trained model; its layers are listed.
-        title: Headline.
-        settings: What was chosen for the training, in the order in which it is shown.
-        code: The script that does the same; shown at the end.
+        title: Title of the page.
+        settings: Settings of the training, in the order in which they are shown.
+        code: A script that repeats the training; shown at the end.
 
     Returns:
         The path.
@@ -134,7 +133,7 @@ def write_page(
 
 
 class _Showing:
-    """Makes samples of test and training data something to look at."""
+    """Converts test and training samples to images and texts for the page."""
 
     def __init__(self, outcome: Outcome):
         self.outcome = outcome
@@ -155,7 +154,7 @@ class _Showing:
         if images is None:
             return Shown("", samples.in_words(x, place), truth, said)
         image = np.asarray(images[place], dtype="float64")
-        # One scale for all, or a dim image would look bright: the range of the first few.
+        # One scale for all images, from the first few; otherwise a dim image would look bright.
         some = np.asarray(images[:64], dtype="float64")
         low = min(0.0, float(some.min()))
         top = max(float(some.max()) - low, 1e-9)
@@ -215,14 +214,14 @@ def _matrix(outcome: Outcome, show: _Showing) -> tuple[list[list[Cell]], list[Pa
     y_pred = outcome.probabilities.argmax(axis=1)
     certainty = outcome.probabilities.max(axis=1)
     right = np.eye(len(names), dtype=bool)
-    # Mistakes first, where the page cannot hold all.
+    # Mistakes first, if there are too many samples for the page.
     order = sorted(np.ndindex(confusion.shape), key=lambda cell: (right[cell], cell))
     panels, room, opened = [], _IN_ALL_CELLS, {}
     for row, column in order:
         there = np.flatnonzero((outcome.y_true == row) & (y_pred == column))
         if not len(there) or room <= 0:
             continue
-        # The surest mistakes, and the least sure hits.
+        # The mistakes with the highest probability, and the correct ones with the lowest.
         sign = 1 if row == column else -1
         chosen = there[np.argsort(sign * certainty[there], kind="stable")][:_IN_A_CELL]
         room -= len(chosen)

@@ -1,4 +1,4 @@
-"""Counts and fractions that tell where a classifier goes wrong, in plain NumPy."""
+"""Confusion matrix, precision and recall of a classifier, in NumPy."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 class ClassMeasures(NamedTuple):
-    """How one class fares.
+    """Measures of one class.
 
     Args:
-        name: The class.
-        samples: How many samples of it there are.
-        precision: Of those called it, the fraction that are it.
-        recall: Of those that are it, the fraction that is called it.
-        called: How many samples are called it.
+        name: Name of the class.
+        samples: Number of samples of the class.
+        precision: Fraction of the samples predicted as this class that belong to it.
+        recall: Fraction of the samples of this class that are predicted as it.
+        called: Number of samples predicted as this class.
     """
 
     name: str
@@ -24,12 +24,12 @@ class ClassMeasures(NamedTuple):
 
     @property
     def missed(self) -> int:
-        """How many of it were called something else."""
+        """Number of samples of the class that were predicted as another (false negatives)."""
         return round(self.samples * (1 - self.recall))
 
     @property
     def false_alarms(self) -> int:
-        """How many others were called it."""
+        """Number of samples of other classes that were predicted as this one (false positives)."""
         hits = self.samples - self.missed
         return self.called - hits
 
@@ -41,12 +41,12 @@ class ClassMeasures(NamedTuple):
 
 
 def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np.ndarray:
-    """How often samples of the class of a row were called the class of a column.
+    """The confusion matrix: counts of samples by true class and predicted class.
 
     Args:
         y_true: Class numbers, `(samples,)`.
         y_pred: Class numbers, `(samples,)`.
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Returns:
         Counts, `(true class, predicted class)`.
@@ -60,7 +60,7 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
 
 
 def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[ClassMeasures]:
-    """Precision and recall of every class; 0 where nothing was called it or is it."""
+    """Precision and recall of every class; 0 if there are no such samples or predictions."""
     right = np.diag(confusion)
     called, are = confusion.sum(axis=0), confusion.sum(axis=1)
     return [
@@ -72,12 +72,12 @@ def per_class(confusion: np.ndarray, class_names: tuple[str, ...]) -> list[Class
 def confident_mistakes(
     y_true: np.ndarray, probabilities: np.ndarray, count: int = 20
 ) -> np.ndarray:
-    """Numbers of the samples that were called wrong with the highest probability, worst first.
+    """Indices of the wrong predictions with the highest probability, worst first.
 
     Args:
         y_true: Class numbers, `(samples,)`.
         probabilities: `(samples, classes)`.
-        count: At most so many.
+        count: Number of indices, at most.
 
     Example:
         >>> confident_mistakes(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])).tolist()
@@ -90,7 +90,7 @@ def confident_mistakes(
 
 
 def most_confused(confusion: np.ndarray, count: int = 3) -> list[tuple[int, int, int]]:
-    """The most frequent mistakes as `(true class, predicted class, how often)`.
+    """The most frequent mistakes as `(true class, predicted class, count)`.
 
     Example:
         >>> most_confused(np.array([[5, 2], [1, 4]]))

@@ -1,6 +1,6 @@
-"""Everything that is to be said about a trained model, measured once.
+"""Outcome: all measures of a trained model, computed once.
 
-The command line and `write_report` make an `Outcome` and hand it to `pictures` and `page`.
+The command line and `write_report` compute an `Outcome` and pass it to `charts` and `html_page`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,31 +16,30 @@ from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
 from lamina.prediction.probabilities import as_probabilities
 
-# So many training samples say how well a model knows them; measuring all takes as long as a good
-# part of an epoch.
+# The most training samples that are evaluated: to evaluate all takes about as long as an epoch.
 _MOST = 10_000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained model's measures on samples that it has never seen, and on what it has learnt from.
+    """Measures of a trained model on test samples and on training samples.
 
     Args:
-        kind: `"classes"`, `"numbers"`, or `"other"`: what the model says of a sample.
-        title: What the data are called.
-        class_names: What the class numbers mean; empty unless it says classes.
-        noun: What the samples are: `"images"`, `"samples"`.
+        kind: `"classes"` for a classifier, `"numbers"` for a regression, or `"other"`.
+        title: Name of the data.
+        class_names: Names of the classes; empty unless it is a classifier.
+        noun: Word for the samples: `"images"`, `"samples"`.
         history: From measure to one value per epoch, as `History.history`.
-        train: Measures on training samples, taken after training; None if there were none.
+        train: Measures on training samples, after training; None without training samples.
         test: Measures on the test samples.
-        train_data: `(samples, class numbers)` that it has learnt from, or None.
-        train_measured: How many of those were measured.
-        samples_learnt_from: How many training samples there are.
-        test_data: `(samples, class numbers or targets)` that it has never seen.
-        probabilities: On the test samples, `(samples, classes)`; of a model that says numbers, its
-            predictions `(samples,)`.
-        seconds: How long training took, if known.
-        samples_trained: How many samples were learnt from, counted again in every epoch, if known.
+        train_data: `(samples, class numbers)` of the training, or None.
+        train_measured: Number of training samples that were evaluated.
+        samples_learnt_from: Number of training samples.
+        test_data: `(samples, class numbers or targets)` for testing.
+        probabilities: Probabilities of the test samples, `(samples, classes)`; for a regression,
+            the predictions, `(samples,)`.
+        seconds: Duration of the training, if known.
+        samples_trained: Number of samples trained on, summed over the epochs, if known.
     """
 
     kind: str
@@ -76,7 +75,7 @@ class Outcome:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What the figures say of the model: a kind, and a sentence for people."""
+        """The verdict on the model: a category, and a sentence."""
         if self.kind == "numbers":
             return judge_numbers(self.y_true, self.probabilities, self.noun)
         if self.kind == "other":
@@ -122,7 +121,7 @@ def measure(
 
     Args:
         model: A trained, compiled model.
-        x: Samples that it has never seen, or batches `(x, y)`.
+        x: Test samples, or batches `(x, y)`.
         y: Their targets.
         train: `(x, y)` that it was trained on; at most 10,000 of them are measured.
         history: What `fit` returned, or its dict.
@@ -180,7 +179,7 @@ def measure(
 
 
 def _understood(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
-    """What kind of model it is, with targets and predictions in the form for that kind."""
+    """The type of model, with targets and predictions in the form for it."""
     if (
         isinstance(predictions, (list, tuple, dict))
         or isinstance(y, (list, tuple, dict))
@@ -201,7 +200,7 @@ def _understood(predictions: Any, y: Any) -> tuple[str, Any, np.ndarray]:
 
 
 def _class_numbers(targets: np.ndarray, classes: int) -> Any:
-    """Class numbers of targets for so many outputs; None if these are no classes."""
+    """Class numbers of the targets; None if they are no classes."""
     if classes == 1:
         flat = targets.reshape(-1)
         return flat.astype("int64") if np.isin(flat, (0, 1)).all() else None
@@ -224,7 +223,7 @@ def _answered(predictions: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _width(predictions: Any) -> int:
-    """How many numbers the model gives for a sample."""
+    """The number of outputs per sample."""
     return int(np.shape(predictions)[1])
 
 
@@ -240,7 +239,7 @@ def _names(given: Sequence[str] | None, classes: int) -> tuple[str, ...]:
 
 
 def _evaluated(model: Any, x: Any, y: Any) -> dict[str, float]:
-    """Python numbers, and the accuracy under its plain name whichever kind it was."""
+    """Results as Python numbers; any type of accuracy has the name `accuracy`."""
     if not model.compiled:
         return {}
     logs = model.evaluate(x, y, verbose=0, return_dict=True)

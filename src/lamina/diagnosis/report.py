@@ -1,4 +1,4 @@
-"""The report of any model on any data."""
+"""`write_report`: a report on any model and data."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,25 +24,25 @@ def write_report(
     settings: Mapping[str, Any] | None = None,
     code: str = "",
 ) -> Path:
-    """Measure a trained model and write one HTML file that shows what it can and cannot do.
+    """Evaluate a trained model, and write a report as one HTML file.
 
-    A classifier gets its learning curves, the confusion matrix with the samples behind every cell,
-    the mistakes it was surest of and its results class by class; a model that says numbers, its
-    predictions beside the targets and its largest errors; any other, its measures, curves and
-    layers. Samples are shown as images, texts or rows, whichever they are.
+    The report on a classifier has the learning curves, the confusion matrix with samples for every
+    cell, the most confident mistakes and the results for each class. The report on a regression has
+    predictions against targets, and the largest errors. For other models it has measures, curves
+    and layers. Samples are shown as images, texts or rows.
 
     Args:
         path: The file to write.
         model: A trained, compiled model.
-        x: Samples that it has never seen: an array, a list, a dict of columns, a data frame; or
-            batches `(x, y)`, with `y` left out.
-        y: Their targets: class numbers, one-hot rows, or numbers.
-        train: `(x, y)` that it was trained on. With them the verdict tells whether it generalises;
-            at most 10,000 are measured.
-        history: What `fit` returned, for the learning curves.
-        class_names: What the class numbers mean.
-        title: Headline; the model's name for None.
-        settings: What is to be listed under "How to repeat it".
+        x: Test samples: an array, a list, a dict of columns, a data frame; or batches `(x, y)`
+            without the argument `y`.
+        y: Targets: class numbers, one-hot rows, or numbers.
+        train: `(x, y)` of the training. With them, the verdict says whether the model generalises;
+            at most 10,000 samples are evaluated.
+        history: The result of `fit`, for the learning curves.
+        class_names: Names of the classes.
+        title: Title of the report; the model's name for None.
+        settings: Entries of the section "How to repeat it".
         code: A script to show there.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Samples of any kind, as something to look at."""
+"""Samples of any type as images or text, for reports."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from lamina.core.user_data.data_kinds import is_column, is_table, may_hold_text,
 
 
 def gathered(x: Any, y: Any) -> tuple[Any, Any]:
-    """Samples and targets; of batches `(x, y)`, all of them joined.
+    """Samples and targets; batches `(x, y)` are concatenated.
 
     Raises:
         ValueError: If there are no targets.
@@ -33,7 +33,7 @@ def gathered(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def first_of(x: Any, count: int) -> Any:
-    """At most so many samples, evenly spaced, for what is measured on some of many."""
+    """Up to `count` samples, evenly spaced."""
     total = count_of(x)
     if total <= count:
         return x
@@ -42,7 +42,7 @@ def first_of(x: Any, count: int) -> Any:
 
 
 def count_of(x: Any) -> int:
-    """How many samples there are."""
+    """The number of samples."""
     if isinstance(x, dict):
         return count_of(next(iter(x.values())))
     if isinstance(x, (tuple, list)) and x and hasattr(x[0], "shape"):
@@ -50,17 +50,17 @@ def count_of(x: Any) -> int:
     return len(x)
 
 
-def taken(x: Any, places: Any) -> Any:
-    """The samples at these places."""
+def taken(x: Any, indices: Any) -> Any:
+    """The samples at these indices."""
     if isinstance(x, dict):
-        return {name: taken(part, places) for name, part in x.items()}
+        return {name: taken(part, indices) for name, part in x.items()}
     if is_table(x) or is_column(x):
-        return rows_at(x, places)
+        return rows_at(x, indices)
     if isinstance(x, (tuple, list)):
         if x and hasattr(x[0], "shape"):
-            return [taken(part, places) for part in x]
-        return [x[i] for i in places]
-    return np.asarray(x)[places]
+            return [taken(part, indices) for part in x]
+        return [x[i] for i in indices]
+    return np.asarray(x)[indices]
 
 
 def as_images(x: Any) -> np.ndarray | None:

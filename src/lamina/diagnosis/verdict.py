@@ -1,6 +1,6 @@
-"""One sentence on whether a classifier generalises, from its accuracies and how sure they are.
+"""Judges in one sentence whether a model generalises, from its accuracies and their uncertainty.
 
-Pure functions of six numbers; `outcome` feeds them, the command line and the report print them.
+The functions take plain numbers, from `outcome`. The command line and the report print the result.
 """
 
 import math
@@ -10,10 +10,10 @@ import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
 
-# A gap in accuracy below the first is ordinary; beyond the second the model has learnt its
-# training samples by heart. Between them it begins to. Shares of all samples.
+# A gap between training and test accuracy below the first is normal; above the second the model has
+# memorised its training samples. Fractions of all samples.
 SMALL_GAP, LARGE_GAP = 0.02, 0.05
-# Of the way from chance to perfection, what a model that learnt anything has gone at least.
+# The least that a model has learned: fraction of the way from chance to perfect accuracy.
 LEARNT = 0.5
 
 _ADVICE = {
@@ -34,14 +34,14 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the accuracies say.
+    """A judgement of a model.
 
     Args:
         kind: `"generalises"`, `"begins to memorise"`, `"memorises"`, `"underfits"`, `"guesses"`,
             `"diverged"`, `"too few samples"` or `"easier test"`; `"measured"` without training
             samples; for numbers `"numbers"` or `"no better than the mean"`.
         sentence: One sentence with its numbers.
-        is_perfect: Whether every sample of the test was right.
+        is_perfect: Whether all test samples were predicted correctly.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether the model is of use as it is: it generalises, or was only measured."""
+        """Whether there is no problem: the model generalises, or there was nothing to compare."""
         return self.kind in ("generalises", "begins to memorise", "numbers", "measured")
 
 
@@ -69,19 +69,18 @@ def judge(
     loss: float = 0.0,
     noun: str = "images",
 ) -> Verdict:
-    """Whether a classifier generalises, as far as its accuracies can tell.
+    """Judge whether a classifier generalises, from its accuracies.
 
-    Differences that the number of samples cannot support are not called differences: the gap
-    between the two accuracies counts with its 95 % interval.
+    The gap between the two accuracies counts only if it is significant (95 % interval).
 
     Args:
-        train_accuracy: Fraction right on what it learnt from, measured after training.
-        test_accuracy: Fraction right on what it has never seen.
-        train_samples: How many samples the first was measured on.
-        test_samples: How many the second was measured on.
-        chance: Fraction that always giving the most frequent answer gets right.
-        loss: Any loss of the training; only whether it is finite matters.
-        noun: What the samples are.
+        train_accuracy: Accuracy on training samples, after training.
+        test_accuracy: Accuracy on test samples.
+        train_samples: Number of training samples evaluated.
+        test_samples: Number of test samples evaluated.
+        chance: Accuracy of always predicting the most frequent class.
+        loss: A loss of the training, which is checked for NaN.
+        noun: Word for the samples.
 
     Returns:
         A `Verdict`: a kind and a sentence.
@@ -128,7 +127,7 @@ def judge(
 
 
 def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdict:
-    """The verdict on a classifier where nothing is known of its training samples."""
+    """The verdict on a classifier without training samples."""
     margin = _margin(accuracy, samples)
     return Verdict(
         "measured",
@@ -137,12 +136,12 @@ def judge_classes(accuracy: float, samples: int, noun: str = "samples") -> Verdi
 
 
 def judge_numbers(y_true: np.ndarray, y_pred: np.ndarray, noun: str = "samples") -> Verdict:
-    """The verdict on a model that says numbers: its mean error beside that of the mean.
+    """The verdict on a regression: its mean error compared with that of predicting the mean.
 
     Args:
         y_true: Targets, `(samples,)`.
         y_pred: Predictions, `(samples,)`.
-        noun: What the samples are.
+        noun: Word for the samples.
 
     Example:
         >>> judge_numbers(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 2.3])).sentence

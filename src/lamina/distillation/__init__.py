@@ -1,4 +1,4 @@
-"""Distillation: a small model learns from a large one as well as from the labels."""
+"""Distillation: trains a small model on the outputs of a large one, and on labels."""
 
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.serialization.registry import register_list

@@ -18,7 +18,7 @@ _OUTPUTS = "final_output"
 
 
 class Distiller(Model):
-    """Trains a student on labels and on what its teacher says of the same inputs.
+    """Trains a student on labels and on the outputs of its teacher for the same inputs.
 
     `loss = w · student loss + (1 - w) · Σ weight · distillation loss`. The teacher is frozen. After
     training, `distiller.student` is the model to keep.
@@ -118,7 +118,7 @@ class Distiller(Model):
     def compile(  # type: ignore[override]
         self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """Say how the student learns.
+        """Configure the training of the student.
 
         Args:
             optimizer: Name or object.
@@ -138,7 +138,7 @@ class Distiller(Model):
         self._learner.compile_config["loss"] = loss
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The student's outputs; the teacher is asked in training alone.
+        """The student's outputs; the teacher is used only in training.
 
         Args:
             inputs: Array or structure of arrays, as the student takes them.

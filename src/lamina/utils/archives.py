@@ -1,7 +1,7 @@
-"""Unpacking a `.tar` or `.zip` that somebody else made: plain files inside one folder, or nothing.
+"""Unpacks untrusted `.tar` and `.zip` archives: only plain files, inside one folder.
 
-The whole list of contents is checked before anything is written. `tarfile` and `zipfile` only read
-here: the files are written by this module, which makes no links and so never follows one.
+The whole list of contents is checked before anything is written. `tarfile` and `zipfile` are used
+only for reading. This module writes the files itself, and creates no links.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 1000
 
 
 class RefusedArchiveError(ValueError):
-    """An archive holds what no data set needs, or is damaged."""
+    """An archive has entries that no data set needs, or is damaged."""
 
 
 class _Entry(NamedTuple):
@@ -48,21 +48,21 @@ def kind_of(archive: Path) -> str | None:
 
 
 def unpack(archive: Path, folder: Path, kind: str) -> None:
-    """Unpack an archive into a folder, which appears whole or not at all.
+    """Unpack an archive into a folder, completely or not at all.
 
-    An older folder of that name is replaced. Links, devices, names that lead out of the folder and
-    archives that grow out of all proportion are refused before anything is written.
+    An older folder of that name is replaced. Links, devices, paths that lead out of the folder, and
+    archives with an excessive unpacked size are refused before anything is written.
 
     Args:
         archive: The file.
-        folder: What is to hold the contents.
+        folder: The folder for the contents.
         kind: `"tar"` or `"zip"`; see `kind_of`.
 
     Raises:
         RefusedArchiveError: If it is refused or damaged.
-        OSError: If there is no room or no permission.
+        OSError: If the disk is full or there is no permission.
     """
-    # Nobody may see a half-unpacked folder under its name.
+    # The folder gets its name only when it is complete.
     temporary = folder.with_name(f"{folder.name}.partial")
     _remove(temporary)
     try:
@@ -133,7 +133,7 @@ _LONG_HEADERS = (
 
 
 class _Header(tarfile.TarInfo):
-    """An entry of a tar whose size is believable: `tarfile` would read or skip what it claims."""
+    """An entry of a tar with a plausible size; `tarfile` would trust any declared size."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
@@ -146,12 +146,12 @@ class _Header(tarfile.TarInfo):
         return header
 
     def _proc_gnusparse_10(self, *args: Any) -> Any:
-        # `tarfile` would look for the end of its map of holes for ever.
+        # `tarfile` would read the map of a sparse file without limit.
         raise RefusedArchiveError("it has files with holes, which get_file does not unpack.")
 
 
 def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry]:
-    """All entries of an archive, if every one of them may be written."""
+    """All entries of an archive, after checking each of them."""
     on_disk = path.stat().st_size
     largest = _ALWAYS_ALLOWED + _LARGEST_EXPANSION * on_disk
     most = _MOST_ENTRIES_ALWAYS_ALLOWED + on_disk // _FEWEST_BYTES_AN_ENTRY
@@ -186,7 +186,7 @@ def _checked(path: Path, entries: Iterator[_Entry], folder: Path) -> list[_Entry
 
 
 def _place(path: Path, name: str) -> PurePosixPath:
-    """Where an entry goes, relative to the folder; a name that leads out of it is refused."""
+    """The path of an entry relative to the folder; paths that lead out of it are refused."""
     place, on_windows = PurePosixPath(name), PureWindowsPath(name)
     if place.is_absolute() or on_windows.anchor or ".." in (*place.parts, *on_windows.parts):
         raise _refused(path, name, "leads out of the folder")
@@ -202,7 +202,7 @@ def _write(entry: _Entry, folder: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    # What the list of contents promised; of a stream that goes on, the rest is not read.
+    # Read only the declared size, even if the stream is longer.
     left = entry.size
     with entry.open() as source, target.open("wb") as file:
         while left > 0 and (piece := source.read(min(left, 2**20))):
@@ -216,7 +216,7 @@ def _write(entry: _Entry, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """What the libraries raise about a damaged archive is said in plain words."""
+    """Context manager that turns errors of the libraries into a RefusedArchiveError."""
     try:
         yield
     except RefusedArchiveError as error:
@@ -251,7 +251,7 @@ def _refused(path: Path, name: str, what: str) -> RefusedArchiveError:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all in it."""
+    """Remove a file, a link or a folder with its contents."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,8 +1,6 @@
-"""Fetching one file over HTTP: with a checksum, retries, a progress line, and going on where an
-earlier attempt broke off.
+"""Downloads a file over HTTP: with checksum, retries and progress; resumes partial downloads.
 
-`datasets` and `utils.get_file` stand on this; pooch does the checksum, the retries and the move
-into place.
+Used by `datasets` and `utils.get_file`. pooch verifies the checksum, retries, and renames the file.
 """
 
 import hashlib
@@ -16,11 +14,11 @@ CONNECT_SECONDS, READ_SECONDS = 5, 30
 
 
 class DownloadError(OSError):
-    """A file could not be fetched; the text says from where and why."""
+    """A file could not be downloaded; the message has the address and the reason."""
 
 
 class ChecksumError(DownloadError, ValueError):
-    """A file that was fetched is not the one that was asked for; Keras raises a ValueError."""
+    """A downloaded file has the wrong checksum. (Keras raises a ValueError.)"""
 
 
 def download(
@@ -30,20 +28,20 @@ def download(
     retries: int = 2,
     title: str | None = None,
 ) -> Path:
-    """Fetch a file unless it is there, and return where it is.
+    """Download a file unless it exists, and return its path.
 
-    Two processes may ask for the same file at once: the second waits for the first.
+    If two processes download the same file, the second waits for the first.
 
     Args:
         address: An `http://` or `https://` address.
-        target: Where the file shall lie; appears there only when it is complete.
-        known_hash: Such as `sha256:731c…` or `md5:f68b…`; nothing is compared for None.
-        retries: Further attempts, each after a pause one second longer. Only what may pass is
-            tried again: a broken transfer, a wrong checksum, a busy server.
-        title: What the progress line calls it; the file's name for None.
+        target: Path of the file; it appears only when it is complete.
+        known_hash: Such as `sha256:731c…` or `md5:f68b…`; None for no check.
+        retries: Number of further attempts, with growing pauses, after a broken transfer, a wrong
+            checksum or a busy server.
+        title: Name in the progress line; the file's name for None.
 
     Raises:
-        DownloadError: If the file cannot be had from there.
+        DownloadError: If the file cannot be downloaded.
     """
     import filelock
     import pooch
@@ -87,7 +85,7 @@ def host(address: str) -> str:
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what arrived and asks only for the rest."""
+    """A downloader for pooch that keeps partial downloads and requests only the rest."""
 
     def __init__(self, target: Path, title: str):
         self.target = target

@@ -1,4 +1,4 @@
-"""Configs in the layout of Keras 2: a class by its bare name, without where it is from."""
+"""Configs in the layout of Keras 2, which have the name of a class without its module."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""What a picture of a model shows: boxes for layers, groups for nested models, and edges.
+"""The diagram of a model: boxes for layers, groups for nested models, and edges.
 
-`model_layout` finds places for them, `model_visualization` draws them or writes them as DOT.
+`model_layout` computes positions, `model_visualization` draws the diagram or writes it as DOT.
 """
 
 from collections.abc import Iterator

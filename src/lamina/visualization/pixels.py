@@ -1,4 +1,4 @@
-"""What all drawings share: batches of images as bytes with their channels last, and checks."""
+"""Converts batches of images to bytes with channels last, and checks them, for drawings."""
 
 from typing import Any
 

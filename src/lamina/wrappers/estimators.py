@@ -1,4 +1,4 @@
-"""The estimators: what scikit-learn asks of one, around a model that `fit` trains."""
+"""Estimators with scikit-learn's interface, which wrap a model."""
 
 import copy
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from lamina.models import Model, clone_model
 
 @filter_methods
 class _Estimator(BaseEstimator):
-    """What the three have in common: making the model, and fitting it."""
+    """Base class of the three estimators: makes the model and fits it."""
 
     def __init__(
         self,

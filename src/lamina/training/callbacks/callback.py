@@ -1,4 +1,4 @@
-"""Callback: what may be done around epochs and batches."""
+"""Callback: the base class of callbacks, with a hook for each event."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,22 +23,22 @@ LOOP_HOOKS = (
 
 
 def costs_nothing(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator for a batch hook that training need not stop after every batch for."""
+    """Decorator for a batch hook that does nothing, so that it need not be called per batch."""
     hook.costs_nothing = True  # type: ignore[attr-defined]
     return hook
 
 
 @filter_methods
 class Callback:
-    """Something to do at certain moments of `fit`, `evaluate` and `predict`.
+    """Base class of callbacks: methods that `fit`, `evaluate` and `predict` call.
 
-    Override the hooks that matter; all others do nothing. `self.model` is the model; setting
-    `self.model.stop_training = True` ends training. Lamina runs many batches in one compiled
-    call. A callback that overrides a batch hook gets its call after every batch, which takes
-    longer; hooks of epochs cost nothing.
+    Override the hooks that you need; the others do nothing. `self.model` is the model; set
+    `self.model.stop_training = True` to stop training. Lamina runs many batches in one compiled
+    call. If a callback overrides a batch hook, each call runs one batch, which is slower. Epoch
+    hooks cost nothing.
 
-    `logs` are plain numbers by name, such as `{"loss": 0.2, "val_loss": 0.3}`. What a callback
-    adds to the logs of an epoch, the callbacks after it see, and the history too.
+    `logs` are plain numbers by name, such as `{"loss": 0.2, "val_loss": 0.3}`. Entries that a
+    callback adds to the logs of an epoch are seen by the callbacks after it and by the history.
 
     Example:
         >>> class PrintLoss(Callback):
@@ -51,13 +51,13 @@ class Callback:
     model: Any = None
     params: Mapping[str, Any] | None = None
 
-    # The names of the attributes that must be stored to go on as if nothing had happened.
+    # Names of the attributes to store in a checkpoint.
     state_names: tuple[str, ...] = ()
 
-    # Whether it adds to a file that is there, so that its state must be known from the beginning.
+    # Whether it appends to an existing file, so that its state is stored from the beginning.
     adds_to_a_file = False
 
-    # Whether a loss that is not finite should end training quietly, instead of raising an error.
+    # Whether training stops without an error at a loss that is not finite.
     stops_on_nan = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -225,25 +225,25 @@ class Callback:
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
     def _stored_run(self) -> Mapping[str, Any] | None:
-        """A run of `fit` to go on with (`Checkpoint.contents`); asked first of all."""
+        """The stored run to resume (`Checkpoint.contents`), or None; called first of all."""
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
-        """After how many steps, at most, it wants `_at_checkpoint` to be called; None: any."""
+        """The most steps between two calls of `_at_checkpoint`; None for any number."""
         return None
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
-        """Called where training could go on from, once all callbacks know of it.
+        """Called at points from which training can be resumed, after all other hooks.
 
-        That is at the beginning, after every epoch, and now and then within one; unlike a hook of
-        batches it makes training no slower.
+        That is at the beginning, after every epoch, and between some steps. Unlike a batch hook, it
+        does not slow down training.
 
         Args:
-            checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be kept.
+            checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be stored.
         """
 
     def get_state(self) -> dict[str, Any]:
-        """What it must remember to go on after an interruption: plain data and arrays.
+        """The state to store in a checkpoint: plain data and arrays.
 
         Returns:
             A dict for `set_state`.
@@ -251,13 +251,13 @@ class Callback:
         return {name: getattr(self, name) for name in self.state_names}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take back what `get_state` gave; called after `on_train_begin`.
+        """Restore the state of a checkpoint; called after `on_train_begin`.
 
         Args:
-            state: What `get_state` gave.
+            state: Result of `get_state`.
 
         Raises:
-            ValueError: If it holds something that this callback does not remember.
+            ValueError: If it has entries that this callback does not store.
         """
         unknown = sorted(set(state) - set(self.state_names))
         if unknown:

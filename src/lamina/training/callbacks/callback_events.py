@@ -1,4 +1,4 @@
-"""Callbacks as listeners: what happens in a run becomes calls of Keras's hooks."""
+"""CallbackEvents: a listener that calls Keras's hooks of callbacks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from lamina.training.events import Listener
 
 
 class CallbackEvents(Listener):
-    """Tells callbacks of epochs and of the end of training.
+    """Calls the hooks for epochs and for the end of training.
 
-    The hooks of batches, which need a call of the program each, are called by the engine.
+    The engine calls the batch hooks itself, since each needs a call of the program.
 
     Args:
-        callbacks: Who is told.
+        callbacks: The callbacks.
     """
 
     def __init__(self, callbacks: CallbackList):
@@ -22,7 +22,7 @@ class CallbackEvents(Listener):
     def on_epoch_begin(
         self, epoch: int | None, epochs: int | None, steps: int | None, resumed: bool = False
     ) -> None:
-        if epoch is not None and not resumed:  # an epoch that is gone on with was told of before
+        if epoch is not None and not resumed:  # for a resumed epoch, the hook was called before
             self._callbacks.on_epoch_begin(epoch)
 
     def on_epoch_end(self, epoch: int | None, logs: dict[str, Any]) -> None:

@@ -12,20 +12,20 @@ from lamina.training.deferred_logs import DeferredLogs
 
 
 class CallbackList(Callback):
-    """Tells a list of callbacks what happens, in their order; also for a user's own loop.
+    """Calls the hooks of a list of callbacks in order; also for your own training loop.
 
     Logs become plain numbers, sorted by name, before the callbacks see them.
 
     Args:
-        callbacks: One callback, or a list of them, nested if need be.
+        callbacks: One callback, or a list of callbacks, which may be nested.
         add_history: Put a `History` at the end if there is none.
         add_progbar: Put a `ProgbarLogger` at the end if there is none.
-        model: What they get as `self.model`.
-        params: What they get as `self.params`.
-        **more: More params, by name.
+        model: The model, which they get as `self.model`.
+        params: A dict, which they get as `self.params`.
+        **more: Further params by name.
 
     Raises:
-        TypeError: If one of them is no callback.
+        TypeError: If an entry is no callback.
 
     Example:
         >>> seen = []
@@ -80,20 +80,20 @@ class CallbackList(Callback):
 
     @property
     def stops_on_nan(self) -> bool:  # type: ignore[override]
-        """Whether one of them wants a loss that is not finite to end training quietly."""
+        """Whether a callback stops training at a loss that is not finite, without an error."""
         return any(getattr(callback, "stops_on_nan", False) for callback in self.callbacks)
 
     @property
     def allows_deferred_logs(self) -> bool:
-        """Whether all may be told of a step that is still under way.
+        """Whether batch hooks may get logs of a step that the device is still computing.
 
-        Not those that keep the state after a step, or end training at a loss that is not finite.
+        Not if a callback stores checkpoints, or stops training at a loss that is not finite.
         """
         return not self.stops_on_nan and not self.keeps_checkpoints
 
     @property
     def keeps_checkpoints(self) -> bool:
-        """Whether one of them may keep the state of the run."""
+        """Whether a callback may store checkpoints of the run."""
         keeping = (getattr(type(c), "_at_checkpoint", None) for c in self._checkpointing())
         return not all(f is Callback._at_checkpoint for f in keeping)
 
@@ -106,14 +106,14 @@ class CallbackList(Callback):
         Returns:
             True if one of them must.
         """
-        # Whatever is no Callback of ours but has the hooks is taken to want all of them.
+        # An object that is no Lamina callback, but has the hooks, gets all of them.
         return any(
             callback.has_batch_hooks(mode) if hasattr(callback, "has_batch_hooks") else True
             for callback in self.callbacks
         )
 
     def get_state(self) -> dict[str, Any]:
-        """The states of all callbacks, by their place in the list.
+        """The states of all callbacks, by their index in the list.
 
         Returns:
             A dict for `set_state`.
@@ -124,13 +124,13 @@ class CallbackList(Callback):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Give the callbacks back what `get_state` gave.
+        """Restore the states of all callbacks.
 
         Args:
-            state: What `get_state` gave.
+            state: Result of `get_state`.
 
         Raises:
-            ValueError: If it is that of another number of callbacks.
+            ValueError: If it has another number of callbacks.
         """
         if len(state) != len(self.callbacks):
             raise ValueError(
@@ -145,7 +145,7 @@ class CallbackList(Callback):
         """Name of the class and state of every callback, or of some, for a later run.
 
         Args:
-            only: Says of a callback whether it is asked; all are by default.
+            only: Function that selects callbacks; all by default.
 
         Returns:
             Pairs of name and state, in the order of the callbacks.
@@ -157,13 +157,13 @@ class CallbackList(Callback):
     def set_states_by_name(
         self, states: Iterable[Sequence[Any]], only: Callable[[Any], bool] = lambda _: True
     ) -> None:
-        """Give what `get_states_by_name` gave to the callbacks of the same classes.
+        """Restore states of callbacks by the name of the class.
 
-        A callback that was not there before starts anew.
+        A callback without a stored state starts from its initial state.
 
         Args:
-            states: What `get_states_by_name` gave.
-            only: Says of a callback whether it gets its state back; all do by default.
+            states: Result of `get_states_by_name`.
+            only: Function that selects callbacks; all by default.
         """
         waiting = list(states)
         for callback in filter(only, self.callbacks):
@@ -173,7 +173,7 @@ class CallbackList(Callback):
                 callback.set_state(state)
 
     def _stored_run(self) -> Mapping[str, Any] | None:
-        """The first run that one of them has kept."""
+        """The stored run of the first callback that has one."""
         for callback in self._checkpointing():
             found: Mapping[str, Any] | None = callback._stored_run()
             if found is not None:
@@ -181,7 +181,7 @@ class CallbackList(Callback):
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
-        """The fewest steps that one of them wants to wait."""
+        """The smallest number of steps that a callback allows."""
         wanted = [callback._steps_to_checkpoint() for callback in self._checkpointing()]
         return min((steps for steps in wanted if steps is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""Watching one number of the logs: which way is better, and whether it got better."""
+"""Watches one value in the logs, for callbacks: which direction is better, and improvements."""
 
 import math
 import re
@@ -53,10 +53,10 @@ class Watch:
         self.operation: Callable[..., Any] | None = None  # a subclass's own comparison
 
     def begin(self, model: Any) -> None:
-        """Ask the model's own metrics which way is better, where the name doesn't tell.
+        """Find the better direction from the model's metrics, if the name is not known.
 
         Raises:
-            ValueError: If they don't tell either.
+            ValueError: If it cannot be found.
         """
         if self.mode == "auto":
             own = _direction_of(self.monitor, getattr(model, "metrics", None) or ())
@@ -71,10 +71,9 @@ class Watch:
             )
 
     def value(self, logs: Mapping[str, Any], params: Mapping[str, Any] | None) -> float | None:
-        """The number in the logs; None in an epoch that is not validated, while others are.
+        """The value in the logs; None in an epoch without validation, if other epochs have one.
 
-        The training loop says that there is something to validate on by the param
-        `validation_freq`.
+        There is validation data if the params have `validation_freq`.
 
         Raises:
             ValueError: If it is not there at all, or is not one number.
@@ -122,7 +121,7 @@ class Watch:
 
 
 class Monitoring:
-    """What a subclass of a callback that watches a number expects of it, as in Keras."""
+    """Attributes and methods of Keras's callbacks that watch a value, for subclasses."""
 
     _watch: Watch
     min_delta: float
@@ -143,7 +142,7 @@ class Monitoring:
         self._watch.operation = operation
 
     def _begin_watching(self) -> None:
-        """Know which way is better, from here on.
+        """Find the better direction.
 
         `min_delta` gets the sign with which `monitor_op(value - min_delta, best)` holds.
         """
@@ -162,7 +161,7 @@ class Monitoring:
 
 
 def higher_is_better(monitor: str) -> bool | None:
-    """Whether more of a metric is better, by its name; None if the name doesn't tell.
+    """Whether higher values of a metric are better, by its name; None if it is unknown.
 
     Example:
         >>> higher_is_better("val_accuracy"), higher_is_better("digit_loss")

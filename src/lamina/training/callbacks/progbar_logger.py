@@ -10,10 +10,10 @@ from lamina.training.progress.progbar import Progbar
 
 
 class ProgbarLogger(Callback):
-    """Shows a progress bar, for a user's own loop that tells a `CallbackList`.
+    """Shows a progress bar, for your own training loop with a `CallbackList`.
 
-    `fit` shows its progress by itself, and faster: this one must be called after every batch.
-    Where it is given to `fit`, it takes the place of `fit`'s own.
+    `fit` has a progress display of its own, which is faster: this one is called after every batch.
+    If it is given to `fit`, it replaces that display.
 
     Example:
         >>> bar = ProgbarLogger()

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a live line, a plain line an epoch, or nothing.
+"""Display of progress in training: a live line, a plain line per epoch, or nothing.
 
 A terminal gets one line that is rewritten, a pipe or file one plain line an epoch without control
 codes, a notebook one output that is updated.
@@ -21,7 +21,7 @@ _NOTEBOOK_WIDTH = 100
 
 
 class Progress(Listener):
-    """Shows nothing; the base of those that do."""
+    """Base class of progress displays; shows nothing."""
 
     def __enter__(self) -> "Progress":
         return self

@@ -1,4 +1,4 @@
-"""One line of progress that fits a width: what matters most comes in first."""
+"""One line of progress that fits a width; the most important parts first."""
 
 import textwrap
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ _LEAST_BAR, _WHOLE_BAR = 8, 24
 
 @dataclass
 class Status:
-    """Where an epoch stands.
+    """The state of an epoch.
 
     Args:
         title: Such as `Epoch 3/10`.
         step: Steps that are done.
-        steps: Steps of the epoch; None if nobody knows.
+        steps: Steps of the epoch; None if unknown.
         measures: Such as `loss 0.2631`, the loss first.
         speed: Such as `2,560 samples/s`.
-        seconds_left: Of this epoch, as far as can be told.
-        waiting: What is shown before there are measures.
+        seconds_left: Estimated time left in this epoch.
+        waiting: Shown before there are measures.
     """
 
     title: str = ""
@@ -44,7 +44,7 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
     left = "" if status.seconds_left is None or not known else duration(status.seconds_left)
     space = width - len(status.title) - (_LEAST_BAR + 1 if known else 0)
     taken = {}
-    # In the order of what they are worth; each takes a space as well.
+    # In the order of importance; each takes a space as well.
     for name, text in (("left", left), ("measures", "".join(status.measures[:1])), ("done", done)):
         if text and len(text) < space:
             taken[name] = text

@@ -1,4 +1,4 @@
-"""`Progbar`: a line that shows how far a user's own loop has come."""
+"""`Progbar`: a progress bar for your own loops."""
 
 import sys
 import time
@@ -19,13 +19,13 @@ class Progbar:
     Where output is no terminal, such as a file, only the finished line is printed.
 
     Args:
-        target: Steps in all; None if nobody knows.
-        width: Of the bar, in characters.
+        target: Number of steps; None if unknown.
+        width: Width of the bar in characters.
         verbose: 0 shows nothing, 1 a live line, 2 one line at the end.
-        interval: Seconds that must lie between two updates of the line.
-        stateful_metrics: Measures shown as they come; all others are averaged over the steps.
-        stateless_metrics: The other way round: only these are averaged. Give one of the two.
-        unit_name: What a step is called.
+        interval: Least time between two updates of the line, in seconds.
+        stateful_metrics: Measures shown without averaging; others are averaged over the steps.
+        stateless_metrics: Alternatively, the measures that are averaged; others are not.
+        unit_name: Word for a step.
 
     Example:
         >>> bar = Progbar(target=2, verbose=2)
