@@ -125,7 +125,7 @@ def test_results_answer_numpy():
 
 
 def test_64_bit_types_become_what_jax_computes_in_and_say_so_once(monkeypatch):
-    monkeypatch.setattr(tensorflow_types, "_told", set())
+    monkeypatch.setattr(tensorflow_types, "_warned", set())
     with pytest.warns(LaminaWarning, match="float64 is computed in float32.*\n.*JAX_ENABLE_X64=1"):
         assert tf.constant([1.0], dtype=tf.float64).dtype == "float32"
     assert tf.zeros((1,), tf.float64).dtype == "float32"

@@ -90,7 +90,7 @@ def _options(
         bool, typer.Option("--debug", help="Show the traceback of an error, in any command.")
     ] = False,
 ) -> None:
-    """Options of every command; `main` takes --debug out wherever it stands."""
+    """Options of every command; `main` removes --debug at any position."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-# What stands for a character that an encoding lacks.
+# Replacements for characters that an encoding lacks.
 _PLAIN = {
     "█": "#", "▉": "#", "▊": "#", "▋": "#", "▌": "=", "▍": "=", "▎": "-", "▏": "-", "▀": "#",
     "✓": "+", "✗": "x", "→": "->", "–": "-", "—": "-", "…": "...", "±": "+/-", "×": "x",

@@ -11,7 +11,7 @@ from lamina.cli.options import AsJson, DatasetName
 
 
 class Architecture(StrEnum):
-    """What may be trained."""
+    """The networks to choose from."""
 
     mlp = "mlp"
     cnn = "cnn"

@@ -39,7 +39,7 @@ def show(error: Any, typed: Sequence[str]) -> None:
 
 
 def message(error: Any, typed: Sequence[str]) -> str:
-    """What is wrong, and the nearest thing that would have been right."""
+    """The error message, with a suggestion."""
     context = error.ctx
     name = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and context is not None:
@@ -70,11 +70,11 @@ def _parameter(error: Any) -> str:
 
 
 def _received(error: Any, typed: Sequence[str]) -> str:
-    """` Received 'x'.`, where the message does not say it itself."""
+    """` Received 'x'.`, unless the message has the value already."""
     names = () if error.param is None else error.param.opts
-    for place, word in enumerate(typed):
+    for i, word in enumerate(typed):
         option, equals, value = word.partition("=")
         if option in names:
-            value = value if equals else (typed[place + 1] if place + 1 < len(typed) else "")
+            value = value if equals else (typed[i + 1] if i + 1 < len(typed) else "")
             return "" if not value or repr(value) in error.message else f" Received {value!r}."
     return ""

@@ -85,7 +85,7 @@ def install() -> None:
 
 
 class Finder(MetaPathFinder, Loader):
-    """Finds and loads the modules that are served in TensorFlow's and Keras's place."""
+    """Finds and loads the modules that replace those of TensorFlow and Keras."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if fullname.split(".")[0] not in ROOTS:

@@ -1,4 +1,4 @@
-"""Runs a script as `python script.py` would, with Lamina in TensorFlow's place."""
+"""Runs a script as `python script.py` does, with Lamina instead of TensorFlow."""
 
 import runpy
 import sys

@@ -303,7 +303,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
 
 
 def unique(x: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The different values in the order in which they first come, and each value's place there."""
+    """The distinct values in order of first occurrence, and the index of each value in them."""
     values, first, inverse = np.unique(np.asarray(x), return_index=True, return_inverse=True)
     order = np.argsort(first)
     return values[order], np.argsort(order)[inverse]

@@ -1,7 +1,7 @@
-"""TensorFlow's rules for types: nothing is mixed, and nothing is narrowed without a word.
+"""TensorFlow's rules for dtypes: types are not mixed, and not narrowed silently.
 
-Arrays here are JAX's, which would give int32 + float32 as float32, and have 32 bits where
-TensorFlow has 64. A script that relies on TensorFlow's rules is told where they matter.
+Arrays are JAX's. For JAX, int32 + float32 is float32, and the default is 32 bits where TensorFlow
+has 64. These functions raise TensorFlow's errors, and warn where a dtype has fewer bits.
 """
 
 import sys
@@ -17,8 +17,8 @@ from lamina.core.variable.variable import Variable
 from lamina.training.checks import warn
 
 _WIDE = ("float64", "int64", "uint64", "complex128")
-# Types whose narrowing this script has been told of.
-_told: set[str] = set()
+# Dtypes for which a warning was given.
+_warned: set[str] = set()
 
 
 class OpError(Exception):
@@ -30,40 +30,40 @@ class InvalidArgumentError(OpError):
 
 
 def narrow(dtype: Any) -> Any:
-    """The type that JAX has for a type: float32 for float64, unless 64 bits are switched on."""
-    asked = standardize_dtype(dtype)
-    found = jax.dtypes.canonicalize_dtype(np.dtype(asked))
-    if asked in _WIDE and found != asked and asked not in _told:
-        _told.add(asked)
+    """JAX's dtype for a dtype: float32 for float64, unless 64 bits are enabled."""
+    requested = standardize_dtype(dtype)
+    found = jax.dtypes.canonicalize_dtype(np.dtype(requested))
+    if requested in _WIDE and found != requested and requested not in _warned:
+        _warned.add(requested)
         warn(
-            f"{asked} is computed in {found.name} here, which has half of the digits.\n"
+            f"{requested} is computed in {found.name} here, which has half of the digits.\n"
             "  Fix: set JAX_ENABLE_X64=1 in the environment if the script needs 64 bits.",
         )
     return found
 
 
 def array(value: Any, dtype: Any = None) -> Any:
-    """A JAX array of a type that TensorFlow would give, as far as JAX has it."""
+    """A JAX array with TensorFlow's dtype, as far as JAX supports it."""
     if isinstance(value, Variable):
         value = value.value
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.name in _WIDE:
         if dtype is None and value.dtype.kind in "fc":
-            narrow(value.dtype)  # whole numbers that fit lose nothing
+            narrow(value.dtype)  # integers that fit lose nothing
         _refuse_overflow(value, dtype)
     return jnp.asarray(value, dtype=None if dtype is None else narrow(dtype))
 
 
 def strong(value: jax.Array) -> jax.Array:
-    """The same with a type of its own, which a number in Python does not have for JAX."""
+    """The array with a strong type; JAX gives Python numbers a weak type."""
     return jax.lax.convert_element_type(value, value.dtype) if value.weak_type else value
 
 
 def same_types(name: str, first: Any, second: Any) -> None:
-    """Refuse two tensors of different types, and a fraction beside whole numbers.
+    """Refuse two tensors of different types, and an integer tensor with a Python float.
 
     Raises:
         InvalidArgumentError: If two tensors differ in type.
-        TypeError: If one is of whole numbers and the other a Python float.
+        TypeError: If one is of integers and the other a Python float.
     """
     one, other = _type_of(first), _type_of(second)
     if one is not None and other is not None:
@@ -82,7 +82,7 @@ def same_types(name: str, first: Any, second: Any) -> None:
 
 
 def floats_only(name: str, x: Any) -> None:
-    """Refuse whole numbers where TensorFlow has no such operation for them."""
+    """Refuse integers for an operation that TensorFlow has only for floats."""
     dtype = _type_of(x)
     if dtype is not None and (dtype.kind in "biu"):
         raise InvalidArgumentError(
@@ -92,7 +92,7 @@ def floats_only(name: str, x: Any) -> None:
 
 
 def mean(x: jax.Array, axis: Any = None, keepdims: bool = False) -> jax.Array:
-    """The mean; of whole numbers a whole number, cut towards 0, as TensorFlow has it."""
+    """The mean; for integers it is an integer, truncated towards 0, as in TensorFlow."""
     if not jnp.issubdtype(x.dtype, jnp.integer):
         return jnp.mean(x, axis=axis, keepdims=keepdims)
     total = jnp.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
@@ -122,7 +122,7 @@ _OPERATORS = {
 
 
 def checked_operators(tensor: type) -> None:
-    """Let `x + y` in a script's own lines follow the rules, too; elsewhere it stays as it is.
+    """Apply the rules to `x + y` in the script itself, but not in libraries.
 
     Args:
         tensor: The class of arrays.
@@ -147,9 +147,9 @@ def _checked(own: Callable, name: str) -> Callable:
 
 
 def _type_of(value: Any) -> Any:
-    """The type of a tensor; None of numbers and lists, which take on that of their partner.
+    """The dtype of a tensor; None for numbers and lists, which adopt that of the other operand.
 
-    None while JAX traces, too: there the library has chosen the types of data and predictions.
+    Also None while JAX traces: there the library has chosen the dtypes.
     """
     if isinstance(value, jax.core.Tracer):
         return None

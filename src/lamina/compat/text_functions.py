@@ -1,6 +1,6 @@
 """`tf.strings`, as far as scripts prepare text with it: functions of NumPy arrays of `str`.
 
-They are given what `TextVectorization` gives to a `standardize` or `split` of the user's own.
+They are given what `TextVectorization` gives to a `standardize` or `split` of the user.
 """
 
 import re
@@ -58,7 +58,7 @@ def length(input: Any, unit: str = "BYTE", name: Any = None) -> np.ndarray:
 
 
 def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = None) -> list:
-    """The words of each text, or what stands between separators."""
+    """The words of each text, or the parts between separators."""
     texts = as_values(input)
     if texts.ndim == 0:
         return texts.item().split(sep or None, maxsplit)
@@ -66,7 +66,7 @@ def split(input: Any, sep: str | None = None, maxsplit: int = -1, name: Any = No
 
 
 def join(inputs: Sequence[Any], separator: str = "", name: Any = None) -> np.ndarray:
-    """Texts at the same place put together."""
+    """Concatenate texts at the same positions."""
     arrays = np.broadcast_arrays(*(as_values(part) for part in inputs))
     joined = [separator.join(parts) for parts in zip(*(a.ravel() for a in arrays), strict=True)]
     return _array(joined, arrays[0].shape, object)

@@ -513,7 +513,7 @@ class Dataset:
         """Number of elements; -1 if they never end, -2 if it is unknown.
 
         Returns:
-            A whole number.
+            An integer.
         """
         if self._length is None:
             return UNKNOWN

@@ -12,11 +12,11 @@ ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 
 
 def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """The pictures and labels of several batches, one after the other.
+    """The images and labels of several batches, concatenated.
 
     Args:
-        contents: Of the batches' files.
-        label_keys: Which labels to take, as the files call them.
+        contents: Contents of the files.
+        label_keys: Keys of the labels in the files.
 
     Returns:
         `"x"`, uint8 of `(pictures, 3, 32, 32)`, and the labels under their keys, uint8 of
@@ -33,7 +33,7 @@ def batches(contents: Sequence[bytes], label_keys: Sequence[str]) -> dict[str, n
 
 
 def in_data_format(x: np.ndarray) -> np.ndarray:
-    """Pictures with their channels where `image_data_format()` has them."""
+    """Move the channels of images to the axis of `image_data_format()`."""
     if config.image_data_format() == "channels_first":
         return x
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))

@@ -41,7 +41,7 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
     # RandomState's streams are frozen by NumPy, so this order is the same for ever.
     order = np.random.RandomState(0).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
-    # Evenly spaced places in the list sorted by class give every class its share.
+    # Evenly spaced positions in the list sorted by class give a stratified split.
     places = np.arange(TEST_SAMPLES) * len(labels) // TEST_SAMPLES
     in_test = np.zeros(len(labels), dtype=bool)
     in_test[by_class[places]] = True

@@ -80,7 +80,7 @@ def _array_in(contents: bytes, pickled: bool) -> np.ndarray:
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`: remembers the code, such as `u1`, and the byte order."""
+    """Replaces `numpy.dtype`: stores the code, such as `u1`, and the byte order."""
 
     def __init__(self, code: Any, *_: Any):
         self.code = code.decode("ascii") if isinstance(code, bytes) else str(code)
@@ -92,7 +92,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for `numpy.ndarray`: remembers what it was to be made of."""
+    """Replaces `numpy.ndarray`: stores the arguments for the array."""
 
     def __init__(self, *_: Any):
         self.state: tuple = ()
@@ -105,8 +105,8 @@ class _Array:
         _, shape, dtype, by_columns, values = self.state
         if isinstance(values, list):
             flat = np.empty(len(values), dtype=object)
-            for place, value in enumerate(values):
-                flat[place] = _plain(value, known)
+            for i, value in enumerate(values):
+                flat[i] = _plain(value, known)
         elif dtype.code[:1] in "biuf":
             flat = np.frombuffer(values, np.dtype(dtype.code).newbyteorder(dtype.order)).copy()
         else:
@@ -145,8 +145,8 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
 
     Args:
         value: What the reader gave.
-        known: What was made of values that came before, by their ids. A pickle may hold one list
-            in many places, and in some of a few bytes it is in more than can be counted.
+        known: Results for earlier values, by id. A small pickle may contain the same list so often
+            that it could not be copied each time.
     """
     if not isinstance(value, (_Array, list, dict)):
         return value
@@ -156,7 +156,7 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
         elif isinstance(value, dict):
             known[id(value)] = {key: _plain(item, known) for key, item in value.items()}
         else:
-            # Reviews are lists of thousands of numbers; only other things need a look.
+            # Reviews are long lists of integers, which need no conversion.
             whole = all(type(v) is int for v in value)
             known[id(value)] = value if whole else [_plain(v, known) for v in value]
     return known[id(value)]

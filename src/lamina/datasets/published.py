@@ -43,7 +43,7 @@ def one_file(name: str, title: str, file: str, checksum: str) -> locate.Source:
 
 @dataclass(frozen=True)
 class Archive:
-    """A `.tar.gz` of a folder, which may also have been unpacked by somebody.
+    """A `.tar.gz` of a folder, which may be unpacked already.
 
     Args:
         name: As in `lamina.datasets.cifar10`.

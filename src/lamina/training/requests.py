@@ -311,7 +311,7 @@ def _options(
 
 
 def _positive(**numbers: Any) -> None:
-    """Refuse arguments that are neither None, WHOLE nor whole numbers above 0."""
+    """Refuse arguments that are neither None, WHOLE nor integers above 0."""
     for name, value in numbers.items():
         if value is not None and value is not WHOLE:
             whole_number(name, value)

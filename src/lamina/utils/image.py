@@ -171,7 +171,7 @@ def array_to_img(
         x = x / (x.max() or 1) * 255
     if x.shape[-1] > 1:
         return Image.fromarray(x.astype("uint8"))
-    # Grey beyond 8 bits keeps its values, in 32-bit whole numbers.
+    # Grey beyond 8 bits keeps its values, in 32-bit integers.
     return Image.fromarray(x[..., 0].astype("int32" if x.max(initial=0) > 255 else "uint8"))
 
 
@@ -190,7 +190,7 @@ def save_img(
         path: Where to, or an open file.
         x: See `array_to_img`.
         data_format: See `array_to_img`.
-        file_format: Such as `"png"`; told by the name's ending for None.
+        file_format: Such as `"png"`; taken from the suffix of the name for None.
         scale: See `array_to_img`.
         **kwargs: For Pillow's `Image.save`, such as `quality=90`.
     """

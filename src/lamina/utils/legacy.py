@@ -54,7 +54,7 @@ def deserialize_keras_object(
         printable_module_name: What messages call the object.
 
     Returns:
-        What the data stand for.
+        The object.
 
     Raises:
         ValueError: If the name is unknown.

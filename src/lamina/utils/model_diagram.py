@@ -173,7 +173,7 @@ def _name_of(activation: Any) -> str:
 
 
 def _described(part: Any, side: str, attribute: str) -> str:
-    """The shapes or dtypes of what goes into a part or comes out of it; `?` if nobody knows."""
+    """The shapes or dtypes of the inputs or outputs of a part; `?` if unknown."""
     try:
         tensors = getattr(part, side)
     except (AttributeError, ValueError, RuntimeError):

@@ -33,7 +33,7 @@ class Layout:
     edges: list[list[Point]] = field(default_factory=list)
 
     def put(self, inner: "Layout", left: float, top: float) -> None:
-        """Take in another layout at a place."""
+        """Insert another layout at a position."""
         for key, (x, y, width, height) in inner.boxes.items():
             self.boxes[key] = (x + left, y + top, width, height)
         for title, (x, y, width, height) in inner.groups:
@@ -243,7 +243,7 @@ class _Grid:
 
 
 def _without_overlaps(wanted: list, offsets: np.ndarray) -> np.ndarray:
-    """The places nearest to those that are wanted (least squares) that keep their distances."""
+    """The positions nearest to the wanted ones (least squares) that keep the distances."""
     from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
 
     return isotonic_regression(np.asarray(wanted) - offsets).x + offsets

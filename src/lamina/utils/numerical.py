@@ -22,7 +22,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
     the model is the better choice, because it is saved along.
 
     Args:
-        x: Array of any shape. NumPy in, NumPy out (float64 for whole numbers); anything else
+        x: Array of any shape. NumPy in, NumPy out (float64 for integers); anything else
             becomes a JAX array.
         axis: Along which the norm is taken. Keras mixes the axes up for `axis=0`; here it means
             what it says.
@@ -60,7 +60,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Class numbers as one-hot vectors.
 
     Args:
-        x: Whole numbers from 0 to `num_classes - 1`, any shape; a last axis of length 1 is
+        x: Integers from 0 to `num_classes - 1`, any shape; a last axis of length 1 is
             dropped. NumPy array or list in, NumPy float64 out; a JAX array gives a float32 one.
         num_classes: Length of the new last axis; the largest number plus one for None.
 

@@ -19,22 +19,21 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
-    """Splits samples into a left and a right part, e.g. to train and to test.
+    """Splits samples into a left and a right part, such as for training and testing.
 
-    Keras returns `tf.data` data sets; Lamina returns what it was given: an array gives two
-    arrays, a tuple, list or dictionary of arrays two of the same kind, cut at the same place, and
-    a `lamina.data.Dataset` two of them, cut between its elements: samples, or batches if it has
-    been batched.
+    Keras returns `tf.data` data sets. Lamina returns two objects of the type of `dataset`: two
+    arrays; two tuples, lists or dictionaries of arrays; or two `lamina.data.Dataset`s, divided
+    between elements, which are samples, or batches if it is batched.
 
     Args:
         dataset: An array, a tuple, list or dictionary of arrays of one length, or a `Dataset`
             whose length is known.
         left_size: Samples (an int) or fraction of the samples (a float between 0 and 1) in the
             left part; the rest for None.
-        right_size: The same for the right part, taken from the end.
-        shuffle: Whether to mix the samples first. Sorted labels make this necessary.
-        seed: Makes the mixing reproducible; the same seed gives the order that Keras gives.
-        preferred_backend: Accepted; there is one.
+        right_size: Size of the right part, in the same units; it is taken from the end.
+        shuffle: Whether to shuffle the samples first, which is needed for sorted labels.
+        seed: Seed of the shuffling; the order is that of Keras for the same seed.
+        preferred_backend: Accepted for compatibility with Keras, without effect.
 
     Returns:
         `(left, right)`.

@@ -113,7 +113,7 @@ def draw_segmentation_masks(
     Args:
         images: `(batch, height, width, channels)` with 3 channels; values from 0 to 255, or
             floats from 0 to 1.
-        segmentation_masks: Whole numbers, `(batch, height, width)` or with a last axis of 1:
+        segmentation_masks: Integers, `(batch, height, width)` or with a last axis of 1:
             classes from 1 to `num_classes`. 0 is the background, which keeps its colours.
         num_classes: The largest class number; the largest in the masks for None.
         color_mapping: From class number to red, green and blue, 0 to 255; made up for None.
@@ -127,7 +127,7 @@ def draw_segmentation_masks(
 
     Raises:
         ValueError: If shapes do not fit, or a class has no colour.
-        TypeError: If the masks are not whole numbers.
+        TypeError: If the masks are not integers.
     """
     pixels = as_bytes(batch_of_images(images, data_format))
     masks = np.asarray(segmentation_masks)

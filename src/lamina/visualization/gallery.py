@@ -1,4 +1,4 @@
-"""Galleries: batches of images beside each other, with labels, boxes or masks."""
+"""Galleries: batches of images side by side, with labels, boxes or masks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -122,7 +122,7 @@ def plot_bounding_box_gallery(
         ground_truth_mapping: The same for true boxes alone.
         prediction_mapping: The same for found boxes alone.
         legend: Whether to say which colour is which.
-        legend_handles: A legend of one's own.
+        legend_handles: A legend of your own.
         rows: See `plot_image_gallery`.
         cols: See there.
         data_format: Where the channels are.
@@ -176,7 +176,7 @@ def plot_segmentation_mask_gallery(
         num_classes: See `draw_segmentation_masks`, as for what is not named here.
         value_range: Of the images' values.
         y_true: The true masks.
-        y_pred: The masks that a model gave; floats are cut to whole numbers.
+        y_pred: The masks that a model gave; floats are cut to integers.
         color_mapping: See there.
         blend: See there.
         alpha: See there.

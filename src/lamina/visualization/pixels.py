@@ -8,7 +8,7 @@ from lamina.core.configuration import config
 
 
 def batch_of_images(images: Any, data_format: str | None) -> np.ndarray:
-    """Images as an array `(batch, height, width, channels)`, whatever their channels' place.
+    """Images as an array `(batch, height, width, channels)`, from either data format.
 
     Raises:
         ValueError: If they are no batch, or have other channels than 1, 3 or 4.
@@ -37,7 +37,7 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
 
 
 def in_data_format(images: np.ndarray, data_format: str | None) -> np.ndarray:
-    """The channels back in the place where the images had them."""
+    """Move the channels back to the axis of the data format."""
     if config.standardize_data_format(data_format) == "channels_first":
         return images.transpose(0, 3, 1, 2)
     return images

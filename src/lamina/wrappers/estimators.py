@@ -135,7 +135,7 @@ class _Estimator(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = True  # first weights are drawn anew
+        tags.non_deterministic = True  # first weights are drawn again
         tags.target_tags.multi_output = not isinstance(self, ClassifierMixin)
         return tags
 

@@ -46,8 +46,8 @@ class CSVLogger(Callback):
 
     Args:
         filename: The file; folders are made.
-        separator: What stands between two values.
-        append: Go on at the end of a file that exists, instead of starting it anew.
+        separator: Separator of two values.
+        append: Go on at the end of a file that exists, instead of starting it again.
 
     Example:
         >>> import tempfile

@@ -118,10 +118,10 @@ class TerminateOnNaN(Callback):
     def __init__(self, raise_error: bool = False):
         self.raise_error = raise_error
         self.stops_on_nan = not raise_error
-        self._told = False
+        self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._told = False
+        self._warned = False
 
     # The compiled loop looks at every loss itself; this is for a user's own loop.
     @costs_nothing
@@ -133,10 +133,10 @@ class TerminateOnNaN(Callback):
 
     def _check(self, logs: Logs | None, where: str) -> None:
         loss: Any = (logs or {}).get("loss")
-        if loss is None or math.isfinite(loss) or self._told:
+        if loss is None or math.isfinite(loss) or self._warned:
             return
         if self.raise_error:
             raise RuntimeError(f"The loss is {loss} in {where}.")
-        self._told = True
+        self._warned = True
         self.model.stop_training = True
         print(f"Training ends: the loss is {loss} in {where}.")

@@ -165,7 +165,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
     def _reduce(self, epoch: int) -> None:
         rates = LearningRates(self.model.optimizer)
         before = rates.main
-        # An optimizer keeps its rate in float32, which may lie a little above or below min_lr.
+        # An optimizer keeps its rate in float32, which may be slightly above or below min_lr.
         above = [o for o in rates.optimizers if float(o.learning_rate) > self.min_lr * (1 + 1e-6)]
         if not above:
             return
@@ -215,7 +215,7 @@ class LearningRates:
         *others, main = self.optimizers
         before = [float(one.learning_rate) for one in (*others, main)]
         if before[-1] == 0 and self._before_zero is not None:
-            before = self._before_zero  # nothing can be told from zeros
+            before = self._before_zero  # zeros have no ratio
         elif rate == 0:
             self._before_zero = before
         for one, value in zip(others, before, strict=False):

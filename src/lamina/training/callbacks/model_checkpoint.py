@@ -100,7 +100,7 @@ class ModelCheckpoint(Monitoring, Callback):
         if self.save_freq == "epoch":
             return
         new_epoch = self.last_batch is None or batch <= self.last_batch
-        # One call may stand for several batches.
+        # One call may be for several batches.
         self.batches_since_save += batch + 1 if new_epoch else batch - int(self.last_batch or 0)
         self.last_batch = batch
         if self.batches_since_save >= int(self.save_freq):

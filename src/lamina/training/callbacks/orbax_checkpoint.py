@@ -1,4 +1,4 @@
-"""OrbaxCheckpoint: checkpoints in the format of Orbax, written beside the training."""
+"""OrbaxCheckpoint: checkpoints in the format of Orbax, written in the background."""
 
 import json
 import os
@@ -117,7 +117,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         if self.save_weights_only:
             kinds = ("trainable_variables", "non_trainable_variables")
             state = {kind: state[kind] for kind in kinds}
-        # Copies: the next step takes the memory of the arrays for its own.
+        # Copies, since the next step reuses the memory of the arrays.
         payload: dict[str, Any] = {"pytree": jax.tree.map(lambda v: np.array(v), state)}
         config = None
         if not self.save_weights_only:

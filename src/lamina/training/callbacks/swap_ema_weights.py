@@ -1,4 +1,4 @@
-"""SwapEMAWeights: measures, and saves, the moving average of the weights."""
+"""SwapEMAWeights: evaluates and saves the moving averages of the weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from lamina.training.callbacks.callback import Callback
 
 
 class SwapEMAWeights(Callback):
-    """Puts the moving averages of the weights in their place while the model is measured.
+    """Replaces the weights by their moving averages while the model is evaluated.
 
     For an optimizer with `use_ema=True`. Validation, `evaluate` and `predict` see the averages;
     training goes on with the weights themselves.

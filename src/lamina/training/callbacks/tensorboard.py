@@ -188,7 +188,7 @@ class TensorBoard(Callback):
             return
         try:
             text = self.model.to_json()
-        except (TypeError, ValueError):  # a layer of the user's own that cannot be written
+        except (TypeError, ValueError):  # a layer of the user that cannot be written
             return
         metadata = _metadata(PLUGIN_NAME_KERAS_MODEL, b"1")
         self._write("train", _text_summary("keras", [text.encode()], metadata, scalar=True), 0)

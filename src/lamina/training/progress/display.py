@@ -65,7 +65,7 @@ class PlainProgress(Progress):
 
     def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         self.on_message(f"{self.title}: {', '.join(self.parts(logs))}")
-        self.labels = {}  # which accuracy it is has been said
+        self.labels = {}  # the type of accuracy is shown only in the first epoch
 
     def on_message(self, text: str) -> None:
         show(text)
@@ -81,7 +81,7 @@ class PlainProgress(Progress):
         return f"{self.samples / self.training_seconds:,.0f} samples/s"
 
     def status(self, logs: Logs) -> Status:
-        """Where the epoch stands."""
+        """The current state of the epoch."""
         left = None
         if self.steps is not None and self.seconds_per_step is not None:
             left = (self.steps - self.last_step) * self.seconds_per_step
@@ -109,7 +109,7 @@ class TerminalProgress(PlainProgress):
         from rich.live import Live
 
         self.console = console or Console()
-        # It is drawn when there is news; no thread beside the training.
+        # It is drawn after each call of a program, without a thread.
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> "TerminalProgress":
