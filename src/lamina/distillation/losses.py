@@ -1,4 +1,4 @@
-"""What a student's outputs or features should have in common with its teacher's."""
+"""Distillation losses: compare the outputs or features of a student with those of its teacher."""
 
 import math
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from lamina.core.serialization import registry
 
 @filter_methods
 class DistillationLoss:
-    """The base of all: how far a student is from its teacher.
+    """Base class of distillation losses.
 
-    Override `compute_loss`; the other methods refuse what cannot be compared.
+    Override `compute_loss`; the other methods check that the models can be compared.
 
     Example:
         >>> class Difference(DistillationLoss):
@@ -30,9 +30,9 @@ class DistillationLoss:
         """One number; the outputs are arrays, or structures of them for several outputs.
 
         Args:
-            teacher_outputs: What the teacher gave, `(batch, ...)`.
-            student_outputs: What the student gave, in the same structure.
-            **kwargs: For subclasses that take more.
+            teacher_outputs: Outputs of the teacher, `(batch, ...)`.
+            student_outputs: Outputs of the student, in the same structure.
+            **kwargs: For subclasses.
 
         Returns:
             A scalar.
@@ -73,7 +73,7 @@ class DistillationLoss:
 
 @filter_methods
 class FeatureDistillation(DistillationLoss):
-    """Brings what a layer of the student gives near to what a layer of the teacher gives.
+    """Compares the outputs of a layer of the student with those of a layer of the teacher.
 
     Args:
         loss: Name, function or `Loss`; for several outputs a structure of them, with None for
@@ -158,7 +158,7 @@ class FeatureDistillation(DistillationLoss):
 
 @filter_methods
 class LogitsDistillation(DistillationLoss):
-    """Brings the student's logits near to the teacher's, softened by a temperature.
+    """Compares the logits of the student with those of the teacher, softened by a temperature.
 
     Both logits are divided by the temperature. For the KL divergence they then become
     probabilities, and the result is multiplied by the square of the temperature, so that its

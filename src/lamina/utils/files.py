@@ -29,34 +29,34 @@ def get_file(
     cache_dir: str | None = None,
     force_download: bool = False,
 ) -> str:
-    """Fetches a file from the web unless the cache has it, and returns its path.
+    """Downloads a file to the cache, unless it is there, and returns its path.
 
-    A file of that name in the folder `$LAMINA_DATASETS` is taken instead, so scripts run without a
-    network too. A transfer that breaks off is continued the next time. Without a hash nobody can
-    tell whether the file is the right one: give `file_hash` where you can.
+    A file of that name in the folder `$LAMINA_DATASETS` is used instead, so that scripts run
+    without a network. An interrupted download is continued the next time. Use `file_hash` to verify
+    the file.
 
-    Of an archive only files and folders are unpacked, all inside one folder. One with links in it,
-    with names that lead elsewhere, or that unpacks to more than 1 GiB and a hundred times its own
-    size is refused before anything is written.
+    Of an archive only files and folders are unpacked, all inside one folder. Archives with links,
+    with paths that lead out of the folder, or with an unpacked size of more than 1 GiB and a
+    hundred times their own size are refused before anything is written.
 
     Args:
-        fname: Its name in the cache; the last part of `origin` for None.
-        origin: Its address; `file:///…` is copied.
-        untar: The older spelling of `extract=True, archive_format="tar"`.
-        md5_hash: The older spelling of `file_hash` with `hash_algorithm="md5"`.
-        file_hash: Hexadecimal digits that the file must have.
+        fname: Name in the cache; the last part of `origin` for None.
+        origin: The address; `file:///…` is copied.
+        untar: Older form of `extract=True, archive_format="tar"`.
+        md5_hash: Older form of `file_hash` with `hash_algorithm="md5"`.
+        file_hash: Expected hash of the file, in hexadecimal digits.
         cache_subdir: Folder inside the cache.
-        hash_algorithm: `"sha256"`, `"md5"`, or `"auto"` to tell by the hash's length.
-        extract: Whether to unpack an archive; the folder's path is returned then.
+        hash_algorithm: `"sha256"`, `"md5"`, or `"auto"` to decide by the length of the hash.
+        extract: Whether to unpack an archive; then the path of the folder is returned.
         archive_format: `"tar"` (compressed or not), `"zip"`, `"auto"` for both, None for neither.
         cache_dir: The cache; Lamina's own for None.
-        force_download: Whether to fetch it even if the cache has it.
+        force_download: Whether to download it even if it is in the cache.
 
     Returns:
         The path of the file, or of the folder that it was unpacked into.
 
     Raises:
-        DownloadError: If it cannot be had, or has another hash.
+        DownloadError: If it cannot be downloaded, or has another hash.
         ValueError: If an argument is missing or wrong, or the archive is none, damaged or refused.
     """
     if origin is None:
@@ -72,7 +72,7 @@ def get_file(
         file_hash, hash_algorithm = md5_hash, "md5"
     extract = extract or untar
     folder = Path(cache_dir or config.cache_folder()).expanduser() / cache_subdir
-    # An archive and the folder of what it holds need two names; they are Keras's.
+    # An archive and the folder with its contents need two names. These are Keras's.
     unpacked = folder / name
     if fname and "." in name:
         target, unpacked = folder / name, folder / f"{name.split('.')[0]}_extracted"
@@ -98,7 +98,7 @@ def get_file(
 
 
 def _copy(source: Path, target: Path, known_hash: str | None) -> None:
-    """Bring a file of this machine into the cache, unless it is there as it should be."""
+    """Copy a local file to the cache, unless it is there already."""
     if not source.is_file():
         raise DownloadError(f"There is no file {str(source)!r}.")
     _checked(source, known_hash, "The file that origin names is another one, so it was not copied.")
@@ -118,7 +118,7 @@ def _checked(
     known_hash: str | None,
     otherwise: str = "It lies in the folder of LAMINA_DATASETS, so it was not replaced.",
 ) -> Path:
-    """A file that the user put there, if it has the hash; nothing is fetched in its place."""
+    """The path of a file in `$LAMINA_DATASETS`, after verifying its hash."""
     if known_hash is not None:
         kind, _, expected = known_hash.partition(":")
         with open(path, "rb") as file:

@@ -46,11 +46,10 @@ def plot_model(
 
     Args:
         model: A built model. One without a graph, such as a subclassed one, is a single box.
-        to_file: Where to: `.png`, `.jpg`, `.pdf`, `.svg`, or `.dot` for the text that Graphviz
-            reads.
-        show_shapes: Whether to show the shapes that go into and come out of every layer.
-        show_dtype: Whether to show the dtypes of what comes out.
-        show_layer_names: Whether to show the layers' names beside their kinds.
+        to_file: Path of the picture: `.png`, `.jpg`, `.pdf`, `.svg`, or `.dot` for Graphviz.
+        show_shapes: Whether to show the input and output shapes of every layer.
+        show_dtype: Whether to show the dtypes of the outputs.
+        show_layer_names: Whether to show the names of layers besides their classes.
         rankdir: `"TB"` from top to bottom, `"LR"` from left to right, `"BT"` or `"RL"`.
         expand_nested: Whether to show the layers inside nested models.
         dpi: Pixels per inch; made smaller for models that would not fit into a picture.

@@ -26,7 +26,7 @@ def draw_bounding_boxes(
     font_scale: float = 1.0,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Draws frames around objects, and what they are.
+    """Draws bounding boxes with labels.
 
     Args:
         images: `(batch, height, width, channels)`; values from 0 to 255, or floats from 0 to 1.
@@ -88,7 +88,7 @@ def draw_bounding_boxes(
                     text += f" | {float(np.asarray(confidences)[number, place]):.2f}"
                 letters = draw.textbbox((0, 0), text, font=font)
                 above = frame[1] - letters[3] - 2
-                # Inside the frame where there is no room above it.
+                # Inside the frame if there is no space above it.
                 where = (frame[0], above) if above >= 0 else (frame[0] + 3, frame[1] + 3)
                 bold = max(0, (text_thickness or line_thickness) - 1) / 2
                 draw.text(where, text, fill=ink, font=font, stroke_width=bold, stroke_fill=ink)

@@ -64,7 +64,7 @@ class _Estimator(BaseEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the model says of every sample, in the shape in which `fit` was given targets.
+        """Predictions, in the shape of the targets given to `fit`.
 
         Args:
             X: Samples, `(samples, features)`.
@@ -135,7 +135,7 @@ class _Estimator(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = True  # first weights are drawn again
+        tags.non_deterministic = True  # initial weights are random
         tags.target_tags.multi_output = not isinstance(self, ClassifierMixin)
         return tags
 
@@ -150,7 +150,8 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     Args:
         model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
             name and returns a compiled model.
-        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        warm_start: Continue from the weights of the previous `fit`, training the given model
+            itself.
         model_kwargs: Further arguments of the function.
         fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
 
@@ -177,7 +178,7 @@ class SKLearnClassifier(ClassifierMixin, _Estimator):
     """
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """What the model gives for every class, `(samples, classes)`.
+        """The outputs for every class, `(samples, classes)`.
 
         Args:
             X: Samples, `(samples, features)`.
@@ -216,7 +217,8 @@ class SKLearnRegressor(RegressorMixin, _Estimator):
     Args:
         model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
             name and returns a compiled model.
-        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        warm_start: Continue from the weights of the previous `fit`, training the given model
+            itself.
         model_kwargs: Further arguments of the function.
         fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
 
@@ -249,7 +251,8 @@ class SKLearnTransformer(TransformerMixin, _Estimator):
     Args:
         model: A compiled model, of which `fit` trains a copy; or a function that takes X and y by
             name and returns a compiled model.
-        warm_start: Go on with the weights of the `fit` before, and train the given model itself.
+        warm_start: Continue from the weights of the previous `fit`, training the given model
+            itself.
         model_kwargs: Further arguments of the function.
         fit_kwargs: Arguments of `model.fit`, such as `{"epochs": 10}`.
 

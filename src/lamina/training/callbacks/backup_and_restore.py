@@ -1,4 +1,4 @@
-"""BackupAndRestore: training that was cut off goes on as if nothing had happened."""
+"""BackupAndRestore: stores checkpoints of a run, and resumes interrupted training."""
 
 import os
 import warnings
@@ -18,15 +18,15 @@ _FILE, _PREVIOUS = "training_state.h5", "training_state.previous.h5"
 
 
 class BackupAndRestore(Callback):
-    """Keeps where training stands in a folder; the same `fit`, run again, goes on from there.
+    """Stores checkpoints of training in a folder, from which the same call of `fit` is resumed.
 
-    After a crash, `kill -9` or Ctrl-C, run the same script again: it ends with exactly the
-    weights, optimizer state and history that an undisturbed run would have given. Kept are all
-    Variables, the random generators, the place in the data, whether a callback has ended the
-    training, and what the other callbacks remember (`Callback.get_state`). At most the work since
-    the last backup is done again. docs/reliability.md says what is promised, and what is not.
+    After a crash, `kill -9` or Ctrl-C, run the same script again. It ends with exactly the weights,
+    optimizer state and history of an uninterrupted run. A checkpoint has all Variables, the random
+    states, the position in the data, whether a callback has stopped training, and the states of the
+    other callbacks (`Callback.get_state`). At most the steps since the last checkpoint are
+    repeated. See docs/reliability.md for the guarantees.
 
-    A generator is gone through once more up to the place, and any other iterable from the
+    To resume, a generator is iterated again up to the position, and other iterables from the
     beginning of the epoch; arrays and a `PyDataset` are not.
 
     Args:
@@ -83,7 +83,7 @@ class BackupAndRestore(Callback):
         self._steps_at_save = 0
         self._steps = 0
         self._interrupted = False
-        self._only_begun = False  # the file says no more than what there was at the beginning
+        self._only_begun = False  # the file has only the state before the first step
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         self._steps_at_save = self._steps = 0

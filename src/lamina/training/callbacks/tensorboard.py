@@ -1,4 +1,4 @@
-"""TensorBoard: writes what TensorBoard shows, with the tensorboard package's own event writer."""
+"""TensorBoard: writes logs for TensorBoard, with the event writer of the tensorboard package."""
 
 import io
 import os
@@ -22,24 +22,24 @@ from lamina.training.callbacks.callback import Callback
 class TensorBoard(Callback):
     """Writes logs for TensorBoard: `tensorboard --logdir logs` shows them while training runs.
 
-    In the folder `train`: losses and metrics of every epoch (`epoch_loss` …), the learning rate,
-    the graph of layers, and what the arguments ask for; in `validation`: what was measured on
+    The folder `train` gets losses and metrics of every epoch (`epoch_loss` …), the learning rate,
+    the graph of layers, and what the arguments select. The folder `validation` gets the results on
     validation data. Needs `pip install 'lamina[tensorboard]'`; TensorFlow is not needed.
 
     Args:
         log_dir: Folder of the logs.
-        histogram_freq: Write histograms of the weights every so many epochs; 0 for never.
+        histogram_freq: Number of epochs between histograms of the weights; 0 for none.
         write_graph: Write the graph of layers.
         write_images: With the histograms, also write the weights as pictures.
-        write_steps_per_second: Write how many steps were done in a second.
+        write_steps_per_second: Write the number of steps per second.
         update_freq: `"epoch"`, `"batch"`, or a number of batches after which the losses and
-            metrics so far are written (`batch_loss` …). It makes training no slower.
+            metrics so far are written (`batch_loss` …). It does not slow down training.
         profile_batch: Number of the batch (from 1) to profile with JAX, or first and last; 0 for
             none.
-        embeddings_freq: Write the vectors of Embedding layers, for the projector, every so many
-            epochs; 0 for never.
+        embeddings_freq: Number of epochs between writing the vectors of Embedding layers, for the
+            projector; 0 for none.
         embeddings_metadata: File with a line for each vector, or a dict of them by the names of
-            layers; seen from `log_dir`.
+            layers; relative to `log_dir`.
 
     Raises:
         ImportError: If the tensorboard package is missing.
@@ -247,7 +247,7 @@ class TensorBoard(Callback):
 
 def _writer_class() -> Any:
     try:
-        # Not everybody has it, and it takes a while to import.
+        # An optional package that is slow to import.
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
     except ImportError:
         raise ImportError(
