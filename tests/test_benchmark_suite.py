@@ -125,7 +125,7 @@ def test_the_limit_of_a_step_is_its_products_or_its_memory_traffic_whichever_is_
     limits = {"flops_per_second": 200e9, "bandwidth": {"1000000": 20e9, "50000000": 50e9}}
     found = targets.limit_seconds(measured, limits)
     assert found["compute"] == pytest.approx(5e-3)
-    # Six passages over 4 MB of parameters, 1 MB of batch, 2 MB of activations.
+    # Six passes over 4 MB of parameters, 1 MB of batch, 2 MB of activations.
     assert found["memory"] == pytest.approx(27e6 / 50e9)
     assert found["limit"] == found["compute"]
 

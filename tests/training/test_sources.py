@@ -149,15 +149,15 @@ def test_arrays_are_divided_into_epochs_as_in_keras(steps):
 
 
 @pytest.mark.parametrize("budget", [None, 0])
-def test_every_sample_is_seen_once_in_a_shuffled_passage_of_several_epochs(model, budget):
+def test_every_sample_is_seen_once_in_a_shuffled_pass_of_several_epochs(model, budget):
     lamina.config.set_resident_budget(budget)
     try:
         watch, _ = fit(model, steps_per_epoch=8, batch_size=1, x=X, y=X, epochs=4)
     finally:
         lamina.config.set_resident_budget(None)
-    passage = list(itertools.chain.from_iterable(watch.seen[:3]))
+    one_pass = list(itertools.chain.from_iterable(watch.seen[:3]))
     assert [len(epoch) for epoch in watch.seen] == [8, 8, 4, 8]
-    assert sorted(passage) == X[:, 0].tolist()
+    assert sorted(one_pass) == X[:, 0].tolist()
 
 
 def test_a_shuffled_py_dataset_gives_all_batches_before_one_comes_again(model):

@@ -97,7 +97,7 @@ def quickstart(
 
 
 def load(data: Data) -> "Dataset":
-    """The data set that was asked for; for `auto` MNIST, or the bundled digits without it."""
+    """Load the chosen data set; for `auto` MNIST, or the bundled digits if it is unavailable."""
     from lamina import datasets
 
     if data != Data.auto:

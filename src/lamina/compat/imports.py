@@ -109,7 +109,7 @@ class Finder(MetaPathFinder, Loader):
 
 
 class Served(ModuleType):
-    """A module under one of Keras's names; what is in it is looked up in a module of Lamina.
+    """A module with one of Keras's names, whose contents are looked up in a module of Lamina.
 
     Args:
         name: As the script imports it, e.g. `tensorflow.keras.layers`.

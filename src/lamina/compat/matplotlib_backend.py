@@ -21,7 +21,7 @@ class FigureManager(FigureManagerBase):
     def pyplot_show(cls, *, block: bool | None = None) -> None:
         for manager in Gcf.get_all_fig_managers():
             manager.show()
-            # With block=False a script goes on drawing on the same figure.
+            # With block=False a script continues to draw on the same figure.
             if block is not False:
                 Gcf.destroy(manager)
 

@@ -305,7 +305,7 @@ def _curve(axes: Any, epochs: np.ndarray, values: Any, colour: str) -> None:
 
 
 def _name_ends(axes: Any, x: float, ends: list[tuple[str, float, str]], name: str) -> None:
-    """Write beside the last point of every curve what it is and its value, one above another."""
+    """Write the name and value of every curve at its last point, without overlaps."""
     low, high = axes.get_ylim()
     step = 0.1 * (high - low)
     place = -float("inf")

@@ -72,7 +72,7 @@ class Learner(ABC):
 
     @property
     def objectives(self) -> Objectives:
-        assert self._objectives is not None  # asked for after `checks.compiled`
+        assert self._objectives is not None  # used only after `checks.compiled`
         return self._objectives
 
     # -- depends on the type of model -------------------------------------------------------------

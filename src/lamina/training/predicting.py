@@ -109,15 +109,15 @@ def _compute(
     for step, (rows, size) in enumerate(plan, steps_before):
         if by_step:
             hooks.on_predict_batch_begin(step)
-        piece = arrays
+        part = arrays
         if rows < total or (type(arrays) is not np.ndarray and has_sparse_rows(arrays)):
-            piece = jax.tree.map(lambda a: a[at : at + rows], arrays)  # noqa: B023
-        piece = learner.on_host(piece)
+            part = jax.tree.map(lambda a: a[at : at + rows], arrays)  # noqa: B023
+        part = learner.on_host(part)
         if size != rows:
-            piece = jax.tree.map(lambda a: padded(a, size), piece)  # noqa: B023
+            part = jax.tree.map(lambda a: padded(a, size), part)  # noqa: B023
         # Several inputs are a tuple, and a bare tuple would be read as (x, y).
-        piece = pack_x_y_sample_weight(piece)
-        outputs = _outputs(learner, piece, batch_size)
+        part = pack_x_y_sample_weight(part)
+        outputs = _outputs(learner, part, batch_size)
         # The device computes these while the host takes those before.
         if waiting is not None:
             collected.add(*waiting)
@@ -135,10 +135,10 @@ def _compute(
 def _plan(
     learner: Learner, arrays: Any, total: int, batch_size: int, by_step: bool
 ) -> tuple[int, list[tuple[int, int]]]:
-    """The size of batches to compute in, and the pieces, see `pieces`.
+    """The batch size, and the calls of programs; see `padded_calls`.
 
-    By a few programs for all numbers of rows, if those leave the batches as they were asked for or
-    if it makes no difference with which others a row is computed.
+    A few programs serve all numbers of rows if they compute the requested batches, or if rows do
+    not depend on each other.
     """
     asked, fixed = batch_size, learner.signature.batch_size is not None
     if batch_size == WHOLE:
@@ -157,9 +157,9 @@ def _rows_are_independent(learner: Learner, arrays: Any) -> bool:
     return learner.rows_are_independent("predict", pack_x_y_sample_weight(one))
 
 
-def _outputs(learner: Learner, piece: Any, batch_size: int) -> Any:
+def _outputs(learner: Learner, part: Any, batch_size: int) -> Any:
     if learner.model.run_eagerly:
-        return learner.step("predict_step")(piece)
+        return learner.step("predict_step")(part)
     program, variables = learner.program("predict")
 
     def assign(result: tuple[Any, dict[int, Any]]) -> None:
@@ -168,5 +168,5 @@ def _outputs(learner: Learner, piece: Any, batch_size: int) -> Any:
             boxes: list[Variable] = jax.tree.leaves(variables)
             assign_all([boxes[i] for i in changes], list(changes.values()))
 
-    outputs, _ = run_program(program, variables, piece, batch_size=batch_size, assign=assign)
+    outputs, _ = run_program(program, variables, part, batch_size=batch_size, assign=assign)
     return outputs

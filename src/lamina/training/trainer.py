@@ -465,7 +465,7 @@ class Trainer(Layer):
                 previous one stopped, and ends where the data end. Then there is a warning.
             validation_steps: Steps of a validation, which always begins with the first batch.
             validation_batch_size: `batch_size` if None.
-            validation_freq: Validate every so many epochs, or a list of epochs (from 1).
+            validation_freq: Number of epochs between validations, or a list of epochs (from 1).
 
         Returns:
             The History: `history.history["loss"]` is the list of losses, one per epoch.

@@ -44,7 +44,7 @@ class Layout:
 def arrange(diagram: Group, sizes: Mapping[str, Size], rankdir: str = "TB") -> Layout:
     """Compute positions for everything in a diagram.
 
-    What the margins of groups leave free for their names ends up at the top, whatever the way.
+    The space for the names of groups is at the top for every direction.
 
     Args:
         diagram: The outermost group.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# The classes are scikit-learn's; this module is loaded when one of them is asked for.
+# The base classes are scikit-learn's; this module is loaded when an estimator is first used.
 from sklearn import get_config  # noqa: TID253
 from sklearn.base import (  # noqa: TID253
     BaseEstimator,
@@ -33,7 +33,7 @@ class _Estimator(BaseEstimator):
         model_kwargs: dict | None = None,
         fit_kwargs: dict | None = None,
     ):
-        # As scikit-learn wants it: arguments are kept as they are, and looked at in fit.
+        # As scikit-learn requires, arguments are stored unchanged, and checked in `fit`.
         self.model = model
         self.warm_start = warm_start
         self.model_kwargs = model_kwargs

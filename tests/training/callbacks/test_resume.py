@@ -179,7 +179,7 @@ def test_what_a_source_draws_from_numpy_and_python_comes_again(
 
 @pytest.mark.filterwarnings("ignore:The data ended after:lamina.LaminaWarning")
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_passage_of_several_epochs_goes_on_too(compiled, tmp_path, kind):
+def test_a_pass_of_several_epochs_goes_on_too(compiled, tmp_path, kind):
     expected = run(compiled, None, SOURCES[kind](), steps_per_epoch=4)
     for cut in (CutAt(1, 1), CutAt(2, 3)):
         with pytest.raises(PowerCut):

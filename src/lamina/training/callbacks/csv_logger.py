@@ -24,7 +24,7 @@ def _explains_failure(write: Callable[..., None]) -> Callable[..., None]:
         try:
             write(self, *args, **kwargs)
         except OSError as error:
-            # Closed now: its end would be written once more, and fail with a trace, later on.
+            # Closed now; otherwise Python would try to write the rest again later, and fail.
             with contextlib.suppress(OSError):
                 self.on_train_end()
             self.csv_file = self.writer = None
@@ -109,11 +109,9 @@ class CSVLogger(Callback):
         self.size = self.csv_file.tell()
 
     def _open(self, names: list[str]) -> TextIO:
-        # Only now, and not when training begins: an interrupted run that goes on (`set_state`)
-        # keeps the lines it had written, and only those.
-        path = Path(self.filename)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self._goes_on and path.exists():
+        # Opened only now, not when training begins: an interrupted run that is resumed
+        (`set_state`) # keeps the lines it had written, and only those. path = Path(self.filename)
+        path.parent.mkdir(parents=True, exist_ok=True) if self._goes_on and path.exists():
             os.truncate(path, min(int(self.size or 0), path.stat().st_size))
         file = path.open("a" if self.append or self._goes_on else "w", newline="")
         self.writer = csv.DictWriter(file, names, delimiter=self.sep)

@@ -14,7 +14,7 @@ from lamina.training.callbacks.monitor import Monitoring, Watch
 
 
 class ModelCheckpoint(Monitoring, Callback):
-    """Saves the model after epochs, or after so many batches: always, or when it is the best yet.
+    """Saves the model after epochs, or after a number of batches: always, or when it improved.
 
     Args:
         filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as

@@ -16,7 +16,7 @@ from lamina.training.callbacks.model_checkpoint import ModelCheckpoint
 
 
 class OrbaxCheckpoint(ModelCheckpoint):
-    """Saves the model with Orbax after epochs, or after so many batches, while training goes on.
+    """Saves the model with Orbax after epochs, or a number of batches, while training continues.
 
     `lamina.saving.load_model(directory)` and `model.load_weights(directory)` read the latest.
     Needs `pip install 'lamina[orbax]'`.
@@ -31,7 +31,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
         save_freq: `"epoch"`, or a number of batches.
         initial_value_threshold: What the number must beat to be the first best.
         max_to_keep: How many checkpoints to keep, the latest; None keeps all.
-        save_on_background: Write the files while training goes on.
+        save_on_background: Write the files while training continues.
         save_weights_only: Save the weights alone, without optimizer, metrics and architecture.
 
     Raises:

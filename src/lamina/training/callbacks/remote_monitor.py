@@ -16,7 +16,7 @@ from lamina.training.callbacks.callback import Callback
 class RemoteMonitor(Callback):
     """Posts the logs of every epoch, and its number, to a server.
 
-    A server that does not answer is named in a warning; training goes on.
+    If the server does not answer, there is a warning, and training continues.
 
     Args:
         root: Address of the server, such as `"http://localhost:9000"`.

@@ -16,7 +16,7 @@ class SwapEMAWeights(Callback):
     """Replaces the weights by their moving averages while the model is evaluated.
 
     For an optimizer with `use_ema=True`. Validation, `evaluate` and `predict` see the averages;
-    training goes on with the weights themselves.
+    training continues with the weights themselves.
 
     Args:
         swap_on_epoch: Also leave the averages in place from the end of an epoch to the beginning

@@ -71,7 +71,7 @@ class Progbar:
         values: Iterable[tuple[str, Any]] | None = None,
         finalize: bool | None = None,
     ) -> None:
-        """Say how far the loop has come.
+        """Update the progress.
 
         Args:
             current: Steps done so far.
