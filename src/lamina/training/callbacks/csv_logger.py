@@ -109,9 +109,11 @@ class CSVLogger(Callback):
         self.size = self.csv_file.tell()
 
     def _open(self, names: list[str]) -> TextIO:
-        # Opened only now, not when training begins: an interrupted run that is resumed
-        (`set_state`) # keeps the lines it had written, and only those. path = Path(self.filename)
-        path.parent.mkdir(parents=True, exist_ok=True) if self._goes_on and path.exists():
+        # Only now, not when training begins: an interrupted run that is resumed (`set_state`)
+        # keeps the lines it had written, and only those.
+        path = Path(self.filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._goes_on and path.exists():
             os.truncate(path, min(int(self.size or 0), path.stat().st_size))
         file = path.open("a" if self.append or self._goes_on else "w", newline="")
         self.writer = csv.DictWriter(file, names, delimiter=self.sep)
