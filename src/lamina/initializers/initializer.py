@@ -82,5 +82,6 @@ def float_type(initializer: Initializer, dtype: Any) -> str:
 
 
 def on_device(values: np.ndarray, dtype: Any) -> Array:
-    # device_put only copies; jnp.asarray compiles a program for every new shape.
+    # device_put only copies; jnp.asarray compiles a program for every new shape:
+    # docs/performance.md, `initial-values`.
     return jax.device_put(np.array(values, dtype=jnp.dtype(standardize_dtype(dtype))))

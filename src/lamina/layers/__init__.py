@@ -1,4 +1,4 @@
-"""Layers, under Keras's names: one file a family.
+"""Layers, with Keras's names: one file for each family.
 
 The names are listed in `__init__.pyi`; each is loaded when it is first used.
 """

@@ -42,7 +42,7 @@ class BaseAdaptivePooling(Layer):
             Array `(batch, *output_size, channels)`, or channels first.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         needs_rank(self, self.rank, inputs.shape)
         return type(self).pool(inputs, self.output_size, self.data_format)

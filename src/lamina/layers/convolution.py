@@ -122,7 +122,7 @@ class BaseWindowed(Layer):
             Array `(batch, ..., filters)`, or channels first.
 
         Raises:
-            ValueError: If the inputs have another number of axes or of channels.
+            ValueError: If the inputs have a different number of axes or of channels.
         """
         self._check(inputs.shape)
         x = self.convolve(inputs)
@@ -314,7 +314,7 @@ class BaseConv(BaseWindowed):
             Array `(batch, ..., filters)`, or channels first.
 
         Raises:
-            ValueError: If the inputs have another number of axes or of channels.
+            ValueError: If the inputs have a different number of axes or of channels.
         """
         y = super().call(inputs)
         relu = self.activation is activations.relu

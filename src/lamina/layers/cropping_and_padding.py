@@ -38,7 +38,8 @@ class BaseCroppingOrPadding(Layer):
             Array of the same number of axes.
 
         Raises:
-            ValueError: If the inputs have another number of axes, or nothing is left of an axis.
+            ValueError: If the inputs have a different number of axes, or nothing is left of an
+                axis.
         """
         self._check(inputs.shape)
         widths = [(0, 0, 0)] * inputs.ndim

@@ -170,7 +170,7 @@ class JaxLayer(Layer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A layer with fresh weights.
+            A layer with new weights.
         """
         config = dict(config)
         for name in ("call_fn", "init_fn"):
@@ -202,8 +202,7 @@ class FlaxLayer(JaxLayer):
     normalisation, are state.
 
     Args:
-        module: The module. Its method takes `inputs` and, if it wants to know the mode,
-            `training`.
+        module: The module. Its method takes `inputs` and, optionally, `training`.
         method: Name of the method to call, the method, or a function of module and inputs; None
             for `__call__`.
         variables: What `module.init` gives, for a module that is trained already.
@@ -268,7 +267,7 @@ class FlaxLayer(JaxLayer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A layer with fresh weights.
+            A layer with new weights.
         """
         config = {**config, "module": registry.deserialize(config["module"], custom_objects)}
         if not isinstance(config["method"], str):

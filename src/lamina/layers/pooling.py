@@ -52,7 +52,8 @@ class BasePooling(Layer):
             Array of the same number of axes, `(batch, ..., channels)`, or channels first.
 
         Raises:
-            ValueError: If the inputs have another number of axes, or are smaller than the window.
+            ValueError: If the inputs have a different number of axes, or are smaller than the
+                window.
         """
         self._check(inputs.shape)
         pool = type(self).pool
@@ -210,7 +211,7 @@ class BaseGlobalPooling(Layer):
             Array `(batch, channels)`; with `keepdims` the axes stay, of size 1.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         needs_rank(self, self.rank, inputs.shape)
         return type(self).reduce(inputs, axis=self._axes, keepdims=self.keepdims)
@@ -260,7 +261,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
             Array `(batch, features)`; with `keepdims` the axis of steps stays, of size 1.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         if mask is None:
             return super().call(inputs)

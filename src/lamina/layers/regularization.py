@@ -114,7 +114,7 @@ class BaseSpatialDropout(Dropout):
             Array of the same shape.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         needs_rank(self, self.rank, inputs.shape)
         return super().call(inputs, training)

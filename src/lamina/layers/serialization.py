@@ -28,7 +28,7 @@ def serialize(layer: Layer) -> dict:
 
 @filter_traceback
 def deserialize(config: Any, custom_objects: Mapping | None = None) -> Layer:
-    """A new layer from what `serialize` gave; its weights start afresh.
+    """A new layer from what `serialize` gave; its weights are new.
 
     Args:
         config: Class and config of a layer.

@@ -36,13 +36,13 @@ def store_weight_settings(
 
 
 def weight_settings_of(layer: Layer, *weights: str) -> dict:
-    """What `store_weight_settings` kept, as a config wants it."""
+    """The settings stored by `store_weight_settings`, serialized for a config."""
     parts = ("initializer", "regularizer", "constraint")
     return settings_of(layer, *(f"{weight}_{part}" for weight in weights for part in parts))
 
 
 def make_weight(layer: Layer, weight: str, shape: Shape, **changes: Any) -> Variable:
-    """The weight, made as `store_weight_settings` was told; `changes` are for `add_weight`."""
+    """Make a weight with the stored settings; `changes` are arguments of `add_weight`."""
     settings = {
         "initializer": getattr(layer, f"{weight}_initializer"),
         "regularizer": getattr(layer, f"{weight}_regularizer"),

@@ -42,7 +42,7 @@ class BaseUpSampling(Layer):
             Array of the same number of axes.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         needs_rank(self, self.rank, inputs.shape)
         for axis, times in self._times.items():
@@ -137,7 +137,7 @@ class UpSampling2D(BaseUpSampling):
             Array of the same number of axes.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         if self.interpolation == "nearest":
             return super().call(inputs)

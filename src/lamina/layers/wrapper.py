@@ -57,7 +57,7 @@ class Wrapper(Layer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A layer with fresh weights.
+            A layer with new weights.
         """
         layer = registry.deserialize(config["layer"], custom_objects)
         return super().from_config({**config, "layer": layer})

@@ -29,7 +29,7 @@ def ctc(y_true: Any, y_pred: Any) -> jax.Array:
         One value per sequence, `(batch,)`.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If the shapes are different.
 
     Source: Graves et al., 2006, "Connectionist Temporal Classification", ICML.
 

@@ -24,7 +24,7 @@ _DISTANCES = (
     "huber", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error",
     "mean_squared_error", "mean_squared_logarithmic_error", "root_mean_squared_error",
 )  # fmt: skip
-# What to use instead when labels are integers and the function wants one-hot, or the reverse.
+# Alternatives if labels are integers and the function needs one-hot labels, or the reverse.
 _SPARSE_ALTERNATIVE = {
     "binary_crossentropy": "sparse_categorical_crossentropy",
     "binary_focal_crossentropy": "sparse_categorical_crossentropy",

@@ -150,7 +150,8 @@ def sparse_top_k_categorical_accuracy(
 def highest_class(scores: jax.Array) -> jax.Array:
     """Number of the class with the highest score, the first of several equal ones.
 
-    Like argmax, but by two reductions, because on a CPU XLA compiles argmax to a slow scalar loop.
+    Like argmax, but by two reductions, because on a CPU XLA compiles argmax to a slow scalar loop
+    (docs/performance.md, `argmax-by-reductions`).
     A row with a NaN gets a number that no class has.
 
     Example:

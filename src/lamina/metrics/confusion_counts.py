@@ -142,7 +142,10 @@ def _by_comparison(
 def _by_bucket(
     y_pred: jax.Array, positives: jax.Array, negatives: jax.Array, thresholds: Sequence[float]
 ) -> tuple[jax.Array, jax.Array]:
-    """Counts by a histogram and its cumulative sum, whose cost depends little on the thresholds."""
+    """Counts by a histogram and its cumulative sum, whose cost depends little on the thresholds.
+
+    Figures: docs/performance.md, `auc-by-buckets`.
+    """
     number = len(thresholds)
     # The number of thresholds that a prediction exceeds. A first threshold just below 0, as in AUC,
     # is exceeded by all predictions, a first threshold of 0 only by those above it.

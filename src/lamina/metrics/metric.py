@@ -91,7 +91,7 @@ class Metric:
             shape: Tuple; `()` is a scalar.
             initializer: Name or function; `reset_state` sets zeros in any case, as in Keras.
             dtype: `floatx()` if None.
-            aggregation: Accepted for compatibility with Keras; devices agree without it.
+            aggregation: Accepted for compatibility with Keras; no effect.
             name: E.g. `"total"`.
 
         Returns:

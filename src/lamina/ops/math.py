@@ -108,8 +108,8 @@ def top_k(x: ArrayLike, k: int, sorted: bool = True) -> tuple[Array, Array]:
         Two arrays `(..., k)`: values and int32 indices.
 
     Example:
-        >>> values, places = top_k([1, 5, 3], k=2)
-        >>> values.tolist(), places.tolist()
+        >>> values, indices = top_k([1, 5, 3], k=2)
+        >>> values.tolist(), indices.tolist()
         ([5, 3], [1, 2])
     """
     values, positions = jax.lax.top_k(as_array(x), k)

@@ -185,7 +185,7 @@ class Optimizer:
     # Variables.
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots (arrays beside each weight, such as its momentum) for a list of weights.
+        """Make the slots (state of each weight, such as its momentum) for a list of weights.
 
         Existing slots are kept.
 
@@ -658,7 +658,7 @@ class Optimizer:
             shape: Its shape.
             initializer: Name, array, or function `(shape, dtype) → array`.
             dtype: Defaults to `floatx()`.
-            aggregation, layout: Accepted for compatibility with Keras; devices agree without them.
+            aggregation, layout: Accepted for compatibility with Keras; no effect.
             name: Last part of its path.
 
         Returns:

@@ -160,7 +160,7 @@ def skipgrams(
         window_size: Maximum distance of the words of a pair.
         negative_samples: Number of random pairs for each true pair.
         shuffle: Whether pairs come in random order, from Python's global generator.
-        categorical: Labels `[0, 1]` and `[1, 0]` in place of 1 and 0.
+        categorical: Whether labels are `[0, 1]` and `[1, 0]` instead of 1 and 0.
         sampling_table: Probability of each word to be a centre word; see `make_sampling_table`.
         seed: Of the order. It also seeds Python's generator, as in Keras.
 

@@ -161,7 +161,7 @@ class KerasTensor:
             "  Fix: use lamina.ops, e.g. lamina.ops.relu(x), or a layer."
         )
 
-    @property  # JAX looks for it and raises an error of its own where it finds a method
+    @property  # a property, because JAX raises its own error if it finds a method
     @filter_traceback
     def __jax_array__(self) -> Any:
         raise NoValuesError(
@@ -216,7 +216,7 @@ def is_keras_tensor(x: Any) -> bool:
 
 @filter_traceback
 def get_source_inputs(tensor: Any) -> Any:
-    """The inputs of a model that a symbolic tensor is computed from, each once.
+    """The inputs of a model that a symbolic tensor is computed from, without duplicates.
 
     Args:
         tensor: The symbolic tensor; anything else is returned as it is.

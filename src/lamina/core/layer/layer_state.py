@@ -96,8 +96,7 @@ class LayerState(Operation):
             autocast: Whether it is read in the compute dtype under a mixed policy.
             regularizer: Function of the weights that is added to the loss.
             constraint: Function applied after every update.
-            aggregation, overwrite_with_gradient: Accepted for compatibility with Keras; devices
-                agree without them.
+            aggregation, overwrite_with_gradient: Accepted for compatibility with Keras; no effect.
             name: E.g. `"kernel"`.
 
         Returns:
@@ -135,7 +134,7 @@ class LayerState(Operation):
         Args:
             shape: Shape of the variable.
             initializer: Name of an initializer, an initializer, or a function of shape and dtype.
-            dtype: Its type; the policy's `variable_dtype` for None.
+            dtype: Its dtype; the policy's `variable_dtype` for None.
             **kwargs: Further arguments of `add_weight`.
 
         Returns:
@@ -145,27 +144,27 @@ class LayerState(Operation):
 
     @property
     def variables(self) -> list[Variable]:
-        """Every Variable: weights and the states of random generators, each once."""
+        """Every Variable: weights and the states of random generators, without duplicates."""
         seeds = [generator.state for generator in self._tracked["seeds"]]
         inner = (v for layer in self._flat_layers() for v in layer.variables)
         return each_once([*self._own_weights(), *seeds, *inner])
 
     @property
     def weights(self) -> list[Variable]:
-        """Every weight, each once: the layer's own first, then those of the layers in it."""
+        """All weights without duplicates: the layer's own first, then those of inner layers."""
         inner = (v for layer in self._flat_layers() for v in layer.weights)
         return each_once([*self._own_weights(), *inner])
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """Variables that training changes, those of inner layers included; none if the layer is
+        """Variables that training changes, including inner layers; none if the layer is
         frozen.
         """
         return self._trainable_of("variables")
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """Weights that training changes, those of inner layers included; none if the layer is
+        """Weights that training changes, including inner layers; none if the layer is
         frozen.
         """
         return self._trainable_of("weights")
@@ -225,7 +224,7 @@ class LayerState(Operation):
             weights: Arrays, one for each of `weights`, of the same shapes.
 
         Raises:
-            ValueError: If their number or a shape is another.
+            ValueError: If their number or a shape is different.
 
         Example:
             >>> from lamina.layers import Dense
@@ -251,7 +250,7 @@ class LayerState(Operation):
             variable.assign(value)
 
     def count_params(self) -> int:
-        """Number of numbers in the weights.
+        """The number of parameters in the weights.
 
         Returns:
             An integer.
@@ -448,7 +447,7 @@ class LayerState(Operation):
                 form.
 
         Returns:
-            A layer of this class, with fresh weights.
+            A layer of this class, with new weights.
 
         Raises:
             TypeError: If the constructor does not take one of them.
@@ -558,7 +557,7 @@ def _to_tuples(shape: Any) -> Any:
 
 
 def all_layers(layer: LayerState) -> list["Layer"]:
-    """A layer and all layers inside it, those of nested models included, each once."""
+    """A layer and all layers inside it, those of nested models included, without duplicates."""
     return layer._flatten_layers()
 
 

@@ -132,7 +132,7 @@ class collected_losses:
 
 
 def call_of(layer: Any) -> Callable[..., Any]:
-    """The `call` of a layer, as the scope that it was made in wants it."""
+    """The `call` of a layer, with rematerialisation as its RematScope says."""
     scope = layer._remat_scope
     if scope.mode == "full" or (scope.mode == "list_of_layers" and layer.name in scope.layer_names):
         return remat(layer.call)

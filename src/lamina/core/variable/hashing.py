@@ -1,7 +1,8 @@
 """Random bits from a hash of (key, position), for dropout masks.
 
 JAX's own generator, threefry, is cryptographically strong, and in a small compiled loop it would
-take most of the run time and of the compile time. This hash is much cheaper. Bits depend only on
+take most of the run time and of the compile time. This hash is much cheaper:
+docs/performance.md, `hashed-dropout`. Bits depend only on
 the key and on the position in the array, so they are the same on any number of devices.
 """
 

@@ -278,7 +278,7 @@ class Variable:
             The Variable itself.
 
         Raises:
-            ValueError: If the shape is another.
+            ValueError: If the shape is different.
         """
         shared = isinstance(value, jax.Array)
         if not isinstance(value, jax.Array):

@@ -269,7 +269,7 @@ class MelSpectrogram(Layer):
             Array `(batch, num_mel_bins, frames)`, or `(num_mel_bins, frames)`.
 
         Raises:
-            ValueError: If the inputs have another number of axes.
+            ValueError: If the inputs have a different number of axes.
         """
         if inputs.ndim not in (1, 2):
             raise ValueError(

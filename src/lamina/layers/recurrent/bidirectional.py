@@ -212,7 +212,7 @@ class Bidirectional(Layer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A layer with fresh weights.
+            A layer with new weights.
         """
         layers = {
             name: registry.deserialize(config[name], custom_objects)

@@ -29,7 +29,8 @@ class ConvLSTMCell(KernelCell):
         rank: Number of spatial axes.
         filters, kernel_size, strides, padding, data_format, dilation_rate, recurrent_activation,
             unit_forget_bias: See `BaseConvLSTM`.
-        **kwargs: Of every cell, see `KernelCell`; `name`, `dtype`, `trainable`, see `Layer`.
+        **kwargs: Arguments of every cell, see `KernelCell`; `name`, `dtype`, `trainable`, see
+            `Layer`.
     """
 
     gates = 4

@@ -377,7 +377,7 @@ class RNN(Layer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A layer with fresh weights.
+            A layer with new weights.
         """
         if "cell" in config:
             config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}

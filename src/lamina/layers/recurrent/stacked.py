@@ -101,7 +101,7 @@ class StackedRNNCells(Layer):
             custom_objects: Classes and functions by name that are not in Lamina.
 
         Returns:
-            A stack with fresh weights.
+            A stack with new weights.
         """
         cells = [registry.deserialize(cell, custom_objects) for cell in config["cells"]]
         return super().from_config({**config, "cells": cells})

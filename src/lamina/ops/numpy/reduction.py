@@ -255,7 +255,7 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: i
 
     Args:
         y: Heights.
-        x: Their places; `dx` apart for None.
+        x: Positions of the points; None for the distance `dx`.
         dx: Distance of two points.
         axis: The axis along which to add up.
 

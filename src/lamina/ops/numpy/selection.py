@@ -67,7 +67,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None) -> Array:
         axis: The axis.
 
     Returns:
-        Array with the axes of `indices` in place of that axis.
+        Array in which the axes of `indices` replace that axis.
 
     Example:
         >>> take([[1, 2], [3, 4]], [1, 0], axis=1).tolist()

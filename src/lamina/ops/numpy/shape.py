@@ -91,7 +91,7 @@ def expand_dims(x: ArrayLike, axis: int | Sequence[int]) -> Array:
 
     Args:
         x: Array of any shape.
-        axis: Place, or places, of the new axes in the result.
+        axis: Position, or positions, of the new axes in the result.
 
     Returns:
         Array with more axes.
@@ -498,7 +498,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
         ValueError: If the size is not divisible. See `array_split`.
 
     Example:
-        >>> [piece.tolist() for piece in split([1, 2, 3, 4], [1, 3])]
+        >>> [part.tolist() for part in split([1, 2, 3, 4], [1, 3])]
         [[1], [2, 3], [4]]
     """
     x = as_array(x)
@@ -522,7 +522,7 @@ def array_split(x: ArrayLike, indices_or_sections: int, axis: int = 0) -> list[A
         ValueError: If it is no integer, or less than 1.
 
     Example:
-        >>> [piece.tolist() for piece in array_split([1, 2, 3], 2)]
+        >>> [part.tolist() for part in array_split([1, 2, 3], 2)]
         [[1, 2], [3]]
     """
     if not isinstance(indices_or_sections, int) or indices_or_sections < 1:

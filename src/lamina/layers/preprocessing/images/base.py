@@ -30,7 +30,7 @@ class BaseImagePreprocessingLayer(Layer):
     A call draws one random transformation and applies it to every part. A subclass defines those
     methods that it needs of `get_random_transformation`, `transform_images`,
     `transform_bounding_boxes`, `transform_segmentation_masks` and `transform_labels`. They receive
-    batches only. A layer that changes the images' size says so in `output_size`.
+    batches only. A layer that changes the size of images defines `output_size`.
 
     Args:
         bounding_box_format: Format of the boxes, e.g. `"xyxy"`; see
