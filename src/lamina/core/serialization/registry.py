@@ -373,7 +373,7 @@ def deserialize(
 
 
 def _made(cls: Any, data: dict[str, Any]) -> Any:
-    if hasattr(cls, "comes_later"):
+    if hasattr(cls, "unavailable"):
         return cls()  # which raises
     if not hasattr(cls, "from_config"):
         raise TypeError(f"{cls.__name__} cannot be made from a config: it has no from_config().")
