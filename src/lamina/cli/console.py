@@ -46,6 +46,11 @@ def say(text: str = "") -> None:
     console().print(text, soft_wrap=True)
 
 
+def say_plain(text: str) -> None:
+    """Print text as it is: brackets in it are no markup."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
 def remark(text: str) -> None:
     """Print a line that is not the result: to stderr, so that pipes stay clean."""
     from rich.console import Console

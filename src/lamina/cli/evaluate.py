@@ -1,23 +1,34 @@
 """`lamina evaluate`: a saved model on the test part of a named data set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import RANGE_REMARK, AsJson, DatasetName, ModelFile, PixelMax, load
+from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
 
 
 def evaluate(
     model: ModelFile,
-    dataset: DatasetName,
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="What the model was trained on: a folder with a subfolder for every class, a "
+            "table with the target in it; or mnist, fashion_mnist or digits.",
+        ),
+    ],
     batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 256,
     pixel_max: PixelMax = None,
     json: AsJson = False,
 ) -> None:
-    """Measure a saved model on the test samples of a data set."""
+    """Measure a saved model on your own data, or on the test samples of a named data set."""
     network = load(model, "evaluate", [dataset])
+    contract = network.input_contract
+    if contract is not None and contract.kind != "arrays":
+        _evaluate_own(network, dataset, batch_size, json)
+        return
     if Path(dataset).exists() and ("." in dataset or "/" in dataset):
         raise ValueError(
             f"{dataset} is a file or folder, and evaluate measures on the named sets mnist, "
@@ -55,3 +66,30 @@ def evaluate(
             )
         else:
             console.say(f"  {name:10} {value:.4f}")
+
+
+def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> None:
+    from lamina.diagnosis.verdict import percent, wilson
+    from lamina.jobs.evaluate_own import evaluate_own
+
+    measured = evaluate_own(network, source, batch_size)
+    if json:
+        console.print_json(
+            {
+                "samples": measured.samples,
+                **measured.results,
+                "left_out": [f"{what} {why}" for what, why in measured.left_out.items()],
+            }
+        )
+        return
+    for what, why in list(measured.left_out.items())[:10]:
+        console.remark(f"Left out: {what} {why}.")
+    console.say_plain(f"On {measured.samples:,} samples of {source}:")
+    for name, value in measured.results.items():
+        if name.endswith("accuracy"):
+            low, high = wilson(value, measured.samples)
+            console.say_plain(
+                f"  {name:20} {percent(value)}  (95 % sure: {percent(low)} to {percent(high)})"
+            )
+        else:
+            console.say_plain(f"  {name:20} {value:,.4g}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lamina.cli import console
+from lamina.cli.answer import answer
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
 
 if TYPE_CHECKING:
@@ -24,8 +25,13 @@ class Like(StrEnum):
 
 def predict(
     model: ModelFile,
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, …, or folders of them.")
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="What the model was trained on: picture files or folders of them; tables of rows "
+            "(.csv, .tsv, .parquet); texts in quotation marks, or .txt files.",
+        ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Classes to show, likeliest first.")] = 3,
     show: Annotated[
@@ -53,19 +59,27 @@ def predict(
     pixel_max: PixelMax = None,
     json: AsJson = False,
 ) -> None:
-    """Say what images show, and how sure the model is of it.
+    """Say what inputs are: class names with their probabilities, or numbers.
 
     Any size and any colours: images are brought to what the model takes. A file that cannot be
     read is named, the others are answered, and the exit code is 1.
     """
     import numpy as np
 
-    network = load(model, "predict", images)
+    network = load(model, "predict", inputs)
+    if network.input_contract is not None and network.input_contract.kind != "arrays":
+        answer(network, inputs, top, show, json)
+        return
+    images = [Path(path) for path in inputs]
     from lamina import Predictor
-    from lamina.prediction import inputs, named_sets, picture_inputs  # after the cheap errors
+    from lamina.prediction import (  # after the cheap errors
+        inputs as model_inputs,
+        named_sets,
+        picture_inputs,
+    )
 
-    wanted = inputs.input_form(network)
-    pixels = inputs.expected_range(network, pixel_max)
+    wanted = model_inputs.input_form(network)
+    pixels = model_inputs.expected_range(network, pixel_max)
     form = _form_for(network, like)
     found: list[PictureInput | Exception] = []
     paths = picture_inputs.picture_files(images)

@@ -7,24 +7,58 @@ from typing import Annotated
 import typer
 
 from lamina.cli import console
-from lamina.cli.options import AsJson, DatasetName
+from lamina.cli.options import AsJson
+from lamina.cli.train_own import is_own, train_own
 
 
 class Architecture(StrEnum):
     """The networks to choose from."""
 
+    auto = "auto"
     mlp = "mlp"
     cnn = "cnn"
 
 
 def train(
-    dataset: DatasetName,
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="mnist, fashion_mnist or digits; or your own: a folder with a subfolder of "
+            "pictures or texts for every class, or a table (.csv, .tsv, .parquet).",
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="Of a table, the column to predict.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Of a table, the column with a text to predict from.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Of a table, the column of dates that it is sorted by.")
+    ] = None,
+    forecast: Annotated[
+        int | None, typer.Option(min=1, help="Predict so many steps of a series.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="stratified, random, tail or group: how samples are kept for validation and test.",
+            show_default="by the data",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="With --split group: a column whose rows stay together.")
+    ] = None,
     model: Annotated[
-        Architecture, typer.Option(help="mlp: two dense layers; cnn: two convolutions.")
-    ] = Architecture.mlp,
+        Architecture,
+        typer.Option(
+            help="auto: a small network that suits the data; mlp: two dense layers; cnn: two "
+            "convolutions.",
+            show_default="mlp for named sets, else auto",
+        ),
+    ] = Architecture.auto,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the data.", show_default="3, or 20 for digits"),
+        typer.Option(min=1, help="Passes over the data.", show_default="by the data"),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 32,
     learning_rate: Annotated[
@@ -47,7 +81,7 @@ def train(
     ] = True,
     json: AsJson = False,
 ) -> None:
-    """Train a network on a named data set.
+    """Train a network on your own data, or on a named data set.
 
     Writes model.keras, history.csv and train.py, the same job as a plain script; then measures the
     model and writes report.html. Ctrl-C ends the training early and keeps what was learnt.
@@ -65,6 +99,16 @@ def train(
             f"{dataset} is a network, and the data set comes first.\n"
             f"  Fix: lamina train mnist --model {dataset}"
         )
+    own = {"target": target, "text": text, "time": time, "forecast": forecast,
+           "split": split, "group": group}  # fmt: skip
+    if is_own(dataset, own):
+        train_own(
+            dataset, own, str(model), epochs, batch_size, learning_rate, seed, out, overwrite,
+            measure, json,
+        )  # fmt: skip
+        return
+    if model == Architecture.auto:
+        model = Architecture.mlp
     data = datasets.load(dataset)
     epochs = epochs or architectures.default_epochs(data)
     folder = output_folder.prepare(out, Path("runs", f"{data.name}-{model}"), overwrite)

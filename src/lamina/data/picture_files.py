@@ -83,6 +83,13 @@ def read_picture(path: str | os.PathLike, largest: int | None = None) -> Picture
         ) from None
     if 0 in image.size:
         raise ValueError(f"{path} has no pixels.")
+    return picture_of(image, largest)
+
+
+def picture_of(image: Any, largest: int | None = None) -> Picture:
+    """The colours of a Pillow image, as `read_picture` gives them for a file."""
+    from PIL import Image
+
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         values, note = _deep(np.asarray(image, dtype="float64"))
         image = Image.fromarray(values.astype("float32"))

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.variable.stateless import snapshot
+from lamina.prediction.answers import Answer, answers_of
 from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities
+from lamina.prediction.raw_inputs import read_inputs
 from lamina.training.feeds.conversion import convert
 from lamina.training.inference import TensorSpec
 
@@ -173,6 +176,59 @@ class Predictor:
             found.append(Prediction(*top[0], top))
         return found
 
+    def answer(self, sources: Any) -> list[Answer]:
+        """Answers to what a person has: files, rows, texts, in any mixture.
+
+        The model's contract says how they become inputs; see `lamina.data.load`.
+
+        Args:
+            sources: One thing or a list of them. For a model of pictures: paths, folders, bytes,
+                Pillow images, arrays. For one of a table: paths, data frames, rows as dicts. For
+                one of texts: texts, or paths. For a forecast: a table or array of the last steps.
+
+        Returns:
+            An `Answer` for each input, first those that could be read.
+
+        Raises:
+            ValueError: If the model has no contract, or a column is missing.
+
+        Example:
+            >>> import lamina
+            >>> import pandas
+            >>> rows = {"size": [1, 2, 8, 9] * 10, "kind": ["small", "small", "big", "big"] * 10}
+            >>> data = lamina.data.load(pandas.DataFrame(rows), target="kind", verbose=False)
+            >>> inputs, x = data.encoded()
+            >>> outputs = lamina.layers.Dense(2, activation="softmax")(x)
+            >>> model = lamina.Model(inputs, outputs)
+            >>> model.compile(lamina.optimizers.Adam(0.1), "sparse_categorical_crossentropy")
+            >>> _ = model.fit(data.train, epochs=30, verbose=0)
+            >>> [answer.label for answer in lamina.Predictor(model).answer([{"size": 0.5}])]
+            ['small']
+        """
+        return self.answer_with_remarks(sources)[0]
+
+    def answer_with_remarks(self, sources: Any) -> tuple[list[Answer], list[str]]:
+        """Answers, and what the user should know of them, such as columns that were not used.
+
+        Args:
+            sources: As for `answer`.
+
+        Returns:
+            Answers and remarks.
+
+        Raises:
+            ValueError: As `answer`.
+        """
+        contract = self.model.input_contract
+        if contract is None:
+            contract = Contract()  # of which nothing can be made, and the error says so
+        found = read_inputs(contract, sources)
+        answers = []
+        if found.x is not None:
+            answers = answers_of(contract, found.names, np.asarray(self.predict(found.x)))
+        failed = [Answer(name, error=error) for name, error in found.errors.items()]
+        return answers + failed, found.remarks
+
     def names_of(self, classes: int) -> tuple[str, ...]:
         """Names of the classes, or numbers if they are unknown.
 
@@ -186,6 +242,9 @@ class Predictor:
             ValueError: If the description has another number of names.
         """
         names = self.inputs.class_names
+        contract = self.model.input_contract
+        if names is None and contract is not None and contract.class_names is not None:
+            names = contract.class_names
         if names is None:
             return class_names(self.model, classes)
         if len(names) != classes:

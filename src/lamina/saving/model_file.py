@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lamina import dtype_policies  # noqa: F401 - files may name them
+from lamina.contract import Contract
 from lamina.core.configuration import config as settings
 from lamina.core.memory_limit import OverBudgetError, memory_limit
 from lamina.core.messages.errors import LaminaWarning, frames_to_user, nearest, unknown_argument
@@ -41,6 +42,8 @@ from lamina.version import __version__
 
 _LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+# What the model was trained on; Keras ignores it.
+CONTRACT = "contract.json"
 # Keras's loader reads this version; the layout is that of Keras 3.
 _LAYOUT_OF_KERAS = "3.15.0"
 # Parsed JSON takes many times the memory of its text.
@@ -127,11 +130,14 @@ def _parts(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
         "lamina_version": __version__,
     }
-    return {
+    parts = {
         METADATA: json.dumps(metadata),
         CONFIG: _as_json(model, record),
         WEIGHTS: as_bytes(lambda file: write_weights(model, file, include_optimizer)),
     }
+    if model.input_contract is not None:
+        parts[CONTRACT] = json.dumps(model.input_contract.to_json())
+    return parts
 
 
 def _write_parts(model: Any, parts: dict[str, Any], file: Any) -> None:
@@ -207,6 +213,7 @@ def _read_model(
                     "it was saved.\n  Fix: load it with the class as it was then."
                 ) from None
         _read_assets(model, file, path)
+        _read_contract(model, file, path)
     _warn(path, remarks)
     return model
 
@@ -554,7 +561,7 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
     """Load the assets of layers, such as vocabularies."""
     with zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if name.startswith(f"{FOLDER}/")]
-        _check_names(archive, {CONFIG, METADATA, WEIGHTS, *names})
+        _check_names(archive, {CONFIG, METADATA, WEIGHTS, CONTRACT, *names})
         total = sum(archive.getinfo(name).file_size for name in names)
         if total > settings.loading_budget(size_of(file)):
             raise DamagedFileError(
@@ -562,6 +569,18 @@ def _read_assets(model: Any, file: BinaryIO, path: Path) -> None:
                 f"{size_of(file):,}.\n{OVER_BUDGET}"
             )
         read_assets(model, names, lambda name: _member(archive, name, size_of(file)))
+
+
+def _read_contract(model: Any, file: BinaryIO, path: Path) -> None:
+    """Give the model what its file says of the data that it was trained on, if it does."""
+    with zipfile.ZipFile(file) as archive:
+        if CONTRACT not in archive.namelist():
+            return
+        content = _member(archive, CONTRACT, size_of(file))
+    try:
+        model.input_contract = Contract.from_json(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        _warn(path, [f"{CONTRACT} was not used: {error}."])
 
 
 def _check_names(archive: zipfile.ZipFile, known: Collection[str]) -> None:

@@ -61,6 +61,8 @@ class Engine:
         restore_sources(stored, feed)
         self._check(feed, training=True, class_weight=request.class_weight)
         self.learner.columns.update(request.columns)
+        if request.contract is not None:
+            self.learner.contract, self.learner.calls_checked = request.contract, 0
         if validation is not None:
             restore_sources(stored, validation, validation=True)
             with about("validation_data: "):
@@ -462,7 +464,8 @@ class Engine:
 
     def _check_numbers(self, x: Any, y: Any, sample_weight: Any, where: str) -> None:
         learner = self.learner
-        checks.finite(x, "x", where)
+        if not learner.signature.handles_missing_values:
+            checks.finite(x, "x", where)
         checks.rows_of_tables(learner, x, where)
         checks.finite(sample_weight, "sample_weight", where)
         objectives = learner.objectives

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from lamina import tree
+from lamina.contract import Contract
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import masking
 from lamina.core.layer.layer_state import LayerState, each_once
@@ -57,6 +58,8 @@ class Learner(ABC):
         self.programs = Programs(self)
         self.checked_inputs: tuple[Any, Any] = (None, frozenset())
         self.columns: dict[str, tuple[Any, ...]] = {}
+        self.contract: Contract | None = None
+        self.calls_checked = 0
         self.warned: set[str] = set()
         self.trainable_checked_at: object = None
         self._adds_losses: bool | None = None  # None: not known before a step was traced
@@ -107,7 +110,7 @@ class Learner(ABC):
         other = type(self)(model)
         other._objectives, other.precision = self._objectives, self.precision
         other.overrides, other.compile_config = self.overrides, self.compile_config
-        other.columns = dict(self.columns)
+        other.columns, other.contract = dict(self.columns), self.contract
         return other
 
     # -- compile ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.contract import Contract
 from lamina.core.configuration import config
 from lamina.core.messages.errors import about
 from lamina.core.user_data.arguments import whole_number
@@ -41,6 +42,7 @@ from lamina.training.feeds.user_data import (
     unwrap_single,
     with_batch_axis,
 )
+from lamina.training.input_contract import announce_difference, recorded
 from lamina.training.trainable import Trainable
 
 
@@ -70,6 +72,7 @@ class FitRequest:
         initial_epoch: Number of the first epoch, from 0.
         class_weight: From class number to weight.
         columns: Names of the columns of tables; the model remembers them.
+        contract: What the model is trained on, which it remembers; None for a source of batches.
         callbacks: The user's callbacks.
         verbose: How much is shown.
         call_warnings: Gives each kind of warning once.
@@ -83,6 +86,7 @@ class FitRequest:
     initial_epoch: int
     class_weight: Mapping[int, float] | None
     columns: dict[str, tuple[Any, ...]]
+    contract: Contract | None
     callbacks: Any
     verbose: Any
     call_warnings: CallWarnings
@@ -153,6 +157,7 @@ def fit_request(
     checks.validation_freq(validation_freq)
     call_warnings = CallWarnings()
     data = UserData.of_arguments(learner, x, y, sample_weight)
+    batch_size = data.batch_size if batch_size is None else batch_size
     tail = None
     if validation_split and validation_data is None:
         data, tail = data.split(validation_split)
@@ -179,6 +184,7 @@ def fit_request(
         initial_epoch=initial_epoch,
         class_weight=class_weight,
         columns=columns_of(x, y),
+        contract=None if data.samples is None else recorded(x, data.x, data.y),
         callbacks=callbacks,
         verbose=verbose,
         call_warnings=call_warnings,
@@ -224,6 +230,7 @@ def predict_request(
             feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
     arrays = prediction_inputs(learner, x)
+    announce_difference(learner, arrays)
     # A single array needs no further checks.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     rows = len(arrays) if has_rows else number_of_samples(arrays)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lamina.contract import Contract
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer_state import LayerState
 from lamina.core.variable.variable import Variable
@@ -18,6 +19,9 @@ from lamina.training.overrides import Overrides
 from lamina.training.precision import Precision
 from lamina.training.structure_matching import TensorTree
 from lamina.training.train_state import TrainState
+
+# Operations of a graph that replace NaN or tell where it is.
+_ABOUT_NAN = {"Isnan", "Isfinite", "NanToNum"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Signature:
         rows = [tensor.shape[0] for tensor in self.inputs]
         return min((size for size in rows if size is not None), default=None)
 
+    @functools.cached_property
+    def handles_missing_values(self) -> bool:
+        """Whether the model itself asks which numbers are NaN, so that NaN may be given to it."""
+        return any(type(node.operation).__name__ in _ABOUT_NAN for node in self.nodes)
+
 
 class Trainable(Protocol):
     """A model, as training sees it."""
@@ -60,6 +69,8 @@ class Trainable(Protocol):
     columns: dict[
         str, tuple[Any, ...]
     ]  # column names of the tables that it was trained on, by expression
+    contract: Contract | None  # what it was trained on
+    calls_checked: int  # calls of `predict` whose inputs were compared with the contract
     warned: set[str]  # keys of the warnings that were given, each of which is given once
     trainable_checked_at: object  # version for which it was checked that weights are trainable
 

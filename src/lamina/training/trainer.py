@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import optimizers as optimizers_module
+from lamina.contract import Contract
 from lamina.core.configuration.runtime import refuse_after_fork
 from lamina.core.layer import masking
 from lamina.core.layer.layer import Layer
@@ -34,6 +35,7 @@ from lamina.training.engine import Engine
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
 from lamina.training.feeds.table_columns import columns_of
 from lamina.training.feeds.user_data import WHOLE
+from lamina.training.input_contract import labels_of
 from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, computed_loss, in_either_form
@@ -173,6 +175,28 @@ class Trainer(Layer):
     def compiled(self) -> bool:
         """Whether `compile` was called."""
         return self._learner.compiled
+
+    @property
+    def input_contract(self) -> Contract | None:
+        """What the model was trained on: ranges of its inputs, names of classes and columns.
+
+        `fit` fills it, and the model's file carries it. None before.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(1)])
+            >>> model.compile("sgd", loss="mse")
+            >>> _ = model.fit(np.linspace(0, 1, 8)[:, None], np.ones(8), verbose=0)
+            >>> model.input_contract.inputs[0].high
+            1.0
+        """
+        return self._learner.contract
+
+    @input_contract.setter
+    def input_contract(self, contract: Contract | None) -> None:
+        self._learner.contract, self._learner.calls_checked = contract, 0
 
     @property
     def metrics(self) -> list[Any]:
@@ -619,6 +643,37 @@ class Trainer(Layer):
         learner = self._learner
         request = predict_request(learner, x, batch_size, verbose, steps, callbacks)
         return Engine(learner).predict(request)
+
+    @filter_traceback
+    @explain_arguments
+    def predict_labels(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """Predict the name of the class of each sample.
+
+        The names are those of the data that the model was trained on, which its file keeps.
+
+        Args:
+            x: Inputs, as for `predict`.
+            batch_size: Samples per step, as for `predict`.
+            verbose: As for `predict`.
+
+        Returns:
+            The name of the likeliest class of each sample, `(samples,)`, as strings.
+
+        Raises:
+            ValueError: If the names are not known, or are not as many as the outputs.
+
+        Example:
+            >>> import numpy as np
+            >>> from lamina import Sequential
+            >>> from lamina.contract import Contract
+            >>> from lamina.layers import Dense
+            >>> model = Sequential([Dense(2, kernel_initializer="zeros")])
+            >>> model.input_contract = Contract(class_names=("cat", "dog"))
+            >>> model.predict_labels(np.ones((1, 4))).tolist()
+            ['cat']
+        """
+        outputs = self.predict(x, batch_size=batch_size, verbose=verbose)
+        return labels_of(self.input_contract, outputs, self.name)
 
     @filter_traceback
     @explain_arguments

@@ -47,12 +47,14 @@ class UserData:
         y: Targets, if there are any.
         sample_weight: Weights of the samples, if there are any.
         samples: Number of samples; None for a source.
+        batch_size: Rows in a batch, if the data themselves say it.
     """
 
     x: Any
     y: Any = None
     sample_weight: Any = None
     samples: int | None = None
+    batch_size: int | None = None
 
     @classmethod
     def of_arguments(
@@ -72,11 +74,18 @@ class UserData:
         refuse_other_order(learner, x, y)
         if is_source(x):
             _refuse_beside_source(x, y, sample_weight)
-            return cls(x)
+            resident = getattr(x, "resident", None)
+            if resident is None:
+                return cls(x)
+            # Arrays can stay on the device, which batches of them cannot.
+            data = cls.of_arguments(learner, *resident)
+            return replace(data, batch_size=x.batch_size)
         x = unwrap_single(x)
         if y is None:
             _refuse_pairs(x)
-        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        if not signature.handles_missing_values:
+            refuse_gaps(x, "x")
+        for name, part in (("y", y), ("sample_weight", sample_weight)):
             refuse_gaps(part, name)
         x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", text=True)
         y = y if _is_large_file(y) else convert(y, "y")

@@ -1,0 +1,88 @@
+"""`lamina predict` for a model whose file says what it was trained on."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lamina.cli import console
+
+if TYPE_CHECKING:
+    from lamina.prediction import Answer
+
+_LONGEST_NAME = 48
+
+
+def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> None:
+    """Print an answer for every input, as a table or as JSON.
+
+    Raises:
+        typer.Exit: With 1, if an input could not be read; the others are answered.
+    """
+    from lamina import Predictor  # after the cheap errors
+
+    answers, remarks = Predictor(model).answer_with_remarks(inputs)
+    if json:
+        console.print_json([found.to_json() for found in answers])
+    else:
+        for remark in remarks:
+            console.remark(remark)
+        _print_table(model.input_contract.target, answers, top)
+        if show:
+            _show(model, inputs)
+    failed = [found for found in answers if found.error is not None]
+    for found in failed:
+        console.print_error(ValueError(f"{found.input}: {found.error}"))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from lamina.diagnosis.verdict import percent
+
+    read = [found for found in answers if found.error is None]
+    if not read:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("input")
+    table.add_column(target or "answer")
+    if read[0].label is not None:
+        table.add_column("confidence", justify="right")
+        table.add_column("others")
+    for found in read:
+        name = Text(_short(found.input))
+        if found.label is None:
+            values = found.value if isinstance(found.value, list) else [found.value]
+            table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
+            continue
+        likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])[1:top]
+        others = ", ".join(f"{label} {percent(p)}" for label, p in likeliest)
+        confidence = percent(found.confidence or 0.0)
+        table.add_row(name, Text(found.label, style="bold"), Text(confidence), Text(others))
+    console.console().print(table, soft_wrap=True)
+
+
+def _short(name: str) -> str:
+    """A name on one line, its end kept: a path differs there."""
+    line = " ".join(name.split())
+    return line if len(line) <= _LONGEST_NAME else f"…{line[-_LONGEST_NAME:]}"
+
+
+def _show(model: Any, inputs: list[str]) -> None:
+    """Draw what a model of pictures was shown."""
+    from lamina.cli import art
+    from lamina.prediction.raw_inputs import read_inputs
+
+    if model.input_contract.kind != "images":
+        return
+    found = read_inputs(model.input_contract, inputs)
+    for name, pixels in zip(found.names, [] if found.x is None else found.x, strict=False):
+        console.say_plain(name)
+        grey = pixels.mean(axis=2) / 255
+        screen = console.console()
+        if screen.is_terminal and screen.color_system in ("256", "truecolor"):
+            screen.print(art.half_blocks([grey]))
+        else:
+            print(art.shades(grey))

@@ -1,0 +1,122 @@
+"""`lamina train` on a user's own data: a folder, a table, texts or a series."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lamina.cli import console
+
+
+def is_own(source: str, given: dict[str, Any]) -> bool:
+    """Whether what is to be trained on is a path rather than the name of a data set."""
+    looks_like_a_path = "/" in source or "\\" in source or Path(source).suffix != ""
+    return Path(source).exists() or looks_like_a_path or any(v is not None for v in given.values())
+
+
+def train_own(
+    source: str,
+    given: dict[str, Any],
+    model: str,
+    epochs: int | None,
+    batch_size: int,
+    learning_rate: float | None,
+    seed: int,
+    out: Path | None,
+    overwrite: bool,
+    measure: bool,
+    json: bool,
+) -> None:
+    """Load, train, save, measure and say so; the arguments are those of `train`."""
+    from lamina.cli import output_folder
+    from lamina.data import load
+    from lamina.jobs import own_data_job, own_network
+
+    if model != "auto":
+        raise ValueError(
+            f"--model {model} is for named data sets; a network for your own data is chosen by "
+            "their kind and size.\n  Fix: leave --model out, and change train.py afterwards."
+        )
+    name = Path(source).absolute().stem or "data"
+    folder = output_folder.prepare(out, Path("runs", name), overwrite)
+    arguments = {**given, "batch_size": batch_size if batch_size != 32 else None, "seed": seed}
+    data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
+    code = own_network.network_code(data, learning_rate)
+    epochs = epochs or own_network.default_epochs(data)
+    options = {
+        **{f"--{key}": value for key, value in given.items()},
+        "--epochs": epochs,
+        "--batch-size": arguments["batch_size"],
+        "--learning-rate": learning_rate,
+        "--seed": seed if seed != 1 else None,
+    }
+    words = [str(w) for pair in options.items() if pair[1] is not None for w in pair]
+    job = own_data_job.OwnDataJob(
+        source, arguments, data, code, epochs, seed,
+        command=shlex.join(["lamina", "train", source, *words]).replace("\n", " "),
+    )  # fmt: skip
+    network = own_network.build(data, code, seed)
+    if not json:
+        console.say_plain(data.describe().headline())
+        console.say_plain("")
+        console.say_plain(code)
+        console.say_plain("")
+    run = own_data_job.fit(job, network, folder, 0 if json else "auto", console.remark)
+    paths = [folder / part for part in ("model.keras", "history.csv", job.file)]
+    if not json:
+        kept = f", of which number {run.best_epoch} was the best and is kept" if run.epochs else ""
+        console.say(f"Trained {run.epochs} epochs{kept}.")
+        console.say(f"Saved in {folder}: {', '.join(path.name for path in paths)}")
+    measured = None
+    if measure and not run.stopped:
+        measured = own_data_job.measure(job, network, run)
+        if measured.outcome is not None:
+            paths.append(own_data_job.report(job, network, run, measured, folder))
+    if json:
+        console.print_json(
+            {
+                "kind": data.kind,
+                "target": data.target,
+                "class_names": data.class_names,
+                "samples": {name: part.size for name, part in data.parts.items()},
+                "left_out": list(map(str, data.describe().left_out)),
+                "measured_on": measured and measured.part,
+                "results": measured and measured.results,
+                "baseline": measured and measured.baseline,
+                "epochs": run.epochs,
+                "best_epoch": run.best_epoch,
+                "stopped": run.stopped,
+                "seconds": round(run.seconds, 3),
+                "files": [str(path) for path in paths],
+            }
+        )
+    elif measured is not None:
+        _say_measured(job, measured)
+        if measured.outcome is not None:
+            console.say(f"Report: {paths[-1]}")
+    if run.stopped:
+        raise typer.Exit(130)
+
+
+def _say_measured(job: Any, measured: Any) -> None:
+    """The result beside what answering the same every time gives."""
+    from rich.markup import escape
+
+    part = {"test": "never seen", "val": "of the validation part, which chose the epoch"}
+    count = job.data.parts[measured.part].size
+    where = f"on {count:,} {job.noun} {part[measured.part]}"
+    if job.data.class_names is not None:
+        console.say(
+            f"[bold]{measured.results['accuracy']:.1%}[/bold] right {where}; "
+            f"always answering the commonest class: {measured.baseline:.1%}."
+        )
+        if measured.outcome is not None:
+            console.say(measured.outcome.verdict.advice)
+        return
+    error = measured.results["mean_absolute_error"]
+    simple = "repeating the last value" if job.data.kind == "series" else "the median every time"
+    console.say(
+        f"Off by [bold]{error:,.4g}[/bold] {escape(job.data.target)} on average {where}; "
+        f"{simple}: {measured.baseline:,.4g}."
+    )

@@ -1,0 +1,12 @@
+"""What a model knows of its inputs and of what its outputs mean, as plain data in its file."""
+
+from lamina.contract.contract import (
+    Column,
+    Contract,
+    ImageInput,
+    InputRange,
+    SeriesInput,
+    TargetRange,
+)
+
+__all__ = ["Column", "Contract", "ImageInput", "InputRange", "SeriesInput", "TargetRange"]

@@ -1,0 +1,121 @@
+"""Inputs that are unlike those of training: scaled, inverted, with swapped channels."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina.contract.contract import InputRange
+from lamina.contract.measure import some_rows
+
+# Values so many times larger or smaller than in training have another scale.
+_ANOTHER_SCALE = 20.0
+# Standard errors by which means must differ, and by which they must fit the other reading.
+_FAR, _NEAR = 6.0, 3.0
+# Rows of a call that are looked at.
+_ROWS = 64
+
+
+class Difference(NamedTuple):
+    """How inputs differ from those of training.
+
+    Args:
+        kind: `"scale"`, `"inverted"`, `"channels"` or `"far"`.
+        evidence: What shows it, with its numbers.
+        fix: The line that mends it.
+    """
+
+    kind: str
+    evidence: str
+    fix: str
+
+
+def difference(known: InputRange, array: Any) -> Difference | None:
+    """What is probably wrong with inputs, or None.
+
+    Args:
+        known: The values of that input in training.
+        array: `(samples, …)`, as given to `predict`.
+
+    Example:
+        >>> from lamina.contract.measure import measured
+        >>> rng = np.random.default_rng(0)
+        >>> known = measured("x", rng.random((100, 8, 8)))
+        >>> difference(known, 255 * rng.random((3, 8, 8))).evidence
+        'its values are about 255 times larger than in training: up to 255 in place of 1'
+    """
+    dtype = getattr(array, "dtype", None)
+    if dtype is None or np.dtype(dtype).kind not in "biuf" or not len(array):
+        return None
+    rows = some_rows(array, _ROWS)
+    if not np.isfinite(rows).any():
+        return None
+    return _another_scale(known, rows) or _swapped_channels(known, rows) or _inverted(known, rows)
+
+
+def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
+    largest, before = np.nanmax(np.abs(rows)), max(abs(known.low), abs(known.high))
+    if not largest or not before or not np.isfinite(largest):
+        return None
+    ratio = float(largest / before)
+    if 1 / _ANOTHER_SCALE < ratio < _ANOTHER_SCALE:
+        return None
+    # A single faint sample is no other scale: most of what was seen would have to be larger.
+    if ratio < 1 and largest > abs(known.mean) + known.spread / _ANOTHER_SCALE:
+        return None
+    factor = _round_factor(ratio if ratio > 1 else 1 / ratio)
+    more = "larger" if ratio > 1 else "smaller"
+    fix = f"{known.name} / {factor:g}" if ratio > 1 else f"{known.name} * {factor:g}"
+    return Difference(
+        "scale",
+        f"its values are about {factor:,g} times {more} than in training: up to {largest:,.4g} in "
+        f"place of {before:,.4g}",
+        fix,
+    )
+
+
+def _inverted(known: InputRange, rows: np.ndarray) -> Difference | None:
+    """Light and dark swapped: the mean is where that of the inverse would be."""
+    if len(known.shape) < 2 or not known.sample_spread:
+        return None
+    error = known.sample_spread / math.sqrt(len(rows))
+    mean = float(np.nanmean(rows))
+    swapped = known.low + known.high - known.mean
+    if abs(mean - known.mean) < _FAR * error or abs(mean - swapped) > abs(mean - known.mean) / 2:
+        return None
+    whole = f"{known.low + known.high:.3g}"
+    return Difference(
+        "inverted",
+        f"light and dark seem to be swapped: its mean is {mean:.3g}, in training it was "
+        f"{known.mean:.3g} of {known.low:g} to {known.high:g}",
+        f"{whole} - {known.name}",
+    )
+
+
+def _swapped_channels(known: InputRange, rows: np.ndarray) -> Difference | None:
+    """Blue, green, red in place of red, green, blue: the means of the channels are swapped."""
+    if len(known.channels) != 3 or rows.ndim != 4 or rows.shape[-1] != 3:
+        return None
+    before, now = np.array(known.channels), rows.mean(axis=(0, 1, 2))
+    error = known.sample_spread / math.sqrt(len(rows))
+    red_to_blue, was = now[0] - now[2], before[0] - before[2]
+    if not error or abs(was) < _FAR * error or abs(red_to_blue + was) > _NEAR * error:
+        return None
+    return Difference(
+        "channels",
+        "its channels seem to be blue, green, red: their means are "
+        f"{_numbers(now)}, in training they were {_numbers(before)}",
+        f"{known.name}[..., ::-1]",
+    )
+
+
+def _numbers(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
+def _round_factor(ratio: float) -> float:
+    """255 for what is near it, else a number of two digits."""
+    for factor in (255.0, 127.5, 65535.0, 100.0, 1000.0):
+        if abs(ratio / factor - 1) < 0.1:
+            return factor
+    return float(f"{ratio:.2g}")

@@ -1,0 +1,207 @@
+"""`Contract`: what a model was trained on, as plain data that turns into JSON."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Raised when older versions of Lamina cannot make sense of what is written.
+VERSION = 1
+# No honest contract has longer lists or texts; a file with them is damaged or malicious.
+_LONGEST = 100_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column of a table.
+
+    Args:
+        name: Its name.
+        kind: `"number"`, `"category"`, `"date"` or `"text"`.
+        why: What it was taken for that from, for people.
+        missing: How many of its values are missing.
+        categories: Its values, sorted, if it is a category.
+        day_first: Whether a date such as 2/3/2024 begins with the day.
+    """
+
+    name: str
+    kind: str
+    why: str = ""
+    missing: int = 0
+    categories: tuple[str, ...] = ()
+    day_first: bool = False
+
+    def __str__(self) -> str:
+        gaps = f", {self.missing:,} missing" if self.missing else ""
+        return f"{self.name}: {self.kind} ({self.why}{gaps})"
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """What the values of one input array were in training.
+
+    Args:
+        name: The input's name: `"x"`, or its key in a dict.
+        shape: Of one sample.
+        dtype: As it was given to `fit`.
+        low: The smallest value.
+        high: The largest value.
+        mean: Of all values.
+        spread: Their standard deviation.
+        sample_spread: The standard deviation of the means of single samples.
+        channels: The mean of each channel, for pictures in colour.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    high: float
+    mean: float
+    spread: float
+    sample_spread: float
+    channels: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """What picture files are made into.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        channels: 1 for grey, 3 for red, green and blue.
+        like: The named data set that pictures are made like, e.g. `"mnist"`: what is drawn is
+            found, cut out, centred, light on dark.
+    """
+
+    height: int
+    width: int
+    channels: int
+    like: str | None = None
+
+
+@dataclass(frozen=True)
+class SeriesInput:
+    """What a forecast is made from.
+
+    Args:
+        window: Steps before it.
+        forecast: Steps to predict.
+    """
+
+    window: int
+    forecast: int
+
+
+@dataclass(frozen=True)
+class TargetRange:
+    """What the values of a target that is a number were in training.
+
+    Args:
+        low: The smallest value.
+        high: The largest value.
+        mean: Of all values.
+        spread: Their standard deviation.
+    """
+
+    low: float
+    high: float
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model was trained on, and what its outputs mean.
+
+    It is plain data. `fit` fills it and the model's file carries it. Whatever predicts, Python or
+    the command line, turns people's own files, rows and texts into inputs by it.
+
+    Args:
+        kind: `"images"`, `"table"`, `"text"`, `"series"`, or `"arrays"` where nothing is known but
+            numbers.
+        inputs: The values of every input array.
+        columns: For a table, its columns; for a series, the columns that it is made from.
+        image: For pictures, what files are made into.
+        series: For a series, how long windows and forecasts are.
+        target: What is predicted, e.g. the name of a column.
+        class_names: What outputs mean, in their order; None for numbers.
+        target_range: The values of a target that is a number.
+        split: How validation and test samples were chosen, if that is known.
+
+    Example:
+        >>> contract = Contract("text", target="label", class_names=("ham", "spam"))
+        >>> Contract.from_json(contract.to_json()) == contract
+        True
+    """
+
+    kind: str = "arrays"
+    inputs: tuple[InputRange, ...] = ()
+    columns: tuple[Column, ...] = ()
+    image: ImageInput | None = None
+    series: SeriesInput | None = None
+    target: str | None = None
+    class_names: tuple[str, ...] | None = None
+    target_range: TargetRange | None = None
+    split: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract as dicts, lists, texts and numbers."""
+        return {"version": VERSION, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> "Contract":
+        """The contract that `to_json` has written.
+
+        Fields that are not known here are passed over: a later version may have more.
+
+        Raises:
+            ValueError: If the record is not of this form.
+        """
+        if not isinstance(record, Mapping) or not isinstance(record.get("version"), int):
+            raise ValueError("it is no contract")
+        if record["version"] > VERSION:
+            raise ValueError(f"it is of version {record['version']}, and {VERSION} is known here")
+        return _read(cls, record, "contract")
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    """A value of this type from JSON, checked: a file is somebody else's data."""
+    if dataclasses.is_dataclass(kind):
+        return _read_fields(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        return _read(next(a for a in arguments if a is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)) or len(value) > _LONGEST:
+            raise ValueError(f"{where} is no list")
+        return tuple(_read(arguments[0], item, where) for item in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind or (kind is str and len(value) > _LONGEST):
+        raise ValueError(f"{where} is {type(value).__name__} and not {kind.__name__}")
+    return value
+
+
+def _read_fields(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} is no record")
+    hints = typing.get_type_hints(kind)
+    known = {
+        field.name: _read(hints[field.name], value[field.name], f"{where}.{field.name}")
+        for field in dataclasses.fields(kind)
+        if field.name in value
+    }
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.name not in known and field.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise ValueError(f"{where} has no {missing[0]}")
+    return kind(**known)

@@ -1,0 +1,1 @@
+"""A user's own data: a folder of pictures or texts, a table, a series, split and described."""

@@ -1,0 +1,127 @@
+"""Folders of pictures: one folder a class, or a table that says what each shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamina.core.messages.errors import did_you_mean
+from lamina.data.loading.columns import as_texts
+from lamina.data.loading.description import LeftOut
+from lamina.data.loading.duplicates import copies_of_pictures
+from lamina.data.loading.files import PICTURES, FoundFiles, find_files, tables_in
+from lamina.data.loading.image_files import read_pictures
+from lamina.data.loading.options import Options, Samples
+from lamina.data.loading.table_files import read_table
+
+
+def read_images(folder: Path, options: Options) -> Samples:
+    """The pictures of a folder.
+
+    Raises:
+        ValueError: If there are no pictures, or nothing says what they show.
+    """
+    found = find_files(folder, PICTURES)
+    remarks: list[str] = []
+    target = "class"
+    if options.target is not None or found.classes is None:
+        table = _table_of_labels(folder)
+        if table is not None:
+            target = options.target or ""
+            found, target = _labelled_by(table, found, folder, options.target)
+            remarks.append(f"Classes are those of column {target!r} of {table.name}.")
+    if found.classes is None:
+        raise ValueError(
+            f"Nothing says what the {len(found.paths):,} pictures in {folder} show.\n"
+            "  Expected: a subfolder for every class with its pictures in it, or a table beside "
+            "them with a column of file names and one of classes.\n"
+            f"  Fix: move them, e.g. to {folder / 'cat'} and {folder / 'dog'}."
+        )
+    names = [path.relative_to(folder).as_posix() for path in found.paths]
+    pictures = read_pictures(found.paths, names, options.image_size)
+    if not pictures.used:
+        why = "; ".join(map(str, pictures.left_out[:3]))
+        raise ValueError(f"None of the pictures in {folder} can be read: {why}.")
+    height, width, channels = pictures.pixels.shape[1:]
+    labels = [found.classes[i] for i in pictures.used]
+    kind = "grey" if channels == 1 else "colour"
+    title = (
+        f"{len(pictures.used):,} pictures of {len(set(labels))} classes, {height}×{width} in {kind}"
+    )
+    return Samples(
+        kind="images",
+        title=title,
+        x=pictures.pixels,
+        target=target,
+        labels=labels,
+        values=None,
+        names=[names[i] for i in pictures.used],
+        left_out=found.left_out + pictures.left_out,
+        remarks=remarks + pictures.remarks,
+        copies=copies_of_pictures(pictures.pixels),
+        parts=None if found.parts is None else [found.parts[i] for i in pictures.used],
+    )
+
+
+def _table_of_labels(folder: Path) -> Path | None:
+    tables = tables_in(folder)
+    if len(tables) > 1:
+        raise ValueError(
+            f"{folder} has several tables: {', '.join(p.name for p in tables)}.\n"
+            "  Fix: leave the one that says what the pictures show."
+        )
+    return tables[0] if tables else None
+
+
+def _labelled_by(
+    table: Path, found: FoundFiles, folder: Path, target: str | None
+) -> tuple[FoundFiles, str]:
+    """The files that a table has a row for, with its classes, and the name of their column."""
+    frame = read_table(table).frame
+    columns = {str(name): as_texts(frame[name]) for name in frame.columns}
+    by_name: dict[str, Path] = {}
+    # The full path last: it is never ambiguous.
+    by_name |= {path.stem: path for path in found.paths}
+    by_name |= {path.name: path for path in found.paths}
+    by_name |= {path.relative_to(folder).as_posix(): path for path in found.paths}
+    matches = {n: sum(v in by_name for v in values if v) for n, values in columns.items()}
+    files = max(matches, key=lambda name: matches[name])
+    if not matches[files]:
+        raise ValueError(
+            f"No column of {table} has the names of the pictures in {folder}.\n"
+            f"  Its columns: {', '.join(columns)}. A picture: {found.paths[0].name}."
+        )
+    others = [name for name in columns if name != files]
+    if target is None:
+        if len(others) != 1:
+            raise ValueError(
+                f"Which column of {table.name} is to be predicted? It has {_listed(others)}.\n"
+                f"  Fix: target={others[0] if others else 'class'!r}"
+            )
+        target = others[0]
+    if target not in others:
+        raise ValueError(
+            f"{table.name} has no column {target!r} beside the names of the files."
+            f"{did_you_mean(target, others)}\n  Its columns: {_listed(others)}."
+        )
+    left_out = list(found.left_out)
+    classes: dict[Path, str] = {}
+    for name, label in zip(columns[files], columns[target], strict=True):
+        picture = by_name.get(name or "")
+        if picture is None:
+            left_out.append(LeftOut(f"{table.name}: {name}", "is no picture in the folder"))
+        elif label is None:
+            left_out.append(LeftOut(str(name), f"has no {target} in {table.name}"))
+        elif picture in classes:
+            left_out.append(LeftOut(f"{table.name}: {name}", "is there twice"))
+        else:
+            classes[picture] = label
+    listed = {by_name[name] for name in columns[files] if name in by_name}
+    left_out += [
+        LeftOut(path.relative_to(folder).as_posix(), f"is not in {table.name}")
+        for path in found.paths
+        if path not in listed
+    ]
+    return FoundFiles(list(classes), list(classes.values()), None, left_out), target
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(str, names)) or "no other"

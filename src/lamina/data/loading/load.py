@@ -1,0 +1,216 @@
+"""`lamina.data.load`: from a folder, a table or a text file to data that a model can train on."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.user_data.data_kinds import is_table
+from lamina.core.user_data.paths import refuse_endless
+from lamina.data.loading.files import PICTURES, TABLES, TEXTS, tables_in
+from lamina.data.loading.image_source import read_images
+from lamina.data.loading.loaded import LoadedData
+from lamina.data.loading.options import Options, assemble
+from lamina.data.loading.series_source import read_series
+from lamina.data.loading.table_files import Table, read_table
+from lamina.data.loading.table_source import read_samples
+from lamina.data.loading.text_source import read_texts
+
+
+@filter_traceback
+def load(
+    source: Any,
+    target: str | None = None,
+    *,
+    text: str | None = None,
+    time: str | None = None,
+    forecast: int | None = None,
+    window: int | None = None,
+    columns: Sequence[str] | None = None,
+    task: str | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    validation: float = 0.15,
+    test: float = 0.15,
+    image_size: tuple[int, int] | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    verbose: bool = True,
+) -> LoadedData:
+    """Load your own data: a folder of pictures or texts, a table, or a series.
+
+    What the source does not say is guessed, and `describe()` tells what from. What cannot be used
+    is named, never dropped silently. The same call gives the same parts every time.
+
+    Args:
+        source: One of
+
+            - a folder with a subfolder for every class, of pictures or of `.txt` files;
+            - a folder with `train`, `val` and `test` folders like that;
+            - a folder of pictures and a table with a column of file names;
+            - a table: `.csv`, `.tsv`, `.parquet`, or a pandas or polars data frame.
+        target: For tables, the column to predict.
+        text: For tables, the one column to predict from if it is a text.
+        time: For tables, a column of dates; a series is sorted by it.
+        forecast: Makes the table a series, of which so many steps are predicted.
+        window: How many steps of a series to predict from; twice `forecast` if None.
+        columns: For tables, the columns to predict from; all that are of use if None.
+        task: `"classes"` or `"number"`, what the target is; guessed if None.
+        split: `"stratified"` (the mix of classes is the same in all parts; the default for
+            classes), `"random"` (the default for numbers), `"tail"` (the last rows are the test
+            part) or `"group"`. Folders named `train`, `val` and `test` decide for themselves, and
+            the parts of a series follow each other in time.
+        group: A column whose equal values, such as those of one patient, stay in one part.
+        validation: Fraction of the rows for validation while training.
+        test: Fraction of the rows to measure on at the end.
+        image_size: `(height, width)` that pictures are brought to; chosen from them if None.
+        batch_size: Rows in a batch.
+        seed: For the split and for the order of batches.
+        verbose: Whether to print what was found in a few lines.
+
+    Returns:
+        A `LoadedData` with the parts `train`, `val` and `test`, each a `Dataset` of batches with
+        its arrays as `x` and `y`. Pictures are uint8, `(pictures, height, width, channels)`; a
+        table is a dict of arrays by column, `(rows,)`; texts are strings, `(texts,)`; a series is
+        `(windows, steps, columns)`. Classes are int32 labels, numbers are float32.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ImportError: If a table is given and pandas is not installed.
+        ValueError: If there is nothing to learn: no files, one class alone, a target that is not
+            there or has one value.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = [f"{i % 7},{'big' if i % 7 > 3 else 'small'}" for i in range(100)]
+        ...     path = Path(folder, "things.csv")
+        ...     _ = path.write_text("\\n".join(["weight,size", *rows]))
+        ...     data = load(path, target="size", verbose=False)
+        >>> data
+        <LoadedData table, target 'size': train 70, val 15, test 15>
+        >>> data.class_names
+        ['big', 'small']
+    """
+    options = Options(
+        target=target,
+        text=text,
+        time=time,
+        forecast=forecast,
+        window=window,
+        columns=columns,
+        task=task,
+        split=split,
+        group=group,
+        validation=validation,
+        test=test,
+        image_size=image_size,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    data = _loaded(source, options)
+    if verbose:
+        print(data.describe().headline())
+    return data
+
+
+def _loaded(source: Any, options: Options) -> LoadedData:
+    if is_table(source):
+        frame = source.to_pandas() if hasattr(source, "to_pandas") else source
+        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
+        return _from_table(Table(frame, True, [], []), "the table", options)
+    try:
+        path = Path(os.path.expanduser(os.fspath(source)))
+    except TypeError:
+        raise TypeError(
+            "load needs the path of a folder or file, or a data frame; received "
+            f"{type(source).__name__}.\n"
+            "  Fix: arrays need no loading: model.fit(x, y)."
+        ) from None
+    if not path.exists():
+        there = [entry.name for entry in _siblings(path)]
+        raise FileNotFoundError(
+            f"There is no file or folder {str(source)!r}; Python works in {os.getcwd()}."
+            f"{did_you_mean(path.name, there)}"
+        )
+    refuse_endless(path)
+    if path.is_file():
+        if path.suffix.lower() not in TABLES | {".txt"}:
+            raise ValueError(f"{path} is no table that can be read.{_advice(path)}")
+        return _from_table(read_table(path), path.name, options)
+    kind = _kind_of_folder(path)
+    if kind == "images":
+        return assemble(read_images(path, options), options)
+    if kind == "texts":
+        return assemble(read_texts(path, options), options)
+    table = tables_in(path)
+    if len(table) == 1:
+        return _from_table(read_table(table[0]), table[0].name, options)
+    raise ValueError(_no_files(path, table))
+
+
+def _from_table(table: Table, name: str, options: Options) -> LoadedData:
+    if table.frame.empty:
+        raise ValueError(f"{name} has no rows.")
+    if options.forecast is not None:
+        return read_series(table, name, options)
+    return assemble(read_samples(table, name, options), options)
+
+
+def _kind_of_folder(folder: Path) -> str | None:
+    endings = _endings(folder)
+    pictures = sum(endings[ending] for ending in PICTURES)
+    texts = sum(endings[ending] for ending in TEXTS)
+    if not pictures and not texts:
+        return None
+    return "images" if pictures >= texts else "texts"
+
+
+def _endings(folder: Path) -> Counter[str]:
+    """How many files of each ending there are, in all subfolders."""
+    return Counter(
+        Path(name).suffix.lower()
+        for _, folders, names in os.walk(folder)
+        for name in names
+        if not name.startswith(".")
+    )
+
+
+def _no_files(folder: Path, tables: list[Path]) -> str:
+    if tables:
+        names = ", ".join(path.name for path in tables)
+        return f"{folder} has several tables: {names}.\n  Fix: name one of them."
+    endings = _endings(folder)
+    if not endings:
+        return (
+            f"{folder} is empty.\n"
+            "  Expected: a subfolder for every class with its pictures or texts in it."
+        )
+    has = ", ".join(f"{n:,} × {ending or 'no ending'}" for ending, n in endings.most_common(5))
+    archive = any(ending in endings for ending in (".zip", ".gz", ".tar", ".tgz", ".7z", ".rar"))
+    return f"{folder} has no pictures, texts or tables that can be read. It has: {has}." + (
+        "\n  Fix: unpack the archive first." if archive else ""
+    )
+
+
+def _advice(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending in PICTURES:
+        return "\n  Fix: give the folder that has a subfolder of pictures for every class."
+    if ending in (".zip", ".gz", ".tar", ".tgz", ".7z", ".rar"):
+        return "\n  Fix: unpack it first, and give the folder or file that was in it."
+    if ending in (".xlsx", ".xls", ".ods"):
+        return "\n  Fix: save the sheet as .csv, or give pandas.read_excel(…)."
+    if ending in (".json", ".jsonl"):
+        return "\n  Fix: give pandas.read_json(…)."
+    return f"\n  Tables end in {', '.join(sorted(TABLES))}."
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return list(path.absolute().parent.iterdir())
+    except OSError:
+        return []

@@ -1,0 +1,115 @@
+"""Pictures of a user's data, by its kind."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lamina.data.loading.loaded import LoadedData
+
+_CLASSES, _PER_CLASS = 8, 6
+_COLUMNS = 12
+_PART_COLOURS = {"train": "#2563c9", "val": "#c94f0a", "test": "#1f8a4c"}
+
+
+def figure_of(data: "LoadedData") -> "Figure":
+    """A matplotlib figure of loaded data. No window is opened."""
+    if data.kind == "images":
+        return _images(data)
+    if data.kind == "series":
+        return _series(data)
+    return _table(data)
+
+
+def _images(data: "LoadedData") -> "Figure":
+    names = data.class_names or []
+    shown = names[:_CLASSES]
+    figure = _figure(1.1 * _PER_CLASS + 1.6, 1.2 * max(1, len(shown)))
+    grid = figure.subplots(len(shown), _PER_CLASS, squeeze=False)
+    for label, row in enumerate(grid):
+        of_class = np.flatnonzero(data.train.y == label)[:_PER_CLASS]
+        for place, axes in enumerate(row):
+            axes.axis("off")
+            if place < len(of_class):
+                axes.imshow(data.train.x[of_class[place]].squeeze(), cmap="gray", vmin=0, vmax=255)
+        row[0].set_title(f"{names[label]}", loc="left", fontsize=9)
+    return figure
+
+
+def _table(data: "LoadedData") -> "Figure":
+    inputs = data.train.x if isinstance(data.train.x, dict) else {"text": data.train.x}
+    shown = list(inputs.items())[: _COLUMNS - 1]
+    across = 4 if len(shown) > 3 else len(shown) + 1
+    down = -(-(len(shown) + 1) // across)
+    figure = _figure(3 * across, 2.4 * down)
+    places = figure.subplots(down, across, squeeze=False).ravel()
+    _target(places[0], data)
+    for axes, (name, values) in zip(places[1:], shown, strict=False):
+        _column(axes, name, values)
+    for axes in places[len(shown) + 1 :]:
+        axes.axis("off")
+    return figure
+
+
+def _target(axes: "Axes", data: "LoadedData") -> None:
+    axes.set_title(f"{data.target} (target)", fontsize=9)
+    if data.class_names is None:
+        axes.hist(data.train.y, bins=30, color=_PART_COLOURS["val"])
+        return
+    counts = np.bincount(data.train.y, minlength=len(data.class_names))
+    _bars(axes, data.class_names, counts.tolist(), _PART_COLOURS["val"])
+
+
+def _column(axes: "Axes", name: str, values: np.ndarray) -> None:
+    axes.set_title(name, fontsize=9)
+    if values.dtype.kind == "f":
+        axes.hist(values[np.isfinite(values)], bins=30, color=_PART_COLOURS["train"])
+        axes.tick_params(labelsize=8)
+        return
+    distinct, counts = np.unique(values.astype(str), return_counts=True)
+    if len(distinct) > 50:
+        axes.hist([len(str(v).split()) for v in values], bins=30, color=_PART_COLOURS["train"])
+        axes.set_xlabel("words", fontsize=8)
+        return
+    _bars(axes, distinct.tolist(), counts.tolist(), _PART_COLOURS["train"])
+
+
+def _bars(axes: "Axes", names: list[str], counts: list[int], colour: str) -> None:
+    largest = np.argsort(counts, kind="stable")[::-1][:8]
+    labels = [str(names[i]) or "(missing)" for i in largest]
+    axes.barh(
+        range(len(largest)), [counts[i] for i in largest], color=colour, tick_label=_cut(labels)
+    )
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=8)
+
+
+def _cut(labels: list[str]) -> list[str]:
+    return [label if len(label) < 16 else f"{label[:14]}…" for label in labels]
+
+
+def _series(data: "LoadedData") -> "Figure":
+    figure = _figure(8, 3)
+    axes = figure.subplots()
+    for name, part in data.parts.items():
+        if not part.size:
+            continue
+        first = np.array([int(step) for step in part.names])
+        steps = np.arange(first[0], first[-1] + part.y.shape[1])
+        values = np.full(len(steps), np.nan)
+        for start, y in zip(first, part.y, strict=True):
+            values[start - steps[0] : start - steps[0] + len(y)] = y
+        axes.plot(steps, values, label=name, color=_PART_COLOURS[name])
+    axes.set_xlabel("step")
+    axes.set_ylabel(data.target)
+    axes.legend()
+    return figure
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")

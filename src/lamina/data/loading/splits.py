@@ -1,0 +1,93 @@
+"""Splits rows into training, validation and test parts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+HOW = ("stratified", "random", "tail", "group")
+
+
+class Split(NamedTuple):
+    """Which rows belong to which part.
+
+    Args:
+        how: How they were split: `"stratified"`, `"random"`, `"tail"`, `"group"`, or
+            `"as given"` where the user's folders say it.
+        train: Row numbers of the training part.
+        val: Row numbers of the validation part.
+        test: Row numbers of the test part.
+    """
+
+    how: str
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+
+
+def split_rows(
+    rows: int,
+    how: str,
+    validation: float,
+    test: float,
+    seed: int = 0,
+    labels: np.ndarray | None = None,
+    together: np.ndarray | None = None,
+) -> Split:
+    """Split rows into three parts. The same arguments give the same parts everywhere.
+
+    Args:
+        rows: How many rows there are.
+        how: `"random"`; `"stratified"`, random with the same mix of `labels` in every part;
+            `"tail"`, the last rows for the test part and those before them for validation;
+            `"group"`, random, with rows of one number in `together` in one part.
+        validation: Fraction of the rows for validation, 0 for none.
+        test: Fraction of the rows for the test part, 0 for none.
+        seed: For the random order.
+        labels: A whole number for every row, `(rows,)`; needed by `"stratified"`.
+        together: A whole number for every row, `(rows,)`. Rows of one number, such as copies of
+            one picture, fall into one part. `"tail"` does not use it.
+
+    Example:
+        >>> split = split_rows(10, "tail", validation=0.2, test=0.2)
+        >>> split.train.tolist(), split.val.tolist(), split.test.tolist()
+        ([0, 1, 2, 3, 4, 5], [6, 7], [8, 9])
+    """
+    if how == "tail":
+        wanted_test, wanted_val = round(test * rows), round(validation * rows)
+        order = np.arange(rows)
+        stop = rows - wanted_test
+        return Split(how, order[: stop - wanted_val], order[stop - wanted_val : stop], order[stop:])
+    units = _units(np.arange(rows) if together is None else together)
+    strata = np.zeros(rows, dtype=int) if labels is None or how != "stratified" else labels
+    # Philox gives the same numbers on every platform.
+    generator = np.random.Generator(np.random.Philox(seed))
+    parts: dict[str, list[np.ndarray]] = {"train": [], "val": [], "test": []}
+    for stratum in np.unique(strata):
+        inside = [unit for unit in units if strata[unit[0]] == stratum]
+        size = sum(map(len, inside))
+        room = {"test": round(test * size), "val": round(validation * size)}
+        for number in generator.permutation(len(inside)):
+            unit = inside[number]
+            # Rows that stay together go where all of them fit.
+            part = next((name for name in room if len(unit) <= room[name]), "train")
+            if part != "train":
+                room[part] -= len(unit)
+            parts[part].append(unit)
+    train, val, test_rows = (
+        np.sort(np.concatenate(found)) if found else np.arange(0) for found in parts.values()
+    )
+    return Split(how, train, val, test_rows)
+
+
+def mixed(parts: Sequence[np.ndarray]) -> Split:
+    """The split that a user's own folders make: rows of `train`, `val` and `test`."""
+    return Split("as given", *parts)
+
+
+def _units(together: np.ndarray) -> list[np.ndarray]:
+    """The rows of each number, in the order of their first rows."""
+    order = np.argsort(together, kind="stable")
+    starts = np.flatnonzero(np.diff(together[order], prepend=together[order][:1] - 1))
+    units = np.split(order, starts[1:])
+    return sorted(units, key=lambda unit: int(unit[0])) if len(order) else []

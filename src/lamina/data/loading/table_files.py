@@ -1,0 +1,171 @@
+"""Tables from files: encoding, separator and header are found, broken lines are named."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lamina.core.user_data.paths import refuse_endless
+from lamina.data.loading.columns import number_of
+from lamina.data.loading.description import LeftOut
+
+_SEPARATORS = ",;\t|"
+# Enough of a file to tell its encoding, separator and header by.
+_SAMPLE = 2**18
+
+
+class Table(NamedTuple):
+    """A table as it was read.
+
+    Args:
+        frame: A pandas DataFrame; from text files, of strings.
+        has_header: Whether its first line names the columns.
+        left_out: Lines that could not be read.
+        remarks: What was found out about the file, for the user.
+    """
+
+    frame: Any
+    has_header: bool
+    left_out: list[LeftOut]
+    remarks: list[str]
+
+
+def read_table(path: Path) -> Table:
+    """Read a `.csv`, `.tsv`, `.txt` or `.parquet` file.
+
+    Raises:
+        ImportError: If pandas is not installed; the message has the command.
+        ValueError: If the file is no table; the message says why.
+    """
+    pd = pandas()
+    refuse_endless(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        try:
+            return Table(pd.read_parquet(path), True, [], [])
+        except ImportError:
+            raise ImportError(
+                f"{path} is a Parquet file, and pyarrow is not installed.\n"
+                "  Fix: pip install 'lamina[data]'"
+            ) from None
+        except Exception as error:
+            raise ValueError(f"{path} cannot be read as Parquet: {error}.") from None
+    content = path.read_bytes()
+    if not content.strip():
+        raise ValueError(f"{path} is empty.")
+    text, remarks = decoded(content, path)
+    separator = _separator(text[:_SAMPLE])
+    quoting = _quoting(text[:_SAMPLE], separator)
+    rows = _first_rows(text[:_SAMPLE], separator, quoting)
+    has_header = _has_header(rows)
+    if not has_header:
+        remarks.append(f"{path.name} has no line with the names of its columns.")
+    names = None if has_header else [f"column_{i + 1}" for i in range(max(map(len, rows)))]
+    left_out: list[LeftOut] = []
+    options: dict[str, Any] = {
+        "sep": separator,
+        "quoting": quoting,
+        "header": 0 if has_header else None,
+        "names": names,
+        "dtype": str,
+        "keep_default_na": False,
+        "index_col": False,
+        "skip_blank_lines": True,
+    }
+    try:
+        frame = pd.read_csv(io.StringIO(text), **options)
+    except pd.errors.ParserError:
+        # The slower parser can say which lines have too many values.
+        def leave_out(values: list[str]) -> None:
+            left_out.append(
+                LeftOut(f"the line {separator.join(values)[:40]!r}", "has too many values")
+            )
+
+        reader = pd.read_csv(io.StringIO(text), engine="python", on_bad_lines=leave_out, **options)
+        frame = reader
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return Table(frame, has_header, left_out, remarks)
+
+
+def pandas() -> Any:
+    """The library that reads tables.
+
+    Raises:
+        ImportError: If it is not installed; the message has the command.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ImportError(
+            "Tables are read by pandas, which is not installed.\n  Fix: pip install 'lamina[data]'"
+        ) from None
+    return pd
+
+
+def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+    """The text of a file, whatever its encoding, and a remark if that is not UTF-8.
+
+    Raises:
+        ValueError: If it is no text.
+    """
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16"), [f"{path.name} is UTF-16."]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(content[:_SAMPLE]).best()
+        encoding = "cp1252" if best is None else best.encoding
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            encoding, text = "latin-1", content.decode("latin-1")
+        remark = [f"{path.name} is not UTF-8; it was read as {encoding}."]
+    else:
+        remark = []
+    if "\0" in text:
+        raise ValueError(f"{path} is no text: it has bytes of value 0.")
+    return text, remark
+
+
+def _separator(sample: str) -> str:
+    lines = [line for line in sample.splitlines()[:200] if line.strip()]
+    # A separator occurs in every line, and mostly equally often.
+    counts = {s: [line.count(s) for line in lines] for s in _SEPARATORS}
+    whole = {s: c for s, c in counts.items() if min(c, default=0) > 0}
+    if "\t" in whole:
+        return "\t"
+    if whole:
+        return max(whole, key=lambda s: (Counter(whole[s]).most_common(1)[0][1], whole[s][0]))
+    try:
+        return csv.Sniffer().sniff(sample, _SEPARATORS).delimiter
+    except csv.Error:
+        return ","
+
+
+def _quoting(sample: str, separator: str) -> int:
+    """Whether quotation marks enclose values, or are part of a text, as in many `.tsv` files."""
+    if separator != "\t":
+        return csv.QUOTE_MINIMAL
+    values = [value for line in sample.splitlines() for value in line.split(separator)]
+    begun = [value for value in values if value.startswith('"')]
+    enclosed = all(len(value) > 1 and value.endswith('"') for value in begun)
+    return csv.QUOTE_MINIMAL if enclosed else csv.QUOTE_NONE
+
+
+def _first_rows(sample: str, separator: str, quoting: Any) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(sample), delimiter=separator, quoting=quoting)
+    return [row for row, _ in zip(reader, range(2000), strict=False) if row]
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row has names: neither all numbers, nor values that occur again below."""
+    first, others = rows[0], rows[1:]
+    if all(number_of(value.strip()) is not None for value in first if value.strip()):
+        return False
+    for i, value in enumerate(first):
+        column = [row[i] for row in others if len(row) > i]
+        if value.strip() and number_of(value.strip()) is None and column.count(value) > 1:
+            return False
+    return True

@@ -1,0 +1,71 @@
+"""Folders of text files, one folder a class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lamina.core.user_data.paths import refuse_endless
+from lamina.data.loading.description import LeftOut
+from lamina.data.loading.duplicates import copies_of_values
+from lamina.data.loading.files import TEXTS, find_files
+from lamina.data.loading.options import Options, Samples
+from lamina.data.loading.table_files import decoded
+
+# Longer texts are cut: a model reads so much of one at most.
+LONGEST = 100_000
+
+
+def read_texts(folder: Path, options: Options) -> Samples:
+    """The texts of a folder.
+
+    Raises:
+        ValueError: If nothing says what class they are of.
+    """
+    found = find_files(folder, TEXTS)
+    if found.classes is None:
+        raise ValueError(
+            f"Nothing says what class the {len(found.paths):,} texts in {folder} are of.\n"
+            "  Expected: a subfolder for every class with its texts in it."
+        )
+    texts, labels, names, parts = [], [], [], []
+    left_out = list(found.left_out)
+    for number, path in enumerate(found.paths):
+        name = path.relative_to(folder).as_posix()
+        try:
+            refuse_endless(path)
+            text = decoded(path.read_bytes(), path)[0].strip()
+        except (OSError, ValueError):
+            left_out.append(LeftOut(name, "cannot be read as text"))
+            continue
+        if not text:
+            left_out.append(LeftOut(name, "is empty"))
+            continue
+        texts.append(text)
+        labels.append(found.classes[number])
+        names.append(name)
+        parts.append(found.parts[number] if found.parts else "")
+    if not texts:
+        raise ValueError(f"None of the {len(found.paths):,} texts in {folder} can be read.")
+    x, remarks = as_text_inputs(texts)
+    return Samples(
+        kind="text",
+        title=f"{len(texts):,} texts of {len(set(labels))} classes",
+        x=x,
+        target="class",
+        labels=labels,
+        values=None,
+        names=names,
+        left_out=left_out,
+        remarks=remarks,
+        copies=copies_of_values(texts),
+        parts=parts if found.parts else None,
+    )
+
+
+def as_text_inputs(texts: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Texts as an array of strings, `(texts,)`, and a remark if some of them were cut."""
+    x = np.empty(len(texts), dtype=object)
+    x[:] = [text[:LONGEST] for text in texts]
+    long = sum(len(text) > LONGEST for text in texts)
+    remarks = [f"{long:,} texts are longer than {LONGEST:,} characters and were cut."]
+    return x, remarks if long else []

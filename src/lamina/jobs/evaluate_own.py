@@ -1,0 +1,122 @@
+"""A saved model measured on a user's own data, whose answers are known."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina.contract import Contract
+from lamina.core.messages.errors import did_you_mean
+from lamina.data.loading.columns import as_texts, number_of, values_of
+from lamina.data.loading.files import PICTURES, TEXTS, find_files
+from lamina.data.loading.series import windows_of
+from lamina.data.loading.table_files import read_table
+from lamina.prediction.raw_inputs import read_inputs
+
+
+class OwnEvaluation(NamedTuple):
+    """What was measured.
+
+    Args:
+        results: Loss and metrics by name.
+        samples: How many samples there were.
+        left_out: What could not be used, and why, by name.
+    """
+
+    results: dict[str, float]
+    samples: int
+    left_out: dict[str, str]
+
+
+def evaluate_own(model: Any, source: str, batch_size: int = 256) -> OwnEvaluation:
+    """Measure a model on a folder with a subfolder for every class, or on a table with the target.
+
+    Args:
+        model: A loaded model that was trained on data of `lamina.data.load`.
+        source: Path of the folder or table.
+        batch_size: Samples per step.
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If there are no answers to compare with, or classes that the model has not.
+    """
+    contract: Contract = model.input_contract
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {source!r}.")
+    if path.is_dir() and contract.kind in ("images", "text"):
+        x, y, left_out = _folder(contract, path)
+    elif path.is_dir():
+        raise ValueError(f"{source} is a folder, and the model was trained on a table.")
+    elif contract.kind == "series":
+        x, y, left_out = _series(contract, path)
+    else:
+        x, y, left_out = _table(contract, path)
+    if not len(y):
+        raise ValueError(f"Nothing in {source} could be measured on.")
+    results = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    return OwnEvaluation({k: float(v) for k, v in results.items()}, len(y), left_out)
+
+
+def _folder(contract: Contract, folder: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
+    found = find_files(folder, PICTURES if contract.kind == "images" else TEXTS)
+    if found.classes is None:
+        raise ValueError(
+            f"Nothing says what class the files in {folder} are of.\n"
+            "  Expected: a subfolder for every class."
+        )
+    inputs = read_inputs(contract, list(map(str, found.paths)))
+    class_of = dict(zip(map(str, found.paths), found.classes, strict=True))
+    y = _labels(contract, [class_of[name] for name in inputs.names])
+    return inputs.x, y, {**{o.what: o.why for o in found.left_out}, **inputs.errors}
+
+
+def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
+    frame = read_table(path).frame
+    target = contract.target or ""
+    columns = list(map(str, frame.columns))
+    if target not in columns:
+        raise ValueError(
+            f"{path} has no column {target!r}, whose values the model's answers are compared with."
+            f"{did_you_mean(target, columns)}\n  Its columns: {', '.join(columns)}."
+        )
+    answers = as_texts(frame[target])
+    known = np.array(
+        [
+            text is not None and (contract.class_names is not None or number_of(text) is not None)
+            for text in answers
+        ]
+    )
+    x = read_inputs(contract, [frame[known]]).x
+    texts = [text for text, is_known in zip(answers, known, strict=True) if text and is_known]
+    left_out = {f"{(~known).sum():,} rows": f"have no {target}"} if not known.all() else {}
+    if contract.class_names is not None:
+        return x, _labels(contract, texts), left_out
+    return x, np.array([number_of(text) for text in texts], dtype="float32"), left_out
+
+
+def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
+    assert contract.series is not None
+    frame = read_table(path).frame
+    columns = [values_of(c, frame[c.name])[c.name].astype(float) for c in contract.columns]
+    windows = windows_of(
+        columns[0],
+        np.stack(columns[1:], axis=1) if columns[1:] else np.zeros((len(frame), 0)),
+        contract.series.forecast,
+        contract.series.window,
+        0,
+        0,
+    )
+    return windows.x, windows.y, {}
+
+
+def _labels(contract: Contract, names: list[str]) -> np.ndarray:
+    known = contract.class_names or ()
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(
+            f"There is a class {unknown[0]!r}, which the model does not know."
+            f"{did_you_mean(unknown[0], known)}\n  It knows: {', '.join(known[:20])}."
+        )
+    place = {name: i for i, name in enumerate(known)}
+    return np.array([place[name] for name in names], dtype="int32")

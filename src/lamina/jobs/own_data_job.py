@@ -1,0 +1,205 @@
+"""The training of a network on a user's own data: load, build, train, save, measure, report."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamina import diagnosis
+from lamina.callbacks import EarlyStopping
+from lamina.data import LoadedData
+from lamina.diagnosis import Outcome
+from lamina.jobs import own_network
+from lamina.jobs.interruption import Stopping
+from lamina.jobs.train_job import silent, write_history
+from lamina.jobs.training_script import environment
+
+Tell = Callable[[str], None]
+
+_NOUNS = {"images": "pictures", "table": "rows", "text": "texts", "series": "windows"}
+
+
+class OwnDataJob(NamedTuple):
+    """What is to be trained, and how.
+
+    Args:
+        source: Path of the data.
+        arguments: The arguments of `lamina.data.load` beside it.
+        data: What was loaded.
+        code: The network, as code.
+        epochs: Passes over the training part, at most.
+        seed: Makes the training reproducible.
+        command: The line that started it, for the report and the script.
+        file: The script's name.
+    """
+
+    source: str
+    arguments: dict[str, Any]
+    data: LoadedData
+    code: str
+    epochs: int
+    seed: int = 1
+    command: str = "lamina train"
+    file: str = "train.py"
+
+    @property
+    def noun(self) -> str:
+        """What the samples are called."""
+        return _NOUNS[self.data.kind]
+
+
+class OwnDataRun(NamedTuple):
+    """What became of a job.
+
+    Args:
+        history: One value an epoch.
+        best_epoch: The epoch whose weights were kept, from 1; 0 if there was none.
+        seconds: How long training took.
+        stopped: Whether by Ctrl-C.
+    """
+
+    history: dict[str, list[float]]
+    best_epoch: int
+    seconds: float
+    stopped: bool
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.history.get("loss", []))
+
+
+class Measured(NamedTuple):
+    """What the model is worth on samples that it has never seen.
+
+    Args:
+        results: Loss and metrics on the test part, or on the validation part if there is none.
+        part: Which of them.
+        baseline: What answering the same every time gives: an accuracy, or a mean absolute error.
+        outcome: Everything for the report; None if the target is not one class or number.
+    """
+
+    results: dict[str, float]
+    part: str
+    baseline: float
+    outcome: Outcome | None
+
+
+def fit(
+    job: OwnDataJob, model: Any, folder: Path, verbose: str | int = "auto", tell: Tell = silent
+) -> OwnDataRun:
+    """Train a model, keep its best epoch, and write it at once, with its history and the script.
+
+    Args:
+        job: What is to be trained.
+        model: What `own_network.build` gave.
+        folder: Where to write.
+        verbose: As for `model.fit`.
+        tell: Called with what is to be said where the training is stopped.
+    """
+    stopping = Stopping(tell)
+    best = EarlyStopping(
+        patience=own_network.patience(job.epochs), restore_best_weights=job.data.val.size > 0
+    )
+    began = time.perf_counter()
+    left: BaseException | None = None
+    try:
+        model.fit(
+            job.data.train,
+            validation_data=job.data.val if job.data.val.size else None,
+            epochs=job.epochs,
+            verbose=verbose,
+            callbacks=[best, stopping.callback()] if job.data.val.size else [stopping.callback()],
+        )
+    except (KeyboardInterrupt, SystemExit) as error:
+        left = error  # raised again when everything is written
+    seconds = time.perf_counter() - began
+    with stopping.held_back():
+        history = getattr(model, "history", None)
+        measured = {} if history is None else history.history
+        losses = measured.get("val_loss") or measured.get("loss") or []
+        run = OwnDataRun(
+            {name: list(map(float, values)) for name, values in measured.items()},
+            int(np.argmin(losses)) + 1 if losses else 0,
+            seconds,
+            stopping.heard > 0,
+        )
+        model.save(folder / "model.keras")
+        write_history(run.history, folder / "history.csv")
+        (folder / job.file).write_text(script(job, run), encoding="utf-8")
+    if left is not None:
+        raise left
+    return run
+
+
+def script(job: OwnDataJob, run: OwnDataRun) -> str:
+    """A script of plain Lamina that does what the job did."""
+    given = {name: value for name, value in job.arguments.items() if value is not None}
+    arguments = ", ".join([repr(job.source), *(f"{n}={v!r}" for n, v in given.items())])
+    epochs = run.epochs if run.stopped and run.epochs else job.epochs
+    return (
+        environment()
+        .get_template("own_script.py.jinja")
+        .render(
+            job=job,
+            arguments=arguments,
+            code=job.code,
+            epochs=epochs,
+            patience=own_network.patience(job.epochs),
+            stopped=run.stopped,
+            done=run.epochs,
+        )
+    )
+
+
+def measure(job: OwnDataJob, model: Any, run: OwnDataRun) -> Measured:
+    """Measure a trained model on samples that it has never seen."""
+    data = job.data
+    name, part = ("test", data.test) if data.test.size else ("val", data.val)
+    if not part.size:
+        raise ValueError(
+            "Nothing was kept to measure on.\n  Fix: a test or validation fraction above 0."
+        )
+    results = model.evaluate(part.x, part.y, verbose=0, return_dict=True)
+    if data.class_names is not None:
+        baseline = float(np.mean(part.y == np.bincount(data.train.y).argmax()))
+    elif data.kind == "series":  # the last value that is known, repeated
+        baseline = float(np.abs(part.y - part.x[:, -1:, 0]).mean())
+    else:
+        baseline = float(np.abs(part.y - np.median(data.train.y)).mean())
+    outcome = None
+    if data.kind != "series":
+        outcome = diagnosis.measure(
+            model,
+            part.x,
+            part.y,
+            train=(data.train.x, data.train.y),
+            history=run.history,
+            class_names=data.class_names,
+            title=Path(job.source).name,
+            noun=job.noun,
+            seconds=run.seconds,
+            samples_trained=run.epochs * data.train.size,
+        )
+    return Measured({k: float(v) for k, v in results.items()}, name, baseline, outcome)
+
+
+def report(job: OwnDataJob, model: Any, run: OwnDataRun, measured: Measured, folder: Path) -> Path:
+    """Write the report; returns its path."""
+    assert measured.outcome is not None
+    return diagnosis.write_page(
+        folder / "report.html",
+        measured.outcome,
+        model,
+        title=f"{Path(job.source).name}: {job.data.target}",
+        settings={
+            "Command": job.command,
+            "Data": job.data.describe().title,
+            "Split": job.data.describe().split,
+            "Trained": f"{run.epochs} epochs, of which number {run.best_epoch} was kept",
+            "Seed": job.seed,
+        },
+        code=script(job, run),
+    )

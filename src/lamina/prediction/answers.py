@@ -1,0 +1,70 @@
+"""Answers: what a model says of one input, in the words of its contract."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.contract import Contract
+from lamina.prediction.probabilities import as_probabilities
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one input.
+
+    Args:
+        input: What the input is called: a file, a row, a text.
+        label: The likeliest class, or None for a number.
+        confidence: Its probability.
+        probabilities: Of every class, by name.
+        value: The number, or the list of numbers of a forecast; None for a class.
+        error: Why there is no answer, or None.
+
+    Example:
+        >>> Answer("a.png", "cat", 0.9, {"cat": 0.9, "dog": 0.1}).to_json()["label"]
+        'cat'
+    """
+
+    input: str
+    label: str | None = None
+    confidence: float | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | list[float] | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as a dict, with the fields that its kind has."""
+        if self.error is not None:
+            return {"input": self.input, "error": self.error}
+        if self.label is None:
+            return {"input": self.input, "value": self.value}
+        return {
+            "input": self.input,
+            "label": self.label,
+            "confidence": self.confidence,
+            "probabilities": self.probabilities,
+        }
+
+
+def answers_of(contract: Contract, names: list[str], outputs: np.ndarray) -> list[Answer]:
+    """What the outputs of a model mean.
+
+    Args:
+        contract: What the model was trained on.
+        names: What each input is called.
+        outputs: `(samples, classes)`, or `(samples, 1)` or `(samples, forecast)` for numbers.
+    """
+    if contract.class_names is None:
+        values = np.asarray(outputs, dtype=float).reshape(len(names), -1)
+        return [
+            Answer(name, value=row[0] if len(row) == 1 else row)
+            for name, row in zip(names, values.tolist(), strict=True)
+        ]
+    probabilities = as_probabilities(np.asarray(outputs))
+    answers = []
+    for name, row in zip(names, probabilities.tolist(), strict=True):
+        by_name = dict(zip(contract.class_names, row, strict=True))
+        best = max(by_name, key=lambda label: by_name[label])
+        answers.append(Answer(name, best, by_name[best], by_name))
+    return answers

@@ -1,0 +1,115 @@
+"""What a model was trained on is recorded by `fit`, and inputs that are unlike it are announced.
+
+A model that was trained on pixels from 0 to 1 gives nonsense for pixels from 0 to 255, with
+confidence and without an error.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.contract import Contract, InputRange
+from lamina.contract.compare import difference
+from lamina.contract.measure import measured, measured_target
+from lamina.core.user_data.data_kinds import is_text
+from lamina.core.user_data.text import Preprocessed
+from lamina.training import checks
+from lamina.training.trainable import Trainable
+
+# Calls of `predict` that are looked at after training or loading. The others cost nothing.
+CALLS_CHECKED = 16
+
+
+def recorded(given: Any, x: Any, y: Any) -> Contract:
+    """The contract of a model that is trained on these arrays.
+
+    Args:
+        given: What the user gave as x; it may have a contract of its own.
+        x: Inputs as arrays.
+        y: Targets as arrays, or None.
+    """
+    known = getattr(given, "contract", None)
+    contract = known if isinstance(known, Contract) else Contract()
+    if contract.class_names is None and isinstance(getattr(given, "class_names", None), list):
+        contract = dataclasses.replace(contract, class_names=tuple(given.class_names))
+    ranges = tuple(
+        found
+        for name, array in _named(x)
+        if not is_text(array) and (found := measured(name, array)) is not None
+    )
+    if contract.class_names is None and contract.target_range is None and _is_number(y):
+        contract = dataclasses.replace(contract, target_range=measured_target(y))
+    return dataclasses.replace(contract, inputs=ranges)
+
+
+def announce_difference(learner: Trainable, x: Any) -> None:
+    """Warn if inputs are probably on another scale than in training, or inverted.
+
+    Args:
+        learner: The model.
+        x: Inputs as arrays, as given to `predict`.
+    """
+    contract = learner.contract
+    if contract is None or not contract.inputs or learner.calls_checked >= CALLS_CHECKED:
+        return
+    learner.calls_checked += 1
+    known = {part.name: part for part in contract.inputs}
+    for name, array in _named(x):
+        before: InputRange | None = known.get(name)
+        if before is None or tuple(array.shape[1:]) != before.shape:
+            continue
+        found = difference(before, array)
+        if found is not None:
+            checks.warn(
+                f"The input {name} of model {learner.model.name!r} is unlike what it was trained "
+                f"on: {found.evidence}.\n"
+                f"  Fix: {found.fix} in place of {name}, if that is not meant."
+            )
+            return
+
+
+def labels_of(contract: Contract | None, outputs: Any, model: str) -> np.ndarray:
+    """The names of the likeliest classes, `(samples,)`.
+
+    Args:
+        contract: What the model was trained on.
+        outputs: `(samples, classes)`, or `(samples, 1)` for one of two classes.
+        model: The model's name, for messages.
+    """
+    if contract is None or contract.class_names is None:
+        raise ValueError(
+            f"The names of the classes of model {model!r} are not known: the data that it was "
+            "trained on had none.\n"
+            "  Fix: model.predict(x).argmax(axis=-1) gives their numbers."
+        )
+    names: np.ndarray[Any, Any] = np.array(contract.class_names, dtype=object)
+    outputs = np.asarray(outputs)
+    if outputs.ndim == 2 and outputs.shape[1] == 1 and len(names) == 2:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    if outputs.ndim != 2 or outputs.shape[1] != len(names):
+        raise ValueError(
+            f"Model {model!r} gives outputs of shape {outputs.shape}, and there are {len(names)} "
+            f"names of classes: {', '.join(map(str, names[:10]))}."
+        )
+    likeliest: np.ndarray[Any, Any] = names[outputs.argmax(axis=1)]
+    return likeliest
+
+
+def _named(x: Any) -> list[tuple[str, Any]]:
+    """Arrays with their names: `x` alone, `x[0]` in a list, the key in a dict."""
+    if isinstance(x, Preprocessed):
+        return []
+    if isinstance(x, dict):
+        return [(str(name), array) for name, array in x.items() if hasattr(array, "shape")]
+    if isinstance(x, (list, tuple)):
+        return [(f"x[{i}]", array) for i, array in enumerate(x) if hasattr(array, "shape")]
+    return [("x", x)] if isinstance(x, (np.ndarray, jax.Array)) else []
+
+
+def _is_number(y: Any) -> bool:
+    """Whether targets are amounts: floats, one for each sample."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "f" or not y.size:
+        return False
+    return bool(np.isfinite(y).all()) and (y.ndim == 1 or y.shape[1:] == (1,))

@@ -1,0 +1,123 @@
+"""What columns hold, guessed from their values, and the arrays that are made of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, strategies as st
+
+from lamina.data.loading.columns import (
+    Column,
+    Unusable,
+    as_texts,
+    guess_column,
+    inputs_of,
+    number_of,
+    values_of,
+)
+
+PLACES = ["Oslo", "Rome", "Lima", "Oslo", "Rome", "Rome"] * 10
+GUESSES = [
+    (["1", "2.5", "-3e2", "", "7", "7"], "number"),
+    (["1,5", "2,5", "3", "4,25", "7", "7"], "number"),
+    ([1.5, None, 2.0, 3.0], "number"),
+    (PLACES, "category"),
+    (["True", "False", "True", "True"], "category"),
+    ([True, False, True, None], "category"),
+    (["2024-01-31", "2024-02-29", "2023-12-01"], "date"),
+    (["31/01/2024", "29/02/2024", "01/12/2023"], "date"),
+    ([f"a film of {i} good parts" for i in range(50)], "text"),
+]
+
+
+@pytest.mark.parametrize(("values", "kind"), GUESSES)
+def test_the_type_is_guessed_from_the_values(values, kind):
+    found = guess_column("column", pd.Series(values, dtype="object"))
+    assert isinstance(found, Column)
+    assert found.kind == kind
+
+
+USELESS = [
+    ("empty", [None, "", "NA"], "has no values"),
+    ("constant", ["a", "a", "a"], "one value alone"),
+    ("row", list(range(50)), "numbers the rows"),
+    ("patient_id", [5, 9, 3, 77], "numbers the rows"),
+    ("code", [f"X{i}Z" for i in range(50)], "another value in nearly every row"),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "why"), USELESS)
+def test_columns_of_no_use_are_told_why(name, values, why):
+    found = guess_column(name, pd.Series(values, dtype="object"))
+    assert isinstance(found, Unusable)
+    assert why in found.why
+
+
+def test_a_number_that_cannot_be_read_counts_as_missing_and_is_announced():
+    found = guess_column("age", pd.Series([*map(str, range(7, 60)), "old"]))
+    assert found.kind == "number"
+    assert found.missing == 1
+    assert "1 that cannot be read" in found.why
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_a_number_is_read_as_python_reads_it(number):
+    assert number_of(repr(number)) == number
+
+
+@given(st.text())
+def test_any_text_is_a_number_or_none(text):
+    assert number_of(text) is None or isinstance(number_of(text), float)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.booleans())))
+def test_any_column_is_understood_or_refused_with_a_reason(values):
+    found = guess_column("column", pd.Series(values, dtype="object"))
+    if isinstance(found, Unusable):
+        assert found.why
+        return
+    for array in values_of(found, pd.Series(values, dtype="object")).values():
+        assert len(array) == len(values)
+        assert array.dtype.kind in "fO"
+
+
+def test_what_is_missing_has_one_spelling():
+    spellings = [None, float("nan"), "", " ", "NA", "n/a", "NaN", "null", "?", pd.NaT, pd.NA]
+    assert as_texts(spellings) == [None] * len(spellings)
+
+
+def test_dates_become_days_months_and_weekdays():
+    dates = ["1970-01-02", "2024-02-29", "nonsense"]
+    made = values_of(Column("when", "date", ""), dates)
+    expected = [pd.Timestamp(d) for d in dates[:2]]
+    assert made["when_days"].tolist()[:2] == [1.0, (expected[1] - pd.Timestamp(0)).days]
+    assert made["when_month"].tolist()[:2] == [1.0, 2.0]
+    assert made["when_weekday"].tolist()[:2] == [d.day_of_week for d in expected]
+    assert all(np.isnan(array[2]) for array in made.values())
+
+
+@pytest.mark.parametrize(("dates", "month"), [(["2/3/2024"], 2), (["2/3/2024", "31/3/2024"], 3)])
+def test_whether_the_day_comes_first_is_told_from_all_dates(dates, month):
+    column = guess_column("when", pd.Series([*dates, "1/1/2024"]))
+    assert values_of(column, dates)["when_month"].tolist() == [month, 3][: len(dates)]
+
+
+COLUMNS = (Column("size", "number", ""), Column("colour", "category", "", 0, ("blue", "red")))
+
+
+def test_columns_are_found_by_name_and_not_by_place():
+    frame = pd.DataFrame({"colour": ["red", None], "extra": [0, 0], "size": ["3", "x"]})
+    inputs, extra = inputs_of(COLUMNS, frame)
+    assert inputs["colour"].tolist() == ["red", ""]
+    np.testing.assert_array_equal(inputs["size"], np.array([3, np.nan], "float32"))
+    assert extra == ["extra"]
+
+
+def test_one_row_may_be_a_dict():
+    inputs, _ = inputs_of(COLUMNS, {"size": 2, "colour": "green"})
+    assert inputs["size"].tolist() == [2.0]
+    assert inputs["colour"].tolist() == ["green"]
+
+
+def test_a_missing_column_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match="no column 'colour'.*Did you mean 'color'"):
+        inputs_of(COLUMNS, {"size": 2, "color": "green"})

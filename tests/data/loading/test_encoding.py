@@ -1,0 +1,79 @@
+"""Preprocessing is part of the model: what was seen in training is used for whatever comes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lamina
+from lamina.data import load
+
+
+def quiet(*args, **kwargs):
+    return load(*args, verbose=False, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    n = 80
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(50, 10, n),
+            "my place (km)": rng.choice(["Oslo", "Rome", None], n),
+            "price": rng.normal(1000, 100, n),
+        }
+    )
+    frame.loc[::7, "size"] = None
+    return frame
+
+
+@pytest.fixture(scope="module")
+def features_of(table):
+    data = quiet(table, target="price", validation=0.2, test=0.2)
+    inputs, features = data.encoded()
+    return data, lamina.Model(inputs, features)
+
+
+def test_numbers_have_mean_0_and_spread_1_and_missing_ones_are_marked(features_of):
+    data, model = features_of
+    made = model.predict(data.train.x, verbose=0)
+    size = data.train.x["size"]
+    known = ~np.isnan(size)
+    expected = (size - np.nanmean(size)) / np.nanstd(size)
+    np.testing.assert_allclose(made[known, 0], expected[known], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(made[~known, 0], 0)
+    np.testing.assert_array_equal(made[:, 1], ~known)
+
+
+def test_categories_are_one_hot_and_unknown_ones_share_a_value(features_of):
+    _, model = features_of
+    places = np.array(["Oslo", "Rome", "Bonn", ""], dtype=object)
+    rows = {"size": np.zeros(4, "float32"), "my place (km)": places}
+    made = model.predict(rows, verbose=0)
+    np.testing.assert_array_equal(made[:, 2:], [[0, 1, 0], [0, 0, 1], [1, 0, 0], [1, 0, 0]])
+
+
+def test_a_number_comes_out_in_its_units(table):
+    data = quiet(table, target="price", validation=0, test=0)
+    inputs, features = data.encoded()
+    zeros = lamina.layers.Dense(1, kernel_initializer="zeros")(features)
+    model = lamina.Model(inputs, data.decoded(zeros, inputs))
+    said = model.predict(data.train.x, verbose=0)
+    np.testing.assert_allclose(said, data.train.y.mean(), rtol=1e-5)
+
+
+def test_forecasts_follow_the_level_of_their_window():
+    data = quiet(pd.DataFrame({"v": np.arange(100.0)}), target="v", forecast=2, window=4)
+    inputs, features = data.encoded()
+    flat = lamina.layers.Flatten()(features)
+    zeros = lamina.layers.Dense(2, kernel_initializer="zeros")(flat)
+    model = lamina.Model(inputs, data.decoded(zeros, inputs))
+    np.testing.assert_allclose(
+        model.predict(data.test.x, verbose=0)[:, 0], data.test.x[..., 0].mean(axis=1), rtol=1e-5
+    )
+
+
+def test_a_class_is_not_decoded(table):
+    data = quiet(table.dropna(), target="my place (km)")
+    with pytest.raises(ValueError, match="use softmax"):
+        data.decoded(None, None)

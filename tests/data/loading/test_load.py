@@ -1,0 +1,472 @@
+"""`lamina.data.load`: whatever a person has becomes three parts, and what was left out is named."""
+
+import os
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
+
+from lamina.data import load
+
+
+def picture(rng, size=(12, 12), mode="RGB"):
+    channels = {"RGB": (3,), "RGBA": (4,), "L": (), "CMYK": (4,)}[mode]
+    return Image.fromarray(rng.integers(0, 256, (*size, *channels), dtype="uint8"), mode)
+
+
+def folder_of_pictures(root, rng, classes, number=10, mode="RGB"):
+    for name in classes:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(number):
+            picture(rng, mode=mode).save(root / name / f"{i}.png")
+    return root
+
+
+def quiet(*args, **kwargs):
+    return load(*args, verbose=False, **kwargs)
+
+
+def left_out(data):
+    return "\n".join(map(str, data.describe().left_out))
+
+
+# Pictures
+
+
+def test_a_folder_for_every_class(tmp_path, rng):
+    data = quiet(folder_of_pictures(tmp_path, rng, ["dog", "cat"], number=20))
+    assert data.class_names == ["cat", "dog"]
+    assert {name: part.size for name, part in data.parts.items()} == {
+        "train": 28,
+        "val": 6,
+        "test": 6,
+    }
+    assert data.train.x.shape == (28, 12, 12, 3)
+    assert data.train.x.dtype == np.uint8
+    for part in data.parts.values():
+        for row, name in enumerate(part.names):
+            assert name.startswith(data.class_names[part.y[row]])
+            pixels = np.asarray(Image.open(tmp_path / name))
+            np.testing.assert_array_equal(part.x[row], pixels)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    tree=st.dictionaries(
+        st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=6),
+        st.lists(st.text(st.characters(categories=["L", "Zs"]), min_size=1, max_size=6)),
+        min_size=2,
+        max_size=4,
+    ).filter(lambda tree: len({name.lower() for name in tree}) == len(tree))
+)
+def test_any_tree_of_pictures_is_used_to_the_last_or_refused(tmp_path_factory, tree):
+    root = tmp_path_factory.mktemp("tree")
+    rng = np.random.default_rng(0)
+    written = set()
+    for folder, names in tree.items():
+        (root / folder).mkdir()
+        for number, name in enumerate(names):
+            path = root / folder / f"{name}{number}.png"
+            picture(rng, (6, 6)).save(path)
+            written.add(path.relative_to(root).as_posix())
+    classes = {name.split("/")[0] for name in written}
+    if len(classes) < 2:
+        with pytest.raises(ValueError):
+            quiet(root)
+        return
+    data = quiet(root)
+    assert sorted(n for part in data.parts.values() for n in part.names) == sorted(written)
+    assert set(data.class_names) == classes
+
+
+def test_parts_given_by_folders_are_kept(tmp_path, rng):
+    for part, number in (("train", 8), ("valid", 3), ("test", 2)):
+        folder_of_pictures(tmp_path / part, rng, ["cat", "dog"], number)
+    data = quiet(tmp_path)
+    assert [part.size for part in data.parts.values()] == [16, 6, 4]
+    assert all(name.startswith("test/") for name in data.test.names)
+    assert data.describe().split == "as given"
+
+
+def test_what_folders_lack_is_taken_from_the_training_part(tmp_path, rng):
+    for part, number in (("train", 10), ("test", 2)):
+        folder_of_pictures(tmp_path / part, rng, ["cat", "dog"], number)
+    data = quiet(tmp_path, validation=0.2)
+    assert [part.size for part in data.parts.values()] == [16, 4, 4]
+    assert data.describe().split == "as given, val taken from train"
+
+
+def test_a_table_may_say_what_pictures_show(tmp_path, rng):
+    for i in range(10):
+        picture(rng).save(tmp_path / f"{i}.png")
+    rows = [f"{i}.png,{'ab'[i % 2]}" for i in range(9)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,kind", *rows, "gone.png,a"]))
+    data = quiet(tmp_path)
+    assert data.target == "kind"
+    assert data.class_names == ["a", "b"]
+    assert "gone.png is no picture in the folder" in left_out(data)
+    assert "9.png is not in labels.csv" in left_out(data)
+    for part in data.parts.values():
+        assert [data.class_names[y] for y in part.y] == ["ab"[int(n[0]) % 2] for n in part.names]
+
+
+ODD = {
+    "grey.png": lambda rng: picture(rng, mode="L"),
+    "transparent.png": lambda rng: picture(rng, mode="RGBA"),
+    "print.jpg": lambda rng: picture(rng, mode="CMYK"),
+    "palette.gif": lambda rng: picture(rng).quantize(16),
+    "deep.png": lambda rng: Image.fromarray(rng.integers(0, 65535, (12, 12), dtype="uint16")),
+    "wide.png": lambda rng: picture(rng, (3, 40)),
+    "two words é ж.png": picture,
+}
+
+
+@pytest.mark.parametrize("name", list(ODD))
+def test_pictures_of_every_kind_are_read(tmp_path, rng, name):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    ODD[name](rng).save(tmp_path / "a" / name)
+    data = quiet(tmp_path, image_size=(12, 12))
+    assert f"a/{name}" in [n for part in data.parts.values() for n in part.names]
+    assert not left_out(data)
+
+
+def test_an_animation_gives_its_first_picture(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    frames = [Image.new("RGB", (12, 12), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a" / "moving.gif", save_all=True, append_images=frames[1:])
+    data = quiet(tmp_path, test=0, validation=0)
+    row = data.train.names.index("a/moving.gif")
+    assert data.train.x[row, 5, 5].tolist() == [255, 0, 0]
+
+
+def test_a_photograph_is_turned_as_its_exif_says(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    photo = Image.new("RGB", (12, 12), "white")
+    photo.paste("black", (0, 0, 12, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "a" / "photo.png", exif=exif)
+    data = quiet(tmp_path, test=0, validation=0)
+    turned = data.train.x[data.train.names.index("a/photo.png")]
+    assert turned[:, -1].max() < 50
+    assert turned[:, 0].min() > 200
+
+
+def test_grey_pictures_have_one_channel(tmp_path, rng):
+    data = quiet(folder_of_pictures(tmp_path, rng, ["a", "b"], mode="L"))
+    assert data.train.x.shape[1:] == (12, 12, 1)
+
+
+def test_whatever_cannot_be_used_is_named(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    whole = (tmp_path / "a" / "0.png").read_bytes()
+    (tmp_path / "a" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "a" / "empty.png").touch()
+    (tmp_path / "a" / "lie.png").write_text("no picture")
+    (tmp_path / "a" / "notes.doc").write_text("notes")
+    (tmp_path / "b" / "link.png").symlink_to("/etc/hostname")
+    (tmp_path / "b" / "elsewhere").symlink_to("/etc")
+    picture(rng).save(tmp_path / "loose.png")
+    data = quiet(tmp_path)
+    assert sum(part.size for part in data.parts.values()) == 20
+    assert set(left_out(data).splitlines()) == {
+        "a/cut.png is damaged or incomplete",
+        "a/empty.png is empty",
+        "a/lie.png is no picture, whatever its name says",
+        "a/notes.doc is of another kind",
+        "b/elsewhere is a link to a folder",
+        "b/link.png is a link out of the folder",
+        "loose.png is in no folder of a class",
+    }
+
+
+def test_a_picture_that_claims_too_many_pixels_is_left_out(tmp_path, rng, monkeypatch):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    picture(rng, (40, 40)).save(tmp_path / "a" / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    assert "a/large.png has too many pixels to be opened" in left_out(quiet(tmp_path))
+
+
+def test_copies_stay_in_one_part_and_are_listed(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"], number=30)
+    for i in range(10):
+        copied = Image.open(tmp_path / "a" / f"{i}.png")
+        copied.save(tmp_path / "a" / f"copy of {i}.png")
+    data = quiet(tmp_path, validation=0.2, test=0.2)
+    assert len(data.describe().duplicates) == 10
+    assert not data.describe().leaks
+    where = {n: part for part, p in data.parts.items() for n in p.names}
+    assert all(where[f"a/{i}.png"] == where[f"a/copy of {i}.png"] for i in range(10))
+
+
+def test_copies_in_the_users_own_test_part_are_announced(tmp_path, rng, capsys):
+    for part, number in (("train", 10), ("test", 3)):
+        folder_of_pictures(tmp_path / part, rng, ["a", "b"], number)
+    Image.open(tmp_path / "train" / "a" / "0.png").save(tmp_path / "test" / "a" / "leak.png")
+    data = load(tmp_path, validation=0)
+    assert data.describe().leaks == [("train/a/0.png", "test/a/leak.png")]
+    assert "copies of training samples" in capsys.readouterr().out
+
+
+def test_a_picture_with_two_labels_is_announced(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    Image.open(tmp_path / "a" / "0.png").save(tmp_path / "b" / "same.png")
+    assert any("of another class" in remark for remark in quiet(tmp_path).describe().remarks)
+
+
+def test_imbalance_is_announced_with_what_naming_the_largest_class_gives(tmp_path, rng, capsys):
+    folder_of_pictures(tmp_path, rng, ["many"], number=44)
+    folder_of_pictures(tmp_path, rng, ["rare"], number=4)
+    load(tmp_path)
+    assert "always answering 'many' is right for 91.7%" in capsys.readouterr().out
+
+
+# Texts
+
+
+def test_a_folder_of_texts(tmp_path):
+    for name in ("ham", "spam"):
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            (tmp_path / name / f"{i}.txt").write_text(f"{name} number {i}", encoding="utf-8")
+    (tmp_path / "ham" / "empty.txt").write_text("  \n")
+    (tmp_path / "spam" / "old.txt").write_bytes("spam für Größe und Übermut".encode("cp1252"))
+    data = quiet(tmp_path)
+    assert data.kind == "text"
+    texts = [t for part in data.parts.values() for t in part.x]
+    assert "spam für Größe und Übermut" in texts
+    assert left_out(data) == "ham/empty.txt is empty"
+
+
+def test_a_table_of_texts_without_names_of_columns(tmp_path):
+    path = tmp_path / "messages.tsv"
+    lines = [
+        f"{('ham', 'spam')[i % 3 == 0]}\tmessage with several words {i % 40}" for i in range(60)
+    ]
+    path.write_text("\n".join(lines))
+    data = quiet(path, target="label", text="message")
+    assert data.class_names == ["ham", "spam"]
+    assert data.train.x[0].startswith("message with")
+    assert len(data.describe().duplicates) == 20
+
+
+# Tables
+
+
+@pytest.fixture
+def table(rng):
+    n = 100
+    return pd.DataFrame(
+        {
+            "size": rng.normal(size=n),
+            "place": rng.choice(["Oslo", "Rome"], n),
+            "same": "x",
+            "price": rng.normal(size=n),
+            "kind": rng.choice(["a", "b", "c"], n),
+        }
+    )
+
+
+def test_a_table_with_a_class_as_target(table):
+    data = quiet(table, target="kind")
+    assert data.class_names == ["a", "b", "c"]
+    assert sorted(data.train.x) == ["place", "price", "size"]
+    assert [str(column) for column in data.describe().left_out] == [
+        "column same has one value alone, 'x'"
+    ]
+    row = int(data.test.names[0].split()[1]) - 1
+    assert data.test.x["size"][0] == np.float32(table["size"][row])
+    assert data.class_names[data.test.y[0]] == table["kind"][row]
+
+
+def test_a_table_with_a_number_as_target(table):
+    data = quiet(table, target="price")
+    assert data.class_names is None
+    assert data.train.y.dtype == np.float32
+
+
+def test_csv_and_parquet_and_frame_give_the_same(tmp_path, table):
+    pytest.importorskip("pyarrow")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    made = [quiet(s, target="kind") for s in (table, tmp_path / "t.csv", tmp_path / "t.parquet")]
+    for other in made[1:]:
+        np.testing.assert_allclose(made[0].train.x["size"], other.train.x["size"], rtol=1e-6)
+        np.testing.assert_array_equal(made[0].train.y, other.train.y)
+
+
+def test_a_column_that_says_the_target_is_left_out_and_named(table):
+    table["code"] = table["kind"].map({"a": "one", "b": "two", "c": "three"})
+    data = quiet(table, target="kind")
+    assert "code" not in data.train.x
+    assert "column code says the target in other words" in left_out(data)
+    assert "code" in quiet(table, target="kind", columns=["code", "size"]).train.x
+
+
+def test_rows_without_a_target_are_left_out(table):
+    table.loc[:9, "kind"] = None
+    data = quiet(table, target="kind")
+    assert sum(part.size for part in data.parts.values()) == 90
+    assert "10 rows have no kind" in left_out(data)
+
+
+def test_a_group_stays_in_one_part(table):
+    table["patient"] = np.arange(100) // 5 * 7
+    data = quiet(table, target="kind", split="group", group="patient")
+    rows = {p: {(int(n.split()[1]) - 1) // 5 for n in part.names} for p, part in data.parts.items()}
+    assert not rows["train"] & rows["test"]
+    assert "patient" not in data.train.x
+
+
+def test_a_split_by_the_tail_keeps_the_order(table):
+    data = quiet(table, target="kind", split="tail", test=0.1)
+    assert data.test.names == [f"row {i}" for i in range(91, 101)]
+
+
+# Series
+
+
+def test_a_series_becomes_windows_and_what_follows_them(tmp_path):
+    steps = np.arange(100)
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=100), "sold": steps * 1.0})
+    frame = frame.sample(frac=1, random_state=0)
+    data = quiet(frame, target="sold", time="day", forecast=3, window=5)
+    for part in data.parts.values():
+        for x, y in zip(part.x, part.y, strict=True):
+            np.testing.assert_array_equal(np.diff([*x[:, 0], *y]), np.ones(7))
+    last_of_train = data.train.y.max()
+    assert last_of_train < data.val.y.min()
+    assert data.val.y.max() < data.test.y.min()
+
+
+def test_gaps_in_a_series_are_filled_and_announced():
+    values = np.sin(np.arange(80) / 5)
+    values[10] = np.nan
+    data = quiet(pd.DataFrame({"v": values}), target="v", forecast=2)
+    assert np.isfinite(data.train.x).all()
+    assert any("1 missing values" in remark for remark in data.describe().remarks)
+
+
+# What all have in common
+
+
+def test_a_part_is_a_data_set_of_batches(table):
+    data = quiet(table, target="kind", batch_size=16)
+    batches = list(data.train)
+    assert len(data.train) == len(batches) == 5
+    x, y = batches[0]
+    assert x["size"].shape == y.shape == (16,)
+    assert data.train.class_names == ["a", "b", "c"]
+    order = [float(v) for x, _ in batches for v in x["size"]]
+    again = [float(v) for x, _ in data.train for v in x["size"]]
+    assert order != again
+    assert sorted(order) == sorted(again)
+
+
+def test_nothing_of_tensorflow_is_loaded(table):
+    quiet(table, target="kind")
+    assert "tensorflow" not in sys.modules
+
+
+def test_what_was_found_is_printed_in_short_and_described_in_full(table, capsys):
+    data = load(table, target="kind")
+    printed = capsys.readouterr().out
+    assert "100 rows of 3 columns, kind: 3 classes" in printed
+    assert "column same has one value alone" in printed
+    text = str(data.describe())
+    for word in ("size: number", "place: category (2 different values)", "Always answering"):
+        assert word in text
+
+
+def test_every_kind_can_be_drawn(tmp_path, rng, table):
+    made = [
+        quiet(folder_of_pictures(tmp_path, rng, ["a", "b"])),
+        quiet(table, target="kind"),
+        quiet(pd.DataFrame({"v": np.arange(60.0)}), target="v", forecast=2),
+    ]
+    for data in made:
+        assert data.plot().axes
+
+
+# Bad input
+
+
+def messages(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "photos.zip").write_bytes(b"PK")
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    (tmp_path / "loose").mkdir()
+    rng = np.random.default_rng(0)
+    for place in ("one/cat", "loose"):
+        for i in range(3):
+            picture(rng).save(tmp_path / place / f"{i}.png")
+    (tmp_path / "sheet.xlsx").write_bytes(b"PK")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    (tmp_path / "table.csv").write_text("size,kind\n1,a\n2,b\n3,a\n")
+    (tmp_path / "constant.csv").write_text("size,kind\n1,a\n2,a\n3,a\n")
+    (tmp_path / "missing.csv").write_text("size,kind\n1,\n2,\n3,\n")
+    (tmp_path / "alone.csv").write_text("same,kind\n1,a\n1,b\n1,a\n")
+    (tmp_path / "short.csv").write_text("v\n1\n2\n3\n4\n")
+
+
+BAD = [
+    ("nowhere", {}, FileNotFoundError, "There is no file or folder"),
+    ("empty", {}, ValueError, "is empty.*a subfolder for every class"),
+    ("archive", {}, ValueError, "unpack the archive"),
+    ("one", {}, ValueError, "of one class, 'cat'"),
+    ("loose", {}, ValueError, "Nothing says what the 3 pictures"),
+    ("loose/0.png", {}, ValueError, "give the folder"),
+    ("sheet.xlsx", {}, ValueError, "save the sheet as .csv"),
+    ("header.csv", {"target": "a"}, ValueError, "has no rows"),
+    ("table.csv", {}, ValueError, "Which column of table.csv.*target='kind'"),
+    ("table.csv", {"target": "kindd"}, ValueError, "no column 'kindd'.*Did you mean 'kind'"),
+    ("table.csv", {"target": "kind", "text": "txt"}, ValueError, "no column 'txt'"),
+    ("table.csv", {"target": "kind", "forecast": 2}, ValueError, "cannot be forecast"),
+    ("table.csv", {"target": "kind", "task": "number"}, ValueError, "has no numbers, e.g. 'a'"),
+    (
+        "table.csv",
+        {"target": "size", "task": "number", "split": "stratified"},
+        ValueError,
+        "random",
+    ),
+    ("table.csv", {"target": "kind", "split": "groups"}, ValueError, "split must be one of"),
+    ("table.csv", {"target": "kind", "split": "group"}, ValueError, "group='patient'"),
+    ("table.csv", {"target": "kind", "test": 1.5}, ValueError, "fraction from 0 to 1"),
+    ("table.csv", {"target": "kind", "batch_size": 0}, ValueError, "whole number from 1"),
+    ("constant.csv", {"target": "kind"}, ValueError, "one value alone, 'a'"),
+    ("missing.csv", {"target": "kind"}, ValueError, "has no values"),
+    ("alone.csv", {"target": "kind"}, ValueError, "No column is left"),
+    ("short.csv", {"target": "v", "forecast": 12}, ValueError, "too few"),
+]
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bad")
+    messages(root)
+    return root
+
+
+@pytest.mark.parametrize(("source", "arguments", "error", "message"), BAD)
+def test_what_cannot_be_learnt_from_is_refused_with_a_reason(
+    bad, source, arguments, error, message
+):
+    with pytest.raises(error, match=f"(?s){message}"):
+        quiet(bad / source, **arguments)
+
+
+@pytest.mark.parametrize("source", [np.zeros((3, 2)), 7, None])
+def test_what_is_no_path_or_table_is_refused(source):
+    with pytest.raises(TypeError, match="path of a folder or file, or a data frame"):
+        load(source)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match="is a pipe"):
+        load(tmp_path / "pipe.csv", target="a")

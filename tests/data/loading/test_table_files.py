@@ -1,0 +1,104 @@
+"""Tables from files: whatever their separator, encoding and header."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from lamina.data.loading.table_files import read_table
+
+
+def written(tmp_path, content, name="table.csv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_found(tmp_path, separator):
+    lines = [["name", "size"], ["a b", "1"], ["c", "2"]]
+    path = written(tmp_path, "\n".join(separator.join(line) for line in lines))
+    table = read_table(path)
+    assert table.frame.to_numpy().tolist() == lines[1:]
+    assert list(table.frame.columns) == lines[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_the_encoding_is_found_and_said_unless_it_is_utf_8(tmp_path, encoding):
+    text = "ville,pays\n" + "Orléans,Europe été\nMünchen,Größe\n" * 20
+    table = read_table(written(tmp_path, text.encode(encoding)))
+    assert table.frame["ville"].tolist()[:2] == ["Orléans", "München"]
+    assert bool(table.remarks) == (encoding not in ("utf-8", "utf-8-sig"))
+
+
+def test_a_decimal_comma_is_no_separator(tmp_path):
+    table = read_table(written(tmp_path, "size;price\n1,5;2,5\n3,5;4,5\n"))
+    assert table.frame.to_numpy().tolist() == [["1,5", "2,5"], ["3,5", "4,5"]]
+
+
+def test_values_in_quotation_marks_may_have_separators_and_line_breaks(tmp_path):
+    table = read_table(written(tmp_path, 'text,label\n"a, b\nc",x\n"d",y\n'))
+    assert table.frame["text"].tolist() == ["a, b\nc", "d"]
+
+
+def test_quotation_marks_of_texts_between_tabs_are_part_of_them(tmp_path):
+    content = 'label\ttext\nham\t"open and never closed\nspam\tplain\nham\tlast\n'
+    table = read_table(written(tmp_path, content, "texts.tsv"))
+    assert table.frame["text"].tolist() == ['"open and never closed', "plain", "last"]
+
+
+@pytest.mark.parametrize(
+    ("content", "has_header"),
+    [
+        ("a,b\n1,2\n3,4\n", True),
+        ("1,2\n3,4\n5,6\n", False),
+        ("ham,see you\nspam,win\nham,soon\nham,later\n", False),
+        ("country,2019,2020\nPeru,1,2\nChad,3,4\n", True),
+    ],
+)
+def test_a_line_with_names_is_told_from_data(tmp_path, content, has_header):
+    table = read_table(written(tmp_path, content))
+    assert table.has_header == has_header
+    assert len(table.frame) == content.count("\n") - has_header
+
+
+def test_lines_with_too_many_values_are_named_and_the_others_kept(tmp_path):
+    table = read_table(written(tmp_path, "a,b\n1,2\n3,4,5\n6,7\n"))
+    assert table.frame["a"].tolist() == ["1", "6"]
+    assert [str(line) for line in table.left_out] == ["the line '3,4,5' has too many values"]
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n\n"])
+def test_an_empty_file_is_refused(tmp_path, content):
+    with pytest.raises(ValueError, match="is empty"):
+        read_table(written(tmp_path, content))
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is no text"):
+        read_table(written(tmp_path, b"a,b\n\x00\x01\x02,3\n"))
+
+
+NAMES = st.lists(
+    st.text(st.characters(categories=["L"]), min_size=1, max_size=8),
+    min_size=2,
+    max_size=4,
+    unique=True,
+)
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), names=NAMES)
+def test_what_pandas_writes_is_read_back(tmp_path, data, names):
+    rows = data.draw(
+        st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names)), max_size=6)
+    )
+    # A line of its own that repeats no name: else there would seem to be no header.
+    frame = pd.DataFrame([["1"] * len(names), *rows], columns=names, dtype=str)
+    frame = frame[~frame.isin(names).any(axis=1)]
+    path = tmp_path / "frame.csv"
+    frame.to_csv(path, index=False)
+    np.testing.assert_array_equal(
+        read_table(path).frame.to_numpy().astype(str), frame.to_numpy().astype(str)
+    )
