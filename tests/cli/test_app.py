@@ -57,7 +57,10 @@ def test_what_is_typed_wrongly_leaves_with_2(run, arguments):
         (("train", "mnist", "--epochs", "x"), "--epochs: it must be a whole number. Received 'x'."),
         (("train", "mnist", "--epochs=x"), "--epochs: it must be a whole number. Received 'x'."),
         (("train", "mnist", "--lr", "x"), "--learning-rate: it must be a number. Received 'x'."),
-        (("train", "mnist", "--model", "resnet"), "--model: 'resnet' is not one of 'mlp', 'cnn'."),
+        (
+            ("train", "mnist", "--model", "resnet"),
+            "--model: 'resnet' is not one of 'auto', 'mlp', 'cnn'.",
+        ),
     ],
 )
 def test_what_is_typed_wrongly_is_said_in_plain_words(run, arguments, message):

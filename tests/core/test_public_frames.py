@@ -83,7 +83,7 @@ def frames_of_lamina(function, first=Explosive):
         if inspect.isgenerator(result):
             next(result)
     except Exception as error:
-        if getattr(error, "_lamina_mistake", False):
+        if getattr(error, "_lamina_bug", False):
             return []
         lines = traceback.extract_tb(error.__traceback__)
         return [f"{f.filename}:{f.lineno}" for f in lines if f.filename.startswith(LAMINA)]

@@ -184,7 +184,7 @@ WHAT_IS_NO_NUMBER = {
 def test_what_is_no_number_is_said_in_words_of_lamina(wrong, words):
     with pytest.raises((ValueError, TypeError), match=words) as caught:
         wrong()
-    assert not getattr(caught.value, "_lamina_mistake", False)
+    assert not getattr(caught.value, "_lamina_bug", False)
 
 
 @pytest.mark.parametrize(

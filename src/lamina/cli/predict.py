@@ -1,5 +1,6 @@
 """`lamina predict`: classifies image files with a saved model."""
 
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,6 +73,7 @@ def predict(
         return
     images = [Path(path) for path in inputs]
     from lamina import Predictor
+    from lamina.core.messages.errors import LaminaWarning
     from lamina.prediction import (  # after the cheap errors
         inputs as model_inputs,
         named_sets,
@@ -93,7 +95,10 @@ def predict(
     if read:
         batch = np.stack([s.image for s in read]).reshape(-1, *wanted.shape) * pixels.pixel_max
         predictor = Predictor(network)
-        probabilities = predictor.probabilities(batch)
+        with warnings.catch_warnings():
+            # The pictures were made like those of training, or as the user says.
+            warnings.simplefilter("ignore", LaminaWarning)
+            probabilities = predictor.probabilities(batch)
         names = predictor.names_of(probabilities.shape[1])
         results = [_result(s, names, row) for s, row in zip(read, probabilities, strict=True)]
     if seen is not None and read:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.core.messages.tracebacks import filter_methods
+
 # Raised when older versions of Lamina cannot make sense of what is written.
 VERSION = 1
 # No honest contract has longer lists or texts; a file with them is damaged or malicious.
@@ -113,6 +115,7 @@ class TargetRange:
     spread: float
 
 
+@filter_methods
 @dataclass(frozen=True)
 class Contract:
     """What a model was trained on, and what its outputs mean.

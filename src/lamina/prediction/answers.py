@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
+from lamina.core.messages.tracebacks import filter_methods
 from lamina.prediction.probabilities import as_probabilities
 
 
+@filter_methods
 @dataclass(frozen=True)
 class Answer:
     """What a model says of one input.

@@ -55,6 +55,9 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
     """
     if chosen is not None:
         return Range(chosen, is_known=True)
+    contract = getattr(model, "input_contract", None)
+    if contract is not None and len(contract.inputs) == 1 and contract.inputs[0].low >= 0:
+        return Range(_whole_range(contract.inputs[0].high), is_known=True)
     for layer in model.layers:
         if isinstance(layer, layers.Rescaling):
             scale, offset = float(np.mean(layer.scale)), float(np.mean(layer.offset))
@@ -65,6 +68,11 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
         if layer.weights:
             break
     return Range(1, is_known=False)
+
+
+def _whole_range(high: float) -> float:
+    """The range that pixels up to this value are probably from: 254 is of 255."""
+    return next((top for top in (1.0, 16.0, 255.0, 65535.0) if 0.9 * top <= high <= top), high)
 
 
 def input_form(model: Any) -> InputForm:

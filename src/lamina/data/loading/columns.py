@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Column
+from lamina.core.messages.errors import did_you_mean
 
 KINDS = ("number", "category", "date", "text")
 
@@ -125,8 +126,6 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
         >>> inputs["size"].tolist(), extra
         ([3.0], ['colour'])
     """
-    from lamina.core.messages.errors import did_you_mean
-
     if isinstance(table, Mapping):
         table = {name: v if _is_column(v) else [v] for name, v in table.items()}
     there = list(map(str, table.keys()))

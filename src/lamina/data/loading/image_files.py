@@ -13,6 +13,7 @@ from lamina.contract import ImageInput
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.loading.description import LeftOut
 from lamina.data.parallel import AUTOTUNE, mapped, number_of_workers
+from lamina.data.picture_files import Picture, edge_of, read_picture
 
 # Sides that pictures of several sizes are brought to: the one next to their median size.
 _SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224)
@@ -125,8 +126,6 @@ def _read(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, boo
     """The pixels, `(height, width, 3)`, and whether they are grey; or why there are none."""
     from PIL import Image
 
-    from lamina.data.picture_files import read_picture  # Pillow is imported by whoever has pictures
-
     height, width = size
     try:
         with warnings.catch_warnings():
@@ -138,7 +137,7 @@ def _read(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, boo
     return fitted(picture.pixels, size), picture.is_grey
 
 
-def picture_as_input(picture: Any, form: ImageInput) -> np.ndarray:
+def picture_as_input(picture: Picture, form: ImageInput) -> np.ndarray:
     """A picture as a model takes it, made as `read_pictures` has made those of training.
 
     Args:
@@ -165,8 +164,6 @@ def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         uint8, `(height, width, 3)`.
     """
     from PIL import Image, ImageOps
-
-    from lamina.data.picture_files import edge_of
 
     values = np.round(255 * np.clip(pixels, 0, 1)).astype("uint8")
     if values.shape[:2] == tuple(size):

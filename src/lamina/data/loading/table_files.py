@@ -113,7 +113,7 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
+        from charset_normalizer import from_bytes  # seldom needed, and slow to import
 
         best = from_bytes(content[:_SAMPLE]).best()
         encoding = "cp1252" if best is None else best.encoding
