@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from printed import computing, core, files, layers, messages, preprocessing, tools, training
+from printed import (
+    computing,
+    core,
+    files,
+    layers,
+    messages,
+    own_data,
+    preprocessing,
+    tools,
+    training,
+)
 
-TABLES = (core, layers, preprocessing, computing, training, files, tools)
+TABLES = (core, layers, preprocessing, computing, training, files, own_data, tools)
 CASES = {key: messages.Case(*case) for table in TABLES for key, case in table.CASES.items()}
 MESSAGES = messages.in_source()
 
@@ -52,6 +62,8 @@ BY_HAND = {
         "core/configuration/runtime.py",
         "it was forked from one that had used JAX",
     ): "other processes",
+    ("data/loading/table_files.py", "is a Parquet file, and pyarrow"): "the network",
+    ("data/loading/table_files.py", "Tables are read by pandas, which"): "the network",
     ("datasets/locate.py", "there is no such file"): "the network",
     ("datasets/locate.py", "it is a folder, and"): "the data set as published",
     ("datasets/locate.py", "so it was not replaced"): "the data set as published",

@@ -106,7 +106,7 @@ def test_a_large_file_of_wide_numbers_is_converted_chunk_by_chunk(blobs, tmp_pat
 
 
 def test_memory_of_chunks_is_used_again_only_when_they_are_done_with(monkeypatch):
-    monkeypatch.setattr("lamina.training.feeds.chunks._STEPS", 3)
+    monkeypatch.setattr("lamina.training.feeds.chunks._MAX_STEPS", 3)
     batches = (np.full((2, 3), i, "float32") for i in range(40))
     lengths, values = [], []
     for chunk in prefetch(stack_batches(batches), jax.device_put):

@@ -116,7 +116,7 @@ def fit(
     except (KeyboardInterrupt, SystemExit) as error:
         left = error  # raised again when everything is written
     seconds = time.perf_counter() - began
-    with stopping.held_back():
+    with stopping.deferred():
         history = getattr(model, "history", None)
         measured = {} if history is None else history.history
         losses = measured.get("val_loss") or measured.get("loss") or []
