@@ -24,7 +24,7 @@ def explain_arguments(method: F) -> F:
         >>> Scale(facto=2.0)
         Traceback (most recent call last):
         ...
-        ...ArgumentError: Scale has no argument 'facto'. Did you mean 'factor'?
+        lamina.core.messages.errors.ArgumentError: Scale has no argument 'facto'. Did you mean 'factor'?
           Its arguments: factor.
     """
     parameters = inspect.signature(method).parameters.values()
@@ -72,7 +72,7 @@ def whole_number(
         >>> whole_number("units", 0, owner="Dense")
         Traceback (most recent call last):
         ...
-        ...ArgumentError: Dense: units must be a whole number of at least 1; received 0.
+        lamina.core.messages.errors.ArgumentError: Dense: units must be a whole number ...
     """
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if is_whole and int(value) >= least:
