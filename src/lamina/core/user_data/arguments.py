@@ -24,8 +24,7 @@ def explain_arguments(method: F) -> F:
         >>> Scale(facto=2.0)
         Traceback (most recent call last):
         ...
-        lamina.core.messages.errors.ArgumentError: Scale has no argument 'facto'. Did you mean 'factor'?
-          Its arguments: factor.
+        lamina.core.messages.errors.ArgumentError: Scale has no argument 'facto'. Did you mean ...
     """
     parameters = inspect.signature(method).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
