@@ -396,6 +396,17 @@ CASES = {
         "model = net(layers.Dense(2, 'softmax'), compiled=False); "
         "«model.compile(loss='sparse_categorical_crossentropy')»; model.fit(x, y, verbose=0)",
     ),
+    ("training/feeds/user_data.py", "leave class_weight='balanced' out"): (
+        "model.fit(x, y, class_weight='balanced', sample_weight=np.ones(4), verbose=0)",
+        "model.fit(x, y, sample_weight=np.ones(4), verbose=0)"
+        "  # «leave class_weight='balanced' out»",
+        _FIT,
+    ),
+    ("training/feeds/user_data.py", "counts the classes of all labels"): (
+        "model.fit(iter([(x, y)]), class_weight='balanced', verbose=0)",
+        "model.fit(iter([(x, y)]), «class_weight={0: 1.0, 1: 2.0}», verbose=0)",
+        _FIT,
+    ),
     ("training/feeds/class_weights.py", "class_weight needs one array of labels"): (
         "model.fit([one, one], {'u': one, 'o': one}, class_weight={0: 1.0, 1: 1.0})",
         "model.fit([one, one], {'u': one, 'o': one}, «sample_weight=»{'u': np.ones(4), "

@@ -390,7 +390,7 @@ WRONG_ARGUMENT = {
     "class_weight={0: 'much'}": ["class 0 the weight 'much'"],
     "class_weight={0: -1.0}": ["class 0 the weight -1.0"],
     "class_weight=[1.0, 2.0, 3.0]": ["class_weight = dict(enumerate(class_weight))"],
-    "class_weight='balanced'": ["received 'balanced'"],
+    "class_weight='balance'": ["received 'balance'"],
     "shuffle='yes'": ["shuffle must be True, False or 'batch'; received 'yes'"],
     "verbose='loud'": ["verbose", "received 'loud'"],
     "callbacks=['early']": ["callbacks", "received 'early'"],
@@ -606,7 +606,7 @@ def test_a_wrong_line_is_explained(line):
 # -- lines to type that need more than a name ------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", ["'balanced'", "[1.0, 2.0, 3.0]"])
+@pytest.mark.parametrize("given", ["'balance'", "[1.0, 2.0, 3.0]"])
 def test_class_weights_in_another_form_can_be_turned_into_the_right_one(given):
     scope = {**names(), "class_weight": eval(given)}
     message = message_of("model.fit(x, y, class_weight=class_weight, verbose=0)", scope)

@@ -6,7 +6,7 @@ the data become a feed, once. The engine gets nothing but this request.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -142,7 +142,7 @@ def fit_request(
     validation_split: float,
     validation_data: Any,
     shuffle: Any,
-    class_weight: Mapping[int, float] | None,
+    class_weight: Mapping[int, float] | str | None,
     sample_weight: Any,
     initial_epoch: int,
     steps_per_epoch: int | None,
@@ -161,9 +161,12 @@ def fit_request(
     tail = None
     if validation_split and validation_data is None:
         data, tail = data.split(validation_split)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        data, class_weight = data.balanced(sample_weight), None
+    weights = cast("Mapping[int, float] | None", class_weight)  # checked by the engine
     epochs = limited(epochs, config.max_epochs(), "epochs")
     feed = data.feed(
-        _options(learner, batch_size, shuffle, steps_per_epoch, class_weight, sample_weight)
+        _options(learner, batch_size, shuffle, steps_per_epoch, weights, sample_weight)
     )
     feed.first_epoch = initial_epoch
     validation = None
@@ -182,7 +185,7 @@ def fit_request(
         validation_freq=validation_freq,
         epochs=epochs,
         initial_epoch=initial_epoch,
-        class_weight=class_weight,
+        class_weight=weights,
         columns=columns_of(x, y),
         contract=None if data.samples is None else recorded(x, data.x, data.y),
         callbacks=callbacks,

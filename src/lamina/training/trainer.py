@@ -452,7 +452,7 @@ class Trainer(Layer):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: Any = True,
-        class_weight: Mapping[int, float] | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -482,7 +482,8 @@ class Trainer(Layer):
             validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
             shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
                 batches.
-            class_weight: From class number to weight in the loss.
+            class_weight: From class number to weight in the loss; or `"balanced"`, with which
+                every class counts alike, however many samples it has.
             sample_weight: Weight of each sample in the loss, `(samples,)`.
             initial_epoch: Epoch to start at, counted from 0.
             steps_per_epoch: Steps in an epoch, at most. An epoch continues in the data where the

@@ -30,15 +30,7 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Any) -
             f"class_weight needs one array of labels, and the model has {len(leaves)} targets.\n"
             "  Fix: give sample_weight=… for each of them."
         )
-    labels: np.ndarray = np.asarray(leaves[0])
-    if labels.ndim > 2:
-        raise ValueError(
-            f"class_weight needs labels of shape (n,), (n, 1) or (n, classes); "
-            f"received {labels.shape}."
-        )
-    if labels.ndim == 2:
-        labels = labels.argmax(axis=-1) if labels.shape[1] > 1 else labels[:, 0]
-    labels = np.round(labels).astype(np.int64)
+    labels = _class_numbers(leaves[0])
     table: np.ndarray = np.ones(max(labels.max(initial=0), *class_weight) + 1, dtype=np.float32)
     for number, weight in class_weight.items():
         table[number] = weight
@@ -46,11 +38,54 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Any) -
     return weights
 
 
+def balanced_sample_weights(y: Any) -> Any:
+    """Weights with which every class counts alike: samples / (classes · samples of the class).
+
+    Args:
+        y: Labels, as for `class_weights_as_sample_weights`; of a model with several targets, a
+            structure of them.
+
+    Returns:
+        `(samples,)` weights, in the structure of `y`.
+
+    Example:
+        >>> balanced_sample_weights(np.array([0, 0, 0, 1])).round(2).tolist()
+        [0.67, 0.67, 0.67, 2.0]
+    """
+
+    def weights_of(labels: Any) -> np.ndarray:
+        numbers = _class_numbers(labels)
+        counts = np.bincount(numbers)
+        by_class = len(numbers) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        weights: np.ndarray = by_class[numbers].astype("float32")
+        return weights
+
+    return jax.tree.map(weights_of, y)
+
+
+def _class_numbers(labels: Any) -> np.ndarray:
+    """The number of the class of each sample, `(samples,)`."""
+    labels = np.asarray(labels)
+    if labels.ndim > 2:
+        raise ValueError(
+            f"class_weight needs labels of shape (n,), (n, 1) or (n, classes); "
+            f"received {labels.shape}."
+        )
+    if labels.ndim == 2:
+        labels = labels.argmax(axis=-1) if labels.shape[1] > 1 else labels[:, 0]
+    if labels.size and not (labels >= 0).all():
+        raise ValueError(
+            f"class_weight needs classes that are counted from 0; received {labels.min():g}."
+        )
+    numbers: np.ndarray = np.round(labels).astype(np.int64)
+    return numbers
+
+
 def _check(class_weight: Any) -> None:
     if not isinstance(class_weight, Mapping):
         fix = "class_weight={0: 1.0, 1: 2.0}"
         if isinstance(class_weight, str):
-            fix = "class_weight = dict(enumerate(len(y) / numpy.bincount(y) / len(set(y))))"
+            fix = "class_weight = 'balanced'"
         elif hasattr(class_weight, "to_dict"):  # a pandas Series: its index are the classes
             fix = "class_weight = class_weight.to_dict()"
         elif np.ndim(class_weight) == 1:

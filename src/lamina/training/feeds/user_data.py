@@ -11,7 +11,10 @@ from lamina.core.configuration import config
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.training import checks
-from lamina.training.feeds.class_weights import class_weights_as_sample_weights
+from lamina.training.feeds.class_weights import (
+    balanced_sample_weights,
+    class_weights_as_sample_weights,
+)
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -94,6 +97,21 @@ class UserData:
             checks.samples_in_input(learner, x, y)
         with_batch_axis(learner, x, refuse=True)
         return cls(x, y, sample_weight, number_of_samples(x, y, sample_weight))
+
+    def balanced(self, sample_weight: Any) -> "UserData":
+        """These data with sample weights that make every class count alike."""
+        if sample_weight is not None:
+            raise ValueError(
+                "fit takes either class_weight or sample_weight, and received both.\n"
+                "  Fix: leave class_weight='balanced' out."
+            )
+        if self.samples is None or self.y is None:
+            raise ValueError(
+                "class_weight='balanced' counts the classes of all labels, and x is a "
+                f"{type(self.x).__name__} that gives them batch by batch.\n"
+                "  Fix: class_weight={0: 1.0, 1: 2.0}, with weights of your own."
+            )
+        return replace(self, sample_weight=balanced_sample_weights(self.y))
 
     def split(self, fraction: float) -> tuple["UserData", "UserData"]:
         """Two parts, for training and validation; as in Keras, the end is for validation."""
