@@ -49,7 +49,7 @@ class Feed(Protocol):
 
     @property
     def steps(self) -> int | None:
-        """Number of steps in an epoch, if it is known."""
+        """Number of steps in an epoch, if it is known; a class must let it be set."""
         ...
 
     @property

@@ -9,8 +9,9 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.user_data.data_kinds import is_sparse, is_table
-from lamina.core.user_data.text import Preprocessed, has_text
+from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
+from lamina.training.feeds.choice import OF_ARRAYS, OF_SOURCES, batchwise, choose
 from lamina.training.feeds.class_weights import (
     balanced_sample_weights,
     class_weights_as_sample_weights,
@@ -19,15 +20,11 @@ from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
     pack_x_y_sample_weight,
-    size_in_bytes,
     unpack_x_y_sample_weight,
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
-from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.feeds.py_dataset import PyDataset
-from lamina.training.feeds.resident_feed import ResidentFeed
-from lamina.training.feeds.sparse import has_sparse_rows, keep_large_sparse, part_of
-from lamina.training.feeds.stream_feed import StreamFeed
+from lamina.training.feeds.sparse import keep_large_sparse, part_of
 from lamina.training.feeds.table_columns import refuse_other_order
 from lamina.training.feeds.tables import refuse_gaps
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
@@ -150,27 +147,23 @@ class UserData:
                     "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out "
                     ".repeat()."
                 )
-            stream = StreamFeed(self.x, options)
-            if limit is not None:
-                stream.steps = limited(stream.steps, limit, "steps an epoch")
-            return stream
-        prepare, samples = options.prepare, self.samples
-        x = self.x
-        in_batches = has_sparse_rows(x) or (has_text(x) and not _stays_small(x, samples, prepare))
-        if not in_batches:
-            x = prepare(x)
-        arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
-        batch_size = samples if options.batch_size == WHOLE else options.batch_size
-        options = replace(options, batch_size=min(int(batch_size), samples))
-        kind: type[ResidentFeed] = HostFeed
-        if in_batches:
-            kind = BatchwiseFeed
-        elif size_in_bytes(arrays) <= config.resident_budget():
-            kind = SmallRowsFeed if SmallRowsFeed.suits(arrays, options) else ResidentFeed
-        feed = kind(arrays, options)
+            feed = choose(OF_SOURCES, self.x, options)
+        else:
+            feed = self._feed_of_arrays(options)
         if limit is not None:
-            feed.steps = limited(feed.steps, limit, "steps an epoch")
+            # A property in the protocol, since some feeds always know it and others do not.
+            feed.steps = limited(feed.steps, limit, "steps an epoch")  # type: ignore[misc]
         return feed
+
+    def _feed_of_arrays(self, options: FeedOptions) -> Feed:
+        assert self.samples is not None
+        x = self.x
+        if not batchwise(x, self.samples, options.prepare):
+            x = options.prepare(x)
+        arrays = options.reweight(pack_x_y_sample_weight(x, self.y, self.sample_weight))
+        batch_size = self.samples if options.batch_size == WHOLE else options.batch_size
+        options = replace(options, batch_size=min(int(batch_size), self.samples))
+        return choose(OF_ARRAYS, arrays, options)
 
 
 def reweighting(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any]:
@@ -232,12 +225,6 @@ def _is_large_file(array: Any) -> bool:
     """Whether an array is a memory-mapped file of numbers, too large to convert at once."""
     numbers = isinstance(array, np.memmap) and array.dtype.kind in "biuf"
     return numbers and array.nbytes > config.resident_budget()
-
-
-def _stays_small(x: Any, samples: int, prepare: Callable[[Any], Any]) -> bool:
-    """Whether the preprocessed text, estimated from some rows, fits on the device."""
-    some = jax.tree.map(lambda a: a[:32], x)
-    return size_in_bytes(prepare(some)) * samples / min(32, samples) <= config.resident_budget()
 
 
 def named_columns(signature: Signature, x: Any) -> Any:
