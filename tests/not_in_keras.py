@@ -34,6 +34,8 @@ def not_in_keras(module: str) -> Callable[[Class], Class]:
             return known  # the file of a table is imported under two names
         register_internal_serializable(f"keras.{module}.{cls.__name__}", cls)
         setattr(namespace, cls.__name__, cls)
+        looked_up = getattr(importlib.import_module(f"keras.src.{module}"), "ALL_OBJECTS_DICT", {})
+        looked_up[cls.__name__] = cls
         return cls
 
     return put

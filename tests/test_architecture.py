@@ -10,9 +10,9 @@ import lamina
 SOURCE = Path(lamina.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
-# Packages whose files are each named, apart from callbacks, which are one file for each class.
+# Packages whose files are each named, apart from kinds of files to which others are added.
 FILE_BY_FILE = ("core/", "training/", "saving/")
-BY_FOLDER = ("training/callbacks",)
+BY_FOLDER = ("training/callbacks/", "training/feeds/", "training/placement_")
 
 FILES = [
     path.relative_to(SOURCE).as_posix()

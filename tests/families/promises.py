@@ -122,12 +122,17 @@ def both_built(case: Case) -> tuple[Any, Any]:
     """Our layer and Keras's, with the same random weights."""
     ours, theirs = case.ours(), case.theirs()
     for layer in (ours, theirs):
-        if case.traced:
-            case.call(layer, case.inputs())
-        elif not layer.built:
-            case.call(layer.build, case.shapes if case.several else tuple(case.shapes))
+        built(case, layer)
     same_weights(ours, theirs)
     return ours, theirs
+
+
+def built(case: Case, layer: Any) -> None:
+    """Build the layer of a case."""
+    if case.traced:
+        case.call(layer, case.inputs())
+    elif not layer.built:
+        case.call(layer.build, case.shapes if case.several else tuple(case.shapes))
 
 
 def same_weights(ours: Any, theirs: Any) -> None:
