@@ -18,6 +18,7 @@ from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.graph.keras_tensor import is_keras_tensor
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization.naming import next_number, reset_names
+from lamina.core.types import DTypeLike
 
 
 @filter_traceback
@@ -64,7 +65,7 @@ def get_uid(prefix: str = "") -> int:
 
 
 @filter_traceback
-def is_float_dtype(dtype: Any) -> bool:
+def is_float_dtype(dtype: DTypeLike) -> bool:
     """True for float16, bfloat16, float32 and float64.
 
     Args:

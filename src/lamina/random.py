@@ -15,7 +15,7 @@ from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import SeedGenerator, draw_key
 from lamina.ops.arrays import as_array
@@ -42,7 +42,7 @@ def normal(
     shape: Sequence[int],
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     seed: Seed = None,
 ) -> Array:
     """Normally distributed values.
@@ -70,7 +70,7 @@ def uniform(
     shape: Sequence[int],
     minval: float = 0.0,
     maxval: float = 1.0,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     seed: Seed = None,
 ) -> Array:
     """Uniformly distributed values in `[minval, maxval)`.
@@ -99,7 +99,7 @@ def truncated_normal(
     shape: Sequence[int],
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     seed: Seed = None,
 ) -> Array:
     """Normally distributed values, none further than two standard deviations from the mean.
@@ -125,7 +125,7 @@ def truncated_normal(
 
 @filter_traceback
 def randint(
-    shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
+    shape: Sequence[int], minval: int, maxval: int, dtype: DTypeLike = "int32", seed: Seed = None
 ) -> Array:
     """Integers from `minval` to `maxval - 1`, all equally likely.
 
@@ -151,7 +151,7 @@ def randint(
 
 @filter_traceback
 def categorical(
-    logits: ArrayLike, num_samples: int, dtype: Any = "int32", seed: Seed = None
+    logits: ArrayLike, num_samples: int, dtype: DTypeLike = "int32", seed: Seed = None
 ) -> Array:
     """Class indices, drawn with the probabilities `softmax(logits)`.
 
@@ -239,7 +239,9 @@ def dropout(
 
 
 @filter_traceback
-def gamma(shape: Sequence[int], alpha: ArrayLike, dtype: Any = None, seed: Seed = None) -> Array:
+def gamma(
+    shape: Sequence[int], alpha: ArrayLike, dtype: DTypeLike | None = None, seed: Seed = None
+) -> Array:
     """Gamma-distributed values with scale 1.
 
     Args:
@@ -264,7 +266,7 @@ def binomial(
     shape: Sequence[int],
     counts: ArrayLike,
     probabilities: ArrayLike,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     seed: Seed = None,
 ) -> Array:
     """Numbers of successes in `counts` independent trials.
@@ -290,7 +292,11 @@ def binomial(
 
 @filter_traceback
 def beta(
-    shape: Sequence[int], alpha: ArrayLike, beta: ArrayLike, dtype: Any = None, seed: Seed = None
+    shape: Sequence[int],
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    dtype: DTypeLike | None = None,
+    seed: Seed = None,
 ) -> Array:
     """Beta-distributed values between 0 and 1, with mean `alpha / (alpha + beta)`.
 
@@ -332,7 +338,7 @@ def _is_negative(size: Any) -> bool:
     return isinstance(size, (int, np.integer)) and bool(size < 0)
 
 
-def _float(caller: str, dtype: Any) -> str:
+def _float(caller: str, dtype: DTypeLike | None) -> str:
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
         raise ValueError(f"{caller} gives floats; received dtype={dtype!r}. See randint().")

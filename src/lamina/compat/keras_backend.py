@@ -12,6 +12,7 @@ from lamina.backend import *  # noqa: F403 - the settings, under the same names
 from lamina.backend import floatx
 from lamina.compat import tensor_functions as functions
 from lamina.compat.tensor_functions import Tensor, adapt
+from lamina.core.types import DTypeLike
 
 abs = adapt(jnp.abs, 1)
 argmax = adapt(lambda x, axis=-1: jnp.argmax(x, axis), 1)
@@ -84,32 +85,40 @@ def dtype(x: Any) -> str:
     return str(x.dtype)
 
 
-def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def ones(shape: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
     """An array of ones."""
     return functions.constant(1, dtype or floatx(), tuple(shape))
 
 
-def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def zeros(shape: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
     """An array of zeros."""
     return functions.constant(0, dtype or floatx(), tuple(shape))
 
 
 def random_normal(
-    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None
+    shape: Any,
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
 ) -> Tensor:
     """Numbers with a normal distribution."""
     return functions.constant(random.normal(tuple(shape), mean, stddev, dtype, seed))
 
 
 def random_uniform(
-    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: int | None = None
+    shape: Any,
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
 ) -> Tensor:
     """Numbers with a uniform distribution."""
     return functions.constant(random.uniform(tuple(shape), minval, maxval, dtype, seed))
 
 
 def random_bernoulli(
-    shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None
+    shape: Any, p: float = 0.0, dtype: DTypeLike | None = None, seed: int | None = None
 ) -> Tensor:
     """Ones with probability `p`, else zeros."""
     drawn = random.uniform(tuple(shape), seed=seed) < p
@@ -117,7 +126,11 @@ def random_bernoulli(
 
 
 def truncated_normal(
-    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None
+    shape: Any,
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike | None = None,
+    seed: int | None = None,
 ) -> Tensor:
     """Numbers with a normal distribution that is cut off at two deviations."""
     return functions.constant(random.truncated_normal(tuple(shape), mean, stddev, dtype, seed))

@@ -21,6 +21,7 @@ from lamina.compat.tensorflow_types import (
     strong,
 )
 from lamina.core.graph.operation import symbolic
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.core.variable import seed as seeds
@@ -86,7 +87,7 @@ class Variable(LaminaVariable):
         initial_value: Any = None,
         trainable: bool | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         shape: Sequence[int] | None = None,
     ):
         value = initial_value() if callable(initial_value) else initial_value
@@ -105,7 +106,7 @@ checked_operators(Variable)
 # Making arrays
 
 
-def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
+def constant(value: Any, dtype: DTypeLike | None = None, shape: Sequence[int] | None = None) -> Any:
     if is_text(value):
         texts = as_values(value).view(
             HostArray
@@ -115,30 +116,30 @@ def constant(value: Any, dtype: Any = None, shape: Sequence[int] | None = None) 
     return result if shape is None else jnp.broadcast_to(result, tuple(shape))
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> Any:
+def convert_to_tensor(value: Any, dtype: DTypeLike | None = None, dtype_hint: Any = None) -> Any:
     return constant(value, dtype)
 
 
-def cast(x: Any, dtype: Any) -> Tensor:
+def cast(x: Any, dtype: DTypeLike) -> Tensor:
     wanted = narrow(dtype)
     if isinstance(x, np.ndarray):
         return jnp.asarray(x.astype(wanted))
     return strong(array(x).astype(wanted))
 
 
-def zeros(shape: Sequence[int], dtype: Any = "float32") -> Tensor:
+def zeros(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:
     return jnp.zeros(_shape(shape), narrow(dtype))
 
 
-def ones(shape: Sequence[int], dtype: Any = "float32") -> Tensor:
+def ones(shape: Sequence[int], dtype: DTypeLike = "float32") -> Tensor:
     return jnp.ones(_shape(shape), narrow(dtype))
 
 
-def zeros_like(input: Any, dtype: Any = None) -> Tensor:
+def zeros_like(input: Any, dtype: DTypeLike | None = None) -> Tensor:
     return jnp.zeros_like(array(input), dtype=dtype and narrow(dtype))
 
 
-def ones_like(input: Any, dtype: Any = None) -> Tensor:
+def ones_like(input: Any, dtype: DTypeLike | None = None) -> Tensor:
     return jnp.ones_like(array(input), dtype=dtype and narrow(dtype))
 
 
@@ -146,11 +147,11 @@ def fill(dims: Sequence[int], value: Any) -> Tensor:
     return jnp.full(_shape(dims), value)
 
 
-def eye(num_rows: int, num_columns: int | None = None, dtype: Any = "float32") -> Tensor:
+def eye(num_rows: int, num_columns: int | None = None, dtype: DTypeLike = "float32") -> Tensor:
     return jnp.eye(num_rows, num_columns, dtype=narrow(dtype))
 
 
-def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> Tensor:
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: DTypeLike | None = None) -> Tensor:
     start, limit = (0, start) if limit is None else (start, limit)
     return jnp.arange(start, limit, delta, dtype=dtype and narrow(dtype))
 
@@ -161,7 +162,7 @@ def one_hot(
     on_value: float = 1,
     off_value: float = 0,
     axis: int = -1,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
 ) -> Tensor:
     hot = jax.nn.one_hot(array(indices), depth, axis=axis)
     return (hot * on_value + (1 - hot) * off_value).astype(narrow(dtype))
@@ -409,7 +410,7 @@ def random_normal(
     shape: Sequence[int],
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
     return random.normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
@@ -419,7 +420,7 @@ def random_truncated_normal(
     shape: Sequence[int],
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
     return random.truncated_normal(_shape(shape), mean, stddev, narrow(dtype).name, seed)
@@ -429,7 +430,7 @@ def random_uniform(
     shape: Sequence[int],
     minval: Any = 0,
     maxval: Any = None,
-    dtype: Any = "float32",
+    dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Tensor:
     name = narrow(dtype).name

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.dtypes import standardize_dtype
+from lamina.core.types import DTypeLike
 from lamina.core.variable.variable import Variable
 from lamina.training.checks import warn
 
@@ -158,7 +159,7 @@ def _type_of(value: Any) -> Any:
     return jnp.dtype(value.dtype) if isinstance(value, Variable) else None
 
 
-def _refuse_overflow(value: Any, dtype: Any) -> None:
+def _refuse_overflow(value: Any, dtype: DTypeLike | None) -> None:
     wanted = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else np.dtype(dtype))
     if value.dtype.kind not in "iu" or wanted.kind not in "iu" or not value.size:
         return

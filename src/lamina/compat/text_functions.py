@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.text import as_values
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -72,12 +73,12 @@ def join(inputs: Sequence[Any], separator: str = "", name: Any = None) -> np.nda
     return _array(joined, arrays[0].shape, object)
 
 
-def _each(function: Callable[[str], Any], input: Any, dtype: Any = object) -> np.ndarray:
+def _each(function: Callable[[str], Any], input: Any, dtype: DTypeLike = object) -> np.ndarray:
     texts = np.asarray(as_values(input))
     return _array(list(map(function, texts.ravel().tolist())), texts.shape, dtype)
 
 
-def _array(values: list, shape: tuple, dtype: Any) -> np.ndarray:
+def _array(values: list, shape: tuple, dtype: DTypeLike) -> np.ndarray:
     result = np.empty(len(values), dtype)
     result[:] = values
     return result.reshape(shape)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lamina.core.graph.keras_tensor import KerasTensor
     from lamina.core.variable.seed import SeedGenerator
     from lamina.core.variable.variable import Variable
+    from lamina.metrics import Metric
+    from lamina.optimizers import Optimizer
 
 
 class SupportsArray(Protocol):
@@ -40,10 +42,21 @@ SeedLike = Union[int, "SeedGenerator", "jax.Array", None]
 # -- structures, as open as Keras leaves them ------------------------------------------------------
 
 PyTree = Any  # lists, tuples and dicts in one another, with anything at the ends
-Inputs = Any  # of a layer or model: an array, or lists, tuples and dicts of them
-Shapes = Any  # of several inputs: shapes in lists, tuples and dicts
+Inputs = Any  # of a layer: an array, a symbolic tensor, or lists, tuples and dicts of them
+Outputs = Any  # of a layer: likewise
+Masks = Any  # a mask or None for each input or output
+Shapes = Any  # the shape of one input, or shapes in lists, tuples and dicts
+Data = Any  # arrays, tables, a Dataset, PyDataset, DataLoader, generator, or a structure of arrays
+Targets = Any  # labels for each output, and sample weights likewise
+Scores = Any  # a number, a list of numbers, or a dict of them, as return_dict and metrics have it
 Config = dict[str, Any]  # an object's settings as plain data
 Logs = dict[str, Any]  # what a callback is told, by name
+
+# -- settings --------------------------------------------------------------------------------------
+
+SizeLike = int | Sequence[int]  # one number for all axes, or a number for each
+AxisLike = int | Sequence[int]
+Factor = float | Sequence[float]  # a bound, or the lower and the upper one
 
 # -- what is found by name -------------------------------------------------------------------------
 
@@ -53,6 +66,10 @@ InitializerLike = Union[
 ]
 RegularizerLike = str | Mapping[str, Any] | Callable[..., Any] | None
 ConstraintLike = str | Mapping[str, Any] | Callable[..., Any] | None
+OptimizerLike = Union[str, Mapping[str, Any], "Optimizer", None]
+# One for all outputs, or a list or dict with one for each.
+LossLike = str | Mapping[str, Any] | Sequence[Any] | Callable[..., Any] | None
+MetricsLike = Union[str, Mapping[str, Any], Sequence[Any], Callable[..., Any], "Metric", None]
 PathLike = str | os.PathLike[str]
 CustomObjects = Mapping[str, Any]  # what the names in a file stand for
 

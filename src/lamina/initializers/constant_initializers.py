@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.serialization import registry
-from lamina.core.types import Array
+from lamina.core.types import Array, DTypeLike
 from lamina.initializers.initializer import Initializer, known_shape, on_device
 from lamina.ops.signal import window_weights
 
@@ -19,7 +19,7 @@ class Zeros(Initializer):
         [0.0, 0.0]
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         return on_device(np.zeros(known_shape(shape)), dtype)
 
 
@@ -31,7 +31,7 @@ class Ones(Initializer):
         [1.0, 1.0]
     """
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         return on_device(np.ones(known_shape(shape)), dtype)
 
 
@@ -49,7 +49,7 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0):
         self.value = value
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         return on_device(np.broadcast_to(np.asarray(self.value), known_shape(shape)), dtype)
 
     def get_config(self) -> dict:
@@ -74,7 +74,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0):
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         shape = known_shape(shape)
         if len(shape) != 2:
             raise ValueError(
@@ -159,7 +159,7 @@ class STFT(Initializer):
 def fixed(array: Any) -> Any:
     """An initializer that returns an array, for variables of the same shape."""
 
-    def initialize(shape: Sequence[int], dtype: Any = None) -> Array:
+    def initialize(shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         if tuple(shape) != tuple(array.shape):
             raise ValueError(
                 f"The initial value has shape {tuple(array.shape)} and the variable {tuple(shape)}."

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.types import Array
+from lamina.core.types import Array, DTypeLike
 from lamina.core.variable.variable import resolve_shape
 
 
@@ -74,7 +74,7 @@ def known_shape(shape: Any) -> tuple[int, ...]:
     return shape
 
 
-def float_type(initializer: Initializer, dtype: Any) -> str:
+def float_type(initializer: Initializer, dtype: DTypeLike | None) -> str:
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
         raise ValueError(f"{type(initializer).__name__} draws floats; received dtype={dtype!r}.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.serialization import registry
-from lamina.core.types import Array
+from lamina.core.types import Array, DTypeLike, SeedLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.seed import SeedGenerator, make_default_seed
 from lamina.initializers.initializer import Initializer, float_type, known_shape, on_device
@@ -24,7 +24,7 @@ class RandomInitializer(Initializer):
             `SeedGenerator` gives new values at every call.
     """
 
-    def __init__(self, seed: Any = None):
+    def __init__(self, seed: SeedLike = None):
         if isinstance(seed, Mapping):
             seed = SeedGenerator.from_config(dict(seed["config"]))
         if seed is not None and not isinstance(seed, (int, np.integer, SeedGenerator)):
@@ -73,12 +73,12 @@ class RandomNormal(RandomInitializer):
         (2, 3)
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: SeedLike = None):
         super().__init__(seed)
         self.mean = mean
         self.stddev = stddev
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         return on_device(self._normal(shape) * self.stddev + self.mean, float_type(self, dtype))
 
     def get_config(self) -> dict:
@@ -98,12 +98,12 @@ class TruncatedNormal(RandomInitializer):
         True
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: SeedLike = None):
         super().__init__(seed)
         self.mean = mean
         self.stddev = stddev
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         values = self._normal(shape, truncated=True)
         return on_device(values * self.stddev + self.mean, float_type(self, dtype))
 
@@ -124,12 +124,12 @@ class RandomUniform(RandomInitializer):
         (2, 3)
     """
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: SeedLike = None):
         super().__init__(seed)
         self.minval = minval
         self.maxval = maxval
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         values = self.minval + (self.maxval - self.minval) * self._uniform(shape)
         return on_device(values, float_type(self, dtype))
 
@@ -167,7 +167,7 @@ class VarianceScaling(RandomInitializer):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: Any = None,
+        seed: SeedLike = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ):
@@ -190,7 +190,7 @@ class VarianceScaling(RandomInitializer):
         self.input_axes = input_axes
         self.output_axes = output_axes
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         dtype = float_type(self, dtype)
         fan_in, fan_out = compute_fans(known_shape(shape), self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
@@ -221,7 +221,7 @@ class _NamedScaling(VarianceScaling):
 
     def __init__(
         self,
-        seed: Any = None,
+        seed: SeedLike = None,
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ):
@@ -356,11 +356,11 @@ class Orthogonal(RandomInitializer):
         True
     """
 
-    def __init__(self, gain: float = 1.0, seed: Any = None):
+    def __init__(self, gain: float = 1.0, seed: SeedLike = None):
         super().__init__(seed)
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
         dtype = float_type(self, dtype)
         shape = known_shape(shape)
         if len(shape) < 2:

@@ -9,7 +9,15 @@ import jax.numpy as jnp
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    ActivationLike,
+    Array,
+    ConstraintLike,
+    InitializerLike,
+    Masks,
+    RegularizerLike,
+    Shape,
+)
 from lamina.core.user_data.arguments import is_number
 from lamina.layers.settings import settings_of
 
@@ -29,7 +37,7 @@ class Activation(Layer):
         [0.0, 2.0]
     """
 
-    def __init__(self, activation: Any, **kwargs: Any):
+    def __init__(self, activation: ActivationLike, **kwargs: Any):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
         self.supports_masking = True
@@ -165,9 +173,9 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        alpha_initializer: InitializerLike = "Zeros",
+        alpha_regularizer: RegularizerLike = None,
+        alpha_constraint: ConstraintLike = None,
         shared_axes: int | Sequence[int] | None = None,
         **kwargs: Any,
     ):

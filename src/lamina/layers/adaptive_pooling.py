@@ -5,7 +5,7 @@ from typing import Any
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Shape, SizeLike
 from lamina.layers.settings import needs_rank, settings_of
 from lamina.ops import nn, windows
 
@@ -26,7 +26,7 @@ class BaseAdaptivePooling(Layer):
     rank: int
     pool: Callable
 
-    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, output_size: SizeLike, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         name = f"{type(self).__name__}: output_size"
         self.output_size = windows.per_axis(output_size, self.rank, name)

@@ -8,7 +8,19 @@ import numpy as np
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    ActivationLike,
+    Array,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    Inputs,
+    Masks,
+    Outputs,
+    RegularizerLike,
+    Shape,
+    Shapes,
+)
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import (
     enable_lora,
@@ -51,18 +63,18 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: Config | None = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -178,14 +190,14 @@ class Embedding(Layer):
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike = None,
+        embeddings_constraint: ConstraintLike = None,
         mask_zero: bool = False,
         weights: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
-        quantization_config: Any = None,
+        quantization_config: Config | None = None,
         **kwargs: Any,
     ):
         # `input_length` of Keras 2, which is not needed.
@@ -231,7 +243,7 @@ class Embedding(Layer):
         # Cast after the lookup, so that only the rows needed are cast.
         return embedding_lookup(self.embeddings.value, inputs).astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Array, previous_mask: Masks = None) -> Masks:
         if not self.mask_zero:
             return None
         return ops.not_equal(
@@ -270,7 +282,7 @@ class Identity(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Inputs) -> Outputs:
         """Return the inputs.
 
         Args:
@@ -281,10 +293,10 @@ class Identity(Layer):
         """
         return inputs
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         return input_shape
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Inputs) -> Outputs:
         return jax.tree.map(lambda x: same_dtype(self, x, x.shape), inputs)
 
 

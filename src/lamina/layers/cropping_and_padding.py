@@ -90,7 +90,9 @@ class BaseCropping(BaseCroppingOrPadding):
 
     sign, amounts = -1, "cropping"
 
-    def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self, cropping: int | Sequence[Any] = 1, data_format: str | None = None, **kwargs: Any
+    ):
         super().__init__(cropping, data_format, **kwargs)
 
 
@@ -112,7 +114,7 @@ class Cropping1D(BaseCropping):
 
     rank = 1
 
-    def __init__(self, cropping: Any = 1, **kwargs: Any):
+    def __init__(self, cropping: int | Sequence[Any] = 1, **kwargs: Any):
         super().__init__(cropping, "channels_last", **kwargs)
 
     def get_config(self) -> dict:
@@ -137,7 +139,9 @@ class Cropping2D(BaseCropping):
 
     rank = 2
 
-    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self, cropping: int | Sequence[Any] = 0, data_format: str | None = None, **kwargs: Any
+    ):
         super().__init__(cropping, data_format, **kwargs)
 
 
@@ -170,7 +174,9 @@ class BasePadding(BaseCroppingOrPadding):
 
     sign, amounts = 1, "padding"
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any):
+    def __init__(
+        self, padding: int | Sequence[Any] = 1, data_format: str | None = None, **kwargs: Any
+    ):
         super().__init__(padding, data_format, **kwargs)
 
 

@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 from lamina import activations
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    ActivationLike,
+    Array,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    Shape,
+)
 from lamina.core.user_data.arguments import whole_number
 from lamina.initializers import VarianceScaling
 from lamina.layers.settings import (
@@ -56,18 +64,18 @@ class EinsumDense(Layer):
         self,
         equation: str,
         output_shape: int | Sequence[int | None],
-        activation: Any = None,
+        activation: ActivationLike = None,
         bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         gptq_unpacked_column_size: int | None = None,
-        quantization_config: Any = None,
+        quantization_config: Config | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)

@@ -7,7 +7,7 @@ from jax import lax
 
 from lamina import constraints, initializers, regularizers
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, ConstraintLike, InitializerLike, RegularizerLike, Shape
 from lamina.layers.normalization import AFFINE, affine_weights, check_axes, one_axis
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
@@ -52,12 +52,12 @@ class GroupNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)

@@ -1,5 +1,6 @@
 """Input: the symbolic input of a model, with its shape and dtype."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.configuration.dtypes import standardize_dtype
@@ -8,6 +9,7 @@ from lamina.core.graph.operation import Node
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypeLike
 from lamina.core.variable.variable import resolve_shape
 
 
@@ -33,12 +35,12 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Any = None,
+        shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         sparse: bool | None = None,
         ragged: bool | None = None,
-        batch_shape: Any = None,
+        batch_shape: Sequence[int | None] | None = None,
         input_tensor: KerasTensor | None = None,
         optional: bool = False,
         name: str | None = None,
@@ -125,11 +127,11 @@ class InputLayer(Layer):
 
 @filter_traceback
 def Input(
-    shape: Any = None,
+    shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     sparse: bool | None = None,
-    batch_shape: Any = None,
+    batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
     tensor: KerasTensor | None = None,
     optional: bool = False,
@@ -168,7 +170,7 @@ def Input(
 
 
 def _check_like(
-    tensor: KerasTensor, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any
+    tensor: KerasTensor, shape: Any, batch_size: Any, batch_shape: Any, dtype: DTypeLike | None
 ) -> None:
     """Refuse arguments that contradict the tensor."""
     given = {

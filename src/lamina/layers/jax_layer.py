@@ -12,6 +12,7 @@ from lamina.core.configuration import dtypes
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
+from lamina.core.types import Inputs, Outputs, Shapes
 from lamina.core.variable.seed import SeedGenerator, draw_key
 from lamina.core.variable.variable import Variable
 
@@ -77,7 +78,7 @@ class JaxLayer(Layer):
         self._made = params is not None or state is not None
         self._keep(params, state)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shapes) -> None:
         if self._made or self.init_fn is None:
             return
         # The initial values are real arrays even if the model is only traced.
@@ -91,7 +92,7 @@ class JaxLayer(Layer):
             made = self.init_fn(*(given[name] for name in self._init_takes))
         self._keep(*(made if "state" in self._call_takes else (made, None)))
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Call the function with the arguments it takes, among params, state, rng, inputs and
         training.
 

@@ -11,6 +11,7 @@ from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
+from lamina.core.types import Inputs, Masks, Outputs, Shapes
 
 
 class Lambda(Layer):
@@ -60,7 +61,7 @@ class Lambda(Layer):
         taken = inspect.signature(function).parameters
         self._takes = [name for name in ("mask", "training") if name in taken]
 
-    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+    def call(self, inputs: Inputs, mask: Masks = None, training: bool | None = None) -> Outputs:
         """Call the function.
 
         Args:
@@ -75,10 +76,10 @@ class Lambda(Layer):
         own = {name: given[name] for name in self._takes}
         return self.function(inputs, **{**self.arguments, **own})
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
@@ -86,7 +87,7 @@ class Lambda(Layer):
         first = jax.tree.leaves(input_shape, is_leaf=is_shape)[0]
         return jax.tree.map(lambda shape: (first[0], *shape), self._output_shape, is_leaf=is_shape)
 
-    def compute_output_spec(self, inputs: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: Inputs, **kwargs: Any) -> Outputs:
         if self._output_shape is None:
             return self._trace_call((inputs,), kwargs)
         shape = self.compute_output_shape(jax.tree.map(lambda x: x.shape, inputs))

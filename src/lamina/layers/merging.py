@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.layers.settings import settings_of
 from lamina.ops import core, nn, numpy as ops
 
@@ -45,7 +45,7 @@ class Merge(Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has no merge(inputs) method.")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shapes) -> None:
         self._check(input_shape)
 
     def call(self, inputs: Sequence[Array]) -> Array:
@@ -63,11 +63,11 @@ class Merge(Layer):
         self._check(_shapes(inputs))
         return self.merge(_with_equal_ranks(inputs))
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
         return _broadcast(input_shape)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:
         if previous_mask is None:
             return None
         _check_masks(self._label, inputs, previous_mask)
@@ -273,14 +273,14 @@ class Concatenate(Merge):
         self._check(_shapes(inputs))
         return jnp.concatenate(inputs, self.axis)
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
         output = [_common(sizes) for sizes in zip(*input_shape, strict=True)]
         joined = [shape[self.axis] for shape in input_shape]
         output[self.axis] = None if None in joined else sum(joined)
         return tuple(output)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> Masks:
         if previous_mask is None:
             return None
         _check_masks(self._label, inputs, previous_mask)
@@ -369,7 +369,7 @@ class Dot(Merge):
         product = jnp.einsum("nxk,nky->nxy", _rank3(x, 1), _rank3(y, 2))
         return product.reshape(self.compute_output_shape(_shapes(inputs)))
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
         x, y = ([*shape] for shape in input_shape)
         a, b = self._axes_of(x, y)
@@ -377,7 +377,7 @@ class Dot(Merge):
         del x[a], y[b], y[0]
         return (*x, *y) if len(x) + len(y) > 1 else (*x, *y, 1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Inputs, previous_mask: Masks = None) -> None:
         return None
 
     def get_config(self) -> dict:
@@ -404,7 +404,7 @@ class Dot(Merge):
 
 
 @filter_traceback
-def add(inputs: Any, **kwargs: Any) -> Any:
+def add(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Add(**kwargs)(inputs)`.
 
     Args:
@@ -422,7 +422,7 @@ def add(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def subtract(inputs: Any, **kwargs: Any) -> Any:
+def subtract(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Subtract(**kwargs)(inputs)`.
 
     Args:
@@ -436,7 +436,7 @@ def subtract(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def multiply(inputs: Any, **kwargs: Any) -> Any:
+def multiply(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Multiply(**kwargs)(inputs)`.
 
     Args:
@@ -450,7 +450,7 @@ def multiply(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def average(inputs: Any, **kwargs: Any) -> Any:
+def average(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Average(**kwargs)(inputs)`.
 
     Args:
@@ -464,7 +464,7 @@ def average(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def maximum(inputs: Any, **kwargs: Any) -> Any:
+def maximum(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Maximum(**kwargs)(inputs)`.
 
     Args:
@@ -478,7 +478,7 @@ def maximum(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def minimum(inputs: Any, **kwargs: Any) -> Any:
+def minimum(inputs: Sequence[Inputs], **kwargs: Any) -> Outputs:
     """`Minimum(**kwargs)(inputs)`.
 
     Args:
@@ -492,7 +492,7 @@ def minimum(inputs: Any, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Sequence[Inputs], axis: int = -1, **kwargs: Any) -> Outputs:
     """`Concatenate(axis, **kwargs)(inputs)`.
 
     Args:
@@ -507,7 +507,7 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
 
 
 @filter_traceback
-def dot(inputs: Any, axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+def dot(inputs: Sequence[Inputs], axes: int | Sequence[int] = -1, **kwargs: Any) -> Outputs:
     """`Dot(axes, **kwargs)(inputs)`.
 
     Args:

@@ -11,7 +11,15 @@ from lamina import constraints, initializers, regularizers
 from lamina.core.configuration import config
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError, LaminaWarning, frames_to_user
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    Array,
+    ConstraintLike,
+    DTypeLike,
+    InitializerLike,
+    Masks,
+    RegularizerLike,
+    Shape,
+)
 from lamina.core.variable.variable import Variable
 from lamina.layers.settings import settings_of
 from lamina.ops import nn
@@ -75,14 +83,14 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
         renorm: bool = False,
         renorm_clipping: dict | None = None,
         renorm_momentum: float = 0.99,
@@ -122,7 +130,7 @@ class BatchNormalization(Layer):
             self.renorm_mean = self._average("renorm_mean", shape, self.moving_mean_initializer)
             self.renorm_stddev = self._average("renorm_stddev", shape, self._first_stddev)
 
-    def call(self, inputs: Array, training: bool = False, mask: Any = None) -> Array:
+    def call(self, inputs: Array, training: bool = False, mask: Masks = None) -> Array:
         """Normalise every channel, by the batch in training and by the moving statistics otherwise.
 
         Args:
@@ -184,12 +192,12 @@ class BatchNormalization(Layer):
         variance = jnp.sum(squares, axes) / count.reshape(-1)
         return mean.reshape(-1), variance
 
-    def _average(self, name: str, shape: Shape, initializer: Any) -> Variable:
+    def _average(self, name: str, shape: Shape, initializer: InitializerLike) -> Variable:
         return self.add_weight(
             name=name, shape=shape, initializer=initializer, trainable=False, autocast=False
         )
 
-    def _first_stddev(self, shape: Shape, dtype: Any = None) -> Array:
+    def _first_stddev(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def _move(self, average: Any, value: Array, momentum: float | None = None) -> None:
@@ -263,12 +271,12 @@ class LayerNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
         rms_scaling: bool = False,
         **kwargs: Any,
     ):

@@ -3,6 +3,7 @@
 from typing import Any, NoReturn
 
 from lamina.core.layer.layer import Layer
+from lamina.core.types import DTypePolicyLike
 
 
 class TorchModuleWrapper(Layer):
@@ -44,7 +45,7 @@ class TFSMLayer(Layer):
         call_training_endpoint: str | None = None,
         trainable: bool = True,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         _refuse(
             f"TFSMLayer runs a SavedModel ({filepath!r}), which holds a program of TensorFlow.",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Masks, Shape, SizeLike
 from lamina.layers.settings import needs_rank, settings_of
 from lamina.ops import nn, windows
 
@@ -28,8 +28,8 @@ class BasePooling(Layer):
 
     def __init__(
         self,
-        pool_size: Any = 2,
-        strides: Any = None,
+        pool_size: SizeLike = 2,
+        strides: SizeLike | None = None,
         padding: str = "valid",
         data_format: str | None = None,
         **kwargs: Any,
@@ -250,7 +250,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         super().__init__(data_format=data_format, keepdims=keepdims, **kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: Array, mask: Any = None) -> Array:
+    def call(self, inputs: Array, mask: Masks = None) -> Array:
         """Average over the steps; masked ones don't count.
 
         Args:
@@ -273,7 +273,7 @@ class GlobalAveragePooling1D(BaseGlobalPooling):
         # The mean of a sample that is all padding is 0; in Keras it is NaN, as is then the loss.
         return total / jnp.maximum(count, 1)
 
-    def compute_mask(self, inputs: Array, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Array, previous_mask: Masks = None) -> None:
         return None
 
 

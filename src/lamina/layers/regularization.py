@@ -7,7 +7,7 @@ from lamina import random, regularizers
 from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, DTypePolicyLike, Shape
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import fraction, needs_rank, same_dtype, settings_of
 from lamina.ops import windows
@@ -95,7 +95,7 @@ class BaseSpatialDropout(Dropout):
         data_format: str | None = None,
         seed: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         **kwargs: Any,
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
@@ -157,7 +157,7 @@ class SpatialDropout1D(BaseSpatialDropout):
         rate: float,
         seed: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         **kwargs: Any,
     ):
         super().__init__(rate, "channels_last", seed, name, dtype, **kwargs)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer import masking
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, ConstraintLike, InitializerLike, Masks, RegularizerLike, Shape
 from lamina.layers.core import Embedding
 from lamina.layers.settings import make_weight, settings_of
 
@@ -51,9 +51,9 @@ class ReversibleEmbedding(Embedding):
         input_dim: int,
         output_dim: int,
         tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike = None,
+        embeddings_constraint: ConstraintLike = None,
         mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,

@@ -8,7 +8,7 @@ from jax import lax
 from lamina import initializers
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Shape, Shapes
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.variable import autocast
 from lamina.layers.settings import settings_of
@@ -48,7 +48,7 @@ class SpectralNormalization(Wrapper):
         name = "power_iterations"
         self.power_iterations = whole_number(name, power_iterations, owner="SpectralNormalization")
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shapes = None) -> None:
         super().build(input_shape)
         if input_shape and input_shape[-1] is not None:
             self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})

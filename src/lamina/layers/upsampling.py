@@ -8,7 +8,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Shape, SizeLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import needs_rank, same_dtype, settings_of
 from lamina.ops import image, windows
@@ -27,7 +27,7 @@ class BaseUpSampling(Layer):
 
     rank: int
 
-    def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, size: SizeLike = 2, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
         self.size: Any = windows.per_axis(size, self.rank, f"{type(self).__name__}: size")
@@ -117,7 +117,7 @@ class UpSampling2D(BaseUpSampling):
 
     def __init__(
         self,
-        size: Any = 2,
+        size: SizeLike = 2,
         data_format: str | None = None,
         interpolation: str = "nearest",
         **kwargs: Any,

@@ -12,7 +12,7 @@ from lamina.core.layer.call_signature import is_shape, signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.stateless import assign_all, stateless, values_of
 from lamina.core.variable.variable import autocast
 
@@ -40,7 +40,7 @@ class Wrapper(Layer):
         super().__init__(**kwargs)
         self.layer = checked_layer(type(self).__name__, "layer", layer)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shapes = None) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
             self.layer.built = True
@@ -93,10 +93,10 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shapes = None) -> None:
         super().build(self._shape_of_step(input_shape))
 
-    def call(self, inputs: Array, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Array, training: bool | None = None, mask: Masks = None) -> Outputs:
         """Apply the inner layer to every step.
 
         Args:
@@ -145,11 +145,11 @@ class TimeDistributed(Wrapper):
         assign_all(variables, values)
         return jax.tree.map(lambda y: jnp.swapaxes(y, 0, 1), outputs)
 
-    def compute_output_shape(self, input_shape: Shape) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shapes:
         step = self.layer.compute_output_shape(self._shape_of_step(input_shape))
         return jax.tree.map(lambda s: (s[0], input_shape[1], *s[1:]), step, is_leaf=is_shape)
 
-    def compute_output_spec(self, inputs: KerasTensor, **kwargs: Any) -> Any:
+    def compute_output_spec(self, inputs: KerasTensor, **kwargs: Any) -> Outputs:
         step = KerasTensor(self._shape_of_step(inputs.shape), inputs.dtype)
         return jax.tree.map(
             lambda t: KerasTensor((t.shape[0], inputs.shape[1], *t.shape[1:]), self._type_of(t)),

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 
@@ -97,7 +98,7 @@ class Circle(Loss):
         remove_diagonal: bool = True,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "circle",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.gamma = gamma

@@ -13,6 +13,7 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming, registry
+from lamina.core.types import DTypeLike, DTypePolicyLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
@@ -65,7 +66,7 @@ class Loss:
         self,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
         self.reduction = check_reduction(reduction)
@@ -168,7 +169,7 @@ class LossFunctionWrapper(Loss):
         fn: Callable,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
@@ -215,7 +216,7 @@ def reduce_weighted(
     sample_weight: Any = None,
     mask: Any = None,
     reduction: str | None = "sum_over_batch_size",
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     caller: str = "loss",
 ) -> jax.Array:
     """Values times weights, without masked values, reduced to one number.

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from lamina.core.configuration import config
 from lamina.core.layer import masking
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, same_shape
 
@@ -125,7 +126,7 @@ class Dice(_OfAreas):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "dice",
         axis: int | Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(axis, name=name, reduction=reduction, dtype=dtype)
 
@@ -158,7 +159,7 @@ class Tversky(_OfAreas):
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "tversky",
         axis: int | Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(axis, name=name, reduction=reduction, dtype=dtype)
         self.alpha = alpha

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.layer import masking
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss
@@ -71,7 +72,7 @@ class CTC(Loss):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = "ctc",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 

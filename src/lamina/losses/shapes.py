@@ -17,6 +17,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.types import DTypeLike
 from lamina.core.variable.variable import Variable
 
 # Losses and metrics that accept one target for all outputs of a sample.
@@ -42,7 +43,7 @@ _ONE_HOT_ALTERNATIVE = {
 }
 
 
-def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array:
+def to_array(value: Any, name: str, caller: str, dtype: DTypeLike | None = None) -> jax.Array:
     """A JAX array from an array, a Variable, a number or nested lists of numbers.
 
     Args:
@@ -65,7 +66,7 @@ def to_array(value: Any, name: str, caller: str, dtype: Any = None) -> jax.Array
     return value if dtype is None else value.astype(dtype)
 
 
-def to_arrays(structure: Any, name: str, caller: str, dtype: Any = None) -> Any:
+def to_arrays(structure: Any, name: str, caller: str, dtype: DTypeLike | None = None) -> Any:
     """Every array of a structure as a JAX array; nested lists of numbers are one array.
 
     Example:

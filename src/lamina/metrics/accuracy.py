@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.shapes import align_labels, same_shape
 from lamina.metrics.reduction import MeanOfPairs
 from lamina.ops.crossentropy import value_at_label
@@ -176,7 +177,7 @@ class Accuracy(MeanOfPairs):
 
     direction = "up"
 
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None):
+    def __init__(self, name: str | None = "accuracy", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -198,7 +199,10 @@ class BinaryAccuracy(MeanOfPairs):
     direction = "up"
 
     def __init__(
-        self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5
+        self,
+        name: str | None = "binary_accuracy",
+        dtype: DTypePolicyLike = None,
+        threshold: float = 0.5,
     ):
         super().__init__(name=name, dtype=dtype)
         self.threshold = threshold
@@ -223,7 +227,7 @@ class CategoricalAccuracy(MeanOfPairs):
 
     direction = "up"
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None):
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -243,7 +247,9 @@ class SparseCategoricalAccuracy(MeanOfPairs):
 
     direction = "up"
 
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None):
+    def __init__(
+        self, name: str | None = "sparse_categorical_accuracy", dtype: DTypePolicyLike = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -265,7 +271,10 @@ class TopKCategoricalAccuracy(MeanOfPairs):
     direction = "up"
 
     def __init__(
-        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
+        self,
+        k: int = 5,
+        name: str | None = "top_k_categorical_accuracy",
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.k = k
@@ -296,7 +305,7 @@ class SparseTopKCategoricalAccuracy(MeanOfPairs):
         self,
         k: int = 5,
         name: str | None = "sparse_top_k_categorical_accuracy",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         from_sorted_ids: bool = False,
     ):
         super().__init__(name=name, dtype=dtype)

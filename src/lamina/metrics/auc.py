@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.errors import did_you_mean
+from lamina.core.types import DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
@@ -54,7 +55,7 @@ class AUC(HoldsCounts, Metric):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         thresholds: Any = None,
         multi_label: bool = False,
         num_labels: int | None = None,

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.types import DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
@@ -23,7 +24,9 @@ class _OneCount(Metric):
 
     counted = ""
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
+    def __init__(
+        self, thresholds: Any = None, name: str | None = None, dtype: DTypePolicyLike = None
+    ):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
         self.thresholds = check_thresholds(thresholds, 0.5, self.name)
@@ -129,7 +132,7 @@ class Precision(Metric):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
@@ -193,7 +196,7 @@ class Recall(Metric):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
@@ -276,7 +279,7 @@ class _BestUnderCondition(HoldsCounts, Metric):
         num_thresholds: int,
         class_id: int | None,
         name: Any,
-        dtype: Any,
+        dtype: DTypePolicyLike,
     ):
         super().__init__(name=name, dtype=dtype)
         if not (is_number(value) and 0 <= value <= 1):
@@ -345,7 +348,7 @@ class SensitivityAtSpecificity(_BestUnderCondition):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(specificity, "specificity", num_thresholds, class_id, name, dtype)
         self.specificity = specificity
@@ -383,7 +386,7 @@ class SpecificityAtSensitivity(_BestUnderCondition):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(sensitivity, "sensitivity", num_thresholds, class_id, name, dtype)
         self.sensitivity = sensitivity
@@ -421,7 +424,7 @@ class PrecisionAtRecall(_BestUnderCondition):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(recall, "recall", num_thresholds, class_id, name, dtype)
         self.recall = recall
@@ -459,7 +462,7 @@ class RecallAtPrecision(_BestUnderCondition):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(precision, "precision", num_thresholds, class_id, name, dtype)
         self.precision = precision

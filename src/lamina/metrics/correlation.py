@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.shapes import align
 from lamina.metrics.reduction import MeanOfPairs
 
@@ -88,7 +89,12 @@ class PearsonCorrelation(MeanOfPairs):
 
     direction = "up"
 
-    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1):
+    def __init__(
+        self,
+        name: str | None = "pearson_correlation",
+        dtype: DTypePolicyLike = None,
+        axis: int = -1,
+    ):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
@@ -116,7 +122,10 @@ class ConcordanceCorrelation(MeanOfPairs):
     direction = "up"
 
     def __init__(
-        self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1
+        self,
+        name: str | None = "concordance_correlation",
+        dtype: DTypePolicyLike = None,
+        axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
 
@@ -44,7 +45,7 @@ class FBetaScore(Metric):
         beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = "fbeta_score",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         if average not in _AVERAGES:
@@ -148,7 +149,7 @@ class F1Score(FBetaScore):
         average: str | None = None,
         threshold: float | None = None,
         name: str | None = "f1_score",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.types import DTypePolicyLike
 from lamina.losses import hinges
 from lamina.metrics.reduction import MeanOfPairs
 
@@ -21,7 +22,7 @@ class Hinge(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -41,7 +42,7 @@ class SquaredHinge(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "squared_hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -61,7 +62,7 @@ class CategoricalHinge(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None):
+    def __init__(self, name: str | None = "categorical_hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:

@@ -15,6 +15,7 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.layer import masking
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.types import DTypePolicyLike
 from lamina.losses.shapes import match_weight, same_rank, to_array
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import masked_weight
@@ -60,7 +61,7 @@ class IoU(Metric):
         num_classes: int,
         target_class_ids: Sequence[int],
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         ignore_class: int | None = None,
         sparse_y_true: bool = True,
         sparse_y_pred: bool = True,
@@ -192,7 +193,7 @@ class BinaryIoU(IoU):
         target_class_ids: Sequence[int] = (0, 1),
         threshold: float = 0.5,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(2, target_class_ids, name=name, dtype=dtype)
         self.threshold = threshold
@@ -228,7 +229,7 @@ class MeanIoU(IoU):
         self,
         num_classes: int,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         ignore_class: int | None = None,
         sparse_y_true: bool = True,
         sparse_y_pred: bool = True,
@@ -269,7 +270,7 @@ class OneHotIoU(IoU):
         num_classes: int,
         target_class_ids: Sequence[int],
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,
@@ -308,7 +309,7 @@ class OneHotMeanIoU(MeanIoU):
         self,
         num_classes: int,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,

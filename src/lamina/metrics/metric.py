@@ -13,6 +13,7 @@ from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming
+from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless
@@ -60,7 +61,7 @@ class Metric:
         filter_methods(cls)
 
     @explain_arguments
-    def __init__(self, dtype: Any = None, name: str | None = None):
+    def __init__(self, dtype: DTypePolicyLike = None, name: str | None = None):
         self._own_variables: list[Variable] = []
         self._metrics: list[Metric] = []
         self.name = naming.printable(name, type(self).__name__) or naming.auto_name(type(self))
@@ -80,8 +81,8 @@ class Metric:
     def add_variable(
         self,
         shape: Any = (),
-        initializer: Any = "zeros",
-        dtype: Any = None,
+        initializer: InitializerLike = "zeros",
+        dtype: DTypeLike | None = None,
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
@@ -113,8 +114,8 @@ class Metric:
     def add_weight(
         self,
         shape: Any = (),
-        initializer: Any = "zeros",
-        dtype: Any = None,
+        initializer: InitializerLike = "zeros",
+        dtype: DTypeLike | None = None,
         name: str | None = None,
     ) -> Variable:
         """Alias of `add_variable`.

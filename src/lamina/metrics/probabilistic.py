@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from lamina.core.layer import masking
+from lamina.core.types import DTypePolicyLike
 from lamina.losses import classification, regression
 from lamina.losses.shapes import align_labels
 from lamina.metrics.reduction import MeanOfPairs, masked_weight
@@ -28,7 +29,7 @@ class BinaryCrossentropy(MeanOfPairs):
     def __init__(
         self,
         name: str | None = "binary_crossentropy",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
     ):
@@ -68,7 +69,7 @@ class CategoricalCrossentropy(MeanOfPairs):
     def __init__(
         self,
         name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
         axis: int = -1,
@@ -113,7 +114,7 @@ class SparseCategoricalCrossentropy(MeanOfPairs):
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         axis: int = -1,
@@ -161,7 +162,7 @@ class KLDivergence(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None):
+    def __init__(self, name: str | None = "kl_divergence", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -181,7 +182,7 @@ class Poisson(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "poisson", dtype: Any = None):
+    def __init__(self, name: str | None = "poisson", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.layer import masking
 from lamina.core.serialization import registry
+from lamina.core.types import DTypeLike, DTypePolicyLike
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 from lamina.metrics.metric import Metric
@@ -28,7 +29,7 @@ class Sum(Metric):
         6.0
     """
 
-    def __init__(self, name: str | None = "sum", dtype: Any = None):
+    def __init__(self, name: str | None = "sum", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable(shape=(), dtype=self.dtype, name="total")
 
@@ -46,7 +47,7 @@ class Averaging(Metric):
     Every sample has the same weight in batches of any size. The result before any sample is 0.
     """
 
-    def __init__(self, name: str | None = None, dtype: Any = None):
+    def __init__(self, name: str | None = None, dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable(shape=(), dtype=self.dtype, name="total")
         self.count = self.add_variable(shape=(), dtype=self.dtype, name="count")
@@ -82,7 +83,7 @@ class Mean(Averaging):
         3.0
     """
 
-    def __init__(self, name: str | None = "mean", dtype: Any = None):
+    def __init__(self, name: str | None = "mean", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
@@ -132,7 +133,9 @@ class MeanMetricWrapper(MeanOfPairs):
         0.5
     """
 
-    def __init__(self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any):
+    def __init__(
+        self, fn: Callable, name: str | None = None, dtype: DTypePolicyLike = None, **kwargs: Any
+    ):
         super().__init__(name=name, dtype=dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
@@ -157,7 +160,7 @@ class MeanMetricWrapper(MeanOfPairs):
 
 
 def one_per_sample(
-    values: Any, sample_weight: Any, reduce: Callable, dtype: Any, caller: str
+    values: Any, sample_weight: Any, reduce: Callable, dtype: DTypeLike, caller: str
 ) -> tuple[jax.Array, jax.Array | None]:
     """Values times weights and the weights themselves, reduced to one number per sample.
 
@@ -188,7 +191,7 @@ def one_per_sample(
     return _reduced(values * weight, 1, reduce), _reduced(weight, 1, reduce)
 
 
-def masked_weight(sample_weight: Any, mask: Any, dtype: Any, caller: str) -> Any:
+def masked_weight(sample_weight: Any, mask: Any, dtype: DTypeLike, caller: str) -> Any:
     """Sample weights that are 0 where a mask says False."""
     if mask is None:
         return sample_weight

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
+from lamina.core.types import DTypePolicyLike
 from lamina.losses import regression as losses
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
@@ -26,7 +27,7 @@ class MeanSquaredError(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_squared_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -46,7 +47,7 @@ class RootMeanSquaredError(Averaging):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -71,7 +72,7 @@ class MeanAbsoluteError(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None):
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -91,7 +92,9 @@ class MeanAbsolutePercentageError(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None):
+    def __init__(
+        self, name: str | None = "mean_absolute_percentage_error", dtype: DTypePolicyLike = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -111,7 +114,9 @@ class MeanSquaredLogarithmicError(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None):
+    def __init__(
+        self, name: str | None = "mean_squared_logarithmic_error", dtype: DTypePolicyLike = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -131,7 +136,7 @@ class LogCoshError(MeanOfPairs):
 
     direction = "down"
 
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None):
+    def __init__(self, name: str | None = "logcosh", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -154,7 +159,9 @@ class CosineSimilarity(MeanOfPairs):
 
     direction = "up"
 
-    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1):
+    def __init__(
+        self, name: str | None = "cosine_similarity", dtype: DTypePolicyLike = None, axis: int = -1
+    ):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
@@ -195,7 +202,7 @@ class R2Score(Metric):
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         known = (None, "uniform_average", "variance_weighted_average")

@@ -11,7 +11,7 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.errors import explain_missing_names, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_arrays, dense_only
 from lamina.ops.define import operations
@@ -50,7 +50,10 @@ op = operations("core")
 
 @op("x")
 def convert_to_tensor(
-    x: ArrayLike, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
+    x: ArrayLike,
+    dtype: DTypeLike | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
 ) -> Array:
     """An array from numbers, lists, a NumPy array or a Variable.
 
@@ -184,7 +187,7 @@ def saturate_cast(x: ArrayLike, dtype: Any) -> Array:
     return jnp.clip(x, least, most).astype(wanted)
 
 
-def _limits(dtype: Any) -> tuple[float, float]:
+def _limits(dtype: DTypeLike) -> tuple[float, float]:
     if dtype == "bool":
         return 0, 1
     info: Any = jnp.iinfo(dtype) if jnp.issubdtype(dtype, jnp.integer) else jnp.finfo(dtype)

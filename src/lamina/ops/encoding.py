@@ -1,12 +1,10 @@
 """Classes and tokens as vectors."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.ops.arrays import as_array, dense_only
 from lamina.ops.define import operations
 
@@ -15,7 +13,11 @@ op = operations("nn")
 
 @op("x")
 def one_hot(
-    x: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+    x: ArrayLike,
+    num_classes: int,
+    axis: int = -1,
+    dtype: DTypeLike | None = None,
+    sparse: bool = False,
 ) -> Array:
     """Class numbers as vectors with a single 1; a number out of range gives zeros only.
 
@@ -42,7 +44,7 @@ def multi_hot(
     inputs: ArrayLike,
     num_classes: int | None = None,
     axis: int = -1,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     sparse: bool = False,
 ) -> Array:
     """Lists of class numbers as vectors with a 1 for every class in the list.

@@ -21,7 +21,7 @@ from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless, values_of
@@ -238,7 +238,9 @@ class Optimizer:
     def _slot_name(self, weight: Variable, slot: str) -> str:
         return f"{weight.path.replace('/', '_')}_{slot}"
 
-    def _variable(self, initial: Any, name: str, shape: Any = None, dtype: Any = None) -> Variable:
+    def _variable(
+        self, initial: Any, name: str, shape: Any = None, dtype: DTypeLike | None = None
+    ) -> Variable:
         with name_scope(self.name):
             return Variable(initial, shape=shape, dtype=dtype, trainable=False, name=name)
 
@@ -647,7 +649,7 @@ class Optimizer:
         self,
         shape: Sequence[int],
         initializer: Any = "zeros",
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         aggregation: str = "none",
         layout: Any = None,
         name: str | None = None,

@@ -60,7 +60,7 @@ def expected_range(model: Any, chosen: float | None = None) -> Range:
         return Range(_whole_range(contract.inputs[0].high), is_known=True)
     for layer in model.layers:
         if isinstance(layer, layers.Rescaling):
-            scale, offset = float(np.mean(layer.scale)), float(np.mean(layer.offset))
+            scale, offset = (float(np.asarray(v).mean()) for v in (layer.scale, layer.offset))
             # 0…255 times 1/255 is 0…1, and 0…255 times 1/127.5 minus 1 is -1…1.
             return Range(round((1 - offset) / scale, 6), is_known=True)
         if isinstance(layer, (layers.Normalization, layers.BatchNormalization)):

@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.configuration.config import floatx, image_data_format
 from lamina.core.messages.errors import LaminaWarning, unknown_argument, unknown_name
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import DTypeLike
 from lamina.preprocessing.image_iterators import (
     DataFrameIterator,
     DirectoryIterator,
@@ -83,7 +84,7 @@ class ImageDataGenerator:
         data_format: str | None = None,
         validation_split: float = 0.0,
         interpolation_order: int = 1,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ):
         self.data_format = image_data_format() if data_format is None else data_format
         if self.data_format not in ("channels_last", "channels_first"):

@@ -16,6 +16,7 @@ import numpy as np
 from lamina.core.configuration.config import floatx, image_data_format
 from lamina.core.messages.errors import LaminaWarning, unknown_name
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import DTypeLike
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.utils.image import array_to_img, img_to_array, load_img
 
@@ -137,7 +138,7 @@ class NumpyArrayIterator(Iterator):
         save_format: str = "png",
         subset: str | None = None,
         ignore_class_split: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ):
         self.dtype = floatx() if dtype is None else dtype
         self.data_format = image_data_format() if data_format is None else data_format
@@ -346,7 +347,7 @@ class DirectoryIterator(BatchFromFilesMixin, Iterator):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
     ):
         self.set_processing_attrs(
             image_data_generator,
@@ -448,7 +449,7 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
         subset: str | None = None,
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         validate_filenames: bool = True,
     ):
         self.set_processing_attrs(

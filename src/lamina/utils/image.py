@@ -11,6 +11,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.paths import refuse_endless
 from lamina.utils import resizing
 
@@ -111,7 +112,9 @@ def open_picture(path: Any) -> Any:
 
 
 @filter_traceback
-def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
+def img_to_array(
+    img: Any, data_format: str | None = None, dtype: DTypeLike | None = None
+) -> np.ndarray:
     """A Pillow image as an array of its pixels' values, not rescaled.
 
     Args:
@@ -133,7 +136,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
 
 @filter_traceback
 def array_to_img(
-    x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
+    x: Any, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None
 ) -> Any:
     """An array as a Pillow image.
 

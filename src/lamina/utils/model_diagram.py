@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 
+from lamina.core.types import ActivationLike
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -167,7 +169,7 @@ def _pick(keys: list[str], position: int) -> str:
     return keys[min(position, len(keys) - 1)]
 
 
-def _name_of(activation: Any) -> str:
+def _name_of(activation: ActivationLike) -> str:
     name = getattr(activation, "name", None) or getattr(activation, "__name__", None)
     return str(name or type(activation).__name__)
 

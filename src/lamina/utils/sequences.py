@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.data_kinds import may_hold_text
 
 
@@ -13,7 +14,7 @@ from lamina.core.user_data.data_kinds import may_hold_text
 def pad_sequences(
     sequences: Sequence[Any],
     maxlen: int | None = None,
-    dtype: Any = "int32",
+    dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,

@@ -26,7 +26,7 @@ _PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
 
 
 @filter_traceback
-def standardize_dtype(dtype: Any) -> str:
+def standardize_dtype(dtype: DTypeLike | None) -> str:
     """The name of a dtype given as a name, a NumPy or JAX dtype, a Python type or None.
 
     Args:
@@ -63,7 +63,7 @@ def standardize_dtype(dtype: Any) -> str:
     return str(name)
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: DTypeLike) -> bool:
     """True for float16, bfloat16, float32 and float64."""
     return dtype != "string" and jnp.issubdtype(dtype, jnp.floating)
 

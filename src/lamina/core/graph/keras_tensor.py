@@ -14,6 +14,7 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming
+from lamina.core.types import DTypeLike
 from lamina.core.variable.stateless import scratch
 from lamina.core.variable.variable import resolve_shape
 
@@ -85,7 +86,7 @@ class KerasTensor:
     def __init__(
         self,
         shape: Sequence[int | None],
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         sparse: bool = False,
         ragged: bool = False,
         name: str | None = None,

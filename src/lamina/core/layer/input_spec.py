@@ -8,7 +8,7 @@ import jax
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.types import Config, Shape
+from lamina.core.types import Config, DTypeLike, Shape
 from lamina.core.variable.variable import resolve_shape
 
 
@@ -29,7 +29,7 @@ class InputSpec:
 
     def __init__(
         self,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         shape: Any = None,
         ndim: int | None = None,
         max_ndim: int | None = None,

@@ -34,6 +34,15 @@ from lamina.core.serialization.init_arguments import (
     init_argument_names,
     name_inherited_init,
 )
+from lamina.core.types import (
+    DTypeLike,
+    DTypePolicyLike,
+    Inputs,
+    Masks,
+    Outputs,
+    RegularizerLike,
+    Shapes,
+)
 from lamina.core.user_data.data_kinds import is_sparse, is_text, may_hold_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.variable.stateless import stateless
@@ -93,9 +102,9 @@ class Layer(LayerState):
     def __init__(
         self,
         *,
-        activity_regularizer: Any = None,
+        activity_regularizer: RegularizerLike = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
@@ -130,7 +139,7 @@ class Layer(LayerState):
             for tracked in (*self._tracked["trainable"], *self._tracked["layers"]):
                 tracked.trainable = False
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shapes) -> None:
         """Make the weights; called once, when the shape of the input is known.
 
         A layer that only contains other layers need not define it: they are built by tracing one
@@ -179,7 +188,7 @@ class Layer(LayerState):
     # -- calling ---------------------------------------------------------------------------------
 
     @filter_traceback
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         self._check_initialised()
         args, kwargs = self._as_tensors(args), {k: self._as_tensors(v) for k, v in kwargs.items()}
         signature = signature_of(type(self).call)
@@ -276,7 +285,7 @@ class Layer(LayerState):
         (outputs, losses), (_, new) = stateless(run, variables)(given)
         return (outputs, new, losses) if return_losses else (outputs, new)
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Outputs:
         """Call the layer on symbolic tensors: builds it, if needed, and adds a node to the graph.
 
         `layer(x)` does this where `x` is a `KerasTensor`.
@@ -306,7 +315,7 @@ class Layer(LayerState):
             self._explain(error, args)
             raise
 
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shapes:
         """Shape of the output for a shape of the input (None for axes of unknown size).
 
         Args:
@@ -732,5 +741,5 @@ def _legacy_input_shape(kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
     return None
 
 
-def _castable(dtype: Any, target: str) -> bool:
+def _castable(dtype: DTypeLike, target: str) -> bool:
     return dtypes.is_float(dtype) and dtypes.standardize_dtype(dtype) != target

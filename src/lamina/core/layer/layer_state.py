@@ -74,13 +74,13 @@ class LayerState(Operation):
     @_name_first
     def add_weight(
         self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
+        shape: int | Sequence[int | None] | None = None,
+        initializer: InitializerLike = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
         aggregation: str = "none",
         overwrite_with_gradient: bool = False,
         name: str | None = None,
@@ -127,7 +127,11 @@ class LayerState(Operation):
         return variable
 
     def add_variable(
-        self, shape: Any, initializer: Any, dtype: Any = None, **kwargs: Any
+        self,
+        shape: int | Sequence[int | None],
+        initializer: InitializerLike,
+        dtype: DTypeLike | None = None,
+        **kwargs: Any,
     ) -> Variable:
         """Make a Variable of this layer, like `add_weight`; shape and initializer are required.
 
@@ -278,7 +282,7 @@ class LayerState(Operation):
         return policy
 
     @dtype_policy.setter
-    def dtype_policy(self, policy: Any) -> None:
+    def dtype_policy(self, policy: DTypePolicyLike) -> None:
         policy = dtypes.get_policy(policy)
         current = self.__dict__.get("_dtype_policy")
         self._dtype_policy = policy if current is None else current.replaced(self._path, policy)

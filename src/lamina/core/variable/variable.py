@@ -357,7 +357,7 @@ class Variable:
     def _held_dtype(self) -> str:
         return self._narrowed_from or self._value.dtype.name
 
-    def _is_cast(self, dtype: Any) -> bool:
+    def _is_cast(self, dtype: DTypeLike) -> bool:
         return context.autocast is not None and self.autocast and is_float(dtype)
 
     def numpy(self) -> np.ndarray:
@@ -368,7 +368,7 @@ class Variable:
         """
         return self._on_host()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self._on_host(), dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:

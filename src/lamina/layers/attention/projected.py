@@ -13,7 +13,15 @@ from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    Array,
+    ConstraintLike,
+    InitializerLike,
+    Masks,
+    Outputs,
+    RegularizerLike,
+    Shape,
+)
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.regularization import Dropout
@@ -53,13 +61,13 @@ class ProjectedAttention(Layer):
         use_gate: bool,
         sliding_window: int | None,
         flash_attention: bool | None,
-        kernel_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        bias_regularizer: Any,
-        activity_regularizer: Any,
-        kernel_constraint: Any,
-        bias_constraint: Any,
+        kernel_initializer: InitializerLike,
+        bias_initializer: InitializerLike,
+        kernel_regularizer: RegularizerLike,
+        bias_regularizer: RegularizerLike,
+        activity_regularizer: RegularizerLike,
+        kernel_constraint: ConstraintLike,
+        bias_constraint: ConstraintLike,
         seed: int | None,
         **kwargs: Any,
     ):
@@ -119,10 +127,10 @@ class ProjectedAttention(Layer):
         query: Array,
         value: Array,
         key: Array | None = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
+        query_mask: Masks = None,
+        value_mask: Masks = None,
+        key_mask: Masks = None,
+        attention_mask: Masks = None,
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
@@ -285,14 +293,14 @@ class ProjectedAttention(Layer):
         query: KerasTensor,
         value: KerasTensor,
         key: KerasTensor | None = None,
-        query_mask: Any = None,
-        value_mask: Any = None,
-        key_mask: Any = None,
-        attention_mask: Any = None,
+        query_mask: Masks = None,
+        value_mask: Masks = None,
+        key_mask: Masks = None,
+        attention_mask: Masks = None,
         return_attention_scores: bool = False,
-        training: Any = None,
+        training: bool | None = None,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> Outputs:
         key = value if key is None else key
         shape = self.compute_output_shape(query.shape, value.shape, key.shape)
         output = KerasTensor(shape, self.compute_dtype)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina import random
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import fraction, settings_of
 from lamina.ops.attention_parts import causal_mask
@@ -62,7 +62,7 @@ class Attention(Layer):
         if self.dropout:
             self.seed_generator = SeedGenerator(seed)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shapes) -> None:
         self._check(input_shape)
         self.scale = self.concat_score_weight = None
         if self.use_scale:
@@ -75,7 +75,7 @@ class Attention(Layer):
     def call(
         self,
         inputs: list,
-        mask: Any = None,
+        mask: Masks = None,
         training: bool = False,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
@@ -126,7 +126,7 @@ class Attention(Layer):
         sums = jnp.tanh(scale * _pairs(query, key)).sum(axis=-1)
         return sums * self.concat_score_weight.value  # type: ignore[union-attr]
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Inputs, mask: Masks = None) -> Masks:
         """The mask of the query, which the output has.
 
         Args:
@@ -138,18 +138,18 @@ class Attention(Layer):
         """
         return None if mask is None else mask[0]
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
         self._check(input_shape)
         return (*input_shape[0][:-1], input_shape[1][-1])
 
     def compute_output_spec(
         self,
         inputs: list,
-        mask: Any = None,
+        mask: Masks = None,
         return_attention_scores: bool = False,
-        training: Any = None,
+        training: bool | None = None,
         use_causal_mask: bool = False,
-    ) -> Any:
+    ) -> Outputs:
         shapes = [x.shape for x in inputs]
         output = KerasTensor(self.compute_output_shape(shapes), self.compute_dtype)
         if not return_attention_scores:
@@ -210,7 +210,7 @@ class AdditiveAttention(Attention):
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any):
         super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shapes) -> None:
         self._check(input_shape)
         self.scale = None
         if self.use_scale:

@@ -10,7 +10,7 @@ from lamina.core.configuration.config import epsilon, standardize_data_format
 from lamina.core.layer.input_spec import InputSpec
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, ArrayLike, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.settings import settings_of
 from lamina.ops import signal, windows
@@ -58,7 +58,7 @@ class STFTSpectrogram(Layer):
         frame_length: int = 256,
         frame_step: int | None = None,
         fft_length: int | None = None,
-        window: Any = "hann",
+        window: str | ArrayLike = "hann",
         periodic: bool = False,
         scaling: str | None = "density",
         padding: str = "valid",
@@ -219,7 +219,7 @@ class MelSpectrogram(Layer):
         fft_length: int = 2048,
         sequence_stride: int = 512,
         sequence_length: int | None = None,
-        window: Any = "hann",
+        window: str | ArrayLike = "hann",
         sampling_rate: int = 16000,
         num_mel_bins: int = 128,
         min_freq: float = 20.0,

@@ -1,5 +1,6 @@
 """CategoryEncoding and Discretization."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, ArrayLike, DTypePolicyLike, Inputs, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,
@@ -67,7 +68,7 @@ class CategoryEncoding(HostLayer):
         count_row("CategoryEncoding", self.output_mode, self.num_tokens)
         self.sparse = False
 
-    def call(self, inputs: Array, count_weights: Any = None) -> Array:
+    def call(self, inputs: Array, count_weights: ArrayLike | None = None) -> Array:
         """Encode category numbers.
 
         Args:
@@ -87,20 +88,22 @@ class CategoryEncoding(HostLayer):
             self._check_range(inputs)
         dtype = self.compute_dtype
         if count_weights is not None:
-            count_weights = count_weights.astype(jnp.dtype(dtype))
+            count_weights = jnp.asarray(count_weights).astype(jnp.dtype(dtype))
         return encode(inputs, self.output_mode, self.num_tokens, dtype, count_weights)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
 
-    def compute_output_spec(self, inputs: Any, count_weights: Any = None) -> KerasTensor:
+    def compute_output_spec(
+        self, inputs: Inputs, count_weights: ArrayLike | None = None
+    ) -> KerasTensor:
         self._check(inputs, count_weights)
         return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "num_tokens", "output_mode")}
 
-    def _check(self, inputs: Any, count_weights: Any) -> None:
+    def _check(self, inputs: Any, count_weights: ArrayLike | None) -> None:
         self._refuse_text(inputs, "a StringLookup")
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
@@ -146,12 +149,12 @@ class Discretization(HostLayer):
 
     def __init__(
         self,
-        bin_boundaries: Any = None,
+        bin_boundaries: Sequence[float] | None = None,
         num_bins: int | None = None,
         epsilon: float = 0.01,
         output_mode: str = "int",
         sparse: bool = False,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         name: str | None = None,
         **kwargs: Any,
     ):
@@ -230,7 +233,7 @@ class Discretization(HostLayer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self._depth)
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         self._refuse_text(inputs, "a StringLookup")
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return KerasTensor(self.compute_output_shape(inputs.shape), dtype)

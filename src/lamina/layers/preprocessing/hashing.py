@@ -1,5 +1,6 @@
 """Hashing and HashedCrossing: buckets of text and integers by a hash, without a vocabulary."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, DTypePolicyLike, Inputs, Shape, Shapes
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
@@ -52,7 +53,7 @@ class Hashing(HostLayer):
         self,
         num_bins: int,
         mask_value: Any = None,
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         output_mode: str = "int",
         sparse: bool = False,
         **kwargs: Any,
@@ -96,7 +97,7 @@ class Hashing(HostLayer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         return KerasTensor(self.compute_output_shape(inputs.shape), self.dtype)
 
     def get_config(self) -> dict:
@@ -132,7 +133,7 @@ class HashedCrossing(HostLayer):
         output_mode: str = "int",
         sparse: bool = False,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
         **kwargs: Any,
     ):
         mode = checked_mode("HashedCrossing", output_mode, ("int", "one_hot"))
@@ -149,7 +150,7 @@ class HashedCrossing(HostLayer):
             return given
         return [as_values(column, f"{self._label}: column {i}") for i, column in enumerate(given)]
 
-    def call(self, inputs: Any) -> Array:
+    def call(self, inputs: Inputs) -> Array:
         """Find the bucket of every combination.
 
         Args:
@@ -168,10 +169,10 @@ class HashedCrossing(HostLayer):
         found = fingerprint.crossed_buckets([x.reshape(-1) for x in columns], self.num_bins)
         return encode(found.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
         return encoded_shape(input_shape[0], self.output_mode, self.num_bins)
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         self._check(inputs)
         shape = self.compute_output_shape([x.shape for x in inputs])
         return KerasTensor(shape, self.dtype)

@@ -11,6 +11,7 @@ from lamina.core.configuration.context import context
 from lamina.core.layer.layer import Layer
 from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
+from lamina.core.types import DTypeLike, Outputs, Shapes
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.user_data.text import as_user_results, as_values
@@ -28,7 +29,7 @@ class HostLayer(Layer):
         super().__init__(**kwargs)
         self.adaptations = 0  # part of the key of compiled programs, which contain what was learned
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         args = tuple(map(self._values, args))
         results = super().__call__(*args, **{k: self._values(v) for k, v in kwargs.items()})
         return results if context.layers else as_user_results(results)
@@ -123,7 +124,12 @@ def encode(indices: Any, output_mode: str, depth: int, dtype: Any, weights: Any 
 
 
 def count_rows(
-    rows: np.ndarray, indices: np.ndarray, shape: tuple, output_mode: str, dtype: Any, weights: Any
+    rows: np.ndarray,
+    indices: np.ndarray,
+    shape: tuple,
+    output_mode: str,
+    dtype: DTypeLike,
+    weights: Any,
 ) -> np.ndarray:
     """The set or the counts of indices in each row, without large intermediate arrays.
 

@@ -1,7 +1,7 @@
 """IndexLookup, base class of layers with a vocabulary: learning, lookup and saving."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,14 @@ class IndexLookup(HostLayer):
         num_oov_indices: int,
         mask_token: Any,
         oov_token: Any,
-        vocabulary: Any,
-        idf_weights: Any,
+        vocabulary: str | Sequence[Any] | SupportsArray | None,
+        idf_weights: Sequence[float] | SupportsArray | None,
         invert: bool,
         output_mode: str,
         sparse: bool,
         pad_to_max_tokens: bool,
         oov_method: str,
-        salt: Any,
+        salt: int | Sequence[int] | None,
         vocabulary_size: int | None = None,
         **kwargs: Any,
     ):
@@ -167,7 +167,11 @@ class IndexLookup(HostLayer):
             average = weights.mean() if weights.size else 0
             self._keep_idf_weights(weights, in_front=self._first_token, value=average)
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(
+        self,
+        vocabulary: str | Sequence[Any] | SupportsArray,
+        idf_weights: Sequence[float] | SupportsArray | None = None,
+    ) -> None:
         """Use a known vocabulary.
 
         Args:
@@ -432,7 +436,7 @@ class IndexLookup(HostLayer):
             )
         return encoded_shape(input_shape, self.output_mode, self._depth)
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         text = self.vocabulary_dtype == "string"
         if is_text(inputs) != (text and not self.invert):
             raise TypeError(self._wrong_kind(inputs.dtype))

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.configuration.config import epsilon, image_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, ArrayLike, Shape
 from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.layers.preprocessing.host_layer import batches
 from lamina.layers.settings import settings_of
@@ -36,7 +36,7 @@ class Rescaling(Layer):
         [0.0, 1.0]
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale = scale
         self.offset = offset
@@ -96,8 +96,8 @@ class Normalization(Layer):
     def __init__(
         self,
         axis: int | Sequence[int] | None = -1,
-        mean: Any = None,
-        variance: Any = None,
+        mean: ArrayLike | None = None,
+        variance: ArrayLike | None = None,
         invert: bool = False,
         **kwargs: Any,
     ):
@@ -111,15 +111,15 @@ class Normalization(Layer):
                 "Normalization needs both mean and variance, or neither; "
                 f"received mean={mean!r} and variance={variance!r}."
             )
-        if mean is not None and np.shape(mean) != np.shape(variance):
+        given, spread = np.shape(np.asarray(mean)), np.shape(np.asarray(variance))
+        if given != spread:
             raise ValueError(
                 "Normalization: mean and variance must have the same shape; "
-                f"received {np.shape(mean)} and {np.shape(variance)}."
+                f"received {given} and {spread}."
             )
-        if np.ndim(mean) > len(self.axis):
+        if len(given) > len(self.axis):
             raise ValueError(
-                f"Normalization: a mean of shape {np.shape(mean)} has more axes than "
-                f"axis={self.axis} names."
+                f"Normalization: a mean of shape {given} has more axes than axis={self.axis} names."
             )
         self.input_mean = mean
         self.input_variance = variance

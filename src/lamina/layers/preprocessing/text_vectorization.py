@@ -13,7 +13,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.serialization import registry
-from lamina.core.types import Shape
+from lamina.core.types import Inputs, Shape, SupportsArray
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing.host_layer import (
@@ -83,14 +83,14 @@ class TextVectorization(HostLayer):
     def __init__(
         self,
         max_tokens: int | None = None,
-        standardize: Any = "lower_and_strip_punctuation",
-        split: Any = "whitespace",
-        ngrams: Any = None,
+        standardize: str | Callable[..., Any] = "lower_and_strip_punctuation",
+        split: str | Callable[..., Any] = "whitespace",
+        ngrams: int | Sequence[int] | None = None,
         output_mode: str = "int",
         output_sequence_length: int | None = None,
         pad_to_max_tokens: bool = False,
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: str | Sequence[Any] | SupportsArray | None = None,
+        idf_weights: Sequence[float] | SupportsArray | None = None,
         sparse: bool = False,
         ragged: bool = False,
         encoding: str = "utf-8",
@@ -163,7 +163,11 @@ class TextVectorization(HostLayer):
         """
         return self._lookup_layer.vocabulary_size()
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(
+        self,
+        vocabulary: str | Sequence[Any] | SupportsArray,
+        idf_weights: Sequence[float] | SupportsArray | None = None,
+    ) -> None:
         """Use a known vocabulary; see `StringLookup.set_vocabulary`.
 
         Args:
@@ -265,7 +269,7 @@ class TextVectorization(HostLayer):
         tokens = (*samples, None)
         return self._lookup_layer.compute_output_shape(tokens)
 
-    def compute_output_spec(self, inputs: Any) -> KerasTensor:
+    def compute_output_spec(self, inputs: Inputs) -> KerasTensor:
         if inputs.dtype != "string":
             raise TypeError(
                 f"{self._label} takes text and received {inputs.dtype}.\n"

@@ -1,11 +1,13 @@
 """IntegerLookup and StringLookup: indices in a vocabulary."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import SupportsArray
 from lamina.core.user_data.data_kinds import is_text
 from lamina.layers.preprocessing.host_layer import whole_numbers
 from lamina.layers.preprocessing.index_lookup import IndexLookup
@@ -52,15 +54,15 @@ class IntegerLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: int | None = None,
         oov_token: int = -1,
-        vocabulary: Any = None,
+        vocabulary: str | Sequence[Any] | SupportsArray | None = None,
         vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
+        idf_weights: Sequence[float] | SupportsArray | None = None,
         invert: bool = False,
         output_mode: str = "int",
         sparse: bool = False,
         pad_to_max_tokens: bool = False,
         oov_method: str = "floormod",
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         name: str | None = None,
         **kwargs: Any,
     ):
@@ -168,15 +170,15 @@ class StringLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: str | None = None,
         oov_token: str = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: str | Sequence[Any] | SupportsArray | None = None,
+        idf_weights: Sequence[float] | SupportsArray | None = None,
         invert: bool = False,
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
         sparse: bool = False,
         encoding: str = "utf-8",
         name: str | None = None,
-        salt: Any = None,
+        salt: int | Sequence[int] | None = None,
         oov_method: str = "floormod",
         **kwargs: Any,
     ):

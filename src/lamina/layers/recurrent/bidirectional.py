@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.variable import Variable
 from lamina.layers.wrapper import checked_layer
 
@@ -92,7 +92,7 @@ class Bidirectional(Layer):
         self.supports_masking = True
         self.input_spec = layer.input_spec
 
-    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: Shapes = None) -> None:
         """Make the weights of both layers.
 
         Args:
@@ -108,8 +108,8 @@ class Bidirectional(Layer):
     def call(
         self,
         sequences: Array,
-        initial_state: Any = None,
-        mask: Any = None,
+        initial_state: Inputs = None,
+        mask: Masks = None,
         training: bool | None = None,
     ) -> Any:
         """Run both layers over the sequence and merge their outputs.
@@ -170,7 +170,9 @@ class Bidirectional(Layer):
         """Alias of `reset_state`."""
         self.reset_state()
 
-    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, sequences_shape: Shape, initial_state_shape: Shapes = None
+    ) -> Shapes:
         shape = self.forward_layer.compute_output_shape(sequences_shape)
         output, *states = shape if self.return_state else (shape,)
         if self.merge_mode is None:
@@ -179,7 +181,7 @@ class Bidirectional(Layer):
             output = (*output[:-1], 2 * output[-1])
         return (output, *states, *states) if self.return_state else output
 
-    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+    def compute_mask(self, sequences: Inputs, mask: Masks) -> Masks:
         """The mask of the output: that of the sequences with `return_sequences`, else none.
 
         Args:

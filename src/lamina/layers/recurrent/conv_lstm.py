@@ -8,7 +8,16 @@ import jax.numpy as jnp
 
 from lamina import activations
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.types import Array, Shape
+from lamina.core.types import (
+    ActivationLike,
+    Array,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    Shape,
+    Shapes,
+    SizeLike,
+)
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.recurrent.cells import (
     COMMON_SETTINGS,
@@ -46,12 +55,12 @@ class ConvLSTMCell(KernelCell):
         /,
         *,
         filters: int,
-        kernel_size: Any,
-        strides: Any,
+        kernel_size: SizeLike,
+        strides: SizeLike,
         padding: str,
         data_format: str | None,
-        dilation_rate: Any,
-        recurrent_activation: Any,
+        dilation_rate: SizeLike,
+        recurrent_activation: ActivationLike,
         unit_forget_bias: bool,
         **kwargs: Any,
     ):
@@ -99,7 +108,7 @@ class ConvLSTMCell(KernelCell):
         shape, _ = self.compute_output_shape((batch_size, *self._step_shape))
         return [jnp.zeros(shape, self.compute_dtype)] * 2
 
-    def compute_output_shape(self, inputs_shape: Shape, states_shape: Any = None) -> tuple:
+    def compute_output_shape(self, inputs_shape: Shape, states_shape: Shapes = None) -> tuple:
         axes = windows.spatial_axes(self.rank + 2, self.data_format)
         settings = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
         sizes = [
@@ -164,25 +173,25 @@ class BaseConvLSTM(CellLayer):
     def __init__(
         self,
         filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
+        kernel_size: SizeLike,
+        strides: SizeLike = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
+        dilation_rate: SizeLike = 1,
+        activation: ActivationLike = "tanh",
+        recurrent_activation: ActivationLike = "sigmoid",
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        recurrent_initializer: InitializerLike = "orthogonal",
+        bias_initializer: InitializerLike = "zeros",
         unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_regularizer: RegularizerLike = None,
+        recurrent_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        recurrent_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
@@ -226,7 +235,9 @@ class BaseConvLSTM(CellLayer):
     def make_cell(self, settings: dict, **kwargs: Any) -> KernelCell:
         return ConvLSTMCell(self.rank, **settings, **kwargs)
 
-    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, sequences_shape: Shape, initial_state_shape: Shapes = None
+    ) -> Shapes:
         self._check(sequences_shape)
         batch, time = sequences_shape[:2]
         state, _ = self.cell.compute_output_shape((batch, *sequences_shape[2:]))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.variable import Variable, autocast, name_scope
 from lamina.layers.recurrent.cell_interface import (
@@ -110,7 +110,7 @@ class RNN(Layer):
     def variables(self) -> list[Variable]:
         return [*super().variables, *jax.tree.leaves(self.states)]
 
-    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Shape, initial_state_shape: Shapes = None) -> None:
         """Make the weights of the cell, and the states of a stateful layer.
 
         Args:
@@ -128,10 +128,10 @@ class RNN(Layer):
     def call(
         self,
         sequences: Array,
-        initial_state: Any = None,
+        initial_state: Inputs = None,
         mask: Array | None = None,
         training: bool = False,
-    ) -> Any:
+    ) -> Outputs:
         """Run the cell over the steps of every sequence.
 
         Args:
@@ -305,7 +305,9 @@ class RNN(Layer):
 
     # -- shapes and masks ------------------------------------------------------------------------
 
-    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+    def compute_output_shape(
+        self, sequences_shape: Shape, initial_state_shape: Shapes = None
+    ) -> Shapes:
         self._check(sequences_shape)
         batch, time = sequences_shape[:2]
         size = output_size_of(self.cell)
@@ -318,7 +320,7 @@ class RNN(Layer):
             return output
         return (output, *jax.tree.map(lambda units: (batch, units), self.state_size))
 
-    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+    def compute_mask(self, sequences: Inputs, mask: Masks) -> Masks:
         """The mask of the output: that of the sequences with `return_sequences`, else none.
 
         Args:

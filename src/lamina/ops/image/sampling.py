@@ -5,14 +5,13 @@ A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to t
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, SeedLike
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import draw_key
 from lamina.ops.define import operations
@@ -125,7 +124,7 @@ def elastic_transform(
     interpolation: str = "bilinear",
     fill_mode: str = "reflect",
     fill_value: float = 0.0,
-    seed: Any = None,
+    seed: SeedLike = None,
     data_format: str | None = None,
 ) -> Array:
     """Elastic transform: displaces pixels by smooth random fields.

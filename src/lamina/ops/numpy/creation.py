@@ -9,7 +9,7 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import is_symbolic
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_dtype
 from lamina.ops.define import described, named, operations
@@ -18,7 +18,7 @@ op = operations("numpy")
 
 
 def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
-    def function(x: ArrayLike, dtype: Any = None) -> Array:
+    def function(x: ArrayLike, dtype: DTypeLike | None = None) -> Array:
         return make(as_array(x), dtype=as_dtype(dtype))
 
     arguments = {
@@ -30,7 +30,7 @@ def _like(name: str, make: Callable, summary: str) -> Callable[..., Array]:
 
 
 @filter_traceback
-def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
+def zeros(shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
     """An array of zeros; `floatx()` if no dtype is given.
 
     Args:
@@ -48,7 +48,7 @@ def zeros(shape: Sequence[int], dtype: Any = None) -> Array:
 
 
 @filter_traceback
-def ones(shape: Sequence[int], dtype: Any = None) -> Array:
+def ones(shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
     """An array of ones; `floatx()` if no dtype is given.
 
     Args:
@@ -66,7 +66,7 @@ def ones(shape: Sequence[int], dtype: Any = None) -> Array:
 
 
 @filter_traceback
-def empty(shape: Sequence[int], dtype: Any = None) -> Array:
+def empty(shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:
     """An array whose values do not matter; in JAX they are zeros.
 
     Args:
@@ -84,7 +84,7 @@ def empty(shape: Sequence[int], dtype: Any = None) -> Array:
 
 
 @op("fill_value")
-def full(shape: Sequence[int], fill_value: ArrayLike, dtype: Any = None) -> Array:
+def full(shape: Sequence[int], fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """An array of one value; `floatx()` if no dtype is given.
 
     Args:
@@ -108,7 +108,7 @@ empty_like = _like("empty_like", jnp.empty_like, "Any values in the shape and ty
 
 
 @op("x", "fill_value")
-def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
+def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """One value in the shape and type of `x`.
 
     Args:
@@ -127,7 +127,7 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Array:
 
 
 @op("x")
-def array(x: ArrayLike, dtype: Any = None) -> Array:
+def array(x: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """An array with the values of `x`, always a copy.
 
     Args:
@@ -145,7 +145,7 @@ def array(x: ArrayLike, dtype: Any = None) -> Array:
 
 
 @filter_traceback
-def identity(n: int, dtype: Any = None) -> Array:
+def identity(n: int, dtype: DTypeLike | None = None) -> Array:
     """A square matrix with ones on the diagonal.
 
     Args:
@@ -163,7 +163,7 @@ def identity(n: int, dtype: Any = None) -> Array:
 
 
 @filter_traceback
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Array:
     """An `(N, M)` matrix with ones on a diagonal.
 
     Args:
@@ -186,7 +186,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
 
 
 @filter_traceback
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Array:
     """An `(N, M)` matrix with ones on and below a diagonal.
 
     Args:
@@ -210,7 +210,7 @@ def arange(
     start: ArrayLike,
     stop: ArrayLike | None = None,
     step: ArrayLike | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """Numbers from `start` up to, but not including, `stop`, in equal steps.
 
@@ -242,7 +242,7 @@ def linspace(
     num: int = 50,
     endpoint: bool = True,
     retstep: bool = False,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     axis: int = 0,
 ) -> Any:
     """`num` numbers at equal distances.
@@ -275,7 +275,7 @@ def logspace(
     num: int = 50,
     endpoint: bool = True,
     base: float = 10,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     axis: int = 0,
 ) -> Array:
     """`num` numbers from `base**start` to `base**stop`, with a constant ratio.
@@ -305,7 +305,7 @@ def geomspace(
     stop: ArrayLike,
     num: int = 50,
     endpoint: bool = True,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     axis: int = 0,
 ) -> Array:
     """`num` numbers from `start` to `stop`, with a constant ratio.

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.ops.arrays import (
     as_array,
     as_axes,
@@ -49,7 +49,9 @@ std = reduction("std", jnp.std, "The standard deviation: the root of the varianc
 
 
 @op("x")
-def prod(x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def prod(
+    x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: DTypeLike | None = None
+) -> Array:
     """The product over axes, computed and returned in `dtype`.
 
     Args:
@@ -210,7 +212,7 @@ nanargmin = reduction(
 
 
 def _running(name: str, compute: Callable, summary: str) -> Callable[..., Array]:
-    def function(x: ArrayLike, axis: int | None = None, dtype: Any = None) -> Array:
+    def function(x: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             (axis,) = axis
         return compute(as_array(x), axis, as_dtype(dtype))

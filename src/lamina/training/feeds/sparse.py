@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.data_kinds import is_sparse
 
 
@@ -43,7 +44,7 @@ class SparseRows:
         """Some of the rows, still sparse."""
         return SparseRows(self._matrix[rows])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return self[:] if dtype is None else self[:].astype(dtype)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.types import DTypeLike
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text
 from lamina.core.user_data.text import as_values
 
@@ -101,7 +102,7 @@ def _numbers(column: Any, what: str) -> np.ndarray:
     )
 
 
-def _no_numbers_but_times(dtype: Any, what: str, duration: bool) -> TypeError:
+def _no_numbers_but_times(dtype: DTypeLike, what: str, duration: bool) -> TypeError:
     fix = f"{what} = ({what} - {what}.min()).dt.days counts days from the first one."
     if duration:
         fix = f"{what} = {what}.dt.total_seconds()."

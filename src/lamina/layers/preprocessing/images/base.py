@@ -10,7 +10,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Array, Shape
+from lamina.core.types import Array, Outputs, PyTree, SeedLike, Shape, Shapes
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import SeedGenerator, draw_key
 from lamina.ops import boxes
@@ -96,7 +96,7 @@ class BaseImagePreprocessingLayer(Layer):
         return labels
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         """The boxes `(batch, boxes, 4)` and their labels `(batch, boxes)`, transformed.
 
@@ -118,7 +118,7 @@ class BaseImagePreprocessingLayer(Layer):
         )
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         """The masks, transformed like the images; class numbers are not interpolated.
 
@@ -187,7 +187,7 @@ class BaseImagePreprocessingLayer(Layer):
             parts = _map_arrays(lambda array: array[0], parts)
         return {**data, **parts}
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if isinstance(input_shape, dict):
             sized = {
                 name: self.compute_output_shape(input_shape[name])
@@ -202,7 +202,7 @@ class BaseImagePreprocessingLayer(Layer):
             shape[self._height_axis], shape[self._width_axis] = size
         return tuple(shape)
 
-    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+    def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):
             return self._trace_call((data,), {"training": training})
         return KerasTensor(self.compute_output_shape(data.shape), self.compute_dtype)

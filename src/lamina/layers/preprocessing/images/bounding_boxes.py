@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Outputs, PyTree, Shapes
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.preprocessing.images.base import BaseImagePreprocessingLayer
 from lamina.layers.settings import same_dtype, settings_of
@@ -36,17 +36,17 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         self.fill_value = int(fill_value)
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return images
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any = None, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree = None, training: bool = True
     ) -> dict:
         parts = {name: self._filled(bounding_boxes[name]) for name in ("boxes", "labels")}
         return {**bounding_boxes, **parts}
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
             return input_shape
         found = {
@@ -55,7 +55,7 @@ class MaxNumBoundingBoxes(BaseImagePreprocessingLayer):
         }
         return {**input_shape, "bounding_boxes": found}
 
-    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+    def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):
             return super().compute_output_spec(data, training)
         return same_dtype(self, data, data.shape)

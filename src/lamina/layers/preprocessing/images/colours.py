@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration.config import epsilon
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array
+from lamina.core.types import Array, Factor, PyTree, Shapes
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     BaseImagePreprocessingLayer,
@@ -49,14 +49,16 @@ class ColourLayer(BaseImagePreprocessingLayer):
         """
         raise NotImplementedError(f"{type(self).__name__} has no recoloured(images, …).")
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
         return self.recoloured(images, transformation).astype(images.dtype)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         return bounding_boxes
 
@@ -77,11 +79,13 @@ class RandomColourLayer(ColourLayer, RandomImageLayer):
 
     bounds: tuple[float, float] = (0, 1)
 
-    def __init__(self, factor: Any, **kwargs: Any):
+    def __init__(self, factor: Factor, **kwargs: Any):
         super().__init__(**kwargs)
         self.factor = factor_range(type(self).__name__, "factor", factor, *self.bounds)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         return {"factor": between(*self.factor, self.draw(1, data, seed)[0])}
@@ -125,21 +129,23 @@ class RandomBrightness(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(factor, value_range=value_range, seed=seed, **kwargs)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         change = between(*self.factor, self.draw(1, data, seed)[0])
         low, high = self.value_range
         return {"rgb_delta": per_image(change * (high - low))}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         return self._clipped(images + transformation["rgb_delta"])
 
 
@@ -166,21 +172,23 @@ class RandomContrast(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         seed: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(factor, value_range=value_range, seed=seed, **kwargs)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         low, high = self.factor
         drawn = between(1 - low, 1 + high, self.draw(1, data, seed)[0])
         return {"contrast_factor": per_image(drawn)}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         mean = images.mean(axis=(self._height_axis, self._width_axis), keepdims=True)
         return self._clipped((images - mean) * transformation["contrast_factor"] + mean)
 
@@ -207,7 +215,7 @@ class RandomHue(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
         seed: int | None = None,
@@ -217,13 +225,15 @@ class RandomHue(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         other_way, turn = self.draw(2, data, seed)
         return {"factor": jnp.where(other_way > 0.5, -0.5, 0.5) * between(*self.factor, turn)}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 1))
         hue, saturation, value = self._hsv(images)
         turn = jnp.reshape(transformation["factor"], (-1, 1, 1))
@@ -262,13 +272,15 @@ class RandomSaturation(RandomHue):
 
     bounds = (-1, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         strength = between(*self.factor, self.draw(1, data, seed)[0])
         return {"factor": strength / (1 - strength + epsilon())}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 1))
         hue, saturation, value = self._hsv(images)
         saturation *= jnp.reshape(transformation["factor"], (-1, 1, 1))
@@ -301,7 +313,7 @@ class RandomColorDegeneration(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
         seed: int | None = None,
@@ -311,12 +323,14 @@ class RandomColorDegeneration(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         return {"factor": per_image(between(*self.factor, self.draw(1, data, seed)[0]))}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
         return self._clipped(images + per_image(transformation["factor"]) * (gray - images))
 
@@ -353,21 +367,25 @@ class RandomGrayscale(RandomImageLayer):
                 f"RandomGrayscale: factor must be a number from 0 to 1; received {factor!r}."
             )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         return per_image(self.draw(1, data, seed)[0] < self.factor) if training else None
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         if not training or transformation is None:
             return images
         gray = colour.rgb_to_grayscale(images, data_format=self.data_format)
         return jnp.where(transformation, gray, images)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         return bounding_boxes
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         shape = input_shape["images"] if isinstance(input_shape, dict) else input_shape
         self._is_single(shape)
         if shape[self._channel_axis] not in (None, 3):
@@ -376,7 +394,7 @@ class RandomGrayscale(RandomImageLayer):
             )
         return super().compute_output_shape(input_shape)
 
-    def compute_output_spec(self, data: Any, training: bool = True) -> KerasTensor:
+    def compute_output_spec(self, data: PyTree, training: bool = True) -> KerasTensor:
         if isinstance(data, dict):
             return super().compute_output_spec(data, training)
         return same_dtype(self, data, self.compute_output_shape(data.shape))
@@ -408,7 +426,7 @@ class RandomInvert(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: Factor = 1.0,
         value_range: ValueRange = (0, 255),
         seed: int | None = None,
         data_format: str | None = None,
@@ -418,13 +436,15 @@ class RandomInvert(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         fraction, threshold = self.draw(2, data, seed)
         return {"apply_inversion": threshold < between(*self.factor, fraction)}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         low, high = self.value_range
         inverted = per_image(transformation["apply_inversion"])
         return jnp.where(inverted, low + high - images, images)
@@ -453,7 +473,7 @@ class RandomPosterization(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
         seed: int | None = None,
@@ -463,13 +483,15 @@ class RandomPosterization(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         bits = jnp.floor(between(*self.factor, self.draw(1, data, seed)[0]))
         return {"shift_factor": 8 - bits.astype("uint8")}
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         shift = per_image(transformation["shift_factor"])
         shades = to_range(images, self.value_range, (0, 255)).astype("uint8")
         shades = ((shades >> shift) << shift).astype(images.dtype)
@@ -498,8 +520,8 @@ class Solarization(ColourLayer, RandomImageLayer):
 
     def __init__(
         self,
-        addition_factor: Any = 0.0,
-        threshold_factor: Any = 0.0,
+        addition_factor: Factor = 0.0,
+        threshold_factor: Factor = 0.0,
         value_range: ValueRange = (0, 255),
         seed: int | None = None,
         **kwargs: Any,
@@ -512,7 +534,9 @@ class Solarization(ColourLayer, RandomImageLayer):
             "Solarization", "threshold_factor", threshold_factor, 0, 1
         )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         addition, threshold = self.draw(2, data, seed)
@@ -521,7 +545,7 @@ class Solarization(ColourLayer, RandomImageLayer):
             "thresholds": per_image(255 * between(*self.threshold_factor, threshold)),
         }
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         images = to_range(images, self.value_range, (0, 255))
         brightened = jnp.clip(images + transformation["additions"], 0, 255)
         brightened = jnp.where(
@@ -559,10 +583,10 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
     def __init__(
         self,
         value_range: ValueRange = (0, 255),
-        brightness_factor: Any = None,
-        contrast_factor: Any = None,
-        saturation_factor: Any = None,
-        hue_factor: Any = None,
+        brightness_factor: Factor | None = None,
+        contrast_factor: Factor | None = None,
+        saturation_factor: Factor | None = None,
+        hue_factor: Factor | None = None,
         seed: int | None = None,
         data_format: str | None = None,
         **kwargs: Any,
@@ -599,7 +623,9 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             input_shape: Shape of the images.
         """
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -608,7 +634,7 @@ class RandomColorJitter(ColourLayer, RandomImageLayer):
             for number, (name, layer) in enumerate(self._steps.items())
         }
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         for name, layer in self._steps.items():
             images = layer.recoloured(images, transformation[name])
         return images

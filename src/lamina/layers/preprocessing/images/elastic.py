@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Factor, PyTree
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     FILL_MODES,
@@ -51,8 +51,8 @@ class RandomElasticTransform(RandomImageLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
-        scale: Any = 1.0,
+        factor: Factor = 1.0,
+        scale: Factor = 1.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
@@ -70,7 +70,9 @@ class RandomElasticTransform(RandomImageLayer):
         self.fill_value = fill_value
         self.value_range = checked_value_range(owner, value_range)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training or self.scale[1] == 0 or self.factor[1] == 0:
             return None
         # One key for all, so that masks are distorted like images.
@@ -82,7 +84,9 @@ class RandomElasticTransform(RandomImageLayer):
             "seed": key,
         }
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
@@ -90,7 +94,7 @@ class RandomElasticTransform(RandomImageLayer):
         return jnp.clip(distorted, *self.value_range).astype(images.dtype)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         if not training or transformation is None:
             return segmentation_masks

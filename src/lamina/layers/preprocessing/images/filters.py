@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Factor, PyTree
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     between,
@@ -44,7 +44,7 @@ class RandomSharpness(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
         seed: int | None = None,
@@ -54,7 +54,7 @@ class RandomSharpness(RandomColourLayer):
             factor, value_range=value_range, data_format=data_format, seed=seed, **kwargs
         )
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         ones, around = jnp.ones(3), images
         for axis in (self._height_axis, self._width_axis):
             around = filters.filtered(around, ones, axis % images.ndim)
@@ -87,9 +87,9 @@ class RandomGaussianBlur(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: Factor = 1.0,
         kernel_size: Any = 3,
-        sigma: Any = 1.0,
+        sigma: Factor = 1.0,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
         seed: int | None = None,
@@ -106,7 +106,9 @@ class RandomGaussianBlur(RandomColourLayer):
             )
         self.sigma = factor_range("RandomGaussianBlur", "sigma", sigma, 0, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -118,7 +120,7 @@ class RandomGaussianBlur(RandomColourLayer):
             "blur_factor": between(*self.sigma, drawn) + 1e-6,
         }
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         blurred = filters.gaussian_blur(
             images,
             self.kernel_size,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import Array
+from lamina.core.types import Array, PyTree
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.preprocessing.images.colours import ColourLayer, ValueRange, to_range
 from lamina.layers.settings import settings_of
@@ -33,7 +33,7 @@ class AutoContrast(ColourLayer):
         super().__init__(value_range, **kwargs)
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         axes = (self._height_axis, self._width_axis)
@@ -72,7 +72,7 @@ class Equalization(ColourLayer):
         self.bins = whole_number("bins", bins, owner="Equalization")
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         if not training:
@@ -133,7 +133,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ColourLayer):
         self.tile_grid_size = per_axis(tile_grid_size, 2, "tile_grid_size")
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         values = jnp.moveaxis(images, self._channel_axis, -3).astype("float32")

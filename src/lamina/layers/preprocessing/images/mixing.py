@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Factor, PyTree
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     RandomImageLayer,
@@ -46,8 +46,8 @@ class RandomErasing(RandomColourLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
-        scale: Any = (0.02, 0.33),
+        factor: Factor = 1.0,
+        scale: Factor = (0.02, 0.33),
         fill_value: Any = None,
         value_range: ValueRange = (0, 255),
         seed: int | None = None,
@@ -67,7 +67,9 @@ class RandomErasing(RandomColourLayer):
             )
         self.fill_value = fill_value
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -81,7 +83,7 @@ class RandomErasing(RandomColourLayer):
             "fill_value": self._cover(self.images_of(data).shape, key),
         }
 
-    def recoloured(self, images: Array, transformation: Any) -> Array:
+    def recoloured(self, images: Array, transformation: PyTree) -> Array:
         covered = transformation["batch_masks"] & per_image(transformation["apply_erasing"])
         return jnp.where(covered, transformation["fill_value"], images)
 
@@ -130,7 +132,7 @@ class CutMix(RandomImageLayer):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: Factor = 1.0,
         seed: int | None = None,
         data_format: str | None = None,
         **kwargs: Any,
@@ -138,7 +140,9 @@ class CutMix(RandomImageLayer):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.factor = factor_range("CutMix", "factor", factor, 0, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -155,17 +159,19 @@ class CutMix(RandomImageLayer):
         }
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         return self._cut(images, transformation, training)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._cut(jnp.asarray(segmentation_masks), transformation, training)
 
-    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_labels(
+        self, labels: PyTree, transformation: PyTree, training: bool = True
+    ) -> PyTree:
         if not training or transformation is None:
             return labels
         return mixed_labels(self, labels, transformation)
@@ -173,7 +179,7 @@ class CutMix(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "factor")}
 
-    def _cut(self, images: Array, transformation: Any, training: bool) -> Array:
+    def _cut(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
         # The rectangle is the same in every channel.
@@ -218,7 +224,9 @@ class MixUp(RandomImageLayer):
             raise ValueError(f"MixUp: alpha must be a number above 0; received {alpha!r}.")
         self.alpha = alpha
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -229,23 +237,25 @@ class MixUp(RandomImageLayer):
         }
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         return self._mixed(images, transformation, training)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._mixed(segmentation_masks, transformation, training)
 
-    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_labels(
+        self, labels: PyTree, transformation: PyTree, training: bool = True
+    ) -> PyTree:
         if not training or transformation is None:
             return labels
         return mixed_labels(self, labels, transformation)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         if not training or transformation is None:
             return bounding_boxes
@@ -259,7 +269,7 @@ class MixUp(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "alpha")}
 
-    def _mixed(self, images: Array, transformation: Any, training: bool) -> Array:
+    def _mixed(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
         share = per_image(transformation["mix_weight"])

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Factor, PyTree, Shapes
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
@@ -45,7 +45,7 @@ class PolicyLayer(RandomImageLayer):
         **kwargs: See `RandomImageLayer`.
     """
 
-    def __init__(self, value_range: ValueRange, factor: Any, interpolation: str, **kwargs: Any):
+    def __init__(self, value_range: ValueRange, factor: Factor, interpolation: str, **kwargs: Any):
         super().__init__(**kwargs)
         owner = type(self).__name__
         self.factor = factor = factor_range(owner, "factor", factor, 0, 1)
@@ -150,7 +150,7 @@ class RandAugment(PolicyLayer):
         self,
         value_range: ValueRange = (0, 255),
         num_ops: int = 2,
-        factor: Any = 0.5,
+        factor: Factor = 0.5,
         interpolation: str = "bilinear",
         seed: int | None = None,
         data_format: str | None = None,
@@ -161,7 +161,9 @@ class RandAugment(PolicyLayer):
         )
         self.num_ops = whole_number("num_ops", num_ops, owner="RandAugment")
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -171,24 +173,26 @@ class RandAugment(PolicyLayer):
             "input_shape": self.images_of(data).shape,
         }
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         return self._changed("images", images, transformation, training)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         return self._changed("segmentation_masks", segmentation_masks, transformation, training)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         return self._changed("bounding_boxes", bounding_boxes, transformation, training)
 
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "num_ops")}
 
-    def _changed(self, part: str, value: Any, transformation: Any, training: bool) -> Any:
+    def _changed(self, part: str, value: Any, transformation: PyTree, training: bool) -> Any:
         if not training or transformation is None:
             return value
         shape, choices = transformation["input_shape"], transformation["layer_idxes"]
@@ -232,7 +236,7 @@ class AugMix(PolicyLayer):
         value_range: ValueRange = (0, 255),
         num_chains: int = 3,
         chain_depth: int = 3,
-        factor: Any = 0.3,
+        factor: Factor = 0.3,
         alpha: float = 1.0,
         all_ops: bool = True,
         interpolation: str = "bilinear",
@@ -252,7 +256,9 @@ class AugMix(PolicyLayer):
                 layer for layer in self._augmentations if not isinstance(layer, _ONLY_WITH_ALL_OPS)
             ]
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         key = draw_key(self.generator) if seed is None else seed
@@ -267,7 +273,9 @@ class AugMix(PolicyLayer):
             "keys": jax.random.split(key, steps),
         }
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         if not training or transformation is None:
             return images
@@ -287,7 +295,7 @@ class AugMix(PolicyLayer):
         return jnp.clip(mixture, *self.value_range).astype(images.dtype)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         return bounding_boxes
 

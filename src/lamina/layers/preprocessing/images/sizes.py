@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.types import Array
+from lamina.core.types import Array, Outputs, PyTree
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import make_default_seed
 from lamina.layers.preprocessing.images.base import (
@@ -163,17 +163,17 @@ class Resizing(SizedLayer):
         return self.images_shape(data)[1:]
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._to_size(images, self.interpolation)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._to_size(segmentation_masks, "nearest")
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         height, width = transformation
         window = (0, 0, height, width)
@@ -188,7 +188,7 @@ class Resizing(SizedLayer):
         moved = self.boxes_in_window(bounding_boxes, (height, width), window)
         return {**moved, "boxes": jnp.where(filler[..., None], 0, moved["boxes"])}
 
-    def compute_output_spec(self, data: Any, training: bool = True) -> Any:
+    def compute_output_spec(self, data: PyTree, training: bool = True) -> Outputs:
         if isinstance(data, dict):
             return super().compute_output_spec(data, training)
         return same_dtype(self, data, self.compute_output_shape(data.shape))
@@ -248,17 +248,17 @@ class CenterCrop(SizedLayer):
         return {"input_shape": self.images_of(data).shape}
 
     def transform_images(
-        self, images: Array, transformation: Any = None, training: bool = True
+        self, images: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._cropped(jnp.asarray(images, self.compute_dtype))
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any = None, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree = None, training: bool = True
     ) -> Array:
         return self._cropped(jnp.asarray(segmentation_masks), "nearest")
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         shape = transformation["input_shape"]
         height, width = shape[self._height_axis], shape[self._width_axis]
@@ -333,16 +333,18 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         top, left = down * (height - self.height + 1), across * (width - self.width + 1)
         return top.astype("int32"), left.astype("int32"), height, width
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         return self._cropped(jnp.asarray(images, self.compute_dtype), transformation, training)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         return self._cropped(jnp.asarray(segmentation_masks), transformation, training, "nearest")
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         top, left, height, width = transformation
         window = self.whole_window(height, width)
@@ -351,7 +353,7 @@ class RandomCrop(SizedLayer, RandomImageLayer):
         return self.boxes_in_window(bounding_boxes, (height, width), window)
 
     def _cropped(
-        self, images: Array, transformation: Any, training: bool, interpolation: str = "bilinear"
+        self, images: Array, transformation: PyTree, training: bool, interpolation: str = "bilinear"
     ) -> Array:
         height, width = images.shape[self._height_axis], images.shape[self._width_axis]
         if not training or not self.fits(height, width):

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, Factor, PyTree
 from lamina.layers.preprocessing.images.base import (
     FILL_MODES,
     INTERPOLATIONS,
@@ -53,22 +53,26 @@ class RandomFlip(RandomImageLayer):
         super().__init__(seed=seed, data_format=data_format, **kwargs)
         self.mode = one_of("RandomFlip", "mode", mode, _FLIPS)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         flips = self.draw(1, data, seed)[0] <= 0.5
         return {"flips": per_image(flips), "input_shape": self.images_of(data).shape}
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         return self._flipped(jnp.asarray(images, self.compute_dtype), transformation, training)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         return self._flipped(jnp.asarray(segmentation_masks), transformation, training)
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         if not training or transformation is None:
             return bounding_boxes
@@ -89,7 +93,7 @@ class RandomFlip(RandomImageLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "mode")}
 
-    def _flipped(self, images: Array, transformation: Any, training: bool) -> Array:
+    def _flipped(self, images: Array, transformation: PyTree, training: bool) -> Array:
         if not training or transformation is None:
             return images
         across, down = "horizontal" in self.mode, "vertical" in self.mode
@@ -151,18 +155,20 @@ class RandomWarp(RandomImageLayer):
         shape = transformation["input_shape"]
         return shape[self._height_axis], shape[self._width_axis]
 
-    def transform_images(self, images: Array, transformation: Any, training: bool = True) -> Array:
+    def transform_images(
+        self, images: Array, transformation: PyTree, training: bool = True
+    ) -> Array:
         images = jnp.asarray(images, self.compute_dtype)
         return self._warped(images, transformation, training, self.interpolation)
 
     def transform_segmentation_masks(
-        self, segmentation_masks: Array, transformation: Any, training: bool = True
+        self, segmentation_masks: Array, transformation: PyTree, training: bool = True
     ) -> Array:
         masks = jnp.asarray(segmentation_masks)
         return self._warped(masks, transformation, training, "nearest")
 
     def transform_bounding_boxes(
-        self, bounding_boxes: dict, transformation: Any, training: bool = True
+        self, bounding_boxes: dict, transformation: PyTree, training: bool = True
     ) -> dict:
         if not training or transformation is None:
             return bounding_boxes
@@ -176,7 +182,7 @@ class RandomWarp(RandomImageLayer):
         return {**super().get_config(), **own}
 
     def _warped(
-        self, images: Array, transformation: Any, training: bool, interpolation: str
+        self, images: Array, transformation: PyTree, training: bool, interpolation: str
     ) -> Array:
         if not training or transformation is None:
             return images
@@ -218,7 +224,7 @@ class RandomRotation(RandomWarp):
 
     def __init__(
         self,
-        factor: Any,
+        factor: Factor,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
         seed: int | None = None,
@@ -231,7 +237,9 @@ class RandomRotation(RandomWarp):
         )
         self.factor = factor_range("RandomRotation", "factor", factor, -1, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         batch, height, width = self.images_shape(data)
@@ -281,8 +289,8 @@ class RandomTranslation(RandomWarp):
 
     def __init__(
         self,
-        height_factor: Any,
-        width_factor: Any,
+        height_factor: Factor,
+        width_factor: Factor,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
         seed: int | None = None,
@@ -298,7 +306,9 @@ class RandomTranslation(RandomWarp):
         self._down = factor_range("RandomTranslation", "height_factor", height_factor, -1, 1)
         self._right = factor_range("RandomTranslation", "width_factor", width_factor, -1, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         _, height, width = self.images_shape(data)
@@ -344,8 +354,8 @@ class RandomZoom(RandomWarp):
 
     def __init__(
         self,
-        height_factor: Any,
-        width_factor: Any = None,
+        height_factor: Factor,
+        width_factor: Factor | None = None,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
         seed: int | None = None,
@@ -361,7 +371,9 @@ class RandomZoom(RandomWarp):
         self._height = _zoom_range("height_factor", height_factor)
         self._width = None if width_factor is None else _zoom_range("width_factor", width_factor)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         down, across = self.draw(2, data, seed)[..., None]
@@ -409,8 +421,8 @@ class RandomShear(RandomWarp):
 
     def __init__(
         self,
-        x_factor: Any = 0.0,
-        y_factor: Any = 0.0,
+        x_factor: Factor = 0.0,
+        y_factor: Factor = 0.0,
         interpolation: str = "bilinear",
         fill_mode: str = "reflect",
         fill_value: float = 0.0,
@@ -424,7 +436,9 @@ class RandomShear(RandomWarp):
         self.x_factor = factor_range("RandomShear", "x_factor", x_factor, -1, 1)
         self.y_factor = factor_range("RandomShear", "y_factor", y_factor, -1, 1)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         other_way, across, down = self.draw(3, data, seed)
@@ -467,7 +481,7 @@ class RandomPerspective(RandomWarp):
 
     def __init__(
         self,
-        factor: Any = 1.0,
+        factor: Factor = 1.0,
         scale: float = 1.0,
         interpolation: str = "bilinear",
         fill_value: float = 0.0,
@@ -485,7 +499,9 @@ class RandomPerspective(RandomWarp):
                 f"RandomPerspective: scale must be a number from 0 to 1; received {scale!r}."
             )
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(
+        self, data: PyTree, training: bool = True, seed: Any = None
+    ) -> PyTree:
         if not training:
             return None
         batch, height, width = self.images_shape(data)
