@@ -11,7 +11,7 @@ from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
-from lamina.core.types import ActivationLike, Array, ArrayLike
+from lamina.core.types import ActivationLike, Array, ArrayLike, RegularizerLike
 from lamina.ops import (
     celu,
     elu,
@@ -226,7 +226,7 @@ def serialize(activation: Any) -> Any:
 
 
 @filter_traceback
-def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
     Args:

@@ -10,7 +10,7 @@ from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, RegularizerLike
 
 __all__ = [
     "L1",
@@ -44,7 +44,7 @@ class Regularizer:
         super().__init_subclass__(**kwargs)
         filter_methods(cls)
 
-    def __call__(self, x: Array) -> Any:
+    def __call__(self, x: Array) -> Array | float:
         return 0.0
 
     def get_config(self) -> dict:
@@ -186,7 +186,7 @@ def serialize(regularizer: Any) -> Any:
 
 
 @filter_traceback
-def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
     Args:

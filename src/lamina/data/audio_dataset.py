@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PathLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.dataset import padded
@@ -16,8 +17,8 @@ from lamina.data.labelled_folder import LabelledFolder
 
 @filter_traceback
 def audio_dataset_from_directory(
-    directory: Any,
-    labels: Any = "inferred",
+    directory: PathLike,
+    labels: str | Sequence[int] | None = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
     batch_size: int | None = 32,

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import PyTree
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text_dtype
 from lamina.core.user_data.masked_arrays import unmasked
@@ -72,7 +73,7 @@ class Dataset:
         self.draws_ahead = False
 
     @staticmethod
-    def from_tensor_slices(tensors: Any) -> "Dataset":
+    def from_tensor_slices(tensors: PyTree) -> "Dataset":
         """One element for every row of an array, or of several arrays in a tuple or dictionary.
 
         Tables and columns are used by position; the index is ignored. A row of a table is a vector;
@@ -152,7 +153,10 @@ class Dataset:
         return pairs
 
     def map(
-        self, map_func: Callable, num_parallel_calls: int | None = None, deterministic: Any = None
+        self,
+        map_func: Callable,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
     ) -> "Dataset":
         """Apply a function to every element; the parts of a tuple are its arguments.
 
@@ -205,7 +209,7 @@ class Dataset:
         batch_size: int,
         drop_remainder: bool = False,
         num_parallel_calls: int | None = None,
-        deterministic: Any = None,
+        deterministic: bool | None = None,
     ) -> "Dataset":
         """Elements stacked along a new first axis.
 

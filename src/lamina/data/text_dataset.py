@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PathLike
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.labelled_folder import LabelledFolder, check_format
 
 
 @filter_traceback
 def text_dataset_from_directory(
-    directory: Any,
-    labels: Any = "inferred",
+    directory: PathLike,
+    labels: str | Sequence[int] | None = "inferred",
     label_mode: str | None = "int",
     class_names: Sequence[str] | None = None,
     batch_size: int | None = 32,

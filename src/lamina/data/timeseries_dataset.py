@@ -1,11 +1,11 @@
 """`timeseries_dataset_from_array`: sliding windows over a time series."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import ArrayLike
 from lamina.core.variable.seed import make_default_seed
 from lamina.data.dataset import Dataset
 from lamina.data.labelled_folder import check_format
@@ -13,8 +13,8 @@ from lamina.data.labelled_folder import check_format
 
 @filter_traceback
 def timeseries_dataset_from_array(
-    data: Any,
-    targets: Any,
+    data: ArrayLike,
+    targets: ArrayLike,
     sequence_length: int,
     sequence_stride: int = 1,
     sampling_rate: int = 1,

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from lamina.diagnosis.outcome import Outcome
 from lamina.diagnosis.verdict import percent, wilson
 from lamina.models.summary import shape_of_output
 from lamina.version import __version__
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 class Picture(NamedTuple):
@@ -69,7 +72,7 @@ _IN_A_CELL, _IN_ALL_CELLS = 12, 1500
 def write_page(
     path: Path,
     outcome: Outcome,
-    model: Any,
+    model: "Model",
     *,
     title: str,
     settings: Mapping[str, Any],
@@ -163,7 +166,7 @@ class _Showing:
         return Shown(charts.thumbnail(image - low, top), "", truth, said, is_ink)
 
 
-def _tiles(outcome: Outcome, model: Any) -> list[tuple[str, str, str]]:
+def _tiles(outcome: Outcome, model: "Model") -> list[tuple[str, str, str]]:
     tiles = []
     if outcome.kind == "classes":
         accuracy, count = outcome.test["accuracy"], len(outcome.y_true)
@@ -298,7 +301,7 @@ def _confusions(outcome: Outcome) -> list[str]:
     ]
 
 
-def _layers(model: Any) -> list[tuple[str, str, str, str]]:
+def _layers(model: "Model") -> list[tuple[str, str, str, str]]:
     return [
         (
             layer.name,

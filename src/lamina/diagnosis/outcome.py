@@ -6,7 +6,7 @@ The command line and `write_report` compute an `Outcome` and pass it to `charts`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,7 +105,7 @@ class Outcome:
 
 @filter_traceback
 def measure(
-    model: Any,
+    model: "Model",
     x: Any,
     y: Any = None,
     *,

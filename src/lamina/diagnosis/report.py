@@ -3,17 +3,20 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.diagnosis.html_page import write_page
 from lamina.diagnosis.outcome import measure
 
+if TYPE_CHECKING:
+    from lamina.models.model import Model
+
 
 @filter_traceback
 def write_report(
     path: str | os.PathLike,
-    model: Any,
+    model: "Model",
     x: Any,
     y: Any = None,
     *,

@@ -9,6 +9,18 @@ import jax.numpy as jnp
 from lamina import losses
 from lamina.core.layer import masking
 from lamina.core.serialization import registry
+from lamina.core.types import (
+    Array,
+    CustomObjects,
+    Data,
+    Inputs,
+    LossLike,
+    Masks,
+    MetricsLike,
+    OptimizerLike,
+    Outputs,
+    Targets,
+)
 from lamina.distillation.losses import DistillationLoss
 from lamina.metrics import Mean
 from lamina.models import Model
@@ -116,7 +128,11 @@ class Distiller(Model):
         return self.student.output_names
 
     def compile(  # type: ignore[override]
-        self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
+        self,
+        optimizer: OptimizerLike = "adam",
+        loss: LossLike = None,
+        metrics: MetricsLike = None,
+        **kwargs: Any,
     ) -> None:
         """Configure the training of the student.
 
@@ -132,7 +148,8 @@ class Distiller(Model):
             raise ValueError(f"Distiller: metrics must be a list; received {metrics!r}.")
         super().compile(optimizer=optimizer, loss=None, metrics=metrics, **kwargs)
         is_config = isinstance(loss, dict) and "class_name" in loss
-        resolved = losses.get(loss) if is_config else jax.tree.map(losses.get, loss)
+        tree: Any = loss
+        resolved = losses.get(tree) if is_config else jax.tree.map(losses.get, tree)
         object.__setattr__(self, "_on_labels", Objectives(resolved, None, None, None))
         assert self._learner.compile_config is not None
         self._learner.compile_config["loss"] = loss
@@ -154,12 +171,12 @@ class Distiller(Model):
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Data = None,
+        y: Targets = None,
+        y_pred: Outputs = None,
+        sample_weight: Targets = None,
         training: bool = True,
-    ) -> Any:
+    ) -> Array:
         """The weighted sum of the student's own loss and the distillation losses.
 
         Args:
@@ -185,14 +202,14 @@ class Distiller(Model):
         self.total_loss_tracker.update_state(total)
         return total
 
-    def _loss_on_labels(self, y: Any, y_pred: Any) -> Any:
+    def _loss_on_labels(self, y: Targets, y_pred: Outputs) -> Any:
         objectives = self._on_labels  # type: ignore[attr-defined]
         objectives.build(y, y_pred, getattr(self.student, "output_names", []))
         targets, predictions = objectives.targets(y), jax.tree.leaves(y_pred)
         values = [jnp.mean(loss(targets[i], predictions[i])) for i, loss in objectives.losses]
         return jnp.sum(jnp.stack(values))
 
-    def _loss_on_teacher(self, x: Any, y_pred: Any, training: bool) -> Any:
+    def _loss_on_teacher(self, x: Data, y_pred: Outputs, training: bool) -> Any:
         extractors = self._extractors  # type: ignore[attr-defined]
         teacher = (
             extractors["teacher"](x, training=False)
@@ -230,7 +247,7 @@ class Distiller(Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: Any = None) -> "Distiller":
+    def from_config(cls, config: dict, custom_objects: CustomObjects | None = None) -> "Distiller":
         objects = ("teacher", "student", "distillation_losses", "dtype")
         made = {
             key: registry.deserialize(config[key], custom_objects)

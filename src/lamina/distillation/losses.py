@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina import losses
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import registry
+from lamina.core.types import Array, LossLike, Outputs
 
 
 @filter_methods
@@ -26,7 +27,9 @@ class DistillationLoss:
         1.0
     """
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
+    ) -> Array:
         """One number; the outputs are arrays, or structures of them for several outputs.
 
         Args:
@@ -45,7 +48,7 @@ class DistillationLoss:
             "student_outputs)."
         )
 
-    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+    def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         """Refuse outputs of different structures with a ValueError.
 
         Args:
@@ -95,7 +98,7 @@ class FeatureDistillation(DistillationLoss):
 
     def __init__(
         self,
-        loss: Any = "mse",
+        loss: LossLike = "mse",
         teacher_layer_name: str | None = None,
         student_layer_name: str | None = None,
     ):
@@ -119,11 +122,13 @@ class FeatureDistillation(DistillationLoss):
                 except ValueError as error:
                     raise ValueError(f"In the {role}: {error}") from None
 
-    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+    def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         super().validate_outputs(teacher_outputs, student_outputs)
         _refuse_other_structure(self.loss, teacher_outputs, "FeatureDistillation")
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
+    ) -> Array:
         return _sum_over_outputs(
             lambda loss, teacher, student: jnp.mean(loss(teacher, student)),
             self.loss,
@@ -182,7 +187,7 @@ class LogitsDistillation(DistillationLoss):
         0.0
     """
 
-    def __init__(self, temperature: float = 3.0, loss: Any = "kl_divergence"):
+    def __init__(self, temperature: float = 3.0, loss: LossLike = "kl_divergence"):
         if isinstance(temperature, bool) or not isinstance(temperature, (int, float)) \
                 or not 0 < temperature < math.inf:  # fmt: skip
             raise ValueError(
@@ -192,11 +197,13 @@ class LogitsDistillation(DistillationLoss):
         self.temperature = temperature
         self.loss = _resolved(loss, "LogitsDistillation")
 
-    def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
+    def validate_outputs(self, teacher_outputs: Outputs, student_outputs: Outputs) -> None:
         super().validate_outputs(teacher_outputs, student_outputs)
         _refuse_other_structure(self.loss, teacher_outputs, "LogitsDistillation")
 
-    def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, teacher_outputs: Outputs, student_outputs: Outputs, **kwargs: Any
+    ) -> Array:
         return _sum_over_outputs(self._one, self.loss, teacher_outputs, student_outputs)
 
     def _one(self, loss: Callable, teacher: Any, student: Any) -> Any:
@@ -231,7 +238,7 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
-def _resolved(loss: Any, owner: str) -> Any:
+def _resolved(loss: LossLike, owner: str) -> Any:
     """Names in a structure become losses; at least one must not be None."""
     if isinstance(loss, dict) and "class_name" in loss:
         return losses.get(loss)
@@ -241,7 +248,7 @@ def _resolved(loss: Any, owner: str) -> Any:
     return found
 
 
-def _refuse_other_structure(loss: Any, outputs: Any, owner: str) -> None:
+def _refuse_other_structure(loss: LossLike, outputs: Any, owner: str) -> None:
     if _structure(loss) != _structure(outputs):
         raise ValueError(
             f"{owner} has {_described(loss)} for its loss, and the outputs are "
@@ -262,8 +269,8 @@ def _described(structure: Any) -> str:
     return "one value"
 
 
-def _sum_over_outputs(one: Callable, loss: Any, teacher: Any, student: Any) -> Any:
-    def of_output(loss: Any, teacher: Any, student: Any) -> Any:
+def _sum_over_outputs(one: Callable, loss: LossLike, teacher: Any, student: Any) -> Any:
+    def of_output(loss: LossLike, teacher: Any, student: Any) -> Any:
         return 0.0 if loss is None else one(loss, teacher, student)
 
     values = jax.tree.map(of_output, loss, teacher, student, is_leaf=_is_none)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.serialization import registry
-from lamina.core.types import Array, DTypeLike
+from lamina.core.types import Array, ArrayLike, DTypeLike
 from lamina.initializers.initializer import Initializer, known_shape, on_device
 from lamina.ops.signal import window_weights
 
@@ -46,7 +46,7 @@ class Constant(Initializer):
         [0.5, 0.5]
     """
 
-    def __init__(self, value: Any = 0.0):
+    def __init__(self, value: ArrayLike = 0.0):
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> Array:

@@ -31,7 +31,7 @@ def serialize(initializer: Any) -> Any:
 
 
 @filter_traceback
-def deserialize(config: Any, custom_objects: Mapping | None = None) -> Any:
+def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping | None = None) -> Any:
     """The inverse of `serialize`.
 
     Args:

@@ -1,9 +1,12 @@
 """Evaluates a saved model on the test part of a named data set."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.datasets import Dataset
 from lamina.prediction.inputs import expected_range
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 class Evaluation(NamedTuple):
@@ -21,7 +24,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: Any, data: Dataset, batch_size: int = 256, pixel_max: float | None = None
+    model: "Model", data: Dataset, batch_size: int = 256, pixel_max: float | None = None
 ) -> Evaluation:
     """Measure a model on the test samples of a data set, in the range that the model expects.
 

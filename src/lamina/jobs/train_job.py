@@ -4,7 +4,7 @@ import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamina import diagnosis
 from lamina.core.configuration import config
@@ -15,6 +15,9 @@ from lamina.jobs import architectures
 from lamina.jobs.interruption import Stopping
 from lamina.jobs.training_script import script
 from lamina.optimizers import Adam
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 Tell = Callable[[str], None]
 
@@ -87,7 +90,7 @@ def silent(text: str) -> None:
 
 
 def fit(
-    job: Job, model: Any, folder: Path, verbose: str | int = "auto", tell: Tell = silent
+    job: Job, model: "Model", folder: Path, verbose: str | int = "auto", tell: Tell = silent
 ) -> Run:
     """Train a model, and save it with its history and the script.
 
@@ -132,7 +135,7 @@ def fit(
     return run._replace(stopped=stopping.heard > 0)
 
 
-def _write(job: Job, model: Any, folder: Path, seconds: float) -> Run:
+def _write(job: Job, model: "Model", folder: Path, seconds: float) -> Run:
     run = _run(job, model, seconds)
     model.save(folder / "model.keras")
     write_history(run.history, folder / "history.csv")
@@ -158,7 +161,7 @@ def _run(job: Job, model: Any, seconds: float) -> Run:
 
 
 def measure(
-    job: Job, model: Any, run: Run, announce: Tell = silent, tell: Tell = silent
+    job: Job, model: "Model", run: Run, announce: Tell = silent, tell: Tell = silent
 ) -> Outcome | None:
     """Evaluate a trained model; None if that was stopped by Ctrl-C.
 
@@ -188,7 +191,7 @@ def measure(
         return None
 
 
-def report(job: Job, model: Any, run: Run, outcome: Outcome, folder: Path) -> Path:
+def report(job: Job, model: "Model", run: Run, outcome: Outcome, folder: Path) -> Path:
     """Write the report; returns its path."""
     network = {"mlp": "dense network", "cnn": "convolutional network"}[job.model]
     return diagnosis.write_page(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from lamina.core.configuration import config
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, align_labels, check_labels
@@ -23,8 +23,8 @@ from lamina.ops.crossentropy import clipped, value_at_label
 
 @filter_traceback
 def binary_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
@@ -58,8 +58,8 @@ def binary_crossentropy(
 
 @filter_traceback
 def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     apply_class_balancing: bool = False,
     alpha: float = 0.25,
     gamma: float = 2.0,
@@ -103,8 +103,8 @@ def binary_focal_crossentropy(
 
 @filter_traceback
 def categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
     axis: int = -1,
@@ -139,8 +139,8 @@ def categorical_crossentropy(
 
 @filter_traceback
 def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     alpha: Any = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
@@ -181,8 +181,8 @@ def categorical_focal_crossentropy(
 
 @filter_traceback
 def sparse_categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     from_logits: bool = False,
     ignore_class: int | None = None,
     axis: int = -1,
@@ -302,7 +302,7 @@ class BinaryCrossentropy(Loss):
         self.label_smoothing = label_smoothing
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return binary_crossentropy(
             y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
         )
@@ -353,7 +353,7 @@ class BinaryFocalCrossentropy(Loss):
         self.label_smoothing = label_smoothing
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return binary_focal_crossentropy(
             y_true,
             y_pred,
@@ -405,7 +405,7 @@ class CategoricalCrossentropy(Loss):
         self.label_smoothing = label_smoothing
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
         )
@@ -453,7 +453,7 @@ class CategoricalFocalCrossentropy(Loss):
         self.label_smoothing = label_smoothing
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return categorical_focal_crossentropy(
             y_true,
             y_pred,
@@ -506,7 +506,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.ignore_class = ignore_class
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return sparse_categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.ignore_class, self.axis
         )
@@ -517,7 +517,7 @@ class SparseCategoricalCrossentropy(Loss):
             self.ignore_class is None
         )  # else the mean depends on the number of ignored samples of each batch
 
-    def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
+    def compute_mask(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array | None:
         if self.ignore_class is None:
             return None
         labels, _ = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", self.axis)
@@ -566,7 +566,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.q = q
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return categorical_generalized_cross_entropy(y_true, y_pred, self.q)
 
     def get_config(self) -> dict:
@@ -592,7 +592,7 @@ class KLDivergence(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return kl_divergence(y_true, y_pred)
 
 

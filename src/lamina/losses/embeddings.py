@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 
 
 @filter_traceback
 def circle(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     ref_labels: Any = None,
     ref_embeddings: Any = None,
     remove_diagonal: bool = True,
@@ -105,7 +105,7 @@ class Circle(Loss):
         self.margin = margin
         self.remove_diagonal = remove_diagonal
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return circle(
             y_true,
             y_pred,
@@ -114,7 +114,7 @@ class Circle(Loss):
             margin=self.margin,
         )
 
-    def compute_mask(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def compute_mask(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return self.call(y_true, y_pred) > 0
 
     def get_config(self) -> dict:

@@ -1,11 +1,12 @@
 """Losses by name, config or function, and the choice of `"crossentropy"` by shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import naming, registry
 from lamina.core.serialization.identifiers import Identifiers
+from lamina.core.types import Config
 from lamina.losses.loss import Loss, LossFunctionWrapper
 
 _LOWER_CASE = {
@@ -65,7 +66,7 @@ def get(identifier: Any) -> Any:
 
 
 @filter_traceback
-def serialize(loss: Any) -> Any:
+def serialize(loss: Callable[..., Any]) -> Config | str:
     """A loss as plain data: the name of a function, or class and config of a `Loss`.
 
     Args:
@@ -103,7 +104,11 @@ def deserialize(name: Any, custom_objects: Mapping | None = None) -> Any:
 
 
 @filter_traceback
-def resolve_loss(identifier: Any, y_true_shape: tuple, y_pred_shape: tuple) -> Loss:
+def resolve_loss(
+    identifier: str | Mapping[str, Any] | Callable[..., Any] | None,
+    y_true_shape: tuple,
+    y_pred_shape: tuple,
+) -> Loss:
     """The loss object that `compile(loss=identifier)` means for an output of this shape.
 
     `"crossentropy"` (or `"ce"`) is the binary one for one output, the sparse one for integer

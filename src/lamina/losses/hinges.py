@@ -4,13 +4,11 @@ Each function returns one value per sample; each class adds weights, masks and r
 The metrics of the same names use the same functions.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align
 
@@ -36,7 +34,7 @@ def hinge(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def squared_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """The square of each term of `hinge`, mean over the last axis.
 
     Args:
@@ -99,7 +97,7 @@ class Hinge(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return hinge(y_true, y_pred)
 
 
@@ -122,7 +120,7 @@ class SquaredHinge(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return squared_hinge(y_true, y_pred)
 
 
@@ -145,11 +143,11 @@ class CategoricalHinge(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return categorical_hinge(y_true, y_pred)
 
 
-def _hinge_terms(y_true: Any, y_pred: Any, caller: str) -> jax.Array:
+def _hinge_terms(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> jax.Array:
     y_true, y_pred = align(y_true, y_pred, caller)
     only_zeros_and_ones = jnp.all((y_true == 0) | (y_true == 1))
     signs = jnp.where(only_zeros_and_ones, 2.0 * y_true - 1.0, y_true)

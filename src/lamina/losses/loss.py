@@ -13,7 +13,7 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming, registry
-from lamina.core.types import DTypeLike, DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypeLike, DTypePolicyLike, Masks, Outputs, Targets
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 
@@ -78,7 +78,9 @@ class Loss:
         return self._dtype
 
     @filter_traceback
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+    def __call__(
+        self, y_true: Targets, y_pred: Outputs, sample_weight: Targets = None
+    ) -> jax.Array:
         mask = masking.get_mask(y_pred)
         with jax.named_scope(self.name):
             labels_dtype = None if self.labels_are_classes else self.dtype
@@ -94,7 +96,7 @@ class Loss:
                 values, sample_weight, mask, self.reduction, self.dtype, caller=self.name
             )
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         """One value per sample, before weights and reduction.
 
         Args:
@@ -176,7 +178,7 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._fn_kwargs = kwargs
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
@@ -213,8 +215,8 @@ def check_reduction(reduction: Any) -> str | None:
 
 def reduce_weighted(
     values: Any,
-    sample_weight: Any = None,
-    mask: Any = None,
+    sample_weight: ArrayLike | None = None,
+    mask: Masks = None,
     reduction: str | None = "sum_over_batch_size",
     dtype: DTypeLike | None = None,
     caller: str = "loss",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina.core.configuration import config
 from lamina.core.layer import masking
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike, Outputs, Targets
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align, same_shape
 
@@ -47,8 +47,8 @@ def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> j
 
 @filter_traceback
 def tversky(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     alpha: float = 0.5,
     beta: float = 0.5,
     axis: int | Sequence[int] | None = None,
@@ -95,7 +95,9 @@ class _OfAreas(Loss):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+    def __call__(
+        self, y_true: Targets, y_pred: Outputs, sample_weight: Targets = None
+    ) -> jax.Array:
         mask = masking.get_mask(y_pred)
         if mask is not None:  # masked values belong to no area
             mask = mask.reshape(mask.shape + (1,) * (y_pred.ndim - mask.ndim))
@@ -130,7 +132,7 @@ class Dice(_OfAreas):
     ):
         super().__init__(axis, name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return dice(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
@@ -165,7 +167,7 @@ class Tversky(_OfAreas):
         self.alpha = alpha
         self.beta = beta
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return tversky(y_true, y_pred, self.alpha, self.beta, self.axis)
 
     def get_config(self) -> dict:

@@ -5,20 +5,19 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import align
 
 
 @filter_traceback
-def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Mean of squared differences, in the square of the targets' units.
 
     `mean((y_true - y_pred)²)` over the last axis.
@@ -42,7 +41,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Mean of absolute differences, in the units of the targets.
 
     `mean(|y_true - y_pred|)` over the last axis.
@@ -66,7 +65,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Mean of absolute differences in percent of the targets.
 
     `100 · mean(|y_true - y_pred| / |y_true|)` over the last axis; targets nearer to 0 than epsilon
@@ -147,7 +146,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
 
 
 @filter_traceback
-def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
+def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Logarithm of the hyperbolic cosine of the error: `e²/2` near 0, `|e| - log 2` far away.
 
     Mean over the last axis.
@@ -173,7 +172,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
     """Minus the cosine of the angle between two vectors: -1 for one direction, 1 for opposites.
 
     A vector of zeros gives 0. The metric of this name has the opposite sign.
@@ -195,7 +194,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 
 @filter_traceback
-def poisson(y_true: Any, y_pred: Any) -> jax.Array:
+def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Negative log-likelihood of counts whose expected values are predicted.
 
     `mean(y_pred - y_true · log(y_pred + epsilon))` over the last axis; the term that depends on the
@@ -245,7 +244,7 @@ class MeanSquaredError(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return mean_squared_error(y_true, y_pred)
 
 
@@ -268,7 +267,7 @@ class MeanAbsoluteError(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return mean_absolute_error(y_true, y_pred)
 
 
@@ -291,7 +290,7 @@ class MeanAbsolutePercentageError(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return mean_absolute_percentage_error(y_true, y_pred)
 
 
@@ -314,7 +313,7 @@ class MeanSquaredLogarithmicError(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return mean_squared_logarithmic_error(y_true, y_pred)
 
 
@@ -341,7 +340,7 @@ class Huber(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.delta = delta
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return huber(y_true, y_pred, self.delta)
 
     def get_config(self) -> dict:
@@ -369,7 +368,7 @@ class LogCosh(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return log_cosh(y_true, y_pred)
 
 
@@ -395,7 +394,7 @@ class CosineSimilarity(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.axis = axis
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return cosine_similarity(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
@@ -423,5 +422,5 @@ class Poisson(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return poisson(y_true, y_pred)

@@ -1,13 +1,11 @@
 """CTC, the loss for sequences without alignment of labels and frames."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from lamina.core.layer import masking
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike, Outputs, Targets
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import to_array
 from lamina.ops.ctc import ctc_loss
@@ -76,7 +74,9 @@ class CTC(Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> jax.Array:
+    def __call__(
+        self, y_true: Targets, y_pred: Outputs, sample_weight: Targets = None
+    ) -> jax.Array:
         mask = masking.get_mask(y_pred)
         if mask is not None:
             # A frame that is blank with certainty has no effect.
@@ -84,5 +84,5 @@ class CTC(Loss):
             y_pred = jnp.where(mask[..., None], y_pred, blank.astype(y_pred.dtype))
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return ctc(y_true, y_pred)

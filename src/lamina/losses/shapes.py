@@ -17,7 +17,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.types import DTypeLike
+from lamina.core.types import ArrayLike, DTypeLike
 from lamina.core.variable.variable import Variable
 
 # Losses and metrics that accept one target for all outputs of a sample.
@@ -102,7 +102,7 @@ def same_rank(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
     return a, b
 
 
-def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
+def same_shape(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.Array, jax.Array]:
     """Targets and predictions as arrays of one shape, each in its own dtype.
 
     A distance such as the mean squared error also takes targets with an axis of size 1 where the
@@ -130,7 +130,7 @@ def same_shape(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Ar
     return aligned_true, aligned_pred
 
 
-def align(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
+def align(y_true: ArrayLike, y_pred: ArrayLike, caller: str) -> tuple[jax.Array, jax.Array]:
     """Targets and predictions as arrays of one shape and one float dtype, that of `y_pred`.
 
     Args:
@@ -152,7 +152,7 @@ def align(y_true: Any, y_pred: Any, caller: str) -> tuple[jax.Array, jax.Array]:
 
 
 def align_labels(
-    y_true: Any, y_pred: Any, caller: str, axis: int = -1
+    y_true: ArrayLike, y_pred: ArrayLike, caller: str, axis: int = -1
 ) -> tuple[jax.Array, jax.Array]:
     """Integer class labels and one score per class.
 

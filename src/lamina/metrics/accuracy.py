@@ -4,20 +4,18 @@ Each function returns 0 or 1 per prediction, each class the mean over all sample
 `compile` selects one of them by the shapes, see `resolve_metric`.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import align_labels, same_shape
 from lamina.metrics.reduction import MeanOfPairs
 from lamina.ops.crossentropy import value_at_label
 
 
-def accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where prediction and target are equal, number by number.
 
     Args:
@@ -59,7 +57,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Arr
 
 
 @filter_traceback
-def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the class with the highest score is the one of the one-hot label.
 
     Args:
@@ -81,7 +79,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """1 where the class with the highest score is the label.
 
     Args:
@@ -104,7 +102,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Array:
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
     """1 where the class of the one-hot label is among the k with the highest scores.
 
     Args:
@@ -125,7 +123,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
 @filter_traceback
 def sparse_top_k_categorical_accuracy(
-    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:
     """1 where the label is among the k classes with the highest scores.
 
@@ -180,7 +178,7 @@ class Accuracy(MeanOfPairs):
     def __init__(self, name: str | None = "accuracy", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return accuracy(y_true, y_pred)
 
 
@@ -207,7 +205,7 @@ class BinaryAccuracy(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.threshold = threshold
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return binary_accuracy(y_true, y_pred, self.threshold)
 
     def get_config(self) -> dict:
@@ -230,7 +228,7 @@ class CategoricalAccuracy(MeanOfPairs):
     def __init__(self, name: str | None = "categorical_accuracy", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return categorical_accuracy(y_true, y_pred)
 
 
@@ -252,7 +250,7 @@ class SparseCategoricalAccuracy(MeanOfPairs):
     ):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return sparse_categorical_accuracy(y_true, y_pred)
 
 
@@ -279,7 +277,7 @@ class TopKCategoricalAccuracy(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.k = k
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return top_k_categorical_accuracy(y_true, y_pred, self.k)
 
     def get_config(self) -> dict:
@@ -312,7 +310,7 @@ class SparseTopKCategoricalAccuracy(MeanOfPairs):
         self.k = k
         self.from_sorted_ids = from_sorted_ids
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return sparse_top_k_categorical_accuracy(y_true, y_pred, self.k, self.from_sorted_ids)
 
     def get_config(self) -> dict:

@@ -1,5 +1,6 @@
 """AUC: area under the ROC or precision-recall curve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
@@ -56,7 +57,7 @@ class AUC(HoldsCounts, Metric):
         summation_method: str = "interpolation",
         name: str | None = None,
         dtype: DTypePolicyLike = None,
-        thresholds: Any = None,
+        thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
         label_weights: Any = None,
@@ -107,7 +108,9 @@ class AUC(HoldsCounts, Metric):
             )
         self.counts = add_counts(self, (self.num_thresholds, y_pred_shape[-1]))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         y_pred = to_array(y_pred, "y_pred", self.name)
         self.build((), y_pred.shape)
         counts = confusion_counts(

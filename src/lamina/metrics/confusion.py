@@ -1,11 +1,12 @@
 """Metrics from the confusion matrix: precision, recall and others, and its four counts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.core.user_data.arguments import is_number
 from lamina.core.variable.variable import Variable
 from lamina.losses.loss import divide_no_nan
@@ -25,14 +26,19 @@ class _OneCount(Metric):
     counted = ""
 
     def __init__(
-        self, thresholds: Any = None, name: str | None = None, dtype: DTypePolicyLike = None
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
         self.thresholds = check_thresholds(thresholds, 0.5, self.name)
         self.accumulator = self.add_variable(shape=(len(self.thresholds),), name="accumulator")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         counts = confusion_counts(
             y_true, y_pred, self.thresholds, sample_weight=sample_weight, caller=self.name
         )
@@ -128,7 +134,7 @@ class Precision(Metric):
 
     def __init__(
         self,
-        thresholds: Any = None,
+        thresholds: float | Sequence[float] | None = None,
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
@@ -143,7 +149,9 @@ class Precision(Metric):
         self.true_positives = self.add_variable(shape=shape, name="true_positives")
         self.false_positives = self.add_variable(shape=shape, name="false_positives")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         counts = confusion_counts(
             y_true,
             y_pred,
@@ -192,7 +200,7 @@ class Recall(Metric):
 
     def __init__(
         self,
-        thresholds: Any = None,
+        thresholds: float | Sequence[float] | None = None,
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
@@ -207,7 +215,9 @@ class Recall(Metric):
         self.true_positives = self.add_variable(shape=shape, name="true_positives")
         self.false_negatives = self.add_variable(shape=shape, name="false_negatives")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         counts = confusion_counts(
             y_true,
             y_pred,
@@ -297,7 +307,9 @@ class _BestUnderCondition(HoldsCounts, Metric):
         self.thresholds = [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds)
         self.counts = add_counts(self, (len(self.thresholds),))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         counts = confusion_counts(
             y_true,
             y_pred,

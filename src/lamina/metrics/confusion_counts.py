@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.types import ArrayLike
 from lamina.core.user_data.arguments import is_number
 from lamina.losses.shapes import match_weight, same_shape, to_array
 
@@ -25,12 +26,12 @@ class Counts(NamedTuple):
 
 
 def confusion_counts(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     thresholds: Sequence[float],
     *,
     caller: str,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
     label_weights: Any = None,
     top_k: int | None = None,
     class_id: int | None = None,
@@ -82,7 +83,9 @@ def confusion_counts(
     )
 
 
-def check_thresholds(thresholds: Any, default: float, caller: str) -> list[float]:
+def check_thresholds(
+    thresholds: float | Sequence[float] | None, default: float, caller: str
+) -> list[float]:
     """Thresholds as a list: the default for None, one number as a list of one.
 
     Raises:
@@ -94,7 +97,9 @@ def check_thresholds(thresholds: Any, default: float, caller: str) -> list[float
     """
     if thresholds is None:
         return [default]
-    listed = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
+    listed: list[Any] = (
+        list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
+    )
     wrong = [t for t in listed if not (is_number(t) and 0 <= t <= 1)]
     if wrong:
         raise ValueError(
@@ -160,7 +165,7 @@ def _by_bucket(
 
 
 def _weights(
-    shape: tuple, sample_weight: Any, label_weights: Any, caller: str, dtype: str
+    shape: tuple, sample_weight: ArrayLike | None, label_weights: Any, caller: str, dtype: str
 ) -> jax.Array:
     weight = jnp.ones((), dtype)
     if sample_weight is not None:

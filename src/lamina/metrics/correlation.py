@@ -1,13 +1,11 @@
 """Correlations of predictions and targets."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import align
 from lamina.metrics.reduction import MeanOfPairs
 
@@ -98,7 +96,7 @@ class PearsonCorrelation(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return pearson_correlation(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
@@ -130,7 +128,7 @@ class ConcordanceCorrelation(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return concordance_correlation(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.configuration import config
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
 
@@ -85,7 +85,9 @@ class FBetaScore(Metric):
         )
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         y_true, y_pred = align(y_true, y_pred, self.name)
         self.build(y_true.shape, y_pred.shape)
         y_true = y_true.astype(self.dtype)

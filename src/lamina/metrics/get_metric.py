@@ -1,11 +1,12 @@
 """Metrics by name, config or function."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
+from lamina.core.types import Config
 
 _LOWER_CASE = {
     "bce": "BinaryCrossentropy",
@@ -49,7 +50,7 @@ def get(identifier: Any) -> Any:
 
 
 @filter_traceback
-def serialize(metric: Any) -> Any:
+def serialize(metric: Any) -> Config | str:
     """A metric as plain data: class and config, or the name of a function.
 
     Args:

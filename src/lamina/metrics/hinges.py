@@ -1,10 +1,8 @@
 """Hinge metrics. The functions are those of the losses of these names."""
 
-from typing import Any
-
 import jax
 
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import hinges
 from lamina.metrics.reduction import MeanOfPairs
 
@@ -25,7 +23,7 @@ class Hinge(MeanOfPairs):
     def __init__(self, name: str | None = "hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return hinges.hinge(y_true, y_pred)
 
 
@@ -45,7 +43,7 @@ class SquaredHinge(MeanOfPairs):
     def __init__(self, name: str | None = "squared_hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return hinges.squared_hinge(y_true, y_pred)
 
 
@@ -65,5 +63,5 @@ class CategoricalHinge(MeanOfPairs):
     def __init__(self, name: str | None = "categorical_hinge", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return hinges.categorical_hinge(y_true, y_pred)

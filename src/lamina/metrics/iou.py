@@ -5,7 +5,6 @@ All metrics accumulate a confusion matrix `(true, predicted)`.
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.layer import masking
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses.shapes import match_weight, same_rank, to_array
 from lamina.metrics.metric import Metric
 from lamina.metrics.reduction import masked_weight
@@ -86,7 +85,9 @@ class IoU(Metric):
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         mask = masking.get_mask(y_pred)
         true, pred = self._classes(y_true, y_pred)
         weight = self._weight(masked_weight(sample_weight, mask, "float32", self.name), true.shape)
@@ -135,7 +136,7 @@ class IoU(Metric):
             )
         return ValueError(message)
 
-    def _weight(self, sample_weight: Any, shape: tuple) -> jax.Array:
+    def _weight(self, sample_weight: ArrayLike, shape: tuple) -> jax.Array:
         if sample_weight is None:
             return jnp.ones(shape, self.dtype)
         weight = to_array(sample_weight, "sample_weight", self.name)
@@ -198,7 +199,9 @@ class BinaryIoU(IoU):
         super().__init__(2, target_class_ids, name=name, dtype=dtype)
         self.threshold = threshold
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         scores = to_array(y_pred, "y_pred", self.name, "float32")
         classes = masking.keeping_mask(y_pred, (scores >= self.threshold).astype("int32"))
         super().update_state(y_true, classes, sample_weight)

@@ -13,7 +13,7 @@ from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming
-from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike
+from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike, Scores
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless
@@ -156,7 +156,7 @@ class Metric:
             "  Fix: write `def update_state(self, y_true, y_pred, sample_weight=None):`."
         )
 
-    def result(self) -> Any:
+    def result(self) -> Scores:
         """The value for all batches since the last reset: a scalar or a dict of scalars.
 
         Returns:

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from lamina.core.layer import masking
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import classification, regression
 from lamina.losses.shapes import align_labels
 from lamina.metrics.reduction import MeanOfPairs, masked_weight
@@ -37,7 +37,7 @@ class BinaryCrossentropy(MeanOfPairs):
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return classification.binary_crossentropy(
             y_true, y_pred, self.from_logits, self.label_smoothing
         )
@@ -79,7 +79,7 @@ class CategoricalCrossentropy(MeanOfPairs):
         self.label_smoothing = label_smoothing
         self.axis = axis
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return classification.categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.label_smoothing, self.axis
         )
@@ -124,12 +124,14 @@ class SparseCategoricalCrossentropy(MeanOfPairs):
         self.ignore_class = ignore_class
         self.axis = axis
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return classification.sparse_categorical_crossentropy(
             y_true, y_pred, self.from_logits, self.ignore_class, self.axis
         )
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         if sample_weight is not None or masking.get_mask(y_pred) is not None:
             sample_weight = self._without_ignored(y_true, y_pred, sample_weight)
         super().update_state(y_true, y_pred, sample_weight)
@@ -142,7 +144,9 @@ class SparseCategoricalCrossentropy(MeanOfPairs):
             "axis": self.axis,
         }
 
-    def _without_ignored(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+    def _without_ignored(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
+    ) -> Any:
         if self.ignore_class is None:
             return sample_weight
         labels, _ = align_labels(y_true, y_pred, "sparse_categorical_crossentropy", self.axis)
@@ -165,7 +169,7 @@ class KLDivergence(MeanOfPairs):
     def __init__(self, name: str | None = "kl_divergence", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return classification.kl_divergence(y_true, y_pred)
 
 
@@ -185,5 +189,5 @@ class Poisson(MeanOfPairs):
     def __init__(self, name: str | None = "poisson", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return regression.poisson(y_true, y_pred)

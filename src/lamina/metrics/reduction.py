@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.layer import masking
 from lamina.core.serialization import registry
-from lamina.core.types import DTypeLike, DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypeLike, DTypePolicyLike
 from lamina.losses.loss import divide_no_nan
 from lamina.losses.shapes import match_weight, same_rank, to_array, to_arrays
 from lamina.metrics.metric import Metric
@@ -33,7 +33,7 @@ class Sum(Metric):
         super().__init__(name=name, dtype=dtype)
         self.total = self.add_variable(shape=(), dtype=self.dtype, name="total")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         values, _ = one_per_sample(values, sample_weight, jnp.sum, self.dtype, self.name)
         self.total.assign_add(jnp.sum(values))
 
@@ -86,7 +86,7 @@ class Mean(Averaging):
     def __init__(self, name: str | None = "mean", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         self.add(values, sample_weight)
 
 
@@ -96,7 +96,7 @@ class MeanOfPairs(Averaging):
     Subclasses define `values(y_true, y_pred)`.
     """
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         """One value per sample, or per step of each sample.
 
         Args:
@@ -108,7 +108,9 @@ class MeanOfPairs(Averaging):
         """
         raise NotImplementedError
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         mask = masking.get_mask(y_pred)
         if isinstance(y_pred, jax.Array) and is_float(y_pred.dtype):
             y_pred = y_pred.astype(self.dtype)  # sums in bfloat16 would be inaccurate
@@ -140,7 +142,7 @@ class MeanMetricWrapper(MeanOfPairs):
         self._fn = fn
         self._fn_kwargs = kwargs
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         y_true = to_arrays(y_true, "y_true", self.name)
         y_pred = to_arrays(y_pred, "y_pred", self.name)
         if isinstance(y_true, jax.Array) and isinstance(y_pred, jax.Array):
@@ -160,7 +162,11 @@ class MeanMetricWrapper(MeanOfPairs):
 
 
 def one_per_sample(
-    values: Any, sample_weight: Any, reduce: Callable, dtype: DTypeLike, caller: str
+    values: ArrayLike,
+    sample_weight: ArrayLike | None,
+    reduce: Callable,
+    dtype: DTypeLike,
+    caller: str,
 ) -> tuple[jax.Array, jax.Array | None]:
     """Values times weights and the weights themselves, reduced to one number per sample.
 
@@ -191,7 +197,7 @@ def one_per_sample(
     return _reduced(values * weight, 1, reduce), _reduced(weight, 1, reduce)
 
 
-def masked_weight(sample_weight: Any, mask: Any, dtype: DTypeLike, caller: str) -> Any:
+def masked_weight(sample_weight: ArrayLike | None, mask: Any, dtype: DTypeLike, caller: str) -> Any:
     """Sample weights that are 0 where a mask says False."""
     if mask is None:
         return sample_weight

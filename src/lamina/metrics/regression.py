@@ -1,13 +1,12 @@
 """Metrics for regression. The functions are those of the losses with these names."""
 
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import ArrayLike, DTypePolicyLike
 from lamina.losses import regression as losses
 from lamina.losses.shapes import align, match_weight, to_array
 from lamina.metrics.metric import Metric
@@ -30,7 +29,7 @@ class MeanSquaredError(MeanOfPairs):
     def __init__(self, name: str | None = "mean_squared_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return losses.mean_squared_error(y_true, y_pred)
 
 
@@ -50,7 +49,9 @@ class RootMeanSquaredError(Averaging):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         y_true, y_pred = align(y_true, y_pred, "root_mean_squared_error")
         difference = y_true.astype(self.dtype) - y_pred.astype(self.dtype)
         self.add(jnp.square(difference), sample_weight)
@@ -75,7 +76,7 @@ class MeanAbsoluteError(MeanOfPairs):
     def __init__(self, name: str | None = "mean_absolute_error", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return losses.mean_absolute_error(y_true, y_pred)
 
 
@@ -97,7 +98,7 @@ class MeanAbsolutePercentageError(MeanOfPairs):
     ):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return losses.mean_absolute_percentage_error(y_true, y_pred)
 
 
@@ -119,7 +120,7 @@ class MeanSquaredLogarithmicError(MeanOfPairs):
     ):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return losses.mean_squared_logarithmic_error(y_true, y_pred)
 
 
@@ -139,7 +140,7 @@ class LogCoshError(MeanOfPairs):
     def __init__(self, name: str | None = "logcosh", dtype: DTypePolicyLike = None):
         super().__init__(name=name, dtype=dtype)
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return losses.log_cosh(y_true, y_pred)
 
 
@@ -165,7 +166,7 @@ class CosineSimilarity(MeanOfPairs):
         super().__init__(name=name, dtype=dtype)
         self.axis = axis
 
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+    def values(self, y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
         return -losses.cosine_similarity(y_true, y_pred, self.axis)
 
     def get_config(self) -> dict:
@@ -236,7 +237,9 @@ class R2Score(Metric):
         self.count = self.add_variable(shape=outputs, name="count")
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
         y_true, y_pred = align(y_true, y_pred, "r2_score")
         self.build(y_true.shape, y_pred.shape)
         y_true, y_pred = y_true.astype(self.dtype), y_pred.astype(self.dtype)

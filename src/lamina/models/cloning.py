@@ -10,6 +10,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.types import Inputs
 from lamina.layers.input import InputLayer
 from lamina.models.functional import Functional
 from lamina.models.graph import Graph
@@ -20,7 +21,7 @@ from lamina.models.sequential import Sequential
 @filter_traceback
 def clone_model(
     model: Model,
-    input_tensors: Any = None,
+    input_tensors: Inputs = None,
     clone_function: Callable[[Layer], Layer] | None = None,
     call_function: Callable | None = None,
     recursive: bool = False,
@@ -73,7 +74,7 @@ def clone_model(
 
 def _clone(
     model: Model,
-    input_tensors: Any,
+    input_tensors: Inputs,
     clone_function: Callable | None,
     call_function: Callable | None,
     recursive: bool,
@@ -124,7 +125,7 @@ def _clone(
 
 
 def _clone_graph(
-    graph: Graph, copy: Callable, input_tensors: Any, call_function: Callable | None
+    graph: Graph, copy: Callable, input_tensors: Inputs, call_function: Callable | None
 ) -> tuple[Any, Any]:
     """Inputs and outputs of a copy of the graph, made with copies of its layers."""
     given = jax.tree.leaves(input_tensors)

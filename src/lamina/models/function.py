@@ -8,6 +8,7 @@ from lamina import tree
 from lamina.core.graph.keras_tensor import KerasTensor, is_symbolic
 from lamina.core.graph.operation import Node, Operation
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Inputs, Outputs, Shapes
 from lamina.models.graph import Graph
 from lamina.ops.arrays import as_array
 
@@ -30,14 +31,14 @@ class Function(Operation):
         [[3.0, 5.0]]
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None):
+    def __init__(self, inputs: Inputs, outputs: Inputs, name: str | None = None):
         super().__init__(name=name)
         for tensor in jax.tree.leaves(inputs):
             if isinstance(tensor, KerasTensor) and tensor.history is None:
                 Node(_Source(), (), {}, tensor)
         self._graph = Graph(inputs, outputs, name=self.name)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """Shapes of the outputs for shapes of the inputs, in their structure.
 
         Args:
@@ -50,7 +51,7 @@ class Function(Operation):
         tensors = tree.map_shape_structure(lambda s: KerasTensor(s, next(kinds)), input_shape)
         return jax.tree.map(lambda t: t.shape, self.compute_output_spec(tensors))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Inputs) -> Outputs:
         """Compute the outputs of the graph.
 
         Args:
@@ -61,7 +62,7 @@ class Function(Operation):
         """
         return self._graph.run(inputs)
 
-    def __call__(self, inputs: Any) -> Any:
+    def __call__(self, inputs: Inputs) -> Outputs:
         # A single input may be nested lists of numbers; several must be in their structure.
         if isinstance(self._graph.inputs, KerasTensor) and not is_symbolic(inputs):
             inputs = as_array(inputs)

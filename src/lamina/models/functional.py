@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lamina.core.types import Inputs
 from lamina.models.model import Model
 from lamina.models.sequential import Sequential
 
@@ -36,5 +37,5 @@ class Functional(Model, metaclass=_OfGraphs):
         10
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+    def __init__(self, inputs: Inputs, outputs: Inputs, name: str | None = None, **kwargs: Any):
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)

@@ -15,6 +15,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.graph.operation import Node, Operation
 from lamina.core.layer import masking
 from lamina.core.layer.layer import Layer
+from lamina.core.types import Inputs, Outputs
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import Preprocessed
 from lamina.layers.input import Input
@@ -32,7 +33,7 @@ class Graph:
         name: Name of the model, for messages.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str = "model"):
+    def __init__(self, inputs: Inputs, outputs: Inputs, name: str = "model"):
         self.name = name
         # jax.tree.map would sort the keys of dicts.
         self.inputs = tree.map_structure(_checked, inputs, none_is_leaf=False)
@@ -65,7 +66,7 @@ class Graph:
         takes_text = any(tensor.dtype == "string" for tensor in self.input_list)
         return HostPart(self) if takes_text else None
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Inputs) -> Outputs:
         """Compute the outputs for arrays (or for other symbolic tensors).
 
         Args:
@@ -93,7 +94,7 @@ class Graph:
         leaves = jax.tree.leaves([taken, self.outputs])
         return collections.Counter(self.key(t) for t in leaves if isinstance(t, KerasTensor))
 
-    def input_values(self, inputs: Any) -> dict[tuple, Any]:
+    def input_values(self, inputs: Inputs) -> dict[tuple, Any]:
         """The inputs by the keys of their tensors, in the declared shapes and dtypes."""
         pairs = zip(self.input_list, self.arrange(inputs), strict=True)
         return {self.key(tensor): self._fit_input(value, tensor) for tensor, value in pairs}
@@ -105,7 +106,7 @@ class Graph:
             structure,
         )
 
-    def keep(self, values: dict[tuple, Any], node: Node, outputs: Any) -> None:
+    def keep(self, values: dict[tuple, Any], node: Node, outputs: Inputs) -> None:
         """Store the outputs of a call."""
         for tensor, value in zip(node.output_tensors, jax.tree.leaves(outputs), strict=True):
             values[self.key(tensor)] = value
@@ -116,7 +117,7 @@ class Graph:
         operation, node_index, tensor_index = tensor.history  # type: ignore[misc]
         return (id(operation), node_index, tensor_index)
 
-    def arrange(self, inputs: Any) -> list:
+    def arrange(self, inputs: Inputs) -> list:
         """The inputs in the order of `input_list`; given by name, as a list, or alone."""
         structure: Any
         flat, structure = jax.tree.flatten(inputs, is_leaf=_is_none)
@@ -242,7 +243,7 @@ def _checked(tensor: Any) -> KerasTensor:
 output_of: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _in_outer_graph(inputs: list[KerasTensor], outputs: Any, name: str) -> Any:
+def _in_outer_graph(inputs: list[KerasTensor], outputs: Inputs, name: str) -> Any:
     """The outputs, with those of a nested model replaced by the outputs of its call.
 
     `inner.output` belongs to the graph of the inner model. In a model that begins at the inputs of
@@ -276,7 +277,7 @@ def _node_of(tensor: KerasTensor) -> Node:
     return history.operation._inbound_nodes[history.node_index]  # type: ignore[union-attr]
 
 
-def _with_own_inputs(inputs: Any, outputs: Any, name: str) -> tuple[Any, Any]:
+def _with_own_inputs(inputs: Inputs, outputs: Inputs, name: str) -> tuple[Any, Any]:
     """Copy the graph between inner tensors, with an Input in place of each of them.
 
     The layers and their weights are shared; only their calls are recorded again.

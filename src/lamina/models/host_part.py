@@ -8,6 +8,7 @@ The host part returns a `Preprocessed`, which the model accepts instead of its i
 from typing import Any
 
 from lamina.core.graph.operation import Node
+from lamina.core.types import Inputs
 from lamina.core.user_data.text import Preprocessed, staying_on_host
 
 
@@ -32,7 +33,7 @@ class HostPart:
         self._refuse_learning()
         self.boundary = self._boundary_tensors(here - set(self.begun))
 
-    def run(self, inputs: Any) -> Preprocessed:
+    def run(self, inputs: Inputs) -> Preprocessed:
         """Run the host part, and return the inputs of the device part."""
         values = self.graph.input_values(inputs)
         begun: dict[int, Preprocessed] = {}

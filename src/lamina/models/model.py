@@ -3,7 +3,7 @@
 import inspect
 import json
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,11 +193,11 @@ class Model(Trainer):
         return self._graph
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Inputs:
         return self._graph.inputs if self._graph else super().input
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Inputs:
         if self._graph is None:
             return super().output
         for tensor in self._graph.output_list:
@@ -205,12 +205,12 @@ class Model(Trainer):
         return self._graph.outputs
 
     @property
-    def input_shape(self) -> Any:
+    def input_shape(self) -> Shapes:
         """Shape of the input with the batch axis; a list of them for several inputs."""
         return _shapes(self.inputs if self._graph else self.input)
 
     @property
-    def output_shape(self) -> Any:
+    def output_shape(self) -> Shapes:
         """Shape of the output with the batch axis; a list of them for several outputs."""
         return _shapes(self.outputs if self._graph else self.output)
 
@@ -227,7 +227,7 @@ class Model(Trainer):
     # -- building and calling --------------------------------------------------------------------
 
     @filter_traceback
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         if args and has_text(args[0]):
             args = (with_texts(args[0]), *args[1:])
         outputs = super().__call__(*args, **kwargs)
@@ -282,7 +282,7 @@ class Model(Trainer):
             convert(x, "x")  # raises an error that explains what to do with text
         return x
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Inputs, training: bool | None = None, mask: Masks = None) -> Outputs:
         """The outputs for a batch of inputs; a subclass without a graph writes its own.
 
         Args:
@@ -318,7 +318,7 @@ class Model(Trainer):
         alone = isinstance(outputs, (list, tuple)) and len(outputs) == 1
         return outputs[0] if alone else outputs
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         if self._graph is None:
             return super().compute_output_spec(*args, **kwargs)
         known = jax.tree.leaves(args or kwargs.get("inputs"))
@@ -333,7 +333,7 @@ class Model(Trainer):
         return jax.tree.unflatten(jax.tree.structure(self._graph.outputs), specs)
 
     @filter_traceback
-    def inference_function(self, example: Any = None) -> InferenceFunction:
+    def inference_function(self, example: Data = None) -> InferenceFunction:
         """The forward pass as a pure function of parameters and inputs.
 
         Use it to run the model elsewhere: under `jax.jit` in your own program, in a server, or on
@@ -557,11 +557,11 @@ class Model(Trainer):
     def summary(
         self,
         line_length: int | None = None,
-        positions: Any = None,
-        print_fn: Any = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[..., Any] | None = None,
         expand_nested: bool = False,
         show_trainable: bool = False,
-        layer_range: Any = None,
+        layer_range: Sequence[str] | None = None,
     ) -> None:
         """Print a table of the layers: output shape, parameters, memory.
 

@@ -1,7 +1,7 @@
 """Sequential: a plain stack of layers, each with the output of the one before as its input."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from lamina.core.messages.errors import ArgumentError
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import example_of
+from lamina.core.types import Inputs, Masks, Outputs, Shapes
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.threads import build_lock
@@ -91,7 +92,7 @@ class Sequential(Model):
         object.__setattr__(self, "_drawn", graph)
 
     @filter_traceback
-    def add(self, layer: Any, rebuild: bool = True) -> None:
+    def add(self, layer: Layer | Callable[..., Any], rebuild: bool = True) -> None:
         """Add a layer at the end of the stack.
 
         Args:
@@ -167,7 +168,7 @@ class Sequential(Model):
         return layer
 
     @filter_traceback
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shapes = None) -> None:
         """Create all weights for inputs of this shape (with the batch axis, which may be None).
 
         Args:
@@ -298,7 +299,7 @@ class Sequential(Model):
             return
         self._build_from(signature.value("inputs", args, kwargs))
 
-    def _build_from(self, inputs: Any) -> None:
+    def _build_from(self, inputs: Inputs) -> None:
         self._is_given_text = has_text(inputs)
         inputs = self._as_first_layer_takes(inputs)
         if hasattr(inputs, "shape"):
@@ -311,14 +312,14 @@ class Sequential(Model):
             )
         self.built = True  # without a graph, the call that follows builds the layers
 
-    def _as_first_layer_takes(self, inputs: Any) -> Any:
+    def _as_first_layer_takes(self, inputs: Inputs) -> Any:
         """The array in a list or dict of one, unless the first layer may take the structure."""
         users_own = self.layers and not type(self.layers[0]).__module__.startswith("lamina.")
         if isinstance(inputs, dict) and (users_own or len(inputs) > 1) and self._graph is None:
             return inputs
         return _alone(inputs)
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Inputs, training: bool | None = None, mask: Masks = None) -> Outputs:
         """The output of the stack for a batch of inputs.
 
         Args:
@@ -405,7 +406,7 @@ def _as_layer(given: Any) -> str:
     return "pass an object, e.g. lamina.layers.Dense(128, activation='relu')"
 
 
-def _alone(inputs: Any) -> Any:
+def _alone(inputs: Inputs) -> Any:
     """The array in a list or dict of one array; other inputs unchanged."""
     if isinstance(inputs, dict) and len(inputs) == 1:
         inputs = list(inputs.values())

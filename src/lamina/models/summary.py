@@ -3,21 +3,24 @@
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from lamina.core.messages.errors import did_you_mean
 
+if TYPE_CHECKING:
+    from lamina.models.model import Model
+
 
 def print_summary(
-    model: Any,
+    model: "Model",
     line_length: int | None = None,
     print_fn: Callable[[str], Any] | None = None,
     expand_nested: bool = False,
     show_trainable: bool = False,
-    layer_range: Any = None,
+    layer_range: Sequence[str] | None = None,
 ) -> None:
     """Print a model's layers with their output shapes, parameters and memory.
 
@@ -74,7 +77,7 @@ def print_summary(
         print_fn("\n".join(line.rstrip() for line in lines))
 
 
-def summary_as_html(model: Any) -> str:
+def summary_as_html(model: "Model") -> str:
     """The table as HTML; a notebook shows it for a model at the end of a cell."""
     columns = ["Layer (type)", "Output shape", "Parameters"]
     if _has_branches(model):
@@ -113,7 +116,7 @@ def _yes_or_no(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
 
 
-def _parts(model: Any) -> list[Any]:
+def _parts(model: "Model") -> list[Any]:
     """The layers, and in a functional model the operations between them."""
     graph = getattr(model, "_graph", None)
     if graph is None or hasattr(model, "_stack"):
@@ -159,7 +162,7 @@ def _whole(text: str) -> list[str]:
     return [text]
 
 
-def totals(model: Any) -> list[str]:
+def totals(model: "Model") -> list[str]:
     """The lines below the table: numbers of all, trainable, frozen and optimizer parameters."""
     if not model.built:
         return [
@@ -219,7 +222,7 @@ def _total(label: str, variables: list) -> str:
     return f"{label}: {sum(v.size for v in variables):,} ({readable_bytes(bytes_of(variables))})"
 
 
-def _has_branches(model: Any) -> bool:
+def _has_branches(model: "Model") -> bool:
     graph = getattr(model, "_graph", None)
     if graph is None or hasattr(model, "_stack"):
         return False

@@ -6,7 +6,7 @@ The implementations for each platform are in `lowering/convolution*.py`.
 from typing import Any
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, SizeLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
@@ -19,10 +19,10 @@ op = operations("nn")
 def conv(
     inputs: ArrayLike,
     kernel: ArrayLike,
-    strides: Any = 1,
+    strides: SizeLike = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: SizeLike = 1,
 ) -> Array:
     """Convolution over one, two or three spatial axes.
 
@@ -62,10 +62,10 @@ def conv(
 def depthwise_conv(
     inputs: ArrayLike,
     kernel: ArrayLike,
-    strides: Any = 1,
+    strides: SizeLike = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: SizeLike = 1,
 ) -> Array:
     """Convolves every channel separately with its own kernels.
 
@@ -111,10 +111,10 @@ def separable_conv(
     inputs: ArrayLike,
     depthwise_kernel: ArrayLike,
     pointwise_kernel: ArrayLike,
-    strides: Any = 1,
+    strides: SizeLike = 1,
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: SizeLike = 1,
 ) -> Array:
     """A depthwise convolution, then a pointwise (1 × 1) convolution.
 
@@ -148,11 +148,11 @@ def separable_conv(
 def conv_transpose(
     inputs: ArrayLike,
     kernel: ArrayLike,
-    strides: Any = 1,
+    strides: SizeLike = 1,
     padding: str = "valid",
     output_padding: Any = None,
     data_format: str | None = None,
-    dilation_rate: Any = 1,
+    dilation_rate: SizeLike = 1,
 ) -> Array:
     """Transposed convolution: every value is multiplied by the kernel; overlaps are summed.
 

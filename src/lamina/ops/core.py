@@ -11,7 +11,7 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.errors import explain_missing_names, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike, DTypeLike, PyTree
 from lamina.core.variable.variable import Variable
 from lamina.ops.arrays import as_array, as_arrays, dense_only
 from lamina.ops.define import operations
@@ -91,7 +91,7 @@ def convert_to_numpy(x: ArrayLike) -> np.ndarray:
 
 
 @filter_traceback
-def is_tensor(x: Any) -> bool:
+def is_tensor(x: ArrayLike) -> bool:
     """True for an array on a device; False for NumPy arrays, Variables and symbolic tensors.
 
     Args:
@@ -108,7 +108,7 @@ def is_tensor(x: Any) -> bool:
 
 
 @filter_traceback
-def shape(x: Any) -> tuple[int | None, ...]:
+def shape(x: ArrayLike) -> tuple[int | None, ...]:
     """The sizes of the axes; None for those of a symbolic tensor that are not known.
 
     Args:
@@ -125,7 +125,7 @@ def shape(x: Any) -> tuple[int | None, ...]:
 
 
 @filter_traceback
-def dtype(x: Any) -> str:
+def dtype(x: ArrayLike) -> str:
     """The name of the type of the values.
 
     Args:
@@ -418,11 +418,11 @@ def switch(index: ArrayLike, branches: Sequence[Callable], *operands: Any) -> An
 
 
 def _while_loop_spec(
-    cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
+    cond: Callable, body: Callable, loop_vars: PyTree, maximum_iterations: int | None = None
 ) -> Any:
     """The loop variables: an iteration keeps their shapes and dtypes."""
 
-    def spec(x: Any) -> KerasTensor:
+    def spec(x: ArrayLike) -> KerasTensor:
         if isinstance(x, KerasTensor):
             return KerasTensor(x.shape, x.dtype)
         array = as_array(x)
@@ -434,8 +434,8 @@ def _while_loop_spec(
 
 @op("loop_vars", spec=_while_loop_spec)
 def while_loop(
-    cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None
-) -> Any:
+    cond: Callable, body: Callable, loop_vars: PyTree, maximum_iterations: int | None = None
+) -> PyTree:
     """Runs `body` as long as `cond` is true.
 
     Args:
@@ -469,7 +469,7 @@ def while_loop(
 
 
 @op("init_val")
-def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> PyTree:
     """`x = body_fun(i, x)` for every `i` from `lower` to `upper - 1`.
 
     Args:
@@ -491,8 +491,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
 @op("f", "init", "xs")
 def scan(
     f: Callable,
-    init: Any,
-    xs: Any = None,
+    init: PyTree,
+    xs: PyTree = None,
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,

@@ -3,7 +3,7 @@
 In Keras's Fourier transforms complex numbers are pairs (real part, imaginary part).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -147,7 +147,9 @@ erfinv = op.unary("erfinv", jax.scipy.special.erfinv, "The inverse of `erf`.", f
 
 
 @op("x")
-def logsumexp(x: ArrayLike, axis: Any = None, keepdims: bool = False) -> Array:
+def logsumexp(
+    x: ArrayLike, axis: int | Sequence[int] | None = None, keepdims: bool = False
+) -> Array:
     """`log(sum(exp(x)))` over axes, without overflow.
 
     Args:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, SizeLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
@@ -22,7 +22,7 @@ op = operations("nn")
 def max_pool(
     inputs: ArrayLike,
     pool_size: Any,
-    strides: Any = None,
+    strides: SizeLike | None = None,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
@@ -52,7 +52,7 @@ def max_pool(
 def average_pool(
     inputs: ArrayLike,
     pool_size: Any,
-    strides: Any = None,
+    strides: SizeLike | None = None,
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Array:
@@ -161,7 +161,11 @@ def _prepare_adaptive(
 
 
 def _prepare(
-    inputs: ArrayLike, pool_size: Any, strides: Any, padding: str, data_format: str | None
+    inputs: ArrayLike,
+    pool_size: Any,
+    strides: SizeLike | None,
+    padding: str,
+    data_format: str | None,
 ) -> tuple[Array, tuple, tuple, tuple, list]:
     x = as_array(inputs)
     axes = windows.spatial_axes(x.ndim, standardize_data_format(data_format))

@@ -1,7 +1,5 @@
 """Signals: frames of a sequence, and short-time Fourier transforms."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,7 +50,7 @@ def stft(
     sequence_length: int,
     sequence_stride: int,
     fft_length: int,
-    window: Any = "hann",
+    window: str | ArrayLike = "hann",
     center: bool = True,
 ) -> tuple[Array, Array]:
     """Short-time Fourier transform: the spectrum of each frame of a signal.
@@ -100,7 +98,7 @@ def istft(
     sequence_stride: int,
     fft_length: int,
     length: int | None = None,
-    window: Any = "hann",
+    window: str | ArrayLike = "hann",
     center: bool = True,
 ) -> Array:
     """The inverse of `stft`: the signal with a given short-time Fourier transform.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
+from lamina.core.types import ArrayLike
 from lamina.core.variable.variable import Variable
 
 
@@ -112,7 +113,7 @@ def with_known_sizes(caller: str, *axes: int) -> Callable[..., None]:
     Functions of whole matrices are not defined for an unknown size.
     """
 
-    def spec(x: Any, *args: Any, **kwargs: Any) -> None:
+    def spec(x: ArrayLike, *args: Any, **kwargs: Any) -> None:
         for part in jax.tree.leaves(x):
             refuse_unknown_sizes(caller, part, axes)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.types import Array, ArrayLike
+from lamina.core.types import Array, ArrayLike, SizeLike
 from lamina.ops import windows
 from lamina.ops.arrays import as_array
 from lamina.ops.define import operations
@@ -15,7 +15,11 @@ op = operations("nn")
 
 @op("x")
 def unfold(
-    x: ArrayLike, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    x: ArrayLike,
+    kernel_size: SizeLike,
+    dilation: SizeLike = 1,
+    padding: Any = 0,
+    stride: SizeLike = 1,
 ) -> Array:
     """Extracts sliding windows as columns ("im2col").
 
@@ -54,10 +58,10 @@ def unfold(
 def fold(
     x: ArrayLike,
     output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
+    kernel_size: SizeLike,
+    dilation: SizeLike = 1,
     padding: Any = 0,
-    stride: Any = 1,
+    stride: SizeLike = 1,
 ) -> Array:
     """Combines the windows of `unfold` into images; overlapping values are summed.
 
@@ -163,7 +167,7 @@ def depth_to_space(
     return x.reshape(-1, channels // n**2, height * n, width * n)
 
 
-def _pairs(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple:
+def _pairs(kernel_size: SizeLike, dilation: SizeLike, padding: Any, stride: SizeLike) -> tuple:
     return (
         windows.per_axis(kernel_size, 2, "kernel_size"),
         windows.per_axis(dilation, 2, "dilation"),

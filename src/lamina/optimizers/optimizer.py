@@ -21,7 +21,7 @@ from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import stateless, values_of
@@ -648,7 +648,7 @@ class Optimizer:
     def add_variable(
         self,
         shape: Sequence[int],
-        initializer: Any = "zeros",
+        initializer: InitializerLike = "zeros",
         dtype: DTypeLike | None = None,
         aggregation: str = "none",
         layout: Any = None,
@@ -671,7 +671,10 @@ class Optimizer:
         return variable
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+        self,
+        reference_variable: Variable,
+        name: str | None = None,
+        initializer: InitializerLike = "zeros",
     ) -> Variable:
         """Make a slot: a variable of the shape and dtype of a weight, named after it.
 
@@ -689,7 +692,10 @@ class Optimizer:
         )
 
     def add_optimizer_variables(
-        self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
+        self,
+        trainable_variables: Iterable[Variable],
+        name: str | Sequence[str],
+        initializer: Any = "zeros",
     ) -> Any:
         """Make slots for several weights: a list, or a tuple of lists for a list of names.
 

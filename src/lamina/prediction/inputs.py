@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lamina import layers
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 @dataclass(frozen=True)

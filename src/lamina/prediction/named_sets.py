@@ -5,13 +5,15 @@ the data set in their name.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lamina.data.match_dataset import form_of
 from lamina.datasets import NAMES
 from lamina.datasets.image_form import ImageForm
 from lamina.prediction.inputs import input_form
 
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 def set_of(model: Any) -> str | None:
     """The data set in the name of a model, as `jobs.architectures.build` sets it; or None."""
@@ -33,7 +35,7 @@ def possible_sets(model: Any) -> list[str]:
     return [] if set_of(model) is not None or len(alike) < 2 else alike
 
 
-def _sets_of_size(model: Any) -> list[str]:
+def _sets_of_size(model: "Model") -> list[str]:
     wanted, outputs = input_form(model), getattr(model, "output_shape", None)
     size = (wanted.height, wanted.width, wanted.channels)
     forms = {name: form_of(name) for name in NAMES}

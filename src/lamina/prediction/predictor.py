@@ -1,7 +1,7 @@
 """Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -16,6 +16,9 @@ from lamina.prediction.probabilities import as_probabilities
 from lamina.prediction.raw_inputs import read_inputs
 from lamina.training.feeds.conversion import convert
 from lamina.training.inference import TensorSpec
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 class Prediction(NamedTuple):
@@ -61,7 +64,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Any,
+        model: "Model",
         inputs: InputDescription | None = None,
         batch_size: int | None = None,
         independent: bool = False,
@@ -98,7 +101,7 @@ class Predictor:
             for count in batch_sizes:
                 self.predict(jax.tree.map(lambda a: np.repeat(a, count, axis=0), row))  # noqa: B023
 
-    def predict(self, x: Any) -> Any:
+    def predict(self, x: Data) -> Outputs:
         """The model's outputs.
 
         Args:

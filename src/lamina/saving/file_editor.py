@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -15,6 +15,9 @@ from lamina.saving import model_file, weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, reading, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 # Objects by name. A weight is an array; an object is a dict of weights and inner objects.
 _Tree = dict[str, Any]
@@ -113,7 +116,7 @@ class KerasFileEditor:
             yield f"{start} ({name!r})" if name and name != key else start
             yield from self._lines(value, inside, f"{margin}{'    ' if last else '│   '}")
 
-    def compare(self, reference_model: Any) -> dict[str, Any]:
+    def compare(self, reference_model: "Model") -> dict[str, Any]:
         """Compare the weights with those of a model, and print what differs.
 
         Args:

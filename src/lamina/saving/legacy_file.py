@@ -13,7 +13,7 @@ only if they are texts of plausible size.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -31,6 +31,9 @@ from lamina.saving.hdf5 import (
     write_texts,
 )
 from lamina.saving.weights_file import StoredWeights, WeightsMismatchError, all_or_nothing
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 _LARGEST_CONFIG = 16 * 2**20
 _MOST_NAMES = 100_000
@@ -80,7 +83,7 @@ def config_of(stored: StoredWeights, name: str) -> Any:
 
 
 def read_layers(
-    model: Any, stored: StoredWeights, skip_mismatch: bool = False, by_name: bool = False
+    model: "Model", stored: StoredWeights, skip_mismatch: bool = False, by_name: bool = False
 ) -> list[str]:
     """Load the weights of a file into the layers of a model.
 
@@ -125,7 +128,7 @@ def read_layers(
 Pairs = Iterator[tuple[str, list[Variable], list[np.ndarray]]]
 
 
-def _by_order(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
+def _by_order(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     layers = [layer for layer in model.layers if _in_old_order(layer)]
     stored = {name: values for name, values in arrays.items() if values and name != _TOP}
     if len(layers) != len(stored):
@@ -143,7 +146,7 @@ def _by_order(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
         yield "the model itself", model._own_weights(), arrays[_TOP]
 
 
-def _by_name(model: Any, arrays: dict[str, list[np.ndarray]]) -> Pairs:
+def _by_name(model: "Model", arrays: dict[str, list[np.ndarray]]) -> Pairs:
     for layer in model.layers:
         if layer.name in arrays:
             yield repr(layer.name), _in_old_order(layer), arrays[layer.name]
@@ -284,7 +287,7 @@ def _array(group: h5py.Group, name: str) -> np.ndarray:
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def write_legacy(model: Any, attributes: Mapping[str, Any], file: Any, optimizer: Any) -> None:
+def write_legacy(model: "Model", attributes: Mapping[str, Any], file: Any, optimizer: Any) -> None:
     """Write a whole model.
 
     Args:

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lamina import dtype_policies  # noqa: F401 - files may name them
 from lamina.contract import Contract
@@ -40,6 +40,10 @@ from lamina.saving.weights_file import (
 )
 from lamina.version import __version__
 
+if TYPE_CHECKING:
+    from lamina.layers.preprocessing.feature_space import FeatureSpace
+    from lamina.models.model import Model
+
 _LEGACY = (".h5", ".hdf5")
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # What the model was trained on; Keras ignores it.
@@ -52,7 +56,7 @@ _SIZE_OF_JSON_IN_MEMORY = 8
 
 @filter_traceback
 def save_model(
-    model: Any,
+    model: "Model | FeatureSpace",
     filepath: str | Path,
     overwrite: bool = True,
     zipped: bool | None = None,
@@ -111,7 +115,7 @@ def snapshot_of_weights(model: Any) -> contextlib.AbstractContextManager[Any]:
     return snapshot(model._learner.variables())
 
 
-def model_as_bytes(model: Any) -> bytes:
+def model_as_bytes(model: "Model") -> bytes:
     """The content of a file of `save_model`, for copies of a model."""
     with snapshot_of_weights(model):
         parts = _parts(model, registry.serialize_whole(model), include_optimizer=True)
@@ -220,7 +224,7 @@ def _read_model(
 
 @filter_traceback
 def save_weights(
-    model: Any,
+    model: "Model",
     filepath: str | Path,
     overwrite: bool = True,
     max_shard_size: float | None = None,
@@ -259,7 +263,7 @@ def save_weights(
 
 @filter_traceback
 def load_weights(
-    model: Any,
+    model: "Model",
     filepath: str | Path,
     skip_mismatch: bool = False,
     by_name: bool | None = None,

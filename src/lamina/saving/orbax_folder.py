@@ -9,13 +9,16 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from lamina.saving.hdf5 import DamagedFileError, checksum, damaged
 from lamina.saving.weights_file import WeightsMismatchError
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 CHECKSUMS = "checksums"
 _SIGNS = ("orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata", "pytree")
@@ -83,7 +86,7 @@ def size_of(shapes: Mapping[str, Any]) -> int:
     return sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(shapes))
 
 
-def read_checkpoint(model: Any, checkpoint: Path) -> None:
+def read_checkpoint(model: "Model", checkpoint: Path) -> None:
     """Load the arrays into a model, after a check that their shapes are those of the model.
 
     Raises:

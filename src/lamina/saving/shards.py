@@ -14,7 +14,7 @@ import secrets
 from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -23,6 +23,9 @@ from lamina.saving import weights_file
 from lamina.saving.atomic import atomic_write
 from lamina.saving.hdf5 import FORMAT, DamagedFileError, reading, write_array
 from lamina.saving.weights_file import StoredWeights, arrays_of, as_bytes
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 SUFFIX = ".weights.json"
 _LARGEST_LIST = 64 * 2**20
@@ -34,7 +37,7 @@ _Part = tuple[str, str, dict[str, np.ndarray]]
 
 
 def write_shards(
-    model: Any, path: Path, max_shard_size: float | None, objects_to_skip: Iterable[Any]
+    model: "Model", path: Path, max_shard_size: float | None, objects_to_skip: Iterable[Any]
 ) -> None:
     """Write all weights of a model.
 

@@ -12,7 +12,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.errors import warn_at_user
 from lamina.core.serialization.naming import to_snake_case
-from lamina.core.types import Shape
+from lamina.core.types import Data, Outputs, PyTree, Shape, Targets
 from lamina.core.user_data.text import Preprocessed
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import scratch
@@ -99,7 +99,7 @@ def something_learns(learner: Trainable) -> None:
 _TARGETS = {"y", "label", "labels", "target", "targets"}
 
 
-def inputs(learner: Trainable, x: Any, where: str = "") -> None:
+def inputs(learner: Trainable, x: Data, where: str = "") -> None:
     """Refuse inputs whose shapes do not fit the model.
 
     Args:
@@ -151,7 +151,7 @@ def inputs(learner: Trainable, x: Any, where: str = "") -> None:
             )
 
 
-def _one_of(x: Any, given: list[Any], features: int | None) -> str:
+def _one_of(x: Data, given: list[Any], features: int | None) -> str:
     """The fix for an x of several arrays, if the model has one input."""
     if not isinstance(x, dict):
         return f"x = x[{next((i for i, part in enumerate(given) if part is not None), 0)}]"
@@ -167,7 +167,7 @@ def _one_of(x: Any, given: list[Any], features: int | None) -> str:
     return f"x = x[{first!r}]"
 
 
-def rows_of_tables(learner: Trainable, x: Any, where: str = "") -> None:
+def rows_of_tables(learner: Trainable, x: Data, where: str = "") -> None:
     """Refuse indices that are out of range for an Embedding; JAX would return NaN."""
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
@@ -254,7 +254,7 @@ def _other_size(name: str, shape: Shape, one: Shape, fixed: bool) -> tuple[str, 
     return cause, f"{new_input}; a model that was trained needs {needed}"
 
 
-def samples_in_input(learner: Trainable, x: Any, y: Any) -> None:
+def samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
     """Refuse a model whose `Input` has the number of samples, as in `Input(x_train.shape)`."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     inputs = learner.signature.inputs
@@ -271,7 +271,7 @@ def samples_in_input(learner: Trainable, x: Any, y: Any) -> None:
         )
 
 
-def changed_places(learner: Trainable, known_inputs: Any, x: Any, y: Any) -> str | None:
+def changed_places(learner: Trainable, known_inputs: Any, x: Data, y: Targets) -> str | None:
     """A message, if refused data would fit with x and y exchanged; else None.
 
     Args:
@@ -314,7 +314,7 @@ def _is_target(array: Any, units: Any) -> bool:
     return thin and (units == 1 or np.asarray(array).dtype.kind in "iub")
 
 
-def pair_of_arrays(learner: Trainable, x: Any) -> None:
+def pair_of_arrays(learner: Trainable, x: Data) -> None:
     """Refuse (x, y) given as one argument, if the model has one input or unknown inputs."""
     inputs = len(learner.signature.inputs)
     pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
@@ -328,7 +328,7 @@ def pair_of_arrays(learner: Trainable, x: Any) -> None:
         ) from None
 
 
-def finite(structure: Any, what: str, where: str = "") -> None:
+def finite(structure: PyTree, what: str, where: str = "") -> None:
     """Refuse data with NaN or infinite numbers in it.
 
     Args:
@@ -373,7 +373,7 @@ def _without_broken_rows(name: str) -> str:
     )
 
 
-def targets(learner: Trainable, y: Any, y_pred: Any, where: str = "") -> None:
+def targets(learner: Trainable, y: Targets, y_pred: Outputs, where: str = "") -> None:
     """Refuse targets for which the losses would compute wrong values without an error.
 
     Args:
@@ -398,7 +398,7 @@ def targets(learner: Trainable, y: Any, y_pred: Any, where: str = "") -> None:
             label_checks.between_zero_and_one(loss, target, output, where)
 
 
-def targets_given(learner: Trainable, y: Any, where: str = "") -> None:
+def targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
     """Refuse data without targets if there is a loss."""
     compared = [loss for _, loss in learner.objectives.losses]
     if y is None and compared:
@@ -411,7 +411,7 @@ def targets_given(learner: Trainable, y: Any, where: str = "") -> None:
         )
 
 
-def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
+def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
     """Trace losses and metrics on the shapes of the targets, so that they raise errors early."""
     found = learner.objectives
     if y is None:
@@ -421,7 +421,7 @@ def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
     def spec(leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype)
 
-    def look(y: Any, y_pred: Any, sample_weight: Any) -> None:
+    def look(y: Targets, y_pred: Outputs, sample_weight: Targets) -> None:
         with scratch():
             found.compute(y, y_pred, sample_weight)
             found.update_metrics(y, y_pred, sample_weight)
@@ -430,7 +430,7 @@ def objectives(learner: Trainable, y: Any, sample_weight: Any) -> None:
     jax.eval_shape(look, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
 
 
-def validation_freq(frequency: Any) -> None:
+def validation_freq(frequency: int | Collection[int]) -> None:
     """Refuse a `validation_freq` that is neither a number of epochs nor a list of epochs."""
     if isinstance(frequency, (int, np.integer)) and frequency >= 1:
         return

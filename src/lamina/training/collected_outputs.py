@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.types import Shape
+from lamina.core.types import Outputs, Shape
 
 
-def own_rows(outputs: Any, rows: int, size: int) -> np.ndarray:
+def own_rows(outputs: Outputs, rows: int, size: int) -> np.ndarray:
     """Outputs for the first `rows` of `size` rows: without those for padding."""
     return np.asarray(outputs)[:rows] if rows < size else np.asarray(outputs)
 
@@ -29,7 +29,7 @@ class CollectedOutputs:
         self._structure: Any = None
         self._only: np.ndarray | None = None  # the result, if one call gives a single array
 
-    def add(self, outputs: Any, rows: int, size: int) -> None:
+    def add(self, outputs: Outputs, rows: int, size: int) -> None:
         """Add the outputs for `rows` rows from a call of a program for `size` rows."""
         if rows == self.total == size and isinstance(outputs, jax.Array) and outputs.ndim:
             self._only = np.asarray(outputs).copy()

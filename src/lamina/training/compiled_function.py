@@ -68,7 +68,7 @@ class CompiledFunction:
         # Results of analyses of the function, such as whether its rows are independent.
         self.properties: dict[Any, Any] = {}
 
-    def __call__(self, state: Any, *arguments: Any, batch_size: int) -> Any:
+    def __call__(self, state: PyTree, *arguments: Any, batch_size: int) -> PyTree:
         return self.ready(lambda: state, *arguments, batch_size=batch_size)(state)
 
     def ready(
@@ -85,7 +85,7 @@ class CompiledFunction:
             return lambda state: self._jit(state, *arguments, batch_size=batch_size)
         program = self._compiled_for(read, arguments, batch_size)
 
-        def run(state: Any) -> Any:
+        def run(state: PyTree) -> PyTree:
             try:
                 return program(state, *arguments)
             except (TypeError, ValueError):
@@ -99,10 +99,10 @@ class CompiledFunction:
 
         return run
 
-    def _key(self, arguments: tuple[Any, ...], batch_size: int) -> Any:
+    def _key(self, arguments: tuple[Any, ...], batch_size: int) -> PyTree:
         return (_signature(arguments), batch_size, *_settings())
 
-    def executable(self, state: Any, *arguments: Any, batch_size: int) -> Compiled:
+    def executable(self, state: PyTree, *arguments: Any, batch_size: int) -> Compiled:
         """The compiled program that a call with these arguments runs."""
         return self._compiled_for(lambda: state, arguments, batch_size)
 
@@ -128,12 +128,12 @@ class CompiledFunction:
 
 def run_program(
     program: CompiledFunction,
-    variables: Any,
+    variables: PyTree,
     *arguments: Any,
     batch_size: int,
     overwrites: bool = False,
     assign: Callable[[Any], None],
-) -> Any:
+) -> PyTree:
     """Run a program on the values of Variables, atomically for other threads.
 
     The device may still be computing the results when this returns.
@@ -239,13 +239,13 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     return hashlib.sha256(f"{text}\0{rest}".encode()).digest()
 
 
-def _signature(arguments: tuple[Any, ...]) -> Any:
+def _signature(arguments: tuple[Any, ...]) -> PyTree:
     """The structure, shapes and dtypes of arguments, which a program is compiled for."""
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple((a.shape, a.dtype) if hasattr(a, "dtype") else type(a) for a in leaves)
 
 
-def _full_signature(arrays: Any) -> Any:
+def _full_signature(arrays: PyTree) -> PyTree:
     """The signature with devices and weak types: everything that JAX checks in a call."""
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(

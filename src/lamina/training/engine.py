@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.errors import about
+from lamina.core.types import Data, Outputs, Targets
 from lamina.core.variable.stateless import assign_all
 from lamina.core.variable.threads import training
 from lamina.optimizers import LossScaleOptimizer
@@ -383,7 +384,7 @@ class Engine:
 
     # -- predict ---------------------------------------------------------------------------------
 
-    def predict(self, request: PredictRequest) -> Any:
+    def predict(self, request: PredictRequest) -> Outputs:
         return predicting.run(self.learner, request)
 
     # -- one batch -------------------------------------------------------------------------------
@@ -457,12 +458,12 @@ class Engine:
         if feed.samples is not None and self.learner.batch_size_is_irrelevant(feed.example()[0]):
             feed.use_batch_size(dividing_batch_size)
 
-    def _check_batch(self, x: Any, y: Any, sample_weight: Any, where: str = "") -> None:
+    def _check_batch(self, x: Data, y: Targets, sample_weight: Targets, where: str = "") -> None:
         """Check rows that were not in the example."""
         checks.inputs(self.learner, x, where)
         self._check_numbers(x, y, sample_weight, where)
 
-    def _check_numbers(self, x: Any, y: Any, sample_weight: Any, where: str) -> None:
+    def _check_numbers(self, x: Data, y: Targets, sample_weight: Targets, where: str) -> None:
         learner = self.learner
         if not learner.signature.handles_missing_values:
             checks.finite(x, "x", where)

@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Data, PyTree
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.variable.stateless import shared_values_of
 from lamina.core.variable.variable import Variable
@@ -95,7 +96,7 @@ class InferenceFunction:
     on_host: Callable[[Any], Any]
     step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
 
-    def __call__(self, parameters: Any, inputs: Any) -> Any:
+    def __call__(self, parameters: PyTree, inputs: PyTree) -> PyTree:
         """Compute the outputs. Changes of the state are dropped; see `step`.
 
         Args:
@@ -117,7 +118,7 @@ class InferenceFunction:
 
 
 def inference_function(
-    learner: Learner, example: Any = None, own_step: bool = False
+    learner: Learner, example: Data = None, own_step: bool = False
 ) -> InferenceFunction:
     """The inference function of a model.
 
@@ -143,7 +144,7 @@ def inference_function(
     forward = forward_step(learner, variables)
     paths = _paths(variables)
 
-    def step(parameters: Any, inputs: Any) -> tuple[Any, dict[str, Any]]:
+    def step(parameters: PyTree, inputs: PyTree) -> tuple[Any, dict[str, Any]]:
         state = _state_of(variables, [parameters[path] for path in paths])
         outputs, state = forward(state, pack_x_y_sample_weight(inputs))
         return outputs, dict(zip(paths, _values(state), strict=True))
@@ -181,7 +182,7 @@ def _paths(variables: TrainState[Variable]) -> list[str]:
     return names
 
 
-def _input_specs(learner: Learner, given: Any) -> Any:
+def _input_specs(learner: Learner, given: Any) -> PyTree:
     signature = learner.signature
     if given is None:
         leaves, structure = jax.tree.flatten(signature.inputs_as_written)
@@ -196,7 +197,7 @@ def _input_specs(learner: Learner, given: Any) -> Any:
     return jax.tree.unflatten(structure, specs)
 
 
-def _output_specs(learner: Learner, inputs: Any, given: Any, own_step: bool) -> Any:
+def _output_specs(learner: Learner, inputs: PyTree, given: Any, own_step: bool) -> PyTree:
     signature = learner.signature
     written = signature.outputs_as_written
     if given is not None or own_step or not signature.outputs:
@@ -212,7 +213,7 @@ def _output_specs(learner: Learner, inputs: Any, given: Any, own_step: bool) -> 
     return jax.tree.unflatten(structure, specs)
 
 
-def _as_traced(learner: Learner, inputs: Any, given: Any) -> Any:
+def _as_traced(learner: Learner, inputs: PyTree, given: Any) -> PyTree:
     """The inputs of the step as symbolic tensors."""
     specs = jax.tree.leaves(inputs)
     if given is None and not any(spec.dtype == "string" for spec in specs):
@@ -226,7 +227,7 @@ def _dtype_of(array: Any) -> str:
     return "string" if is_text(array) else str(array.dtype)
 
 
-def _names_by_place(what: str, structure: Any) -> tuple[str, ...]:
+def _names_by_place(what: str, structure: PyTree) -> tuple[str, ...]:
     """Names from the keys of a dict, or from positions: `input`, or `input_0`, `input_1`.
 
     Example:

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import Shape
+from lamina.core.types import Outputs, Shape, Targets
 
 _BINARY = "Dense(1, activation='sigmoid') as the last layer, and loss='binary_crossentropy'"
 _REGRESSION = "loss='mean_squared_error' and Dense(1) as the last layer"
@@ -13,7 +13,7 @@ _SPARSE = "loss='sparse_categorical_crossentropy'"
 _NUMBERED = "y = numpy.unique(y, return_inverse=True)[1]"
 
 
-def class_numbers(loss: Any, y: Any, output: Any, where: str) -> None:
+def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
     """Refuse labels that are not class numbers in the range of the output.
 
     Args:
@@ -75,7 +75,7 @@ def _why_not_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
     return "an output layer of the wrong size", _last_layer(loss, high + 1)
 
 
-def one_hot(loss: Any, y: Any, output: Any, where: str) -> None:
+def one_hot(loss: Any, y: Targets, output: Outputs, where: str) -> None:
     """Refuse labels without one column for each class; the arguments are as in `class_numbers`."""
     classes = output.shape[-1]
     if len(y.shape) == len(output.shape) and y.shape[-1] == classes:
@@ -115,7 +115,7 @@ def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple
     return f"the labels are class numbers, and {cause}", f"{_SPARSE}, and {fix}"
 
 
-def between_zero_and_one(loss: Any, y: Any, output: Any, where: str) -> None:
+def between_zero_and_one(loss: Any, y: Targets, output: Outputs, where: str) -> None:
     """Refuse targets of a binary crossentropy outside 0 to 1; arguments as in `class_numbers`."""
     y = np.asarray(y)
     if not y.size:

@@ -11,7 +11,7 @@ from lamina.contract import Contract
 from lamina.core.graph.keras_tensor import KerasTensor, trace_spec
 from lamina.core.layer import masking
 from lamina.core.layer.layer_state import LayerState, each_once
-from lamina.core.types import Config
+from lamina.core.types import Config, Data, Outputs, PyTree, Targets
 from lamina.core.user_data.text import Preprocessed, has_text
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import stateless, values_of
@@ -90,11 +90,11 @@ class Learner(ABC):
         """The model and all layers inside, nested ones included."""
 
     @abstractmethod
-    def on_host(self, x: Any) -> Any:
+    def on_host(self, x: Data) -> PyTree:
         """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
 
     @abstractmethod
-    def take_shapes(self, x: Any) -> None:
+    def take_shapes(self, x: Data) -> None:
         """Prepare for inputs of these shapes, which may differ from earlier ones."""
 
     @abstractmethod
@@ -170,7 +170,7 @@ class Learner(ABC):
     def _without_leftovers(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """A step after which no losses are left that layers added while it ran."""
 
-        def clean(data: Any) -> Any:
+        def clean(data: PyTree) -> Any:
             try:
                 return step(data)
             finally:
@@ -185,7 +185,7 @@ class Learner(ABC):
         own = self.overrides
         return not (own.compute_loss or (own.train_step if training else own.test_step))
 
-    def batch_size_is_irrelevant(self, x: Any) -> bool:
+    def batch_size_is_irrelevant(self, x: Data) -> bool:
         """Whether the batch size makes no difference to the results of `evaluate`.
 
         Args:
@@ -201,7 +201,7 @@ class Learner(ABC):
             and not self._adds_losses  # known only after the trace in the line above
         )
 
-    def rows_are_independent(self, kind: str, rows: Any) -> bool:
+    def rows_are_independent(self, kind: str, rows: PyTree) -> bool:
         """Whether the outputs for a row do not depend on the other rows of its batch.
 
         The result is cached for each program and signature of the inputs.
@@ -216,7 +216,7 @@ class Learner(ABC):
         if key not in program.properties:
             masked: list[bool] = []
 
-            def measured(x: Any) -> Any:
+            def measured(x: Data) -> Any:
                 outputs = self._model(x, training=False)
                 # With a mask, a loss divides by the number of unmasked steps in the whole batch.
                 masked.append(masking.get_masks(outputs) is not None)
@@ -233,7 +233,7 @@ class Learner(ABC):
 
     # -- preparing --------------------------------------------------------------------------------
 
-    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
+    def prepare(self, x: Data, y: Targets, sample_weight: Targets, training: bool | None) -> None:
         """Create weights, metrics and optimizer state from the shapes of the data.
 
         Args:
@@ -252,7 +252,7 @@ class Learner(ABC):
             self._prepare(jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), data), training)
             raise
 
-    def build_objectives(self, y: Any, y_pred: Any, losses_alone: bool = False) -> None:
+    def build_objectives(self, y: Targets, y_pred: Outputs, losses_alone: bool = False) -> None:
         """Match losses and metrics to outputs with these shapes."""
 
         def form(part: Any) -> Any:
@@ -268,7 +268,7 @@ class Learner(ABC):
     def _needs_objectives(self) -> bool:
         return self.compiled and not self.objectives.built
 
-    def _prepare_by_calling(self, x: Any, y: Any, training: bool | None) -> None:
+    def _prepare_by_calling(self, x: Data, y: Targets, training: bool | None) -> None:
         """Prepare a model whose `call` converts text to numbers, which cannot be traced."""
         if not self._model.built or self._needs_objectives():
             y_pred = self._model(jax.tree.map(lambda a: a[:1], x), training=False)
@@ -314,7 +314,7 @@ class Learner(ABC):
         if not own.compute_loss and not own.compute_metrics:
             return
 
-        def compare(x: Any, y: Any, sample_weight: Any) -> None:
+        def compare(x: Data, y: Targets, sample_weight: Targets) -> None:
             y_pred = model(x, training=False)
             if own.compute_loss:
                 computed_loss(model, x, y, y_pred, sample_weight, training)
@@ -329,7 +329,7 @@ class Learner(ABC):
     def _build_optimizer(self) -> None:
         self._model.optimizer.build(self._model.trainable_variables)
 
-    def _spec_of_outputs(self, x: Any) -> Any:
+    def _spec_of_outputs(self, x: Data) -> Any:
         """Shapes of the outputs; builds the model on the way."""
         signature = self.signature
         drawn = bool(signature.outputs)
@@ -338,8 +338,8 @@ class Learner(ABC):
             return signature.outputs_as_written  # known from the graph
         return self._trace_forward(x)
 
-    def _trace_forward(self, x: Any) -> Any:
-        def forward(x: Any) -> Any:
+    def _trace_forward(self, x: Data) -> Any:
+        def forward(x: Data) -> Any:
             outputs = self._model(x, training=False)
             # JAX returns dicts in alphabetical order.
             self._written_outputs = tree.map_structure(lambda _: None, outputs)
@@ -389,7 +389,7 @@ def _batch_spec(array: Any) -> KerasTensor:
     return KerasTensor((None, *array.shape[1:]), array.dtype)
 
 
-def _like(inputs: Any, x: Any) -> bool:
+def _like(inputs: PyTree, x: Data) -> bool:
     """Whether data have the shapes of symbolic inputs, apart from the batch axis."""
     one, other = jax.tree.leaves(inputs), jax.tree.leaves(x)
     return [t.shape[1:] for t in one] == [t.shape[1:] for t in other]

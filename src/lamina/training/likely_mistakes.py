@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Data, Outputs, Targets
 from lamina.training import checks
 from lamina.training.events import Listener
 from lamina.training.feeds.feed import Feed
@@ -93,7 +94,7 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
             )
 
 
-def _is_dummy(x: Any) -> bool:
+def _is_dummy(x: Data) -> bool:
     """Whether all samples are equal, as in dummy data for trying out a script."""
     rows = [leaf[:100] for leaf in jax.tree.leaves(x) if isinstance(leaf, np.ndarray)]
     return bool(rows) and all(bool(np.all(leaf == leaf[:1])) for leaf in rows)
@@ -114,7 +115,7 @@ def _negative_learning_rate(learner: Trainable) -> None:
         )
 
 
-def _large_inputs(learner: Trainable, x: Any) -> None:
+def _large_inputs(learner: Trainable, x: Data) -> None:
     leaves = jax.tree.leaves(x)
     if len(leaves) != 1 or not _multiplies_inputs(learner):
         return
@@ -197,7 +198,7 @@ def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> 
         )
 
 
-def _rounded(learner: Trainable, index: int, y: np.ndarray, output: Any) -> None:
+def _rounded(learner: Trainable, index: int, y: np.ndarray, output: Outputs) -> None:
     """Warn of the metric accuracy for targets that are no classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
         return  # for several outputs, accuracy of the largest one may be meant
@@ -221,7 +222,7 @@ def _targets_of(learner: Trainable, validation: Feed | None, index: int) -> Any:
     return learner.objectives.targets(validation.example()[1])[index]
 
 
-def _missing_classes(learner: Trainable, loss: Any, name: str, y: Any, y_val: Any) -> None:
+def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val: Any) -> None:
     """Warn of a single class, or of classes in the validation data that the training data lack."""
     if getattr(loss, "ignore_class", None) is not None:
         return

@@ -5,12 +5,13 @@ list, as a dict or in the structure of the outputs. Here they are flattened: eve
 is paired with its output. `loss_matching.py` does the matching.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
 from lamina import losses as losses_module, metrics as metrics_module
+from lamina.core.types import LossLike, MetricsLike, Outputs, Targets
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
 from lamina.training.loss_matching import identifiers, losses_by_output, metrics_by_output
@@ -42,7 +43,7 @@ class Predictions:
         written: The structure of `y_pred`, with dicts in the order in which the user wrote them.
     """
 
-    def __init__(self, y_pred: Any = (), names: list[str] | None = None, written: Any = None):
+    def __init__(self, y_pred: Outputs = (), names: list[str] | None = None, written: Any = None):
         self.tensors: list[Any] = jax.tree.leaves(y_pred)
         self.form: Any = jax.tree.structure(y_pred)
         self.tree = TensorTree(y_pred, names, written)
@@ -58,7 +59,13 @@ class Objectives:
         weighted_metrics: Metrics that also take the sample weights.
     """
 
-    def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any):
+    def __init__(
+        self,
+        loss: LossLike,
+        loss_weights: float | Sequence[float] | Mapping[str, float] | None,
+        metrics: MetricsLike,
+        weighted_metrics: MetricsLike,
+    ):
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics_given = metrics
@@ -80,7 +87,9 @@ class Objectives:
             if identifier not in _ASKS_FOR_SHAPES:
                 metrics_module.get(identifier)
 
-    def build(self, y: Any, y_pred: Any, output_names: list[str], written: Any = None) -> None:
+    def build(
+        self, y: Targets, y_pred: Outputs, output_names: list[str], written: Any = None
+    ) -> None:
         """Match losses and metrics to outputs, once their shapes are known.
 
         Args:
@@ -107,7 +116,7 @@ class Objectives:
         self.built = True
 
     def build_losses(
-        self, y: Any, y_pred: Any, output_names: list[str], written: Any = None
+        self, y: Targets, y_pred: Outputs, output_names: list[str], written: Any = None
     ) -> None:
         """Match only the losses, to the predictions that an override of `compute_loss` passes on.
 
@@ -128,7 +137,7 @@ class Objectives:
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
         self._compares = found
 
-    def _targets_there(self, predictions: Predictions, y: Any) -> list[Any]:
+    def _targets_there(self, predictions: Predictions, y: Targets) -> list[Any]:
         try:
             return self._targets(predictions, y)
         except ValueError:
@@ -202,7 +211,7 @@ class Objectives:
         parts += [metric for _, metric, _ in self.measured]
         return all(_is_a_sum(part) for part in parts)
 
-    def compute(self, y: Any, y_pred: Any, sample_weight: Any) -> jax.Array | None:
+    def compute(self, y: Targets, y_pred: Outputs, sample_weight: Targets) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
         compared = self._compares or self._measures
         predictions = jax.tree.leaves(y_pred)
@@ -222,7 +231,7 @@ class Objectives:
             tracker.update_state(by_output[path], sample_weight=rows[path])
         return total
 
-    def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    def update_metrics(self, y: Targets, y_pred: Outputs, sample_weight: Targets) -> None:
         if not self.measured or y is None:
             return
         predictions = jax.tree.leaves(y_pred)
@@ -234,7 +243,7 @@ class Objectives:
             weight = weights[index] if weighted else None
             metric.update_state(targets[index], predictions[index], sample_weight=weight)
 
-    def targets(self, y: Any) -> list[Any]:
+    def targets(self, y: Targets) -> list[Any]:
         """The targets of each output; None for an output without targets.
 
         Args:
@@ -246,7 +255,7 @@ class Objectives:
         """
         return self._targets(self._measures, y)
 
-    def _targets(self, predictions: Predictions, y: Any) -> list[Any]:
+    def _targets(self, predictions: Predictions, y: Targets) -> list[Any]:
         if y is None or not predictions.tensors:
             return [None] * len(predictions.tensors)
         with_loss = self._with_loss(predictions)

@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.types import Data, Outputs, PyTree, Targets
 from lamina.core.variable.stateless import stateless
 
 
@@ -65,7 +66,7 @@ def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
     if not takes_state(step):
         return step
 
-    def of_data(data: Any) -> Any:
+    def of_data(data: PyTree) -> Any:
         groups = _groups(model, step.__name__)
         state = tuple([variable.value for variable in group] for group in groups)
         answer = step(state, data)
@@ -102,12 +103,12 @@ def in_either_form(step: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _of_state(state: Any, data: Any) -> None:
+def _of_state(state: PyTree, data: PyTree) -> None:
     """The signature of a step that takes its state."""
 
 
 def computed_loss(
-    model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool
+    model: Any, x: Data, y: Targets, y_pred: Outputs, sample_weight: Targets, training: bool
 ) -> jax.Array:
     """Call `model.compute_loss`; overrides for older versions of Keras lack `training`."""
     parameters = inspect.signature(model.compute_loss).parameters

@@ -47,19 +47,19 @@ class Placement(Protocol):
         """The sharding of a data set that stays on the device, and of its order."""
         ...
 
-    def put_batch(self, arrays: Any) -> Any:
+    def put_batch(self, arrays: PyTree) -> PyTree:
         """Host arrays as batches on the device. Text, which no device reads, stays as it is."""
         ...
 
-    def put_data(self, arrays: Any) -> Any:
+    def put_data(self, arrays: PyTree) -> PyTree:
         """Host arrays as a data set on the device; large ones may be used without a copy."""
         ...
 
-    def copy(self, arrays: Any) -> Any:
+    def copy(self, arrays: PyTree) -> PyTree:
         """Copies of arrays on the devices that they are on."""
         ...
 
-    def constrain(self, state: Any) -> Any:
+    def constrain(self, state: PyTree) -> PyTree:
         """Inside a program: the state, constrained to its shardings."""
         ...
 
@@ -106,34 +106,34 @@ class OneDevice:
     def of_data(self, shape: Sequence[int]) -> Sharding | None:
         return self._sharding()
 
-    def put_batch(self, arrays: Any) -> Any:
+    def put_batch(self, arrays: PyTree) -> PyTree:
         leaves = jax.tree.leaves(arrays)
         # A single call is quicker. Either all arrays of a chunk hold text or none does.
         if any(is_text_array(leaf) for leaf in leaves):
             return arrays
         return jax.device_put(arrays, self._sharding())
 
-    def put_data(self, arrays: Any) -> Any:
+    def put_data(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(self._put_array, arrays)
 
-    def copy(self, arrays: Any) -> Any:
+    def copy(self, arrays: PyTree) -> PyTree:
         return jax.tree.map(lambda a: jax.device_put(a, may_alias=False), arrays)
 
-    def constrain(self, state: Any) -> Any:
+    def constrain(self, state: PyTree) -> PyTree:
         return state
 
     def describe(self) -> str:
         device = self._device()
         return f"one device: {device.device_kind} ({device.platform})"
 
-    def _put_array(self, array: Any) -> Any:
+    def _put_array(self, array: Any) -> PyTree:
         if is_text_array(array):
             return array  # for a model with `run_eagerly=True`
         if self.platform == "cpu":
             array = as_unaligned_rows(array)
         return jax.device_put(array, self._sharding())
 
-    def _device(self) -> Any:
+    def _device(self) -> PyTree:
         chosen = self.device or jax.config.jax_default_device  # type: ignore[attr-defined]
         if isinstance(chosen, str):
             return jax.devices(chosen)[0]

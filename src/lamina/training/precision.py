@@ -9,6 +9,7 @@ from typing import Any
 
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.messages.errors import did_you_mean
+from lamina.core.types import PyTree
 from lamina.core.variable.variable import computing_in
 
 _NAMES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -62,7 +63,7 @@ class Precision:
             return step
         full = frozenset(id(t.history.operation) for t in outputs if t.history is not None)
 
-        def in_half(data: Any) -> Any:
+        def in_half(data: PyTree) -> Any:
             with computing_in(dtype, full):
                 return step(data)
 

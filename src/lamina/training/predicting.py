@@ -26,7 +26,7 @@ from lamina.training.learner import Learner
 from lamina.training.requests import PredictRequest
 
 
-def run(learner: Learner, request: PredictRequest) -> Any:
+def run(learner: Learner, request: PredictRequest) -> Outputs:
     """The outputs for a request."""
     model = learner.model
     hooks = CallbackList(request.callbacks, model=model)
@@ -70,7 +70,7 @@ def _from_feed(learner: Learner, request: PredictRequest, hooks: CallbackList) -
 
 def _predict_rows(
     learner: Learner,
-    arrays: Any,
+    arrays: PyTree,
     total: int,
     batch_size: int,
     hooks: CallbackList,
@@ -94,7 +94,7 @@ def _predict_rows(
 
 def _compute(
     learner: Learner,
-    arrays: Any,
+    arrays: PyTree,
     total: int,
     batch_size: int,
     plan: list[tuple[int, int]],
@@ -133,7 +133,7 @@ def _compute(
 
 
 def _plan(
-    learner: Learner, arrays: Any, total: int, batch_size: int, by_step: bool
+    learner: Learner, arrays: PyTree, total: int, batch_size: int, by_step: bool
 ) -> tuple[int, list[tuple[int, int]]]:
     """The batch size, and the calls of programs; see `padded_calls`.
 
@@ -152,7 +152,7 @@ def _plan(
     return asked, exact_calls(total, asked, by_step)
 
 
-def _rows_are_independent(learner: Learner, arrays: Any) -> bool:
+def _rows_are_independent(learner: Learner, arrays: PyTree) -> bool:
     one = learner.on_host(jax.tree.map(lambda a: a[:1], arrays))
     return learner.rows_are_independent("predict", pack_x_y_sample_weight(one))
 

@@ -105,7 +105,7 @@ def training_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     step, results, loss_of = measured
 
     def train_program(
-        state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
+        state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
     ) -> tuple[State, StepsOutcome]:
         def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, bad_step, logs = carry
@@ -130,7 +130,7 @@ def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
     step, results, _ = measured
 
     def test_program(
-        state: State, data: Any, order: Any, start: Any, stop: Any, *, batch_size: int
+        state: State, data: PyTree, order: Any, start: Any, stop: Any, *, batch_size: int
     ) -> tuple[State, Any]:
         def body(i: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
             state, logs = carry
@@ -168,10 +168,12 @@ def predicting_program(
         platform: What it is compiled for: `"cpu"`, `"gpu"` or `"tpu"`.
     """
 
-    def predict_program(state: State, rows: Any, *, batch_size: int) -> tuple[Any, dict[int, Any]]:
+    def predict_program(
+        state: State, rows: PyTree, *, batch_size: int
+    ) -> tuple[Any, dict[int, Any]]:
         before, structure = jax.tree.flatten(state)
 
-        def step(changes: dict[int, Any], batch: Any) -> tuple[dict[int, Any], Any]:
+        def step(changes: dict[int, Any], batch: PyTree) -> tuple[dict[int, Any], Any]:
             values = [changes.get(i, value) for i, value in enumerate(before)]
             outputs, after = forward(jax.tree.unflatten(structure, values), batch)
             pairs = enumerate(zip(jax.tree.leaves(after), values, strict=True))
@@ -199,6 +201,6 @@ def _joined(outputs: jax.Array) -> jax.Array:
     return outputs.reshape(outputs.shape[0] * outputs.shape[1], *outputs.shape[2:])
 
 
-def batch_at(data: Any, order: Any, i: Any, batch_size: int) -> Any:
+def batch_at(data: PyTree, order: Any, i: Any, batch_size: int) -> PyTree:
     """Batch `i` of the data, in the given order, or in the order of the rows if it is None."""
     return rows_of(data, order, i * batch_size, batch_size)

@@ -4,7 +4,7 @@ The methods of a model take many arguments in many forms. Here they become one f
 the data become a feed, once. The engine gets nothing but this request.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ import numpy as np
 from lamina.contract import Contract
 from lamina.core.configuration import config
 from lamina.core.messages.errors import about
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
@@ -132,23 +133,23 @@ class PredictRequest:
 
 def fit_request(
     learner: Trainable,
-    x: Any,
-    y: Any,
+    x: Data,
+    y: Targets,
     *,
     batch_size: int | None,
     epochs: int,
-    verbose: Any,
-    callbacks: Any,
+    verbose: str | int | bool,
+    callbacks: Sequence[Any] | Any,
     validation_split: float,
-    validation_data: Any,
-    shuffle: Any,
+    validation_data: Data,
+    shuffle: bool | str,
     class_weight: Mapping[int, float] | str | None,
-    sample_weight: Any,
+    sample_weight: Targets,
     initial_epoch: int,
     steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_batch_size: int | None,
-    validation_freq: Any,
+    validation_freq: int | Collection[int],
 ) -> FitRequest:
     """Make a request from the arguments of `fit`."""
     whole_number("epochs", epochs, 0)
@@ -196,14 +197,14 @@ def fit_request(
 
 def evaluate_request(
     learner: Trainable,
-    x: Any,
-    y: Any,
+    x: Data,
+    y: Targets,
     *,
     batch_size: int | None,
-    verbose: Any,
-    sample_weight: Any,
+    verbose: str | int | bool,
+    sample_weight: Targets,
     steps: int | None,
-    callbacks: Any,
+    callbacks: Sequence[Any] | Any,
 ) -> EvaluateRequest:
     """Make a request from the arguments of `evaluate`."""
     _positive(steps=steps)
@@ -216,11 +217,11 @@ def evaluate_request(
 
 def predict_request(
     learner: Trainable,
-    x: Any,
+    x: Data,
     batch_size: int | None = None,
-    verbose: Any = 0,
+    verbose: str | int | bool = 0,
     steps: int | None = None,
-    callbacks: Any = None,
+    callbacks: Sequence[Any] | Any = None,
 ) -> PredictRequest:
     """Make a request from the arguments of `predict`."""
     if config.max_steps_per_epoch() is not None:
@@ -245,7 +246,7 @@ def predict_request(
     return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
 
 
-def prediction_inputs(learner: Trainable, x: Any) -> Any:
+def prediction_inputs(learner: Trainable, x: Data) -> Any:
     """Inputs of `predict` as arrays that the model takes.
 
     An array whose dtype and shape have passed the checks before is not checked again.
@@ -269,9 +270,9 @@ def prediction_inputs(learner: Trainable, x: Any) -> Any:
 
 def batch_feed(
     learner: Trainable,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
+    x: Data,
+    y: Targets,
+    sample_weight: Targets,
     class_weight: Mapping[int, float] | None = None,
 ) -> Feed:
     """The feed of one batch, for `train_on_batch` and `test_on_batch`."""
@@ -280,7 +281,7 @@ def batch_feed(
 
 
 def validation_data_of(
-    learner: Trainable, data: Any, steps: int | None, call_warnings: CallWarnings
+    learner: Trainable, data: PyTree, steps: int | None, call_warnings: CallWarnings
 ) -> UserData:
     """What `validation_data` holds, for measurements after many epochs."""
     if isinstance(data, Iterator) and not isinstance(data, PyDataset):
@@ -296,10 +297,10 @@ def validation_data_of(
 def _options(
     learner: Trainable,
     batch_size: int | None,
-    shuffle: Any,
+    shuffle: bool | str,
     steps: int | None,
     class_weight: Mapping[int, float] | None = None,
-    sample_weight: Any = None,
+    sample_weight: Targets = None,
     seed: int | None = None,
 ) -> FeedOptions:
     if class_weight is not None and sample_weight is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from lamina.core.types import PyTree
 from lamina.core.variable.stateless import stateless
 from lamina.core.variable.variable import Variable
 from lamina.ops.lowering import lowering_for
@@ -60,7 +61,7 @@ def _measured(
     tracker = model.objectives.loss_tracker.variables[0]
     total = next(i for i, v in enumerate(variables.metrics) if v is tracker)
 
-    def step(state: State, batch: Any) -> tuple[State, Any]:
+    def step(state: State, batch: PyTree) -> tuple[State, Any]:
         logs, state = pure(state, batch)
         return constrain(state), logs
 

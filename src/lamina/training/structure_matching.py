@@ -21,6 +21,7 @@ from typing import Any
 import jax
 
 from lamina.core.messages.errors import did_you_mean
+from lamina.core.types import PyTree
 
 
 class TensorTree:
@@ -39,7 +40,7 @@ class TensorTree:
         name: Name of the tensor; None if it has none.
     """
 
-    def __init__(self, structure: Any, names: list[str] | None = None, written: Any = None):
+    def __init__(self, structure: PyTree, names: list[str] | None = None, written: Any = None):
         self.path: tuple[Any, ...] = ()
         self.children: dict[Any, TensorTree] = {}
         self.index: int | None = None
@@ -285,7 +286,7 @@ def by_name(given: Any) -> dict[str, Any] | None:
     return None
 
 
-def _entry(structure: Any, key: Any) -> Any:
+def _entry(structure: PyTree, key: Any) -> Any:
     try:
         return getattr(structure, key) if hasattr(structure, "_fields") else structure[key]
     except (TypeError, KeyError, IndexError, AttributeError):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from lamina.contract import Contract
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer_state import LayerState
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.variable.variable import Variable
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides
@@ -98,15 +99,15 @@ class Trainable(Protocol):
         """The model and all layers inside, nested ones included."""
         ...
 
-    def on_host(self, x: Any) -> Any:
+    def on_host(self, x: Data) -> PyTree:
         """The inputs for compiled programs: text becomes numbers, the rest is unchanged."""
         ...
 
-    def take_shapes(self, x: Any) -> None:
+    def take_shapes(self, x: Data) -> None:
         """Prepare for inputs of these shapes, which may differ from earlier ones."""
         ...
 
-    def prepare(self, x: Any, y: Any, sample_weight: Any, training: bool | None) -> None:
+    def prepare(self, x: Data, y: Targets, sample_weight: Targets, training: bool | None) -> None:
         """Create weights, metrics and optimizer state from the shapes of the data."""
         ...
 
@@ -125,11 +126,11 @@ class Trainable(Protocol):
         """Whether a step compares the outputs with targets in the usual way."""
         ...
 
-    def batch_size_is_irrelevant(self, x: Any) -> bool:
+    def batch_size_is_irrelevant(self, x: Data) -> bool:
         """Whether the batch size makes no difference to the results of `evaluate`."""
         ...
 
-    def rows_are_independent(self, kind: str, rows: Any) -> bool:
+    def rows_are_independent(self, kind: str, rows: PyTree) -> bool:
         """Whether the outputs for a row do not depend on the other rows of its batch."""
         ...
 

@@ -6,7 +6,7 @@ call, `engine.py` runs it, and `learner.py` keeps what training remembers of the
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,16 @@ from lamina.core.layer.layer_state import LayerState, all_layers
 from lamina.core.messages.errors import unknown_argument
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
-from lamina.core.types import Config
+from lamina.core.types import (
+    Config,
+    Data,
+    LossLike,
+    MetricsLike,
+    OptimizerLike,
+    Outputs,
+    Scores,
+    Targets,
+)
 from lamina.core.user_data.arguments import explain_arguments
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.stateless import snapshot, stateless, value_and_grad
@@ -88,14 +97,14 @@ class Trainer(Layer):
     @filter_traceback
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: OptimizerLike = "rmsprop",
+        loss: LossLike = None,
+        loss_weights: float | Sequence[float] | Mapping[str, float] | None = None,
+        metrics: MetricsLike = None,
+        weighted_metrics: MetricsLike = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
+        jit_compile: bool | str | None = "auto",
         auto_scale_loss: bool = True,
         precision: str | None = None,
         **kwargs: Any,
@@ -265,7 +274,7 @@ class Trainer(Layer):
     # -- one step, in object style ---------------------------------------------------------------
 
     @in_either_form
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Data) -> dict[str, Any]:
         """Train on one batch. May be overridden in plain object style.
 
         An override may read and assign Variables, and take gradients with `lamina.value_and_grad`.
@@ -306,7 +315,7 @@ class Trainer(Layer):
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @in_either_form
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Data) -> dict[str, Any]:
         """Evaluate one batch. May be overridden like `train_step`.
 
         Args:
@@ -322,7 +331,7 @@ class Trainer(Layer):
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @in_either_form
-    def predict_step(self, data: Any) -> Any:
+    def predict_step(self, data: Data) -> Outputs:
         """Outputs for one batch. May be overridden.
 
         Args:
@@ -336,10 +345,10 @@ class Trainer(Layer):
 
     def compute_loss(
         self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Data = None,
+        y: Targets = None,
+        y_pred: Outputs = None,
+        sample_weight: Targets = None,
         training: bool = True,
     ) -> jax.Array:
         """The total loss: the losses given to `compile` and those added by layers.
@@ -379,7 +388,11 @@ class Trainer(Layer):
         return jnp.asarray(total)
 
     def compute_metrics(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
+        self,
+        x: Data = None,
+        y: Targets = None,
+        y_pred: Outputs = None,
+        sample_weight: Targets = None,
     ) -> dict[str, Any]:
         """Update the metrics with a batch and return them; may be overridden.
 
@@ -406,10 +419,10 @@ class Trainer(Layer):
         trainable_variables: Sequence[Any],
         non_trainable_variables: Sequence[Any],
         metrics_variables: Sequence[Any],
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
+        x: Data = None,
+        y: Targets = None,
+        y_pred: Outputs = None,
+        sample_weight: Targets = None,
         training: bool = True,
     ) -> tuple[Any, ...]:
         """`compute_loss` for given values of the Variables, for your own training loops.
@@ -443,22 +456,22 @@ class Trainer(Layer):
     @explain_arguments
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Targets = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
+        verbose: str | int | bool = "auto",
         callbacks: Iterable[Callback] | Callback | None = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: Any = True,
+        validation_data: Data = None,
+        shuffle: bool | str = True,
         class_weight: Mapping[int, float] | str | None = None,
-        sample_weight: Any = None,
+        sample_weight: Targets = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
+        validation_freq: int | Collection[int] = 1,
     ) -> History:
         """Train the model.
 
@@ -540,15 +553,15 @@ class Trainer(Layer):
     @explain_arguments
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: Data = None,
+        y: Targets = None,
         batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
+        verbose: str | int | bool = "auto",
+        sample_weight: Targets = None,
         steps: int | None = None,
         callbacks: Iterable[Callback] | Callback | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Scores:
         """Compute the loss and the metrics on data.
 
         Args:
@@ -600,12 +613,12 @@ class Trainer(Layer):
     @explain_arguments
     def predict(
         self,
-        x: Any,
+        x: Data,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: str | int | bool = "auto",
         steps: int | None = None,
         callbacks: Iterable[Callback] | Callback | None = None,
-    ) -> Any:
+    ) -> Outputs:
         """Outputs for inputs, as NumPy arrays.
 
         A single sample without a batch axis is taken as a batch of one, with one warning.
@@ -680,12 +693,12 @@ class Trainer(Layer):
     @explain_arguments
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: Data,
+        y: Targets = None,
+        sample_weight: Targets = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Scores:
         """Train on one batch.
 
         Args:
@@ -722,8 +735,8 @@ class Trainer(Layer):
     @filter_traceback
     @explain_arguments
     def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
+        self, x: Data, y: Targets = None, sample_weight: Targets = None, return_dict: bool = False
+    ) -> Scores:
         """Compute the loss and the metrics on one batch.
 
         Args:
@@ -757,7 +770,7 @@ class Trainer(Layer):
 
     @filter_traceback
     @explain_arguments
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: Data) -> Outputs:
         """Outputs for one batch of any size, computed at once.
 
         Args:
@@ -826,10 +839,10 @@ class Trainer(Layer):
     def _signature(self) -> Signature:
         return Signature()
 
-    def _on_host(self, x: Any) -> Any:
+    def _on_host(self, x: Data) -> Any:
         return x
 
-    def _take_shapes(self, x: Any) -> None:
+    def _take_shapes(self, x: Data) -> None:
         pass
 
 
@@ -849,10 +862,10 @@ class _LearnerOfModel(Learner):
     def layers(self) -> list[LayerState]:
         return [*all_layers(self.model)]
 
-    def on_host(self, x: Any) -> Any:
+    def on_host(self, x: Data) -> Any:
         return self.model._on_host(x)
 
-    def take_shapes(self, x: Any) -> None:
+    def take_shapes(self, x: Data) -> None:
         self.model._take_shapes(x)
 
     def forget_losses(self) -> None:
@@ -868,7 +881,7 @@ def _are_metrics(given: Any) -> bool:
     )
 
 
-def _batch_size(x: Any) -> int:
+def _batch_size(x: Data) -> int:
     return int(jax.tree.leaves(x)[0].shape[0])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.types import DTypeLike
+from lamina.core.types import DTypeLike, PathLike
 from lamina.core.user_data.paths import refuse_endless
 from lamina.utils import resizing
 
@@ -21,7 +21,7 @@ _PILLOW = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 @filter_traceback
 def load_img(
-    path: Any,
+    path: str | PathLike | Any,
     color_mode: str = "rgb",
     target_size: tuple[int, int] | None = None,
     interpolation: str = "nearest",
@@ -76,7 +76,7 @@ def load_img(
     return image.resize((width, height), Image.Resampling[interpolation.upper()], box=box)
 
 
-def open_picture(path: Any) -> Any:
+def open_picture(path: str | PathLike | Any) -> Any:
     """A picture, decoded; the first frame of one that moves."""
     from PIL import Image, UnidentifiedImageError
 
@@ -180,7 +180,7 @@ def array_to_img(
 
 @filter_traceback
 def save_img(
-    path: Any,
+    path: str | PathLike | Any,
     x: Any,
     data_format: str | None = None,
     file_format: str | None = None,

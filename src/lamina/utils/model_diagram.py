@@ -5,11 +5,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from lamina.core.types import ActivationLike
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Contents:
         return box
 
 
-def diagram_of(model: Any, contents: Contents, expand_nested: bool = False) -> Group:
+def diagram_of(model: "Model", contents: Contents, expand_nested: bool = False) -> Group:
     """Boxes and edges of a model.
 
     Args:

@@ -16,6 +16,8 @@ from lamina.utils.model_layout import Layout, arrange
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lamina.models.model import Model
+
 RANK_DIRECTIONS = ("TB", "BT", "LR", "RL")
 SPLINES = ("ortho", "curved", "polyline", "spline", "line")
 FORMATS = ("png", "jpg", "jpeg", "pdf", "svg", "dot")
@@ -29,7 +31,7 @@ _MOST_PIXELS = 30_000  # along one side; more than most viewers open
 
 @filter_traceback
 def plot_model(
-    model: Any,
+    model: "Model",
     to_file: Any = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,
@@ -78,7 +80,7 @@ def plot_model(
 
 @filter_traceback
 def model_to_dot(
-    model: Any,
+    model: "Model",
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = True,

@@ -7,6 +7,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import ArrayLike
 from lamina.core.user_data.data_kinds import is_text
 
 # Samples handled at a time: what is read, squared and written then stays in the processor's cache.
@@ -14,7 +15,7 @@ _BLOCK_BYTES = 1 << 19
 
 
 @filter_traceback
-def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> Any:
     """Divides by the norm along an axis, so that every vector along it gets length 1.
 
     A vector of zeros stays as it is. On whole images, `normalize(x, axis=1)` treats every pixel
@@ -56,7 +57,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
 
 
 @filter_traceback
-def to_categorical(x: Any, num_classes: int | None = None) -> Any:
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Any:
     """Class numbers as one-hot vectors.
 
     Args:
@@ -111,7 +112,7 @@ def _divided_by_norm(x: np.ndarray, axis: int | None, order: float) -> np.ndarra
     return x / norm
 
 
-def _normalize_array(x: Any, axis: int, order: float) -> Any:
+def _normalize_array(x: ArrayLike, axis: int, order: float) -> Any:
     import jax.numpy as jnp
 
     x = jnp.atleast_1d(jnp.asarray(x))
@@ -119,7 +120,7 @@ def _normalize_array(x: Any, axis: int, order: float) -> Any:
     return x / jnp.maximum(norm, config.epsilon())
 
 
-def _like(x: Any, result: np.ndarray) -> Any:
+def _like(x: ArrayLike, result: np.ndarray) -> Any:
     """A JAX array if `x` was one; without JAX imported it cannot have been."""
     jax = sys.modules.get("jax")
     if jax is not None and isinstance(x, jax.Array):

@@ -17,7 +17,7 @@ def pad_sequences(
     dtype: DTypeLike = "int32",
     padding: str = "pre",
     truncating: str = "pre",
-    value: Any = 0.0,
+    value: float | str = 0.0,
 ) -> np.ndarray:
     """Sequences of different length as one array: short ones filled up, long ones cut.
 

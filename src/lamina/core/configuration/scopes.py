@@ -1,7 +1,7 @@
 """Keras's scopes: StatelessScope, SymbolicScope, name_scope and device."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.context import context
 from lamina.core.layer.remat import collected_losses
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
+from lamina.core.types import ArrayLike
 from lamina.core.variable.stateless import scratch
 from lamina.core.variable.variable import Bindings, Variable, name_scope as path_scope
 
@@ -62,7 +63,7 @@ class StatelessScope:
         if self.collect_losses:
             self.losses += [value for _, value in self._pairs]
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: ArrayLike | Sequence[ArrayLike]) -> None:
         """Add a scalar to `losses`.
 
         Args:

@@ -86,7 +86,7 @@ class KerasTensor:
     def __init__(
         self,
         shape: Sequence[int | None],
-        dtype: DTypeLike = "float32",
+        dtype: DTypeLike | None = "float32",
         sparse: bool = False,
         ragged: bool = False,
         name: str | None = None,
@@ -129,7 +129,7 @@ class KerasTensor:
     __neg__, __abs__ = _operator("negative"), _operator("absolute")
     __invert__, __getitem__ = _operator("logical_not"), _operator("get_item")
 
-    def reshape(self, newshape: Any) -> Any:
+    def reshape(self, newshape: int | Sequence[int]) -> "KerasTensor":
         """The same values in another shape, see `lamina.ops.reshape`.
 
         Args:
@@ -138,9 +138,10 @@ class KerasTensor:
         Returns:
             A KerasTensor.
         """
-        return _operation("reshape")(self, newshape)
+        tensor: KerasTensor = _operation("reshape")(self, newshape)
+        return tensor
 
-    def squeeze(self, axis: Any = None) -> Any:
+    def squeeze(self, axis: int | Sequence[int] | None = None) -> "KerasTensor":
         """Without axes of size 1, see `lamina.ops.squeeze`.
 
         Args:
@@ -149,7 +150,8 @@ class KerasTensor:
         Returns:
             A KerasTensor.
         """
-        return _operation("squeeze")(self, axis)
+        tensor: KerasTensor = _operation("squeeze")(self, axis)
+        return tensor
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return _operation("round")(self, ndigits or 0)
@@ -275,7 +277,7 @@ def without_large_batch_sizes(
             return leaf
         return KerasTensor([few if size is None else size for size in leaf.shape], leaf.dtype)
 
-    def open_where_smaller(many: KerasTensor, small: KerasTensor) -> KerasTensor:
+    def open_where_smaller(many: KerasTensor, small: KerasTensor) -> "KerasTensor":
         pairs = zip(many.shape, small.shape, strict=True)
         shape = [None if m is not None and n is not None and n < m else m for m, n in pairs]
         return KerasTensor(shape, many.dtype)
@@ -334,7 +336,7 @@ def trace_spec(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     if not any(None in leaves[i].shape for i in symbolic):
         return jax.tree.map(lambda a: KerasTensor(a.shape, a.dtype), outputs_for(None))
 
-    def merge(a: Any, b: Any) -> KerasTensor:
+    def merge(a: Any, b: Any) -> "KerasTensor":
         shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
         return KerasTensor(shape, a.dtype)
 

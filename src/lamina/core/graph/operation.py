@@ -24,7 +24,7 @@ from lamina.core.serialization.init_arguments import (
     example_of,
     has_automatic_config,
 )
-from lamina.core.types import Config
+from lamina.core.types import Config, Outputs
 from lamina.core.variable.variable import Variable
 
 
@@ -32,7 +32,11 @@ class Node:
     """One call of an operation on symbolic tensors: its arguments and its outputs."""
 
     def __init__(
-        self, operation: "Operation", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
+        self,
+        operation: "Operation",
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        outputs: Outputs,
     ):
         self.operation = operation
         self.args = args
@@ -118,12 +122,12 @@ class Operation:
             "  Fix: write `def call(self, x):` that returns the output."
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Outputs:
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
         return self.call(*args, **kwargs)
 
-    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Outputs:
         """Call the operation on symbolic tensors and add a node to the graph.
 
         Args:
@@ -141,7 +145,7 @@ class Operation:
         Node(self, args, kwargs, outputs)
         return outputs
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         """Shapes and dtypes of the outputs, found by tracing `call`.
 
         Args:
@@ -185,7 +189,7 @@ class Operation:
         return tensors[0] if len(tensors) == 1 else tensors
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Outputs:
         """The symbolic output of the first call, for building another model on it.
 
         Several outputs are a list, whatever structure they were returned in.
@@ -232,11 +236,11 @@ class FunctionOperation(Operation):
             )
         return super().symbolic_call(*args, **kwargs)
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
+    def call(self, *args: Any, **kwargs: Any) -> Outputs:
         args, kwargs = self._with_settings(args, kwargs)
         return type(self).function(*args, **kwargs)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         args, kwargs = self._with_settings(args, kwargs)
         spec = type(self).spec
         found = None if spec is None else spec(*args, **kwargs)

@@ -1,6 +1,6 @@
 """InputSpec: which inputs a layer accepts. It is checked before the layer runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -30,7 +30,7 @@ class InputSpec:
     def __init__(
         self,
         dtype: DTypeLike | None = None,
-        shape: Any = None,
+        shape: Sequence[int | None] | None = None,
         ndim: int | None = None,
         max_ndim: int | None = None,
         min_ndim: int | None = None,

@@ -35,6 +35,7 @@ from lamina.core.serialization.init_arguments import (
     name_inherited_init,
 )
 from lamina.core.types import (
+    ArrayLike,
     DTypeLike,
     DTypePolicyLike,
     Inputs,

@@ -6,15 +6,14 @@ graph is made that there will be a mask. Traced arrays cannot have attributes, s
 kept in a table until the trace ends.
 """
 
-from typing import Any
-
 import jax
 
 from lamina.core.configuration.context import context
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.types import Masks, PyTree
 
 
-def get_mask(x: Any) -> Any:
+def get_mask(x: PyTree) -> Masks:
     """The mask of a tensor, or None."""
     if isinstance(x, jax.core.Tracer):
         entry = context.masks.get(id(x))
@@ -44,7 +43,7 @@ def keeping_mask(before: Any, after: Any) -> Any:
     return after
 
 
-def get_masks(structure: Any) -> Any:
+def get_masks(structure: PyTree) -> Masks:
     """The masks of all tensors in a structure; None if no tensor has one."""
     masks = jax.tree.map(get_mask, structure)
     return masks if jax.tree.leaves(masks) else None

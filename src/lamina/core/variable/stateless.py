@@ -19,7 +19,7 @@ from lamina.core.variable.variable import Bindings, Variable
 
 
 @filter_traceback
-def stateless(function: Callable[..., Any], variables: Any) -> Callable[..., Any]:
+def stateless(function: Callable[..., Any], variables: PyTree) -> Callable[..., Any]:
     """A pure version of a function that reads and assigns Variables.
 
     Args:
@@ -44,7 +44,7 @@ def stateless(function: Callable[..., Any], variables: Any) -> Callable[..., Any
     _refuse_duplicates(flat)
 
     @filter_traceback
-    def pure(values: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def pure(values: PyTree, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         leaves = [
             leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf, variable._value.dtype)
             for variable, leaf in zip(flat, structure.flatten_up_to(values), strict=True)
@@ -233,5 +233,5 @@ def _scalar(given: Any) -> jax.Array:
     return loss
 
 
-def _flatten(variables: Any) -> tuple[list[Variable], Any]:
+def _flatten(variables: PyTree) -> tuple[list[Variable], Any]:
     return jax.tree.flatten(variables, is_leaf=lambda v: isinstance(v, Variable))

@@ -16,7 +16,7 @@ from lamina.core.memory_limit import reserve_memory_for
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
-from lamina.core.types import DTypeLike, Shape
+from lamina.core.types import ArrayLike, DTypeLike, PyTree, Shape
 from lamina.core.user_data.data_kinds import is_text_dtype
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.threads import value_lock
@@ -301,7 +301,7 @@ class Variable:
                 self._deferred_initializer = None
         return self
 
-    def assign_add(self, value: Any) -> "Variable":
+    def assign_add(self, value: ArrayLike) -> "Variable":
         """Add an array or number to the value.
 
         Args:
@@ -315,7 +315,7 @@ class Variable:
         """
         return self.assign(self._read_uncast() + jnp.asarray(value))
 
-    def assign_sub(self, value: Any) -> "Variable":
+    def assign_sub(self, value: ArrayLike) -> "Variable":
         """Subtract an array or number from the value.
 
         Args:
@@ -447,7 +447,7 @@ def _on_device(value: Any, dtype: Any = None) -> jax.Array:
 def _operator(name: str, function: Callable[..., Any] | None = None) -> None:
     """Define an operator of Variables: that of arrays, or a function of both operands."""
 
-    def operator(self: Variable, *others: Any) -> Any:
+    def operator(self: Variable, *others: Any) -> PyTree:
         for other in others:
             if getattr(other, "__array_priority__", 0) > Variable.__array_priority__:
                 return NotImplemented  # a symbolic tensor, whose own operator adds to the graph

@@ -103,7 +103,7 @@ class CategoryEncoding(HostLayer):
     def get_config(self) -> dict:
         return {**super().get_config(), **settings_of(self, "num_tokens", "output_mode")}
 
-    def _check(self, inputs: Any, count_weights: ArrayLike | None) -> None:
+    def _check(self, inputs: Inputs, count_weights: ArrayLike | None) -> None:
         self._refuse_text(inputs, "a StringLookup")
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
@@ -111,7 +111,7 @@ class CategoryEncoding(HostLayer):
                 f"output_mode is {self.output_mode!r}."
             )
 
-    def _check_range(self, inputs: Any) -> None:
+    def _check_range(self, inputs: Inputs) -> None:
         if inputs.size == 0:
             return
         low, high = int(inputs.min()), int(inputs.max())

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import Inputs
+
 _u64 = np.uint64
 _K0, _K1, _K2 = _u64(0xC3A5C85C97CB3127), _u64(0xB492B66FBE98F273), _u64(0x9AE16A3B2F90404F)
 _CROSSING_MULTIPLIER = _u64(0xC6A4A7935BD1E995)
@@ -22,7 +24,7 @@ _MASK_OF_BYTES = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint6
 _POWERS_OF_TEN = np.array([10**n for n in range(20)], dtype=np.uint64)
 
 
-def buckets(values: Any, count: int, salt: Sequence[int] | None = None) -> Any:
+def buckets(values: Inputs, count: int, salt: Sequence[int] | None = None) -> Any:
     """The bucket, 0 to `count` - 1, of every value.
 
     Args:

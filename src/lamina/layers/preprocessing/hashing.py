@@ -180,7 +180,7 @@ class HashedCrossing(HostLayer):
     def get_config(self) -> dict:
         return settings_of(self, "num_bins", "output_mode", "sparse", "name", "dtype")
 
-    def _check(self, inputs: Any) -> None:
+    def _check(self, inputs: Inputs) -> None:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
                 f"{self._label} is called on a list of two or more columns; received "

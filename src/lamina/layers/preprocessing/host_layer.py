@@ -11,7 +11,7 @@ from lamina.core.configuration.context import context
 from lamina.core.layer.layer import Layer
 from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import DTypeLike, Outputs, Shapes
+from lamina.core.types import DTypeLike, Inputs, Outputs, Shapes
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.user_data.text import as_user_results, as_values
@@ -49,7 +49,7 @@ class HostLayer(Layer):
     def _as_tensor(self, value: Any) -> Any:
         return value  # neither moved to the device nor cast
 
-    def _refuse_text(self, inputs: Any, instead: str) -> None:
+    def _refuse_text(self, inputs: Inputs, instead: str) -> None:
         if is_text(inputs):
             raise TypeError(
                 f"{self._label} takes numbers and received text.\n  Fix: put {instead} before it."

@@ -384,12 +384,12 @@ class IndexLookup(HostLayer):
             )
         return numbers.astype("int32")
 
-    def _bucket_of(self, tokens: Any) -> Any:
+    def _bucket_of(self, tokens: Inputs) -> Any:
         if self.vocabulary_dtype != "string" and self.oov_method == "floormod":
             return tokens % self.num_oov_indices
         return fingerprint.buckets(tokens, self.num_oov_indices, self.salt)
 
-    def _tokens_at(self, numbers: Any) -> Any:
+    def _tokens_at(self, numbers: Inputs) -> Any:
         if self.vocabulary_dtype == "string" and isinstance(numbers, jax.Array):
             if isinstance(numbers, jax.core.Tracer):
                 raise TypeError(
@@ -413,7 +413,7 @@ class IndexLookup(HostLayer):
         """The tokens of the lines of a file."""
         return lines
 
-    def _checked(self, tokens: Any) -> Any:
+    def _checked(self, tokens: Inputs) -> Any:
         """The tokens in the vocabulary's dtype; tokens of another kind are refused."""
         raise NotImplementedError
 
@@ -557,7 +557,7 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _as_list(values: Any) -> Any:
+def _as_list(values: Inputs) -> Any:
     if hasattr(values, "tolist"):
         return values.tolist()
     return list(values) if isinstance(values, (tuple, list)) else values

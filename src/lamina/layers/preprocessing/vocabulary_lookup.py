@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import SupportsArray
+from lamina.core.types import Inputs, SupportsArray
 from lamina.core.user_data.data_kinds import is_text
 from lamina.layers.preprocessing.host_layer import whole_numbers
 from lamina.layers.preprocessing.index_lookup import IndexLookup
@@ -90,7 +90,7 @@ class IntegerLookup(IndexLookup):
     def get_config(self) -> dict:
         return {**super().get_config(), "vocabulary_dtype": self.vocabulary_dtype}
 
-    def _checked(self, tokens: Any) -> Any:
+    def _checked(self, tokens: Inputs) -> Any:
         if is_text(tokens):
             raise TypeError(self._wrong_kind("text"))
         return whole_numbers(tokens, self._label)
@@ -208,7 +208,7 @@ class StringLookup(IndexLookup):
     def get_config(self) -> dict:
         return {**super().get_config(), "encoding": self.encoding}
 
-    def _checked(self, tokens: Any) -> Any:
+    def _checked(self, tokens: Inputs) -> Any:
         if not is_text(tokens) and tokens.size:
             raise TypeError(self._wrong_kind(f"numbers ({tokens.dtype})"))
         return tokens

@@ -3,7 +3,7 @@
 `axis` is one axis, several, or None for all of them; with `keepdims` they stay, of size 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -50,7 +50,10 @@ std = reduction("std", jnp.std, "The standard deviation: the root of the varianc
 
 @op("x")
 def prod(
-    x: ArrayLike, axis: Any = None, keepdims: bool = False, dtype: DTypeLike | None = None
+    x: ArrayLike,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """The product over axes, computed and returned in `dtype`.
 
@@ -71,7 +74,9 @@ def prod(
 
 
 @op("x", "weights")
-def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) -> Array:
+def average(
+    x: ArrayLike, axis: int | Sequence[int] | None = None, weights: ArrayLike | None = None
+) -> Array:
     """The weighted mean over an axis.
 
     Args:
@@ -97,7 +102,10 @@ def average(x: ArrayLike, axis: Any = None, weights: ArrayLike | None = None) ->
 
 @op("x")
 def max(
-    x: ArrayLike, axis: Any = None, keepdims: bool = False, initial: float | None = None
+    x: ArrayLike,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    initial: float | None = None,
 ) -> Array:
     """The largest value over axes, at least `initial`.
 
@@ -119,7 +127,10 @@ def max(
 
 @op("x")
 def min(
-    x: ArrayLike, axis: Any = None, keepdims: bool = False, initial: float | None = None
+    x: ArrayLike,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    initial: float | None = None,
 ) -> Array:
     """The smallest value over axes, at most `initial`.
 
@@ -278,7 +289,7 @@ def _quantile(name: str, compute: Callable, summary: str) -> Callable[..., Array
     def function(
         x: ArrayLike,
         q: ArrayLike,
-        axis: Any = None,
+        axis: int | Sequence[int] | None = None,
         method: str = "linear",
         keepdims: bool = False,
     ) -> Array:

@@ -1,10 +1,13 @@
 """Callback: the base class of callbacks, with a hook for each event."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.types import Logs
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -64,7 +67,7 @@ class Callback:
         super().__init_subclass__(**kwargs)
         filter_methods(cls)
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: "Model | None") -> None:
         """Called before training with the model.
 
         Args:

@@ -1,7 +1,7 @@
 """CallbackList: one call to all callbacks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Logs
@@ -9,6 +9,9 @@ from lamina.training.callbacks.callback import BATCH_HOOKS, EPOCH_HOOKS, LOOP_HO
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.progbar_logger import ProgbarLogger
 from lamina.training.deferred_logs import DeferredLogs
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 
 class CallbackList(Callback):
@@ -42,7 +45,7 @@ class CallbackList(Callback):
         callbacks: Any = None,
         add_history: bool = False,
         add_progbar: bool = False,
-        model: Any = None,
+        model: "Model | None" = None,
         params: Mapping[str, Any] | None = None,
         **more: Any,
     ):
@@ -68,7 +71,7 @@ class CallbackList(Callback):
             one.set_params(self.params)
             self.callbacks.append(one)
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: "Model | None") -> None:
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)

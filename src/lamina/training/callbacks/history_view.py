@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lamina.training.feeds.epochs import is_validated
@@ -13,7 +13,9 @@ _COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
 
 
 def as_text(
-    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any = 1
+    history: Mapping[str, Sequence[Any]],
+    epochs: Sequence[int],
+    validation_freq: int | Collection[int] = 1,
 ) -> str:
     """The table in plain text, one line an epoch.
 
@@ -43,7 +45,9 @@ def as_text(
 
 
 def as_html(
-    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any = 1
+    history: Mapping[str, Sequence[Any]],
+    epochs: Sequence[int],
+    validation_freq: int | Collection[int] = 1,
 ) -> str:
     """Curves of each measure, and the table below them; needs nothing but a browser."""
     columns = _columns(history, epochs, validation_freq)
@@ -67,7 +71,9 @@ def as_html(
 
 
 def _columns(
-    history: Mapping[str, Sequence[Any]], epochs: Sequence[int], validation_freq: Any
+    history: Mapping[str, Sequence[Any]],
+    epochs: Sequence[int],
+    validation_freq: int | Collection[int],
 ) -> dict[str, list[Any]]:
     """What was measured in numbers, one an epoch or None; the loss first, the validation last."""
     plain = [name for name in history if all(_is_number(value) for value in history[name])]

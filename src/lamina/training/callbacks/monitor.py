@@ -3,10 +3,13 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.ops import greater, less
+
+if TYPE_CHECKING:
+    from lamina.models.model import Model
 
 # What Keras's own metrics are called; other names need a `mode`.
 _HIGHER_IS_BETTER = {

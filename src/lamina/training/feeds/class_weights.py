@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Targets
 
-def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
+
+def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Targets) -> np.ndarray:
     """The weight of each sample's class.
 
     Args:

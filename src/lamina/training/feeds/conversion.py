@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text, may_hold_text
 from lamina.core.user_data.text import as_values
 from lamina.training.feeds.sparse import SparseRows, dense
@@ -20,7 +21,7 @@ from lamina.training.feeds.unsupported_data import (
 )
 
 
-def to_array(value: Any, what: str = "data", text: bool = False) -> Any:
+def to_array(value: Any, what: str = "data", text: bool = False) -> PyTree:
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
     Rows of tables are taken by position; the index is ignored. One column becomes `(samples, 1)`.
@@ -127,7 +128,7 @@ def _to_32_bits(value: np.ndarray, what: str) -> np.ndarray:
     return value.astype(np.int32)
 
 
-def convert(structure: Any, what: str = "data", text: bool = False) -> Any:
+def convert(structure: PyTree, what: str = "data", text: bool = False) -> PyTree:
     """`to_array` for an array, or for a tuple, dict or list of arrays.
 
     A list of numbers is one array; a list of arrays is several inputs, as in Keras.
@@ -207,7 +208,7 @@ def number_of_samples(*structures: Any) -> int:
     return count
 
 
-def _no_rows(name: str, structure: Any) -> ValueError:
+def _no_rows(name: str, structure: PyTree) -> ValueError:
     """The error for a single number instead of an array with one row per sample."""
     if not jax.tree_util.all_leaves([structure]):
         paths = jax.tree_util.tree_leaves_with_path(structure)
@@ -224,7 +225,7 @@ def _no_rows(name: str, structure: Any) -> ValueError:
 
 
 @filter_traceback
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+def unpack_x_y_sample_weight(data: PyTree) -> tuple[Any, Any, Any]:
     """Inputs, targets and sample weights of a batch; None for those that it does not have.
 
     Args:
@@ -249,7 +250,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 @filter_traceback
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: Data, y: Targets = None, sample_weight: Targets = None) -> PyTree:
     """One batch as a tuple, as feeds and `train_step` use it; inverse of unpacking.
 
     Args:
@@ -265,6 +266,6 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def size_in_bytes(arrays: Any) -> int:
+def size_in_bytes(arrays: PyTree) -> int:
     """Bytes of all arrays in a structure."""
     return sum(a.nbytes for a in jax.tree.leaves(arrays))

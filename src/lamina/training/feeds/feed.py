@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lamina.core.types import PyTree
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.random_states import RandomStates
 from lamina.training.placement import Placement, current
 
 
-def as_given(batch: Any) -> Any:
+def as_given(batch: PyTree) -> PyTree:
     """The identity: batches that need no change."""
     return batch
 

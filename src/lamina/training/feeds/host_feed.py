@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.types import PyTree
 from lamina.training import checks
 from lamina.training.feeds.chunks import (
     Buffers,
@@ -42,7 +43,7 @@ class HostFeed(ResidentFeed):
     def example(self) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(self.host)
 
-        def head(part: Any) -> Any:
+        def head(part: Any) -> PyTree:
             return jax.tree.map(lambda a: a[: self.batch_size], part)
 
         checks.fits_in_budget(size_in_bytes(head(self.host)), self.batch_size)
@@ -64,7 +65,7 @@ class HostFeed(ResidentFeed):
         yield from prefetch(chunks, self.options.placement.put_batch, lambda: self.interrupted())
         self._all_checked = self._all_checked or last == self.steps_in_pass
 
-    def _check_rows(self, data: Any, rows: slice | np.ndarray) -> None:
+    def _check_rows(self, data: PyTree, rows: slice | np.ndarray) -> None:
         """Check rows before they are used, once in a run.
 
         Args:
@@ -157,7 +158,7 @@ class SmallRowsFeed(HostFeed):
         return ResidentFeed.first_chunk(self)
 
     @staticmethod
-    def suits(arrays: Any, options: FeedOptions) -> bool:
+    def suits(arrays: PyTree, options: FeedOptions) -> bool:
         """Whether a thread gathers the rows faster than the program would."""
         leaves = jax.tree.leaves(arrays)
         shuffle, batch_size = options.shuffle, options.batch_size
@@ -174,7 +175,7 @@ class BatchwiseFeed(HostFeed):
     """For text and sparse matrices, which are converted to numbers batch by batch."""
 
     def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
-        def batch(step: int) -> Any:
+        def batch(step: int) -> PyTree:
             rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
             picked = rows if order is None else order[rows]
             one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
@@ -186,7 +187,7 @@ class BatchwiseFeed(HostFeed):
         return stack_batches(batch(step) for step in range(first, last))
 
 
-def _is_not_finite(data: Any, row: int) -> bool:
+def _is_not_finite(data: PyTree, row: int) -> bool:
     floats = [a for a in jax.tree.leaves(data) if jnp.issubdtype(a.dtype, jnp.floating)]
     return not all(np.isfinite(array[row]).all() for array in floats)
 

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import PyTree
+
 # The most batches that one call of a program computes.
 _BATCHES = 64
 
@@ -91,7 +93,7 @@ def _sizes(batch_size: int, longest: int) -> list[int]:
     return [*sizes, 1] if sizes[-1] > 1 else sizes
 
 
-def padded(array: Any, size: int) -> Any:
+def padded(array: Any, size: int) -> PyTree:
     missing = size - array.shape[0]
     if missing == 0:
         return array

@@ -1,9 +1,9 @@
 """PyDataset: a source of batches by number, written by the user."""
 
 import math
-from typing import Any
 
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import PyTree
 
 
 @filter_methods
@@ -37,7 +37,7 @@ class PyDataset:
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> PyTree:
         """Batch number `index`: `x`, `(x, y)` or `(x, y, sample_weight)`."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index).")
 
@@ -68,7 +68,7 @@ class PyDataset:
     def on_epoch_end(self) -> None:
         """Called after every epoch."""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> PyTree:
         count = self.num_batches
         index = 0
         while count is None or index < count:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from lamina.core.configuration import config
+from lamina.core.types import PyTree
 
 
 class Replayed:
@@ -70,7 +71,7 @@ class Replayed:
         )
         yield from (self._kept or [])[: None if self._steps is None else self._steps - given]
 
-    def _keep(self, batch: Any) -> None:
+    def _keep(self, batch: PyTree) -> None:
         if self._kept is None:
             return
         self._bytes += sum(getattr(leaf, "nbytes", 64) for leaf in jax.tree.leaves(batch))

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import PyTree
 from lamina.training.feeds.chunks import Chunk
 from lamina.training.feeds.conversion import number_of_samples, unpack_x_y_sample_weight
 from lamina.training.feeds.epoch_order import epoch_order
@@ -22,7 +23,7 @@ class ResidentFeed:
         options: How to iterate over them.
     """
 
-    def __init__(self, arrays: Any, options: FeedOptions):
+    def __init__(self, arrays: PyTree, options: FeedOptions):
         self.host = arrays
         self.options = options
         self.samples = number_of_samples(*unpack_x_y_sample_weight(arrays))
@@ -58,7 +59,7 @@ class ResidentFeed:
         return unpack_x_y_sample_weight(self.host)
 
     @property
-    def data(self) -> Any:
+    def data(self) -> PyTree:
         if self._data is None:
             self._data = self.options.placement.put_data(self.host)
         return self._data

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.types import DTypeLike
+from lamina.core.types import Data, DTypeLike, PyTree
 from lamina.core.user_data.data_kinds import is_sparse
 
 
@@ -36,7 +36,7 @@ class SparseRows:
     def __len__(self) -> int:
         return int(self.shape[0])
 
-    def __getitem__(self, rows: Any) -> np.ndarray:
+    def __getitem__(self, rows: PyTree) -> np.ndarray:
         dense: np.ndarray = self._matrix[rows].astype(self.dtype).toarray()
         return dense
 
@@ -53,7 +53,7 @@ def dense(matrix: Any) -> np.ndarray:
     return SparseRows(matrix)[:]
 
 
-def keep_large_sparse(x: Any) -> Any:
+def keep_large_sparse(x: Data) -> PyTree:
     """Replace sparse matrices that are too large to be dense on the device by `SparseRows`."""
     if isinstance(x, dict):
         return {key: keep_large_sparse(value) for key, value in x.items()}
@@ -65,11 +65,11 @@ def keep_large_sparse(x: Any) -> Any:
     return rows if rows.nbytes > config.resident_budget() else x
 
 
-def has_sparse_rows(structure: Any) -> bool:
+def has_sparse_rows(structure: PyTree) -> bool:
     """Whether a structure of arrays has `SparseRows` in it."""
     return any(isinstance(leaf, SparseRows) for leaf in jax.tree.leaves(structure))
 
 
-def part_of(array: Any, rows: slice) -> Any:
+def part_of(array: Any, rows: slice) -> PyTree:
     """Some rows of an array; rows of `SparseRows` stay sparse."""
     return array.part(rows) if isinstance(array, SparseRows) else array[rows]

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.variable.seed import restore_shared_state, shared_state
 from lamina.training import checks
 from lamina.training.feeds.chunks import Chunk, example_chunk, prefetch, stack_batches
@@ -253,7 +254,7 @@ class StreamFeed:
         self._position = 0
         self._pass_number += 1
 
-    def _next_batch(self) -> Any:
+    def _next_batch(self) -> PyTree:
         """The next batch of the pass.
 
         Raises:
@@ -277,7 +278,7 @@ class StreamFeed:
         self._batch_numbers = [int(number) for number in order]
         return batches_by_workers(source, self._batch_numbers[self._position :])
 
-    def _convert(self, batch: Any) -> Any:
+    def _convert(self, batch: PyTree) -> PyTree:
         """A batch as arrays. Batches with dtypes and shapes seen before are not checked again."""
         spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
@@ -299,7 +300,7 @@ class StreamFeed:
             return batch
         return jax.tree.map(np.asarray, pack_x_y_sample_weight(x, y, sample_weight))
 
-    def _finish_chunk(self, data: Any, rows: int) -> Any:
+    def _finish_chunk(self, data: PyTree, rows: int) -> PyTree:
         """Convert, check and reweight all batches of a chunk at once."""
         data = jax.tree.map(lambda a: to_array(a, text=True), data)
         samples = number_of_samples(data)
@@ -335,7 +336,7 @@ class StreamFeed:
                 )
 
 
-def _spec_of_plain_batch(batch: Any) -> Any:
+def _spec_of_plain_batch(batch: PyTree) -> PyTree:
     """Dtypes and shapes of a batch that is an array or a tuple of arrays of numbers, else None."""
     arrays = batch if type(batch) is tuple else (batch,)
     if len(arrays) > 3:
@@ -354,7 +355,7 @@ def _length(source: Any) -> int | None:
         return None
 
 
-def _refuse_single_samples(source: Any, x: Any, y: Any) -> None:
+def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
     """Refuse a source that yields single samples instead of batches."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:

@@ -6,12 +6,13 @@ another order would give wrong results without an error.
 
 from typing import Any
 
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.data_kinds import is_column, is_table
 from lamina.training import checks
 from lamina.training.trainable import Signature, Trainable
 
 
-def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
+def refuse_other_order(learner: Trainable, x: Data, y: Targets = None) -> None:
     """Raise a ValueError if a table has the columns of training in another order."""
     if not learner.columns:
         return
@@ -37,7 +38,7 @@ def refuse_other_order(learner: Trainable, x: Any, y: Any = None) -> None:
             )
 
 
-def refuse_one_row(signature: Signature, x: Any) -> None:
+def refuse_one_row(signature: Signature, x: Data) -> None:
     """Raise a ValueError for one row of a table, which would be taken as many samples."""
     if not is_column(x) or len(signature.inputs) != 1:
         return
@@ -50,12 +51,12 @@ def refuse_one_row(signature: Signature, x: Any) -> None:
         )
 
 
-def columns_of(x: Any, y: Any = None) -> dict[str, tuple[Any, ...]]:
+def columns_of(x: Data, y: Targets = None) -> dict[str, tuple[Any, ...]]:
     """The column names of all tables in x and y, by the expression for the table (`"x['a']"`)."""
     return {**_columns(x, "x"), **_columns(y, "y")}
 
 
-def _columns(structure: Any, what: str) -> dict[str, tuple[Any, ...]]:
+def _columns(structure: PyTree, what: str) -> dict[str, tuple[Any, ...]]:
     """The column names of every table in a structure, by the expression for the table."""
     if is_table(structure):
         return {what: tuple(structure.columns)}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.types import DTypeLike
+from lamina.core.types import DTypeLike, PyTree
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text
 from lamina.core.user_data.text import as_values
 
@@ -38,7 +38,7 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
     return np.stack([_numbers(column, f"{what}[{name!r}]") for name, column in columns], axis=1)
 
 
-def refuse_gaps(structure: Any, what: str) -> None:
+def refuse_gaps(structure: PyTree, what: str) -> None:
     """Raise a ValueError that names the first column with missing values, in any of the tables."""
     if isinstance(structure, dict):
         for key, part in structure.items():

@@ -58,7 +58,7 @@ class UserData:
 
     @classmethod
     def of_arguments(
-        cls, learner: Trainable, x: Any, y: Any = None, sample_weight: Any = None
+        cls, learner: Trainable, x: Data, y: Targets = None, sample_weight: Targets = None
     ) -> "UserData":
         """The data in the arguments of `fit` or `evaluate`, converted and checked.
 
@@ -169,7 +169,7 @@ class UserData:
 def reweighting(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any]:
     """A function that adds sample weights to a batch, computed from the class weights."""
 
-    def reweight(batch: Any) -> Any:
+    def reweight(batch: PyTree) -> PyTree:
         if class_weight is None:
             return batch
         x, y, _ = unpack_x_y_sample_weight(batch)
@@ -178,7 +178,7 @@ def reweighting(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any
     return reweight
 
 
-def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
+def _refuse_beside_source(x: Data, y: Targets, sample_weight: Targets) -> None:
     """Refuse targets or weights given together with a source, which yields its own."""
     if y is None and sample_weight is None:
         return
@@ -194,7 +194,7 @@ def _refuse_beside_source(x: Any, y: Any, sample_weight: Any) -> None:
     )
 
 
-def _refuse_pairs(x: Any) -> None:
+def _refuse_pairs(x: Data) -> None:
     """Refuse a list of pairs (sample, label), which other libraries accept."""
     if not isinstance(x, list) or not x or not all(type(part) is tuple for part in x):
         return
@@ -227,7 +227,7 @@ def _is_large_file(array: Any) -> bool:
     return numbers and array.nbytes > config.resident_budget()
 
 
-def named_columns(signature: Signature, x: Any) -> Any:
+def named_columns(signature: Signature, x: Data) -> PyTree:
     """A table as a dict of its columns, for a model with several inputs."""
     if not is_table(x) or len(signature.inputs) < 2 or signature.input_tree is None:
         return x
@@ -237,7 +237,7 @@ def named_columns(signature: Signature, x: Any) -> Any:
     return {name: x[name] for name in names if name in x.columns}
 
 
-def named_targets(signature: Signature, y: Any) -> Any:
+def named_targets(signature: Signature, y: Targets) -> PyTree:
     """A table as a dict of its columns, if the model has several outputs with those names."""
     names = signature.output_names
     if not is_table(y) or len(names) < 2 or not all(name in y.columns for name in names):
@@ -251,7 +251,7 @@ def dividing_batch_size(samples: int) -> int:
     return next(sizes, min(256, samples))
 
 
-def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
+def with_batch_axis(learner: Trainable, x: Data, refuse: bool = False) -> PyTree:
     """A single sample as a batch of one, if the model's input shape shows that it is one.
 
     Args:
@@ -287,14 +287,14 @@ def with_batch_axis(learner: Trainable, x: Any, refuse: bool = False) -> Any:
     return jax.tree.map(lambda a: a[None], x)
 
 
-def unwrap_single(x: Any) -> Any:
+def unwrap_single(x: Data) -> PyTree:
     """The array in a list of one array, as in `predict([x_test])`."""
     if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
         return x[0]
     return x
 
 
-def is_source(x: Any) -> bool:
+def is_source(x: Data) -> bool:
     """Whether x yields batches, rather than being the data itself."""
     if isinstance(x, PyDataset):
         return True

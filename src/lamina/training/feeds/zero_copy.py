@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax import lax
 
+from lamina.core.types import PyTree
 from lamina.core.user_data.data_kinds import may_hold_text
 
 _ALIGNMENT = 64
@@ -55,7 +56,7 @@ class UnalignedRows:
         return found.reshape(count, *self.shape)
 
 
-def as_unaligned_rows(array: Any) -> Any:
+def as_unaligned_rows(array: Any) -> PyTree:
     """`UnalignedRows` for a large host array that JAX would otherwise copy; else the array itself.
 
     A large array must not be written to while `fit` uses it; `fit` releases it when it returns.
@@ -81,7 +82,7 @@ def is_text_array(array: Any) -> bool:
     return isinstance(array, np.ndarray) and may_hold_text(array.dtype)
 
 
-def _taken(array: Any, order: Any, start: int, count: int) -> Any:
+def _taken(array: Any, order: Any, start: int, count: int) -> PyTree:
     """Rows of one array, which may hold text, outside of any program."""
     if not is_text_array(array):
         return rows_of(array, order, start, count)
@@ -89,7 +90,7 @@ def _taken(array: Any, order: Any, start: int, count: int) -> Any:
     return array[wanted if order is None else np.asarray(order)[wanted]]
 
 
-def rows_of(data: Any, order: Any, start: Any, count: int) -> Any:
+def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
     """`count` rows of every array, from position `start` of the order.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.types import PyTree
 from lamina.training.row_dependence.propagation import UnlikeProgramsError, propagate
 from lamina.training.row_dependence.values import CONSTANT, Batched
 
@@ -22,7 +23,7 @@ _SIZES = ((83, 89), (17, 19), (499, 503))
 
 
 def rows_are_independent(
-    forward: Callable[[Any, Any], tuple[Any, Any]], state: Any, rows: Any
+    forward: Callable[[Any, Any], tuple[Any, Any]], state: PyTree, rows: PyTree
 ) -> bool:
     """Whether each row of the outputs is known to depend only on the same row of the inputs.
 
@@ -65,7 +66,7 @@ def rows_are_independent(
 _INDEPENDENT = (Batched(0), Batched(0, 0, 1))
 
 
-def _traced(forward: Callable[..., Any], state: Any, rows: Any, size: int) -> tuple[Any, int]:
+def _traced(forward: Callable[..., Any], state: PyTree, rows: PyTree, size: int) -> tuple[Any, int]:
     """The program for a number of rows, and the number of its results that are outputs."""
     state = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), state)
     rows = jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), rows)
