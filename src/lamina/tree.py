@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from lamina.core.messages.errors import explain_missing_names, frames_to_user
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PyTree
 
 __all__ = [
     "MAP_TO_NONE",
@@ -33,7 +34,7 @@ class MAP_TO_NONE:
 
 
 @filter_traceback
-def is_nested(structure: Any) -> bool:
+def is_nested(structure: PyTree) -> bool:
     """True for a list, tuple, named tuple, deque or dict.
 
     Args:
@@ -50,7 +51,7 @@ def is_nested(structure: Any) -> bool:
 
 
 @filter_traceback
-def flatten(structure: Any) -> list:
+def flatten(structure: PyTree) -> list:
     """The leaves as a list.
 
     Args:
@@ -141,7 +142,7 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
 
-    def apply(*parts: Any) -> Any:
+    def apply(*parts: Any) -> PyTree:
         if not none_is_leaf and parts[0] is None:
             return None
         return func(*parts)
@@ -213,7 +214,7 @@ def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
     if not callable(func):
         raise TypeError(f"traverse needs a function; received {func!r}.")
 
-    def inside(part: Any) -> Any:
+    def inside(part: Any) -> PyTree:
         node = _node(part)
         if node is None:
             return part
@@ -345,7 +346,7 @@ def _dict_like(x: dict, keys: list, values: list) -> dict:
     return OrderedDict(in_order) if isinstance(x, OrderedDict) else in_order
 
 
-def _map(shape: Any, func: Callable, structures: tuple) -> Any:
+def _map(shape: Any, func: Callable, structures: tuple) -> PyTree:
     node = _node(shape)
     if node is None:
         return func(*structures)

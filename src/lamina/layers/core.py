@@ -1,5 +1,6 @@
 """Dense, Embedding and Identity."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.types import (
     ActivationLike,
     Array,
+    ArrayLike,
     Config,
     ConstraintLike,
     InitializerLike,
@@ -194,7 +196,7 @@ class Embedding(Layer):
         embeddings_regularizer: RegularizerLike = None,
         embeddings_constraint: ConstraintLike = None,
         mask_zero: bool = False,
-        weights: Any = None,
+        weights: Sequence[ArrayLike] | None = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         quantization_config: Config | None = None,

@@ -12,7 +12,7 @@ from lamina.core.configuration import dtypes
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Inputs, Outputs, Shapes
+from lamina.core.types import Inputs, Outputs, PyTree, Shapes
 from lamina.core.variable.seed import SeedGenerator, draw_key
 from lamina.core.variable.variable import Variable
 
@@ -52,8 +52,8 @@ class JaxLayer(Layer):
         self,
         call_fn: Callable,
         init_fn: Callable | None = None,
-        params: Any = None,
-        state: Any = None,
+        params: PyTree = None,
+        state: PyTree = None,
         seed: int | None = None,
         native_serialization_platforms: Sequence[str] | None = None,
         **kwargs: Any,
@@ -129,12 +129,12 @@ class JaxLayer(Layer):
         return outputs
 
     @property
-    def params(self) -> Any:
+    def params(self) -> PyTree:
         """The trained weights as Variables, in the structure that `call_fn` takes them in."""
         return jax.tree.unflatten(self._structures["params"], self.tracked_params)
 
     @property
-    def state(self) -> Any:
+    def state(self) -> PyTree:
         """The other weights as Variables, in the structure that `call_fn` takes them in."""
         return jax.tree.unflatten(self._structures["state"], self.tracked_state)
 
@@ -216,7 +216,7 @@ class FlaxLayer(JaxLayer):
         TypeError: If `module` is no module of `flax.linen`.
     """
 
-    def __init__(self, module: Any, method: Any = None, variables: Any = None, **kwargs: Any):
+    def __init__(self, module: Any, method: Any = None, variables: PyTree = None, **kwargs: Any):
         if not all(callable(getattr(module, name, None)) for name in ("init", "apply")):
             raise TypeError(
                 f"FlaxLayer needs a module of flax.linen, with init and apply; received {module!r}."

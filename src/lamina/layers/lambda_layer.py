@@ -45,8 +45,8 @@ class Lambda(Layer):
     def __init__(
         self,
         function: Callable,
-        output_shape: Any = None,
-        mask: Any = None,
+        output_shape: Shapes = None,
+        mask: Masks = None,
         arguments: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):

@@ -33,7 +33,7 @@ class Masking(Layer):
         [[2.0]]
     """
 
-    def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.mask_value = registry.deserialize(mask_value)
         self.supports_masking = True

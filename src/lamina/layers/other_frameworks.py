@@ -3,7 +3,7 @@
 from typing import Any, NoReturn
 
 from lamina.core.layer.layer import Layer
-from lamina.core.types import DTypePolicyLike
+from lamina.core.types import DTypePolicyLike, PathLike, Shapes
 
 
 class TorchModuleWrapper(Layer):
@@ -18,7 +18,7 @@ class TorchModuleWrapper(Layer):
     """
 
     def __init__(
-        self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any
+        self, module: Any, name: str | None = None, output_shape: Shapes = None, **kwargs: Any
     ):
         _refuse(
             "TorchModuleWrapper runs a module of PyTorch, and Lamina computes with JAX alone.",
@@ -40,7 +40,7 @@ class TFSMLayer(Layer):
 
     def __init__(
         self,
-        filepath: Any,
+        filepath: PathLike,
         call_endpoint: str = "serve",
         call_training_endpoint: str | None = None,
         trainable: bool = True,

@@ -5,7 +5,7 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 """
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -141,7 +141,7 @@ def categorical_crossentropy(
 def categorical_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    alpha: Any = 0.25,
+    alpha: float | Sequence[float] = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
@@ -437,7 +437,7 @@ class CategoricalFocalCrossentropy(Loss):
 
     def __init__(
         self,
-        alpha: Any = 0.25,
+        alpha: float | Sequence[float] = 0.25,
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,

@@ -80,7 +80,7 @@ class Metric:
 
     def add_variable(
         self,
-        shape: Any = (),
+        shape: int | Sequence[int] = (),
         initializer: InitializerLike = "zeros",
         dtype: DTypeLike | None = None,
         aggregation: str = "sum",
@@ -113,7 +113,7 @@ class Metric:
 
     def add_weight(
         self,
-        shape: Any = (),
+        shape: int | Sequence[int] = (),
         initializer: InitializerLike = "zeros",
         dtype: DTypeLike | None = None,
         name: str | None = None,

@@ -62,7 +62,7 @@ class CollectedOutputs:
             # A quarter more than needed. The system moves the pages of large arrays without a copy.
             array.resize((rows + rows // 4, *array.shape[1:]), refcheck=False)
 
-    def result(self) -> Any:
+    def result(self) -> Outputs:
         if self._only is not None:
             return self._only
         for array, rows in zip(self._arrays, self._filled, strict=True):

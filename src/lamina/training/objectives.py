@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina import losses as losses_module, metrics as metrics_module
-from lamina.core.types import LossLike, MetricsLike, Outputs, Targets
+from lamina.core.types import LossLike, MetricsLike, Outputs, PyTree, Targets
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
 from lamina.training.loss_matching import identifiers, losses_by_output, metrics_by_output
@@ -43,7 +43,9 @@ class Predictions:
         written: The structure of `y_pred`, with dicts in the order in which the user wrote them.
     """
 
-    def __init__(self, y_pred: Outputs = (), names: list[str] | None = None, written: Any = None):
+    def __init__(
+        self, y_pred: Outputs = (), names: list[str] | None = None, written: PyTree = None
+    ):
         self.tensors: list[Any] = jax.tree.leaves(y_pred)
         self.form: Any = jax.tree.structure(y_pred)
         self.tree = TensorTree(y_pred, names, written)
@@ -88,7 +90,7 @@ class Objectives:
                 metrics_module.get(identifier)
 
     def build(
-        self, y: Targets, y_pred: Outputs, output_names: list[str], written: Any = None
+        self, y: Targets, y_pred: Outputs, output_names: list[str], written: PyTree = None
     ) -> None:
         """Match losses and metrics to outputs, once their shapes are known.
 
@@ -116,7 +118,7 @@ class Objectives:
         self.built = True
 
     def build_losses(
-        self, y: Targets, y_pred: Outputs, output_names: list[str], written: Any = None
+        self, y: Targets, y_pred: Outputs, output_names: list[str], written: PyTree = None
     ) -> None:
         """Match only the losses, to the predictions that an override of `compute_loss` passes on.
 

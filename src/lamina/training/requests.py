@@ -246,7 +246,7 @@ def predict_request(
     return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
 
 
-def prediction_inputs(learner: Trainable, x: Data) -> Any:
+def prediction_inputs(learner: Trainable, x: Data) -> PyTree:
     """Inputs of `predict` as arrays that the model takes.
 
     An array whose dtype and shape have passed the checks before is not checked again.

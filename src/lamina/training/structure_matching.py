@@ -40,7 +40,7 @@ class TensorTree:
         name: Name of the tensor; None if it has none.
     """
 
-    def __init__(self, structure: PyTree, names: list[str] | None = None, written: Any = None):
+    def __init__(self, structure: PyTree, names: list[str] | None = None, written: PyTree = None):
         self.path: tuple[Any, ...] = ()
         self.children: dict[Any, TensorTree] = {}
         self.index: int | None = None
@@ -70,7 +70,7 @@ class TensorTree:
             self.children[key] = child
         return self.children[key]
 
-    def _note_order(self, written: Any) -> None:
+    def _note_order(self, written: PyTree) -> None:
         self.kind = type(written) if self.children else None
         if isinstance(written, dict):
             self.in_order = [key for key in written if key in self.children] == [*self.children]
@@ -122,7 +122,7 @@ class TensorTree:
             return "_".join(["output", *map(str, path)])
         return "/".join(map(str, path))
 
-    def filled(self, values: list[Any]) -> Any:
+    def filled(self, values: list[Any]) -> PyTree:
         """The structure with a value in place of every tensor, by its number."""
         if self.index is not None:
             return values[self.index]
@@ -233,7 +233,7 @@ def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
     return given
 
 
-def entry_of(node: TensorTree, given: Mapping[str, Any], what: str) -> Any:
+def entry_of(node: TensorTree, given: Mapping[str, Any], what: str) -> PyTree:
     """The entry of a dict that is given for a single tensor; the key must be its name."""
     names = [str(name) for name in (node.name, *node.path[-1:]) if name is not None]
     unknown = [key for key in given if str(key) not in names and node.name is not None]

@@ -6,12 +6,13 @@ from typing import Any
 from lamina.core.messages.errors import unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.types import Config
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]
 
 
 @filter_traceback
-def serialize_keras_object(instance: Any) -> Any:
+def serialize_keras_object(instance: Any) -> Config | str | None:
     """An object as `{"class_name": …, "config": …}`, a function as its name.
 
     Args:

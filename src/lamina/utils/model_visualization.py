@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PathLike
 from lamina.utils.model_diagram import Box, Cell, Contents, Group, diagram_of
 from lamina.utils.model_layout import Layout, arrange
 
@@ -32,7 +33,7 @@ _MOST_PIXELS = 30_000  # along one side; more than most viewers open
 @filter_traceback
 def plot_model(
     model: "Model",
-    to_file: Any = "model.png",
+    to_file: PathLike = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = False,

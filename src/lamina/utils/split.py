@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import Data
 from lamina.core.user_data.data_kinds import rows_at
 
 
 @filter_traceback
 def split_dataset(
-    dataset: Any,
+    dataset: Data,
     left_size: float | None = None,
     right_size: float | None = None,
     shuffle: bool = False,

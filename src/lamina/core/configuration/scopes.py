@@ -170,7 +170,7 @@ def name_scope(
 
 
 @filter_traceback
-def device(device_name: Any) -> Any:
+def device(device_name: str) -> Any:
     """A scope in which arrays are made on one device.
 
     Args:

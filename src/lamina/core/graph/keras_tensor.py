@@ -14,7 +14,7 @@ from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming
-from lamina.core.types import DTypeLike
+from lamina.core.types import DTypeLike, PyTree
 from lamina.core.variable.stateless import scratch
 from lamina.core.variable.variable import resolve_shape
 
@@ -249,7 +249,7 @@ def get_source_inputs(tensor: Any) -> Any:
     return found
 
 
-def refuse_text(structure: Any) -> None:
+def refuse_text(structure: PyTree) -> None:
     """Raise a TypeError if a symbolic tensor stands for text."""
     for leaf in jax.tree.leaves(structure):
         if isinstance(leaf, KerasTensor) and leaf.dtype == "string":

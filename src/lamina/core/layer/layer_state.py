@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import jax.numpy as jnp

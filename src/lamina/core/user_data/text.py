@@ -16,6 +16,7 @@ import numpy as np
 
 from lamina.core.configuration.context import context
 from lamina.core.graph.keras_tensor import KerasTensor
+from lamina.core.types import PyTree
 from lamina.core.user_data.data_kinds import is_text
 
 
@@ -57,7 +58,7 @@ class Preprocessed:
     values: tuple[Any, ...]
 
 
-def has_text(structure: Any) -> bool:
+def has_text(structure: PyTree) -> bool:
     """Whether any leaf of a structure of arrays is text; lists of `str` count as arrays."""
     if isinstance(structure, dict):
         return any(map(has_text, structure.values()))
@@ -77,7 +78,7 @@ def with_texts(structure: Any) -> Any:
     return structure
 
 
-def as_values(value: Any, what: str = "the input") -> Any:
+def as_values(value: Any, what: str = "the input") -> PyTree:
     """A NumPy array of texts (dtype object, every element a `str`) or of numbers.
 
     JAX arrays and symbolic tensors are returned unchanged.

@@ -480,7 +480,7 @@ for _name in ("and", "or", "xor"):
     _operator(f"__r{_name}__", getattr(jnp, f"logical_{_name}"))
 
 
-def resolve_shape(shape: Any) -> Shape:
+def resolve_shape(shape: int | Sequence[int | None] | None) -> Shape:
     """A shape given as an int, a list or a tuple, as a tuple of ints and None."""
     if shape is None:
         return ()

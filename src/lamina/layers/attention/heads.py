@@ -1,5 +1,6 @@
 """MultiHeadAttention and GroupedQueryAttention."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.types import ConstraintLike, InitializerLike, RegularizerLike, Shape
@@ -58,8 +59,8 @@ class MultiHeadAttention(ProjectedAttention):
         value_dim: int | None = None,
         dropout: float = 0.0,
         use_bias: bool = True,
-        output_shape: Any = None,
-        attention_axes: Any = None,
+        output_shape: int | Sequence[int] | None = None,
+        attention_axes: int | Sequence[int] | None = None,
         sliding_window: int | None = None,
         flash_attention: bool | None = None,
         kernel_initializer: InitializerLike = "glorot_uniform",

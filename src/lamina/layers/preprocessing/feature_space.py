@@ -12,7 +12,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import did_you_mean, unknown_name
 from lamina.core.serialization import naming, registry
-from lamina.core.types import Array, Outputs, Shape
+from lamina.core.types import Array, ArrayLike, Data, Outputs, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.user_data.data_kinds import is_table, is_text
 from lamina.core.user_data.text import as_user_results, as_values, staying_on_host
@@ -203,7 +203,7 @@ class FeatureSpace(Layer):
 
     @classmethod
     def float_rescaled(
-        cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None
+        cls, scale: ArrayLike = 1.0, offset: ArrayLike = 0.0, name: str | None = None
     ) -> Feature:
         """Numbers as `x * scale + offset`.
 
@@ -418,7 +418,7 @@ class FeatureSpace(Layer):
             self.built = True
         return self.encoded_features
 
-    def __call__(self, data: Any) -> Outputs:
+    def __call__(self, data: Data) -> Outputs:
         """Encode rows.
 
         Args:

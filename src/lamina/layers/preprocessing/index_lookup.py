@@ -1,7 +1,7 @@
 """IndexLookup, base class of layers with a vocabulary: learning, lookup and saving."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ class IndexLookup(HostLayer):
 
     # -- the vocabulary --------------------------------------------------------------------------
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: Data, steps: int | None = None) -> None:
         """Learn the vocabulary: every token of the data, the most frequent first.
 
         Args:
@@ -497,11 +497,11 @@ class IndexLookup(HostLayer):
     def get_build_config(self) -> dict:
         return {}
 
-    def save_own_variables(self, store: Any) -> None:
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         if self.idf_weights is not None:
             store["idf_weights"] = self.idf_weights
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         if self.output_mode == "tf_idf" and "idf_weights" in store:
             self.idf_weights = np.asarray(store["idf_weights"], config.floatx())
 

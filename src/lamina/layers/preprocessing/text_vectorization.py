@@ -3,7 +3,7 @@
 import math
 import re
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
 from lamina.core.serialization import registry
-from lamina.core.types import Inputs, Shape, SupportsArray
+from lamina.core.types import Data, Inputs, Shape, SupportsArray
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.text import as_values
 from lamina.layers.preprocessing.host_layer import (
@@ -132,7 +132,7 @@ class TextVectorization(HostLayer):
 
     # -- the vocabulary --------------------------------------------------------------------------
 
-    def adapt(self, data: Any, batch_size: Any = None, steps: int | None = None) -> None:
+    def adapt(self, data: Data, batch_size: int | None = None, steps: int | None = None) -> None:
         """Learn the vocabulary: every token of the texts, the most frequent first.
 
         Args:
@@ -306,10 +306,10 @@ class TextVectorization(HostLayer):
         ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
         return super().from_config({**config, **functions, "ngrams": ngrams})
 
-    def save_own_variables(self, store: Any) -> None:
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         self._lookup_layer.save_own_variables(store)
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         self._lookup_layer.load_own_variables(store)
 
     def save_assets(self, dir_path: str) -> None:

@@ -1,6 +1,6 @@
 """Bidirectional: a recurrent layer run over a sequence in both directions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Inputs, Masks, Outputs, Shape, Shapes
+from lamina.core.types import Array, ArrayLike, Inputs, Masks, Outputs, Shape, Shapes
 from lamina.core.variable.variable import Variable
 from lamina.layers.wrapper import checked_layer
 
@@ -56,7 +56,7 @@ class Bidirectional(Layer):
         self,
         layer: Layer,
         merge_mode: str | None = "concat",
-        weights: Any = None,
+        weights: Sequence[ArrayLike] | None = None,
         backward_layer: Layer | None = None,
         **kwargs: Any,
     ):

@@ -42,7 +42,7 @@ class CallbackList(Callback):
 
     def __init__(
         self,
-        callbacks: Any = None,
+        callbacks: Callback | Sequence[Any] | None = None,
         add_history: bool = False,
         add_progbar: bool = False,
         model: "Model | None" = None,

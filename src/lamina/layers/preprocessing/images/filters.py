@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.types import Array, Factor, PyTree
+from lamina.core.types import Array, Factor, PyTree, SizeLike
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
     between,
@@ -88,7 +88,7 @@ class RandomGaussianBlur(RandomColourLayer):
     def __init__(
         self,
         factor: Factor = 1.0,
-        kernel_size: Any = 3,
+        kernel_size: SizeLike = 3,
         sigma: Factor = 1.0,
         value_range: ValueRange = (0, 255),
         data_format: str | None = None,
