@@ -11,7 +11,7 @@ from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import Identifiers
-from lamina.core.types import ActivationLike, Array, ArrayLike, RegularizerLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops import (
     celu,
     elu,

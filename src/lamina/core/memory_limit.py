@@ -4,11 +4,11 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from lamina.core.configuration.context import context
-from lamina.core.types import DTypeLike
 
 # For smaller Variables the memory of the machine is not checked.
 _LARGE = 2**30

@@ -7,6 +7,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PathLike
 from lamina.data.labelled_folder import LabelledFolder, check_format
 from lamina.utils import resizing
 from lamina.utils.image import checked_size, load_img

@@ -16,6 +16,9 @@ from lamina.diagnosis.measures import ClassMeasures
 from lamina.diagnosis.verdict import Verdict, judge, judge_classes, judge_numbers
 from lamina.prediction.probabilities import as_probabilities
 
+if TYPE_CHECKING:
+    from lamina.models.model import Model
+
 # The most training samples that are evaluated: to evaluate all takes about as long as an epoch.
 _MOST = 10_000
 

@@ -14,7 +14,6 @@ from lamina.core.types import (
     Array,
     ConstraintLike,
     InitializerLike,
-    Masks,
     RegularizerLike,
     Shape,
 )

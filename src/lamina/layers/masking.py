@@ -8,7 +8,7 @@ from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer import masking
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, Masks, Shape
+from lamina.core.types import Array, Shape
 from lamina.layers.settings import same_dtype
 from lamina.ops import numpy as ops
 

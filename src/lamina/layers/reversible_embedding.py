@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer import masking
-from lamina.core.types import Array, ConstraintLike, InitializerLike, Masks, RegularizerLike, Shape
+from lamina.core.types import Array, ConstraintLike, InitializerLike, RegularizerLike, Shape
 from lamina.layers.core import Embedding
 from lamina.layers.settings import make_weight, settings_of
 

@@ -6,6 +6,7 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp

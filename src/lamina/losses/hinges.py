@@ -4,6 +4,8 @@ Each function returns one value per sample; each class adds weights, masks and r
 The metrics of the same names use the same functions.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 

@@ -5,6 +5,7 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """CTC, the loss for sequences without alignment of labels and frames."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 

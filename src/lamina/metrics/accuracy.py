@@ -4,6 +4,8 @@ Each function returns 0 or 1 per prediction, each class the mean over all sample
 `compile` selects one of them by the shapes, see `resolve_metric`.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 

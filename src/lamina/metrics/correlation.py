@@ -1,5 +1,7 @@
 """Correlations of predictions and targets."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 

@@ -1,6 +1,6 @@
 """Metrics by name, config or function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.messages.tracebacks import filter_traceback

@@ -5,6 +5,7 @@ All metrics accumulate a confusion matrix `(true, predicted)`.
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -18,6 +18,7 @@ from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import attribute_error, did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
+from lamina.core.types import Data, Inputs, Masks, Outputs, Shapes
 from lamina.core.unavailable import unavailable_function
 from lamina.core.user_data.text import Preprocessed, as_user_results, has_text, with_texts
 from lamina.models.graph import Graph, output_of

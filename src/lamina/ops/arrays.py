@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike
 from lamina.core.variable.variable import Variable
 
 Axes = int | Sequence[int]

@@ -1,11 +1,13 @@
 """Signals: frames of a sequence, and short-time Fourier transforms."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.messages.errors import explain_missing_names, unknown_name
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike
 from lamina.core.user_data.arguments import whole_number
 from lamina.ops import windows
 from lamina.ops.define import operations

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import optax
 
@@ -9,7 +10,6 @@ from lamina.core.messages.errors import ArgumentError, unknown_name
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.identifiers import check_needs_no_arguments
-from lamina.core.types import OptimizerLike
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
 from lamina.optimizers.optimizer import Optimizer
 

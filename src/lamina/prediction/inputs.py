@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lamina import layers
 
 if TYPE_CHECKING:
-    from lamina.models.model import Model
+    pass
 
 
 @dataclass(frozen=True)

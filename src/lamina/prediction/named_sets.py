@@ -5,7 +5,7 @@ the data set in their name.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lamina.data.match_dataset import form_of
 from lamina.datasets import NAMES
@@ -14,6 +14,7 @@ from lamina.prediction.inputs import input_form
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
+
 
 def set_of(model: Any) -> str | None:
     """The data set in the name of a model, as `jobs.architectures.build` sets it; or None."""

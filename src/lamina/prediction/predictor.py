@@ -1,13 +1,14 @@
 """Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_methods
+from lamina.core.types import Data, Outputs
 from lamina.core.variable.stateless import snapshot
 from lamina.prediction.answers import Answer, answers_of
 from lamina.prediction.inputs import InputDescription

@@ -22,6 +22,7 @@ from typing import Any
 import jax
 from jax.stages import Compiled, Lowered
 
+from lamina.core.types import PyTree
 from lamina.core.variable.stateless import donatable_values_of, values_of
 from lamina.core.variable.threads import value_lock
 

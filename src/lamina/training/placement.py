@@ -13,6 +13,7 @@ import jax
 from jax.sharding import Sharding, SingleDeviceSharding
 
 from lamina.core.configuration.context import context
+from lamina.core.types import PyTree
 from lamina.core.variable.changes import record_change
 from lamina.training.feeds.zero_copy import as_unaligned_rows, is_text_array
 

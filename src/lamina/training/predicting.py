@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.types import Outputs, PyTree
 from lamina.core.variable.stateless import assign_all, snapshot
 from lamina.core.variable.threads import build_lock, trained_by_another
 from lamina.core.variable.variable import Variable

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.core.types import PyTree
 from lamina.core.variable.changes import last_change
 from lamina.core.variable.threads import build_lock
 from lamina.core.variable.variable import Variable

@@ -9,7 +9,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
-from lamina.core.types import Config
+from lamina.core.types import Config, DTypeLike
 from lamina.core.unavailable import NotAvailableError
 from lamina.core.user_data.data_kinds import may_hold_text
 

@@ -8,7 +8,7 @@ import jax
 from lamina.core.configuration.dtypes import standardize_dtype
 from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.messages.tracebacks import filter_methods
-from lamina.core.types import Config, DTypeLike, Inputs, Shape
+from lamina.core.types import Config, DTypeLike, Shape
 from lamina.core.variable.variable import resolve_shape
 
 

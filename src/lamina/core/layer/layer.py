@@ -35,11 +35,8 @@ from lamina.core.serialization.init_arguments import (
     name_inherited_init,
 )
 from lamina.core.types import (
-    ArrayLike,
     DTypeLike,
     DTypePolicyLike,
-    Inputs,
-    Masks,
     Outputs,
     RegularizerLike,
     Shapes,

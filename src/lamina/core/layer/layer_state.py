@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import types
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import jax.numpy as jnp
@@ -22,7 +22,14 @@ from lamina.core.serialization.init_arguments import (
     has_automatic_config,
     make_from_config,
 )
-from lamina.core.types import Config
+from lamina.core.types import (
+    Config,
+    ConstraintLike,
+    DTypeLike,
+    DTypePolicyLike,
+    InitializerLike,
+    RegularizerLike,
+)
 from lamina.core.unavailable import unavailable_function
 from lamina.core.variable.changes import record_change
 from lamina.core.variable.stateless import snapshot

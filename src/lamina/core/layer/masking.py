@@ -6,6 +6,8 @@ graph is made that there will be a mask. Traced arrays cannot have attributes, s
 kept in a table until the trace ends.
 """
 
+from typing import Any
+
 import jax
 
 from lamina.core.configuration.context import context

@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.types import PyTree
-
 
 def unmasked(
     value: Any, what: str, fix: str = "leave those rows out, or .filled(0) puts 0 there."

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float
 from lamina.core.messages.tracebacks import filter_traceback
+from lamina.core.types import PyTree
 from lamina.core.variable.threads import value_lock
 from lamina.core.variable.variable import Bindings, Variable
 

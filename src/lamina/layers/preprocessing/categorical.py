@@ -9,7 +9,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array, ArrayLike, Data, DTypePolicyLike, Inputs, Shape
+from lamina.core.types import Array, ArrayLike, DTypePolicyLike, Inputs, Shape
 from lamina.core.user_data.arguments import whole_number
 from lamina.layers.preprocessing.host_layer import (
     HostLayer,

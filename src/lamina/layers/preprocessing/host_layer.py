@@ -11,7 +11,7 @@ from lamina.core.configuration.context import context
 from lamina.core.layer.layer import Layer
 from lamina.core.memory_limit import reserve_bytes
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Data, DTypeLike, Inputs, Outputs, Shapes
+from lamina.core.types import DTypeLike, Inputs, Outputs
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.masked_arrays import unmasked
 from lamina.core.user_data.text import as_user_results, as_values

@@ -12,7 +12,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.memory_limit import reserve_bytes
-from lamina.core.types import Shape
+from lamina.core.types import Data, Inputs, Shape, SupportsArray
 from lamina.core.user_data.arguments import is_number
 from lamina.core.user_data.data_kinds import is_text
 from lamina.core.user_data.paths import refuse_endless

@@ -11,7 +11,7 @@ import numpy as np
 from lamina.core.configuration.config import epsilon, image_data_format
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, ArrayLike, Data, Inputs, Shape
+from lamina.core.types import Array, ArrayLike, Inputs, Shape
 from lamina.core.user_data.data_kinds import may_hold_text
 from lamina.layers.preprocessing.host_layer import batches
 from lamina.layers.settings import settings_of

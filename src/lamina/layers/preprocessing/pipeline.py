@@ -10,7 +10,6 @@ from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import ArgumentError
 from lamina.core.serialization import registry
-from lamina.core.types import Inputs, Masks, Outputs
 
 
 class Pipeline(Layer):

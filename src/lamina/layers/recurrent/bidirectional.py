@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.layer.call_signature import signature_of
 from lamina.core.layer.layer import Layer
 from lamina.core.serialization import registry
-from lamina.core.types import Array, ArrayLike, Inputs, Masks, Outputs, Shape, Shapes
+from lamina.core.types import Array, ArrayLike, Inputs, Masks, Shape, Shapes
 from lamina.core.variable.variable import Variable
 from lamina.layers.wrapper import checked_layer
 

@@ -20,7 +20,6 @@ from lamina.core.types import (
     ConstraintLike,
     DTypeLike,
     InitializerLike,
-    Inputs,
     RegularizerLike,
     Shape,
     Shapes,

@@ -1,11 +1,12 @@
 """Layouts of images: batches or single images, channels last or first."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 
 from lamina.core.configuration.config import standardize_data_format
-from lamina.core.types import Array, ArrayLike, DTypeLike, Shape
+from lamina.core.types import Array, ArrayLike, Shape
 
 
 def check_rank(caller: str, shape: Shape, data_format: str | None = None) -> str:

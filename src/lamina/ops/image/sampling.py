@@ -5,6 +5,7 @@ A map is eight numbers `a0 … c1` that take a pixel `(x, y)` of the result to t
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp

@@ -1,11 +1,12 @@
 """Parts of batch normalisation: moments of each channel, then a scale and a shift."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.types import Array, DTypeLike
+from lamina.core.types import Array
 from lamina.ops.arrays import at_least_float32
 from lamina.ops.lowering import compiled_kernels
 

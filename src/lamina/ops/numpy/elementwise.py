@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.graph.keras_tensor import KerasTensor
-from lamina.core.types import Array, ArrayLike, DTypeLike
+from lamina.core.types import Array, ArrayLike
 from lamina.ops.arrays import as_array, floats, floats_together, whole_numbers
 from lamina.ops.define import described, named, operations
 from lamina.ops.specs import elementwise, integer_spec

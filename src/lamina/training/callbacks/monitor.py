@@ -9,7 +9,7 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.ops import greater, less
 
 if TYPE_CHECKING:
-    from lamina.models.model import Model
+    pass
 
 # What Keras's own metrics are called; other names need a `mode`.
 _HIGHER_IS_BETTER = {

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from lamina.core.configuration import config
+from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks

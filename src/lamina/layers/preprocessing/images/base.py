@@ -10,7 +10,7 @@ from lamina.core.configuration.config import standardize_data_format
 from lamina.core.graph.keras_tensor import KerasTensor
 from lamina.core.layer.layer import Layer
 from lamina.core.messages.errors import unknown_name
-from lamina.core.types import Array, Outputs, PyTree, SeedLike, Shape, Shapes
+from lamina.core.types import Array, Outputs, PyTree, Shape, Shapes
 from lamina.core.variable.hashing import hashed_bits
 from lamina.core.variable.seed import SeedGenerator, draw_key
 from lamina.ops import boxes

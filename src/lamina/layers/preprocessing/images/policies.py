@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.types import Array, Factor, PyTree, Shapes
+from lamina.core.types import Array, Factor, PyTree
 from lamina.core.user_data.arguments import whole_number
 from lamina.core.variable.seed import draw_key
 from lamina.layers.preprocessing.images.base import (
