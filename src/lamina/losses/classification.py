@@ -6,7 +6,6 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -224,7 +223,9 @@ def sparse_categorical_crossentropy(
 
 
 @filter_traceback
-def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> jax.Array:
+def categorical_generalized_cross_entropy(
+    y_true: ArrayLike, y_pred: ArrayLike, q: float
+) -> jax.Array:
     """Generalized cross-entropy, between cross-entropy and absolute error, for noisy labels.
 
     `(1 - p[label]^q) / q`: cross-entropy for q → 0, absolute error for q → 1.
@@ -250,7 +251,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 
 @filter_traceback
-def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
+def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Kullback-Leibler divergence of the distributions `y_true` and `y_pred`.
 
     `sum(y_true · log(y_true / y_pred))` over the last axis, in nats; both are kept between

@@ -4,8 +4,6 @@ Each function returns one value per sample; each class adds weights, masks and r
 The metrics of the same names use the same functions.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +14,7 @@ from lamina.losses.shapes import align
 
 
 @filter_traceback
-def hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Zero if the sign is correct with a margin of 1, as in support vector machines.
 
     `mean(max(1 - y_true · y_pred, 0))` over the last axis.
@@ -57,7 +55,7 @@ def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 
 
 @filter_traceback
-def categorical_hinge(y_true: Any, y_pred: Any) -> jax.Array:
+def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Zero if the correct class scores higher than every other by a margin of 1.
 
     `max(highest wrong score - correct score + 1, 0)`, where the correct class is part of the

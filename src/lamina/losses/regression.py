@@ -5,7 +5,6 @@ masks and reduction (`Loss`). The metrics of the same names use the same functio
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +91,7 @@ def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.
 
 
 @filter_traceback
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
+def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """Mean squared difference of logarithms, which measures relative errors.
 
     `mean((log(y_true + 1) - log(y_pred + 1))²)` over the last axis; values below epsilon count as
@@ -119,7 +118,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 @filter_traceback
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
+def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> jax.Array:
     """Squared for small errors, absolute for large ones, which reduces the effect of outliers.
 
     `e²/2` where `|e| ≤ delta`, else `delta · |e| - delta²/2`; mean over the last axis.

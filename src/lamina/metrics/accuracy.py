@@ -4,8 +4,6 @@ Each function returns 0 or 1 per prediction, each class the mean over all sample
 `compile` selects one of them by the shapes, see `resolve_metric`.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -36,7 +34,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 
 
 @filter_traceback
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> jax.Array:
     """1 where a binary prediction is correct; above the threshold is positive.
 
     Args:

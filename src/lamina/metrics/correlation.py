@@ -1,7 +1,5 @@
 """Correlations of predictions and targets."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -13,7 +11,7 @@ from lamina.metrics.reduction import MeanOfPairs
 
 
 @filter_traceback
-def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+def pearson_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
     """Pearson's correlation of predictions and targets, from -1 to 1.
 
     `mean((y_true - mean) / std · (y_pred - mean) / std)` along an axis. NaN if targets or
@@ -40,7 +38,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
 
 
 @filter_traceback
-def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
+def concordance_correlation(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
     """Concordance correlation, from -1 to 1. Unlike Pearson's it is reduced by offsets.
 
     `2 · covariance / (variance of y_true + variance of y_pred + (difference of means)²)`.

@@ -5,7 +5,6 @@ All metrics accumulate a confusion matrix `(true, predicted)`.
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +102,7 @@ class IoU(Metric):
         )
         self.total_cm.assign_add(found.reshape(self.total_cm.shape))
 
-    def _classes(self, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+    def _classes(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
         """Class numbers of targets and predictions, of equal shapes."""
         given = to_array(y_true, "y_true", self.name), to_array(y_pred, "y_pred", self.name)
         sparse = self.sparse_y_true, self.sparse_y_pred

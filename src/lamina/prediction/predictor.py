@@ -1,7 +1,7 @@
 """Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -75,7 +75,7 @@ class Predictor:
         self.batch_size = batch_size
         self.independent = independent
 
-    def warm_up(self, batch_sizes: Sequence[int] = (1,), example: Any = None) -> None:
+    def warm_up(self, batch_sizes: Sequence[int] = (1,), example: Data = None) -> None:
         """Compile in advance for calls with these numbers of samples.
 
         The model does not change, not even the states of stateful layers.
@@ -123,7 +123,7 @@ class Predictor:
         """
         return self.model.predict(x, batch_size=self.batch_size, verbose=0)
 
-    def probabilities(self, x: Any) -> np.ndarray:
+    def probabilities(self, x: Data) -> np.ndarray:
         """The probability of every class; softmax or sigmoid is applied to logits.
 
         Outputs that are no probabilities are taken as logits.
@@ -147,7 +147,7 @@ class Predictor:
         """
         return as_probabilities(np.asarray(self.predict(x)), self.independent)
 
-    def classify(self, x: Any, top_k: int = 3) -> list[Prediction]:
+    def classify(self, x: Data, top_k: int = 3) -> list[Prediction]:
         """The most probable classes of every sample.
 
         Args:

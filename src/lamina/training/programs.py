@@ -146,8 +146,8 @@ def testing_program(measured: MeasuredStep, platform: str) -> CompiledFunction:
 
 
 def _first_logs(
-    measured: MeasuredStep, state: State, data: Any, order: Any, batch_size: int
-) -> Any:
+    measured: MeasuredStep, state: State, data: PyTree, order: Any, batch_size: int
+) -> PyTree:
     """Logs to begin a loop with: zeros if the step returns them, None if they are in the state."""
     if measured.results is not None:
         return None

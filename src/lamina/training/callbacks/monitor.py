@@ -9,6 +9,8 @@ from lamina.core.messages.errors import did_you_mean
 from lamina.ops import greater, less
 
 if TYPE_CHECKING:
+    from lamina.models.model import Model
+
     pass
 
 # What Keras's own metrics are called; other names need a `mode`.
@@ -55,7 +57,7 @@ class Watch:
         self.rises = mode == "max" if mode != "auto" else higher_is_better(monitor)
         self.operation: Callable[..., Any] | None = None  # a subclass's own comparison
 
-    def begin(self, model: Any) -> None:
+    def begin(self, model: "Model") -> None:
         """Find the better direction from the model's metrics, if the name is not known.
 
         Raises:
