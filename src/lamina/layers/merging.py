@@ -143,7 +143,7 @@ class Multiply(Merge):
     def merge(self, inputs: Sequence[Array]) -> Array:
         return reduce(jnp.multiply, inputs)
 
-    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+    def call(self, inputs: Sequence[Array], mask: Masks = None) -> Array:
         """Combine the arrays, element by element; masked values are ignored.
 
         Args:
@@ -183,7 +183,7 @@ class Average(Merge):
 class _Extreme(Merge):
     """Base class of Maximum and Minimum, which ignore masked steps of an input."""
 
-    def call(self, inputs: Sequence[Array], mask: Any = None) -> Array:
+    def call(self, inputs: Sequence[Array], mask: Masks = None) -> Array:
         """Combine the arrays, element by element; masked values are ignored.
 
         Args:

@@ -257,7 +257,7 @@ class ActivityRegularization(Layer):
         return {**config, **settings_of(self, "l1", "l2")}
 
 
-def checked_noise_shape(layer: str, noise_shape: Any) -> tuple | None:
+def checked_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) -> tuple | None:
     """A checked noise shape: integers, and None for the size of the input."""
     if noise_shape is None:
         return None
@@ -272,7 +272,7 @@ def checked_noise_shape(layer: str, noise_shape: Any) -> tuple | None:
     return tuple(noise_shape)
 
 
-def check_noise_axes(layer: Any, shape: Shape) -> None:
+def check_noise_axes(layer: "Dropout | AlphaDropout", shape: Shape) -> None:
     """Refuse inputs whose number of axes is not that of the layer's noise_shape."""
     if layer.noise_shape is not None and len(layer.noise_shape) != len(shape):
         raise ValueError(

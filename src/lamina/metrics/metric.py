@@ -175,7 +175,7 @@ class Metric:
         for metric in self._metrics:
             metric.reset_state()
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Scores:
         """Add one batch and return the value for all batches so far."""
         self._check_initialised()
         self.update_state(*args, **kwargs)
@@ -200,7 +200,7 @@ class Metric:
         update = stateless(self.update_state, self.variables)
         return update(self._checked(metric_variables), *args, **kwargs)[1]
 
-    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Scores:
         """The value for a state, given as arrays.
 
         Args:

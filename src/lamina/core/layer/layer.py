@@ -35,8 +35,11 @@ from lamina.core.serialization.init_arguments import (
     name_inherited_init,
 )
 from lamina.core.types import (
+    ArrayLike,
     DTypeLike,
     DTypePolicyLike,
+    Inputs,
+    Masks,
     Outputs,
     RegularizerLike,
     Shapes,
@@ -335,7 +338,7 @@ class Layer(LayerState):
         spec = self.compute_output_spec(*shapes[0], **shapes[1])
         return jax.tree.map(lambda t: t.shape, spec)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Outputs:
         """Symbolic outputs for symbolic inputs, by `compute_output_shape` or by tracing.
 
         Args:
@@ -382,7 +385,7 @@ class Layer(LayerState):
         except Exception:  # it needs the values, as an Embedding does
             return trace_spec(self.compute_mask, first, previous)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Inputs, previous_mask: Masks) -> Masks:
         """Mask of the output; a layer that supports masking passes on the mask of its input.
 
         Args:
@@ -589,7 +592,7 @@ class Layer(LayerState):
 
     # -- losses ----------------------------------------------------------------------------------
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: ArrayLike | Sequence[ArrayLike]) -> None:
         """Add a scalar, computed inside `call`, to the loss that training minimises.
 
         Args:

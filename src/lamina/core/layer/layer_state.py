@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import jax.numpy as jnp
@@ -502,7 +502,7 @@ class LayerState(Operation):
             self.built = True
             self._build_parts(shapes)
 
-    def save_own_variables(self, store: Any) -> None:
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Store the layer's own weights in a mapping, under "0", "1" …
 
         Args:
@@ -511,7 +511,7 @@ class LayerState(Operation):
         for index, variable in enumerate(self._own_weights()):
             store[str(index)] = variable.numpy()
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Load the layer's own weights from a mapping made by `save_own_variables`.
 
         Args:

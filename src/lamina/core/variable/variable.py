@@ -50,7 +50,7 @@ class Bindings:
             return True
         return self.open and (self.outer is None or self.outer.can_assign(variable))
 
-    def assign(self, variable: "Variable", value: Any) -> None:
+    def assign(self, variable: "Variable", value: jax.Array) -> None:
         if id(variable) not in self.variables:
             if not self.open:
                 raise _assigned_unknown(variable)
@@ -268,7 +268,7 @@ class Variable:
             return self._value
         return bound.values.get(id(self), self._value)
 
-    def assign(self, value: Any) -> "Variable":
+    def assign(self, value: ArrayLike) -> "Variable":
         """Replace the value by another array of the same shape.
 
         Args:
