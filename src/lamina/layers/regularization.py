@@ -1,7 +1,7 @@
 """Dropout layers, and ActivityRegularization."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina import random, regularizers
 from lamina.core.configuration.config import standardize_data_format
@@ -11,6 +11,9 @@ from lamina.core.types import Array, DTypePolicyLike, Shape
 from lamina.core.variable.seed import SeedGenerator
 from lamina.layers.settings import fraction, needs_rank, same_dtype, settings_of
 from lamina.ops import windows
+
+if TYPE_CHECKING:
+    from lamina.layers import noise
 
 
 class Dropout(Layer):
@@ -272,7 +275,7 @@ def checked_noise_shape(layer: str, noise_shape: Sequence[int | None] | None) ->
     return tuple(noise_shape)
 
 
-def check_noise_axes(layer: "Dropout | AlphaDropout", shape: Shape) -> None:
+def check_noise_axes(layer: "Dropout | noise.AlphaDropout", shape: Shape) -> None:
     """Refuse inputs whose number of axes is not that of the layer's noise_shape."""
     if layer.noise_shape is not None and len(layer.noise_shape) != len(shape):
         raise ValueError(

@@ -1,7 +1,7 @@
 """Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
