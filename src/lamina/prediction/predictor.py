@@ -1,7 +1,7 @@
 """Predictor: a model with a description of its inputs, for prediction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -180,7 +180,7 @@ class Predictor:
             found.append(Prediction(*top[0], top))
         return found
 
-    def answer(self, sources: Any) -> list[Answer]:
+    def answer(self, sources: Data) -> list[Answer]:
         """Answers to what a person has: files, rows, texts, in any mixture.
 
         The model's contract says how they become inputs; see `lamina.data.load`.
@@ -211,7 +211,7 @@ class Predictor:
         """
         return self.answer_with_remarks(sources)[0]
 
-    def answer_with_remarks(self, sources: Any) -> tuple[list[Answer], list[str]]:
+    def answer_with_remarks(self, sources: Data) -> tuple[list[Answer], list[str]]:
         """Answers, and what the user should know of them, such as columns that were not used.
 
         Args:

@@ -660,7 +660,9 @@ class Trainer(Layer):
 
     @filter_traceback
     @explain_arguments
-    def predict_labels(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+    def predict_labels(
+        self, x: Data, batch_size: int | None = None, verbose: str | int | bool = 0
+    ) -> Outputs:
         """Predict the name of the class of each sample.
 
         The names are those of the data that the model was trained on, which its file keeps.
