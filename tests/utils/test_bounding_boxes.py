@@ -119,9 +119,9 @@ def test_lists_of_unequal_length_are_filled_up():
     ("call", "says"),
     [
         (lambda: ours.convert_format(PIXELS, "xyxy", "xywy"), "Did you mean"),
-        (lambda: ours.convert_format(PIXELS, "xyxy", "rel_xyxy"), "needs the picture's size"),
+        (lambda: ours.convert_format(PIXELS, "xyxy", "rel_xyxy"), "needs the image's size"),
         (lambda: ours.convert_format(PIXELS[..., :3], "xyxy", "xywh"), r"shape \(2, 3, 3\)"),
-        (lambda: ours.clip_to_image_size({"boxes": PIXELS}), "needs the picture's size"),
+        (lambda: ours.clip_to_image_size({"boxes": PIXELS}), "needs the image's size"),
         (lambda: ours.crop(PIXELS, 0, 0, 5, 5, "xywh"), "takes boxes in 'xyxy'"),
         (lambda: ours.compute_iou(PIXELS, PIXELS, "rel_xyxy"), "needs image_shape"),
         (lambda: ours.compute_iou(PIXELS[0, 0], PIXELS, "xyxy"), r"received \(4,\)"),

@@ -139,8 +139,9 @@ def _parts(model: Any, record: Config, include_optimizer: bool) -> dict[str, Any
         CONFIG: _as_json(model, record),
         WEIGHTS: as_bytes(lambda file: write_weights(model, file, include_optimizer)),
     }
-    if model.input_contract is not None:
-        parts[CONTRACT] = json.dumps(model.input_contract.to_json())
+    contract = getattr(model, "input_contract", None)  # a FeatureSpace has none
+    if contract is not None:
+        parts[CONTRACT] = json.dumps(contract.to_json())
     return parts
 
 

@@ -270,11 +270,11 @@ class KernelCell(Layer):
             A context manager.
         """
         held = self.draw_masks(inputs, state, training)
-        object.__setattr__(self, "_held", held)
+        object.__setattr__(self, "_current_masks", held)
         try:
             yield
         finally:
-            object.__setattr__(self, "_held", None)
+            object.__setattr__(self, "_current_masks", None)
 
     def get_dropout_mask(self, step_input: Array) -> Any:
         """The dropout mask of the inputs in training, for a custom `call`; None without dropout.
