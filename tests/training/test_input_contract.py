@@ -121,6 +121,16 @@ def test_a_part_of_loaded_data_gives_its_names_and_stays_on_the_device(compilati
     assert model.predict_labels(part.x).tolist() == expected.tolist()
 
 
+def test_training_further_on_arrays_keeps_the_names(rng):
+    x, y = rng.random((8, 3)), np.arange(8) % 2
+    part = LoadedPart(x, y, list("abcdefgh"), contract=Contract(class_names=("no", "yes")))
+    model = lamina.Sequential([Input((3,)), Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(part, verbose=0)
+    model.fit(x, y, verbose=0)
+    assert model.input_contract.class_names == ("no", "yes")
+
+
 def test_labels_need_names(trained):
     model, images = trained
     with pytest.raises(ValueError, match=r"(?s)names of the classes.*argmax\(axis=-1\)"):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lamina.cli import console
+from lamina.core.messages.messages import readable
 
 if TYPE_CHECKING:
     from lamina.prediction import Answer
@@ -25,7 +26,7 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
         console.print_json([found.to_json() for found in answers])
     else:
         for remark in remarks:
-            console.remark(remark)
+            console.remark(readable(remark))
         _print_table(model.input_contract.target, answers, top)
         if show:
             _show(model, inputs)
@@ -47,7 +48,7 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("input")
-    table.add_column(target or "answer")
+    table.add_column(Text(readable(target or "answer")))
     if read[0].label is not None:
         table.add_column("confidence", justify="right")
         table.add_column("others")
@@ -58,15 +59,17 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
             continue
         likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])[1:top]
-        others = ", ".join(f"{label} {percent(p)}" for label, p in likeliest)
+        others = ", ".join(f"{readable(label)} {percent(p)}" for label, p in likeliest)
         confidence = percent(found.confidence or 0.0)
-        table.add_row(name, Text(found.label, style="bold"), Text(confidence), Text(others))
+        table.add_row(
+            name, Text(readable(found.label), style="bold"), Text(confidence), Text(others)
+        )
     console.console().print(table, soft_wrap=True)
 
 
 def _short(name: str) -> str:
     """A name on one line, its end kept: a path differs there."""
-    line = " ".join(name.split())
+    line = readable(" ".join(name.split()))
     return line if len(line) <= _LONGEST_NAME else f"…{line[-_LONGEST_NAME:]}"
 
 
@@ -79,7 +82,7 @@ def _show(model: Any, inputs: list[str]) -> None:
         return
     found = read_inputs(model.input_contract, inputs)
     for name, pixels in zip(found.names, [] if found.x is None else found.x, strict=False):
-        console.say_plain(name)
+        console.say_plain(readable(name))
         grey = pixels.mean(axis=2) / 255
         screen = console.console()
         if screen.is_terminal and screen.color_system in ("256", "truecolor"):

@@ -7,6 +7,7 @@ import typer
 
 from lamina.cli import console
 from lamina.cli.options import RANGE_REMARK, AsJson, ModelFile, PixelMax, load
+from lamina.core.messages.messages import readable
 
 
 def evaluate(
@@ -83,7 +84,7 @@ def _evaluate_own(network: Any, source: str, batch_size: int, json: bool) -> Non
         )
         return
     for what, why in list(measured.left_out.items())[:10]:
-        console.remark(f"Left out: {what} {why}.")
+        console.remark(readable(f"Left out: {what} {why}."))
     console.say_plain(f"On {measured.samples:,} samples of {source}:")
     for name, value in measured.results.items():
         if name.endswith("accuracy"):

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from lamina.cli import console
+from lamina.core.messages.messages import readable
 
 
 def is_own(source: str, given: dict[str, Any]) -> bool:
@@ -58,7 +59,8 @@ def train_own(
     )  # fmt: skip
     network = own_network.build(data, code, seed)
     if not json:
-        console.say_plain(data.describe().headline())
+        for line in data.describe().headline().splitlines():
+            console.say_plain(readable(line))
         console.say_plain("")
         console.say_plain(code)
         console.say_plain("")
@@ -117,6 +119,6 @@ def _say_measured(job: Any, measured: Any) -> None:
     error = measured.results["mean_absolute_error"]
     simple = "repeating the last value" if job.data.kind == "series" else "the median every time"
     console.say(
-        f"Off by [bold]{error:,.4g}[/bold] {escape(job.data.target)} on average {where}; "
+        f"Off by [bold]{error:,.4g}[/bold] {escape(readable(job.data.target))} on average {where}; "
         f"{simple}: {measured.baseline:,.4g}."
     )

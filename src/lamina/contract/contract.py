@@ -11,7 +11,7 @@ from lamina.core.messages.tracebacks import filter_methods
 
 # Raised when older versions of Lamina cannot make sense of what is written.
 VERSION = 1
-# No honest contract has longer lists or texts; a file with them is damaged or malicious.
+# Longer lists or texts mean that a file is damaged or malicious.
 _LONGEST = 100_000
 
 
@@ -26,6 +26,7 @@ class Column:
         missing: How many of its values are missing.
         categories: Its values, sorted, if it is a category.
         day_first: Whether a date such as 2/3/2024 begins with the day.
+        decimal_comma: Whether numbers in texts have a decimal comma.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Column:
     missing: int = 0
     categories: tuple[str, ...] = ()
     day_first: bool = False
+    decimal_comma: bool = False
 
     def __str__(self) -> str:
         gaps = f", {self.missing:,} missing" if self.missing else ""

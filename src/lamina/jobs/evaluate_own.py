@@ -7,7 +7,7 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.columns import as_texts, number_of, values_of
+from lamina.data.loading.columns import as_texts, has_decimal_comma, numbers_of, values_of
 from lamina.data.loading.files import PICTURES, TEXTS, find_files
 from lamina.data.loading.series import windows_of
 from lamina.data.loading.table_files import read_table
@@ -81,18 +81,15 @@ def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, s
             f"{did_you_mean(target, columns)}\n  Its columns: {', '.join(columns)}."
         )
     answers = as_texts(frame[target])
-    known = np.array(
-        [
-            text is not None and (contract.class_names is not None or number_of(text) is not None)
-            for text in answers
-        ]
-    )
+    numbers = numbers_of(answers, has_decimal_comma(answers))
+    is_class = contract.class_names is not None
+    known = np.array([answer is not None for answer in (answers if is_class else numbers)])
     x = read_inputs(contract, [frame[known]]).x
     texts = [text for text, is_known in zip(answers, known, strict=True) if text and is_known]
     left_out = {f"{(~known).sum():,} rows": f"have no {target}"} if not known.all() else {}
     if contract.class_names is not None:
         return x, _labels(contract, texts), left_out
-    return x, np.array([number_of(text) for text in texts], dtype="float32"), left_out
+    return x, np.array([n for n in numbers if n is not None], dtype="float32"), left_out
 
 
 def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:

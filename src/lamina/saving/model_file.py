@@ -1,5 +1,7 @@
 """The `.keras` file: a zip of config.json, metadata.json and model.weights.h5, as in Keras 3.
 
+`contract.json` beside them says what the model was trained on; Keras ignores it.
+
 It may also have a folder `assets`, such as vocabularies. Loading never runs code from the file: the
 config is plain data, and class names in it are looked up in a table (`registry.py`).
 """
@@ -611,7 +613,7 @@ def _member(archive: zipfile.ZipFile, name: str, size_on_disk: int) -> bytes:
         inside = ", ".join(ascii(n)[:50] for n in archive.namelist()[:5]) or "nothing"
         raise DamagedFileError(f"it is no model: it has no {name} inside, but {inside}.") from None
     largest = settings.loading_budget(size_on_disk)
-    if name in (CONFIG, METADATA):
+    if name in (CONFIG, METADATA, CONTRACT):
         largest /= _SIZE_OF_JSON_IN_MEMORY
     if info.file_size > largest:
         raise DamagedFileError(

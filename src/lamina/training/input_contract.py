@@ -22,23 +22,28 @@ from lamina.training.trainable import Trainable
 CALLS_CHECKED = 16
 
 
-def recorded(given: Any, x: Any, y: Any) -> Contract:
+def recorded(learner: Trainable, given: Any, x: Any, y: Any) -> Contract:
     """The contract of a model that is trained on these arrays.
 
     Args:
+        learner: The model; it may know more from an earlier call.
         given: What the user gave as x; it may have a contract of its own.
         x: Inputs as arrays.
         y: Targets as arrays, or None.
     """
-    known = getattr(given, "contract", None)
-    contract = known if isinstance(known, Contract) else Contract()
-    if contract.class_names is None and isinstance(getattr(given, "class_names", None), list):
-        contract = dataclasses.replace(contract, class_names=tuple(given.class_names))
     ranges = tuple(
         found
         for name, array in _named(x)
         if not is_text(array) and (found := measured(name, array)) is not None
     )
+    contract = Contract()
+    known, before = getattr(given, "contract", None), learner.contract
+    if isinstance(known, Contract):
+        contract = known
+    elif before is not None and _shapes(before.inputs) == _shapes(ranges):
+        contract = before  # trained further, on arrays that have no names
+    if contract.class_names is None and isinstance(getattr(given, "class_names", None), list):
+        contract = dataclasses.replace(contract, class_names=tuple(given.class_names))
     if contract.class_names is None and contract.target_range is None and _is_number(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
     return dataclasses.replace(contract, inputs=ranges)
@@ -106,6 +111,10 @@ def _named(x: Any) -> list[tuple[str, Any]]:
     if isinstance(x, (list, tuple)):
         return [(f"x[{i}]", array) for i, array in enumerate(x) if hasattr(array, "shape")]
     return [("x", x)] if isinstance(x, (np.ndarray, jax.Array)) else []
+
+
+def _shapes(ranges: tuple[InputRange, ...]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(known.name, known.shape) for known in ranges]
 
 
 def _is_number(y: Any) -> bool:

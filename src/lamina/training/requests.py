@@ -188,7 +188,7 @@ def fit_request(
         initial_epoch=initial_epoch,
         class_weight=weights,
         columns=columns_of(x, y),
-        contract=None if data.samples is None else recorded(x, data.x, data.y),
+        contract=None if data.samples is None else recorded(learner, x, data.x, data.y),
         callbacks=callbacks,
         verbose=verbose,
         call_warnings=call_warnings,

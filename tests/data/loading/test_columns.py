@@ -36,6 +36,32 @@ def test_the_type_is_guessed_from_the_values(values, kind):
     assert found.kind == kind
 
 
+NUMBERS = [
+    (["1,5", "2,25", "3"], [1.5, 2.25, 3.0]),
+    (["1,500", "2,250", "12"], [1500.0, 2250.0, 12.0]),
+    (["1.500,5", "2,5", "12"], [1500.5, 2.5, 12.0]),
+    (["1,234,567", "2.5", "-3"], [1234567.0, 2.5, -3.0]),
+    (["$1,200", "$15", "$7.50"], [1200.0, 15.0, 7.5]),
+    (["12 %", "7 %", "3.5 %"], [12.0, 7.0, 3.5]),
+]
+
+
+@pytest.mark.parametrize(("written", "meant"), NUMBERS)
+def test_the_decimal_mark_is_told_from_the_whole_column(written, meant):
+    column = guess_column("n", pd.Series(written))
+    assert values_of(column, written)["n"].tolist() == meant
+    # One row at a time, and numbers in place of texts, give the same.
+    assert [float(values_of(column, [text])["n"][0]) for text in written] == meant
+    assert values_of(column, meant)["n"].tolist() == meant
+
+
+def test_the_user_may_say_what_a_column_holds():
+    codes = pd.Series(["101", "102", "101"])
+    assert guess_column("code", codes).kind == "number"
+    assert guess_column("code", codes, "category").categories == ("101", "102")
+    assert guess_column("row", pd.Series(range(30)), chosen=True).kind == "number"
+
+
 USELESS = [
     ("empty", [None, "", "NA"], "has no values"),
     ("constant", ["a", "a", "a"], "one value alone"),

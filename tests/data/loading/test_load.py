@@ -306,6 +306,16 @@ def test_a_column_that_says_the_target_is_left_out_and_named(table):
     assert "code" in quiet(table, target="kind", columns=["code", "size"]).train.x
 
 
+def test_codes_that_look_like_numbers_may_be_declared(table):
+    table["postcode"] = np.arange(100) % 4 + 1000
+    data = quiet(table, target="kind", kinds={"postcode": "category"})
+    assert data.train.x["postcode"].dtype == object
+    with pytest.raises(ValueError, match="kinds are number, category"):
+        quiet(table, target="kind", kinds={"postcode": "code"})
+    with pytest.raises(ValueError, match="no column 'postcod'.*Did you mean 'postcode'"):
+        quiet(table, target="kind", kinds={"postcod": "category"})
+
+
 def test_rows_without_a_target_are_left_out(table):
     table.loc[:9, "kind"] = None
     data = quiet(table, target="kind")

@@ -1,7 +1,7 @@
 """Objects as plain dictionaries and back: the `config` part of Keras's file format.
 
 A class is found by the public namespace it was registered under (`keras.layers`, `Dense`) or by
-the name a user registered it with; never by importing a module that a file names. The rooms
+the name a user registered it with; never by importing a module that a file names. The packages
 register their public names when they are imported (`register_list`).
 """
 

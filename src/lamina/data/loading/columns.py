@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,10 @@ KINDS = ("number", "category", "date", "text")
 
 # Share of the values that must be readable as numbers or dates for a column to count as such.
 _MOST = 0.95
-_NUMBER = re.compile(r"^[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?$")
+_NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
+# What spreadsheets print around a number.
+_UNITS = " $€£¥%\u00a0"
+_LARGEST = 3e38
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
@@ -34,13 +37,16 @@ class Unusable:
     why: str
 
 
-def guess_column(name: str, values: Any, kind: str | None = None) -> Column | Unusable:
+def guess_column(
+    name: str, values: Any, kind: str | None = None, chosen: bool = False
+) -> Column | Unusable:
     """What a column holds, from its values.
 
     Args:
         name: Its name.
         values: A pandas column.
         kind: What the user says it is.
+        chosen: Whether the user has named the column, so that it is of use if it can be.
     """
     texts = as_texts(values)
     there = [text for text in texts if text is not None]
@@ -50,7 +56,8 @@ def guess_column(name: str, values: Any, kind: str | None = None) -> Column | Un
     distinct = sorted(set(there))
     if kind is not None:
         categories = tuple(distinct) if kind == "category" else ()
-        return Column(name, kind, "as you said", missing, categories, _day_first(there))
+        comma = kind == "number" and has_decimal_comma(there)
+        return Column(name, kind, "as you said", missing, categories, _day_first(there), comma)
     if len(distinct) == 1 and not missing:
         return Unusable(name, f"has one value alone, {distinct[0]!r}")
     dtype = getattr(values, "dtype", None)
@@ -58,24 +65,24 @@ def guess_column(name: str, values: Any, kind: str | None = None) -> Column | Un
         return Column(name, "date", "its type", missing)
     if getattr(dtype, "kind", "O") == "b" or set(map(str.lower, distinct)) <= {"true", "false"}:
         return Column(name, "category", "true or false", missing, tuple(distinct))
-    numbers = sum(number_of(text) is not None for text in there)
-    if numbers >= _MOST * len(there):
-        if not missing and _numbers_the_rows(name, texts):
+    comma = has_decimal_comma(there) if getattr(dtype, "kind", "O") not in "iuf" else False
+    read = [number for number in numbers_of(values, comma) if number is not None]
+    if len(read) >= _MOST * len(there):
+        if not chosen and not missing and _numbers_the_rows(name, texts):
             return Unusable(name, "numbers the rows")
-        odd = len(there) - numbers
-        read = [number for text in there if (number := number_of(text)) is not None]
+        odd = len(there) - len(read)
         why = f"from {min(read):g} to {max(read):g}"
         why += f", but for {odd:,} that cannot be read" if odd else ""
-        return Column(name, "number", why, missing + odd)
+        return Column(name, "number", why, missing + odd, decimal_comma=comma)
     dates = sum(_DATE.match(text) is not None for text in there)
     if dates >= _MOST * len(there):
         return Column(name, "date", "dates", missing, (), _day_first(there))
     words = sum(len(text.split()) for text in there) / len(there)
     if words >= 2 and len(distinct) > max(20, 0.5 * len(there)):
         return Column(name, "text", f"{words:.0f} words on average", missing)
-    if len(distinct) > max(20, 0.9 * len(there)):
+    if not chosen and len(distinct) > max(20, 0.9 * len(there)):
         return Unusable(name, "has another value in nearly every row")
-    mixed = f", {numbers:,} of them numbers" if numbers else ""
+    mixed = f", {len(read):,} of them numbers" if read else ""
     return Column(
         name, "category", f"{len(distinct):,} different values{mixed}", missing, tuple(distinct)
     )
@@ -93,15 +100,15 @@ def values_of(column: Column, values: Any) -> dict[str, np.ndarray]:
         values: A pandas column, or a sequence.
 
     Example:
-        >>> column = Column("size", "number", "numbers")
-        >>> values_of(column, ["1", "2,5", None])["size"].tolist()
+        >>> column = Column("size", "number")
+        >>> values_of(column, ["1", "2.5", None])["size"].tolist()
         [1.0, 2.5, nan]
     """
     if column.kind == "date":
         return _dates(column.name, values, column.day_first)
     texts = as_texts(values)
     if column.kind == "number":
-        read = [None if text is None else number_of(text) for text in texts]
+        read = numbers_of(values, column.decimal_comma)
         array = np.array([np.nan if number is None else number for number in read], "float32")
         return {column.name: array}
     array = np.empty(len(texts), dtype=object)
@@ -162,16 +169,62 @@ def as_texts(values: Any) -> list[str | None]:
 
 
 @lru_cache(2**16)
-def number_of(text: str) -> float | None:
-    """The number that a text means, or None. A comma may stand for the point.
+def number_of(text: str, decimal_comma: bool = False) -> float | None:
+    """The number that a text means, or None.
+
+    Args:
+        text: As a person or a spreadsheet writes it: `"1,234.5"`, `"$12"`, `"3 %"`, `"2e-3"`.
+        decimal_comma: Whether the comma is the decimal mark, and the point separates thousands.
 
     Example:
-        >>> number_of("1,5"), number_of("-2e3"), number_of("three")
-        (1.5, -2000.0, None)
+        >>> number_of("1,234.5"), number_of("1.234,5", decimal_comma=True), number_of("three")
+        (1234.5, 1234.5, None)
     """
-    if _NUMBER.match(text) is None:
-        return None
-    return float(text.replace(",", "."))
+    text = text.strip(_UNITS)
+    mark, thousands = (",", ".") if decimal_comma else (".", ",")
+    if re.match(rf"^[-+]?[1-9]\d{{0,2}}(\{thousands}\d{{3}})+(\{mark}\d*)?$", text):
+        text = text.replace(thousands, "")
+    if decimal_comma:
+        text = text.replace(",", ".") if text.count(".") + text.count(",") <= 1 else ""
+    return float(text) if _NUMBER.match(text) else None
+
+
+def has_decimal_comma(texts: Iterable[str | None]) -> bool:
+    """Whether commas in a column are decimal marks: most that tell do not separate thousands.
+
+    Example:
+        >>> has_decimal_comma(["1,5", "2,25"]), has_decimal_comma(["1,500", "2,250", "1.5"])
+        (True, False)
+    """
+    comma = point = 0
+    for text in texts:
+        if text is None or ("," not in text and "." not in text):
+            continue
+        with_point, with_comma = number_of(text), number_of(text, decimal_comma=True)
+        comma += with_point is None and with_comma is not None
+        point += with_comma is None and with_point is not None
+        # 1.5 is read either way, and would be written 1,5 where the comma is the mark.
+        point += re.match(r"^[-+]?\d*\.\d+$", text.strip(_UNITS)) is not None
+    return comma > point
+
+
+def numbers_of(values: Any, decimal_comma: bool) -> list[float | None]:
+    """Values as numbers, None for what is missing or is none."""
+    if isinstance(values, np.ndarray) or hasattr(values, "tolist"):
+        values = values.tolist()
+    return [
+        _finite(float(value))
+        if isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        else None
+        if (text := _as_text(value)) is None
+        else _finite(number_of(text, decimal_comma))
+        for value in values
+    ]
+
+
+def _finite(number: float | None) -> float | None:
+    """A number that fits into float32, or None."""
+    return number if number is not None and abs(number) < _LARGEST else None
 
 
 def _as_text(value: Any) -> str | None:

@@ -46,7 +46,8 @@ def encoded(data: "LoadedData") -> Encoded:
         series = layers.Input(data.train.x.shape[1:], name="series")
         centre, spread = _centre_and_spread(series)
         return Encoded(series, (series - centre) / spread)
-    return _encoded_table(data.train.x)
+    texts = {column.name for column in data.columns if column.kind == "text"}
+    return _encoded_table(data.train.x, texts)
 
 
 def decoded(data: "LoadedData", outputs: Any, inputs: Any) -> Any:
@@ -61,7 +62,7 @@ def decoded(data: "LoadedData", outputs: Any, inputs: Any) -> Any:
     return layers.Rescaling(max(spread, _SMALLEST_SPREAD), mean, name="units")(outputs)
 
 
-def _encoded_table(columns: dict[str, np.ndarray]) -> Encoded:
+def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     numbers = {name: values for name, values in columns.items() if values.dtype.kind == "f"}
@@ -73,7 +74,10 @@ def _encoded_table(columns: dict[str, np.ndarray]) -> Encoded:
         if name in numbers:
             continue
         inputs[name] = layers.Input((1,), dtype="string", name=_input_name(name))
-        features.append(_category(inputs[name], name, values))
+        if name in texts:
+            features.append(_text(inputs[name], name, values))
+        else:
+            features.append(_category(inputs[name], name, values))
     # The order in which the columns were.
     inputs = {name: inputs[name] for name in columns}
     joined = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
@@ -98,9 +102,6 @@ def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
 def _category(tensor: Any, name: str, values: np.ndarray) -> Any:
     """One-hot or embedded values. What is missing or was not seen in training is one value more."""
     known = sorted({value for value in values if value})
-    if _is_text(known, len(values)):
-        flat = layers.Reshape((), name=f"{_input_name(name)}_text")(tensor)
-        return _words(flat, values, _MOST_WORDS_IN_TABLE, f"{_input_name(name)}_words")
     lookup = layers.StringLookup(
         vocabulary=known,
         output_mode="one_hot" if len(known) <= _MOST_ONE_HOT else "int",
@@ -113,9 +114,10 @@ def _category(tensor: Any, name: str, values: np.ndarray) -> Any:
     return layers.Flatten(name=f"{_input_name(name)}_vector")(embedding(lookup(tensor)))
 
 
-def _is_text(known: list[str], rows: int) -> bool:
-    words = sum(len(value.split()) for value in known) / max(1, len(known))
-    return words >= 2 and len(known) > max(20, 0.5 * rows)
+def _text(tensor: Any, name: str, values: np.ndarray) -> Any:
+    """The words of a column of texts."""
+    flat = layers.Reshape((), name=f"{_input_name(name)}_text")(tensor)
+    return _words(flat, values, _MOST_WORDS_IN_TABLE, f"{_input_name(name)}_words")
 
 
 def _words(tensor: Any, texts: np.ndarray, most: int, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def load(
     forecast: int | None = None,
     window: int | None = None,
     columns: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
     task: str | None = None,
     split: str | None = None,
     group: str | None = None,
@@ -58,6 +59,8 @@ def load(
         forecast: Makes the table a series, of which so many steps are predicted.
         window: How many steps of a series to predict from; twice `forecast` if None.
         columns: For tables, the columns to predict from; all that are of use if None.
+        kinds: What columns hold, e.g. `{"postcode": "category"}`, where numbers are codes:
+            `"number"`, `"category"`, `"date"` or `"text"`; guessed for the others.
         task: `"classes"` or `"number"`, what the target is; guessed if None.
         split: `"stratified"` (the mix of classes is the same in all parts; the default for
             classes), `"random"` (the default for numbers), `"tail"` (the last rows are the test
@@ -102,6 +105,7 @@ def load(
         forecast=forecast,
         window=window,
         columns=columns,
+        kinds=kinds,
         task=task,
         split=split,
         group=group,

@@ -1,6 +1,6 @@
 """What a user says about the data, checked, and the steps that all kinds of data share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.contract import Contract, ImageInput
 from lamina.contract.measure import measured_target
+from lamina.data.loading.columns import KINDS
 from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.duplicates import Copies
 from lamina.data.loading.loaded import LoadedData, part_of
@@ -25,6 +26,7 @@ class Options:
         forecast: Steps of a series to predict.
         window: Steps of a series to predict from.
         columns: Columns to predict from; all that are of use if None.
+        kinds: What columns hold, by name, where that is not to be guessed.
         task: `"classes"` or `"number"`: what the target is; guessed if None.
         split: How to split the rows.
         group: Column whose equal values stay in one part, for `split="group"`.
@@ -41,6 +43,7 @@ class Options:
     forecast: int | None = None
     window: int | None = None
     columns: Sequence[str] | None = None
+    kinds: Mapping[str, str] | None = None
     task: str | None = None
     split: str | None = None
     group: str | None = None
@@ -60,6 +63,11 @@ class Options:
             )
         if self.task not in ("classes", "number", None):
             raise ValueError(f"task must be 'classes' or 'number'; received {self.task!r}.")
+        for name, kind in (self.kinds or {}).items():
+            if kind not in KINDS:
+                raise ValueError(
+                    f"kinds gives column {name!r} the kind {kind!r}; kinds are {', '.join(KINDS)}."
+                )
         fractions = (("validation", self.validation), ("test", self.test))
         for name, fraction in fractions:
             if not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
-from lamina.data.loading.columns import as_texts, guess_column, values_of
+from lamina.data.loading.columns import as_texts, guess_column, has_decimal_comma, values_of
 from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.loaded import LoadedData, part_of
 from lamina.data.loading.options import Options
@@ -31,7 +31,8 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         frame = _sorted(frame, options.time, remarks)
     else:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")
-    found = Column(target, "number", "the target")
+    comma = has_decimal_comma(as_texts(frame[target]))
+    found = Column(target, "number", "the target", decimal_comma=comma)
     measured = values_of(found, frame[target])[target].astype(float)
     if np.isnan(measured).mean() > _MOST_GAPS:
         raise ValueError(

@@ -162,10 +162,14 @@ def _first_rows(sample: str, separator: str, quoting: Any) -> list[list[str]]:
 def _has_header(rows: list[list[str]]) -> bool:
     """Whether the first row has names: neither all numbers, nor values that occur again below."""
     first, others = rows[0], rows[1:]
-    if all(number_of(value.strip()) is not None for value in first if value.strip()):
+    if all(_is_number(value.strip()) for value in first if value.strip()):
         return False
     for i, value in enumerate(first):
         column = [row[i] for row in others if len(row) > i]
-        if value.strip() and number_of(value.strip()) is None and column.count(value) > 1:
+        if value.strip() and not _is_number(value.strip()) and column.count(value) > 1:
             return False
     return True
+
+
+def _is_number(text: str) -> bool:
+    return number_of(text) is not None or number_of(text, decimal_comma=True) is not None

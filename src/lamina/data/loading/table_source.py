@@ -10,8 +10,10 @@ from lamina.data.loading.columns import (
     Unusable,
     as_texts,
     guess_column,
+    has_decimal_comma,
     inputs_of,
     number_of,
+    numbers_of,
 )
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
@@ -56,7 +58,7 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
     labels = None if is_number else texts
     values = None
     if is_number:
-        read = [number_of(text) for text in texts]
+        read = numbers_of(texts, has_decimal_comma(texts))
         if not any(number is not None for number in read):
             raise ValueError(
                 f"Column {target!r}, the target, has no numbers, e.g. {texts[0]!r}.\n"
@@ -104,7 +106,7 @@ def find_target(frame: Any, options: Options, name: str) -> str:
                 f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
                 f"  Its columns: {shown}."
             )
-    for wanted in options.columns or ():
+    for wanted in (*(options.columns or ()), *(options.kinds or ())):
         if wanted not in there:
             raise ValueError(
                 f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
@@ -151,11 +153,15 @@ def _columns(
     columns: list[Column] = []
     lines = [f"{target}: the target, {kind}"]
     answers = as_texts(frame[target])
+    kinds = dict(options.kinds or {})
     for name in chosen:
         if name in (target, options.group):
             continue
         found: Column | Unusable = guess_column(
-            name, frame[name], "date" if name == options.time else None
+            name,
+            frame[name],
+            kinds.get(name, "date" if name == options.time else None),
+            chosen=options.columns is not None,
         )
         if (
             isinstance(found, Column)
@@ -190,7 +196,7 @@ def _is_number(texts: list[str], distinct: set[str], task: str | None) -> tuple[
     """Whether a target is a number rather than a class, and why."""
     if task is not None:
         return task == "number", "as you said"
-    numbers = [number_of(text) for text in texts]
+    numbers = numbers_of(texts, has_decimal_comma(texts))
     readable = sum(number is not None for number in numbers)
     if readable < 0.95 * len(texts) or distinct <= {"True", "False", "true", "false"}:
         return False, f"{len(distinct):,} different values"

@@ -51,8 +51,8 @@ def balanced_sample_weights(y: Any) -> Any:
         `(samples,)` weights, in the structure of `y`.
 
     Example:
-        >>> balanced_sample_weights(np.array([0, 0, 0, 1])).round(2).tolist()
-        [0.67, 0.67, 0.67, 2.0]
+        >>> balanced_sample_weights(np.array([0, 1, 1])).tolist()
+        [1.5, 0.75, 0.75]
     """
 
     def weights_of(labels: Any) -> np.ndarray:
