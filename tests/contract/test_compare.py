@@ -80,3 +80,18 @@ def test_ranges_are_those_of_numpy_and_missing_values_do_not_count():
 @pytest.mark.parametrize("array", [np.array(["a"]), np.zeros((0, 3)), np.full((2, 2), np.nan)])
 def test_what_has_no_numbers_has_no_range(array):
     assert measured("x", array) is None
+
+
+def test_one_ordinary_row_of_numbers_raises_no_alarm(rng):
+    known = measured("x", rng.normal(size=(300,)))
+    assert difference(known, np.array([0.001])) is None
+    assert (
+        difference(measured("x", rng.lognormal(size=(300, 20))), rng.lognormal(3, 1, (4, 20)))
+        is None
+    )
+
+
+def test_windows_of_a_series_are_not_taken_for_inverted_images(rng):
+    level = np.linspace(0, 10, 300)[:, None, None]
+    known = measured("x", level[:150] + rng.random((150, 24, 2)))
+    assert difference(known, level[250:] + rng.random((50, 24, 2))) is None

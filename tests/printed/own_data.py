@@ -32,6 +32,17 @@ CASES = {
         "  # «add the column», «left empty»",
         "from lamina.contract import Column\nfrom lamina.data.loading.columns import inputs_of",
     ),
+    ("data/loading/columns.py", "rename that column"): (
+        "load(table, target='kind')",
+        "load(table.rename(columns={'day_days': 'days'}), target='kind')  # «rename that column»",
+        _LOAD + "table['day'] = pd.date_range('2024-01-01', periods=20)\ntable['day_days'] = 1.5\n"
+        "table.loc[3, 'day_days'] = 2.5",
+    ),
+    ("data/loading/options.py", "No sample is left to train on"): (
+        "load(table, target='size', task='number', validation=0.5, test=0.495)",
+        "load(table, target='size', task='number', «validation=0.15, test=0.15»)",
+        _LOAD,
+    ),
     ("data/loading/image_source.py", "Nothing says what the"): (
         "load('p')",
         "Path('p/dog').mkdir(); Path('p/0.png').rename('p/dog/0.png')\n"

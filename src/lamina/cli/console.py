@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import math
 import sys
 from typing import Any
 
@@ -60,7 +61,16 @@ def remark(text: str) -> None:
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(data: Any) -> Any:
+    """The data with null in place of NaN and infinity, which JSON has not."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def print_error(error: Exception) -> None:

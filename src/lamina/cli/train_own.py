@@ -55,7 +55,7 @@ def train_own(
     words = [str(w) for pair in options.items() if pair[1] is not None for w in pair]
     job = own_data_job.OwnDataJob(
         source, arguments, data, code, epochs, seed,
-        command=shlex.join(["lamina", "train", source, *words]).replace("\n", " "),
+        command=readable(shlex.join(["lamina", "train", source, *words])),
     )  # fmt: skip
     network = own_network.build(data, code, seed)
     if not json:
@@ -69,9 +69,12 @@ def train_own(
     if not json:
         kept = f", of which number {run.best_epoch} was the best and is kept" if run.epochs else ""
         console.say(f"Trained {run.epochs} epochs{kept}.")
-        console.say(f"Saved in {folder}: {', '.join(path.name for path in paths)}")
+        console.say_plain(readable(f"Saved in {folder}: {', '.join(path.name for path in paths)}"))
     measured = None
-    if measure and not run.stopped:
+    nothing_kept = not data.test.size and not data.val.size
+    if measure and nothing_kept:
+        console.remark("No sample was kept for val or test, so nothing is measured.")
+    if measure and not nothing_kept and not run.stopped:
         measured = own_data_job.measure(job, network, run)
         if measured.outcome is not None:
             paths.append(own_data_job.report(job, network, run, measured, folder))
@@ -96,7 +99,7 @@ def train_own(
     elif measured is not None:
         _say_measured(job, measured)
         if measured.outcome is not None:
-            console.say(f"Report: {paths[-1]}")
+            console.say_plain(readable(f"Report: {paths[-1]}"))
     if run.stopped:
         raise typer.Exit(130)
 
@@ -114,7 +117,7 @@ def _say_measured(job: Any, measured: Any) -> None:
             f"always answering the commonest class: {measured.baseline:.1%}."
         )
         if measured.outcome is not None:
-            console.say(measured.outcome.verdict.advice)
+            console.say_plain(measured.outcome.verdict.advice)
         return
     error = measured.results["mean_absolute_error"]
     simple = "repeating the last value" if job.data.kind == "series" else "the median every time"

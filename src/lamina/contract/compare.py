@@ -14,6 +14,10 @@ _ANOTHER_SCALE = 20.0
 _FAR, _NEAR = 6.0, 3.0
 # Rows of a call that are looked at.
 _ROWS = 64
+# Fewer numbers than this tell nothing of a scale.
+_FEWEST = 16
+# Smaller images, and windows of a series, are not compared for light and dark.
+_SMALLEST_SIDE = 8
 
 
 class Difference(NamedTuple):
@@ -55,10 +59,16 @@ def difference(known: InputRange, array: Any) -> Difference | None:
 
 def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
     largest, before = np.nanmax(np.abs(rows)), max(abs(known.low), abs(known.high))
-    if not largest or not before or not np.isfinite(largest):
+    usual = math.hypot(known.mean, known.spread)
+    if not largest or not before or not usual or not np.isfinite(largest):
         return None
     ratio = float(largest / before)
-    if 1 / _ANOTHER_SCALE < ratio < _ANOTHER_SCALE:
+    # A few extreme values are no other scale: all of them would have to be larger, or smaller.
+    typical = math.sqrt(float(np.nanmean(rows**2))) / usual
+    if rows.size < _FEWEST or not (
+        (ratio > _ANOTHER_SCALE and typical > _ANOTHER_SCALE / 2)
+        or (ratio < 1 / _ANOTHER_SCALE and typical < 2 / _ANOTHER_SCALE)
+    ):
         return None
     # A single faint sample is no other scale: most of what was seen would have to be larger.
     if ratio < 1 and largest > abs(known.mean) + known.spread / _ANOTHER_SCALE:
@@ -76,7 +86,9 @@ def _another_scale(known: InputRange, rows: np.ndarray) -> Difference | None:
 
 def _inverted(known: InputRange, rows: np.ndarray) -> Difference | None:
     """Light and dark swapped: the mean is where that of the inverse would be."""
-    if len(known.shape) < 2 or not known.sample_spread:
+    if len(known.shape) < 2 or min(known.shape[:2]) < _SMALLEST_SIDE or known.low < 0:
+        return None
+    if not known.sample_spread or np.nanstd(rows) < known.spread / 4:
         return None
     error = known.sample_spread / math.sqrt(len(rows))
     mean = float(np.nanmean(rows))

@@ -1,6 +1,7 @@
 """`Contract`: what a model was trained on, as plain data that turns into JSON."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -94,10 +95,12 @@ class SeriesInput:
     Args:
         window: Steps before it.
         forecast: Steps to predict.
+        time: The column that steps are sorted by, if there is one.
     """
 
     window: int
     forecast: int
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,16 @@ class Contract:
             raise ValueError("it is no contract")
         if record["version"] > VERSION:
             raise ValueError(f"it is of version {record['version']}, and {VERSION} is known here")
-        return _read(cls, record, "contract")
+        contract: Contract = _read(cls, record, "contract")
+        names = contract.class_names or ()
+        if len(set(names)) < len(names):
+            raise ValueError("two classes have one name")
+        image = contract.image
+        if image is not None and not (
+            0 < image.height < 10_000 and 0 < image.width < 10_000 and image.channels in (1, 3)
+        ):
+            raise ValueError("the size of its images is impossible")
+        return contract
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
@@ -187,7 +199,9 @@ def _read(kind: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where} is no list")
         return tuple(_read(arguments[0], item, where) for item in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 1e300 else math.inf
+    if kind is float and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where} is no finite number")
     if type(value) is not kind or (kind is str and len(value) > _LONGEST):
         raise ValueError(f"{where} is {type(value).__name__} and not {kind.__name__}")
     return value

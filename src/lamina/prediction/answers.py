@@ -64,6 +64,11 @@ def answers_of(contract: Contract, names: list[str], outputs: np.ndarray) -> lis
             for name, row in zip(names, values.tolist(), strict=True)
         ]
     probabilities = as_probabilities(np.asarray(outputs))
+    if probabilities.shape[1] != len(contract.class_names):
+        raise ValueError(
+            f"The model tells {probabilities.shape[1]} classes apart, and its file has "
+            f"{len(contract.class_names)} names of classes."
+        )
     answers = []
     for name, row in zip(names, probabilities.tolist(), strict=True):
         by_name = dict(zip(contract.class_names, row, strict=True))

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Contract
-from lamina.core.user_data.data_kinds import is_table
+from lamina.core.user_data.data_kinds import is_table, is_text
 from lamina.data.loading.columns import inputs_of, values_of
 from lamina.data.loading.files import PICTURES, TABLES, TEXTS
 from lamina.data.loading.image_files import picture_as_input
 from lamina.data.loading.series import without_gaps
+from lamina.data.loading.series_source import sorted_by
 from lamina.data.loading.table_files import decoded, read_table
 from lamina.data.picture_files import Picture, picture_of, read_picture
 
@@ -53,6 +54,7 @@ def read_inputs(contract: Contract, sources: Any) -> RawInputs:
         ValueError: If the contract does not say what the model takes, or a column is missing.
     """
     several = isinstance(sources, (list, tuple)) or _is_batch(contract, sources)
+    several = several or (contract.kind == "text" and is_text(sources) and np.ndim(sources) == 1)
     given = list(sources) if several else [sources]
     if contract.kind == "images":
         return _pictures(contract, given)
@@ -80,7 +82,7 @@ def _pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         raise ValueError("The model's file does not say what size of pictures it takes.")
     found = RawInputs(None, [])
     arrays = []
-    for number, source in enumerate(_files(sources, PICTURES)):
+    for number, source in enumerate(_files(sources, PICTURES, found)):
         name = _name(source, f"picture {number + 1}")
         try:
             largest = _TIMES_AS_LARGE * max(form.height, form.width)
@@ -124,8 +126,12 @@ def _picture_of_array(array: np.ndarray) -> Picture:
             f"an array of shape {array.shape} is no picture: give (height, width) or "
             "(height, width, 3)"
         )
+    if 0 in array.shape or not np.isfinite(array).all():
+        raise ValueError(f"an array of shape {array.shape} has no pixels, or NaN among them")
     pixels = array.astype("float32")
-    if array.dtype.kind != "f" or pixels.max(initial=0) > 1:
+    if array.dtype == np.uint16:
+        pixels = pixels / 65535
+    elif array.dtype.kind in "iu" or pixels.max() > 1:
         pixels = pixels / 255
     grey = array.shape[-1] == 1
     return Picture(np.repeat(pixels, 3, axis=2) if grey else pixels, grey)
@@ -134,26 +140,34 @@ def _picture_of_array(array: np.ndarray) -> Picture:
 def _rows(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     found = RawInputs(None, [])
     parts = []
-    tables: list[tuple[str, Any]] = []
-    rows = [source for source in sources if isinstance(source, Mapping)]
-    for source in sources:
-        if isinstance(source, Mapping):
-            continue
-        if is_table(source):
-            tables.append(("row", source))
-        else:
-            for path in _files([source], TABLES):
-                tables.append((f"{Path(path).name}, row", read_table(_existing(path)).frame))
-    if rows:
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        tables.insert(0, ("row", {name: [row.get(name) for row in rows] for name in names}))
     unused: set[str] = set()
-    for name, table in tables:
+    if not contract.columns:
+        raise ValueError("The model's file does not say what columns it takes.")
+
+    def take(name: str, table: Any) -> None:
         inputs, extra = inputs_of(contract.columns, table)
         parts.append(inputs)
-        unused |= set(extra) - {contract.target}
+        unused.update(set(extra) - {contract.target})
         count = len(next(iter(inputs.values())))
-        found.names += [f"{name} {i + 1}" for i in range(count)]
+        found.names.extend(f"{name}{i + 1}" for i in range(count))
+
+    names = {column.name for column in contract.columns}
+    for number, source in enumerate(sources):
+        if isinstance(source, Mapping):
+            inputs, extra = inputs_of(contract.columns, source)
+            parts.append(inputs)
+            unused.update(set(extra) - {contract.target})
+            count = len(next(iter(inputs.values())))
+            found.names += [f"row {number + i + 1}" for i in range(count)]
+        elif is_table(source):
+            take("row ", source)
+        else:
+            for path in _files([source], TABLES, found):
+                try:
+                    table = read_table(_existing(path), names)
+                    take(f"{Path(path).name}, row ", table.frame)
+                except (OSError, ValueError) as error:
+                    found.errors[str(path)] = _reason(error, str(path))
     if unused:
         found.remarks.append(f"Columns that were not used: {', '.join(sorted(unused))}.")
     if parts:
@@ -172,17 +186,21 @@ def _texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
             found.names += [f"row {i + 1}" for i in range(len(read))]
             continue
         if not _is_file(source):
-            texts.append(str(source))
-            found.names.append(str(source))
-            continue
-        for path in _files([source], TEXTS | TABLES):
-            name = str(path)
-            if Path(path).suffix.lower() in TABLES:
-                read = _text_column(column, read_table(Path(path)).frame)
-                texts += read
-                found.names += [f"{Path(path).name}, row {i + 1}" for i in range(len(read))]
+            text = _as_text(source)
+            if Path(text).suffix.lower() in TEXTS | TABLES and len(text.split()) == 1:
+                found.errors[text] = "there is no such file"
                 continue
+            texts.append(text)
+            found.names.append(text)
+            continue
+        for path in _files([source], TEXTS | TABLES, found):
+            name = str(path)
             try:
+                if Path(path).suffix.lower() in TABLES:
+                    read = _text_column(column, read_table(Path(path)).frame)
+                    texts += read
+                    found.names += [f"{Path(path).name}, row {i + 1}" for i in range(len(read))]
+                    continue
                 texts.append(decoded(Path(path).read_bytes(), Path(path))[0].strip())
                 found.names.append(name)
             except (ValueError, OSError) as error:
@@ -191,6 +209,12 @@ def _texts(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         found.x = np.empty(len(texts), dtype=object)
         found.x[:] = texts
     return found
+
+
+def _as_text(source: Any) -> str:
+    if source is None:
+        return ""
+    return source.decode("utf-8", "replace") if isinstance(source, bytes) else str(source)
 
 
 def _text_column(column: str, table: Any) -> list[str]:
@@ -217,6 +241,9 @@ def _series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         name = _name(source, f"series {number + 1}")
         if _is_file(source):
             source = read_table(_existing(source)).frame
+        elif isinstance(source, (str, os.PathLike)):
+            found.errors[name] = "there is no such file"
+            continue
         steps = _steps(contract, source)
         if len(steps) < form.window:
             found.errors[name] = f"it has {len(steps)} steps, and the model needs {form.window}"
@@ -230,6 +257,9 @@ def _series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
 def _steps(contract: Contract, source: Any) -> np.ndarray:
     """The columns that a forecast is made from, `(steps, columns)`."""
     if is_table(source) or isinstance(source, Mapping):
+        time = contract.series.time if contract.series else None
+        if time is not None and is_table(source) and time in map(str, source.columns):
+            source = sorted_by(source, time, [])
         columns = []
         for column in contract.columns:
             if column.name not in map(str, source.keys()):
@@ -243,20 +273,25 @@ def _steps(contract: Contract, source: Any) -> np.ndarray:
     return steps[:, None] if steps.ndim == 1 else steps
 
 
-def _files(sources: Sequence[Any], endings: frozenset[str]) -> Iterator[Any]:
+def _files(sources: Sequence[Any], endings: frozenset[str], found: RawInputs) -> Iterator[Any]:
     """The sources, with the files of folders in place of the folders."""
     for source in sources:
         if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
-            inside = sorted(p for p in Path(source).rglob("*") if p.suffix.lower() in endings)
+            inside = sorted(
+                path
+                for path in Path(source).rglob("*")
+                if path.suffix.lower() in endings
+                and not any(p.startswith(".") for p in path.relative_to(source).parts)
+            )
             if not inside:
-                raise ValueError(f"The folder {source} has nothing in it that the model can take.")
+                found.errors[str(source)] = "has nothing in it that the model can take"
             yield from inside
         else:
             yield source
 
 
 def _is_file(source: Any) -> bool:
-    if not isinstance(source, (str, os.PathLike)):
+    if not isinstance(source, (str, os.PathLike)) or str(source).strip() in ("", "."):
         return False
     try:
         return Path(source).exists()

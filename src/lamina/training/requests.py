@@ -171,6 +171,8 @@ def fit_request(
     )
     feed.first_epoch = initial_epoch
     validation = None
+    if getattr(validation_data, "resident", None) is not None and not validation_data.size:
+        validation_data = None  # a part of loaded data that no sample was left for
     if validation_data is not None:
         with about("validation_data: "):
             tail = validation_data_of(learner, validation_data, validation_steps, call_warnings)

@@ -147,3 +147,24 @@ def test_one_row_may_be_a_dict():
 def test_a_missing_column_is_named_with_the_nearest():
     with pytest.raises(ValueError, match="no column 'colour'.*Did you mean 'color'"):
         inputs_of(COLUMNS, {"size": 2, "color": "green"})
+
+
+def test_a_date_that_begins_with_the_year_has_one_reading():
+    column = Column("d", "date", day_first=True)
+    dates = [pd.Timestamp("2024-03-02"), "2024-03-02", "02/03/2024"]
+    assert values_of(column, dates)["d_month"].tolist() == [3.0, 3.0, 3.0]
+
+
+def test_true_and_false_have_one_spelling():
+    assert as_texts([True, "true", "TRUE", "False", False]) == ["True"] * 3 + ["False"] * 2
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e39", "inf", "Infinity"])
+def test_a_number_that_float32_cannot_hold_counts_as_missing(text):
+    assert np.isnan(values_of(Column("n", "number"), [text])["n"][0])
+
+
+def test_inputs_that_would_have_one_name_are_refused():
+    columns = (Column("a", "date"), Column("a_days", "number"))
+    with pytest.raises(ValueError, match="'a' is a date and makes an input 'a_days'"):
+        inputs_of((columns[1], columns[0]), {"a": "2024-01-01", "a_days": 3})

@@ -77,3 +77,24 @@ def test_a_class_is_not_decoded(table):
     data = quiet(table.dropna(), target="my place (km)")
     with pytest.raises(ValueError, match="use softmax"):
         data.decoded(None, None)
+
+
+def test_columns_whose_names_are_alike_as_layers_can_be_used():
+    names = ["a b", "a_b", "€", "$", "features", "numbers", "scaled", "units"]
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({name: rng.normal(size=30) for name in names})
+    table["y"] = rng.normal(size=30)
+    data = quiet(table, target="y")
+    inputs, features = data.encoded()
+    model = lamina.Model(inputs, data.decoded(lamina.layers.Dense(1)(features), inputs))
+    assert np.isfinite(model.predict(data.test.x, verbose=0)).all()
+
+
+def test_a_column_without_a_value_in_training_does_no_harm():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"n": rng.normal(size=40), "k": ["p", "q"] * 20, "x": range(40)})
+    table.loc[:33, ["n", "k"]] = None
+    data = quiet(table, target="x", split="tail", task="number")
+    inputs, features = data.encoded()
+    model = lamina.Model(inputs, features)
+    assert np.isfinite(model.predict(data.test.x, verbose=0)).all()

@@ -480,3 +480,21 @@ def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(ValueError, match="is a pipe"):
         load(tmp_path / "pipe.csv", target="a")
+
+
+def test_a_link_to_itself_is_left_out(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["a", "b"])
+    (tmp_path / "a" / "self.png").symlink_to("self.png")
+    assert left_out(quiet(tmp_path)) == "a/self.png is a link to nothing"
+
+
+def test_a_part_without_samples_is_announced_and_fit_goes_without_it(table):
+    table["half"] = np.arange(100) // 50
+    data = quiet(table, target="price", split="group", group="half")
+    assert data.val.size == 0
+    assert any("The val part has no sample" in remark for remark in data.describe().remarks)
+
+
+def test_more_than_all_cannot_be_kept(table):
+    with pytest.raises(ValueError, match="No sample is left to train on"):
+        quiet(table[:3], target="price", validation=0.5, test=0.495)

@@ -102,3 +102,18 @@ def test_what_pandas_writes_is_read_back(tmp_path, data, names):
     np.testing.assert_array_equal(
         read_table(path).frame.to_numpy().astype(str), frame.to_numpy().astype(str)
     )
+
+
+def test_a_first_line_with_a_name_that_the_user_gave_is_the_header(tmp_path):
+    path = written(tmp_path, "age,y\n1,n\n2,y\n3,y\n")
+    assert read_table(path, {"y"}).has_header
+
+
+def test_a_line_by_which_excel_names_the_separator_is_used(tmp_path):
+    table = read_table(written(tmp_path, "sep=;\na;b\n1,5;x\n2,5;y\n"))
+    assert list(table.frame.columns) == ["a", "b"]
+
+
+def test_a_very_long_value_is_read(tmp_path):
+    table = read_table(written(tmp_path, f"text,label\n{'a' * 200_000},x\nb,y\n"))
+    assert table.frame["text"].str.len().tolist() == [200_000, 1]

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
 _UNITS = " $€£¥%\u00a0"
 _LARGEST = 3e38
 _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+_MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,14 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
                 f"{did_you_mean(column.name, there)}\n  Columns: {', '.join(there)}.\n"
                 "  Fix: add the column; a value that is not known may be left empty."
             )
-        inputs |= values_of(column, table[column.name])
+        made = values_of(column, table[column.name])
+        taken = sorted(set(made) & set(inputs))
+        if taken:
+            raise ValueError(
+                f"Column {column.name!r} is a date and makes an input {taken[0]!r}, and another "
+                "column has that name.\n  Fix: rename that column."
+            )
+        inputs |= made
     names = {column.name for column in columns}
     return inputs, [name for name in there if name not in names]
 
@@ -236,6 +243,8 @@ def _as_text(value: Any) -> str | None:
             return None
         return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
     text = str(value).strip()
+    if text.lower() in ("true", "false"):
+        return text.capitalize()
     return None if text.lower() in _MISSING or text in ("NaT", "<NA>") else text
 
 
@@ -266,7 +275,11 @@ def _dates(name: str, values: Any, day_first: bool) -> dict[str, np.ndarray]:
     texts = pd.Series(as_texts(values), dtype="object")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of dates that leave no choice
-        read = pd.to_datetime(texts, errors="coerce", format="mixed", utc=True, dayfirst=day_first)
+        # A date that begins with the year has one reading.
+        iso = texts.str.match(r"\d{4}\D", na=False) if len(texts) else texts.notna()
+        options: dict[str, Any] = {"errors": "coerce", "format": "mixed", "utc": True}
+        read = pd.to_datetime(texts.where(~iso), dayfirst=day_first, **options)
+        read = read.fillna(pd.to_datetime(texts.where(iso), **options))
     days = (read - pd.Timestamp(1970, 1, 1, tz="UTC")).dt.total_seconds() / 86400
     return {
         f"{name}_days": days.to_numpy("float32"),

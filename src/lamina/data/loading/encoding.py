@@ -4,6 +4,8 @@
 back to the units of the target.
 """
 
+import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -63,21 +65,22 @@ def decoded(data: "LoadedData", outputs: Any, inputs: Any) -> Any:
 
 
 def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
+    names = _layer_names(columns)
     inputs: dict[str, Any] = {}
     features: list[Any] = []
     numbers = {name: values for name, values in columns.items() if values.dtype.kind == "f"}
     for name in numbers:
-        inputs[name] = layers.Input((1,), name=_input_name(name))
+        inputs[name] = layers.Input((1,), name=names[name])
     if numbers:
         features += _numbers(list(inputs.values()), np.stack(list(numbers.values()), axis=1))
     for name, values in columns.items():
         if name in numbers:
             continue
-        inputs[name] = layers.Input((1,), dtype="string", name=_input_name(name))
+        inputs[name] = layers.Input((1,), dtype="string", name=names[name])
         if name in texts:
-            features.append(_text(inputs[name], name, values))
+            features.append(_text(inputs[name], names[name], values))
         else:
-            features.append(_category(inputs[name], name, values))
+            features.append(_category(inputs[name], names[name], values))
     # The order in which the columns were.
     inputs = {name: inputs[name] for name in columns}
     joined = features[0] if len(features) == 1 else layers.Concatenate(name="features")(features)
@@ -87,8 +90,10 @@ def _encoded_table(columns: dict[str, np.ndarray], texts: set[str]) -> Encoded:
 def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
     """Numbers with mean 0 and spread 1, missing ones as 0, and which were missing."""
     joined = inputs[0] if len(inputs) == 1 else layers.Concatenate(name="numbers")(inputs)
-    mean = np.nanmean(values, axis=0)
-    variance = np.maximum(np.nanvar(values, axis=0), _SMALLEST_SPREAD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
+        mean = np.nan_to_num(np.nanmean(values, axis=0))
+        variance = np.maximum(np.nan_to_num(np.nanvar(values, axis=0)), _SMALLEST_SPREAD)
     scaled = layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="scaled")(
         joined
     )
@@ -101,23 +106,23 @@ def _numbers(inputs: list[Any], values: np.ndarray) -> list[Any]:
 
 def _category(tensor: Any, name: str, values: np.ndarray) -> Any:
     """One-hot or embedded values. What is missing or was not seen in training is one value more."""
-    known = sorted({value for value in values if value})
+    known = sorted({value for value in values if value}) or ["(no value in training)"]
     lookup = layers.StringLookup(
         vocabulary=known,
         output_mode="one_hot" if len(known) <= _MOST_ONE_HOT else "int",
-        name=f"{_input_name(name)}_values",
+        name=f"{name}_values",
     )
     if len(known) <= _MOST_ONE_HOT:
         return lookup(tensor)
     size = min(32, round(len(known) ** 0.5) + 1)
-    embedding = layers.Embedding(len(known) + 1, size, name=f"{_input_name(name)}_embedding")
-    return layers.Flatten(name=f"{_input_name(name)}_vector")(embedding(lookup(tensor)))
+    embedding = layers.Embedding(len(known) + 1, size, name=f"{name}_embedding")
+    return layers.Flatten(name=f"{name}_vector")(embedding(lookup(tensor)))
 
 
 def _text(tensor: Any, name: str, values: np.ndarray) -> Any:
     """The words of a column of texts."""
-    flat = layers.Reshape((), name=f"{_input_name(name)}_text")(tensor)
-    return _words(flat, values, _MOST_WORDS_IN_TABLE, f"{_input_name(name)}_words")
+    flat = layers.Reshape((), name=f"{name}_text")(tensor)
+    return _words(flat, values, _MOST_WORDS_IN_TABLE, f"{name}_words")
 
 
 def _words(tensor: Any, texts: np.ndarray, most: int, name: str) -> Any:
@@ -138,6 +143,15 @@ def _centre_and_spread(series: Any) -> tuple[Any, Any]:
     return centre, spread
 
 
-def _input_name(name: str) -> str:
-    """A column's name as a layer may have it."""
-    return "".join(c if c.isalnum() or c == "_" else "_" for c in name) or "column"
+def _layer_names(columns: Iterable[str]) -> dict[str, str]:
+    """A name for the input of each column: letters, digits and `_`, and no two alike."""
+    names: dict[str, str] = {}
+    taken = {"features", "numbers", "scaled", "units"}
+    for column in columns:
+        plain = "".join(c if c.isalnum() or c == "_" else "_" for c in column) or "column"
+        number, name = 1, plain
+        while name.lower() in taken:
+            number, name = number + 1, f"{plain}_{number + 1}"
+        taken.add(name.lower())
+        names[column] = name
+    return names

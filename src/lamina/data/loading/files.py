@@ -101,7 +101,9 @@ def _walk(folder: Path, root: Path, endings: Collection[str], left_out: list) ->
             path = Path(place) / name
             if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            if path.is_symlink() and not path.exists():
+                left_out.append(LeftOut(_name(path, root), "is a link to nothing"))
+            elif path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
                 left_out.append(LeftOut(_name(path, root), "is a link out of the folder"))
             elif path.suffix.lower() in endings:
                 inside.append(path)

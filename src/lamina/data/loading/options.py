@@ -134,6 +134,16 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         leaks = copies.between(split.train, split.val) + copies.between(split.train, split.test)
     counts = np.bincount(y, minlength=len(class_names)).tolist() if class_names else []
     remarks = list(samples.remarks)
+    for name, rows in zip(("train", "val", "test"), split[1:], strict=True):
+        wanted = {"train": 1.0, "val": options.validation, "test": options.test}[name]
+        if not len(rows) and wanted:
+            remarks.append(f"The {name} part has no sample: there are too few, or too few groups.")
+    if not len(split.train):
+        raise ValueError(
+            f"No sample is left to train on: validation={options.validation} and "
+            f"test={options.test} take all {len(samples.names):,}.\n"
+            "  Fix: validation=0.15, test=0.15."
+        )
     if class_names and split.test.size:
         absent = sorted(set(range(len(class_names))) - set(y[split.train].tolist()))
         if absent:

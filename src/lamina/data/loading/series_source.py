@@ -28,7 +28,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     target = find_target(frame, options, name)
     assert options.forecast is not None
     if options.time is not None:
-        frame = _sorted(frame, options.time, remarks)
+        frame = sorted_by(frame, options.time, remarks)
     else:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")
     comma = has_decimal_comma(as_texts(frame[target]))
@@ -78,7 +78,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     contract = Contract(
         kind="series",
         columns=tuple(columns),
-        series=SeriesInput(steps, options.forecast),
+        series=SeriesInput(steps, options.forecast, options.time),
         target=target,
         target_range=measured_target(windows.y[split.train]),
         split=split.how,
@@ -99,7 +99,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     return LoadedData("series", target, train, val, test, None, tuple(columns), description)
 
 
-def _sorted(frame: Any, time: str, remarks: list[str]) -> Any:
+def sorted_by(frame: Any, time: str, remarks: list[str]) -> Any:
     """The rows in the order of a column of dates or numbers."""
     found = guess_column(time, frame[time])
     kind = found.kind if isinstance(found, Column) else "number"

@@ -1,8 +1,11 @@
 """Tables from files: encoding, separator and header are found, broken lines are named."""
 
+import contextlib
 import csv
 import io
+import re
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +34,12 @@ class Table(NamedTuple):
     remarks: list[str]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     """Read a `.csv`, `.tsv`, `.txt` or `.parquet` file.
+
+    Args:
+        path: The file.
+        expected: Names of columns that the user has given: a first line with one is the header.
 
     Raises:
         ImportError: If pandas is not installed; the message has the command.
@@ -54,10 +61,12 @@ def read_table(path: Path) -> Table:
     if not content.strip():
         raise ValueError(f"{path} is empty.")
     text, remarks = decoded(content, path)
-    separator = _separator(text[:_SAMPLE])
+    given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
+    text = text[given.end() :] if given else text
+    separator = given[1] if given else _separator(text[:_SAMPLE])
     quoting = _quoting(text[:_SAMPLE], separator)
     rows = _first_rows(text[:_SAMPLE], separator, quoting)
-    has_header = _has_header(rows)
+    has_header = _has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
     if not has_header:
         remarks.append(f"{path.name} has no line with the names of its columns.")
     names = None if has_header else [f"column_{i + 1}" for i in range(max(map(len, rows)))]
@@ -156,7 +165,10 @@ def _quoting(sample: str, separator: str) -> int:
 
 def _first_rows(sample: str, separator: str, quoting: Any) -> list[list[str]]:
     reader = csv.reader(io.StringIO(sample), delimiter=separator, quoting=quoting)
-    return [row for row, _ in zip(reader, range(2000), strict=False) if row]
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):  # a value may be longer than this parser takes
+        rows += [row for row, _ in zip(reader, range(2000), strict=False) if row]
+    return rows or [sample.split("\n", 1)[0].split(separator)]
 
 
 def _has_header(rows: list[list[str]]) -> bool:

@@ -36,8 +36,8 @@ class ConvLSTMCell(KernelCell):
 
     Args:
         rank: Number of spatial axes.
-        filters, kernel_size, strides, padding, data_format, dilation_rate, recurrent_activation,
-            unit_forget_bias: See `BaseConvLSTM`.
+        filters, kernel_size, strides, padding: See `BaseConvLSTM`.
+        data_format, dilation_rate, recurrent_activation, unit_forget_bias: See `BaseConvLSTM`.
         **kwargs: Arguments of every cell, see `KernelCell`; `name`, `dtype`, `trainable`, see
             `Layer`.
     """

@@ -1,0 +1,80 @@
+"""The four commands on a person's own data, end to end."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shade in (("day", 200), ("[red]night", 30)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.clip(rng.normal(shade, 20, (8, 8, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(50, 9, 60), "town": rng.choice(["a", "b"], 60)})
+    frame["[/] price"] = frame["size"] * 10
+    frame.to_csv(tmp_path / "houses.csv", index=False)
+    return tmp_path / "houses.csv"
+
+
+def test_photos_from_a_folder_to_names(run, photos):
+    code, out, err = run("train", photos, "--epochs", "1", "--out", "run")
+    assert code == 0, err
+    assert "20 pictures of 2 classes" in out
+    assert "x = layers.Flatten()(x)" in out
+    code, out, _ = run("predict", "run", photos / "day" / "0.png", photos / "gone.png", "--json")
+    assert code == 1
+    answers = json.loads(out)
+    assert set(answers[0]["probabilities"]) == {"day", "[red]night"}
+    assert "error" in answers[1]
+    code, out, _ = run("evaluate", "run", photos, "--json")
+    assert json.loads(out)["samples"] == 20
+
+
+def test_a_table_from_a_file_to_numbers_and_the_script_gives_the_same(run, table):
+    code, out, err = run("train", table, "--target", "[/] price", "--epochs", "2", "--out", "run")
+    assert code == 0, err
+    assert "[/] price on average" in out
+    code, out, _ = run("predict", "run", table)
+    assert code == 0
+    assert "[/] price" in out
+    before = json.loads(run("predict", "run", table, "--json")[1])
+    subprocess.run([sys.executable, "run/train.py"], check=True, capture_output=True)
+    after = json.loads(run("predict", "model.keras", table, "--json")[1])
+    assert [a["value"] for a in after] == pytest.approx([b["value"] for b in before], rel=1e-4)
+
+
+def test_json_has_null_for_what_is_no_number(capsys):
+    from lamina.cli import console
+
+    console.print_json({"loss": float("nan"), "values": [float("inf"), 1.0]})
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "values": [None, 1.0]}
+
+
+def test_a_name_with_a_line_end_puts_nothing_into_the_script(run, tmp_path):
+    path = tmp_path / "x\rprint('INJECTED')#.csv"
+    path.write_text("a,y\n" + "\n".join(f"{i / 3},{'pq'[i % 2]}" for i in range(40)))
+    code, _, err = run(
+        "train", path, "--target", "y", "--epochs", "1", "--out", "run", "--no-measure"
+    )
+    assert code == 0, err
+    done = subprocess.run(
+        [sys.executable, "-c", "import ast; print(ast.dump(ast.parse(open('run/train.py').read())))"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "INJECTED" not in done.stdout.replace("x\\rprint(\\'INJECTED", "").replace(
+        "x\\rprint('INJECTED", ""
+    )
