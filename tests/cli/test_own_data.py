@@ -1,5 +1,6 @@
 """The four commands on a person's own data, end to end."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -67,14 +68,8 @@ def test_json_has_null_for_what_is_no_number(capsys):
 def test_a_name_with_a_line_end_puts_nothing_into_the_script(run, tmp_path):
     path = tmp_path / "x\rprint('INJECTED')#.csv"
     path.write_text("a,y\n" + "\n".join(f"{i / 3},{'pq'[i % 2]}" for i in range(40)))
-    code, _, err = run(
-        "train", path, "--target", "y", "--epochs", "1", "--out", "run", "--no-measure"
-    )
+    code, _, err = run("train", path, "--target", "y", "--epochs", "1", "--out", "run")
     assert code == 0, err
-    done = subprocess.run(
-        [sys.executable, "-c", "import ast; print(ast.dump(ast.parse(open('run/train.py').read())))"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert "INJECTED" not in done.stdout.replace("x\\rprint(\\'INJECTED", "").replace(
-        "x\\rprint('INJECTED", ""
-    )
+    script = ast.parse((tmp_path / "run" / "train.py").read_text())
+    texts = [node.value for node in ast.walk(script) if isinstance(node, ast.Constant)]
+    assert "INJECTED" not in texts
