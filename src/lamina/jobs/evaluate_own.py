@@ -7,12 +7,11 @@ import numpy as np
 
 from lamina.contract import Contract
 from lamina.core.messages.errors import did_you_mean
-from lamina.data.loading.columns import as_texts, has_decimal_comma, numbers_of, values_of
+from lamina.data.loading.columns import as_texts, has_decimal_comma, numbers_of
 from lamina.data.loading.files import PICTURES, TEXTS, find_files
-from lamina.data.loading.series import windows_of, without_gaps
-from lamina.data.loading.series_source import sorted_by
+from lamina.data.loading.series import windows_of
 from lamina.data.loading.table_files import read_table
-from lamina.prediction.raw_inputs import read_inputs
+from lamina.prediction.raw_inputs import read_inputs, steps_of
 
 
 class OwnEvaluation(NamedTuple):
@@ -95,16 +94,10 @@ def _table(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, s
 
 def _series(contract: Contract, path: Path) -> tuple[Any, np.ndarray, dict[str, str]]:
     assert contract.series is not None
-    frame = read_table(path).frame
-    time = contract.series.time
-    if time is not None and time in map(str, frame.columns):
-        frame = sorted_by(frame, time, [])
-    columns = [
-        without_gaps(values_of(c, frame[c.name])[c.name].astype(float))[0] for c in contract.columns
-    ]
+    steps = steps_of(contract, read_table(path).frame)
     windows = windows_of(
-        columns[0],
-        np.stack(columns[1:], axis=1) if columns[1:] else np.zeros((len(frame), 0)),
+        steps[:, 0],
+        steps[:, 1:],
         contract.series.forecast,
         contract.series.window,
         0,

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lamina.data.loading import image_files
 from lamina.data.match_dataset import prepare
 from lamina.data.picture_files import Picture, edge_of, read_picture
 from lamina.datasets.image_form import ImageForm
@@ -100,18 +101,8 @@ def fitted(picture: Picture, form: InputForm) -> np.ndarray:
 
     It is padded at its edges to the aspect ratio of the input.
     """
-    from PIL import Image, ImageOps
-
     values = picture.pixels if form.channels == 3 else picture.grey
-    pixels = np.round(255 * values).astype("uint8")
-    edge = np.median(edge_of(pixels), axis=0)
-    image = ImageOps.pad(
-        Image.fromarray(pixels),
-        (form.width, form.height),
-        Image.Resampling.LANCZOS,
-        color=tuple(edge.astype(int).tolist()) if edge.ndim else int(edge),
-    )
-    return np.asarray(image, dtype="float32") / 255
+    return image_files.fitted(values, (form.height, form.width)).astype("float32") / 255
 
 
 def looks_inverted(image: np.ndarray) -> bool:

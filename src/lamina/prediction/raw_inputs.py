@@ -13,14 +13,11 @@ from lamina.contract import Contract
 from lamina.core.user_data.data_kinds import is_table, is_text
 from lamina.data.loading.columns import inputs_of, values_of
 from lamina.data.loading.files import PICTURES, TABLES, TEXTS
-from lamina.data.loading.image_files import picture_as_input
+from lamina.data.loading.image_files import READ_AT_MOST, picture_as_input
 from lamina.data.loading.series import without_gaps
 from lamina.data.loading.series_source import sorted_by
 from lamina.data.loading.table_files import decoded, read_table
 from lamina.data.picture_files import Picture, picture_of, read_picture
-
-# Larger pictures are averaged down while they are read, as in training.
-_TIMES_AS_LARGE = 4
 
 
 @dataclass
@@ -85,7 +82,7 @@ def _pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     for number, source in enumerate(_files(sources, PICTURES, found)):
         name = _name(source, f"picture {number + 1}")
         try:
-            largest = _TIMES_AS_LARGE * max(form.height, form.width)
+            largest = READ_AT_MOST * max(form.height, form.width)
             picture = _picture(source, largest)
         except (ValueError, OSError) as error:
             found.errors[name] = _reason(error, name)
@@ -244,7 +241,7 @@ def _series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
         elif isinstance(source, (str, os.PathLike)):
             found.errors[name] = "there is no such file"
             continue
-        steps = _steps(contract, source)
+        steps = steps_of(contract, source)
         if len(steps) < form.window:
             found.errors[name] = f"it has {len(steps)} steps, and the model needs {form.window}"
             continue
@@ -254,7 +251,7 @@ def _series(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     return found
 
 
-def _steps(contract: Contract, source: Any) -> np.ndarray:
+def steps_of(contract: Contract, source: Any) -> np.ndarray:
     """The columns that a forecast is made from, `(steps, columns)`."""
     if is_table(source) or isinstance(source, Mapping):
         time = contract.series.time if contract.series else None

@@ -63,7 +63,7 @@ def guess_column(
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "kind", "O") == "M":
         return Column(name, "date", "its type", missing)
-    if getattr(dtype, "kind", "O") == "b" or set(map(str.lower, distinct)) <= {"true", "false"}:
+    if getattr(dtype, "kind", "O") == "b" or set(distinct) <= {"True", "False"}:
         return Column(name, "category", "true or false", missing, tuple(distinct))
     comma = has_decimal_comma(there) if getattr(dtype, "kind", "O") not in "iuf" else False
     read = [number for number in numbers_of(values, comma) if number is not None]
@@ -106,11 +106,11 @@ def values_of(column: Column, values: Any) -> dict[str, np.ndarray]:
     """
     if column.kind == "date":
         return _dates(column.name, values, column.day_first)
-    texts = as_texts(values)
     if column.kind == "number":
         read = numbers_of(values, column.decimal_comma)
         array = np.array([np.nan if number is None else number for number in read], "float32")
         return {column.name: array}
+    texts = as_texts(values)
     array = np.empty(len(texts), dtype=object)
     array[:] = ["" if text is None else text for text in texts]
     return {column.name: array}

@@ -19,6 +19,8 @@ from lamina.data.picture_files import Picture, edge_of, read_picture
 _SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224)
 # Pictures of one size keep it up to this many pixels a side.
 _LARGEST_KEPT = 256
+# Files are averaged down to so many times the wanted side while they are read.
+READ_AT_MOST = 4
 
 
 class Pictures(NamedTuple):
@@ -130,8 +132,7 @@ def _read(path: Path, name: str, size: tuple[int, int]) -> tuple[np.ndarray, boo
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            # Twice the size: enough for the final resize to average, little to keep.
-            picture = read_picture(path, 4 * max(height, width))
+            picture = read_picture(path, READ_AT_MOST * max(height, width))
     except (OSError, ValueError) as error:
         return LeftOut(name, _reason(error))
     return fitted(picture.pixels, size), picture.is_grey
@@ -147,30 +148,32 @@ def picture_as_input(picture: Picture, form: ImageInput) -> np.ndarray:
     Returns:
         uint8, `(height, width, channels)`.
     """
-    pixels = picture.pixels
-    if form.channels == 1:
-        pixels = np.repeat(picture.grey[..., None], 3, axis=2)
-    return fitted(pixels, (form.height, form.width))[..., : form.channels]
+    pixels = picture.grey if form.channels == 1 else picture.pixels
+    fit = fitted(pixels, (form.height, form.width))
+    return fit.reshape(form.height, form.width, form.channels)
 
 
 def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A picture in another size, its shape kept; filled up with the colour of its edges.
 
     Args:
-        pixels: Values from 0 to 1, `(height, width, 3)`.
+        pixels: Values from 0 to 1, `(height, width, 3)`, or `(height, width)` in grey.
         size: `(height, width)`.
 
     Returns:
-        uint8, `(height, width, 3)`.
+        uint8, `(height, width, 3)` or `(height, width)`.
     """
     from PIL import Image, ImageOps
 
     values = np.round(255 * np.clip(pixels, 0, 1)).astype("uint8")
     if values.shape[:2] == tuple(size):
         return values
-    edge = tuple(np.median(edge_of(values), axis=0).astype(int).tolist())
+    edge = np.median(edge_of(values), axis=0).astype(int).tolist()
     image = ImageOps.pad(
-        Image.fromarray(values), (size[1], size[0]), Image.Resampling.LANCZOS, color=edge
+        Image.fromarray(values),
+        (size[1], size[0]),
+        Image.Resampling.LANCZOS,
+        color=tuple(edge) if isinstance(edge, list) else edge,
     )
     return np.asarray(image)
 

@@ -144,7 +144,7 @@ def _loaded(source: Any, options: Options) -> LoadedData:
     if path.is_file():
         if path.suffix.lower() not in TABLES | {".txt"}:
             raise ValueError(f"{path} is no table that can be read.{_advice(path)}")
-        return _from_table(read_table(path, _named(options)), path.name, options)
+        return _from_table(read_table(path, options.named_columns()), path.name, options)
     kind = _kind_of_folder(path)
     if kind == "images":
         return assemble(read_images(path, options), options)
@@ -152,7 +152,7 @@ def _loaded(source: Any, options: Options) -> LoadedData:
         return assemble(read_texts(path, options), options)
     table = tables_in(path)
     if len(table) == 1:
-        return _from_table(read_table(table[0], _named(options)), table[0].name, options)
+        return _from_table(read_table(table[0], options.named_columns()), table[0].name, options)
     raise ValueError(_no_files(path, table))
 
 
@@ -162,13 +162,6 @@ def _from_table(table: Table, name: str, options: Options) -> LoadedData:
     if options.forecast is not None:
         return read_series(table, name, options)
     return assemble(read_samples(table, name, options), options)
-
-
-def _named(options: Options) -> set[str]:
-    """The columns that the user has named."""
-    single = (options.target, options.text, options.time, options.group)
-    names = {name for name in single if name is not None}
-    return names | set(options.columns or ()) | set(options.kinds or ())
 
 
 def _kind_of_folder(folder: Path) -> str | None:

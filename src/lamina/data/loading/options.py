@@ -53,6 +53,12 @@ class Options:
     batch_size: int = 32
     seed: int = 0
 
+    def named_columns(self) -> list[str]:
+        """The columns that the user has named, whatever for."""
+        single = (self.target, self.text, self.time, self.group)
+        named = [name for name in single if name is not None]
+        return [*named, *(self.columns or ()), *(self.kinds or ())]
+
     def __post_init__(self) -> None:
         if self.split is not None and self.split not in HOW:
             raise ValueError(f"split must be one of {', '.join(HOW)}; received {self.split!r}.")
@@ -162,7 +168,7 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
             )
     description = Description(
         title=samples.title,
-        parts={n: len(rows) for n, rows in zip(("train", "val", "test"), split[1:], strict=True)},
+        parts=split.sizes(),
         split=split.how,
         classes=dict(zip(class_names or [], counts, strict=True)),
         columns=list(samples.column_lines),
@@ -174,11 +180,25 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         remarks=remarks,
     )
     contract = _contract(samples, class_names, split)
+    return parted(samples.x, y, samples.names, split, options, contract, description)
+
+
+def parted(
+    x: Any,
+    y: np.ndarray,
+    names: list[str],
+    split: Split,
+    options: Options,
+    contract: Contract,
+    description: Description,
+) -> LoadedData:
+    """Loaded data of the three parts of a split."""
+    class_names = None if contract.class_names is None else list(contract.class_names)
     train, val, test = (
         part_of(
-            samples.x,
+            x,
             y,
-            samples.names,
+            names,
             rows,
             batch_size=options.batch_size,
             shuffle=shuffle,
@@ -188,8 +208,9 @@ def assemble(samples: Samples, options: Options) -> LoadedData:
         )
         for rows, shuffle in ((split.train, True), (split.val, False), (split.test, False))
     )
+    target = contract.target or ""
     return LoadedData(
-        samples.kind, samples.target, train, val, test, class_names, samples.columns, description
+        contract.kind, target, train, val, test, class_names, contract.columns, description
     )
 
 

@@ -8,8 +8,8 @@ from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
 from lamina.data.loading.columns import as_texts, guess_column, has_decimal_comma, values_of
 from lamina.data.loading.description import Description, LeftOut
-from lamina.data.loading.loaded import LoadedData, part_of
-from lamina.data.loading.options import Options
+from lamina.data.loading.loaded import LoadedData
+from lamina.data.loading.options import Options, parted
 from lamina.data.loading.series import windows_of, without_gaps
 from lamina.data.loading.table_files import Table
 from lamina.data.loading.table_source import find_target
@@ -69,7 +69,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
             f"A series of {len(values):,} steps: {target} for {options.forecast} steps from "
             f"{channels} column{'s' * (channels > 1)} in the {steps} steps before"
         ),
-        parts={n: len(r) for n, r in zip(("train", "val", "test"), split[1:], strict=True)},
+        parts=split.sizes(),
         split=split.how,
         columns=[f"{target}: the target", *map(str, columns)],
         left_out=left_out,
@@ -83,20 +83,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
         target_range=measured_target(windows.y[split.train]),
         split=split.how,
     )
-    train, val, test = (
-        part_of(
-            windows.x,
-            windows.y,
-            names,
-            rows,
-            batch_size=options.batch_size,
-            shuffle=shuffle,
-            seed=options.seed,
-            contract=contract,
-        )
-        for rows, shuffle in ((split.train, True), (split.val, False), (split.test, False))
-    )
-    return LoadedData("series", target, train, val, test, None, tuple(columns), description)
+    return parted(windows.x, windows.y, names, split, options, contract, description)
 
 
 def sorted_by(frame: Any, time: str, remarks: list[str]) -> Any:

@@ -1,6 +1,5 @@
 """Splits rows into training, validation and test parts."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,10 @@ class Split(NamedTuple):
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
+
+    def sizes(self) -> dict[str, int]:
+        """How many rows each part has."""
+        return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
 
 
 def split_rows(
@@ -78,11 +81,6 @@ def split_rows(
         np.sort(np.concatenate(found)) if found else np.arange(0) for found in parts.values()
     )
     return Split(how, train, val, test_rows)
-
-
-def mixed(parts: Sequence[np.ndarray]) -> Split:
-    """The split that a user's own folders make: rows of `train`, `val` and `test`."""
-    return Split("as given", *parts)
 
 
 def _units(together: np.ndarray) -> list[np.ndarray]:

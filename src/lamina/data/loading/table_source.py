@@ -52,13 +52,13 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
             f"Column {target!r}, the target, has one value alone, {texts[0]!r}: there is nothing "
             "to learn."
         )
-    is_number, why = _is_number(texts, distinct, options.task)
+    read = numbers_of(texts, has_decimal_comma(texts))
+    is_number, why = _is_number(read, distinct, options.task)
     remarks.append(f"The target {target!r} is {'a number' if is_number else 'a class'}: {why}.")
     names = [f"row {line}" for line in lines]
     labels = None if is_number else texts
     values = None
     if is_number:
-        read = numbers_of(texts, has_decimal_comma(texts))
         if not any(number is not None for number in read):
             raise ValueError(
                 f"Column {target!r}, the target, has no numbers, e.g. {texts[0]!r}.\n"
@@ -100,13 +100,7 @@ def find_target(frame: Any, options: Options, name: str) -> str:
             f"Which column of {name} is to be predicted? It has {shown}.\n"
             f"  Fix: target={there[-1]!r}, or --target {there[-1]} on the command line."
         )
-    for wanted in (options.target, options.text, options.time, options.group):
-        if wanted is not None and wanted not in there:
-            raise ValueError(
-                f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
-                f"  Its columns: {shown}."
-            )
-    for wanted in (*(options.columns or ()), *(options.kinds or ())):
+    for wanted in options.named_columns():
         if wanted not in there:
             raise ValueError(
                 f"{name} has no column {wanted!r}.{did_you_mean(wanted, there)}\n"
@@ -192,13 +186,14 @@ def _columns(
     )
 
 
-def _is_number(texts: list[str], distinct: set[str], task: str | None) -> tuple[bool, str]:
+def _is_number(
+    numbers: list[float | None], distinct: set[str], task: str | None
+) -> tuple[bool, str]:
     """Whether a target is a number rather than a class, and why."""
     if task is not None:
         return task == "number", "as you said"
-    numbers = numbers_of(texts, has_decimal_comma(texts))
     readable = sum(number is not None for number in numbers)
-    if readable < 0.95 * len(texts) or distinct <= {"True", "False", "true", "false"}:
+    if readable < 0.95 * len(numbers) or distinct <= {"True", "False"}:
         return False, f"{len(distinct):,} different values"
     if any(number is not None and number != int(number) for number in numbers):
         return True, "its values have fractions"
