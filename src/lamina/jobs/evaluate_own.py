@@ -11,7 +11,8 @@ from lamina.data.loading.columns import as_texts, has_decimal_comma, numbers_of
 from lamina.data.loading.files import PICTURES, TEXTS, find_files
 from lamina.data.loading.series import windows_of
 from lamina.data.loading.table_files import read_table
-from lamina.prediction.raw_inputs import read_inputs, steps_of
+from lamina.prediction.raw_inputs import read_inputs
+from lamina.prediction.raw_series import steps_of
 
 
 class OwnEvaluation(NamedTuple):

@@ -1,7 +1,5 @@
 """The training of a network on a user's own data: load, build, train, save, measure, report."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +10,8 @@ from lamina.callbacks import EarlyStopping
 from lamina.data import LoadedData
 from lamina.diagnosis import Outcome
 from lamina.jobs import own_network
-from lamina.jobs.interruption import Stopping
-from lamina.jobs.train_job import silent, write_history
+from lamina.jobs.training_run import Tell, silent, train_and_write, unless_stopped, write_history
 from lamina.jobs.training_script import environment
-
-Tell = Callable[[str], None]
 
 _NOUNS = {"images": "pictures", "table": "rows", "text": "texts", "series": "windows"}
 
@@ -78,7 +73,7 @@ class Measured(NamedTuple):
         results: Loss and metrics on the test part, or on the validation part if there is none.
         part: Which of them.
         baseline: What answering the same every time gives: an accuracy, or a mean absolute error.
-        outcome: Everything for the report; None if the target is not one class or number.
+        outcome: Everything for the report; None for a series.
     """
 
     results: dict[str, float]
@@ -99,24 +94,19 @@ def fit(
         verbose: As for `model.fit`.
         tell: Called with what is to be said where the training is stopped.
     """
-    stopping = Stopping(tell)
-    best = EarlyStopping(
-        patience=own_network.patience(job.epochs), restore_best_weights=job.data.val.size > 0
-    )
-    began = time.perf_counter()
-    left: BaseException | None = None
-    try:
+    best = EarlyStopping(patience=own_network.patience(job.epochs), restore_best_weights=True)
+    validates = job.data.val.size > 0
+
+    def train(stopping: Any) -> None:
         model.fit(
             job.data.train,
-            validation_data=job.data.val if job.data.val.size else None,
+            validation_data=job.data.val if validates else None,
             epochs=job.epochs,
             verbose=verbose,
-            callbacks=[best, stopping.callback()] if job.data.val.size else [stopping.callback()],
+            callbacks=[best, stopping] if validates else [stopping],
         )
-    except (KeyboardInterrupt, SystemExit) as error:
-        left = error  # raised again when everything is written
-    seconds = time.perf_counter() - began
-    with stopping.deferred():
+
+    def write(seconds: float, stopped: bool) -> OwnDataRun:
         history = getattr(model, "history", None)
         measured = {} if history is None else history.history
         losses = measured.get("val_loss") or measured.get("loss") or []
@@ -124,14 +114,15 @@ def fit(
             {name: list(map(float, values)) for name, values in measured.items()},
             int(np.argmin(losses)) + 1 if losses else 0,
             seconds,
-            stopping.heard > 0,
+            stopped,
         )
         model.save(folder / "model.keras")
         write_history(run.history, folder / "history.csv")
         (folder / job.file).write_text(script(job, run), encoding="utf-8")
-    if left is not None:
-        raise left
-    return run
+        return run
+
+    run, stopped = train_and_write(train, write, tell, folder / "model.keras")
+    return run._replace(stopped=stopped)
 
 
 def script(job: OwnDataJob, run: OwnDataRun) -> str:
@@ -154,36 +145,40 @@ def script(job: OwnDataJob, run: OwnDataRun) -> str:
     )
 
 
-def measure(job: OwnDataJob, model: Any, run: OwnDataRun) -> Measured:
-    """Measure a trained model on samples that it has never seen."""
-    data = job.data
-    name, part = ("test", data.test) if data.test.size else ("val", data.val)
+def measure(job: OwnDataJob, model: Any, run: OwnDataRun, tell: Tell = silent) -> Measured | None:
+    """Measure a trained model on samples that it has never seen; None if Ctrl-C stops that."""
+    name, part = ("test", job.data.test) if job.data.test.size else ("val", job.data.val)
     if not part.size:
         raise ValueError(
             "Nothing was kept to measure on.\n  Fix: a test or validation fraction above 0."
         )
-    results = model.evaluate(part.x, part.y, verbose=0, return_dict=True)
+    return unless_stopped(lambda: _measured(job, model, run, name), tell)
+
+
+def _measured(job: OwnDataJob, model: Any, run: OwnDataRun, name: str) -> Measured:
+    data, part = job.data, job.data.parts[name]
+    if data.kind == "series":
+        results = model.evaluate(part.x, part.y, verbose=0, return_dict=True)
+        # The last value that is known, repeated.
+        baseline = float(np.abs(part.y - part.x[:, -1:, 0]).mean())
+        return Measured({k: float(v) for k, v in results.items()}, name, baseline, None)
     if data.class_names is not None:
         baseline = float(np.mean(part.y == np.bincount(data.train.y).argmax()))
-    elif data.kind == "series":  # the last value that is known, repeated
-        baseline = float(np.abs(part.y - part.x[:, -1:, 0]).mean())
     else:
         baseline = float(np.abs(part.y - np.median(data.train.y)).mean())
-    outcome = None
-    if data.kind != "series":
-        outcome = diagnosis.measure(
-            model,
-            part.x,
-            part.y,
-            train=(data.train.x, data.train.y),
-            history=run.history,
-            class_names=data.class_names,
-            title=Path(job.source).name,
-            noun=job.noun,
-            seconds=run.seconds,
-            samples_trained=run.epochs * data.train.size,
-        )
-    return Measured({k: float(v) for k, v in results.items()}, name, baseline, outcome)
+    outcome = diagnosis.measure(
+        model,
+        part.x,
+        part.y,
+        train=(data.train.x, data.train.y),
+        history=run.history,
+        class_names=data.class_names,
+        title=Path(job.source).name,
+        noun=job.noun,
+        seconds=run.seconds,
+        samples_trained=run.epochs * data.train.size,
+    )
+    return Measured(outcome.test, name, baseline, outcome)
 
 
 def report(job: OwnDataJob, model: Any, run: OwnDataRun, measured: Measured, folder: Path) -> Path:

@@ -1,8 +1,5 @@
 """The job of `lamina train`: builds, trains, saves and evaluates a network, and writes a report."""
 
-import csv
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,14 +9,12 @@ from lamina.core.variable.seed import set_random_seed
 from lamina.datasets import Dataset
 from lamina.diagnosis import Outcome
 from lamina.jobs import architectures
-from lamina.jobs.interruption import Stopping
+from lamina.jobs.training_run import Tell, silent, train_and_write, unless_stopped, write_history
 from lamina.jobs.training_script import script
 from lamina.optimizers import Adam
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
-
-Tell = Callable[[str], None]
 
 # Fraction of the training samples for validation.
 HELD_OUT = 0.1
@@ -85,10 +80,6 @@ def build(job: Job) -> Any:
     return model
 
 
-def silent(text: str) -> None:
-    """Ignore a message."""
-
-
 def fit(
     job: Job, model: "Model", folder: Path, verbose: str | int = "auto", tell: Tell = silent
 ) -> Run:
@@ -106,41 +97,26 @@ def fit(
     Raises:
         KeyboardInterrupt: After the third Ctrl-C.
     """
-    stopping = Stopping(tell)
-    began = time.perf_counter()
-    left: BaseException | None = None
-    try:
+
+    def train(stopping: Any) -> None:
         model.fit(
             *job.dataset.train,
             epochs=job.epochs,
             batch_size=job.batch_size,
             validation_split=HELD_OUT,
             verbose=verbose,
-            callbacks=[stopping.callback()],
+            callbacks=[stopping],
         )
-    except (KeyboardInterrupt, SystemExit) as error:
-        left = error  # raised again when everything is written
-    seconds = time.perf_counter() - began
-    with stopping.deferred():
-        try:
-            run = _write(job, model, folder, seconds)
-        except Exception:
-            if left is None:
-                raise
-            tell("The model was left in the middle of a step and could not be saved.")
-            raise left from None
-    if left is not None:
-        tell(f"{folder / 'model.keras'} has what was learnt until then.")
-        raise left
-    return run._replace(stopped=stopping.heard > 0)
 
+    def write(seconds: float, stopped: bool) -> Run:
+        run = _run(job, model, seconds)
+        model.save(folder / "model.keras")
+        write_history(run.history, folder / "history.csv")
+        (folder / job.file).write_text(script(job, run.epochs), encoding="utf-8")
+        return run
 
-def _write(job: Job, model: "Model", folder: Path, seconds: float) -> Run:
-    run = _run(job, model, seconds)
-    model.save(folder / "model.keras")
-    write_history(run.history, folder / "history.csv")
-    (folder / job.file).write_text(script(job, run.epochs), encoding="utf-8")
-    return run
+    run, stopped = train_and_write(train, write, tell, folder / "model.keras")
+    return run._replace(stopped=stopped)
 
 
 def _run(job: Job, model: Any, seconds: float) -> Run:
@@ -174,8 +150,8 @@ def measure(
     """
     (x, y), data = job.dataset.train, job.dataset
     announce("Measuring it on training and test images (Ctrl-C leaves this out) …")
-    try:
-        return diagnosis.measure(
+    return unless_stopped(
+        lambda: diagnosis.measure(
             model,
             *data.test,
             train=(x[: job.samples], y[: job.samples]),
@@ -185,10 +161,9 @@ def measure(
             noun="images",
             seconds=run.seconds,
             samples_trained=run.samples,
-        )
-    except KeyboardInterrupt:
-        tell("Measuring was stopped; the model is saved.")
-        return None
+        ),
+        tell,
+    )
 
 
 def report(job: Job, model: "Model", run: Run, outcome: Outcome, folder: Path) -> Path:
@@ -223,13 +198,3 @@ def told_epochs(job: Job, run: Run) -> str:
         return f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
     part = ", and part of the next" if run.samples > run.epochs * job.samples else ""
     return f"{run.epochs} of {job.epochs} epochs{part}: stopped by Ctrl-C"
-
-
-def write_history(history: dict[str, list[float]], path: Path) -> None:
-    """Write a row per epoch, counted from 0 as in `CSVLogger`, and a column per metric."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        writer.writerows(
-            [epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True))
-        )
