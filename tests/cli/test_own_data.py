@@ -2,13 +2,17 @@
 
 import ast
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+import lamina
 
 
 @pytest.fixture
@@ -56,6 +60,77 @@ def test_a_table_from_a_file_to_numbers_and_the_script_gives_the_same(run, table
     subprocess.run([sys.executable, "run/train.py"], check=True, capture_output=True)
     after = json.loads(run("predict", "model.keras", table, "--json")[1])
     assert [a["value"] for a in after] == pytest.approx([b["value"] for b in before], rel=1e-4)
+
+
+def test_the_pictures_are_read_once_and_drawn_as_the_model_was_shown(run, photos, monkeypatch):
+    from lamina.data.picture_files import read_picture
+
+    run("train", photos, "--epochs", "1", "--out", "run", "--no-measure")
+    read = []
+
+    def counted(path, *arguments):
+        read.append(path)
+        return read_picture(path, *arguments)
+
+    monkeypatch.setattr("lamina.prediction.raw_pictures.read_picture", counted)
+    code, out, err = run("predict", "run", photos / "day" / "0.png", "--show")
+    assert code == 0, err
+    assert len(read) == 1
+    assert len(out.splitlines()) > 8
+
+
+def test_the_test_part_is_measured_once(run, table, monkeypatch):
+    measured, evaluate = [], lamina.Model.evaluate
+
+    def counted(self, x, y, **arguments):
+        measured.append(len(y))
+        return evaluate(self, x, y, **arguments)
+
+    monkeypatch.setattr(lamina.Model, "evaluate", counted)
+    code, out, err = run(
+        "train", table, "--target", "[/] price", "--epochs", "1", "--out", "run", "--json"
+    )
+    assert code == 0, err
+    assert measured == [9, 42]
+    assert set(json.loads(out)["results"]) == {"loss", "mean_absolute_error"}
+
+
+def test_ctrl_c_saves_what_was_learnt_and_nothing_is_measured(run, table, monkeypatch):
+    fit = lamina.Model.fit
+
+    class Presses(lamina.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    def pressed(self, *args, callbacks, **settings):
+        return fit(self, *args, callbacks=[*callbacks, Presses()], **settings)
+
+    monkeypatch.setattr(lamina.Model, "fit", pressed)
+    arguments = ("train", table, "--target", "[/] price", "--epochs", "5", "--out", "run")
+    code, out, err = run(*arguments)
+    assert code == 130
+    assert "Stopping: the steps under way are finished" in err
+    assert "on average" not in out
+    assert lamina.models.load_model("run/model.keras")
+    assert "stopped after 1 of 5 epochs" in Path("run/train.py").read_text()
+
+
+def test_which_number_of_a_date_is_the_day_may_be_said(run, tmp_path):
+    path = tmp_path / "days.csv"
+    days = [f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(60)]
+    path.write_text("when,size\n" + "\n".join(f"{day},{i / 7}" for i, day in enumerate(days)))
+    arguments = ("train", path, "--target", "size", "--epochs", "1", "--no-measure", "--out", "run")
+    _, out, _ = run(*arguments)
+    assert "--day-first on the command line" in out
+    code, out, err = run(*arguments, "--day-first", "--overwrite")
+    assert code == 0, err
+    assert "on the command line" not in out
+    script = Path("run/train.py").read_text()
+    assert "day_first=True" in script
+    assert "--target size --epochs 1 --day-first" in script
+    columns = lamina.models.load_model("run/model.keras").input_contract.columns
+    assert [column.day_first for column in columns] == [True]
 
 
 def test_json_has_null_for_what_is_no_number(capsys):

@@ -25,6 +25,18 @@ _TRAINED = (
     "model.fit(x, np.ones((16, 2)), verbose=0)\n"
 )
 
+# A predictor of rows, texts or a series, without the model.
+_ASKED = (
+    "import types\n"
+    "from lamina.contract import Column, Contract, SeriesInput\n"
+    "from lamina.prediction.raw_inputs import read_inputs\n"
+    "contracts = {'table': Contract('table', columns=(Column('size', 'number'),)),"
+    " 'text': Contract('text', columns=(Column('message', 'text'),)),"
+    " 'series': Contract('series', columns=(Column('v', 'number'),), series=SeriesInput(3, 1))}\n"
+    "def predictor_of(kind):\n"
+    "  return types.SimpleNamespace(answer=lambda sources: read_inputs(contracts[kind], sources))\n"
+)
+
 CASES = {
     ("data/loading/columns.py", "a value that is not known may be left empty"): (
         "inputs_of([Column('size', 'number')], {'colour': 'red'})",
@@ -38,7 +50,7 @@ CASES = {
         _LOAD + "table['day'] = pd.date_range('2024-01-01', periods=20)\ntable['day_days'] = 1.5\n"
         "table.loc[3, 'day_days'] = 2.5",
     ),
-    ("data/loading/options.py", "No sample is left to train on"): (
+    ("data/loading/assembly.py", "No sample is left to train on"): (
         "load(table, target='size', task='number', validation=0.5, test=0.495)",
         "load(table, target='size', task='number', «validation=0.15, test=0.15»)",
         _LOAD,
@@ -106,12 +118,12 @@ CASES = {
         "load(table, target='size', «split='group', group='patient'»)",
         _LOAD,
     ),
-    ("data/loading/options.py", "keeps the mix of classes"): (
+    ("data/loading/assembly.py", "keeps the mix of classes"): (
         "load(table, target='price', split='stratified')",
         "load(table, target='price', «split='random'»)",
         _LOAD,
     ),
-    ("data/loading/options.py", "needs a table"): (
+    ("data/loading/assembly.py", "needs a table"): (
         "load('p', split='group', group='patient')",
         "load('p', split='random')  # «another split»",
         _LOAD + "pictures('p/cat', 'p/dog')",
@@ -130,6 +142,84 @@ CASES = {
         "load(table)",
         "load(table, «target='kind'»)",
         _LOAD,
+    ),
+    ("data/loading/options.py", "is the height and width of pictures"): (
+        "load('p', image_size=6)",
+        "load('p', «image_size=(6, 6)»)",
+        _LOAD + "pictures('p/cat', 'p/dog')",
+    ),
+    ("data/loading/options.py", "columns is a list of names"): (
+        "load(table, target='kind', columns='size')",
+        "load(table, target='kind', «columns=['size']»)",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "leaves nothing to predict from"): (
+        "load(table, target='kind', columns=[])",
+        "load(table, target='kind')  # «leave it out»",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "more than once"): (
+        "load(table, target='kind', columns=['size', 'size'])",
+        "load(table, target='kind', «columns=['size']»)",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "kinds is a dict from columns"): (
+        "load(table, target='kind', kinds='category')",
+        "table['postcode'] = table['size']\n"
+        "load(table, target='kind', «kinds={'postcode': 'category'}»)",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "a column cannot be predicted and be"): (
+        "load(table, target='kind', text='kind')",
+        "load(table, target='price', text='kind')  # «another target»",
+        _LOAD,
+    ),
+    ("data/loading/options.py", "which is the target and known only afterwards"): (
+        "load(table, target='kind', columns=['size', 'kind'])",
+        "load(table, target='kind', columns=['size'])  # «leave it out of columns»",
+        _LOAD,
+    ),
+    ("data/loading/series_source.py", "would be a guess"): (
+        "load(frame, target='v', forecast=2)",
+        "load(«frame.dropna(subset=['v'])», target='v', forecast=2)",
+        _LOAD + "frame = pd.DataFrame({'v': [1.5, None, None, 3.5] * 20})\n"
+        "frame.loc[40:, 'v'] = None\nframe.loc[::5, 'v'] = 2.5",
+    ),
+    ("data/loading/table_files.py", "several columns of one name"): (
+        "load(frame, target='kind')",
+        "load(«frame.loc[:, ~frame.columns.duplicated()]», target='kind')",
+        _LOAD + "frame = pd.concat([table, table[['size']]], axis=1)",
+    ),
+    ("data/loading/table_source.py", "and not one number or text a row"): (
+        "load(table, target='both')",
+        "table['first'] = table['both'].str[0]  # «a column for each of its values»\n"
+        "load(table.drop(columns='both'), target='first')",
+        _LOAD + "table['both'] = [[a, b] for a, b in zip(table['kind'], table['size'])]",
+    ),
+    ("prediction/raw_rows.py", "predictor.answer("): (
+        "predictor.answer({'size': [[1]]})",
+        "«predictor.answer({'size': 1.0})»",
+        _ASKED + "predictor = predictor_of('table')",
+    ),
+    ("prediction/raw_series.py", "which the model was trained on"): (
+        "predictor.answer({'w': [1, 2, 3]})",
+        "«predictor.answer({'v': [»1, 2, 3]})",
+        _ASKED + "predictor = predictor_of('series')",
+    ),
+    ("prediction/raw_sources.py", "The model takes"): (
+        "predictor.answer(3)",
+        "«predictor.answer([1, 2, 3])»",
+        _ASKED + "predictor = predictor_of('series')",
+    ),
+    ("prediction/raw_texts.py", "or the text alone"): (
+        "predictor.answer({'words': 'a', 'more': 'b'})",
+        "«predictor.answer({'message': 'a text'})»; «predictor.answer('a text')»",
+        _ASKED + "predictor = predictor_of('text')",
+    ),
+    ("prediction/raw_texts.py", "and the model takes a text a row"): (
+        "predictor.answer({'message': [['a']]})",
+        "«predictor.answer({'message': 'a text'})»",
+        _ASKED + "predictor = predictor_of('text')",
     ),
     ("prediction/raw_inputs.py", "does not say what it was trained on"): (
         "lamina.Predictor(model).answer('a.png')",

@@ -62,6 +62,7 @@ BY_HAND = {
         "core/configuration/runtime.py",
         "it was forked from one that had used JAX",
     ): "other processes",
+    ("data/loading/picture_store.py", "fit neither into memory"): "a larger disk",
     ("data/loading/table_files.py", "is a Parquet file, and pyarrow"): "the network",
     ("data/loading/table_files.py", "Tables are read by pandas, which"): "the network",
     ("datasets/locate.py", "there is no such file"): "the network",

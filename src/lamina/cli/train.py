@@ -38,6 +38,15 @@ def train(
     forecast: Annotated[
         int | None, typer.Option(min=1, help="Predict so many steps of a series.")
     ] = None,
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="Whether dates such as 02/03/2024 begin with the day, where no date of a column "
+            "tells.",
+            show_default="by the dates",
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +109,7 @@ def train(
             f"  Fix: lamina train mnist --model {dataset}"
         )
     own = {"target": target, "text": text, "time": time, "forecast": forecast,
-           "split": split, "group": group}  # fmt: skip
+           "day_first": day_first, "split": split, "group": group}  # fmt: skip
     if is_own(dataset, own):
         train_own(
             dataset, own, str(model), epochs, batch_size, learning_rate, seed, out, overwrite,

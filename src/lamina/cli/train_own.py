@@ -45,14 +45,16 @@ def train_own(
     data = load(source, **{k: v for k, v in arguments.items() if v is not None}, verbose=False)
     code = own_network.network_code(data, learning_rate)
     epochs = epochs or own_network.default_epochs(data)
+    day_first = given["day_first"]
     options = {
-        **{f"--{key}": value for key, value in given.items()},
+        **{f"--{key}": value for key, value in given.items() if key != "day_first"},
         "--epochs": epochs,
         "--batch-size": arguments["batch_size"],
         "--learning-rate": learning_rate,
         "--seed": seed if seed != 1 else None,
     }
     words = [str(w) for pair in options.items() if pair[1] is not None for w in pair]
+    words += [] if day_first is None else ["--day-first" if day_first else "--month-first"]
     job = own_data_job.OwnDataJob(
         source, arguments, data, code, epochs, seed,
         command=readable(shlex.join(["lamina", "train", source, *words])),
@@ -75,8 +77,8 @@ def train_own(
     if measure and nothing_kept:
         console.remark("No sample was kept for val or test, so nothing is measured.")
     if measure and not nothing_kept and not run.stopped:
-        measured = own_data_job.measure(job, network, run)
-        if measured.outcome is not None:
+        measured = own_data_job.measure(job, network, run, console.remark)
+        if measured is not None and measured.outcome is not None:
             paths.append(own_data_job.report(job, network, run, measured, folder))
     if json:
         console.print_json(
@@ -100,7 +102,7 @@ def train_own(
         _say_measured(job, measured)
         if measured.outcome is not None:
             console.say_plain(readable(f"Report: {paths[-1]}"))
-    if run.stopped:
+    if run.stopped or (measure and not nothing_kept and measured is None):
         raise typer.Exit(130)
 
 

@@ -96,11 +96,13 @@ class SeriesInput:
         window: Steps before it.
         forecast: Steps to predict.
         time: The column that steps are sorted by, if there is one.
+        day_first: Whether dates such as 2/3/2024 in that column begin with the day.
     """
 
     window: int
     forecast: int
     time: str | None = None
+    day_first: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """What the values of an array are like: range, mean, spread."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from lamina.contract.contract import InputRange, TargetRange
 
-# Rows that are looked at, spread evenly over the array.
-_ROWS = 2048
+# Rows that are looked at, spread evenly over the array; fewer of large ones, and some of any.
+_ROWS, _FEWEST_ROWS = 2048, 64
+_NUMBERS = 2**23
 
 
 def measured(name: str, array: Any) -> InputRange | None:
@@ -57,6 +59,7 @@ def measured_target(values: np.ndarray) -> TargetRange:
 
 
 def some_rows(array: Any, most: int = _ROWS) -> np.ndarray:
-    """At most so many rows, spread evenly, as float64."""
+    """At most so many rows, spread evenly, as float64; fewer of large ones."""
+    most = min(most, max(_FEWEST_ROWS, _NUMBERS // max(1, math.prod(array.shape[1:]))))
     step = -(-len(array) // most)
     return np.asarray(array[::step], dtype="float64")

@@ -99,6 +99,27 @@ def test_what_folders_lack_is_taken_from_the_training_part(tmp_path, rng):
     assert data.describe().split == "as given, val taken from train"
 
 
+def test_folders_named_like_parts_are_classes_if_pictures_lie_in_them(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["train", "test", "bus"])
+    data = quiet(tmp_path)
+    assert data.class_names == ["bus", "test", "train"]
+    assert any("test, train were taken for classes" in r for r in data.describe().remarks)
+
+
+def test_pictures_without_a_class_in_one_part_are_left_out(tmp_path, rng):
+    folder_of_pictures(tmp_path / "train", rng, ["cat", "dog"])
+    folder_of_pictures(tmp_path, rng, ["test"], number=2)
+    data = quiet(tmp_path)
+    assert data.class_names == ["cat", "dog"]
+    assert "test/0.png is in no folder of a class" in left_out(data)
+
+
+def test_a_validation_folder_without_classes_is_no_class(tmp_path, rng):
+    folder_of_pictures(tmp_path, rng, ["train", "val"])
+    with pytest.raises(ValueError, match="Nothing says what the 20 pictures"):
+        quiet(tmp_path)
+
+
 def test_a_table_may_say_what_pictures_show(tmp_path, rng):
     for i in range(10):
         picture(rng).save(tmp_path / f"{i}.png")
@@ -131,6 +152,25 @@ def test_pictures_of_every_kind_are_read(tmp_path, rng, name):
     data = quiet(tmp_path, image_size=(12, 12))
     assert f"a/{name}" in [n for part in data.parts.values() for n in part.names]
     assert not left_out(data)
+
+
+def as_arrays(data):
+    return [(np.asarray(part.x), part.y, part.names) for part in data.parts.values()]
+
+
+@pytest.mark.parametrize("modes", [("L", "L"), ("L", "RGB"), ("RGB", "L")])
+def test_pictures_beyond_the_budget_are_mapped_and_the_same(tmp_path, rng, modes):
+    for name, mode in zip("ab", modes, strict=True):
+        folder_of_pictures(tmp_path, rng, [name], mode=mode)
+    Image.open(tmp_path / "a" / "0.png").save(tmp_path / "b" / "copy.png")
+    data, mapped = quiet(tmp_path), quiet(tmp_path, max_memory=1)
+    assert isinstance(mapped.train.x, np.memmap)
+    assert any("are kept in a file" in remark for remark in mapped.describe().remarks)
+    assert mapped.describe().duplicates == data.describe().duplicates
+    for one, other in zip(as_arrays(data), as_arrays(mapped), strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+        assert one[2] == other[2]
 
 
 def test_an_animation_gives_its_first_picture(tmp_path, rng):
@@ -241,6 +281,45 @@ def test_a_folder_of_texts(tmp_path):
     assert left_out(data) == "ham/empty.txt is empty"
 
 
+# Without the mark of byte orders, which begins a file and is no part of its text.
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    tree=st.dictionaries(
+        st.sampled_from(["ham", "spam", "größe", "a b"]),
+        st.lists(st.tuples(PLAIN, st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))),
+        min_size=1,
+    )
+)
+def test_any_tree_of_texts_is_used_to_the_last_or_refused(tmp_path_factory, tree):
+    root = tmp_path_factory.mktemp("texts")
+    wanted, unused = {}, set()
+    for folder, texts in tree.items():
+        (root / folder).mkdir()
+        for number, (text, encoding) in enumerate(texts):
+            path = root / folder / f"{number}.txt"
+            path.write_bytes(text.encode(encoding, "replace"))
+            name = path.relative_to(root).as_posix()
+            kept = path.read_bytes().decode(encoding).strip()
+            if kept and "\0" not in kept:
+                wanted[name] = kept
+            else:
+                unused.add(name)
+    if len({name.split("/")[0] for name in wanted}) < 2:
+        with pytest.raises(ValueError):
+            quiet(root)
+        return
+    data = quiet(root)
+    parts = data.parts.values()
+    found = dict(pair for part in parts for pair in zip(part.names, part.x, strict=True))
+    assert found == wanted
+    assert len(data.describe().left_out) == len(unused)
+    for part in data.parts.values():
+        assert [data.class_names[y] for y in part.y] == [n.split("/")[0] for n in part.names]
+
+
 def test_a_table_of_texts_without_names_of_columns(tmp_path):
     path = tmp_path / "messages.tsv"
     lines = [
@@ -323,6 +402,23 @@ def test_rows_without_a_target_are_left_out(table):
     assert "10 rows have no kind" in left_out(data)
 
 
+def test_an_order_of_dates_that_nothing_tells_is_announced_and_may_be_said(table):
+    table["when"] = [f"0{1 + i % 9}/0{1 + i % 7}/2024" for i in range(100)]
+    data = quiet(table, target="kind")
+    assert any("day_first=True" in remark for remark in data.describe().remarks)
+    assert "day_first=True" in next(c for c in data.describe().columns if c.startswith("when"))
+    told = quiet(table, target="kind", day_first=True)
+    assert not any("day_first" in remark for remark in told.describe().remarks)
+    row = int(data.train.names[0].split()[1]) - 1
+    assert data.train.x["when_month"][0] == 1 + row % 9
+    assert told.train.x["when_month"][0] == 1 + row % 7
+
+
+def test_a_frame_whose_columns_are_numbers_can_be_used():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)))
+    assert sorted(quiet(frame, target=0, columns=[2]).train.x) == ["2"]
+
+
 def test_a_group_stays_in_one_part(table):
     table["patient"] = np.arange(100) // 5 * 7
     data = quiet(table, target="kind", split="group", group="patient")
@@ -354,10 +450,53 @@ def test_a_series_becomes_windows_and_what_follows_them(tmp_path):
 
 def test_gaps_in_a_series_are_filled_and_announced():
     values = np.sin(np.arange(80) / 5)
-    values[10] = np.nan
-    data = quiet(pd.DataFrame({"v": values}), target="v", forecast=2)
+    frame = pd.DataFrame({"v": values, "w": values, "scarce": values})
+    frame.loc[10, "v"] = frame.loc[20:21, "w"] = frame.loc[9:, "scarce"] = None
+    data = quiet(frame, target="v", forecast=2)
     assert np.isfinite(data.train.x).all()
-    assert any("1 missing values" in remark for remark in data.describe().remarks)
+    remarks = "\n".join(data.describe().remarks)
+    assert "1 missing values of 'v' were interpolated" in remarks
+    assert "2 missing values of 'w' were interpolated" in remarks
+    assert left_out(data) == "column scarce has no number in 71 of 80 rows"
+
+
+def test_rows_without_a_time_are_left_out_and_dates_begin_as_was_told():
+    days = pd.date_range("2024-01-01", periods=60).strftime("%d/%m/%Y").tolist()
+    frame = pd.DataFrame({"day": days, "sold": np.arange(60.0)}).sample(frac=1, random_state=0)
+    frame.iloc[7, 0] = None
+    data = quiet(frame, target="sold", time="day", forecast=2, window=3)
+    assert left_out(data) == "1 rows have no date or number in day"
+    assert data.train.contract.series.day_first
+    assert (np.diff(data.train.x[..., 0], axis=1) > 0).all()
+
+
+# An amount for every step; the third digit tells them apart where they are equal.
+STEPS = st.lists(st.one_of(st.none(), st.integers(0, 99)), min_size=1, max_size=40)
+
+
+@settings(max_examples=30)
+@given(STEPS, st.integers(1, 3), st.integers(1, 4), st.randoms())
+def test_any_series_becomes_windows_of_its_own_steps_or_is_refused(steps, forecast, window, random):
+    values = [None if step is None else 100 * i + step for i, step in enumerate(steps)]
+    rows = list(enumerate(values))
+    random.shuffle(rows)
+    frame = pd.DataFrame({"n": [i for i, _ in rows], "v": [value for _, value in rows]})
+    try:
+        data = quiet(frame, target="v", time="n", forecast=forecast, window=window)
+    except ValueError:
+        few = len(steps) < 3 * forecast + window + 1
+        assert few or sum(value is not None for value in values) <= len(values) / 2
+        return
+    known = [i for i, value in enumerate(values) if value is not None]
+    filled = np.interp(range(len(values)), known, [values[i] for i in known]).astype("float32")
+    seen = set()
+    for part in data.parts.values():
+        for x, y, name in zip(part.x, part.y, part.names, strict=True):
+            start = int(name)
+            np.testing.assert_array_equal(x[:, 0], filled[start - window : start])
+            np.testing.assert_array_equal(y, filled[start : start + forecast])
+            assert start not in seen
+            seen.add(start)
 
 
 # What all have in common
@@ -420,6 +559,8 @@ def messages(tmp_path):
     (tmp_path / "constant.csv").write_text("size,kind\n1,a\n2,a\n3,a\n")
     (tmp_path / "missing.csv").write_text("size,kind\n1,\n2,\n3,\n")
     (tmp_path / "alone.csv").write_text("same,kind\n1,a\n1,b\n1,a\n")
+    (tmp_path / "twins.csv").write_text("size,kind,size\n1,a,1\n2,b,2\n")
+    (tmp_path / "gaps.csv").write_text("v,w\n1,x\n2,x\n,x\n,x\n,x\n,x\n,x\n,x\n")
     (tmp_path / "short.csv").write_text("v\n1\n2\n3\n4\n")
 
 
@@ -443,10 +584,23 @@ BAD = [
         ValueError,
         "random",
     ),
+    ("twins.csv", {"target": "kind"}, ValueError, "several columns of one name: 'size'"),
+    ("gaps.csv", {"target": "v", "forecast": 1}, ValueError, "6 of its 8 values are missing"),
+    ("gaps.csv", {"target": "w", "forecast": 1}, ValueError, "values are no numbers, e.g. 'x'"),
+    ("gaps.csv", {"target": "v", "time": "w", "forecast": 1}, ValueError, "neither dates nor num"),
     ("table.csv", {"target": "kind", "split": "groups"}, ValueError, "split must be one of"),
     ("table.csv", {"target": "kind", "split": "group"}, ValueError, "group='patient'"),
     ("table.csv", {"target": "kind", "test": 1.5}, ValueError, "fraction from 0 to 1"),
-    ("table.csv", {"target": "kind", "batch_size": 0}, ValueError, "whole number from 1"),
+    ("table.csv", {"target": "kind", "test": float("nan")}, ValueError, "fraction from 0 to 1"),
+    ("table.csv", {"target": "kind", "batch_size": 0}, ValueError, "load: batch_size.*at least 1"),
+    ("table.csv", {"target": "kind", "seed": -1}, ValueError, "load: seed .* at least 0"),
+    ("table.csv", {"target": "kind", "columns": ["size"] * 2}, ValueError, "names 'size' more"),
+    ("table.csv", {"target": "kind", "columns": "size"}, ValueError, "Fix: columns=..size.."),
+    ("table.csv", {"target": "kind", "columns": ["kind"]}, ValueError, "which is the target"),
+    ("table.csv", {"target": "kind", "text": "kind"}, ValueError, "target and text are both"),
+    ("table.csv", {"target": "kind", "time": "kind"}, ValueError, "target and time are both"),
+    ("table.csv", {"target": "kind", "day_first": "yes"}, ValueError, "day_first must be True"),
+    ("table.csv", {"target": ["kind"]}, TypeError, "target is the name of a column"),
     ("constant.csv", {"target": "kind"}, ValueError, "one value alone, 'a'"),
     ("missing.csv", {"target": "kind"}, ValueError, "has no values"),
     ("alone.csv", {"target": "kind"}, ValueError, "No column is left"),

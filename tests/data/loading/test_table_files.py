@@ -31,9 +31,28 @@ def test_the_encoding_is_found_and_said_unless_it_is_utf_8(tmp_path, encoding):
     assert bool(table.remarks) == (encoding not in ("utf-8", "utf-8-sig"))
 
 
-def test_a_decimal_comma_is_no_separator(tmp_path):
-    table = read_table(written(tmp_path, "size;price\n1,5;2,5\n3,5;4,5\n"))
-    assert table.frame.to_numpy().tolist() == [["1,5", "2,5"], ["3,5", "4,5"]]
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("size;price\n1,5;2,5\n3,5;4,5\n", [["1,5", "2,5"], ["3,5", "4,5"]]),
+        ("1,5;2,5\n3,5;4,5\n", [["1,5", "2,5"], ["3,5", "4,5"]]),
+        ("2024-01-01;1,5\n2024-01-02;2\n2024-01-03;2,5\n", [["2024-01-01", "1,5"]]),
+        (
+            "see you, then;ham\nwin, now;spam\nlater, yes;ham\nso, so;ham\n",
+            [["see you, then", "ham"]],
+        ),
+        ("a;b,1\nc;d,2\na;b,3\na;b,4\n", [["a;b", "1"], ["c;d", "2"]]),
+    ],
+)
+def test_a_comma_within_values_is_no_separator(tmp_path, content, rows):
+    table = read_table(written(tmp_path, content))
+    assert table.frame.to_numpy().tolist()[: len(rows)] == rows
+
+
+@pytest.mark.parametrize("content", ["x,y,x\n1,2,3\n", "x, x\n1,2\n", "x;x\n1,5;2,5\n"])
+def test_columns_of_one_name_are_named(tmp_path, content):
+    with pytest.raises(ValueError, match="several columns of one name: 'x'.*columns 1 and [23]"):
+        read_table(written(tmp_path, content))
 
 
 def test_values_in_quotation_marks_may_have_separators_and_line_breaks(tmp_path):
@@ -74,9 +93,10 @@ def test_an_empty_file_is_refused(tmp_path, content):
         read_table(written(tmp_path, content))
 
 
-def test_a_binary_file_is_refused(tmp_path):
+@pytest.mark.parametrize("content", [b"a,b\n\x00\x01,3\n", b"\xff\xfe\x00\x00", b"\xff\xfe\x00"])
+def test_a_binary_file_is_refused(tmp_path, content):
     with pytest.raises(ValueError, match="is no text"):
-        read_table(written(tmp_path, b"a,b\n\x00\x01\x02,3\n"))
+        read_table(written(tmp_path, content))
 
 
 NAMES = st.lists(

@@ -108,6 +108,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {found!r}?" if found else ""
 
 
+def described_type(kind: type) -> str:
+    """A type with its article, for messages.
+
+    Example:
+        >>> described_type(list), described_type(object), described_type(bytes)
+        ('a list', 'an object', 'bytes')
+    """
+    name = kind.__name__
+    if name.endswith("bytes"):
+        return name
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for a name that is in no table, e.g. `unknown_name("loss", "msee", table)`.
 

@@ -1,7 +1,7 @@
 """What the columns of a table hold: guessed from their values once, then used for every table."""
 
 import re
-import warnings
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lamina.contract import Column
-from lamina.core.messages.errors import did_you_mean
+from lamina.core.messages.errors import described_type, did_you_mean
+from lamina.data.loading.dates import date_columns, is_date, order_of
 
 KINDS = ("number", "category", "date", "text")
 
@@ -20,7 +21,10 @@ _NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
 # What spreadsheets print around a number.
 _UNITS = " $€£¥%\u00a0"
 _LARGEST = 3e38
-_DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
+_NOT_ONE_VALUE = (
+    list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.complexfloating, np.ndarray,
+    types.FunctionType, types.BuiltinFunctionType, types.GeneratorType,
+)  # fmt: skip
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
 
 
@@ -38,7 +42,11 @@ class Unusable:
 
 
 def guess_column(
-    name: str, values: Any, kind: str | None = None, chosen: bool = False
+    name: str,
+    values: Any,
+    kind: str | None = None,
+    chosen: bool = False,
+    day_first: bool | None = None,
 ) -> Column | Unusable:
     """What a column holds, from its values.
 
@@ -47,7 +55,11 @@ def guess_column(
         values: A pandas column.
         kind: What the user says it is.
         chosen: Whether the user has named the column, so that it is of use if it can be.
+        day_first: Whether dates begin with the day, where they do not tell.
     """
+    strange = odd_value(values)
+    if strange is not None:
+        return Unusable(name, f"has {strange} in it, and not one number or text a row")
     texts = as_texts(values)
     there = [text for text in texts if text is not None]
     missing = len(texts) - len(there)
@@ -57,7 +69,9 @@ def guess_column(
     if kind is not None:
         categories = tuple(distinct) if kind == "category" else ()
         comma = kind == "number" and has_decimal_comma(there)
-        return Column(name, kind, "as you said", missing, categories, _day_first(there), comma)
+        if kind == "date":
+            return _date_column(name, "as you said", there, missing, day_first)
+        return Column(name, kind, "as you said", missing, categories, decimal_comma=comma)
     if len(distinct) == 1 and not missing:
         return Unusable(name, f"has one value alone, {distinct[0]!r}")
     dtype = getattr(values, "dtype", None)
@@ -74,9 +88,8 @@ def guess_column(
         why = f"from {min(read):g} to {max(read):g}"
         why += f", but for {odd:,} that cannot be read" if odd else ""
         return Column(name, "number", why, missing + odd, decimal_comma=comma)
-    dates = sum(_DATE.match(text) is not None for text in there)
-    if dates >= _MOST * len(there):
-        return Column(name, "date", "dates", missing, (), _day_first(there))
+    if sum(map(is_date, there)) >= _MOST * len(there):
+        return _date_column(name, "dates", there, missing, day_first)
     words = sum(len(text.split()) for text in there) / len(there)
     if words >= 2 and len(distinct) > max(20, 0.5 * len(there)):
         return Column(name, "text", f"{words:.0f} words on average", missing)
@@ -105,7 +118,7 @@ def values_of(column: Column, values: Any) -> dict[str, np.ndarray]:
         [1.0, 2.5, nan]
     """
     if column.kind == "date":
-        return _dates(column.name, values, column.day_first)
+        return date_columns(column.name, as_texts(values), column.day_first)
     if column.kind == "number":
         read = numbers_of(values, column.decimal_comma)
         array = np.array([np.nan if number is None else number for number in read], "float32")
@@ -134,7 +147,7 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
         ([3.0], ['colour'])
     """
     if isinstance(table, Mapping):
-        table = {name: v if _is_column(v) else [v] for name, v in table.items()}
+        table = {str(name): v if holds_several(v) else [v] for name, v in table.items()}
     there = list(map(str, table.keys()))
     inputs: dict[str, np.ndarray] = {}
     for column in columns:
@@ -156,6 +169,23 @@ def inputs_of(columns: Sequence[Column], table: Any) -> tuple[dict[str, np.ndarr
     return inputs, [name for name in there if name not in names]
 
 
+def odd_value(values: Any) -> str | None:
+    """What a column holds that is neither a number nor a text nor a date, or None.
+
+    Example:
+        >>> odd_value([1, "a", None]), odd_value([1, [2, 3]]), odd_value([1j])
+        (None, 'a list', 'a complex')
+    """
+    if getattr(getattr(values, "dtype", None), "kind", "O") in "biufMmUS":
+        return None
+    for kind in {type(value) for value in values}:
+        # An object that has no text of its own would be a category named after its address.
+        nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+        if nameless or kind is type or issubclass(kind, _NOT_ONE_VALUE):
+            return described_type(kind)
+    return None
+
+
 def as_texts(values: Any) -> list[str | None]:
     """Values as they are written, None for those that are missing.
 
@@ -169,9 +199,12 @@ def as_texts(values: Any) -> list[str | None]:
         values = np.datetime_as_string(values)
     for value in values.tolist() if hasattr(values, "tolist") else values:
         key = (type(value), value)
-        if key not in known:
-            known[key] = _as_text(value)
-        texts.append(known[key])
+        try:
+            if key not in known:
+                known[key] = _as_text(value)
+            texts.append(known[key])
+        except TypeError:  # a list, which has no hash
+            texts.append(_as_text(value))
     return texts
 
 
@@ -219,14 +252,17 @@ def numbers_of(values: Any, decimal_comma: bool) -> list[float | None]:
     """Values as numbers, None for what is missing or is none."""
     if isinstance(values, np.ndarray) or hasattr(values, "tolist"):
         values = values.tolist()
-    return [
-        _finite(float(value))
-        if isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        else None
-        if (text := _as_text(value)) is None
-        else _finite(number_of(text, decimal_comma))
-        for value in values
-    ]
+    return [_number_in(value, decimal_comma) for value in values]
+
+
+def _number_in(value: Any, decimal_comma: bool) -> float | None:
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        try:
+            return _finite(float(value))
+        except OverflowError:
+            return None
+    text = _as_text(value)
+    return None if text is None else _finite(number_of(text, decimal_comma))
 
 
 def _finite(number: float | None) -> float | None:
@@ -248,8 +284,11 @@ def _as_text(value: Any) -> str | None:
     return None if text.lower() in _MISSING or text in ("NaT", "<NA>") else text
 
 
-def _is_column(value: Any) -> bool:
-    return hasattr(value, "to_numpy") or isinstance(value, (list, tuple, np.ndarray))
+def holds_several(value: Any) -> bool:
+    """Whether what a dict has for a column is a list of values rather than one."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return hasattr(value, "to_numpy") or isinstance(value, (list, tuple))
 
 
 def _numbers_the_rows(name: str, texts: Sequence[str | None]) -> bool:
@@ -263,26 +302,11 @@ def _numbers_the_rows(name: str, texts: Sequence[str | None]) -> bool:
     return identifier is not None and len(set(texts)) == len(texts)
 
 
-def _day_first(texts: Sequence[str]) -> bool:
-    """Whether dates begin with the day: one of the first numbers is no month."""
-    starts = (re.match(r"(\d{1,2})[-/.]\d{1,2}[-/.]", text) for text in texts)
-    return any(start is not None and int(start[1]) > 12 for start in starts)
-
-
-def _dates(name: str, values: Any, day_first: bool) -> dict[str, np.ndarray]:
-    import pandas as pd
-
-    texts = pd.Series(as_texts(values), dtype="object")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of dates that leave no choice
-        # A date that begins with the year has one reading.
-        iso = texts.str.match(r"\d{4}\D", na=False) if len(texts) else texts.notna()
-        options: dict[str, Any] = {"errors": "coerce", "format": "mixed", "utc": True}
-        read = pd.to_datetime(texts.where(~iso), dayfirst=day_first, **options)
-        read = read.fillna(pd.to_datetime(texts.where(iso), **options))
-    days = (read - pd.Timestamp(1970, 1, 1, tz="UTC")).dt.total_seconds() / 86400
-    return {
-        f"{name}_days": days.to_numpy("float32"),
-        f"{name}_month": read.dt.month.to_numpy("float32"),
-        f"{name}_weekday": read.dt.day_of_week.to_numpy("float32"),
-    }
+def _date_column(
+    name: str, why: str, texts: Sequence[str], missing: int, day_first: bool | None
+) -> Column:
+    order = order_of(texts, day_first)
+    unread = sum(not is_date(text) for text in texts)
+    why += f"; {order.why}" if order.why else ""
+    why += f"; {unread:,} are in no usual form" if unread else ""
+    return Column(name, "date", why, missing, day_first=order.day_first)

@@ -36,12 +36,14 @@ class FoundFiles:
         classes: The class of each file, or None where there are no subfolders.
         parts: `"train"`, `"val"` or `"test"` for each file, or None where they are not given.
         left_out: Files and links that are not among them.
+        remarks: What the names of folders were taken for, where that could be otherwise.
     """
 
     paths: list[Path] = field(default_factory=list)
     classes: list[str] | None = None
     parts: list[str] | None = None
     left_out: list[LeftOut] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def find_files(folder: Path, endings: Collection[str]) -> FoundFiles:
@@ -55,21 +57,48 @@ def find_files(folder: Path, endings: Collection[str]) -> FoundFiles:
     """
     found = FoundFiles()
     parts = {name: _PARTS[name.lower()] for name in _subfolders(folder) if name.lower() in _PARTS}
-    if "train" in parts.values():
-        found.parts = []
-        found.classes = []
-        for name, part in parts.items():
-            inside = _by_class(folder / name, folder, endings)
-            found.paths += inside.paths
-            found.classes += inside.classes or [""] * len(inside.paths)
-            found.parts += [part] * len(inside.paths)
-            found.left_out += inside.left_out
-        others = [name for name in _subfolders(folder) if name not in parts]
-        found.left_out += [LeftOut(f"{n}/", "lies beside the parts of the data") for n in others]
-        if not any(found.classes):
-            found.classes = None
+    if "train" not in parts.values():
+        return _by_class(folder, folder, endings)
+    inside = {name: _by_class(folder / name, folder, endings) for name in parts}
+    if _are_classes(folder, parts, inside):
+        found = _by_class(folder, folder, endings)
+        names = ", ".join(sorted(parts))
+        found.remarks.append(
+            f"The folders {names} were taken for classes, since there are no folders of classes "
+            "in them. If they are parts of the data, each needs a subfolder for every class."
+        )
         return found
-    return _by_class(folder, folder, endings)
+    found.parts, classes = [], []
+    labelled = any(part.classes for part in inside.values())
+    for name, part in inside.items():
+        found.left_out += part.left_out
+        if labelled and part.classes is None:
+            found.left_out += [
+                LeftOut(_name(p, folder), "is in no folder of a class") for p in part.paths
+            ]
+            continue
+        found.paths += part.paths
+        found.parts += [parts[name]] * len(part.paths)
+        classes += part.classes or []
+    others = [name for name in _subfolders(folder) if name not in parts]
+    found.left_out += [LeftOut(f"{n}/", "lies beside the parts of the data") for n in others]
+    found.classes = classes if labelled else None
+    return found
+
+
+def _are_classes(folder: Path, parts: dict[str, str], inside: dict[str, FoundFiles]) -> bool:
+    """Whether folders named train and test are of those things rather than parts of the data.
+
+    They are if files lie in them directly, none is named like a validation part, and no table says
+    what the files show.
+    """
+    if any(part.classes for part in inside.values()) or "val" in parts.values():
+        return False
+    if tables_in(folder):
+        return False
+    return sum(bool(part.paths) for part in inside.values()) > 1 or any(
+        name not in parts for name in _subfolders(folder)
+    )
 
 
 def _by_class(folder: Path, root: Path, endings: Collection[str]) -> FoundFiles:

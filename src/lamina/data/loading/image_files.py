@@ -12,6 +12,7 @@ import numpy as np
 from lamina.contract import ImageInput
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.loading.description import LeftOut
+from lamina.data.loading.picture_store import PictureStore
 from lamina.data.parallel import AUTOTUNE, mapped, number_of_workers
 from lamina.data.picture_files import Picture, edge_of, read_picture
 
@@ -40,7 +41,10 @@ class Pictures(NamedTuple):
 
 
 def read_pictures(
-    paths: Sequence[Path], names: Sequence[str], size: tuple[int, int] | None = None
+    paths: Sequence[Path],
+    names: Sequence[str],
+    size: tuple[int, int] | None = None,
+    max_memory: int | None = None,
 ) -> Pictures:
     """Read picture files and bring them to one size.
 
@@ -52,6 +56,10 @@ def read_pictures(
         paths: The files.
         names: What each is called in messages.
         size: `(height, width)`; chosen from the files if None.
+        max_memory: Bytes that the pictures may take in memory; see `picture_store.py`.
+
+    Raises:
+        OSError: If they do not fit into memory, and not on the disk either.
     """
     headers: list[tuple[int, int] | LeftOut] = [
         _size_of(path, name) for path, name in zip(paths, names, strict=True)
@@ -64,15 +72,16 @@ def read_pictures(
     def read(number: int) -> Any:
         return _read(paths[number], names[number], (height, width))
 
-    used, arrays, grey = [], [], []
+    used: list[int] = []
+    store = PictureStore((height, width), len(readable), max_memory)
     workers = number_of_workers(AUTOTUNE)
     for number, result in zip(readable, mapped(read, readable, workers), strict=True):
         if isinstance(result, LeftOut):
             left_out.append(result)
             continue
         used.append(number)
-        arrays.append(result[0])
-        grey.append(result[1])
+        store.append(*result)
+    pixels = store.finished()
     remarks = []
     if len(set(sizes)) > 1:
         remarks.append(
@@ -81,10 +90,11 @@ def read_pictures(
     elif sizes and sizes[0] != (height, width):
         old = f"{sizes[0][0]}×{sizes[0][1]}"
         remarks.append(f"Pictures of {old} were brought to {height}×{width}.")
-    channels = 1 if all(grey) else 3
-    pixels = np.zeros((len(used), height, width, channels), dtype="uint8")
-    for row, array in zip(pixels, arrays, strict=True):
-        row[:] = array[..., :channels]
+    if isinstance(pixels, np.memmap):
+        remarks.append(
+            f"Pictures take {pixels.nbytes / 2**30:,.3g} GiB, so they are kept in a file and read "
+            "from there; it is removed when they are no longer used."
+        )
     return Pictures(pixels, used, left_out, remarks)
 
 

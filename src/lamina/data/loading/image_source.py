@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lamina.core.messages.errors import did_you_mean
+from lamina.data.loading.assembly import Samples
 from lamina.data.loading.columns import as_texts
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_pictures
 from lamina.data.loading.files import PICTURES, FoundFiles, find_files, tables_in
 from lamina.data.loading.image_files import read_pictures
-from lamina.data.loading.options import Options, Samples
+from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import read_table
 
 
@@ -20,7 +21,7 @@ def read_images(folder: Path, options: Options) -> Samples:
         ValueError: If there are no pictures, or nothing says what they show.
     """
     found = find_files(folder, PICTURES)
-    remarks: list[str] = []
+    remarks = found.remarks
     target = "class"
     if options.target is not None or found.classes is None:
         table = _table_of_labels(folder)
@@ -36,7 +37,7 @@ def read_images(folder: Path, options: Options) -> Samples:
             f"  Fix: move them, e.g. to {folder / 'cat'} and {folder / 'dog'}."
         )
     names = [path.relative_to(folder).as_posix() for path in found.paths]
-    pictures = read_pictures(found.paths, names, options.image_size)
+    pictures = read_pictures(found.paths, names, options.image_size, options.max_memory)
     if not pictures.used:
         why = "; ".join(map(str, pictures.left_out[:3]))
         raise ValueError(f"None of the pictures in {folder} can be read: {why}.")

@@ -2,20 +2,20 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
 from lamina.core.messages.tracebacks import filter_traceback
-from lamina.core.user_data.data_kinds import is_table
 from lamina.core.user_data.paths import refuse_endless
+from lamina.data.loading.assembly import assemble
 from lamina.data.loading.files import PICTURES, TABLES, TEXTS, tables_in
 from lamina.data.loading.image_source import read_images
 from lamina.data.loading.loaded import LoadedData
-from lamina.data.loading.options import Options, assemble
+from lamina.data.loading.options import Options
 from lamina.data.loading.series_source import read_series
-from lamina.data.loading.table_files import Table, read_table
+from lamina.data.loading.table_files import Table, as_frame, is_frame, read_table
 from lamina.data.loading.table_source import read_samples
 from lamina.data.loading.text_source import read_texts
 
@@ -31,12 +31,14 @@ def load(
     window: int | None = None,
     columns: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
+    day_first: bool | None = None,
     task: str | None = None,
     split: str | None = None,
     group: str | None = None,
     validation: float = 0.15,
     test: float = 0.15,
     image_size: tuple[int, int] | None = None,
+    max_memory: int | None = None,
     batch_size: int = 32,
     seed: int = 0,
     verbose: bool = True,
@@ -52,7 +54,7 @@ def load(
             - a folder with a subfolder for every class, of pictures or of `.txt` files;
             - a folder with `train`, `val` and `test` folders like that;
             - a folder of pictures and a table with a column of file names;
-            - a table: `.csv`, `.tsv`, `.parquet`, or a pandas or polars data frame.
+            - a table: `.csv`, `.tsv`, `.parquet`, or a pandas, polars or pyarrow table.
         target: For tables, the column to predict.
         text: For tables, the one column to predict from if it is a text.
         time: For tables, a column of dates; a series is sorted by it.
@@ -61,6 +63,9 @@ def load(
         columns: For tables, the columns to predict from; all that are of use if None.
         kinds: What columns hold, e.g. `{"postcode": "category"}`, where numbers are codes:
             `"number"`, `"category"`, `"date"` or `"text"`; guessed for the others.
+        day_first: Whether dates such as 02/03/2024 begin with the day. It decides where no date of
+            a column does, as 31/01/2024 would. If None, the month is taken to come first there,
+            except for dates with points, and `describe()` says so.
         task: `"classes"` or `"number"`, what the target is; guessed if None.
         split: `"stratified"` (the mix of classes is the same in all parts; the default for
             classes), `"random"` (the default for numbers), `"tail"` (the last rows are the test
@@ -70,6 +75,9 @@ def load(
         validation: Fraction of the rows for validation while training.
         test: Fraction of the rows to measure on at the end.
         image_size: `(height, width)` that pictures are brought to; chosen from them if None.
+        max_memory: Bytes of pictures that are kept in memory; a quarter of the machine's memory if
+            None. More pictures are kept in a file in Lamina's cache folder (`$LAMINA_CACHE`), which
+            is removed when they are no longer used; the parts are memory-mapped arrays then.
         batch_size: Rows in a batch.
         seed: For the split and for the order of batches.
         verbose: Whether to print what was found in a few lines.
@@ -99,19 +107,21 @@ def load(
         ['big', 'small']
     """
     options = Options(
-        target=target,
-        text=text,
-        time=time,
+        target=_name("target", target),
+        text=_name("text", text),
+        time=_name("time", time),
         forecast=forecast,
         window=window,
-        columns=columns,
+        columns=_names(columns),
         kinds=kinds,
+        day_first=day_first,
         task=task,
         split=split,
-        group=group,
+        group=_name("group", group),
         validation=validation,
         test=test,
         image_size=image_size,
+        max_memory=max_memory,
         batch_size=batch_size,
         seed=seed,
     )
@@ -121,10 +131,24 @@ def load(
     return data
 
 
+def _name(argument: str, given: Any) -> str | None:
+    """The name of a column; those of some data frames are numbers."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
+    if isinstance(given, str) or given is None:
+        return given
+    raise TypeError(f"{argument} is the name of a column; received {given!r}.")
+
+
+def _names(columns: Any) -> Any:
+    if columns is None or isinstance(columns, str) or not isinstance(columns, Iterable):
+        return columns
+    return [_name("columns", name) for name in columns]
+
+
 def _loaded(source: Any, options: Options) -> LoadedData:
-    if is_table(source):
-        frame = source.to_pandas() if hasattr(source, "to_pandas") else source
-        frame = frame.set_axis(list(map(str, frame.columns)), axis=1)
+    if is_frame(source):
+        frame = as_frame(source, "the table")
         return _from_table(Table(frame, True, [], []), "the table", options)
     try:
         path = Path(os.path.expanduser(os.fspath(source)))

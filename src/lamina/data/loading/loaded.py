@@ -10,6 +10,7 @@ from lamina.contract import Contract
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.data.dataset import Dataset
 from lamina.data.loading.description import Description
+from lamina.data.loading.picture_store import rows_of
 
 
 @filter_methods
@@ -164,7 +165,8 @@ class LoadedData:
 
 def part_of(x: Any, y: np.ndarray, names: list[str], rows: np.ndarray, **kwargs: Any) -> LoadedPart:
     """The part that these rows make."""
-    return LoadedPart(_rows_of(x, rows), y[rows], [names[row] for row in rows], **kwargs)
+    some = rows_of(x, rows) if isinstance(x, np.ndarray) else _rows_of(x, rows)
+    return LoadedPart(some, y[rows], [names[row] for row in rows], **kwargs)
 
 
 def _rows_of(x: Any, rows: np.ndarray) -> Any:

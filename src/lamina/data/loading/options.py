@@ -1,18 +1,12 @@
-"""What a user says about the data, checked, and the steps that all kinds of data share."""
+"""What a user says about the data, checked."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from lamina.contract import Contract, ImageInput
-from lamina.contract.measure import measured_target
+from lamina.core.user_data.arguments import is_number, whole_number
 from lamina.data.loading.columns import KINDS
-from lamina.data.loading.description import Description, LeftOut
-from lamina.data.loading.duplicates import Copies
-from lamina.data.loading.loaded import LoadedData, part_of
-from lamina.data.loading.splits import HOW, Split, split_rows
+from lamina.data.loading.splits import HOW
 
 
 @dataclass(frozen=True)
@@ -27,12 +21,14 @@ class Options:
         window: Steps of a series to predict from.
         columns: Columns to predict from; all that are of use if None.
         kinds: What columns hold, by name, where that is not to be guessed.
+        day_first: Whether dates begin with the day, where they do not tell.
         task: `"classes"` or `"number"`: what the target is; guessed if None.
         split: How to split the rows.
         group: Column whose equal values stay in one part, for `split="group"`.
         validation: Fraction for validation.
         test: Fraction for testing.
         image_size: `(height, width)` of pictures.
+        max_memory: Bytes of pictures that are kept in memory.
         batch_size: Rows in a batch.
         seed: For the split and the order of batches.
     """
@@ -44,12 +40,14 @@ class Options:
     window: int | None = None
     columns: Sequence[str] | None = None
     kinds: Mapping[str, str] | None = None
+    day_first: bool | None = None
     task: str | None = None
     split: str | None = None
     group: str | None = None
     validation: float = 0.15
     test: float = 0.15
     image_size: tuple[int, int] | None = None
+    max_memory: int | None = None
     batch_size: int = 32
     seed: int = 0
 
@@ -69,228 +67,71 @@ class Options:
             )
         if self.task not in ("classes", "number", None):
             raise ValueError(f"task must be 'classes' or 'number'; received {self.task!r}.")
-        for name, kind in (self.kinds or {}).items():
-            if kind not in KINDS:
-                raise ValueError(
-                    f"kinds gives column {name!r} the kind {kind!r}; kinds are {', '.join(KINDS)}."
-                )
-        fractions = (("validation", self.validation), ("test", self.test))
-        for name, fraction in fractions:
-            if not isinstance(fraction, (int, float)) or not 0 <= fraction < 1:
+        if self.day_first not in (True, False, None):
+            raise ValueError(f"day_first must be True, False or None; received {self.day_first!r}.")
+        self._check_columns()
+        for name, fraction in (("validation", self.validation), ("test", self.test)):
+            if not is_number(fraction) or not 0 <= fraction < 1:
                 raise ValueError(f"{name} is a fraction from 0 to 1; received {fraction!r}.")
         if self.validation + self.test >= 1:
             raise ValueError(
                 f"validation={self.validation} and test={self.test} leave nothing to train on."
             )
-        for name in ("forecast", "window", "batch_size"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if value is not None and not whole:
-                raise ValueError(f"{name} must be a whole number from 1; received {value!r}.")
+        whole_number("batch_size", self.batch_size, owner="load")
+        whole_number("seed", self.seed, least=0, owner="load")
+        for name in ("forecast", "window"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), owner="load")
+        if self.max_memory is not None:
+            whole_number("max_memory", self.max_memory, least=0, owner="load", also=", or None")
+        if self.image_size is not None:
+            size = self.image_size
+            if not isinstance(size, (tuple, list)) or len(size) != 2:
+                side = size if isinstance(size, int) else 64
+                raise ValueError(
+                    f"image_size is the height and width of pictures; received {size!r}.\n"
+                    f"  Fix: image_size=({side}, {side})."
+                )
+            for side in size:
+                whole_number("image_size", side, owner="load")
 
-
-@dataclass
-class Samples:
-    """Samples that were read, before they are split.
-
-    Args:
-        kind: `"images"`, `"table"`, `"text"` or `"series"`.
-        title: What they are, in a line.
-        x: Inputs: an array, or a dict of arrays.
-        target: What the target is called.
-        labels: For classes, the name of the class of every sample; None for a number.
-        values: For a number, the target of every sample, float32.
-        names: What each sample is called.
-        copies: Which samples are copies of each other, if that was looked for.
-        parts: `"train"`, `"val"` or `"test"` for every sample, where the user's folders say it.
-        groups: A number for every sample, of those that must stay together.
-        columns: Input columns of a table.
-        column_lines: What `describe` says of the columns.
-        left_out: What could not be used.
-        remarks: What else the user should know.
-    """
-
-    kind: str
-    title: str
-    x: Any
-    target: str
-    labels: list[str] | None
-    values: np.ndarray | None
-    names: list[str]
-    left_out: list[LeftOut]
-    remarks: list[str]
-    copies: Copies | None = None
-    parts: list[str] | None = None
-    groups: np.ndarray | None = None
-    columns: tuple[Any, ...] = ()
-    column_lines: tuple[str, ...] = ()
-
-
-def assemble(samples: Samples, options: Options) -> LoadedData:
-    """Split samples and describe them.
-
-    Raises:
-        ValueError: If there is one class alone.
-    """
-    class_names, y = _targets(samples)
-    split = _split(samples, y if class_names else None, options)
-    copies = samples.copies
-    leaks: list[tuple[int, int]] = []
-    if copies is not None:
-        leaks = copies.between(split.train, split.val) + copies.between(split.train, split.test)
-    counts = np.bincount(y, minlength=len(class_names)).tolist() if class_names else []
-    remarks = list(samples.remarks)
-    for name, rows in zip(("train", "val", "test"), split[1:], strict=True):
-        wanted = {"train": 1.0, "val": options.validation, "test": options.test}[name]
-        if not len(rows) and wanted:
-            remarks.append(f"The {name} part has no sample: there are too few, or too few groups.")
-    if not len(split.train):
-        raise ValueError(
-            f"No sample is left to train on: validation={options.validation} and "
-            f"test={options.test} take all {len(samples.names):,}.\n"
-            "  Fix: validation=0.15, test=0.15."
-        )
-    if class_names and split.test.size:
-        absent = sorted(set(range(len(class_names))) - set(y[split.train].tolist()))
-        if absent:
-            few = ", ".join(repr(class_names[i]) for i in absent[:5])
-            remarks.append(f"No training sample is of the class {few}.")
-        rare = [class_names[i] for i, count in enumerate(counts) if 0 < count < 3]
-        if rare:
-            few = ", ".join(map(repr, rare[:5]))
-            remarks.append(f"Too few samples to be both trained and tested on: class {few}.")
-    if copies is not None and class_names:
-        torn = [(a, b) for a, b in copies.pairs if y[a] != y[b]]
-        if torn:
-            a, b = (samples.names[i] for i in torn[0])
-            remarks.append(
-                f"{len(torn):,} copies are of another class than the original, e.g. {a} and {b}."
+    def _check_columns(self) -> None:
+        if isinstance(self.columns, str) or not isinstance(self.columns, (Sequence, type(None))):
+            raise ValueError(
+                f"columns is a list of names; received {self.columns!r}.\n"
+                f"  Fix: columns={[str(self.columns)]!r}."
             )
-    description = Description(
-        title=samples.title,
-        parts=split.sizes(),
-        split=split.how,
-        classes=dict(zip(class_names or [], counts, strict=True)),
-        columns=list(samples.column_lines),
-        left_out=samples.left_out,
-        duplicates=[(samples.names[a], samples.names[b]) for a, b in copies.pairs]
-        if copies
-        else [],
-        leaks=[(samples.names[a], samples.names[b]) for a, b in leaks],
-        remarks=remarks,
-    )
-    contract = _contract(samples, class_names, split)
-    return parted(samples.x, y, samples.names, split, options, contract, description)
-
-
-def parted(
-    x: Any,
-    y: np.ndarray,
-    names: list[str],
-    split: Split,
-    options: Options,
-    contract: Contract,
-    description: Description,
-) -> LoadedData:
-    """Loaded data of the three parts of a split."""
-    class_names = None if contract.class_names is None else list(contract.class_names)
-    train, val, test = (
-        part_of(
-            x,
-            y,
-            names,
-            rows,
-            batch_size=options.batch_size,
-            shuffle=shuffle,
-            seed=options.seed,
-            class_names=class_names,
-            contract=contract,
-        )
-        for rows, shuffle in ((split.train, True), (split.val, False), (split.test, False))
-    )
-    target = contract.target or ""
-    return LoadedData(
-        contract.kind, target, train, val, test, class_names, contract.columns, description
-    )
-
-
-def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> Contract:
-    """What a model that is trained on these samples has to remember of them."""
-    image = target_range = None
-    if samples.kind == "images":
-        height, width, channels = map(int, samples.x.shape[1:])
-        image = ImageInput(height, width, channels)
-    if samples.values is not None and split.train.size:
-        target_range = measured_target(samples.values[split.train])
-    return Contract(
-        kind=samples.kind,
-        columns=samples.columns,
-        image=image,
-        target=samples.target,
-        class_names=None if class_names is None else tuple(class_names),
-        target_range=target_range,
-        split=split.how,
-    )
-
-
-def _targets(samples: Samples) -> tuple[list[str] | None, np.ndarray]:
-    if samples.labels is None:
-        assert samples.values is not None
-        return None, samples.values
-    names, y = np.unique(np.array(samples.labels, dtype=object).astype(str), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(
-            f"All {len(y):,} samples are of one class, {str(names[0])!r}: there is nothing to tell "
-            "apart.\n  Expected: samples of two classes at least."
-        )
-    ordered = sorted(names.tolist(), key=_as_number_or_text)
-    place = {name: i for i, name in enumerate(ordered)}
-    return ordered, np.array([place[names[i]] for i in y], dtype="int32")
-
-
-def _as_number_or_text(name: str) -> tuple[float, str]:
-    """Classes that are numbers come in the order of the numbers: 2 before 10."""
-    try:
-        return float(name), name
-    except ValueError:
-        return np.inf, name
-
-
-def _split(samples: Samples, labels: np.ndarray | None, options: Options) -> Split:
-    rows = len(samples.names)
-    how = options.split or ("stratified" if labels is not None else "random")
-    if how == "stratified" and labels is None:
-        raise ValueError(
-            "split='stratified' keeps the mix of classes, and the target is a number.\n"
-            "  Fix: split='random'."
-        )
-    if how == "group" and samples.groups is None:
-        raise ValueError("split='group' needs a table.\n  Fix: another split.")
-    together = samples.groups
-    if together is None and samples.copies is not None:
-        together = samples.copies.groups
-    if samples.parts is None:
-        return split_rows(
-            rows, how, options.validation, options.test, options.seed, labels, together
-        )
-    given = np.array(samples.parts)
-    train, val, test = (np.flatnonzero(given == part) for part in ("train", "val", "test"))
-    said = "as given"
-    for wanted, fraction in (("test", options.test), ("val", options.validation)):
-        if (test if wanted == "test" else val).size or not fraction:
-            continue
-        of = split_rows(
-            len(train),
-            how,
-            fraction,
-            0,
-            options.seed,
-            None if labels is None else labels[train],
-            None if together is None else together[train],
-        )
-        if wanted == "test":
-            test, train = train[of.val], train[of.train]
-        else:
-            val, train = train[of.val], train[of.train]
-        said += f", {wanted} taken from train"
-    return Split(said, train, val, test)
+        if self.columns is not None and not self.columns:
+            raise ValueError(
+                "columns=[] leaves nothing to predict from.\n"
+                "  Fix: leave it out, and every column of use is taken."
+            )
+        twice = [name for name, count in Counter(self.columns or ()).items() if count > 1]
+        if twice:
+            once = list(dict.fromkeys(self.columns or ()))
+            raise ValueError(
+                f"columns names {twice[0]!r} more than once.\n  Fix: columns={once!r}."
+            )
+        if not isinstance(self.kinds, (Mapping, type(None))):
+            raise ValueError(
+                f"kinds is a dict from columns to what they hold; received {self.kinds!r}.\n"
+                "  Fix: kinds={'postcode': 'category'}."
+            )
+        for name, kind in (self.kinds or {}).items():
+            if kind not in KINDS:
+                raise ValueError(
+                    f"kinds gives column {name!r} the kind {kind!r}; kinds are {', '.join(KINDS)}."
+                )
+        if self.target is None:
+            return
+        for role in ("text", "time", "group"):
+            if getattr(self, role) == self.target:
+                raise ValueError(
+                    f"target and {role} are both {self.target!r}: a column cannot be predicted and "
+                    f"be the {role} as well.\n  Fix: another target, or another {role}."
+                )
+        if self.target in (self.columns or ()):
+            raise ValueError(
+                f"columns names {self.target!r}, which is the target and known only afterwards.\n"
+                "  Fix: leave it out of columns, or name another target."
+            )

@@ -6,13 +6,21 @@ import numpy as np
 
 from lamina.contract import Column, Contract, SeriesInput
 from lamina.contract.measure import measured_target
-from lamina.data.loading.columns import as_texts, guess_column, has_decimal_comma, values_of
+from lamina.data.loading.assembly import parted
+from lamina.data.loading.columns import (
+    as_texts,
+    guess_column,
+    has_decimal_comma,
+    number_of,
+    values_of,
+)
+from lamina.data.loading.dates import order_of
 from lamina.data.loading.description import Description, LeftOut
 from lamina.data.loading.loaded import LoadedData
-from lamina.data.loading.options import Options, parted
+from lamina.data.loading.options import Options
 from lamina.data.loading.series import windows_of, without_gaps
 from lamina.data.loading.table_files import Table
-from lamina.data.loading.table_source import find_target
+from lamina.data.loading.table_source import assumed_order, find_target
 
 # Share of the values that may be missing, and be interpolated.
 _MOST_GAPS = 0.5
@@ -27,18 +35,18 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     frame, remarks, left_out = table.frame, list(table.remarks), list(table.left_out)
     target = find_target(frame, options, name)
     assert options.forecast is not None
+    day_first = False
     if options.time is not None:
-        frame = sorted_by(frame, options.time, remarks)
+        day_first = order_of(_texts(frame[options.time]), options.day_first).day_first
+        remarks += assumed_order(frame[options.time], options)
+        frame = sorted_by(frame, options.time, day_first, remarks, left_out)
     else:
         remarks.append("Rows are taken in their order; time=… sorts them by a column.")
     comma = has_decimal_comma(as_texts(frame[target]))
     found = Column(target, "number", "the target", decimal_comma=comma)
     measured = values_of(found, frame[target])[target].astype(float)
     if np.isnan(measured).mean() > _MOST_GAPS:
-        raise ValueError(
-            f"Column {target!r} cannot be forecast: {np.isnan(measured).sum():,} of its "
-            f"{len(measured):,} values are no numbers."
-        )
+        raise ValueError(_too_many_gaps(target, measured, _texts(frame[target])))
     values, missing = without_gaps(measured)
     if np.ptp(values) == 0:
         raise ValueError(
@@ -50,13 +58,26 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     for other in options.columns or list(map(str, frame.columns)):
         if other in (target, options.time):
             continue
-        column = guess_column(other, frame[other])
+        column = guess_column(
+            other,
+            frame[other],
+            (options.kinds or {}).get(other),
+            chosen=options.columns is not None,
+        )
         if not isinstance(column, Column) or column.kind != "number":
             why = column.why if not isinstance(column, Column) else f"is a {column.kind}"
             left_out.append(LeftOut(f"column {other}", why))
             continue
+        there = values_of(column, frame[other])[other].astype(float)
+        if np.isnan(there).mean() > _MOST_GAPS:
+            why = f"has no number in {np.isnan(there).sum():,} of {len(there):,} rows"
+            left_out.append(LeftOut(f"column {other}", why))
+            continue
+        filled, missing = without_gaps(there)
+        if missing:
+            remarks.append(f"{missing:,} missing values of {other!r} were interpolated.")
         columns.append(column)
-        others.append(without_gaps(values_of(column, frame[other])[other].astype(float))[0])
+        others.append(filled)
     stacked = np.stack(others, axis=1) if others else np.zeros((len(values), 0))
     windows = windows_of(
         values, stacked, options.forecast, options.window, options.validation, options.test
@@ -78,7 +99,7 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     contract = Contract(
         kind="series",
         columns=tuple(columns),
-        series=SeriesInput(steps, options.forecast, options.time),
+        series=SeriesInput(steps, options.forecast, options.time, day_first),
         target=target,
         target_range=measured_target(windows.y[split.train]),
         split=split.how,
@@ -86,21 +107,62 @@ def read_series(table: Table, name: str, options: Options) -> LoadedData:
     return parted(windows.x, windows.y, names, split, options, contract, description)
 
 
-def sorted_by(frame: Any, time: str, remarks: list[str]) -> Any:
-    """The rows in the order of a column of dates or numbers."""
+def sorted_by(
+    frame: Any, time: str, day_first: bool, remarks: list[str], left_out: list[LeftOut]
+) -> Any:
+    """The rows in the order of a column of dates or numbers.
+
+    Args:
+        frame: A pandas DataFrame.
+        time: Name of the column.
+        day_first: Whether dates such as 2/3/2024 begin with the day.
+        remarks: What was done is added to these.
+        left_out: Rows without a time are added to these.
+
+    Raises:
+        ValueError: If the column has neither dates nor numbers.
+    """
     found = guess_column(time, frame[time])
-    kind = found.kind if isinstance(found, Column) else "number"
-    column = Column(time, kind if kind in ("date", "number") else "date", "the time")
+    is_number = isinstance(found, Column) and found.kind == "number"
+    column = Column(
+        time,
+        "number" if is_number else "date",
+        day_first=day_first,
+        decimal_comma=is_number and isinstance(found, Column) and found.decimal_comma,
+    )
     values = next(iter(values_of(column, frame[time]).values()))
-    if np.isnan(values).all():
-        texts = [text for text in as_texts(frame[time]) if text is not None]
+    known = ~np.isnan(values)
+    if not known.any():
+        texts = _texts(frame[time])
+        if not texts:
+            raise ValueError(f"Column {time!r} has no values to sort by.")
         raise ValueError(
             f"Column {time!r} has neither dates nor numbers to sort by, e.g. {texts[0]!r}."
         )
+    if not known.all():
+        left_out.append(LeftOut(f"{(~known).sum():,} rows", f"have no date or number in {time}"))
+        frame, values = frame[known], values[known]
     order = np.argsort(values, kind="stable")
     if not np.array_equal(order, np.arange(len(order))):
         remarks.append(f"Rows were sorted by {time!r}.")
     steps = np.diff(values[order])
-    if len(steps) and np.nanmax(steps) > 1.5 * max(float(np.nanmedian(steps)), 1e-9):
+    if len(steps) and steps.max() > 1.5 * max(float(np.median(steps)), 1e-9):
         remarks.append(f"Steps of {time!r} are not of one length; they are taken as if they were.")
     return frame.iloc[order]
+
+
+def _texts(values: Any) -> list[str]:
+    return [text for text in as_texts(values) if text is not None]
+
+
+def _too_many_gaps(target: str, measured: np.ndarray, texts: list[str]) -> str:
+    absent, gaps = len(measured) - len(texts), int(np.isnan(measured).sum())
+    unread = next((text for text in texts if number_of(text) is None), "")
+    what = f"{absent:,} of its {len(measured):,} values are missing"
+    if gaps > absent:
+        what = f"{gaps:,} of its {len(measured):,} values are no numbers, e.g. {unread!r}"
+    return (
+        f"Column {target!r} cannot be forecast: {what}, and what lies between would be a guess.\n"
+        f"  Fix: leave out the rows without a value, frame.dropna(subset=[{target!r}]), if the "
+        "others follow each other evenly; or another target."
+    )

@@ -5,12 +5,14 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lamina.core.user_data.data_kinds import is_table
 from lamina.core.user_data.paths import refuse_endless
 from lamina.data.loading.columns import number_of
+from lamina.data.loading.dates import is_date
 from lamina.data.loading.description import LeftOut
 
 _SEPARATORS = ",;\t|"
@@ -49,7 +51,7 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     refuse_endless(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         try:
-            return Table(pd.read_parquet(path), True, [], [])
+            frame = pd.read_parquet(path)
         except ImportError:
             raise ImportError(
                 f"{path} is a Parquet file, and pyarrow is not installed.\n"
@@ -57,6 +59,7 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
             ) from None
         except Exception as error:
             raise ValueError(f"{path} cannot be read as Parquet: {error}.") from None
+        return Table(as_frame(frame, str(path)), True, [], [])
     content = path.read_bytes()
     if not content.strip():
         raise ValueError(f"{path} is empty.")
@@ -67,7 +70,9 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     quoting = _quoting(text[:_SAMPLE], separator)
     rows = _first_rows(text[:_SAMPLE], separator, quoting)
     has_header = _has_header(rows) or bool({name.strip() for name in rows[0]} & set(expected))
-    if not has_header:
+    if has_header:
+        refuse_twins(rows[0], str(path))
+    else:
         remarks.append(f"{path.name} has no line with the names of its columns.")
     names = None if has_header else [f"column_{i + 1}" for i in range(max(map(len, rows)))]
     left_out: list[LeftOut] = []
@@ -96,6 +101,54 @@ def read_table(path: Path, expected: Collection[str | None] = ()) -> Table:
     return Table(frame, has_header, left_out, remarks)
 
 
+def refuse_twins(names: Sequence[str], where: str) -> None:
+    """Refuse a table in which two columns have one name.
+
+    Raises:
+        ValueError: The message names them.
+    """
+    counts = Counter(name.strip() for name in names if name.strip())
+    twins = [name for name, count in counts.items() if count > 1]
+    if not twins:
+        return
+    shown = ", ".join(map(repr, twins[:5]))
+    places = [i + 1 for i, name in enumerate(names) if name.strip() == twins[0]]
+    raise ValueError(
+        f"{where} has several columns of one name: {shown}. {twins[0]!r} is the name of columns "
+        f"{', '.join(map(str, places[:-1]))} and {places[-1]}.\n"
+        "  Fix: give each column a name of its own, or leave out what is there twice; of a data "
+        "frame, frame.loc[:, ~frame.columns.duplicated()] keeps the first of each name."
+    )
+
+
+def is_frame(source: Any) -> bool:
+    """Whether something is a table of pandas, polars or pyarrow."""
+    return is_table(source) or hasattr(source, "to_pydict")
+
+
+def as_frame(source: Any, where: str) -> Any:
+    """A table of another library as a pandas DataFrame whose columns are named by strings.
+
+    Args:
+        source: A table of pandas, polars or pyarrow.
+        where: What it is called in messages.
+
+    Raises:
+        ValueError: If two columns have one name.
+    """
+    if not hasattr(source, "iloc"):
+        # Not to_pandas, for which polars needs pyarrow.
+        if hasattr(source, "to_pydict"):
+            source = pandas().DataFrame(source.to_pydict())
+        elif hasattr(source, "to_dict"):
+            source = pandas().DataFrame(source.to_dict(as_series=False))
+        else:
+            source = source.to_pandas()
+    names = list(map(str, source.columns))
+    refuse_twins(names, where)
+    return source.set_axis(names, axis=1)
+
+
 def pandas() -> Any:
     """The library that reads tables.
 
@@ -117,10 +170,12 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
     Raises:
         ValueError: If it is no text.
     """
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16"), [f"{path.name} is UTF-16."]
+    remark = []
     try:
-        text = content.decode("utf-8-sig")
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            text, remark = content.decode("utf-16"), [f"{path.name} is UTF-16."]
+        else:
+            text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes  # seldom needed, and slow to import
 
@@ -131,8 +186,6 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
         except UnicodeDecodeError:
             encoding, text = "latin-1", content.decode("latin-1")
         remark = [f"{path.name} is not UTF-8; it was read as {encoding}."]
-    else:
-        remark = []
     if "\0" in text:
         raise ValueError(f"{path} is no text: it has bytes of value 0.")
     return text, remark
@@ -145,12 +198,29 @@ def _separator(sample: str) -> str:
     whole = {s: c for s, c in counts.items() if min(c, default=0) > 0}
     if "\t" in whole:
         return "\t"
+    if "," in whole and (others := [s for s in whole if s != "," and _encloses(s, lines)]):
+        return others[0]
     if whole:
         return max(whole, key=lambda s: (Counter(whole[s]).most_common(1)[0][1], whole[s][0]))
     try:
         return csv.Sniffer().sniff(sample, _SEPARATORS).delimiter
     except csv.Error:
         return ","
+
+
+def _encloses(separator: str, lines: list[str]) -> bool:
+    """Whether commas are within the values that a separator divides: `1,5;2,5`, `Oslo, Norway;3`.
+
+    Then they are decimal marks, or in texts and followed by a space.
+    """
+    if len({line.count(separator) for line in lines}) > 1:
+        return False
+    values = [value.strip() for line in lines for value in line.split(separator)]
+    return all(
+        number_of(value, decimal_comma=True) is not None or not re.search(r",(?! )", value)
+        for value in values
+        if "," in value
+    )
 
 
 def _quoting(sample: str, separator: str) -> int:
@@ -172,9 +242,9 @@ def _first_rows(sample: str, separator: str, quoting: Any) -> list[list[str]]:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row has names: neither all numbers, nor values that occur again below."""
+    """Whether the first row has names, and not numbers and dates or values that occur below."""
     first, others = rows[0], rows[1:]
-    if all(_is_number(value.strip()) for value in first if value.strip()):
+    if all(_is_number(value.strip()) or is_date(value) for value in first if value.strip()):
         return False
     for i, value in enumerate(first):
         column = [row[i] for row in others if len(row) > i]

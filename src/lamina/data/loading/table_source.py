@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core.messages.errors import did_you_mean
+from lamina.data.loading.assembly import Samples
 from lamina.data.loading.columns import (
     Column,
     Unusable,
@@ -14,10 +15,12 @@ from lamina.data.loading.columns import (
     inputs_of,
     number_of,
     numbers_of,
+    odd_value,
 )
+from lamina.data.loading.dates import order_of
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
-from lamina.data.loading.options import Options, Samples
+from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import Table
 from lamina.data.loading.text_source import as_text_inputs
 
@@ -38,6 +41,12 @@ def read_samples(table: Table, name: str, options: Options) -> Samples:
         frame = _with_names(frame, options, remarks)
     target = find_target(frame, options, name)
     left_out = list(table.left_out)
+    odd = odd_value(frame[target])
+    if odd is not None:
+        raise ValueError(
+            f"Column {target!r}, the target, has {odd} in it, and not one number or text a row.\n"
+            "  Fix: a column for each of its values, and one of them as the target."
+        )
     known = [text is not None for text in as_texts(frame[target])]
     if not any(known):
         raise ValueError(f"Column {target!r}, the target, has no values in {name}.")
@@ -156,6 +165,7 @@ def _columns(
             frame[name],
             kinds.get(name, "date" if name == options.time else None),
             chosen=options.columns is not None,
+            day_first=options.day_first,
         )
         if (
             isinstance(found, Column)
@@ -168,6 +178,8 @@ def _columns(
             continue
         columns.append(found)
         lines.append(str(found))
+        if found.kind == "date":
+            shared["remarks"] += assumed_order(frame[name], options)
     if not columns:
         why = "; ".join(str(out) for out in shared["left_out"])
         raise ValueError(f"No column is left to predict {target!r} from: {why}.")
@@ -184,6 +196,13 @@ def _columns(
         column_lines=tuple(lines),
         **shared,
     )
+
+
+def assumed_order(values: Any, options: Options) -> list[str]:
+    """What the user has to know of a column of dates whose order nothing tells."""
+    texts = [text for text in as_texts(values) if text is not None]
+    order = order_of(texts, options.day_first)
+    return [f"Dates: {order.why}."] if order.assumed else []
 
 
 def _is_number(

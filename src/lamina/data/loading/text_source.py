@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from lamina.core.user_data.paths import refuse_endless
+from lamina.data.loading.assembly import Samples
 from lamina.data.loading.description import LeftOut
 from lamina.data.loading.duplicates import copies_of_values
 from lamina.data.loading.files import TEXTS, find_files
-from lamina.data.loading.options import Options, Samples
+from lamina.data.loading.options import Options
 from lamina.data.loading.table_files import decoded
 
 # Longer texts are cut: a model reads so much of one at most.
@@ -56,7 +57,7 @@ def read_texts(folder: Path, options: Options) -> Samples:
         values=None,
         names=names,
         left_out=left_out,
-        remarks=remarks,
+        remarks=found.remarks + remarks,
         copies=copies_of_values(texts),
         parts=parts if found.parts else None,
     )

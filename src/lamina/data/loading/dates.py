@@ -1,0 +1,197 @@
+"""Dates as people and programs write them, and whether the day or the month comes first."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_TIME = (
+    r"(?:(?:[T,]\s*|,?\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})"
+    r"(?:[.,](?P<fraction>\d{1,9}))?)?\s*(?P<half>[ap]\.?m\.?)?\s*"
+    r"(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
+)
+_DAYS = (
+    r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
+    r"(?P<year>\d{4})[-/](?P<month>\d{1,2})",
+    r"(?P<left>\d{1,2})(?P<mark>[-/.])(?P<right>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})",
+    rf"{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})",
+    rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+)?{_MONTH},?[\s-]+"
+    r"(?P<year>\d{4}|\d{2})",
+    rf"{_MONTH},?[\s-]+(?P<year>\d{{4}})",
+)
+_FORMS = tuple(re.compile(rf"{_WEEKDAY}{day}{_TIME}", re.IGNORECASE) for day in _DAYS)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DateOrder(NamedTuple):
+    """Which of two numbers is the day.
+
+    Args:
+        day_first: Whether it is the first.
+        why: What tells so, as the end of a sentence; empty where the dates leave no choice.
+        assumed: Whether nothing tells so.
+    """
+
+    day_first: bool
+    why: str = ""
+    assumed: bool = False
+
+
+def date_of(text: str, day_first: bool) -> datetime | None:
+    """The date that a text says, in UTC; None if it says none.
+
+    Two numbers that have one reading are read in that one, whatever `day_first` says.
+
+    Args:
+        text: A date, perhaps with a time: numbers with the year first or last, or an English name
+            of the month.
+        day_first: Whether 2/3/2024 is the 2nd of March.
+
+    Example:
+        >>> [date_of(text, False).day for text in ("2/3/2024", "31/1/2024", "Jan 15, 2024 8:30 pm")]
+        [3, 31, 15]
+        >>> date_of("31/13/2024", False)
+    """
+    match = _match(text)
+    if match is None:
+        return None
+    found = match.groupdict()
+    if "left" in found:
+        day, month = int(found["left"]), int(found["right"])
+        if not day_first:
+            day, month = month, day
+        if month > 12 >= day:
+            day, month = month, day
+    else:
+        day = int(found.get("day") or 1)
+        name = found.get("name")
+        month = _MONTHS.index(name[:3].lower()) + 1 if name else int(found["month"])
+    year = int(found["year"])
+    if len(found["year"]) == 2:
+        year += 1900 if year > 68 else 2000  # as POSIX has it
+    try:
+        return datetime(year, month, day, tzinfo=_zone(found["zone"])) + _time_of_day(found)
+    except (ValueError, OverflowError):
+        return None
+
+
+def order_of(texts: Iterable[str], wanted: bool | None = None) -> DateOrder:
+    """Whether the dates of a column begin with the day, told from those that have one reading.
+
+    Args:
+        texts: The dates.
+        wanted: What the user says; it decides where the dates do not.
+
+    Example:
+        >>> order_of(["2/3/2024", "31/1/2024"])
+        DateOrder(day_first=True, why='the day comes first, as in 31/1/2024', assumed=False)
+    """
+    days, months, open_ = [], [], []
+    for text in texts:
+        match = _match(text)
+        if match is None or "left" not in match.groupdict():
+            continue
+        left, right = int(match["left"]), int(match["right"])
+        if left > 12 >= right:
+            days.append(text)
+        elif right > 12 >= left:
+            months.append(text)
+        elif left != right:
+            open_.append(text)
+    if days and months:
+        first = len(days) > len(months) if wanted is None else wanted
+        return DateOrder(
+            first,
+            f"the {'day' if first else 'month'} comes first where both readings are possible: "
+            f"{len(days):,} dates are like {days[0]} and {len(months):,} like {months[0]}",
+            wanted is None and bool(open_),
+        )
+    if days or months:
+        what, example = ("day", days[0]) if days else ("month", months[0])
+        return DateOrder(bool(days), f"the {what} comes first, as in {example}")
+    if not open_:
+        return DateOrder(bool(wanted))
+    if wanted is not None:
+        return DateOrder(wanted, f"the {'day' if wanted else 'month'} comes first, as you said")
+    with_points = all("." in text for text in open_)
+    what, other = ("day", "month") if with_points else ("month", "day")
+    return DateOrder(
+        with_points,
+        f"{open_[0]} is read with the {what} first, and no date of the column tells; "
+        f"day_first={not with_points} (--{other}-first on the command line) reads the {other} "
+        "first",
+        assumed=True,
+    )
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date of one of the known forms that exists in the calendar."""
+    return date_of(text, day_first=False) is not None
+
+
+def date_columns(
+    name: str, texts: Sequence[str | None], day_first: bool
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Dates as three numbers each: days since 1970, the month, the day of the week from 0.
+
+    Args:
+        name: Name of the column, with which the names of the arrays begin.
+        texts: The dates, None where they are missing.
+        day_first: Whether 2/3/2024 is the 2nd of March.
+    """
+    read = [None if text is None else date_of(text, day_first) for text in texts]
+    unread = [i for i, text in enumerate(texts) if text is not None and read[i] is None]
+    for i, date in zip(unread, _read_by_pandas([texts[i] for i in unread]), strict=True):
+        read[i] = date
+    numbers = np.full((3, len(read)), np.nan)
+    for i, date in enumerate(read):
+        if date is not None:
+            numbers[:, i] = (date - _EPOCH) / timedelta(days=1), date.month, date.weekday()
+    names = (f"{name}_days", f"{name}_month", f"{name}_weekday")
+    return dict(zip(names, numbers.astype("float32"), strict=True))
+
+
+@lru_cache(2**14)
+def _match(text: str) -> re.Match[str] | None:
+    text = text.strip()
+    return next((match for form in _FORMS if (match := form.fullmatch(text))), None)
+
+
+def _time_of_day(found: dict[str, str | None]) -> timedelta:
+    hour, half = int(found["hour"] or 0), (found["half"] or "").lower()
+    if half and not 1 <= hour <= 12:
+        raise ValueError("no hour of half a day")
+    if half:
+        hour = hour % 12 + 12 * half.startswith("p")
+    minute, second = int(found["minute"] or 0), int(found["second"] or 0)
+    if hour > 24 or minute > 59 or second > 60:
+        raise ValueError("no time of a day")
+    fraction = float(f"0.{found['fraction'] or 0}")
+    return timedelta(hours=hour, minutes=minute, seconds=second + fraction)
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text.upper() in ("Z", "UTC", "GMT"):
+        return UTC
+    digits = text[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _read_by_pandas(texts: list[str | None]) -> list[datetime | None]:
+    """Dates of rarer forms, such as 20240131 or 2024-W05-3, where the user says that they are."""
+    if not texts:
+        return []
+    import pandas as pd
+
+    found = pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True)
+    return [None if pd.isna(date) else date.to_pydatetime() for date in found]
