@@ -9,6 +9,7 @@ from lamina.core.messages.messages import readable
 
 if TYPE_CHECKING:
     from lamina.prediction import Answer
+    from lamina.prediction.raw_sources import RawInputs
 
 _LONGEST_NAME = 48
 
@@ -20,16 +21,18 @@ def answer(model: Any, inputs: list[str], top: int, show: bool, json: bool) -> N
         typer.Exit: With 1, if an input could not be read; the others are answered.
     """
     from lamina import Predictor  # after the cheap errors
+    from lamina.prediction.raw_inputs import read_inputs
 
-    answers, remarks = Predictor(model).answer_with_remarks(inputs)
+    read = read_inputs(model.input_contract, inputs)
+    answers = Predictor(model).answers_to(read)
     if json:
         console.print_json([found.to_json() for found in answers])
     else:
-        for remark in remarks:
+        for remark in read.remarks:
             console.remark(readable(remark))
         _print_table(model.input_contract.target, answers, top)
-        if show:
-            _show(model, inputs)
+        if show and model.input_contract.kind == "images":
+            _show(read)
     failed = [found for found in answers if found.error is not None]
     for found in failed:
         console.print_error(ValueError(f"{found.input}: {found.error}"))
@@ -73,15 +76,11 @@ def _short(name: str) -> str:
     return line if len(line) <= _LONGEST_NAME else f"…{line[-_LONGEST_NAME:]}"
 
 
-def _show(model: Any, inputs: list[str]) -> None:
-    """Draw what a model of pictures was shown."""
+def _show(read: "RawInputs") -> None:
+    """Draw the pictures that the model was shown."""
     from lamina.cli import art
-    from lamina.prediction.raw_inputs import read_inputs
 
-    if model.input_contract.kind != "images":
-        return
-    found = read_inputs(model.input_contract, inputs)
-    for name, pixels in zip(found.names, [] if found.x is None else found.x, strict=False):
+    for name, pixels in zip(read.names, [] if read.x is None else read.x, strict=True):
         console.say_plain(readable(name))
         grey = pixels.mean(axis=2) / 255
         screen = console.console()

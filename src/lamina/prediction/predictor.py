@@ -15,6 +15,7 @@ from lamina.prediction.inputs import InputDescription
 from lamina.prediction.named_sets import class_names
 from lamina.prediction.probabilities import as_probabilities
 from lamina.prediction.raw_inputs import read_inputs
+from lamina.prediction.raw_sources import RawInputs
 from lamina.training.feeds.conversion import convert
 from lamina.training.inference import TensorSpec
 
@@ -194,6 +195,8 @@ class Predictor:
             An `Answer` for each input, first those that could be read.
 
         Raises:
+            TypeError: If the model cannot take something of that type; the message says what it
+                takes.
             ValueError: If the model has no contract, or a column is missing.
 
         Example:
@@ -221,17 +224,22 @@ class Predictor:
             Answers and remarks.
 
         Raises:
-            ValueError: As `answer`.
+            TypeError, ValueError: As `answer`.
         """
-        contract = self.model.input_contract
-        if contract is None:
-            contract = Contract()  # of which nothing can be made, and the error says so
-        found = read_inputs(contract, sources)
+        found = read_inputs(self._contract, sources)
+        return self.answers_to(found), found.remarks
+
+    def answers_to(self, found: RawInputs) -> list[Answer]:
+        """Answers to inputs that `read_inputs` has made, first those that could be read."""
         answers = []
         if found.x is not None:
-            answers = answers_of(contract, found.names, np.asarray(self.predict(found.x)))
-        failed = [Answer(name, error=error) for name, error in found.errors.items()]
-        return answers + failed, found.remarks
+            answers = answers_of(self._contract, found.names, np.asarray(self.predict(found.x)))
+        return answers + [Answer(name, error=error) for name, error in found.errors.items()]
+
+    @property
+    def _contract(self) -> Contract:
+        # Of an empty contract nothing can be made, and the error says so.
+        return self.model.input_contract or Contract()
 
     def names_of(self, classes: int) -> tuple[str, ...]:
         """Names of the classes, or numbers if they are unknown.

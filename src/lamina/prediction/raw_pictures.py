@@ -1,0 +1,114 @@
+"""Pictures that people have, as inputs of a model: files, bytes, Pillow images, arrays."""
+
+import io
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.contract import Contract
+from lamina.data.loading.files import PICTURES
+from lamina.data.loading.image_files import READ_AT_MOST, picture_as_input
+from lamina.data.loading.picture_store import room_for
+from lamina.data.picture_files import Picture, picture_of, read_picture
+from lamina.prediction.raw_sources import (
+    RawInputs,
+    described,
+    files_in,
+    name_of,
+    reason,
+    refused,
+)
+
+
+def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
+    """Pictures in the size and colours that a model takes, uint8.
+
+    Raises:
+        TypeError: If something is of a type that is no picture.
+    """
+    form = contract.image
+    if form is None:
+        raise ValueError("The model's file does not say what size of pictures it takes.")
+    found = RawInputs(None, [])
+    listed = list(files_in(sources, PICTURES, found))
+    rows = room_for(len(listed), (form.height, form.width, form.channels))
+    for number, source in enumerate(listed):
+        name = name_of(source, f"picture {number + 1}")
+        try:
+            picture = _picture(contract, source, READ_AT_MOST * max(form.height, form.width))
+        except (ValueError, OSError) as error:
+            found.errors[name] = reason(error, name)
+            continue
+        rows.append(picture_as_input(picture, form))
+        found.names.append(name)
+        if picture.is_blank:
+            found.remarks.append(f"{name} is of one colour all over: no answer to it means much.")
+    found.x = rows.finished() if found.names else None
+    return found
+
+
+def _picture(contract: Contract, source: Any, largest: int) -> Picture:
+    if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
+        source = source.read()  # an open file
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _picture_of_bytes(bytes(source), largest)
+    if isinstance(source, (str, os.PathLike)):
+        if "\0" in str(source) or len(os.fspath(source)) > 4096:
+            raise ValueError("is no path: it is too long, or has a zero in it")
+        return read_picture(source, largest)
+    if hasattr(source, "convert") and hasattr(source, "getexif"):
+        return picture_of(source, largest)
+    array = _array_of(source)
+    if array is None:
+        raise refused(contract, described(source))
+    return _picture_of_array(array)
+
+
+def _picture_of_bytes(content: bytes, largest: int) -> Picture:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            return picture_of(image, largest)
+    except UnidentifiedImageError:
+        raise ValueError("these bytes are no picture that Pillow can read") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"these bytes are no picture: {error}") from None
+
+
+def _array_of(source: Any) -> np.ndarray | None:
+    """The numbers of an array of NumPy, JAX or PyTorch; None if it is none."""
+    if hasattr(source, "columns") or not hasattr(source, "shape"):
+        return None
+    if hasattr(source, "detach") and hasattr(source, "cpu"):
+        source = source.detach().cpu().numpy()
+    array = np.asarray(source)
+    return array if array.dtype.kind in "biuf" and array.ndim > 0 else None
+
+
+def _picture_of_array(array: np.ndarray) -> Picture:
+    """Pixels from 0 to 255, or from 0 to 1 if they are floats."""
+    shape = array.shape
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"an array of shape {shape} is no picture: give (height, width) or (height, width, 3)"
+        )
+    if 0 in array.shape or not np.isfinite(array).all():
+        raise ValueError(f"an array of shape {shape} has no pixels, or NaN among them")
+    pixels = array.astype("float32")
+    low, high = float(pixels.min()), float(pixels.max())
+    largest = 65535 if array.dtype == np.uint16 else 255
+    if low < 0 or high > largest:
+        raise ValueError(
+            f"an array with values from {low:g} to {high:g} is no picture: give 0 to 255, or "
+            "floats from 0 to 1"
+        )
+    if array.dtype.kind in "iu" or high > 1:
+        pixels = pixels / largest
+    grey = array.shape[-1] == 1
+    return Picture(np.repeat(pixels, 3, axis=2) if grey else pixels, grey)
