@@ -57,7 +57,7 @@ clean: ## remove the environment and what tools left
 # A stamp is younger than pyproject.toml as long as nothing has to be installed again.
 $(VENV)/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[data]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
