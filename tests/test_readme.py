@@ -57,6 +57,13 @@ def test_every_command_runs_as_printed(clone, real_data):
         assert said in done.stdout
 
 
+def test_make_quickstart_installs_what_tables_need(clone):
+    done = subprocess.run(
+        ["make", "--dry-run", "quickstart"], cwd=clone, capture_output=True, text=True, check=True
+    )
+    assert "pip install --quiet --editable '.[data]'" in done.stdout
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("lamina")])
 def test_every_file_of_a_command_is_there_or_was_made_before(command):
     words = [word for word in command.split()[2:] if "/" in word and not word.startswith("runs/")]

@@ -173,18 +173,6 @@ def test_a_bad_file_does_not_lose_the_answers_to_others(houses, tmp_path):
     assert [answer.error is None for answer in answers] == [True, True, False]
 
 
-def test_an_empty_text_is_a_text_and_a_missing_file_is_none(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "other.txt").write_text("not asked for")
-    texts = ["win a prize now", "see you at home"] * 20
-    frame = pd.DataFrame({"message": texts, "label": ["spam", "ham"] * 20})
-    model = trained(load(frame, target="label", text="message", verbose=False))
-    for given in ("", ".", np.array(["win", "home"]), b"win"):
-        answers = Predictor(model).answer(given if isinstance(given, np.ndarray) else [given])
-        assert len(answers) == np.size(given)
-    assert Predictor(model).answer(["gone.txt"])[0].error == "there is no such file"
-
-
 def test_names_that_do_not_fit_the_outputs_are_refused(houses):
     from lamina.contract import Contract
     from lamina.prediction.answers import answers_of

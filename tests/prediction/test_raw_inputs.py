@@ -177,6 +177,15 @@ def test_a_text_may_have_many_forms(source):
     assert read("text", source).x.tolist() == ["a b"]
 
 
+@pytest.mark.parametrize("text", ["", ".", "a\0b", "x" * 5000])
+def test_a_text_that_could_be_a_path_and_is_none_is_a_text(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.txt").write_text("not asked for")
+    found = read("text", [text, "gone.txt"])
+    assert found.x.tolist() == [text]
+    assert found.errors == {"gone.txt": "there is no such file"}
+
+
 def test_pictures_may_be_open_files_columns_of_paths_and_several_in_an_array(tmp_path):
     Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
     with open(tmp_path / "a.png", "rb") as file:

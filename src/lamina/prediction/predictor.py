@@ -230,7 +230,28 @@ class Predictor:
         return self.answers_to(found), found.remarks
 
     def answers_to(self, found: RawInputs) -> list[Answer]:
-        """Answers to inputs that `read_inputs` has made, first those that could be read."""
+        """Answers to inputs that were read before, for a caller that needs these as well.
+
+        Args:
+            found: What `read_inputs` in `lamina.prediction.raw_inputs` has made.
+
+        Returns:
+            An `Answer` for each input, first those that could be read.
+
+        Example:
+            >>> import lamina
+            >>> import pandas
+            >>> from lamina.prediction.raw_inputs import read_inputs
+            >>> rows = {"size": [1, 2, 8, 9] * 10, "kind": ["small", "small", "big", "big"] * 10}
+            >>> data = lamina.data.load(pandas.DataFrame(rows), target="kind", verbose=False)
+            >>> inputs, x = data.encoded()
+            >>> model = lamina.Model(inputs, lamina.layers.Dense(2, activation="softmax")(x))
+            >>> model.compile("adam", "sparse_categorical_crossentropy")
+            >>> _ = model.fit(data.train, verbose=0)
+            >>> found = read_inputs(model.input_contract, {"size": 0.5})
+            >>> len(found.x["size"]), len(lamina.Predictor(model).answers_to(found))
+            (1, 1)
+        """
         answers = []
         if found.x is not None:
             answers = answers_of(self._contract, found.names, np.asarray(self.predict(found.x)))

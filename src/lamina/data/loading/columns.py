@@ -21,6 +21,8 @@ _NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$")
 # What spreadsheets print around a number.
 _UNITS = " $€£¥%\u00a0"
 _LARGEST = 3e38
+# Longer texts are no numbers; the cache does not keep them.
+_LONGEST_NUMBER = 64
 _NOT_ONE_VALUE = (
     list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.complexfloating, np.ndarray,
     types.FunctionType, types.BuiltinFunctionType, types.GeneratorType,
@@ -208,7 +210,6 @@ def as_texts(values: Any) -> list[str | None]:
     return texts
 
 
-@lru_cache(2**16)
 def number_of(text: str, decimal_comma: bool = False) -> float | None:
     """The number that a text means, or None.
 
@@ -220,6 +221,11 @@ def number_of(text: str, decimal_comma: bool = False) -> float | None:
         >>> number_of("1,234.5"), number_of("1.234,5", decimal_comma=True), number_of("three")
         (1234.5, 1234.5, None)
     """
+    return _number_of_short(text, decimal_comma) if len(text) <= _LONGEST_NUMBER else None
+
+
+@lru_cache(2**16)
+def _number_of_short(text: str, decimal_comma: bool) -> float | None:
     text = text.strip(_UNITS)
     mark, thousands = (",", ".") if decimal_comma else (".", ",")
     if re.match(rf"^[-+]?[1-9]\d{{0,2}}(\{thousands}\d{{3}})+(\{mark}\d*)?$", text):

@@ -29,6 +29,8 @@ _DAYS = (
     rf"{_MONTH},?[\s-]+(?P<year>\d{{4}})",
 )
 _FORMS = tuple(re.compile(rf"{_WEEKDAY}{day}{_TIME}", re.IGNORECASE) for day in _DAYS)
+# Longer texts are no dates; the cache does not keep them.
+_LONGEST = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -160,9 +162,12 @@ def date_columns(
     return dict(zip(names, numbers.astype("float32"), strict=True))
 
 
-@lru_cache(2**14)
 def _match(text: str) -> re.Match[str] | None:
-    text = text.strip()
+    return _match_of_short(text.strip()) if len(text) <= _LONGEST else None
+
+
+@lru_cache(2**14)
+def _match_of_short(text: str) -> re.Match[str] | None:
     return next((match for form in _FORMS if (match := form.fullmatch(text))), None)
 
 
