@@ -50,6 +50,8 @@ def apply(instructions, scope):
     for instruction in instructions:
         if _STATEMENT.match(instruction):
             exec(instruction, scope)
+        elif found := re.match(r"model\.fit\(x, y, (.+)\)$", instruction):
+            scope["more"] = eval(f"dict({found[1]})")
         else:
             scope["model"] = _changed(scope["model"], instruction, scope)
 

@@ -13,13 +13,14 @@ from printed import (
     files,
     layers,
     messages,
+    other_data,
     own_data,
     preprocessing,
     tools,
     training,
 )
 
-TABLES = (core, layers, preprocessing, computing, training, files, own_data, tools)
+TABLES = (core, layers, preprocessing, computing, training, other_data, files, own_data, tools)
 CASES = {key: messages.Case(*case) for table in TABLES for key, case in table.CASES.items()}
 MESSAGES = messages.in_source()
 

@@ -38,7 +38,7 @@ CASES = {
         "«x = x.astype('datetime64[D]').astype('float32')»; x /= 1e5; model.fit(x, y, verbose=0)",
         _FIT + "x = np.full((4, 3), np.datetime64('2020-01-01'))",
     ),
-    ("training/feeds/conversion.py", "is a list whose rows differ in length"): (
+    ("training/feeds/unsupported_data.py", "is a list whose rows differ in length"): (
         "model.fit(x, y, verbose=0)",
         "«x = [row[:min(map(len, x))] for row in x]»; model.fit(x, y, verbose=0)",
         _FIT + "x = [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]] * 2",
@@ -270,7 +270,7 @@ CASES = {
         "model.fit(batches, «validation_data=»batches, verbose=0)",
         _BATCHES,
     ),
-    ("training/feeds/user_data.py", "to train on and"): (
+    ("training/feeds/validation_split.py", " samples leaves "): (
         "model.fit(x[:1], y[:1], validation_split=0.1)",
         "model.fit(x, y, validation_split=0.25, verbose=0)  # «another fraction, or more data»",
         _FIT,
@@ -464,9 +464,9 @@ CASES = {
         "x = np.arange(60).reshape(20, 3) / 60; y = np.repeat([0, 1], 20)",
     ),
     ("training/likely_mistakes.py", "validation labels are of classes"): (
-        "model.fit(x, y, validation_split=0.5, verbose=0)",
+        "model.fit(x, y, validation_split=0.5, split='tail', verbose=0)",
         "«order = numpy.random.permutation(len(x)); x, y = x[order], y[order]»; model.fit(x, "
-        "y, validation_split=0.5, verbose=0)",
+        "y, validation_split=0.5, split='tail', verbose=0)",
         "numpy.random.seed(1); model = net(layers.Dense(2, 'softmax'), "
         "loss='sparse_categorical_crossentropy'); x = np.arange(120).reshape(40, 3) / 120; "
         "y = np.repeat([0, 1], 20)",
@@ -578,7 +578,7 @@ CASES = {
         "  def __getitem__(self, i): return np.ones((2, 3)), np.ones((2, 1))\n"
         "x = Rows",
     ),
-    ("training/feeds/stream_feed.py", "gives single samples and not batches"): (
+    ("training/feeds/stream_feed.py", "single samples and not batches: x of shape"): (
         "model.fit(dataset, verbose=0)",
         "«dataset = dataset.batch(32)»; model.fit(dataset, verbose=0)",
         _FIT + "dataset = lamina.data.Dataset.from_tensor_slices((x, y[:, 0]))",

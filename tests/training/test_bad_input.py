@@ -130,8 +130,8 @@ class Case(NamedTuple):
 WRONG_X = {
     "a function": Case("x, rows = lambda: rows, x", ["not what it returns"], "x = x()"),
     "a class": Case("x = lamina.utils.PyDataset", ["the class PyDataset itself"]),
-    "samples by number": Case(
-        "x, y = by_number(x, y), None",
+    "samples by number beside labels": Case(
+        "x = by_number(x, y)",
         ["gives one sample at a time"],
         "x, y = map(numpy.stack, zip(*(x[i] for i in range(len(x)))))",
     ),
@@ -179,8 +179,9 @@ WRONG_X = {
         ["for example 'red'", "columns of words"],
         "x = pandas.get_dummies(pandas.DataFrame(x).infer_objects())",
     ),
-    "a column of arrays": Case(
-        "x = pandas.Series(list(x))", ["each value is itself an array"], "x = numpy.stack(x)"
+    "a column of arrays of several lengths": Case(
+        "x = pandas.Series([x[0], x[1, :3], *x[2:]])",
+        ["x is a list whose rows differ in length"],
     ),
     "no columns": Case("x = x[:, :0]; model = compiled([Dense(3)], 'mse')", ["hold no numbers"]),
     "too few columns": Case(

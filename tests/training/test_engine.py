@@ -140,7 +140,8 @@ def test_terminate_on_nan_stops_quietly(rng):
 
 def test_verbose_2_prints_one_plain_line_an_epoch_that_names_the_accuracy(blobs, capsys):
     classifier().fit(*blobs, epochs=2, verbose=2, validation_split=0.2)
-    lines = capsys.readouterr().out.splitlines()
+    split, *lines = capsys.readouterr().out.splitlines()
+    assert split == "Validation on 20 of 100 samples, the last ones (split='tail')."
     assert len(lines) == 2
     assert lines[0].startswith("Epoch 1/2: loss ")
     assert "accuracy (sparse_categorical) 0." in lines[0]

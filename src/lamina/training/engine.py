@@ -57,6 +57,7 @@ class Engine:
     def fit(self, request: FitRequest) -> History:
         model, feed, validation = self.model, request.feed, request.validation
         history = History()
+        history.split = request.split
         hooks = CallbackList([request.callbacks, history], model=model)
         stored = hooks._stored_run()
         restore_sources(stored, feed)
@@ -91,6 +92,8 @@ class Engine:
         if validation is not None:
             validation.interrupted = interrupt.is_requested
         with interrupt, progress:
+            if request.split is not None:
+                events.on_message(str(request.split))
             hooks.on_train_begin()
             checkpoint.begin() if stored is None else checkpoint.resume(stored)
             precision_trial.choose_precision(self.learner, feed, events.on_message)

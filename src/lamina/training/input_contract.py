@@ -22,7 +22,7 @@ from lamina.training.trainable import Trainable
 CALLS_CHECKED = 16
 
 
-def recorded(learner: Trainable, given: Any, x: Any, y: Any) -> Contract:
+def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None) -> Contract:
     """The contract of a model that is trained on these arrays.
 
     Args:
@@ -30,6 +30,7 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any) -> Contract:
         given: What the user gave as x; it may have a contract of its own.
         x: Inputs as arrays.
         y: Targets as arrays, or None.
+        given_y: What the user gave as y; it may have names of classes.
     """
     ranges = tuple(
         found
@@ -42,8 +43,10 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any) -> Contract:
         contract = known
     elif before is not None and _shapes(before.inputs) == _shapes(ranges):
         contract = before  # trained further, on arrays that have no names
-    if contract.class_names is None and isinstance(getattr(given, "class_names", None), list):
-        contract = dataclasses.replace(contract, class_names=tuple(given.class_names))
+    for part in (given, given_y):
+        names = getattr(part, "class_names", None)
+        if contract.class_names is None and isinstance(names, list):
+            contract = dataclasses.replace(contract, class_names=tuple(names))
     if contract.class_names is None and contract.target_range is None and _is_number(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
     return dataclasses.replace(contract, inputs=ranges)

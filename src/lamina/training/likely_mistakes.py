@@ -57,7 +57,11 @@ class LikelyMistakes(Listener):
     """Warns of likely mistakes when a run of `fit` begins."""
 
     def on_run_begin(self, request: FitRequest, learner: Trainable) -> None:
-        warn_of_likely_mistakes(learner, request.feed, request.validation)
+        if request.split_doubt is not None:
+            checks.warn_once("split", request.split_doubt, learner)
+        # Classes that the last samples alone have are part of that warning.
+        known = None if request.split_doubt is not None else request.validation
+        warn_of_likely_mistakes(learner, request.feed, known)
 
 
 def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | None) -> None:

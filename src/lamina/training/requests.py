@@ -4,6 +4,7 @@ The methods of a model take many arguments in many forms. Here they become one f
 the data become a feed, once. The engine gets nothing but this request.
 """
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,9 +17,11 @@ from lamina.core.configuration import config
 from lamina.core.messages.errors import about
 from lamina.core.types import Data, PyTree, Targets
 from lamina.core.user_data.arguments import whole_number
+from lamina.core.user_data.columnar import as_tables
 from lamina.core.user_data.text import has_text
 from lamina.core.variable import seed as seeds
 from lamina.training import checks
+from lamina.training.feeds.choice import OF_SOURCES, choose
 from lamina.training.feeds.conversion import (
     convert,
     number_of_samples,
@@ -28,8 +31,8 @@ from lamina.training.feeds.epochs import is_validated
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
 from lamina.training.feeds.replayed import Replayed
+from lamina.training.feeds.samples_feed import gives_samples, tensors_of
 from lamina.training.feeds.sparse import keep_large_sparse
-from lamina.training.feeds.stream_feed import StreamFeed
 from lamina.training.feeds.table_columns import columns_of, refuse_one_row, refuse_other_order
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
 from lamina.training.feeds.user_data import (
@@ -39,10 +42,12 @@ from lamina.training.feeds.user_data import (
     is_source,
     limited,
     named_columns,
+    never_ends,
     reweighting,
     unwrap_single,
     with_batch_axis,
 )
+from lamina.training.feeds.validation_split import RowSplit
 from lamina.training.input_contract import announce_difference, recorded
 from lamina.training.trainable import Trainable
 
@@ -77,6 +82,8 @@ class FitRequest:
         callbacks: The user's callbacks.
         verbose: How much is shown.
         call_warnings: Gives each kind of warning once.
+        split: Which samples are for validation, if `validation_split` says how many.
+        split_doubt: A warning about them, or None.
     """
 
     feed: Feed
@@ -91,6 +98,8 @@ class FitRequest:
     callbacks: Any
     verbose: Any
     call_warnings: CallWarnings
+    split: RowSplit | None = None
+    split_doubt: str | None = None
 
     def validates(self, epoch: int) -> bool:
         """Whether validation follows an epoch, counted from 0."""
@@ -150,6 +159,7 @@ def fit_request(
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: int | Collection[int],
+    split: Any = None,
 ) -> FitRequest:
     """Make a request from the arguments of `fit`."""
     whole_number("epochs", epochs, 0)
@@ -157,11 +167,18 @@ def fit_request(
     _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     checks.validation_freq(validation_freq)
     call_warnings = CallWarnings()
+    x, y = as_tables(x, "x"), as_tables(y, "y")
     data = UserData.of_arguments(learner, x, y, sample_weight)
     batch_size = data.batch_size if batch_size is None else batch_size
-    tail = None
+    held_out, rows, split_doubt = None, None, None
     if validation_split and validation_data is None:
-        data, tail = data.split(validation_split)
+        data, held_out, rows, split_doubt = data.split(validation_split, split)
+    elif split is not None:
+        raise ValueError(
+            f"split={split if isinstance(split, str) else 'group'!r} says which samples "
+            "validation_split takes, and there is no validation_split, or validation_data beside "
+            "it.\n  Fix: validation_split=0.2, and no validation_data."
+        )
     if isinstance(class_weight, str) and class_weight == "balanced":
         data, class_weight = data.balanced(sample_weight), None
     weights = cast("Mapping[int, float] | None", class_weight)  # checked by the engine
@@ -175,12 +192,15 @@ def fit_request(
         validation_data = None  # a part of loaded data that no sample was left for
     if validation_data is not None:
         with about("validation_data: "):
-            tail = validation_data_of(learner, validation_data, validation_steps, call_warnings)
-    if tail is not None:
+            held_out = validation_data_of(learner, validation_data, validation_steps, call_warnings)
+    if held_out is not None:
         size = batch_size if validation_batch_size is None else validation_batch_size
         with about("validation_data: "):
-            validation = tail.feed(_options(learner, size, False, validation_steps, seed=0))
+            validation = held_out.feed(_options(learner, size, False, validation_steps, seed=0))
     sizes = (validation_batch_size, batch_size, validation_steps)
+    contract = None if data.samples is None else recorded(learner, x, data.x, data.y, y)
+    if contract is not None and rows is not None:
+        contract = dataclasses.replace(contract, split=rows.how)
     return FitRequest(
         feed=feed,
         validation=validation,
@@ -190,10 +210,12 @@ def fit_request(
         initial_epoch=initial_epoch,
         class_weight=weights,
         columns=columns_of(x, y),
-        contract=None if data.samples is None else recorded(learner, x, data.x, data.y),
+        contract=contract,
         callbacks=callbacks,
         verbose=verbose,
         call_warnings=call_warnings,
+        split=rows,
+        split_doubt=split_doubt,
     )
 
 
@@ -230,10 +252,12 @@ def predict_request(
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
     _positive(steps=steps, batch_size=batch_size)
     if type(x) is not np.ndarray:
+        tensors = tensors_of(x)
+        x = as_tables(x, "x") if tensors is None else tensors[0]
         x = named_columns(learner.signature, x)
         refuse_other_order(learner, x)
-        if is_source(x):
-            feed = StreamFeed(x, FeedOptions(steps=steps, prepare=learner.on_host))
+        if is_source(x) or gives_samples(x):
+            feed = _batches_to_predict(learner, x, batch_size, steps)
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
     arrays = prediction_inputs(learner, x)
     announce_difference(learner, arrays)
@@ -246,6 +270,19 @@ def predict_request(
         rows = steps * batch_size
         arrays = jax.tree.map(lambda a: a[:rows], arrays)
     return PredictRequest(arrays, rows, batch_size, None, steps, callbacks, verbose)
+
+
+def _batches_to_predict(
+    learner: Trainable, x: Data, batch_size: int | None, steps: int | None
+) -> Feed:
+    if steps is None and never_ends(x):
+        raise ValueError(
+            f"x is a {type(x).__name__} that never ends, so there would be no last prediction.\n"
+            "  Fix: say how many batches to predict for, with steps=…, or leave out .repeat()."
+        )
+    size = default_batch_size(learner) if batch_size is None else batch_size
+    options = FeedOptions(batch_size=size, steps=steps, prepare=learner.on_host)
+    return choose(OF_SOURCES, x, options)
 
 
 def prediction_inputs(learner: Trainable, x: Data) -> PyTree:

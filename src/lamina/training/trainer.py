@@ -472,6 +472,7 @@ class Trainer(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Collection[int] = 1,
+        split: str | tuple[str, Any] | None = None,
     ) -> History:
         """Train the model.
 
@@ -480,9 +481,10 @@ class Trainer(Layer):
         keeps its weights.
 
         Args:
-            x: Inputs, `(samples, …)`: an array, a list, tuple or dict of arrays, a data frame, a
-                generator, a `PyDataset`, or any iterable of batches `(x, y)`. The keys of a dict
-                are the names of the model's inputs.
+            x: Inputs, `(samples, …)`: an array, a list, tuple or dict of arrays, a table (pandas,
+                polars, pyarrow, Hugging Face `datasets`), a generator, a `PyDataset`, a data set or
+                loader of PyTorch, or any iterable of batches `(x, y)`. The keys of a dict are the
+                names of the model's inputs.
             y: Targets, `(samples, …)`, one row per sample; for several outputs a list in their
                 order or a dict by their names. Not used if `x` yields batches.
             batch_size: Samples per step; 32 if None.
@@ -491,7 +493,8 @@ class Trainer(Layer):
             verbose: 0 silent, 1 a live line, 2 one line per epoch; `"auto"` chooses by whether
                 a person is watching.
             callbacks: Callbacks.
-            validation_split: Fraction (0 to 1) at the end of the data to validate on.
+            validation_split: Fraction (0 to 1) of the data to validate on, at their end unless
+                `split` says otherwise.
             validation_data: `(x, y)` or `(x, y, sample_weight)` or an iterable of batches.
             shuffle: Whether to shuffle the samples in every epoch; `"batch"` shuffles whole
                 batches.
@@ -504,9 +507,16 @@ class Trainer(Layer):
             validation_steps: Steps of a validation, which always begins with the first batch.
             validation_batch_size: `batch_size` if None.
             validation_freq: Number of epochs between validations, or a list of epochs (from 1).
+            split: Which samples `validation_split` takes: `"tail"`, the last ones; `"random"`;
+                `"stratified"`, random with the mix of classes of all; or `("group", groups)`,
+                random, with samples of one group on one side; `groups` has a name or number for
+                every sample. The rows are the same in every call and process, unless
+                `lamina.utils.set_random_seed` asks for others. None is `"tail"`, with a warning
+                if the last samples differ from those before. Not in Keras.
 
         Returns:
-            The History: `history.history["loss"]` is the list of losses, one per epoch.
+            The History: `history.history["loss"]` is the list of losses, one per epoch;
+            `history.split` the rows that `validation_split` took.
 
         Raises:
             RuntimeError: If the model is not compiled.
@@ -546,6 +556,7 @@ class Trainer(Layer):
                 validation_steps=validation_steps,
                 validation_batch_size=validation_batch_size,
                 validation_freq=validation_freq,
+                split=split,
             )
             return Engine(self._learner).fit(request)
 

@@ -1,7 +1,8 @@
 """Tells tables, columns, sparse matrices and text apart. All of Lamina decides it here.
 
-Tables are those of pandas and polars. Their rows are taken by position, because indexing a table
-by label depends on its index. Nothing here needs JAX or the library that made the value.
+Tables are those of pandas and polars, and `ColumnTable` for others. Their rows are taken by
+position, because indexing a table by label depends on its index. Nothing here needs JAX or the
+library that made the value.
 """
 
 from typing import Any
@@ -13,7 +14,8 @@ _TEXT = ("U", "S", "T")  # kinds of dtype: str, bytes, str of variable width
 
 def is_table(value: Any) -> bool:
     """Whether a value is a data frame."""
-    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+    # In this order: polars warns where a table that is not yet computed is asked for its columns.
+    return hasattr(value, "to_numpy") and hasattr(value, "columns")
 
 
 def is_column(value: Any) -> bool:
@@ -50,7 +52,7 @@ def is_text(value: Any) -> bool:
     if _kind(value) == "O" and getattr(value, "size", False):
         flat = value.ravel() if isinstance(value, np.ndarray) else value.to_numpy().ravel()
         return isinstance(_first_in_lists(flat[0]), (str, bytes))
-    return isinstance(value, (str, bytes)) or _kind(value) in (*_TEXT, "str", "string")
+    return isinstance(value, (str, bytes)) or _kind(value) in (*_TEXT, "str", "string", "String")
 
 
 def is_text_dtype(dtype: np.dtype) -> bool:

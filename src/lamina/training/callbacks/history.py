@@ -6,14 +6,17 @@ from lamina.core.messages.representation import shown_if_unfinished
 from lamina.core.types import Logs
 from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
+from lamina.training.feeds.validation_split import RowSplit
 
 
 class History(Callback):
     """What `fit` returns: everything measured, epoch by epoch.
 
     `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
-    the epochs, from 0; `history.params` has the settings of the run. At a prompt it shows a table
-    of the epochs, in a notebook the learning curves as well.
+    the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
+    samples `validation_split` took: `split.how`, `split.train` and `split.validation`, the numbers
+    of the rows; None without it. At a prompt it shows a table of the epochs, in a notebook the
+    learning curves as well.
 
     Example:
         >>> history = History()
@@ -29,6 +32,7 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+        self.split: RowSplit | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []

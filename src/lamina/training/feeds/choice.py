@@ -18,6 +18,7 @@ from lamina.training.feeds.conversion import (
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.host_feed import BatchwiseFeed, HostFeed, SmallRowsFeed
 from lamina.training.feeds.resident_feed import ResidentFeed
+from lamina.training.feeds.samples_feed import SamplesFeed, gives_samples
 from lamina.training.feeds.sparse import has_sparse_rows
 from lamina.training.feeds.stream_feed import StreamFeed
 
@@ -68,7 +69,14 @@ def _exceed_the_budget(arrays: Any, options: FeedOptions) -> bool:
     return size_in_bytes(arrays) > config.resident_budget()
 
 
-OF_SOURCES = (Choice(StreamFeed),)
+def _give_samples(source: Any, options: FeedOptions) -> bool:
+    return gives_samples(source)
+
+
+OF_SOURCES = (
+    Choice(SamplesFeed, _give_samples),
+    Choice(StreamFeed),
+)
 OF_ARRAYS = (
     Choice(BatchwiseFeed, _become_numbers_batchwise),
     Choice(HostFeed, _exceed_the_budget),

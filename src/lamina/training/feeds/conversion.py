@@ -9,6 +9,7 @@ import numpy as np
 from lamina.core.configuration import config
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.types import Data, PyTree, Targets
+from lamina.core.user_data.columnar import as_array
 from lamina.core.user_data.data_kinds import is_column, is_sparse, is_table, is_text, may_hold_text
 from lamina.core.user_data.text import as_values
 from lamina.training.feeds.sparse import SparseRows, dense
@@ -16,12 +17,15 @@ from lamina.training.feeds.tables import rows_of_table
 from lamina.training.feeds.unsupported_data import (
     one_by_one,
     plain,
+    ragged,
     refuse_text,
     refuse_unsupported_data,
 )
 
 
-def to_array(value: Any, what: str = "data", text: bool = False) -> PyTree:
+def to_array(
+    value: Any, what: str = "data", text: bool = False, table: str | None = None
+) -> PyTree:
     """An array of numbers from a list, a NumPy or JAX array, a data frame or a tensor.
 
     Rows of tables are taken by position; the index is ignored. One column becomes `(samples, 1)`.
@@ -33,9 +37,13 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> PyTree:
         value: The user's data.
         what: Name for messages: `"x"`, `"y"`.
         text: Whether text is allowed, for the host part of a model; a single string is a batch.
+        table: Expression of the table that a column was taken from, for messages.
     """
     if isinstance(value, (jax.Array, SparseRows)):
         return value
+    if not isinstance(value, np.ndarray) and hasattr(value, "numpy"):
+        refuse_unsupported_data(value, what)
+    value = without_tensors(value)
     if text and not is_table(value) and is_text(value):
         try:
             return np.atleast_1d(as_values(value, what))
@@ -45,23 +53,19 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> PyTree:
                 refuse_text(objects, what)
             raise
     refuse_unsupported_data(value, what)
-    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
-        value = value.detach().cpu().numpy()
-    elif is_table(value) or is_column(value):
-        value = rows_of_table(value, what, text)
+    if is_table(value) or is_column(value):
+        value = rows_of_table(value, what, text, table)
         if is_text(value):
             return value
     elif is_sparse(value):
         value = dense(value)
-    elif hasattr(value, "numpy") and not isinstance(value, np.ndarray):
-        value = value.numpy()
     if not isinstance(value, np.ndarray):
         try:
             value = np.asarray(value)
         except ValueError as error:
             if not isinstance(value, (list, tuple)):
                 raise one_by_one(value, what) from error
-            raise _ragged(what) from error
+            raise ragged(what) from error
     value = plain(value, what)
     kind = value.dtype.kind
     if kind == "O" and value.size and isinstance(value.flat[0], dict):
@@ -86,18 +90,18 @@ def to_array(value: Any, what: str = "data", text: bool = False) -> PyTree:
     return value
 
 
-def _ragged(what: str) -> ValueError:
-    return ValueError(
-        f"{what} is a list whose rows differ in length, so it is not an array.\n"
-        f"  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
-        f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
-    )
+def without_tensors(value: Any) -> PyTree:
+    """A tensor of PyTorch or TensorFlow as an array that shares its memory; else the value."""
+    if isinstance(value, (np.ndarray, jax.Array)) or is_table(value) or is_column(value):
+        return value
+    tensor = (hasattr(value, "detach") and hasattr(value, "cpu")) or hasattr(value, "numpy")
+    return as_array(value) if tensor and not isinstance(value, type) else value
 
 
 def _from_objects(value: np.ndarray, what: str) -> np.ndarray:
     if value.dtype.kind == "O" and value.ndim == 1 and _holds_rows(value):
         if len({np.shape(row) for row in value}) > 1:
-            raise _ragged(what)
+            raise ragged(what)
         table: np.ndarray = to_array(np.stack(list(value)), what)
         return table
     if value.dtype.kind == "O" and not is_text(value):
@@ -128,7 +132,9 @@ def _to_32_bits(value: np.ndarray, what: str) -> np.ndarray:
     return value.astype(np.int32)
 
 
-def convert(structure: PyTree, what: str = "data", text: bool = False) -> PyTree:
+def convert(
+    structure: PyTree, what: str = "data", text: bool = False, table: str | None = None
+) -> PyTree:
     """`to_array` for an array, or for a tuple, dict or list of arrays.
 
     A list of numbers is one array; a list of arrays is several inputs, as in Keras.
@@ -136,11 +142,13 @@ def convert(structure: PyTree, what: str = "data", text: bool = False) -> PyTree
     if structure is None:
         return None
     if isinstance(structure, dict):
-        return {key: convert(value, f"{what}[{key!r}]", text) for key, value in structure.items()}
+        return {
+            key: convert(value, f"{what}[{key!r}]", text, table) for key, value in structure.items()
+        }
     if text and isinstance(structure, tuple) and structure and isinstance(structure[0], str):
         return to_array(structure, what, text)
     if not _is_structure(structure):
-        return to_array(structure, what, text)
+        return to_array(structure, what, text, table)
     parts = [convert(value, f"{what}[{i}]", text) for i, value in enumerate(structure)]
     # The names in a namedtuple are used later, to match the parts.
     return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)

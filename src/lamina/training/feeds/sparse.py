@@ -40,7 +40,7 @@ class SparseRows:
         dense: np.ndarray = self._matrix[rows].astype(self.dtype).toarray()
         return dense
 
-    def part(self, rows: slice) -> "SparseRows":
+    def part(self, rows: slice | np.ndarray) -> "SparseRows":
         """Some of the rows, still sparse."""
         return SparseRows(self._matrix[rows])
 
@@ -70,6 +70,8 @@ def has_sparse_rows(structure: PyTree) -> bool:
     return any(isinstance(leaf, SparseRows) for leaf in jax.tree.leaves(structure))
 
 
-def part_of(array: Any, rows: slice) -> PyTree:
+def part_of(array: Any, rows: slice | np.ndarray) -> PyTree:
     """Some rows of an array; rows of `SparseRows` stay sparse."""
+    if isinstance(array, jax.Array) and isinstance(rows, np.ndarray):
+        array = np.asarray(array)  # on the device, a program would be compiled for it
     return array.part(rows) if isinstance(array, SparseRows) else array[rows]

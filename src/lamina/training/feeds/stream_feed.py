@@ -1,6 +1,7 @@
 """StreamFeed: the batches of a generator, PyDataset, DataLoader or other iterable."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from lamina.training.feeds.conversion import (
     size_in_bytes,
     to_array,
     unpack_x_y_sample_weight,
+    without_tensors,
 )
 from lamina.training.feeds.epoch_order import permutation
 from lamina.training.feeds.epochs import BatchRange, batches_of_epoch
@@ -40,6 +42,7 @@ class StreamFeed:
 
     def __init__(self, source: Iterable[Any], options: FeedOptions):
         self.source = source
+        self.name = type(source).__name__  # for messages
         self.options = options
         self.seed = options.seed
         length = source.num_batches if isinstance(source, PyDataset) else _length(source)
@@ -73,7 +76,7 @@ class StreamFeed:
                 self._peeked.append(self._next_batch())
             except StopIteration:
                 raise ValueError(
-                    f"{type(self.source).__name__} gave no batch at all.\n"
+                    f"{self.name} gave no batch at all.\n"
                     "  Likely cause: a generator that was already used up, or an empty folder.\n"
                     "  Fix: make a new one, or give a PyDataset, which can be gone through again."
                 ) from None
@@ -281,6 +284,9 @@ class StreamFeed:
     def _convert(self, batch: PyTree) -> PyTree:
         """A batch as arrays. Batches with dtypes and shapes seen before are not checked again."""
         spec = _spec_of_plain_batch(batch)
+        if spec is None and type(batch) in (list, tuple):
+            batch = tuple(map(without_tensors, batch))
+            spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
             return batch
         given, y, sample_weight = unpack_x_y_sample_weight(batch)
@@ -322,7 +328,7 @@ class StreamFeed:
     def _note_batch(self, error: Exception, number: int) -> None:
         if self._batch_numbers is not None and number < len(self._batch_numbers):
             number = self._batch_numbers[number]
-        error.add_note(f"  In batch {number} (from 0) of the {type(self.source).__name__}.")
+        error.add_note(f"  In batch {number} (from 0) of the {self.name}.")
 
     def _refuse_other_parts(self, *parts: Any) -> None:
         assert self._example is not None
@@ -330,7 +336,7 @@ class StreamFeed:
             if (part is None) != (first is None):
                 has, had = ("no ", "") if part is None else ("", "no ")
                 raise ValueError(
-                    f"{type(self.source).__name__} gave a batch with {has}{name}, and the first "
+                    f"{self.name} gave a batch with {has}{name}, and the first "
                     f"batch had {had}{name}.\n"
                     "  Fix: give (x, y) or (x, y, sample_weight), and the same for every batch."
                 )
@@ -350,14 +356,21 @@ def _spec_of_plain_batch(batch: PyTree) -> PyTree:
 def _length(source: Any) -> int | None:
     """Number of batches of a source, or None; its `__len__` may raise a TypeError."""
     try:
-        return len(source)
+        length = len(source)
     except TypeError:
         return None
+    return None if length == sys.maxsize else length  # what grain says of data without an end
 
 
 def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
     """Refuse a source that yields single samples instead of batches."""
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
+    rows = isinstance(x, dict) and any(leaf.ndim == 0 for leaf in given)
+    if rows and y is None:
+        raise ValueError(
+            f"The {type(source).__name__} gives single samples and not batches: a dict of "
+            f"{', '.join(map(repr, x))}.\n  Fix: {_pairs(list(x))}"
+        )
     if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
         return
     shape, label = tuple(given[0].shape), tuple(targets[0].shape)
@@ -365,7 +378,29 @@ def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
         fix = "give batches, e.g. x[i : i + 32], y[i : i + 32]"
         if hasattr(source, "batch"):
             fix = "dataset = dataset.batch(32)"
+        elif _is_of_torch(source):
+            fix = "loader = torch.utils.data.DataLoader(dataset, batch_size=32)"
+        elif hasattr(source, "_sampler"):
+            fix = "operations=[grain.transforms.Batch(32)] in the DataLoader"
         raise ValueError(
             f"The {type(source).__name__} gives single samples and not batches: x of shape "
             f"{shape}, y of shape {label}.\n  Fix: {fix}."
         )
+
+
+def _pairs(names: list[str]) -> str:
+    """The line that makes batches of `(x, y)` of rows that are dicts."""
+    target = next((name for name in names if name in _TARGETS), names[-1])
+    inputs = [name for name in names if name != target]
+    x = f"row[{inputs[0]!r}]" if len(inputs) == 1 else f"{{name: row[name] for name in {inputs}}}"
+    return (
+        f"batches = lamina.data.Dataset.from_generator(lambda: (({x}, row[{target!r}]) for row in "
+        "dataset)).batch(32), and model.fit(batches)."
+    )
+
+
+_TARGETS = ("label", "labels", "target", "targets", "y")
+
+
+def _is_of_torch(source: Any) -> bool:
+    return any(kind.__module__.startswith("torch.utils.data") for kind in type(source).__mro__)

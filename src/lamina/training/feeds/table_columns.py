@@ -16,17 +16,20 @@ def refuse_other_order(learner: Trainable, x: Data, y: Targets = None) -> None:
     """Raise a ValueError if a table has the columns of training in another order."""
     if not learner.columns:
         return
-    for what, names in columns_of(x, y).items():
+    for what, table in {**_tables(x, "x"), **_tables(y, "y")}.items():
+        names = tuple(table.columns)
         trained = learner.columns.get(what, names)
         if trained == names:
             continue
         missing = [name for name in trained if name not in names]
         if not missing:
             i = next(i for i, name in enumerate(trained) if names[i] != name)
+            choose = getattr(table, "choose", None)
+            chosen = f".{choose}({list(trained)!r})" if choose else f"[{list(trained)!r}]"
             raise ValueError(
                 f"{what} has the column {names[i]!r} in place {i}, where model "
                 f"{learner.model.name!r} was trained on {trained[i]!r}; the columns of a table "
-                f"go by position.\n  Fix: {what} = {what}[{list(trained)!r}]."
+                f"go by position.\n  Fix: {what} = {what}{chosen}."
             )
         if len(names) == len(trained):
             checks.warn_once(
@@ -53,21 +56,22 @@ def refuse_one_row(signature: Signature, x: Data) -> None:
 
 def columns_of(x: Data, y: Targets = None) -> dict[str, tuple[Any, ...]]:
     """The column names of all tables in x and y, by the expression for the table (`"x['a']"`)."""
-    return {**_columns(x, "x"), **_columns(y, "y")}
+    tables = {**_tables(x, "x"), **_tables(y, "y")}
+    return {what: tuple(table.columns) for what, table in tables.items()}
 
 
-def _columns(structure: PyTree, what: str) -> dict[str, tuple[Any, ...]]:
-    """The column names of every table in a structure, by the expression for the table."""
+def _tables(structure: PyTree, what: str) -> dict[str, Any]:
+    """Every table in a structure, by the expression for it."""
     if is_table(structure):
-        return {what: tuple(structure.columns)}
+        return {what: structure}
     parts: Any = ()
     if isinstance(structure, dict):
         parts = structure.items()
     elif isinstance(structure, (list, tuple)) and len(structure) < _MANY:
         parts = enumerate(structure)
-    found: dict[str, tuple[Any, ...]] = {}
+    found: dict[str, Any] = {}
     for key, part in parts:
-        found |= _columns(part, f"{what}[{key!r}]")
+        found |= _tables(part, f"{what}[{key!r}]")
     return found
 
 

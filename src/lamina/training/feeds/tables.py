@@ -1,33 +1,43 @@
-"""Tables of pandas and polars as arrays. Rows are taken by position; the index is ignored.
+"""Tables of pandas, polars and others as arrays. Rows are taken by position; the index is ignored.
 
 Errors name the column that a network cannot use.
 """
 
+import datetime
 from typing import Any
 
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.types import DTypeLike, PyTree
+from lamina.core.types import PyTree
 from lamina.core.user_data.data_kinds import is_column, is_table, is_text
 from lamina.core.user_data.text import as_values
+from lamina.training.feeds import table_fixes
+from lamina.training.feeds.unsupported_data import ragged
 
 
-def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
+def rows_of_table(
+    value: Any, what: str, text: bool = False, table: str | None = None
+) -> np.ndarray:
     """The rows of a table as an array, `(rows, columns)`; one column gives `(rows, 1)`.
+
+    A single column whose values are arrays, such as pictures, gives `(rows, …)`.
 
     Args:
         value: A table or a column. Missing values become NaN.
         what: Name for messages: `"x"`, `"y"`.
         text: Whether a table of text alone is allowed.
+        table: For a column, the expression of the table that it was taken from, if there is one.
 
     Raises:
         TypeError: If a column does not hold numbers.
     """
     if is_column(value):
-        column: np.ndarray = _numbers(value, what)[:, None]
-        return column
+        return _with_features(_numbers(value, what, table))
     columns = _columns(value)
+    if len(columns) == 1 and np.ndim(columns[0][1]) > 1:
+        arrays: np.ndarray = columns[0][1].to_numpy()
+        return arrays
     if all(_is_plain(column) for _, column in columns):
         array: np.ndarray = value.to_numpy()
         # For pandas, a table of numbers and booleans is an array of objects.
@@ -35,23 +45,40 @@ def rows_of_table(value: Any, what: str, text: bool = False) -> np.ndarray:
     if text and all(is_text(column.to_numpy()) for _, column in columns):
         words: np.ndarray = as_values(value.to_numpy(), what)
         return words
-    return np.stack([_numbers(column, f"{what}[{name!r}]") for name, column in columns], axis=1)
+    found = [_numbers(column, f"{what}[{name!r}]", what) for name, column in columns]
+    if len(found) == 1:
+        return _with_features(found[0])
+    for (name, _), values in zip(columns, found, strict=True):
+        if values.ndim > 1:
+            raise ValueError(
+                f"{what}[{name!r}] holds an array of shape {values.shape[1:]} in each row, and the "
+                f"table has {len(found)} columns, which one array cannot hold.\n"
+                f"  Fix: {what} = {what}[{name!r}]; or for a model with an Input of each name, "
+                f"{what} = {{name: {what}[name] for name in {[name for name, _ in columns]!r}}}."
+            )
+    return np.stack(found, axis=1)
 
 
-def refuse_gaps(structure: PyTree, what: str) -> None:
-    """Raise a ValueError that names the first column with missing values, in any of the tables."""
+def refuse_gaps(structure: PyTree, what: str, table: str | None = None) -> None:
+    """Raise a ValueError that names the first column with missing values, in any of the tables.
+
+    Args:
+        structure: Anything that a user gives as data.
+        what: Its expression for messages.
+        table: The expression of the table that the columns of a dict were taken from.
+    """
     if isinstance(structure, dict):
         for key, part in structure.items():
-            refuse_gaps(part, f"{what}[{key!r}]")
+            refuse_gaps(part, f"{what}[{key!r}]", table)
     elif isinstance(structure, (list, tuple)):
         if structure and (hasattr(structure[0], "to_numpy") or isinstance(structure[0], dict)):
             for i, part in enumerate(structure):
                 refuse_gaps(part, f"{what}[{i}]")
     elif is_table(structure):
         for name, column in _columns(structure):
-            _refuse_gap(column, f"{what}[{name!r}]")
+            _refuse_gap(column, f"{what}[{name!r}]", what)
     elif is_column(structure):
-        _refuse_gap(structure, what)
+        _refuse_gap(structure, what, table)
 
 
 def _columns(table: Any) -> list[tuple[Any, Any]]:
@@ -61,16 +88,29 @@ def _columns(table: Any) -> list[tuple[Any, Any]]:
     return [(name, table[name]) for name in names]
 
 
+def _with_features(values: np.ndarray) -> np.ndarray:
+    return values[:, None] if values.ndim == 1 else values
+
+
 def _is_plain(column: Any) -> bool:
     """Whether a column holds numbers of one of NumPy's types."""
-    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc"
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufc"
+    return plain and np.ndim(column) == 1
 
 
-def _numbers(column: Any, what: str) -> np.ndarray:
+def _numbers(column: Any, what: str, table: str | None = None) -> np.ndarray:
+    """The numbers of a column, one a row, or an array a row.
+
+    Args:
+        column: One column.
+        what: Its expression for messages, `"x['a']"`.
+        table: The expression of the table that it is in, if it is in one.
+    """
     array = np.asarray(column.to_numpy())
     kind = getattr(column.dtype, "kind", array.dtype.kind)
     if kind in "Mm" or array.dtype.kind in "Mm":
-        raise _no_numbers_but_times(column.dtype, what, duration="m" in (kind, array.dtype.kind))
+        seconds = "m" in (kind, array.dtype.kind)
+        raise _no_numbers_but_times(column, what, table, seconds)
     if array.dtype.kind in "biufc":
         return array
     try:
@@ -80,16 +120,22 @@ def _numbers(column: Any, what: str) -> np.ndarray:
     except (TypeError, ValueError):
         pass
     values = array.tolist()
-    number = next(i for i, value in enumerate(values) if not _is_number(value))
+    if not any(isinstance(value, (str, bytes)) for value in values):
+        if _are_arrays(values):
+            return _together(values, what)
+        if any(isinstance(value, datetime.timedelta) for value in values):
+            raise _no_numbers_but_times(column, what, table, seconds=True)
+        if any(isinstance(value, datetime.date) for value in values):
+            raise _no_numbers_but_times(column, what, table, seconds=False)
+        try:
+            numbers = array.astype(config.floatx())  # None becomes NaN
+            return numbers
+        except (TypeError, ValueError):
+            pass
+    number = next((i for i, value in enumerate(values) if not _is_number(value)), 0)
     cause = "a column of categories or words"
-    fix = (
-        f"{what} = {what}.astype('category').cat.codes numbers the values from 0; "
-        "pandas.get_dummies makes a column of 0 and 1 for each."
-    )
-    if all(np.ndim(value) or isinstance(value, (list, tuple)) for value in values):
-        cause = "each value is itself an array"
-        fix = f"{what.partition('[')[0]} = numpy.stack({what})."
-    elif any(_is_number(value) and value is not None for value in values):
+    fix = table_fixes.numbered(column, what, table)
+    if hasattr(column, "iloc") and any(_is_number(v) and v is not None for v in values):
         cause = "a word among the numbers of a column"
         fix = (
             f"numbers = pandas.to_numeric({what}, errors='coerce')\n"
@@ -102,12 +148,29 @@ def _numbers(column: Any, what: str) -> np.ndarray:
     )
 
 
-def _no_numbers_but_times(dtype: DTypeLike, what: str, duration: bool) -> TypeError:
-    fix = f"{what} = ({what} - {what}.min()).dt.days counts days from the first one."
-    if duration:
-        fix = f"{what} = {what}.dt.total_seconds()."
+def _are_arrays(values: list[Any]) -> bool:
+    return bool(values) and all(np.ndim(v) or isinstance(v, (list, tuple)) for v in values)
+
+
+def _together(values: list[Any], what: str) -> np.ndarray:
+    """An array of the arrays in the rows of a column."""
+    try:
+        together = np.array([np.asarray(value).tolist() for value in values])
+    except ValueError:
+        raise ragged(what) from None
+    if together.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{what} holds lists of words or objects, and a network computes with numbers.\n"
+            f"  Fix: texts = [' '.join(map(str, row)) for row in {what}], for a model of text."
+        )
+    return together
+
+
+def _no_numbers_but_times(column: Any, what: str, table: str | None, seconds: bool) -> TypeError:
+    fix = table_fixes.as_seconds if seconds else table_fixes.as_days
     return TypeError(
-        f"{what} holds dates or times ({dtype}), and a network computes with numbers.\n  Fix: {fix}"
+        f"{what} holds dates or times ({column.dtype}), and a network computes with numbers.\n"
+        f"  Fix: {fix(column, what, table)}"
     )
 
 
@@ -115,16 +178,29 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (bool, int, float, np.number)) or value is None
 
 
-def _refuse_gap(column: Any, what: str) -> None:
-    if not hasattr(column, "isna") or str(column.dtype) in ("object", "str", "string", "category"):
-        return
-    missing = np.asarray(column.isna())
-    if getattr(column.dtype, "kind", "") not in "biuf" or not missing.any():
+def _refuse_gap(column: Any, what: str, table: str | None = None) -> None:
+    missing = _missing(column)
+    if missing is None or not missing.any():
         return
     count = int(missing.sum())
-    values = f"{what}.astype('float32')" if column.dtype.kind != "f" else what
     raise ValueError(
         f"{what} has {count} missing {'value' if count == 1 else 'values'} (NaN or NA), the first "
         f"in row {int(missing.argmax())}; one is enough to make every weight NaN.\n"
-        f"  Fix: {what} = {values}.fillna({what}.median()), or leave those rows out, in x and in y."
+        f"  Fix: {table_fixes.without_gaps(column, what, table)}"
     )
+
+
+def _missing(column: Any) -> np.ndarray | None:
+    """Which numbers of a column are missing; None if it holds none, or is no column of a table."""
+    if hasattr(column, "isna"):
+        of_words = str(column.dtype) in ("object", "str", "string", "category")
+        if of_words or getattr(column.dtype, "kind", "") not in "biuf":
+            return None
+        return np.asarray(column.isna())
+    values = np.asarray(column.to_numpy())
+    if values.dtype.kind == "O" and values.ndim == 1:
+        gaps = np.array([value is None or value != value for value in values.tolist()], dtype=bool)
+        kinds = {type(value) for value in values[~gaps].tolist()}
+        # Truth values with gaps; texts are said elsewhere.
+        return gaps if kinds <= {bool, np.bool_} else None
+    return np.isnan(values) if values.dtype.kind == "f" else None

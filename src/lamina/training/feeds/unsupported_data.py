@@ -40,6 +40,16 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
             f"  Likely cause: the name of a file in place of what it holds.\n"
             f"  Fix: read the file first, e.g. {what} = pandas.read_csv({what})."
         )
+    if hasattr(value, "dense_shape") and hasattr(value, "indices"):
+        raise TypeError(
+            f"{what} is a {type(value).__name__} of TensorFlow, and a network takes dense arrays.\n"
+            f"  Fix: {what} = tensorflow.sparse.to_dense({what})."
+        )
+    if hasattr(value, "row_splits") and hasattr(value, "to_tensor"):
+        raise TypeError(
+            f"{what} is a {type(value).__name__} of TensorFlow, whose rows differ in length.\n"
+            f"  Fix: {what} = {what}.to_tensor()."
+        )
     if isinstance(value, (set, frozenset)):
         raise TypeError(
             f"{what} is a {type(value).__name__}, which has no order, so that no row of it has a "
@@ -52,6 +62,15 @@ def refuse_unsupported_data(value: Any, what: str) -> None:
             f"{what} is a {type(value).__name__}, which gives one thing after another and is no "
             f"array.\n  Fix: {what} = numpy.array(list({what}))."
         )
+
+
+def ragged(what: str) -> ValueError:
+    """The error for rows that differ in length."""
+    return ValueError(
+        f"{what} is a list whose rows differ in length, so it is not an array.\n"
+        "  Fix: pad the rows to one length, or crop them to that of the shortest:\n"
+        f"  {what} = [row[:min(map(len, {what}))] for row in {what}]"
+    )
 
 
 def one_by_one(value: Any, what: str) -> TypeError:

@@ -1,6 +1,8 @@
 """UserData: the arguments x, y and sample_weight of a call, converted and checked once."""
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from lamina.core.configuration import config
 from lamina.core.types import Data, PyTree, Targets
+from lamina.core.user_data.columnar import ColumnTable, as_tables
 from lamina.core.user_data.data_kinds import is_sparse, is_table
 from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
@@ -25,11 +28,16 @@ from lamina.training.feeds.conversion import (
 )
 from lamina.training.feeds.feed import Feed, FeedOptions
 from lamina.training.feeds.py_dataset import PyDataset
+from lamina.training.feeds.samples_feed import PartOfSamples, gives_samples, tensors_of
 from lamina.training.feeds.sparse import keep_large_sparse, part_of
 from lamina.training.feeds.table_columns import refuse_other_order
 from lamina.training.feeds.tables import refuse_gaps
+from lamina.training.feeds.tail_doubt import doubt
 from lamina.training.feeds.unsupported_data import is_path, refuse_unsupported_data
+from lamina.training.feeds.validation_split import Rows, RowSplit, row_split
 from lamina.training.trainable import Signature, Trainable
+
+INFINITE = -1  # what TensorFlow says of the number of batches
 
 
 class _Whole(int):
@@ -66,14 +74,20 @@ class UserData:
         Raises:
             TypeError, ValueError: If it is not data, or does not fit the model.
         """
+        x, y = as_tables(x, "x"), as_tables(y, "y")
+        sample_weight = as_tables(sample_weight, "sample_weight")
         for part, what in ((y, "y"), (sample_weight, "sample_weight")):
             refuse_unsupported_data(part, what)
         if is_path(x):
             refuse_unsupported_data(x, "x")
+        if y is None and sample_weight is None:
+            _refuse_targets_inside(learner, x)
+            x, y, sample_weight = unpack_x_y_sample_weight(tensors_of(x) or (x, None, None))
+        table = "x" if is_table(x) else None
         signature = learner.signature
         x, y = named_columns(signature, x), named_targets(signature, y)
         refuse_other_order(learner, x, y)
-        if is_source(x):
+        if is_source(x) or (y is None and gives_samples(x)):
             _refuse_beside_source(x, y, sample_weight)
             resident = getattr(x, "resident", None)
             if resident is None:
@@ -85,10 +99,10 @@ class UserData:
         if y is None:
             _refuse_pairs(x)
         if not signature.handles_missing_values:
-            refuse_gaps(x, "x")
+            refuse_gaps(x, "x", table)
         for name, part in (("y", y), ("sample_weight", sample_weight)):
             refuse_gaps(part, name)
-        x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", text=True)
+        x = x if _is_large_file(x) else convert(keep_large_sparse(x), "x", True, table)
         y = y if _is_large_file(y) else convert(y, "y")
         sample_weight = convert(sample_weight, "sample_weight")
         if hasattr(x, "shape"):
@@ -111,42 +125,61 @@ class UserData:
             )
         return replace(self, sample_weight=balanced_sample_weights(self.y))
 
-    def split(self, fraction: float) -> tuple["UserData", "UserData"]:
-        """Two parts, for training and validation; as in Keras, the end is for validation."""
+    def split(
+        self, fraction: float, split: Any = None
+    ) -> tuple["UserData", "UserData", RowSplit, str | None]:
+        """Two parts, for training and validation.
+
+        Args:
+            fraction: The argument `validation_split` of `fit`.
+            split: Its argument `split`.
+
+        Returns:
+            Both parts, which rows they have, and a warning about them or None.
+        """
         if not isinstance(fraction, (int, float, np.number)) or not 0 < fraction < 1:
             raise ValueError(
                 f"validation_split is a fraction between 0 and 1; received {fraction!r}.\n"
                 "  Fix: validation_split=0.2 keeps the last fifth of the samples for validation."
             )
-        if self.samples is None:
+        if self.samples is None and not gives_samples(self.x):
             raise ValueError(
                 f"validation_split needs arrays, and x is a {type(self.x).__name__}.\n"
                 "  Fix: give validation_data=…"
             )
-        kept = int(self.samples * (1 - fraction))
-        if kept == 0 or kept == self.samples:
-            raise ValueError(
-                f"validation_split={fraction} of {self.samples} samples leaves "
-                f"{kept} to train on and {self.samples - kept} to validate on.\n"
-                "  Fix: another fraction, or more data."
-            )
-        return self._rows(slice(kept), kept), self._rows(slice(kept, None), self.samples - kept)
+        count = len(self.x) if self.samples is None else self.samples
+        rows = row_split(count, fraction, split, self.y)
+        # Whoever names the last samples means them.
+        kept = len(rows.train)
+        found = doubt(self.y, kept, fraction) if split is None and self.y is not None else None
+        return self._rows(rows.train), self._rows(rows.validation), rows, found
 
-    def _rows(self, rows: slice, samples: int) -> "UserData":
+    def _rows(self, rows: Rows) -> "UserData":
+        if self.samples is None:
+            return UserData(PartOfSamples(self.x, rows))
         arrays = (self.x, self.y, self.sample_weight)
-        x, y, sample_weight = jax.tree.map(lambda a: part_of(a, rows), arrays)
-        return UserData(x, y, sample_weight, samples)
+        if isinstance(rows, np.ndarray) and any(map(_is_large_file, jax.tree.leaves(arrays))):
+            raise ValueError(
+                "x is a memory-mapped file that is larger than the budget for resident data, and "
+                "rows from all over it cannot be set apart without reading it into memory.\n"
+                "  Fix: split='tail'."
+            )
+        picked = rows if isinstance(rows, np.ndarray) else slice(rows[0], rows[-1] + 1)
+        x, y, sample_weight = jax.tree.map(lambda a: part_of(a, picked), arrays)
+        return UserData(x, y, sample_weight, len(rows))
 
     def feed(self, options: FeedOptions) -> Feed:
         """A feed of this data."""
         limit = config.max_steps_per_epoch()
         if self.samples is None:
-            if options.steps is None and getattr(self.x, "endless", False):
+            if options.steps is None and never_ends(self.x):
+                less = "leave out .repeat()"
+                if hasattr(self.x, "_sampler"):
+                    less = "num_epochs=1 in its sampler"
                 raise ValueError(
                     f"x is a {type(self.x).__name__} that never ends, so an epoch of it would not "
                     "end.\n"
-                    "  Fix: say how long an epoch is, with steps_per_epoch=…, or leave out "
-                    ".repeat()."
+                    f"  Fix: say how long an epoch is, with steps_per_epoch=…, or {less}."
                 )
             feed = choose(OF_SOURCES, self.x, options)
         else:
@@ -177,6 +210,19 @@ def reweighting(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any
         return (x, y, class_weights_as_sample_weights(class_weight, y))
 
     return reweight
+
+
+def _refuse_targets_inside(learner: Trainable, x: Data) -> None:
+    """Refuse a data set of Hugging Face that has the targets among its columns."""
+    names = {"label", "labels", "target", "targets", "y"}
+    target = next((name for name in getattr(x, "columns", ()) if name in names), None)
+    if isinstance(x, ColumnTable) and target and learner.compares_targets(True):
+        rest = [name for name in x.columns if name != target]
+        raise ValueError(
+            f"x is a table with the columns {', '.join(map(repr, x.columns))}, and y is None.\n"
+            f"  Likely cause: {target!r} holds the targets.\n"
+            f"  Fix: model.fit(x.{x.choose}({rest!r}), x[{target!r}])."
+        )
 
 
 def _refuse_beside_source(x: Data, y: Targets, sample_weight: Targets) -> None:
@@ -293,6 +339,20 @@ def unwrap_single(x: Data) -> PyTree:
     if isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and x[0].shape:
         return x[0]
     return x
+
+
+def never_ends(source: Any) -> bool:
+    """Whether a source of batches says that it has no end."""
+    if getattr(source, "endless", False) is True:
+        return True
+    with contextlib.suppress(Exception):  # whatever a strange object's methods raise
+        if callable(getattr(source, "cardinality", None)):  # of TensorFlow
+            return int(source.cardinality()) == INFINITE
+        if isinstance(source, Sized) and len(source) == sys.maxsize:  # of grain
+            return True
+        sampler = getattr(source, "_sampler", None)  # of grain's DataLoader, whose default it is
+        return sampler is not None and getattr(sampler, "_num_epochs", 1) is None
+    return False
 
 
 def is_source(x: Data) -> bool:

@@ -1,0 +1,216 @@
+"""Tables of pyarrow and of Hugging Face's `datasets`, with the methods of a pandas table.
+
+Their objects are told by their attributes, so neither library is imported.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+# A longer list holds rows or numbers, not a table for each input.
+_MANY = 100
+
+
+class TableColumn:
+    """A column, read when its values are wanted.
+
+    Args:
+        read: Returns the values as an array, one row a sample.
+        class_names: What the numbers 0, 1, … in it mean, if it says so.
+    """
+
+    def __init__(self, read: Callable[[], np.ndarray], class_names: list[str] | None = None):
+        self._read = read
+        self.class_names = class_names
+
+    @functools.cached_property
+    def values(self) -> np.ndarray:
+        """The values as an array."""
+        return self._read()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.values.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: one, or more if every value is an array."""
+        return self.values.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.values.size
+
+    def to_numpy(self) -> np.ndarray:
+        """The values as an array."""
+        return self.values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.values if dtype is None else self.values.astype(dtype)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class ColumnTable:
+    """A table, whose columns are read one by one.
+
+    Args:
+        columns: A column for every name.
+        choose: The method of the user's table that takes some of the columns, for messages.
+    """
+
+    def __init__(self, columns: Mapping[str, TableColumn], choose: str):
+        self._columns = dict(columns)
+        self.columns = list(columns)
+        self.choose = choose
+
+    def __getitem__(self, name: str) -> TableColumn:
+        return self._columns[name]
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values()), ()))
+
+    def to_numpy(self) -> np.ndarray:
+        """All values, `(rows, columns)`."""
+        return np.stack([column.values for column in self._columns.values()], axis=1)
+
+
+def as_tables(structure: Any, what: str) -> Any:
+    """A structure with tables and columns of pyarrow and `datasets` as those above.
+
+    Args:
+        structure: Anything that a user gives as data.
+        what: Name for messages: `"x"`.
+
+    Raises:
+        TypeError: If it is a lazy table of polars, or several data sets in a dict.
+
+    Example:
+        >>> as_tables({"a": [1, 2]}, "x")
+        {'a': [1, 2]}
+    """
+    if isinstance(structure, np.ndarray) or structure is None:
+        return structure
+    if isinstance(structure, dict):
+        _refuse_several(structure, what)
+        parts = {name: as_tables(part, f"{what}[{name!r}]") for name, part in structure.items()}
+        return parts if any(parts[name] is not structure[name] for name in parts) else structure
+    if type(structure) in (list, tuple) and len(structure) < _MANY:
+        listed = [as_tables(part, f"{what}[{i}]") for i, part in enumerate(structure)]
+        same = all(a is b for a, b in zip(listed, structure, strict=True))
+        return structure if same else type(structure)(listed)
+    if hasattr(structure, "collect_schema") and not hasattr(structure, "to_numpy"):
+        raise TypeError(
+            f"{what} is a {type(structure).__name__}, whose rows are not computed yet.\n"
+            f"  Fix: {what} = {what}.collect()."
+        )
+    if _is_arrow_column(structure):
+        return TableColumn(functools.partial(_arrow_values, structure))
+    if _is_arrow_table(structure):
+        return ColumnTable(
+            {
+                name: TableColumn(functools.partial(_arrow_values, structure.column(i)))
+                for i, name in enumerate(structure.column_names)
+            },
+            "select",
+        )
+    if is_hugging_face(structure):
+        return _of_hugging_face(structure)
+    if hasattr(structure, "column_name") and hasattr(structure, "source"):
+        return _column_of_hugging_face(structure)
+    return structure
+
+
+def _refuse_several(value: dict[Any, Any], what: str) -> None:
+    if value and all(map(is_hugging_face, value.values())):
+        names = ", ".join(map(repr, value))
+        raise TypeError(
+            f"{what} is a {type(value).__name__}, which holds a data set for each of {names}.\n"
+            f"  Fix: {what} = {what}[{next(iter(value))!r}]."
+        )
+
+
+def is_hugging_face(value: Any) -> bool:
+    """Whether a value is a `datasets.Dataset`, whose rows can be taken by their numbers."""
+    return all(
+        hasattr(value, name) for name in ("column_names", "features", "with_format", "num_rows")
+    )
+
+
+def _is_arrow_column(value: Any) -> bool:
+    named = hasattr(value, "to_numpy") and hasattr(value, "null_count")
+    return named and hasattr(value, "type") and not hasattr(value, "dtype")
+
+
+def _is_arrow_table(value: Any) -> bool:
+    return all(hasattr(value, name) for name in ("column_names", "schema", "num_rows", "column"))
+
+
+def _arrow_values(column: Any) -> np.ndarray:
+    values: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _of_hugging_face(dataset: Any) -> ColumnTable:
+    kind = (getattr(dataset, "format", None) or {}).get("type")
+    if kind == "custom":  # a function of the user's makes the columns, perhaps other ones
+        made = dataset[:]
+        columns = {name: TableColumn(functools.partial(_together, made[name])) for name in made}
+        return ColumnTable(columns, "select_columns")
+    shown = (getattr(dataset, "format", None) or {}).get("columns") or dataset.column_names
+    plain = dataset.with_format("numpy")
+
+    def read(name: str) -> np.ndarray:
+        return _together(plain[name][:])
+
+    columns = {name: TableColumn(functools.partial(read, name)) for name in shown}
+    return ColumnTable(columns, "select_columns")
+
+
+def _column_of_hugging_face(column: Any) -> TableColumn:
+    names = getattr(getattr(column, "features", None), "names", None)
+    if is_hugging_face(column.source) and (column.source.format or {}).get("type") != "custom":
+        column = column.source.with_format("numpy")[column.column_name]
+    return TableColumn(lambda: _together(column[:]), names if isinstance(names, list) else None)
+
+
+def _together(values: Any) -> np.ndarray:
+    """Values as one array; of objects, if they differ in shape or are texts."""
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu().numpy()
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O" and values.ndim == 1:
+        # Truth values with gaps come as arrays of one value.
+        single = [v.item() if getattr(v, "shape", None) == () else v for v in values]
+        values = np.empty(len(single), dtype=object)
+        values[:] = single
+    if isinstance(values, np.ndarray):
+        # Texts of a fixed width would each take the room of the longest.
+        return values.astype(object) if values.dtype.kind == "U" else values
+    parts = [as_array(value) for value in values]
+    if parts and len({part.shape for part in parts}) == 1 and parts[0].dtype.kind not in "UO":
+        return np.stack(parts)
+    objects = np.empty(len(parts), dtype=object)
+    objects[:] = list(values)
+    return objects
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A tensor, picture, number or list as a NumPy array, without a copy where that is possible.
+
+    Example:
+        >>> as_array([1, 2]).shape
+        (2,)
+    """
+    if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor
+        value = value.detach().cpu()
+        if "bfloat16" in str(value.dtype):  # which NumPy does not have
+            value = value.float()
+        return np.asarray(value.numpy())
+    if hasattr(value, "numpy") and not isinstance(value, np.ndarray):  # a tensor of TensorFlow
+        return np.asarray(value.numpy())
+    return np.asarray(value)

@@ -1,0 +1,129 @@
+"""SamplesFeed: data sets that give one sample by its number, such as PyTorch's.
+
+Samples are read again in every epoch, since reading them may change them at random.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lamina.core.types import PyTree
+from lamina.core.user_data.columnar import as_array
+from lamina.training.feeds.epoch_order import permutation
+from lamina.training.feeds.feed import FeedOptions
+from lamina.training.feeds.py_dataset import PyDataset, steps_in
+from lamina.training.feeds.stream_feed import StreamFeed
+
+
+def gives_samples(value: Any) -> bool:
+    """Whether a value gives samples by their numbers, and is neither an array nor iterable."""
+    kind = type(value)
+    if not (hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
+        return False
+    if isinstance(value, (Iterable, PyDataset)):
+        return False
+    return not any(hasattr(value, name) for name in ("shape", "__array__", "to_numpy", "tocsr"))
+
+
+def tensors_of(value: Any) -> tuple[np.ndarray, ...] | None:
+    """The arrays of a `TensorDataset` of PyTorch, or of a part of one; None for anything else."""
+    kind = type(value)
+    if not kind.__module__.startswith("torch.utils.data"):
+        return None
+    if kind.__name__ == "TensorDataset":
+        return tuple(map(as_array, value.tensors))
+    if kind.__name__ == "Subset":
+        whole = tensors_of(value.dataset)
+        rows = np.asarray(value.indices)
+        return None if whole is None else tuple(array[rows] for array in whole)
+    return None
+
+
+class PartOfSamples:
+    """Some of the samples of a data set.
+
+    Args:
+        samples: Gives a sample for a number.
+        rows: The numbers of those that belong to the part.
+    """
+
+    def __init__(self, samples: Any, rows: Sequence[int] | np.ndarray):
+        self.samples = samples
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> Any:
+        return self.samples[int(self.rows[number])]
+
+
+class SampleBatches(PyDataset):
+    """Batches of the samples of a data set.
+
+    Args:
+        samples: Gives a sample for a number.
+        batch_size: Samples in a batch; the last one may have fewer.
+    """
+
+    def __init__(self, samples: Any, batch_size: int):
+        super().__init__()
+        self.samples = samples
+        self.batch_size = batch_size
+        self.order: Sequence[int] | np.ndarray = range(len(samples))
+
+    def __len__(self) -> int:
+        return steps_in(len(self.samples), self.batch_size)
+
+    def __getitem__(self, index: int) -> PyTree:
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return stacked([self.samples[int(row)] for row in rows])
+
+
+class SamplesFeed(StreamFeed):
+    """Batches of samples that are read by their numbers, in a new order for every epoch.
+
+    Args:
+        samples: Gives a sample for a number.
+        options: How to iterate over it.
+    """
+
+    def __init__(self, samples: Any, options: FeedOptions):
+        by_batch = options.shuffle == "batch"
+        self._shuffles_samples = bool(options.shuffle) and not by_batch
+        self._batches_of_samples = SampleBatches(samples, int(options.batch_size))
+        super().__init__(self._batches_of_samples, replace(options, shuffle=by_batch))
+        self.name = type(samples).__name__
+
+    def _new_iterator(self) -> Iterator[Any]:
+        if self._shuffles_samples:
+            batches = self._batches_of_samples
+            epoch = self.first_epoch + self._pass_number
+            batches.order = permutation(len(batches.samples), self.seed, epoch)
+        return super()._new_iterator()
+
+
+def stacked(samples: Sequence[Any]) -> PyTree:
+    """A batch of samples: arrays, numbers or texts, or tuples, lists or dicts of them.
+
+    Raises:
+        ValueError: If the samples differ in shape.
+    """
+    first = samples[0]
+    if isinstance(first, (tuple, list)):
+        return tuple(stacked(part) for part in zip(*samples, strict=True))
+    if isinstance(first, dict):
+        return {name: stacked([sample[name] for sample in samples]) for name in first}
+    if isinstance(first, (str, bytes)):
+        return np.array(samples, dtype=object)
+    arrays = [as_array(sample) for sample in samples]
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Samples have different shapes, such as {shapes[0]} and {shapes[1]}, so they make no "
+            "batch.\n  Fix: bring them to one shape in __getitem__, or give a PyTorch data set to "
+            "torch.utils.data.DataLoader(dataset, collate_fn=…)."
+        )
+    return np.stack(arrays)

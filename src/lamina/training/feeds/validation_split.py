@@ -1,0 +1,176 @@
+"""Which samples `fit` validates on, for its arguments `validation_split` and `split`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.core.messages.errors import did_you_mean
+from lamina.core.types import PyTree
+from lamina.core.variable import seed as seeds
+from lamina.training.feeds.epoch_order import permutation
+
+HOW = ("tail", "random", "stratified", "group")
+# No epoch of training has this number, so that the split has an order of its own.
+_PLACE = 2**40
+
+Rows = Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True)
+class RowSplit:
+    """How the samples of a run were divided.
+
+    Args:
+        how: `"tail"`, `"random"`, `"stratified"` or `"group"`.
+        train: Numbers of the samples to train on, in ascending order.
+        validation: Numbers of those to validate on.
+
+    Example:
+        >>> split = row_split(10, 0.2, None, None)
+        >>> split.how, list(split.validation)
+        ('tail', [8, 9])
+    """
+
+    how: str
+    train: Rows
+    validation: Rows
+
+    def __str__(self) -> str:
+        count = len(self.validation)
+        ways = {
+            "tail": "the last ones",
+            "random": "drawn at random",
+            "stratified": "drawn at random with the mix of classes of all",
+            "group": "drawn at random, each group on one side",
+        }
+        return (
+            f"Validation on {count:,} of {count + len(self.train):,} samples, {ways[self.how]} "
+            f"(split={self.how!r})."
+        )
+
+
+def row_split(samples: int, fraction: float, split: Any, y: PyTree) -> RowSplit:
+    """Divide samples. The same arguments and `set_random_seed` give the same rows in any process.
+
+    Args:
+        samples: How many there are.
+        fraction: The fraction to validate on.
+        split: The argument of `fit`: None, one of `HOW`, or `("group", groups)`.
+        y: Targets as arrays, for `"stratified"`.
+
+    Raises:
+        ValueError: If that cannot be done.
+    """
+    how, groups = _read(split)
+    kept = int(samples * (1 - fraction))
+    if kept == 0 or kept == samples:
+        raise ValueError(
+            f"validation_split={fraction} of {samples} samples leaves "
+            f"{kept} to train on and {samples - kept} to validate on.\n"
+            "  Fix: another fraction, or more data."
+        )
+    if how == "tail":
+        return RowSplit(how, range(kept), range(kept, samples))
+    if how == "group":
+        chosen = _of_whole_groups(groups, samples, samples - kept)
+    else:
+        order = _shuffled(samples)
+        chosen = np.zeros(samples, dtype=bool)
+        if how == "stratified":
+            order = _stratified(order, y, samples - kept)
+        chosen[order[: samples - kept]] = True
+    return RowSplit(how, np.flatnonzero(~chosen), np.flatnonzero(chosen))
+
+
+def classes_of(y: PyTree) -> np.ndarray | None:
+    """The class of each sample as a whole number; None if targets are no single classes."""
+    if not hasattr(y, "shape"):
+        return None
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2 and y.dtype.kind in "biuf":
+        one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
+        return y.argmax(axis=1) if one_hot else None
+    if y.ndim != 1 or y.dtype.kind not in "biuf" or not y.size:
+        return None
+    if y.dtype.kind == "f" and not bool((y == np.floor(y)).all() and np.ptp(y) < _MOST_CLASSES):
+        return None
+    classes: np.ndarray = y.astype(np.int64)
+    return classes
+
+
+# Whole numbers over a wider range are amounts.
+_MOST_CLASSES = 1000
+
+
+def _read(split: Any) -> tuple[str, Any]:
+    """The name of a split and the groups."""
+    if isinstance(split, (tuple, list)) and len(split) == 2 and split[0] == "group":
+        return "group", split[1]
+    if isinstance(split, str) and split == "group":
+        raise ValueError(
+            "split='group' keeps samples of one group together, and needs the group of every "
+            "sample.\n  Fix: split=('group', groups), with one name or number a sample."
+        )
+    if split is None or (isinstance(split, str) and split in HOW):
+        return split or "tail", None
+    hint = did_you_mean(split, HOW) if isinstance(split, str) else ""
+    raise ValueError(
+        "split must be 'tail', 'random', 'stratified' or ('group', groups); received "
+        f"{split if isinstance(split, str) else type(split).__name__!r}.{hint}"
+    )
+
+
+def _shuffled(count: int) -> np.ndarray:
+    # By a fixed seed: a second call of fit must not train on what the first validated on.
+    return permutation(count, seeds.global_seed() or 0, _PLACE)
+
+
+def _stratified(order: np.ndarray, y: PyTree, wanted: int) -> np.ndarray:
+    """The order, with samples of every class among the first `wanted`."""
+    labels = classes_of(y)
+    if labels is None:
+        raise ValueError(
+            "split='stratified' keeps the mix of classes, and y is not one class for each sample."
+            "\n  Fix: split='random'."
+        )
+    _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    exact = counts * (wanted / len(labels))
+    taken = exact.astype(int)
+    # What is left goes to the classes that miss most, but a class of one sample is trained on.
+    missing = np.where(counts > 1, exact - taken, -1.0)
+    taken[np.argsort(-missing, kind="stable")[: wanted - taken.sum()]] += 1
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.cumsum(counts) - counts
+    place = np.arange(len(order)) - np.repeat(starts, counts)
+    first = place < np.repeat(taken, counts)
+    return np.concatenate([by_class[first], by_class[~first]])
+
+
+def _of_whole_groups(groups: Any, samples: int, wanted: int) -> np.ndarray:
+    """Which samples are for validation: whole groups, about as many samples as wanted."""
+    values = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
+    if values.ndim != 1 or len(values) != samples:
+        raise ValueError(
+            f"split=('group', groups) needs one group for each of {samples:,} samples; received "
+            f"groups of shape {values.shape}.\n"
+            "  Fix: a list or column with a name or number for each row of x."
+        )
+    names, numbers, sizes = np.unique(
+        values.astype(str) if values.dtype.kind == "O" else values,
+        return_inverse=True,
+        return_counts=True,
+    )
+    if len(names) < 2:
+        raise ValueError(
+            "split=('group', groups) needs at least two groups, one to train on and one to "
+            f"validate on; all samples are of group {names[0]!r}.\n  Fix: split='random'."
+        )
+    order = _shuffled(len(names))
+    reached = np.cumsum(sizes[order])
+    count = int(np.abs(reached[:-1] - wanted).argmin()) + 1
+    chosen: np.ndarray = np.isin(numbers, order[:count])
+    return chosen
