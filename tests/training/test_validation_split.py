@@ -147,9 +147,7 @@ DIFFERENT = {
     "one-hot": np.eye(3, dtype="float32")[np.repeat([0, 1, 2], 50)],
     "truth values": np.arange(100) > 60,
     "binary floats": np.repeat([0.0, 1.0], 50)[:, None],
-    "a class that is missing at the end": np.concatenate(
-        [np.arange(800) % 25, np.arange(200) % 24]
-    ),
+    "a class that is missing at the end": np.r_[np.arange(8000) % 25, np.arange(2000) % 24],
     "amounts": np.sort(np.random.default_rng(0).normal(size=100)),
     "large whole numbers": np.arange(5000, 5100),
 }
