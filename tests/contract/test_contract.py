@@ -8,8 +8,10 @@ from hypothesis import given, strategies as st
 from lamina.contract import (
     Column,
     Contract,
+    Drawing,
     ImageInput,
     InputRange,
+    Novelty,
     SeriesInput,
     TargetRange,
 )
@@ -42,12 +44,38 @@ CONTRACTS = st.builds(
     kind=st.sampled_from(["images", "table", "text", "series", "arrays"]),
     inputs=st.lists(RANGES, max_size=2).map(tuple),
     columns=st.lists(COLUMNS, max_size=2).map(tuple),
-    image=st.none() | st.builds(ImageInput, st.integers(1, 9), st.integers(1, 9), st.just(3)),
+    image=st.none()
+    | st.builds(
+        ImageInput,
+        st.integers(5, 9),
+        st.integers(1, 9),
+        st.just(3),
+        st.none()
+        | st.builds(
+            Drawing,
+            longest=st.integers(1, 5),
+            centred_by=st.sampled_from(["mass", "box"]),
+            strokes=st.booleans(),
+            is_dark=st.booleans(),
+        ),
+    ),
     series=st.none() | st.builds(SeriesInput, st.integers(1, 9), st.integers(1, 9)),
     target=st.none() | NAMES,
     class_names=st.none() | st.lists(NAMES, max_size=3, unique=True).map(tuple),
     target_range=st.none() | st.builds(TargetRange, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     split=st.none() | NAMES,
+    novelty=st.none()
+    | st.builds(
+        Novelty,
+        inputs=st.lists(NAMES, max_size=2).map(tuple),
+        mean=st.lists(NUMBERS, max_size=2).map(tuple),
+        scale=st.lists(NUMBERS, max_size=2).map(tuple),
+        components=NAMES,
+        variances=st.lists(NUMBERS, max_size=2).map(tuple),
+        rest=NUMBERS,
+        threshold=NUMBERS,
+        expected=NUMBERS,
+    ),
 )
 
 

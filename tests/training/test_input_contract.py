@@ -1,5 +1,6 @@
 """`fit` records what a model was trained on, and `predict` says when inputs are unlike it."""
 
+import dataclasses
 import json
 import warnings
 import zipfile
@@ -150,3 +151,26 @@ def test_a_model_that_asks_for_nan_may_be_given_it(rng):
     plain.compile("sgd", "mse")
     with pytest.raises(ValueError, match="NaN"):
         plain.fit(table, np.ones(32), verbose=0)
+
+
+def test_labels_of_inputs_far_from_training_are_unknown(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3)).astype("float32")
+    model = lamina.Sequential([lamina.layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, (x[:, 0] > 0).astype(int), epochs=1, verbose=0)
+    model.input_contract = dataclasses.replace(model.input_contract, class_names=("no", "yes"))
+    model.save(tmp_path / "model.keras")
+    model = lamina.models.load_model(tmp_path / "model.keras")
+    mixed = np.array([[0, 0, 0], [50, 0, 0]], "float32")
+    assert model.predict_labels(mixed)[1] == "none of these?"
+    assert set(model.predict_labels(mixed, unknown=None)) <= {"no", "yes"}
+    assert model.predict_labels(mixed, unknown="?")[1] == "?"
+
+
+def test_numbers_have_no_novelty():
+    model = lamina.Sequential([lamina.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    model.fit(x, x[:, 0], epochs=1, verbose=0)
+    assert model.input_contract.novelty is None

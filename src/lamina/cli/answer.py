@@ -45,6 +45,7 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
     from rich.text import Text
 
     from lamina.diagnosis.verdict import percent
+    from lamina.training.input_contract import UNKNOWN
 
     read = [found for found in answers if found.error is None]
     if not read:
@@ -61,13 +62,29 @@ def _print_table(target: str | None, answers: "list[Answer]", top: int) -> None:
             values = found.value if isinstance(found.value, list) else [found.value]
             table.add_row(name, Text(", ".join(f"{value:,.6g}" for value in values)))
             continue
-        likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])[1:top]
-        others = ", ".join(f"{readable(label)} {percent(p)}" for label, p in likeliest)
-        confidence = percent(found.confidence or 0.0)
+        likeliest = sorted((found.probabilities or {}).items(), key=lambda pair: -pair[1])
+        if found.is_far:
+            table.add_row(
+                name, Text(UNKNOWN, style="bold"), Text(""), Text(_shares(likeliest[:top]))
+            )
+            continue
+        confidence, others = percent(found.confidence or 0.0), _shares(likeliest[1:top])
         table.add_row(
             name, Text(readable(found.label), style="bold"), Text(confidence), Text(others)
         )
     console.console().print(table, soft_wrap=True)
+    far = sum(bool(found.is_far) for found in read)
+    if far:
+        console.remark(
+            f"{UNKNOWN} {far:,} of {len(read):,} inputs are far from everything that the model was "
+            "trained on, so the classes computed for them mean little."
+        )
+
+
+def _shares(classes: list[tuple[str, float]]) -> str:
+    from lamina.diagnosis.verdict import percent
+
+    return ", ".join(f"{readable(label)} {percent(p)}" for label, p in classes)
 
 
 def _short(name: str) -> str:

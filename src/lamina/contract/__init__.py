@@ -3,10 +3,21 @@
 from lamina.contract.contract import (
     Column,
     Contract,
+    Drawing,
     ImageInput,
     InputRange,
+    Novelty,
     SeriesInput,
     TargetRange,
 )
 
-__all__ = ["Column", "Contract", "ImageInput", "InputRange", "SeriesInput", "TargetRange"]
+__all__ = [
+    "Column",
+    "Contract",
+    "Drawing",
+    "ImageInput",
+    "InputRange",
+    "Novelty",
+    "SeriesInput",
+    "TargetRange",
+]

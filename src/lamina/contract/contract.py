@@ -71,6 +71,26 @@ class InputRange:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """How what is drawn lies in each image, where it does so in all of them.
+
+    Args:
+        longest: The longer side of its bounding box, in pixels.
+        centred_by: What is in the middle of the image: `"mass"`, its centre of mass, or `"box"`,
+            the middle of its bounding box.
+        strokes: Whether the drawings are strokes, without shades.
+        is_dark: Whether they are darker than the background.
+        fullest: The most pixels that are drawn, relative to a square of its longer side.
+    """
+
+    longest: int
+    centred_by: str
+    strokes: bool
+    is_dark: bool
+    fullest: float = 1.0
+
+
+@dataclass(frozen=True)
 class ImageInput:
     """What picture files are made into.
 
@@ -78,14 +98,14 @@ class ImageInput:
         height: In pixels.
         width: In pixels.
         channels: 1 for grey, 3 for red, green and blue.
-        like: The named data set that pictures are made like, e.g. `"mnist"`: what is drawn is
-            found, cut out, centred, light on dark.
+        drawing: Where the drawing is in each image: other pictures are cropped, scaled and centred
+            in the same way. None if the images are not of one form.
     """
 
     height: int
     width: int
     channels: int
-    like: str | None = None
+    drawing: Drawing | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,33 @@ class TargetRange:
     spread: float
 
 
+@dataclass(frozen=True)
+class Novelty:
+    """What is needed to tell whether an input is far from all inputs of training.
+
+    See `lamina.contract.novelty`.
+
+    Args:
+        inputs: Names of the input arrays.
+        mean: The mean of each value, `(values,)`.
+        scale: What differences from the mean are divided by, `(values,)`.
+        components: Principal components, `(components, values)`, as base64 of float32 numbers.
+        variances: The variance along each component.
+        rest: The variance along every other direction.
+        threshold: The distance above which an input is far from all of them.
+        expected: The share of inputs like those of training that are above it nevertheless.
+    """
+
+    inputs: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    components: str
+    variances: tuple[float, ...]
+    rest: float
+    threshold: float
+    expected: float
+
+
 @filter_methods
 @dataclass(frozen=True)
 class Contract:
@@ -141,6 +188,7 @@ class Contract:
         class_names: What outputs mean, in their order; None for numbers.
         target_range: The values of a target that is a number.
         split: How validation and test samples were chosen, if that is known.
+        novelty: For classes, how to tell that an input is none of them.
 
     Example:
         >>> contract = Contract("text", target="label", class_names=("ham", "spam"))
@@ -157,6 +205,7 @@ class Contract:
     class_names: tuple[str, ...] | None = None
     target_range: TargetRange | None = None
     split: str | None = None
+    novelty: Novelty | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The contract as dicts, lists, texts and numbers."""
@@ -184,6 +233,12 @@ class Contract:
             0 < image.height < 10_000 and 0 < image.width < 10_000 and image.channels in (1, 3)
         ):
             raise ValueError("the size of its images is impossible")
+        drawing = None if image is None else image.drawing
+        if drawing is not None and not (
+            0 < drawing.longest <= max(image.height, image.width)  # type: ignore[union-attr]
+            and drawing.centred_by in ("mass", "box")
+        ):
+            raise ValueError("its images cannot have drawings of this form")
         return contract
 
 

@@ -98,7 +98,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
         form: Format of the images of the data set.
         is_dark: Whether the foreground is darker than the background; None to find out.
     """
-    if is_dark is None and _is_already(picture, form):
+    if is_dark is None and has_form(picture, form):
         return Preprocessed(picture.grey, inverted=False, is_blank=False)
     if is_dark is not None:
         ink = as_chosen(picture, is_dark)
@@ -110,7 +110,7 @@ def prepare(picture: Picture, form: ImageForm, is_dark: bool | None = None) -> P
     return Preprocessed(_placed(ink, form), ink.is_dark, is_blank=False)
 
 
-def _is_already(picture: Picture, form: ImageForm) -> bool:
+def has_form(picture: Picture, form: ImageForm) -> bool:
     """Whether the picture already has the format of the data set, so that it is not changed."""
     image = picture.grey
     if image.shape != (form.height, form.width) or not picture.is_grey or image.max() < 0.5:

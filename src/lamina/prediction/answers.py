@@ -22,6 +22,8 @@ class Answer:
         probabilities: Of every class, by name.
         value: The number, or the list of numbers of a forecast; None for a class.
         error: Why there is no answer, or None.
+        is_far: Whether the input is far from everything that the model was trained on, so that
+            its class means little; None if that is not known.
 
     Example:
         >>> Answer("a.png", "cat", 0.9, {"cat": 0.9, "dog": 0.1}).to_json()["label"]
@@ -34,6 +36,7 @@ class Answer:
     probabilities: dict[str, float] | None = None
     value: float | list[float] | None = None
     error: str | None = None
+    is_far: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The answer as a dict, with the fields that its kind has."""
@@ -46,16 +49,20 @@ class Answer:
             "label": self.label,
             "confidence": self.confidence,
             "probabilities": self.probabilities,
+            **({} if self.is_far is None else {"none_of_these": self.is_far}),
         }
 
 
-def answers_of(contract: Contract, names: list[str], outputs: np.ndarray) -> list[Answer]:
+def answers_of(
+    contract: Contract, names: list[str], outputs: np.ndarray, far: np.ndarray | None = None
+) -> list[Answer]:
     """What the outputs of a model mean.
 
     Args:
         contract: What the model was trained on.
         names: What each input is called.
         outputs: `(samples, classes)`, or `(samples, 1)` or `(samples, forecast)` for numbers.
+        far: Whether each input is far from those of training, if that is known.
     """
     if contract.class_names is None:
         values = np.asarray(outputs, dtype=float).reshape(len(names), -1)
@@ -70,8 +77,9 @@ def answers_of(contract: Contract, names: list[str], outputs: np.ndarray) -> lis
             f"{len(contract.class_names)} names of classes."
         )
     answers = []
-    for name, row in zip(names, probabilities.tolist(), strict=True):
+    known = [None] * len(names) if far is None else far.tolist()
+    for name, row, is_far in zip(names, probabilities.tolist(), known, strict=True):
         by_name = dict(zip(contract.class_names, row, strict=True))
         best = max(by_name, key=lambda label: by_name[label])
-        answers.append(Answer(name, best, by_name[best], by_name))
+        answers.append(Answer(name, best, by_name[best], by_name, is_far=is_far))
     return answers

@@ -18,6 +18,7 @@ from lamina.prediction.raw_inputs import read_inputs
 from lamina.prediction.raw_sources import RawInputs
 from lamina.training.feeds.conversion import convert
 from lamina.training.inference import TensorSpec
+from lamina.training.input_contract import far_from_training
 
 if TYPE_CHECKING:
     from lamina.models.model import Model
@@ -254,6 +255,7 @@ class Predictor:
         """
         answers = []
         if found.x is not None:
+<<<<<<< HEAD
             answers = answers_of(self._contract, found.names, np.asarray(self.predict(found.x)))
         return answers + [Answer(name, error=error) for name, error in found.errors.items()]
 
@@ -261,6 +263,13 @@ class Predictor:
     def _contract(self) -> Contract:
         # Of an empty contract nothing can be made, and the error says so.
         return self.model.input_contract or Contract()
+=======
+            outputs = np.asarray(self.predict(found.x))
+            far = far_from_training(contract, found.x)
+            answers = answers_of(contract, found.names, outputs, far)
+        failed = [Answer(name, error=error) for name, error in found.errors.items()]
+        return answers + failed, found.remarks
+>>>>>>> 7ccf704 (Say when an input is none of the classes; make pictures like training's)
 
     def names_of(self, classes: int) -> tuple[str, ...]:
         """Names of the classes, or numbers if they are unknown.

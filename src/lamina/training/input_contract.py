@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.contract import Contract, InputRange
+from lamina.contract import Contract, InputRange, novelty
 from lamina.contract.compare import difference
 from lamina.contract.measure import measured, measured_target
 from lamina.core.user_data.data_kinds import is_text
@@ -20,6 +20,8 @@ from lamina.training.trainable import Trainable
 
 # Calls of `predict` that are looked at after training or loading. The others cost nothing.
 CALLS_CHECKED = 16
+# What `predict_labels` returns for inputs that are far from all inputs of training.
+UNKNOWN = "none of these?"
 
 
 def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None) -> Contract:
@@ -49,7 +51,10 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
             contract = dataclasses.replace(contract, class_names=tuple(names))
     if contract.class_names is None and contract.target_range is None and _is_number(y):
         contract = dataclasses.replace(contract, target_range=measured_target(y))
-    return dataclasses.replace(contract, inputs=ranges)
+    learned = None
+    if contract.class_names is not None or _is_class(y):
+        learned = novelty.learned(dict(_named(x)))
+    return dataclasses.replace(contract, inputs=ranges, novelty=learned)
 
 
 def announce_difference(learner: Trainable, x: Any) -> None:
@@ -78,13 +83,18 @@ def announce_difference(learner: Trainable, x: Any) -> None:
             return
 
 
-def labels_of(contract: Contract | None, outputs: Any, model: str) -> np.ndarray:
+def labels_of(
+    contract: Contract | None, x: Any, outputs: Any, model: str, unknown: str | None = UNKNOWN
+) -> np.ndarray:
     """The names of the likeliest classes, `(samples,)`.
 
     Args:
         contract: What the model was trained on.
+        x: The inputs, as given to `predict`.
         outputs: `(samples, classes)`, or `(samples, 1)` for one of two classes.
         model: The model's name, for messages.
+        unknown: The name for samples that are far from all samples of training; None for the
+            likeliest class of these, too.
     """
     if contract is None or contract.class_names is None:
         raise ValueError(
@@ -102,7 +112,24 @@ def labels_of(contract: Contract | None, outputs: Any, model: str) -> np.ndarray
             f"names of classes: {', '.join(map(str, names[:10]))}."
         )
     likeliest: np.ndarray[Any, Any] = names[outputs.argmax(axis=1)]
+    far = None if unknown is None else far_from_training(contract, x)
+    if far is not None and len(far) == len(likeliest):
+        likeliest[far] = unknown
     return likeliest
+
+
+def far_from_training(contract: Contract, x: Any) -> np.ndarray | None:
+    """Whether each sample is far from all samples of training, `(samples,)`.
+
+    Args:
+        contract: What the model was trained on.
+        x: Inputs, as given to `predict`.
+
+    Returns:
+        None if it cannot be told: for text, streams and models without classes.
+    """
+    known = contract.novelty
+    return None if known is None else novelty.is_far(known, dict(_named(x)))
 
 
 def _named(x: Any) -> list[tuple[str, Any]]:
@@ -118,6 +145,16 @@ def _named(x: Any) -> list[tuple[str, Any]]:
 
 def _shapes(ranges: tuple[InputRange, ...]) -> list[tuple[str, tuple[int, ...]]]:
     return [(known.name, known.shape) for known in ranges]
+
+
+def _is_class(y: Any) -> bool:
+    """Whether targets are classes: whole numbers, or one-hot vectors."""
+    if not isinstance(y, np.ndarray) or not y.size or y.ndim > 2:
+        return False
+    if y.ndim == 2 and y.shape[1] > 1:
+        rows = y[:100]
+        return bool(np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all())
+    return y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isin(y, (0, 1)).all()))
 
 
 def _is_number(y: Any) -> bool:

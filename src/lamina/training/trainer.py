@@ -44,7 +44,7 @@ from lamina.training.engine import Engine
 from lamina.training.feeds.conversion import unpack_x_y_sample_weight
 from lamina.training.feeds.table_columns import columns_of
 from lamina.training.feeds.user_data import WHOLE
-from lamina.training.input_contract import labels_of
+from lamina.training.input_contract import UNKNOWN, labels_of
 from lamina.training.learner import Learner
 from lamina.training.objectives import Objectives
 from lamina.training.overrides import Overrides, computed_loss, in_either_form
@@ -672,16 +672,25 @@ class Trainer(Layer):
     @filter_traceback
     @explain_arguments
     def predict_labels(
-        self, x: Data, batch_size: int | None = None, verbose: str | int | bool = 0
+        self,
+        x: Data,
+        batch_size: int | None = None,
+        verbose: str | int | bool = 0,
+        unknown: str | None = UNKNOWN,
     ) -> Outputs:
         """Predict the name of the class of each sample.
 
-        The names are those of the data that the model was trained on, which its file keeps.
+        The names are those of the data that the model was trained on, which its file keeps. Samples
+        that are far from all that the model was trained on get the name `unknown`: whatever class a
+        model computes for them means little. About 1 % of samples like those of training get it,
+        too. Texts and streams are not examined.
 
         Args:
             x: Inputs, as for `predict`.
             batch_size: Samples per step, as for `predict`.
             verbose: As for `predict`.
+            unknown: The name for samples that are far from those of training; None to name the
+                likeliest class of every sample.
 
         Returns:
             The name of the likeliest class of each sample, `(samples,)`, as strings.
@@ -700,7 +709,7 @@ class Trainer(Layer):
             ['cat']
         """
         outputs = self.predict(x, batch_size=batch_size, verbose=verbose)
-        return labels_of(self.input_contract, outputs, self.name)
+        return labels_of(self.input_contract, x, outputs, self.name, unknown)
 
     @filter_traceback
     @explain_arguments

@@ -8,6 +8,7 @@ import numpy as np
 from lamina.contract import Contract, ImageInput
 from lamina.contract.measure import measured_target
 from lamina.data.loading.description import Description, LeftOut
+from lamina.data.loading.drawings import drawing_of
 from lamina.data.loading.duplicates import Copies
 from lamina.data.loading.loaded import LoadedData, part_of
 from lamina.data.loading.options import Options
@@ -144,7 +145,8 @@ def _contract(samples: Samples, class_names: list[str] | None, split: Split) -> 
     image = target_range = None
     if samples.kind == "images":
         height, width, channels = map(int, samples.x.shape[1:])
-        image = ImageInput(height, width, channels)
+        some = split.train[:: max(1, len(split.train) // 500)]  # the pictures may fill a disk
+        image = ImageInput(height, width, channels, drawing_of(samples.x[some]))
     if samples.values is not None and split.train.size:
         target_range = measured_target(samples.values[split.train])
     return Contract(
