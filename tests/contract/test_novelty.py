@@ -65,6 +65,8 @@ def test_images_are_recognised_in_any_size_and_scale():
 def test_columns_are_taken_together():
     size = RNG.normal(size=500)
     known = novelty.learned({"size": size, "weight": size * 2 + 0.01 * RNG.normal(size=500)})
+    known_with_text = novelty.learned({"size": size, "name": np.full(500, "a", object)})
+    assert known_with_text.inputs == ("size",)
     rows = {"size": np.array([1.0, 1.0]), "weight": np.array([2.0, -2.0])}
     assert novelty.is_far(known, rows).tolist() == [False, True]
 

@@ -41,7 +41,8 @@ def learned(arrays: Mapping[str, Any]) -> Novelty | None:
     """What is needed to recognise inputs that are unlike these.
 
     Args:
-        arrays: An array `(samples, …)`, or several with one value for each sample, by name.
+        arrays: An array `(samples, …)`, or several with one value for each sample, by name. Texts
+            among them are passed over.
 
     Returns:
         None for fewer than 200 samples without missing values, for text, and for several arrays of
@@ -53,7 +54,8 @@ def learned(arrays: Mapping[str, Any]) -> Novelty | None:
         >>> is_far(novelty, {"x": np.array([[0.0, 0.5, -1.0], [9.0, 9.0, 9.0]])}).tolist()
         [False, True]
     """
-    values = _values({name: _some(array) for name, array in arrays.items()})
+    arrays = {name: array for name, array in arrays.items() if _is_numbers(array)}
+    values = _values({name: some_rows(array, _ROWS) for name, array in arrays.items()})
     if values is None:
         return None
     values = values[np.isfinite(values).all(axis=1)]
@@ -103,10 +105,14 @@ def is_far(novelty: Novelty, arrays: Mapping[str, Any]) -> np.ndarray | None:
     """
     if not set(novelty.inputs) <= set(arrays):
         return None
-    values = _values({name: np.asarray(arrays[name]) for name in novelty.inputs})
-    if values is None or values.shape[1] != len(novelty.mean):
-        return None
-    far: np.ndarray = _distances(novelty, values) > novelty.threshold
+    samples = len(arrays[novelty.inputs[0]]) if novelty.inputs else 0
+    far = np.zeros(samples, bool)
+    for first in range(0, samples, _ROWS):  # the arrays may be larger than memory
+        rows = slice(first, first + _ROWS)
+        values = _values({name: np.asarray(arrays[name][rows]) for name in novelty.inputs})
+        if values is None or values.shape[1] != len(novelty.mean) or len(values) != len(far[rows]):
+            return None
+        far[rows] = _distances(novelty, values) > novelty.threshold
     return far
 
 
@@ -148,10 +154,8 @@ def _standardized(values: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np
     return np.clip(rows, -_LARGEST, _LARGEST)  # NaN stays NaN, and no distance is above a threshold
 
 
-def _some(array: Any) -> np.ndarray:
-    array_like = array if hasattr(array, "shape") else np.asarray(array)
-    numbers = np.dtype(array_like.dtype).kind in "biuf" and len(array_like.shape) > 0
-    return some_rows(array_like, _ROWS) if numbers else np.asarray(array_like[:0])
+def _is_numbers(array: Any) -> bool:
+    return np.dtype(getattr(array, "dtype", object)).kind in "biuf" and len(array.shape) > 0
 
 
 def _values(arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:

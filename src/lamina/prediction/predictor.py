@@ -255,21 +255,15 @@ class Predictor:
         """
         answers = []
         if found.x is not None:
-<<<<<<< HEAD
-            answers = answers_of(self._contract, found.names, np.asarray(self.predict(found.x)))
+            outputs = np.asarray(self.predict(found.x))
+            far = far_from_training(self._contract, found.x)
+            answers = answers_of(self._contract, found.names, outputs, far)
         return answers + [Answer(name, error=error) for name, error in found.errors.items()]
 
     @property
     def _contract(self) -> Contract:
         # Of an empty contract nothing can be made, and the error says so.
         return self.model.input_contract or Contract()
-=======
-            outputs = np.asarray(self.predict(found.x))
-            far = far_from_training(contract, found.x)
-            answers = answers_of(contract, found.names, outputs, far)
-        failed = [Answer(name, error=error) for name, error in found.errors.items()]
-        return answers + failed, found.remarks
->>>>>>> 7ccf704 (Say when an input is none of the classes; make pictures like training's)
 
     def names_of(self, classes: int) -> tuple[str, ...]:
         """Names of the classes, or numbers if they are unknown.

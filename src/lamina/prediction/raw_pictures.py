@@ -3,15 +3,17 @@
 import io
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from lamina.contract import Contract
 from lamina.data.loading.files import PICTURES
-from lamina.data.loading.image_files import READ_AT_MOST, picture_as_input
+from lamina.data.loading.image_files import READ_AT_MOST
 from lamina.data.loading.picture_store import room_for
 from lamina.data.picture_files import Picture, picture_of, read_picture
+from lamina.prediction.own_pictures import like_training
 from lamina.prediction.raw_sources import (
     RawInputs,
     described,
@@ -20,6 +22,9 @@ from lamina.prediction.raw_sources import (
     reason,
     refused,
 )
+
+# Drawings are found in pictures that are reduced to so many pixels.
+_LARGE = 512
 
 
 def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
@@ -34,24 +39,40 @@ def pictures(contract: Contract, sources: Sequence[Any]) -> RawInputs:
     found = RawInputs(None, [])
     listed = list(files_in(sources, PICTURES, found))
     rows = room_for(len(listed), (form.height, form.width, form.channels))
+    inverted: list[str] = []
+    placed: list[str] = []
     for number, source in enumerate(listed):
         name = name_of(source, f"picture {number + 1}")
+        if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
+            source = source.read()  # an open file
         try:
             picture = _picture(contract, source, READ_AT_MOST * max(form.height, form.width))
         except (ValueError, OSError) as error:
             found.errors[name] = reason(error, name)
             continue
-        rows.append(picture_as_input(picture, form))
+        made = like_training(picture, contract, partial(_picture, contract, source, _LARGE))
+        rows.append(made.pixels)
         found.names.append(name)
+        inverted += [name] if made.inverted else []
+        placed += [name] if made.placed else []
         if picture.is_blank:
             found.remarks.append(f"{name} is of one colour all over: no answer to it means much.")
+    if inverted:
+        found.remarks.append(f"Light and dark were swapped, as in training: {_some(inverted)}.")
+    if placed:
+        found.remarks.append(
+            f"Drawings were cropped, scaled and centred as in training: {_some(placed)}."
+        )
     found.x = rows.finished() if found.names else None
     return found
 
 
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def _picture(contract: Contract, source: Any, largest: int) -> Picture:
-    if hasattr(source, "read") and not isinstance(source, (str, os.PathLike)):
-        source = source.read()  # an open file
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _picture_of_bytes(bytes(source), largest)
     if isinstance(source, (str, os.PathLike)):
