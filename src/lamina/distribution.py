@@ -12,15 +12,15 @@ from lamina.core.messages.errors import explain_missing_names
 from lamina.core.messages.tracebacks import filter_traceback
 from lamina.core.unavailable import unavailable_class, unavailable_function
 
-_INSTEAD = "fit() trains on one device, the first of lamina.distribution.list_devices()."
+_ALTERNATIVE = "fit() trains on one device, the first of lamina.distribution.list_devices()."
 
-DataParallel: Any = unavailable_class("DataParallel", __name__, _INSTEAD)
-DeviceMesh: Any = unavailable_class("DeviceMesh", __name__, _INSTEAD)
-LayoutMap: Any = unavailable_class("LayoutMap", __name__, _INSTEAD)
-ModelParallel: Any = unavailable_class("ModelParallel", __name__, _INSTEAD)
-TensorLayout: Any = unavailable_class("TensorLayout", __name__, _INSTEAD)
-distribute_tensor = unavailable_function("distribute_tensor", __name__, _INSTEAD)
-initialize = unavailable_function("initialize", __name__, _INSTEAD)
+DataParallel: Any = unavailable_class("DataParallel", __name__, _ALTERNATIVE)
+DeviceMesh: Any = unavailable_class("DeviceMesh", __name__, _ALTERNATIVE)
+LayoutMap: Any = unavailable_class("LayoutMap", __name__, _ALTERNATIVE)
+ModelParallel: Any = unavailable_class("ModelParallel", __name__, _ALTERNATIVE)
+TensorLayout: Any = unavailable_class("TensorLayout", __name__, _ALTERNATIVE)
+distribute_tensor = unavailable_function("distribute_tensor", __name__, _ALTERNATIVE)
+initialize = unavailable_function("initialize", __name__, _ALTERNATIVE)
 
 
 @filter_traceback
@@ -70,7 +70,7 @@ def set_distribution(value: Any) -> None:
         NotImplementedError: For anything else.
     """
     if value is not None:
-        unavailable_function("set_distribution", __name__, _INSTEAD)()
+        unavailable_function("set_distribution", __name__, _ALTERNATIVE)()
 
 
 def _devices(device_type: str | None) -> list:

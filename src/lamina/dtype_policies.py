@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from lamina.core.configuration.dtypes import INSTEAD_OF_QUANTIZATION, DTypePolicy, get_policy
+from lamina.core.configuration.dtypes import ALTERNATIVE_TO_QUANTIZATION, DTypePolicy, get_policy
 from lamina.core.messages.errors import explain_missing_names
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.unavailable import unavailable_names
@@ -74,10 +74,10 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         """Name of the dtype of the weights of layers that match no key."""
         return self.default_policy.variable_dtype
 
-    def of(self, path: str | None) -> DTypePolicy:
+    def policy_of(self, path: str | None) -> DTypePolicy:
         return self.default_policy if path is None else self[path]
 
-    def replaced(self, path: str | None, policy: DTypePolicy) -> DTypePolicy:
+    def with_assigned(self, path: str | None, policy: DTypePolicy) -> DTypePolicy:
         if path is None or isinstance(policy, DTypePolicyMap):
             return policy
         self._policies[path] = policy
@@ -129,7 +129,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
     __hash__ = object.__hash__  # a map is mutable
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         names = {key: policy.name for key, policy in self._policies.items()}
         return f"<DTypePolicyMap default_policy={self.default_policy.name}, mapping={names}>"
@@ -196,7 +196,7 @@ _unavailable: dict[str, Any] = unavailable_names(
         "QuantizedDTypePolicy",
         "QuantizedFloat8DTypePolicy",
     ),
-    INSTEAD_OF_QUANTIZATION.removeprefix("  Meanwhile: "),
+    ALTERNATIVE_TO_QUANTIZATION.removeprefix("  Meanwhile: "),
 )
 globals().update(_unavailable)
 registry.register_namespace(

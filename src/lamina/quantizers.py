@@ -5,7 +5,7 @@ from typing import Any
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.unavailable import unavailable_names
 
-_INSTEAD = (
+_ALTERNATIVE = (
     "dtype='mixed_bfloat16' halves the memory of activations; for inference, cast the weights "
     "with layer.set_weights()."
 )
@@ -17,7 +17,7 @@ _NAMES = (
     "fake_quant_with_min_max_vars", "get", "pack_int4", "quantize_and_dequantize",
     "serialize", "unpack_int4",
 )  # fmt: skip
-_symbols: dict[str, Any] = unavailable_names(__name__, _NAMES, _INSTEAD)
+_symbols: dict[str, Any] = unavailable_names(__name__, _NAMES, _ALTERNATIVE)
 globals().update(_symbols)
 
 __all__ = sorted(_symbols)

@@ -33,9 +33,9 @@ def half_takes(monkeypatch):
             real(programs, variables, chunk)  # it must not change the model
             return {"float32": Trial(1.0, 1.0), "mixed_bfloat16": Trial(seconds, 1.0)}
 
-        monkeypatch.setattr(precision, "_tried", tried)
+        monkeypatch.setattr(precision, "_time_programs", tried)
 
-    real = precision._tried
+    real = precision._time_programs
     return choose
 
 

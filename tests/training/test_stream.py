@@ -247,7 +247,7 @@ def test_a_label_out_of_range_in_a_later_batch_is_found(blobs):
 
 
 def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blobs, monkeypatch):
-    monkeypatch.setattr("lamina.training.feeds.host_feed._BYTES_BEYOND_CACHE", 0)
+    monkeypatch.setattr("lamina.training.feeds.host_feed._CACHE_BYTES", 0)
     x, y = blobs
     feed = feed_of(x, y, 20)
     assert isinstance(feed, SmallRowsFeed)
@@ -259,7 +259,7 @@ def test_many_small_rows_are_gathered_ahead_and_give_the_same_weights(twins, blo
     gathered, resident = twins
     lamina.utils.set_random_seed(1)
     gathered.fit(x, y, batch_size=20, epochs=2, verbose=0)
-    monkeypatch.setattr("lamina.training.feeds.host_feed._BYTES_BEYOND_CACHE", 2**40)
+    monkeypatch.setattr("lamina.training.feeds.host_feed._CACHE_BYTES", 2**40)
     lamina.utils.set_random_seed(1)
     resident.fit(x, y, batch_size=20, epochs=2, verbose=0)
     assert same_weights(gathered, resident)
@@ -295,7 +295,7 @@ def test_a_missing_number_in_large_validation_data_is_found(blobs, no_room):
 
 
 def test_wrong_labels_beyond_those_looked_through_before_are_found(blobs, no_room, monkeypatch):
-    monkeypatch.setattr("lamina.training.feeds.host_feed._MOST_BYTES_CHECKED", 0)
+    monkeypatch.setattr("lamina.training.feeds.host_feed._MAX_BYTES_CHECKED", 0)
     y = blobs[1].copy()
     y[77] = 3
     with pytest.raises(ValueError, match="the labels run from 0 to 3") as caught:

@@ -17,7 +17,7 @@ def put(array):
 
 @pytest.fixture
 def all_large(monkeypatch):
-    monkeypatch.setattr(rows, "_LEAST_BYTES", 0)
+    monkeypatch.setattr(rows, "_MIN_BYTES", 0)
 
 
 def beginning_at(place, values):
@@ -62,7 +62,7 @@ def test_training_in_place_gives_the_weights_of_copies(blobs, monkeypatch, shuff
     data = [beginning_at(16, array) for array in blobs]
     results = []
     for model, least in ((copied, 2**40), (in_place, 0)):
-        monkeypatch.setattr(rows, "_LEAST_BYTES", least)
+        monkeypatch.setattr(rows, "_MIN_BYTES", least)
         lamina.set_random_seed(3)
         model.fit(*data, batch_size=32, shuffle=shuffle, epochs=2, verbose=0)
         results.append(model.evaluate(*data, verbose=0))

@@ -1,7 +1,7 @@
 """Keras's pretrained image networks, by name; none of them is there yet.
 
-Each name can be imported, from here and from the module that Keras keeps it in, and says when it
-is called that it comes later.
+Each name can be imported, from here and from the module in which Keras has it. A call raises an
+error that says that the network is not implemented yet.
 """
 
 import sys
@@ -12,12 +12,12 @@ from typing import Any
 from lamina.core.messages.errors import explain_missing_names
 from lamina.core.unavailable import unavailable_names
 
-_INSTEAD = (
+_ALTERNATIVE = (
     "build the network of layers (Conv2D, DepthwiseConv2D, BatchNormalization …); weights that "
     "Keras saved in a .keras or .weights.h5 file can be loaded into it."
 )
-_BESIDES = ("decode_predictions", "preprocess_input")
-_NETWORKS = {
+_FUNCTIONS_OF_EVERY_MODULE = ("decode_predictions", "preprocess_input")
+_NETWORKS_BY_MODULE = {
     "convnext": (
         "ConvNeXtBase",
         "ConvNeXtLarge",
@@ -55,20 +55,22 @@ _NETWORKS = {
 def _module(name: str, networks: tuple[str, ...]) -> ModuleType:
     path = f"{__name__}.{name}"
     module = ModuleType(path, "Names of pretrained networks that are not there yet.")
-    names = unavailable_names(path, (*networks, *_BESIDES), _INSTEAD)
+    names = unavailable_names(path, (*networks, *_FUNCTIONS_OF_EVERY_MODULE), _ALTERNATIVE)
     vars(module).update(names, __all__=sorted(names), __spec__=ModuleSpec(path, None))
     sys.modules[path] = module  # so that `from lamina.applications.vgg16 import VGG16` finds it
     explain_missing_names(path)
     return module
 
 
-_modules = {name: _module(name, networks) for name, networks in _NETWORKS.items()}
-_networks: dict[str, Any] = {
-    name: getattr(_modules[module], name) for module, names in _NETWORKS.items() for name in names
+_modules = {name: _module(name, networks) for name, networks in _NETWORKS_BY_MODULE.items()}
+_placeholders: dict[str, Any] = {
+    name: getattr(_modules[module], name)
+    for module, names in _NETWORKS_BY_MODULE.items()
+    for name in names
 }
-_networks |= unavailable_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _INSTEAD)
-globals().update(_modules | _networks)
+_placeholders |= unavailable_names(__name__, ("MobileNetV3Large", "MobileNetV3Small"), _ALTERNATIVE)
+globals().update(_modules | _placeholders)
 
-__all__ = sorted([*_modules, *_networks])
+__all__ = sorted([*_modules, *_placeholders])
 
 explain_missing_names(__name__)

@@ -20,8 +20,8 @@ PixelMax = Annotated[
     float | None,
     typer.Option(
         min=0,
-        help="Largest pixel value the model was trained on, e.g. 1 or 255; found in the model's "
-        "own layers if left out.",
+        help="Largest pixel value the model was trained on, e.g. 1 or 255; by default it is found "
+        "in the model's layers.",
     ),
 ]
 
@@ -40,24 +40,25 @@ def load(model: Path, command: str, others: Sequence[object] = ()) -> Any:
         others: The command's other arguments.
 
     Raises:
-        ValueError: If it is no model, or the arguments are in the wrong order.
+        ValueError: If the file is not a model, or the arguments are in the wrong order.
+        FileNotFoundError: If there is no such file.
     """
     import lamina
 
-    swapped = next((o for o in others if str(o).endswith((".keras", ".h5"))), None)
-    if swapped is not None and model.suffix not in (".keras", ".h5"):
+    other_model = next((o for o in others if str(o).endswith((".keras", ".h5"))), None)
+    if other_model is not None and model.suffix not in (".keras", ".h5"):
         raise ValueError(
             f"The model comes first, then what it is to be given.\n"
-            f"  Fix: lamina {command} {swapped} {model}"
+            f"  Fix: lamina {command} {other_model} {model}"
         )
     if model.is_dir():
-        inside = model / "model.keras"
-        if not inside.is_file():
-            found = sorted(p.name for p in model.glob("*.keras"))
-            fix = f"lamina {command} {model / found[0]} …" if found else "name a .keras file."
+        file = model / "model.keras"
+        if not file.is_file():
+            names = sorted(p.name for p in model.glob("*.keras"))
+            fix = f"lamina {command} {model / names[0]} …" if names else "name a .keras file."
             raise ValueError(f"The folder {model} has no model.keras in it.\n  Fix: {fix}")
-        model = inside
+        model = file
     elif not model.exists():
-        near = did_you_mean(model.name, [p.name for p in model.absolute().parent.glob("*.keras")])
-        raise FileNotFoundError(f"There is no file {str(model)!r}.{near}")
+        hint = did_you_mean(model.name, [p.name for p in model.absolute().parent.glob("*.keras")])
+        raise FileNotFoundError(f"There is no file {str(model)!r}.{hint}")
     return lamina.models.load_model(model)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.types import PyTree
 from lamina.core.user_data.arguments import whole_number
@@ -540,7 +540,7 @@ class Dataset:
     def __bool__(self) -> bool:
         return True
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         length = {INFINITE: "endless", UNKNOWN: "of unknown length"}.get(self.cardinality())
         return f"<Dataset {length or f'of {self.cardinality()} elements'}>"

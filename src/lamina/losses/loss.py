@@ -10,7 +10,7 @@ from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import get_policy
 from lamina.core.layer import masking
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming, registry
 from lamina.core.types import ArrayLike, DTypeLike, DTypePolicyLike, Masks, Outputs, Targets
@@ -146,7 +146,7 @@ class Loss:
         """
         return cls(**config)
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
@@ -194,7 +194,7 @@ class LossFunctionWrapper(Loss):
     def from_config(cls, config: dict) -> "LossFunctionWrapper":
         return cls(**registry.deserialize(config))
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 

@@ -10,7 +10,7 @@ from lamina import initializers
 from lamina.core.configuration import config
 from lamina.core.configuration.dtypes import get_policy
 from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, DTypePolicyLike, InitializerLike, Scores
@@ -248,7 +248,7 @@ class Metric:
             value = track(value, self)
         super().__setattr__(name, value)
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 

@@ -194,13 +194,18 @@ def conv_transpose(
             f"conv_transpose with a kernel of shape {kernel.shape} needs inputs with {rank + 2} "
             f"axes and {kernel.shape[-1]} channels; received shape {inputs.shape}, {data_format}."
         )
-    axes, extra = windows.spatial_axes(inputs.ndim, data_format), output_padding or (None,) * rank
-    reaches = [(size - 1) * gap + 1 for size, gap in zip(kernel.shape, dilation, strict=False)]
-    settings = [(*s, padding, e) for *s, e in zip(reaches, strides, extra, strict=True)]
-    pads = [windows.transposed_padding(*each) for each in settings]
+    axes = windows.spatial_axes(inputs.ndim, data_format)
+    extra = output_padding or (None,) * rank
+    # A kernel of `size` values covers this many positions of the result.
+    widths = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape, dilation, strict=False)]
+    settings = [
+        (width, stride, padding, extra_size)
+        for width, stride, extra_size in zip(widths, strides, extra, strict=True)
+    ]
+    pads = [windows.transposed_padding(*of_axis) for of_axis in settings]
     sizes = [
-        windows.transposed_size(inputs.shape[a], *each)
-        for a, each in zip(axes, settings, strict=True)
+        windows.transposed_size(inputs.shape[axis], *of_axis)
+        for axis, of_axis in zip(axes, settings, strict=True)
     ]
     if min(sizes) < 1:  # type: ignore[operator, type-var]
         raise ValueError(
@@ -234,10 +239,10 @@ def _check_shapes(
             f"{caller}: the inputs have {channels} channels, the kernel of shape {kernel} expects "
             f"{kernel[-2]} or a multiple.\n  Received: inputs of shape {shape}, {data_format}."
         )
-    for axis, width, stride, gap in zip(
+    for axis, width, stride, rate in zip(
         windows.spatial_axes(len(shape), data_format), kernel, strides, dilation, strict=False
     ):
-        if (windows.output_size(shape[axis], width, stride, padding, gap) or 0) < 1:
+        if (windows.output_size(shape[axis], width, stride, padding, rate) or 0) < 1:
             raise ValueError(
                 f"{caller}: a kernel of shape {kernel} does not fit into inputs of shape {shape}.\n"
                 "  Fix: use padding='same' or a smaller kernel."

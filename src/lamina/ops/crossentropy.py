@@ -31,7 +31,7 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
         [0.693..., 0.693...]
     """
     target, output = _same_shape(target, output, "binary_crossentropy")
-    kind = floats_together(target, output)[1].dtype
+    float_dtype = floats_together(target, output)[1].dtype
     output = floats(output)  # integers as float32: in half precision 1 - epsilon is 1
     if from_logits:
         # -log(sigmoid(x)) and -log(1 - sigmoid(x)), exact for any x.
@@ -39,7 +39,7 @@ def binary_crossentropy(target: ArrayLike, output: ArrayLike, from_logits: bool 
     else:
         p = clipped(output)
         loss = -(target * jnp.log(p) + (1.0 - target) * jnp.log(1.0 - p))
-    return loss.astype(jnp.result_type(target, kind))
+    return loss.astype(jnp.result_type(target, float_dtype))
 
 
 @op("target", "output")
@@ -95,10 +95,10 @@ def sparse_categorical_crossentropy(
     labels, output = as_array(target).astype("int32"), floats(output)
     if labels.ndim == output.ndim and labels.shape[-1:] == (1,):
         labels = jnp.squeeze(labels, -1)
-    rest = list(output.shape)
-    if rest:
-        del rest[axis]
-    if not output.ndim or labels.shape != tuple(rest):
+    shape_without_classes = list(output.shape)
+    if shape_without_classes:
+        del shape_without_classes[axis]
+    if not output.ndim or labels.shape != tuple(shape_without_classes):
         raise ValueError(
             "sparse_categorical_crossentropy needs targets in the shape of the output without "
             f"its classes on axis {axis}; received {labels.shape} and {output.shape}."

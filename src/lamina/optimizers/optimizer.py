@@ -18,7 +18,7 @@ import optax
 
 from lamina.core.configuration.config import floatx
 from lamina.core.messages.errors import LaminaWarning, frames_to_user
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import Array, ArrayLike, DTypeLike, InitializerLike
@@ -756,7 +756,7 @@ class Optimizer:
     def _has_transformation(self) -> bool:
         return type(self).transformation is not Optimizer.transformation
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 

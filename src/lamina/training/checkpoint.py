@@ -1,6 +1,6 @@
 """Checkpoint: the state of a run of `fit`, from which another process can resume it exactly.
 
-The rest of a run is a function of the values of all Variables, the state of the callbacks, the
+What a run does from here on depends on the values of all Variables, the state of the callbacks, the
 global random generators, and the position in the data. `contents` has all of these.
 """
 
@@ -38,8 +38,8 @@ class Checkpoint:
         self._validation = request.validation
         self._validates = request.validates
         self._feeds = [feed for feed in (request.feed, request.validation) if feed is not None]
-        for one in self._feeds:
-            one.random_states.keeping = hooks.keeps_checkpoints
+        for feed in self._feeds:
+            feed.random_states.keeping = hooks.keeps_checkpoints
         epoch = request.initial_epoch
         self.first_epoch = epoch
         self.epoch = epoch  # the current or next epoch, from 0
@@ -113,7 +113,7 @@ class Checkpoint:
         if "epoch" not in contents:  # no backup was made yet
             self._hooks.set_states_by_name(contents["callbacks"], only=_adds_to_a_file)
             return
-        self._refuse_others(contents)
+        self._refuse_other_model(contents)
         if self._learner.precision.requested == "auto":
             # It was timed once, so that all steps are computed in one precision.
             self._learner.precision.chosen = contents.get("precision", "float32")
@@ -126,22 +126,24 @@ class Checkpoint:
         self._hooks.set_states_by_name(contents["callbacks"])
         self._feed.skip(self.epoch - self.first_epoch, self.step)
         if self._validation is not None:
-            self._validation.skip_evaluations(self._measured_before())
+            self._validation.skip_evaluations(self._evaluations_before())
         # Last, since iterating over the sources uses the generators, too. A thread that works ahead
         # uses the same states as in the other run, so it must not be disturbed.
         seeds.restore_random_state(contents["random"], shared=not self._feed.is_drawing)
         self._model.stop_training = self.stopped
 
-    def _measured_before(self) -> int:
+    def _evaluations_before(self) -> int:
         return sum(map(self._validates, range(self.first_epoch, self.epoch)))
 
-    def _refuse_others(self, contents: Mapping[str, Any]) -> None:
+    def _refuse_other_model(self, contents: Mapping[str, Any]) -> None:
         shapes = [tuple(np.shape(value)) for value in contents["variables"]]
-        own = [v.shape for v in self._model.variables]
-        if shapes != own:
-            different = next(((a, b) for a, b in zip(shapes, own, strict=False) if a != b), None)
-            why = f"a weight has shape {different[0]} there and {different[1]} here" if different \
-                else f"it has {len(shapes)} arrays and this model {len(own)}"  # fmt: skip
+        model_shapes = [v.shape for v in self._model.variables]
+        if shapes != model_shapes:
+            pairs = zip(shapes, model_shapes, strict=False)
+            different = next((pair for pair in pairs if pair[0] != pair[1]), None)
+            why = f"it has {len(shapes)} arrays and this model {len(model_shapes)}"
+            if different is not None:
+                why = f"a weight has shape {different[0]} there and {different[1]} here"
             raise ValueError(
                 f"The backup is of another model than {self._model.name!r}: {why}.\n"
                 "  Fix: make the same model as before, or another backup_dir for each model."
@@ -152,10 +154,11 @@ class Checkpoint:
                 f"The backup is of a model with {len(optimizers)} optimizers, and this one has "
                 f"{len(self._learner.optimizers())}.\n  Fix: compile the model as before."
             )
-        steps, before = self._feed.steps, contents["order"]["steps"]
-        if steps != before:
+        steps, stored_steps = self._feed.steps, contents["order"]["steps"]
+        if steps != stored_steps:
             raise ValueError(
-                f"The backup was made with {before} steps an epoch, and now there are {steps}.\n"
+                f"The backup was made with {stored_steps} steps an epoch, and now there are "
+                f"{steps}.\n"
                 "  Likely cause: other data, or another batch_size.\n"
                 "  Fix: the same as before, or delete the backup to start anew."
             )
@@ -164,8 +167,8 @@ class Checkpoint:
         model, variables = self._model, self._model.variables
         # A callback may have frozen or unfrozen layers before.
         set_own_trainable(self._learner.layers(), contents["layers_trainable"])
-        for variable, flag in zip(variables, contents["variables_trainable"], strict=True):
-            variable.trainable = flag
+        for variable, trainable in zip(variables, contents["variables_trainable"], strict=True):
+            variable.trainable = trainable
         _assign(variables, contents["variables"], "weights")
         _assign(model.metrics_variables, contents["metrics"], "metrics")
         for optimizer, stored in zip(

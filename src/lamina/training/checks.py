@@ -23,7 +23,7 @@ from lamina.training.trainable import Trainable
 
 
 def warn(message: str) -> None:
-    """Give a warning that points to the line of the user's code that made this call."""
+    """Give a warning that points to the line of the user's code that called Lamina."""
     warn_at_user(message)
 
 
@@ -113,27 +113,26 @@ def inputs(learner: Trainable, x: Data, where: str = "") -> None:
     given = jax.tree.leaves(x, is_leaf=lambda leaf: leaf is None)
     if not expected or x is None or isinstance(x, Preprocessed):
         return
-    several = len(expected) > 1
-    if several and (isinstance(x, dict) or len(given) == len(expected)):
+    if len(expected) > 1 and (isinstance(x, dict) or len(given) == len(expected)):
         given = signature.arrange(x)  # by name if there are names
     elif len(given) != len(expected) or (isinstance(x, dict) and (*x,) != signature.input_names):
         names = ", ".join(repr(name) for name in signature.input_names)
         shapes = " and ".join(str(getattr(leaf, "shape", None)) for leaf in given)
-        kind = f"is a dict of {', '.join(map(repr, x))}" if isinstance(x, dict) else (
-            f"holds {_count(len(given), 'array')} of shape {shapes}"
-        )  # fmt: skip
+        description = f"holds {_count(len(given), 'array')} of shape {shapes}"
+        if isinstance(x, dict):
+            description = f"is a dict of {', '.join(map(repr, x))}"
         fix = "give x as a list of the inputs"
         if len(expected) == 1:
-            fix = _one_of(x, given, expected[0].shape[-1])
+            fix = _fix_for_one_input(x, given, expected[0].shape[-1])
         raise ValueError(
             f"{where}model {learner.model.name!r} takes {_count(len(expected), 'input')} "
-            f"({names}), and x {kind}.\n  Fix: {fix}."
+            f"({names}), and x {description}.\n  Fix: {fix}."
         )
     if any(leaf is None for leaf in given):
         return  # an optional input; a missing required one is refused when the model is called
     for i, (leaf, tensor) in enumerate(zip(given, expected, strict=True)):
-        place = signature.input_names[i] if isinstance(x, dict) else i
-        name = "x" if len(given) == 1 else f"x[{place!r}]"
+        key = signature.input_names[i] if isinstance(x, dict) else i
+        name = "x" if len(given) == 1 else f"x[{key!r}]"
         shape, wanted = tuple(leaf.shape), tuple(tensor.shape)
         if np.dtype(leaf.dtype).kind == "c" and not str(tensor.dtype).startswith("complex"):
             raise TypeError(
@@ -151,10 +150,10 @@ def inputs(learner: Trainable, x: Data, where: str = "") -> None:
             )
 
 
-def _one_of(x: Data, given: list[Any], features: int | None) -> str:
+def _fix_for_one_input(x: Data, given: list[Any], features: int | None) -> str:
     """The fix for an x of several arrays, if the model has one input."""
     if not isinstance(x, dict):
-        return f"x = x[{next((i for i, part in enumerate(given) if part is not None), 0)}]"
+        return f"x = x[{next((i for i, array in enumerate(given) if array is not None), 0)}]"
     target = next((key for key in x if key in _TARGETS), None)
     first = next((key for key in x if key not in _TARGETS), target)
     if target is not None:
@@ -167,25 +166,26 @@ def _one_of(x: Data, given: list[Any], features: int | None) -> str:
     return f"x = x[{first!r}]"
 
 
-def rows_of_tables(learner: Trainable, x: Data, where: str = "") -> None:
+def embedding_indices(learner: Trainable, x: Data, where: str = "") -> None:
     """Refuse indices that are out of range for an Embedding; JAX would return NaN."""
     signature = learner.signature
     if not signature.nodes or isinstance(x, Preprocessed) or x is None:
         return
     given = signature.arrange(x)
-    place = {id(tensor): i for i, tensor in enumerate(signature.inputs)}
+    # Tensors are compared by identity: `==` makes a symbolic tensor.
+    index_of = {id(tensor): i for i, tensor in enumerate(signature.inputs)}
     for node in signature.nodes:
-        table = node.operation
-        if not isinstance(table, Embedding) or id(node.input_tensors[0]) not in place:
+        layer = node.operation
+        if not isinstance(layer, Embedding) or id(node.input_tensors[0]) not in index_of:
             continue
-        i = place[id(node.input_tensors[0])]
+        i = index_of[id(node.input_tensors[0])]
         if given[i] is None:
             continue  # an optional input
         highest = np.max(given[i], initial=0)
-        if highest >= table.input_dim:
+        if highest >= layer.input_dim:
             raise ValueError(
                 f"{where}{'x' if len(given) == 1 else f'x[{i}]'} holds the number {highest:g}, and "
-                f"Embedding {table.name!r} has rows for 0 to {table.input_dim - 1}.\n"
+                f"Embedding {layer.name!r} has rows for 0 to {layer.input_dim - 1}.\n"
                 "  Likely cause: input_dim counts from 0, so it is the highest number plus one.\n"
                 f"  Fix: Embedding(input_dim={int(highest) + 1}, …)."
             )
@@ -213,42 +213,42 @@ def _is_fixed(learner: Trainable) -> bool:
 
 
 def _why_it_does_not_fit(name: str, shape: tuple[int, ...], wanted: Shape, fixed: bool) -> str:
-    """The likely cause and the fix."""
-    one, size = wanted[1:], math.prod(shape[1:])
-    known = [s for s in one if s is not None]
-    if _agree(shape, one):
+    """The likely cause and the fix, for an array of a shape that the model does not take."""
+    sample, size = wanted[1:], math.prod(shape[1:])
+    known = [s for s in sample if s is not None]
+    if _agree(shape, sample):
         cause, fix = "one sample without its batch axis", f"{name} = {name}[None]"
-    elif len(one) > 1 and _agree(shape, one[:-1]):
+    elif len(sample) > 1 and _agree(shape, sample[:-1]):
         cause = "one sample without its batch axis and its channel axis"
         fix = f"{name} = {name}[None, ..., None]"
-    elif len(one) > 1 and _agree(shape[1:], one[:-1]):
+    elif len(sample) > 1 and _agree(shape[1:], sample[:-1]):
         cause = "images without their channel axis"
-        fix = f"{name} = numpy.repeat({name}[..., None], {one[-1]}, axis=-1)"
-    elif len(one) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), one):
+        fix = f"{name} = numpy.repeat({name}[..., None], {sample[-1]}, axis=-1)"
+    elif len(sample) == 3 and len(shape) == 4 and _agree((*shape[2:], shape[1]), sample):
         cause, fix = "the channels come first", f"{name} = numpy.moveaxis({name}, 1, -1)"
-    elif len(known) == len(one) and len(shape) > 1 and size == math.prod(known):
+    elif len(known) == len(sample) and len(shape) > 1 and size == math.prod(known):
         cause = "the same numbers in another arrangement"
-        fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *one)))})"
+        fix = f"{name} = {name}.reshape({', '.join(map(str, (-1, *sample)))})"
     elif len(shape) == len(wanted):
-        cause, fix = _other_size(name, shape, one, fixed)
+        cause, fix = _other_size(name, shape, sample, fixed)
     else:
         cause = "an axis too many or too few"
         fix = f"bring {name} to the shape {readable(wanted)}"
     return f"  Likely cause: {cause}.\n  Fix: {fix}."
 
 
-def _other_size(name: str, shape: Shape, one: Shape, fixed: bool) -> tuple[str, str]:
+def _other_size(name: str, shape: Shape, sample: Shape, fixed: bool) -> tuple[str, str]:
     new_input = f"lamina.Input({shape[1:]}) as the input of the model"
-    if len(one) == 3 and None not in one and shape[-1] == one[-1]:
+    if len(sample) == 3 and None not in sample and shape[-1] == sample[-1]:
         cause = "images of another size than the model was made for"
-        resized = f"{name} = lamina.ops.image.resize({name}, {one[:2]})"
+        resized = f"{name} = lamina.ops.image.resize({name}, {sample[:2]})"
         return cause, resized if fixed else f"{resized}, or {new_input}"
-    if len(one) > 1:
+    if len(sample) > 1:
         cause = "samples of another size than the model was made for"
-        needed = f"samples of shape {one}, as it was made for"
+        needed = f"samples of shape {sample}, as it was made for"
     else:
         cause = "other columns than the model was made for"
-        needed = f"the {one[0]} columns that it was made for, in the same order"
+        needed = f"the {sample[0]} columns that it was made for, in the same order"
     if fixed:
         return cause, f"give the model {needed}"
     return cause, f"{new_input}; a model that was trained needs {needed}"
@@ -271,7 +271,7 @@ def samples_in_input(learner: Trainable, x: Data, y: Targets) -> None:
         )
 
 
-def changed_places(learner: Trainable, known_inputs: Any, x: Data, y: Targets) -> str | None:
+def exchanged_x_and_y(learner: Trainable, known_inputs: Any, x: Data, y: Targets) -> str | None:
     """A message, if refused data would fit with x and y exchanged; else None.
 
     Args:
@@ -283,22 +283,24 @@ def changed_places(learner: Trainable, known_inputs: Any, x: Data, y: Targets) -
     given, targets = jax.tree.leaves(x), jax.tree.leaves(y)
     if len(given) != 1 or len(targets) != 1 or isinstance(x, Preprocessed):
         return None
-    shape, other = np.shape(given[0]), np.shape(targets[0])
+    x_shape, y_shape = np.shape(given[0]), np.shape(targets[0])
     fix = "x, y = y, x"
     if known_inputs:
         wanted = tuple(known_inputs[0].shape)
-        fits = len(known_inputs) == 1 and _fits(other, wanted) and not _fits(shape, wanted)
+        y_fits = len(known_inputs) == 1 and _fits(y_shape, wanted)
+        exchanged = y_fits and not _fits(x_shape, wanted)
         wants = f"takes inputs of shape {readable(wanted)}"
     else:
         units = next((getattr(layer, "units", None) for layer in learner.model.layers[-1:]), None)
-        fits = _is_target(given[0], units) and len(other) > 1 and other[1:] not in ((1,), (units,))
+        y_is_input = len(y_shape) > 1 and y_shape[1:] not in ((1,), (units,))
+        exchanged = y_is_input and _is_target(given[0], units)
         wants = "ends in one output" if units == 1 else f"ends in {units} outputs"
         fix += ", with the model made anew" if learner.model.built else ""
-    if not fits:
+    if not exchanged:
         return None
     return (
         f"x and y seem to have changed places: model {learner.model.name!r} {wants}.\n"
-        f"  Received: x of shape {shape}, y of shape {other}.\n"
+        f"  Received: x of shape {x_shape}, y of shape {y_shape}.\n"
         f"  Fix: {fix}."
     )
 
@@ -310,17 +312,17 @@ def _is_target(array: Any, units: Any) -> bool:
         return False
     if len(shape) == 2 and shape[1] == units > 1:
         return bool(np.isin(np.asarray(array), (0, 1)).all())
-    thin = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
-    return thin and (units == 1 or np.asarray(array).dtype.kind in "iub")
+    one_number_each = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    return one_number_each and (units == 1 or np.asarray(array).dtype.kind in "iub")
 
 
 def pair_of_arrays(learner: Trainable, x: Data) -> None:
     """Refuse (x, y) given as one argument, if the model has one input or unknown inputs."""
     inputs = len(learner.signature.inputs)
-    pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
-    if not pair or len(x) not in (2, 3) or hasattr(x, "_fields") or inputs > 1:
+    may_be_pair = isinstance(x, tuple) or (isinstance(x, list) and inputs == 1)
+    if not may_be_pair or len(x) not in (2, 3) or hasattr(x, "_fields") or inputs > 1:
         return
-    if len({np.shape(part)[:1] for part in jax.tree.leaves(x)}) == 1:
+    if len({np.shape(array)[:1] for array in jax.tree.leaves(x)}) == 1:
         raise ValueError(
             f"x holds {len(x)} arrays, y is None, and model {learner.model.name!r} has one input.\n"
             "  Likely cause: x and y in one argument.\n"
@@ -344,11 +346,11 @@ def finite(structure: PyTree, what: str, where: str = "") -> None:
             total = leaf.sum()
         if np.isfinite(total):
             continue
-        broken = ~np.isfinite(np.asarray(leaf))
-        count = int(broken.sum())
+        not_finite = ~np.isfinite(np.asarray(leaf))
+        count = int(not_finite.sum())
         if count == 0:
             continue  # the sum alone was too large
-        first = tuple(int(i) for i in np.argwhere(broken)[0])
+        first = tuple(int(i) for i in np.argwhere(not_finite)[0])
         name = what + jax.tree_util.keystr(path)
         value = np.asarray(leaf)[first]
         raise ValueError(
@@ -362,7 +364,7 @@ def finite(structure: PyTree, what: str, where: str = "") -> None:
 def _without_broken_rows(name: str) -> str:
     """The fix for NaN and infinite numbers. Unknown targets must not be replaced by 0."""
     zeros = f"{name} = numpy.nan_to_num({name}, posinf=0, neginf=0)"
-    if name not in ("x", "y"):  # one of several
+    if name not in ("x", "y"):  # one of several arrays
         return f"  Fix: leave those rows out everywhere, or put 0 there: {zeros}."
     return (
         "  Fix: leave those rows out:\n"
@@ -413,7 +415,7 @@ def targets_given(learner: Trainable, y: Targets, where: str = "") -> None:
 
 def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
     """Trace losses and metrics on the shapes of the targets, so that they raise errors early."""
-    found = learner.objectives
+    compiled_objectives = learner.objectives
     if y is None:
         return
     rows = jax.tree.leaves(y)[0].shape[0]
@@ -421,13 +423,14 @@ def objectives(learner: Trainable, y: Targets, sample_weight: Targets) -> None:
     def spec(leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype)
 
-    def look(y: Targets, y_pred: Outputs, sample_weight: Targets) -> None:
+    def compute_all(y: Targets, y_pred: Outputs, sample_weight: Targets) -> None:
         with scratch():
-            found.compute(y, y_pred, sample_weight)
-            found.update_metrics(y, y_pred, sample_weight)
+            compiled_objectives.compute(y, y_pred, sample_weight)
+            compiled_objectives.update_metrics(y, y_pred, sample_weight)
 
-    y_pred = [jax.ShapeDtypeStruct((rows, *o.shape[1:]), o.dtype) for o in found.outputs]
-    jax.eval_shape(look, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
+    outputs = compiled_objectives.outputs
+    y_pred = [jax.ShapeDtypeStruct((rows, *o.shape[1:]), o.dtype) for o in outputs]
+    jax.eval_shape(compute_all, jax.tree.map(spec, y), y_pred, jax.tree.map(spec, sample_weight))
 
 
 def validation_freq(frequency: int | Collection[int]) -> None:
@@ -482,12 +485,13 @@ def logits(learner: Trainable) -> None:
                 f"  Fix: loss={name!r}, or take the activation off the last layer."
             )
         if not from_logits and activation == "linear" and "crossentropy" in str(name):
-            kind = _probabilities_for(name)
+            fitting = _probabilities_for(name)
             warn_once(
                 "logits",
                 f"The loss {name} expects probabilities, but the last layer of "
                 f"{learner.model.name!r} has no activation, so its outputs are logits.\n"
-                f"  Fix: activation={kind!r} on the last layer, or from_logits=True in the loss.",
+                f"  Fix: activation={fitting!r} on the last layer, or from_logits=True in the "
+                "loss.",
                 learner,
             )
         elif not from_logits and activation in _NO_PROBABILITIES and "crossentropy" in str(name):
@@ -505,7 +509,7 @@ def _probabilities_for(loss: str | None) -> str:
 
 
 def without_probabilities(learner: Trainable) -> str | None:
-    """A message, if a crossentropy takes outputs that are no probabilities; else None."""
+    """A message, if a crossentropy takes outputs that are not probabilities; else None."""
     final = final_activations(learner)
     for loss, activation in learner.objectives.losses_with(final):
         name = loss_name(loss)
@@ -527,35 +531,35 @@ def why_not_finite(learner: Trainable) -> str:
     optimizer = learner.model.optimizer
     try:
         rate = float(optimizer.learning_rate)
-        shown = f"The learning rate is {rate:g}. "
+        rate_text = f"The learning rate is {rate:g}. "
     except (AttributeError, TypeError):
-        rate, shown = None, ""
-    usual = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
+        rate, rate_text = None, ""
+    parameter = inspect.signature(type(optimizer).__init__).parameters.get("learning_rate")
     fix = "a tenth of the learning rate, clipnorm=1.0 in the optimizer"
-    if rate is not None and usual is not None and isinstance(usual.default, float):
-        name = f"{type(optimizer).__module__.partition('.')[0]}.optimizers"
-        calmer = f"{min(rate / 10, usual.default):g}, clipnorm=1.0"
-        fix = f"optimizer={name}.{type(optimizer).__name__}({calmer})"
+    if rate is not None and parameter is not None and isinstance(parameter.default, float):
+        module = f"{type(optimizer).__module__.partition('.')[0]}.optimizers"
+        arguments = f"{min(rate / 10, parameter.default):g}, clipnorm=1.0"
+        fix = f"optimizer={module}.{type(optimizer).__name__}({arguments})"
     return (
-        f"  {shown}Likely cause: it is too high, or the inputs are not scaled, so that the weights "
-        f"ran away.\n  Fix: {fix}, or inputs between 0 and 1."
+        f"  {rate_text}Likely cause: it is too high, or the inputs are not scaled, so that the "
+        f"weights ran away.\n  Fix: {fix}, or inputs between 0 and 1."
     )
 
 
 def final_activations(learner: Trainable) -> list[str | None]:
     """Name of the activation of each output's layer; None if it is unknown."""
-    found: list[str | None] = []
+    names: list[str | None] = []
     for tensor in learner.signature.outputs:
         assert tensor.history is not None
         layer: Any = tensor.history.operation
         while hasattr(layer, "outputs") and getattr(layer, "outputs", None):  # a nested model
             layer = layer.outputs[0].history.operation
         if type(layer).__name__ == "Softmax":
-            found.append("softmax")
+            names.append("softmax")
             continue
         activation = getattr(layer, "activation", None)
-        found.append(getattr(activation, "__name__", None))
-    return found
+        names.append(getattr(activation, "__name__", None))
+    return names
 
 
 def loss_name(loss: Any) -> str | None:

@@ -8,8 +8,8 @@ import numpy as np
 from lamina.core.types import Outputs, Shape
 
 
-def own_rows(outputs: Outputs, rows: int, size: int) -> np.ndarray:
-    """Outputs for the first `rows` of `size` rows: without those for padding."""
+def without_padding(outputs: Outputs, rows: int, size: int) -> np.ndarray:
+    """The outputs for the first `rows` of `size` rows; the other rows are padding."""
     return np.asarray(outputs)[:rows] if rows < size else np.asarray(outputs)
 
 
@@ -18,12 +18,12 @@ class CollectedOutputs:
 
     Args:
         total: Number of rows in all, if it is known.
-        whole: Whether there is a single batch, whose outputs are returned unchanged.
+        single_batch: Whether there is a single batch, whose outputs are returned unchanged.
     """
 
-    def __init__(self, total: int | None = None, whole: bool = False):
+    def __init__(self, total: int | None = None, single_batch: bool = False):
         self.total = total
-        self.whole = whole
+        self.single_batch = single_batch
         self._arrays: list[np.ndarray] = []
         self._filled: list[int] = []
         self._structure: Any = None
@@ -35,27 +35,27 @@ class CollectedOutputs:
             self._only = np.asarray(outputs).copy()
             return
         leaves, self._structure = jax.tree.flatten(outputs)
-        new = [own_rows(leaf, rows, size) for leaf in leaves]
-        if not self.whole:  # a scalar output gives one number per batch
-            new = [np.atleast_1d(part) for part in new]
+        new_arrays = [without_padding(leaf, rows, size) for leaf in leaves]
+        if not self.single_batch:  # a scalar output gives one number per batch
+            new_arrays = [np.atleast_1d(new) for new in new_arrays]
         if not self._arrays and rows == self.total:
-            self._arrays = [part.copy() for part in new]
-            self._filled = [len(part) if part.ndim else 0 for part in new]
+            self._arrays = [new.copy() for new in new_arrays]
+            self._filled = [len(new) if new.ndim else 0 for new in new_arrays]
             return
         if not self._arrays:
             # Copies, which the user may write to, unlike arrays on the device.
-            totals = [self.total if len(part) == rows else None for part in new]
+            totals = [self.total if len(new) == rows else None for new in new_arrays]
             self._arrays = [
-                np.empty((total or len(part), *part.shape[1:]), part.dtype)
-                for total, part in zip(totals, new, strict=True)
+                np.empty((total or len(new), *new.shape[1:]), new.dtype)
+                for total, new in zip(totals, new_arrays, strict=True)
             ]
-            self._filled = [0] * len(new)
-        for i, (array, part) in enumerate(zip(self._arrays, new, strict=True)):
-            if part.shape[1:] != array.shape[1:]:
-                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), part.shape)
-            start, self._filled[i] = self._filled[i], self._filled[i] + len(part)
+            self._filled = [0] * len(new_arrays)
+        for i, (array, new) in enumerate(zip(self._arrays, new_arrays, strict=True)):
+            if new.shape[1:] != array.shape[1:]:
+                raise _cannot_be_joined((self._filled[i], *array.shape[1:]), new.shape)
+            start, self._filled[i] = self._filled[i], self._filled[i] + len(new)
             self._reserve(array, self._filled[i])
-            array[start : self._filled[i]] = part
+            array[start : self._filled[i]] = new
 
     def _reserve(self, array: np.ndarray, rows: int) -> None:
         if rows > len(array):

@@ -1,6 +1,6 @@
 """CompiledFunction: compiled once for each signature of arguments, and shared by equal models.
 
-To trace a function takes about a tenth of a second, to compile it takes seconds. Models that are
+Tracing a function takes about a tenth of a second, compiling it takes seconds. Models that are
 built repeatedly, for every fold of a cross-validation or every trial of a search, give XLA the same
 program. So compiled programs are cached by the text of the program.
 """
@@ -27,12 +27,12 @@ from lamina.core.variable.stateless import donatable_values_of, values_of
 from lamina.core.variable.threads import value_lock
 
 # The number of programs that are kept after their models are gone. Each takes some megabytes.
-_RECENT = 16
+_MAX_RECENT = 16
 
 # A compilation that took less time than this allocated little memory.
 _LONG_SECONDS = 0.5
 
-_LEVEL = "xla_backend_optimization_level"
+_OPTIMIZATION_LEVEL = "xla_backend_optimization_level"
 _EMITTERS = "xla_cpu_use_fusion_emitters"
 # Models and their traces contain reference cycles. When many equal models are built and dropped,
 # Python's collector runs too rarely: docs/performance.md, `collected-models`.
@@ -43,7 +43,7 @@ _PADDED_IMAGES = re.compile(r"stablehlo\.pad [^\n]*: \(tensor<(?:\d+x){4,}")
 
 # By digest. A program is dropped when no model uses it and it is not among the most recent ones.
 _shared: "weakref.WeakValueDictionary[bytes, Compiled]" = weakref.WeakValueDictionary()
-_recent: "collections.deque[Compiled]" = collections.deque(maxlen=_RECENT)
+_recent: "collections.deque[Compiled]" = collections.deque(maxlen=_MAX_RECENT)
 _recent_lock = threading.Lock()
 
 
@@ -78,7 +78,7 @@ class CompiledFunction:
         """The compiled function for these arguments, as a function of the state alone.
 
         Args:
-            read: Returns a state; called only if a program must be compiled.
+            read: Reads the current state; called only if a program must be compiled.
             *arguments: As for a call.
             batch_size: As for a call.
         """
@@ -90,7 +90,7 @@ class CompiledFunction:
             try:
                 return program(state, *arguments)
             except (TypeError, ValueError):
-                # The arrays may differ in what the key does not have, such as the device. To check
+                # The arrays may differ in what the key does not have, such as the device. Checking
                 # that in every call would take longer than a small network does.
                 key = self._key(arguments, batch_size)
                 if _full_signature((state, arguments)) == self._signatures.get(key):
@@ -147,7 +147,7 @@ def run_program(
         overwrites: Whether the program overwrites the arrays of the state.
         assign: Assigns the results of the program to Variables.
     """
-    # To compile takes seconds, in which other threads may continue.
+    # Compiling takes seconds, during which other threads may continue.
     run = program.ready(lambda: values_of(variables), *arguments, batch_size=batch_size)
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
         result = run(values_of(variables))
@@ -167,13 +167,13 @@ def forget_programs() -> None:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Tracing allocates many objects and frees few, so garbage collection only slows it down."""
-    was_on = gc.isenabled()
+    """Without garbage collection: tracing allocates many objects and frees few."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()
 
 
@@ -216,19 +216,19 @@ def _compiler_options(text: str, platform: str) -> dict[str, Any] | None:
     # faster, except for padding: docs/performance.md, `first-optimization-level`. For images, XLA's
     # older code generator compiles faster and takes less memory: `older-code-generator`.
     flags = os.environ.get("XLA_FLAGS", "")
-    chosen_by_user = _LEVEL in flags or _EMITTERS in flags
+    chosen_by_user = _OPTIMIZATION_LEVEL in flags or _EMITTERS in flags
     unoptimised = jax.config.values.get("jax_disable_most_optimizations")
     if platform != "cpu" or chosen_by_user or unoptimised:
         return None
     if _PADDED_IMAGES.search(text):
         return {_EMITTERS: False}
-    return None if "stablehlo.pad" in text else {_LEVEL: 1}
+    return None if "stablehlo.pad" in text else {_OPTIMIZATION_LEVEL: 1}
 
 
 def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     """A digest of everything that the compiled program depends on; None if it cannot be shared."""
-    # The text has only numbers for Python functions that the program calls. The same would hold for
-    # constants if JAX kept them outside the program.
+    # The text has only numbers in place of the Python functions that the program calls. The same
+    # would be true for constants if JAX kept them outside the program.
     if "callback" in text or jax.config.values.get("jax_use_simplified_jaxpr_constants", True):
         return None
     leaves = jax.tree.leaves(arguments)
@@ -236,8 +236,8 @@ def _digest(lowered: Lowered, text: str, arguments: Any) -> bytes | None:
     signatures = _full_signature(leaves)
     outputs = [(o.shape, o.dtype, o.weak_type) for o in jax.tree.leaves(lowered.out_info)]
     settings = sorted(jax.config.values.items())
-    rest = (lowered.in_tree, lowered.out_tree, signatures, outputs, settings, _settings())
-    return hashlib.sha256(f"{text}\0{rest}".encode()).digest()
+    context = (lowered.in_tree, lowered.out_tree, signatures, outputs, settings, _settings())
+    return hashlib.sha256(f"{text}\0{context}".encode()).digest()
 
 
 def _signature(arguments: tuple[Any, ...]) -> PyTree:

@@ -11,24 +11,24 @@ import jax
 
 
 class Reading:
-    """The results of a program besides the new state, copied from the device once.
+    """The logs of a call of a program. They are copied from the device once, when they are needed.
 
     Args:
         outcome: `logs`, a dict of arrays on the device, and `bad_step`, the number of the first
             step whose loss was not finite, or -1.
         to_numbers: Converts the logs, on the host, to a dict of Python numbers.
-        refuse: Called with the number of a bad step; may raise.
+        on_bad_step: Called with the number of a bad step; may raise.
     """
 
     def __init__(
         self,
         outcome: Any,
         to_numbers: Callable[[Any], dict[str, Any]],
-        refuse: Callable[[int], None],
+        on_bad_step: Callable[[int], None],
     ):
         self._outcome = outcome
         self._to_numbers = to_numbers
-        self._refuse = refuse
+        self._on_bad_step = on_bad_step
         self._values: dict[str, Any] | None = None
 
     @property
@@ -41,7 +41,7 @@ class Reading:
         if self._values is None:
             outcome = jax.device_get(self._outcome)
             if outcome.bad_step >= 0:
-                self._refuse(int(outcome.bad_step))
+                self._on_bad_step(int(outcome.bad_step))
             self._values = self._to_numbers(outcome.logs)
         return self._values
 
@@ -72,8 +72,8 @@ class DeferredLogs(dict[str, Any]):
             self._reading = None
             super().update(values)
 
-    def another(self) -> dict[str, Any]:
-        """A copy, made without waiting. Entries that are added to one are not in the other."""
+    def copy_unread(self) -> dict[str, Any]:
+        """A copy, made without waiting. Entries added to the copy are not in the original."""
         return dict(self) if self._reading is None else DeferredLogs(self._reading)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -101,9 +101,9 @@ def _after_reading(name: str) -> Callable[..., Any]:
     return wrapped
 
 
-_READING = """
+_READING_METHODS = """
     __getitem__ __setitem__ __delitem__ __iter__ __eq__ __ne__ __repr__ __or__ __ror__ __ior__
     __reversed__ keys values items get pop popitem setdefault update clear copy
 """.split()
-for _name in _READING:
+for _name in _READING_METHODS:
     setattr(DeferredLogs, _name, _after_reading(_name))

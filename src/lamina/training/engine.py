@@ -1,4 +1,7 @@
-"""Engine: runs a request: takes chunks from a feed, runs programs and notifies listeners."""
+"""Engine: runs one request of `fit`, `evaluate` or `predict`.
+
+It takes chunks of data from a feed, runs compiled programs on them, and notifies listeners.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +39,7 @@ from lamina.training.requests import CallWarnings, EvaluateRequest, FitRequest, 
 _CALL_SECONDS = 0.2
 _FIRST_CALL_STEPS = 16
 # With a callback after every step, the progress line is drawn at most this often.
-_SHOWN_SECONDS = 0.1
+_REDRAW_SECONDS = 0.1
 
 
 class Engine:
@@ -81,8 +84,8 @@ class Engine:
                 **({} if validation is None else {"validation_freq": request.validation_freq}),
             }
         )
-        own_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
-        progress = choose_progress(0 if own_bar else request.verbose, model)
+        has_progress_bar = any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks)
+        progress = choose_progress(0 if has_progress_bar else request.verbose, model)
         events = Events([likely_mistakes.LikelyMistakes(), progress, CallbackEvents(hooks)])
         events.on_run_begin(request, self.learner)
         model.stop_training = False
@@ -101,8 +104,8 @@ class Engine:
                 if checkpoint.stopped and checkpoint.step == 0:
                     events.on_message(_STOPPED_BEFORE.format(epoch + 1))
                     break
-                goes_on = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
-                if not goes_on:
+                continues = self._epoch(epoch, request, checkpoint, hooks, events, interrupt)
+                if not continues:
                     break
             model.optimizer.finalize_variable_values(model.trainable_variables)
             events.on_run_end(checkpoint.last)
@@ -128,18 +131,18 @@ class Engine:
         steps = feed.steps_in(epoch)
         events.on_epoch_begin(epoch, request.epochs, steps, resumed=checkpoint.step > 0)
         done = self._train_epoch(feed, checkpoint, hooks, events, interrupt, call_warnings)
-        whole = not interrupt.requested or done == steps
-        if whole and done == 0:
+        complete = not interrupt.requested or done == steps
+        if complete and done == 0:
             call_warnings.warn("ended", _ENDED.format(f"before epoch {epoch + 1}", "training"))
             return False
         measured = {}
         if validation is not None and request.validates(epoch):
             if not interrupt.requested:
                 measured = self._test(validation, hooks, interrupt, call_warnings)
-            whole = not interrupt.requested
-            if whole and not measured:
+            complete = not interrupt.requested
+            if complete and not measured:
                 call_warnings.warn("validation ended", _NOTHING_MEASURED.format(epoch + 1))
-        if not whole:  # listeners get no end of the epoch; a resumed run will continue it
+        if not complete:  # listeners get no end of the epoch; a resumed run will continue it
             if not checkpoint.interrupted:  # the interruption came during validation
                 checkpoint.interrupted = True
                 checkpoint.advance(epoch, checkpoint.step, checkpoint.logs)
@@ -177,27 +180,29 @@ class Engine:
             return step
         by_step = hooks.has_batch_hooks("train")
         deferred = by_step and hooks.allows_deferred_logs and not model.run_eagerly
-        before: Reading | None = None  # of the last step, which the device may still be running
-        shown = time.perf_counter()
+        previous: Reading | None = None  # of the last step, which the device may still be running
+        last_event = time.perf_counter()
         for chunk in feed.chunks(epoch):
             for start, stop in self._calls(chunk, by_step, checkpoint.steps_allowed):
                 if by_step:
                     hooks.on_train_batch_begin(step)
                 if deferred:
                     reading = self._start_steps(chunk, start, stop, (epoch, step - start, hooks))
-                    if before is not None:
-                        before.values()  # at most one step ahead of the device
-                    before, logs = reading, DeferredLogs(reading)
+                    if previous is not None:
+                        previous.values()  # at most one step ahead of the device
+                    previous, logs = reading, DeferredLogs(reading)
                 else:
                     logs, bad_step, seconds = self._train_call(chunk, start, stop)
                     if bad_step >= 0:
-                        self._not_finite(step + bad_step - start, epoch, hooks)
+                        self._stop_at_bad_loss(step + bad_step - start, epoch, hooks)
                 step += stop - start
                 if not deferred:
                     events.on_chunk(ChunkDone(step, chunk.batch_size, logs, seconds))
-                elif (now := time.perf_counter()) > shown + _SHOWN_SECONDS or stop == chunk.stop:
-                    events.on_chunk(ChunkDone(step, chunk.batch_size, logs, now - shown))
-                    shown = now
+                elif (
+                    now := time.perf_counter()
+                ) > last_event + _REDRAW_SECONDS or stop == chunk.stop:
+                    events.on_chunk(ChunkDone(step, chunk.batch_size, logs, now - last_event))
+                    last_event = now
                 if by_step:
                     hooks.on_train_batch_end(step - 1, logs)
                 checkpoint.interrupted = interrupt.requested
@@ -212,7 +217,7 @@ class Engine:
         """Run steps `start` to `stop` of a chunk; the model's Variables have the new values."""
         model = self.model
         began = time.perf_counter()
-        self._prepare_again(training=True)
+        self._rebuild_if_recompiled(training=True)
         if model.run_eagerly:
             step = self.learner.step("train_step")
             for i in range(start, stop):
@@ -224,24 +229,26 @@ class Engine:
         seconds = time.perf_counter() - began
         return _to_floats(outcome.logs), int(outcome.bad_step), seconds
 
-    def _start_steps(self, chunk: Chunk, start: int, stop: int, place: tuple[Any, ...]) -> Reading:
+    def _start_steps(
+        self, chunk: Chunk, start: int, stop: int, position: tuple[int, int, CallbackList]
+    ) -> Reading:
         """Start steps without waiting for them; a loss that is not finite is found later."""
-        epoch, offset, hooks = place
+        epoch, offset, hooks = position
 
-        def refuse(bad_step: int) -> None:
-            self._not_finite(offset + bad_step, epoch, hooks)
+        def on_bad_step(bad_step: int) -> None:
+            self._stop_at_bad_loss(offset + bad_step, epoch, hooks)
 
         outcome = self._run_train_program(chunk, start, stop)
-        return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), refuse)
+        return Reading(outcome, lambda logs: plain_logs(_to_floats(logs)), on_bad_step)
 
-    def _prepare_again(self, training: bool) -> None:
+    def _rebuild_if_recompiled(self, training: bool) -> None:
         """Build losses, metrics and optimizer again, if a callback has called `compile`."""
         if not self.learner.objectives.built:
             x, y, sample_weight = self._example
             self.learner.prepare(x, y, sample_weight, training=training)
 
     def _run_train_program(self, chunk: Chunk, start: int, stop: int) -> StepsOutcome:
-        self._prepare_again(training=True)
+        self._rebuild_if_recompiled(training=True)
         program, variables = self.learner.program("train")
         outcome: StepsOutcome
         _, outcome = run_program(
@@ -257,7 +264,7 @@ class Engine:
         )
         return outcome
 
-    def _not_finite(self, step: int, epoch: int, hooks: CallbackList) -> None:
+    def _stop_at_bad_loss(self, step: int, epoch: int, hooks: CallbackList) -> None:
         """Stop training at a loss that is NaN or infinite, since all later steps would be NaN."""
         model = self.model
         if hooks.stops_on_nan:
@@ -282,27 +289,27 @@ class Engine:
         self, chunk: Chunk, by_step: bool, allowed: Callable[[], int | None]
     ) -> Iterator[tuple[int, int]]:
         """Cut a chunk into calls of a program that last about `_CALL_SECONDS` each."""
-        at = chunk.start
-        while at < chunk.stop:
+        start = chunk.start
+        while start < chunk.stop:
             count = 1 if by_step else self._steps_per_call
-            stop = min(chunk.stop, at + count, at + (allowed() or count))
+            stop = min(chunk.stop, start + count, start + (allowed() or count))
             began = time.perf_counter()
-            yield at, stop
+            yield start, stop
             seconds = time.perf_counter() - began
-            if stop - at == count and not by_step:
-                self._adapt(count, seconds)
-            at = stop
+            if stop - start == count and not by_step:
+                self._adapt_steps_per_call(count, seconds)
+            start = stop
 
     _steps_per_call = _FIRST_CALL_STEPS
     _timed_calls = 0
 
-    def _adapt(self, steps: int, seconds: float) -> None:
+    def _adapt_steps_per_call(self, steps: int, seconds: float) -> None:
         self._timed_calls += 1
         if self._timed_calls == 1:
             return  # the first call also compiled
-        wanted = steps * _CALL_SECONDS / max(seconds, 1e-6)
+        best = steps * _CALL_SECONDS / max(seconds, 1e-6)
         # Change it gradually: one slow call on a busy machine means little.
-        self._steps_per_call = int(np.clip(wanted, steps / 2, steps * 8)) or 1
+        self._steps_per_call = int(np.clip(best, steps / 2, steps * 8)) or 1
 
     # -- evaluate --------------------------------------------------------------------------------
 
@@ -332,12 +339,12 @@ class Engine:
         self, feed: Feed, hooks: CallbackList, interrupt: Interrupt, call_warnings: CallWarnings
     ) -> dict[str, Any]:
         model = self.model
-        # Validation uses the same metrics. The training results are in the logs already.
+        # Validation uses the same metrics as training, whose results are in the logs already.
         model.reset_metrics()
         object.__setattr__(model, "stop_evaluating", False)
         hooks.on_test_begin()
         by_step = hooks.has_batch_hooks("test")
-        step, logs, goes_on = 0, {}, True
+        step, logs, continues = 0, {}, True
         for chunk in feed.evaluation_chunks():
             for start, stop in self._test_calls(chunk, by_step):
                 if by_step:
@@ -346,12 +353,12 @@ class Engine:
                 step += stop - start
                 if by_step:
                     hooks.on_test_batch_end(step - 1, logs)
-                goes_on = not interrupt.requested and not model.stop_evaluating
-                if not goes_on:
+                continues = not interrupt.requested and not model.stop_evaluating
+                if not continues:
                     break
-            if not goes_on:
+            if not continues:
                 break
-        if goes_on and not interrupt.requested and step and _short(step, feed):
+        if continues and not interrupt.requested and step and _short(step, feed):
             where = f"after {step} of {feed.steps} steps"
             ended = _ENDED.format(where, "measuring")
             text = ended if feed.exhausted else _SHORT_MEASURE.format(where)
@@ -366,7 +373,7 @@ class Engine:
             yield start, min(chunk.stop, start + count)
 
     def _test_call(self, chunk: Chunk, start: int, stop: int) -> dict[str, Any]:
-        self._prepare_again(training=False)
+        self._rebuild_if_recompiled(training=False)
         if self.model.run_eagerly:
             step = self.learner.step("test_step")
             for i in range(start, stop):
@@ -401,7 +408,7 @@ class Engine:
         with training(self.model):
             logs, bad_step, _ = self._train_call(chunk, 0, 1)
         if bad_step >= 0:
-            self._not_finite(0, 0, CallbackList([], model=self.model))
+            self._stop_at_bad_loss(0, 0, CallbackList([], model=self.model))
         return logs
 
     def test_on_batch(self, feed: Feed) -> dict[str, Any]:
@@ -440,10 +447,10 @@ class Engine:
         except (ValueError, TypeError):
             if y is None:
                 checks.pair_of_arrays(learner, x)
-            changed = checks.changed_places(learner, known_inputs, x, y)
-            if changed is None:
+            message = checks.exchanged_x_and_y(learner, known_inputs, x, y)
+            if message is None:
                 raise
-            raise ValueError(f"{where}{changed}") from None
+            raise ValueError(f"{where}{message}") from None
         checks.logits(learner)
         checks.class_weight(learner, class_weight)
         if training:
@@ -453,8 +460,9 @@ class Engine:
     def _enlarge_batches(self, feed: Feed) -> None:
         """Evaluate in larger batches, if the batch size makes no difference to the results.
 
-        That is so if everything measured is a sum over samples. The new size divides the number of
-        samples, so that there is no short batch, for which another program would be compiled.
+        It makes none if every loss and metric is a sum over samples. The new size divides the
+        number of samples, so that there is no short batch, for which another program would be
+        compiled.
         """
         if self.model.run_eagerly or config.max_steps_per_epoch() is not None:
             return
@@ -462,7 +470,7 @@ class Engine:
             feed.use_batch_size(dividing_batch_size)
 
     def _check_batch(self, x: Data, y: Targets, sample_weight: Targets, where: str = "") -> None:
-        """Check rows that were not in the example."""
+        """Check a batch that was not in the example."""
         checks.inputs(self.learner, x, where)
         self._check_numbers(x, y, sample_weight, where)
 
@@ -470,7 +478,7 @@ class Engine:
         learner = self.learner
         if not learner.signature.handles_missing_values:
             checks.finite(x, "x", where)
-        checks.rows_of_tables(learner, x, where)
+        checks.embedding_indices(learner, x, where)
         checks.finite(sample_weight, "sample_weight", where)
         objectives = learner.objectives
         if y is not None and objectives.built:

@@ -131,13 +131,13 @@ def inference_function(
     Raises:
         ValueError: If the inputs are not known.
     """
-    given = None if example is None else prediction_inputs(learner, example)
-    if given is None and not learner.signature.inputs:
+    example_inputs = None if example is None else prediction_inputs(learner, example)
+    if example_inputs is None and not learner.signature.inputs:
         raise ValueError(
             f"Model {learner.model.name!r} does not say what its inputs are: it is not drawn as a "
             "graph.\n  Fix: give a few of them: model.inference_function(x[:1])."
         )
-    on_host = None if given is None else learner.on_host(given)
+    on_host = None if example_inputs is None else learner.on_host(example_inputs)
     if not learner.model.built:
         learner.prepare(on_host, None, None, training=None)
     variables = learner.state("predict")
@@ -149,7 +149,7 @@ def inference_function(
         outputs, state = forward(state, pack_x_y_sample_weight(inputs))
         return outputs, dict(zip(paths, _values(state), strict=True))
 
-    inputs = _input_specs(learner, given)
+    inputs = _input_specs(learner, example_inputs)
     return InferenceFunction(
         parameters=dict(zip(paths, shared_values_of(_values(variables)), strict=True)),
         inputs=inputs,
@@ -164,80 +164,85 @@ def _values(state: TrainState[T]) -> list[T]:
 
 
 def _state_of(variables: TrainState[Variable], values: list[T]) -> TrainState[T]:
-    trained = len(variables.trainable)
+    count = len(variables.trainable)
     return TrainState(
-        trainable=values[:trained],
-        non_trainable=values[trained:],
+        trainable=values[:count],
+        non_trainable=values[count:],
         placement=variables.placement,
     )
 
 
 def _paths(variables: TrainState[Variable]) -> list[str]:
     """The paths of the variables; repeated paths get a number: `a`, `a#2`."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     names = []
     for variable in _values(variables):
-        count = seen[variable.path] = seen.get(variable.path, 0) + 1
+        count = counts[variable.path] = counts.get(variable.path, 0) + 1
         names.append(variable.path if count == 1 else f"{variable.path}#{count}")
     return names
 
 
-def _input_specs(learner: Learner, given: Any) -> PyTree:
+def _input_specs(learner: Learner, example: Any) -> PyTree:
     signature = learner.signature
-    if given is None:
+    if example is None:
         leaves, structure = jax.tree.flatten(signature.inputs_as_written)
-        kinds = [(tensor.shape, tensor.dtype) for tensor in leaves]
+        pairs = [(tensor.shape, tensor.dtype) for tensor in leaves]
     else:
-        leaves, structure = jax.tree.flatten(given)
-        kinds = [((None, *array.shape[1:]), _dtype_of(array)) for array in leaves]
+        leaves, structure = jax.tree.flatten(example)
+        pairs = [((None, *array.shape[1:]), _dtype_of(array)) for array in leaves]
     names = signature.input_names
-    if len(names) != len(kinds) or isinstance(given, dict):
-        names = _names_by_place("input", jax.tree.unflatten(structure, leaves))
-    specs = [TensorSpec(name, tuple(s), d) for name, (s, d) in zip(names, kinds, strict=True)]
+    if len(names) != len(pairs) or isinstance(example, dict):
+        names = _names_by_position("input", jax.tree.unflatten(structure, leaves))
+    specs = [
+        TensorSpec(name, tuple(shape), dtype)
+        for name, (shape, dtype) in zip(names, pairs, strict=True)
+    ]
     return jax.tree.unflatten(structure, specs)
 
 
-def _output_specs(learner: Learner, inputs: PyTree, given: Any, own_step: bool) -> PyTree:
+def _output_specs(learner: Learner, inputs: PyTree, example: Any, own_step: bool) -> PyTree:
     signature = learner.signature
     written = signature.outputs_as_written
-    if given is not None or own_step or not signature.outputs:
+    if example is not None or own_step or not signature.outputs:
         # The outputs are known only after tracing.
         step = learner.step("predict_step")
         written = trace_spec(
-            lambda x: step(pack_x_y_sample_weight(x)), _as_traced(learner, inputs, given)
+            lambda x: step(pack_x_y_sample_weight(x)), _symbolic_inputs(learner, inputs, example)
         )
     leaves, structure = jax.tree.flatten(written)
-    known = signature.output_names
-    names = known if len(known) == len(leaves) else _names_by_place("output", written)
+    names = signature.output_names
+    if len(names) != len(leaves):
+        names = _names_by_position("output", written)
     specs = [TensorSpec(n, tuple(t.shape), t.dtype) for n, t in zip(names, leaves, strict=True)]
     return jax.tree.unflatten(structure, specs)
 
 
-def _as_traced(learner: Learner, inputs: PyTree, given: Any) -> PyTree:
+def _symbolic_inputs(learner: Learner, inputs: PyTree, example: Any) -> PyTree:
     """The inputs of the step as symbolic tensors."""
     specs = jax.tree.leaves(inputs)
-    if given is None and not any(spec.dtype == "string" for spec in specs):
+    if example is None and not any(spec.dtype == "string" for spec in specs):
         return jax.tree.map(lambda spec: KerasTensor(spec.shape, spec.dtype), inputs)
-    if given is None:  # the shapes of preprocessed text are known only after preprocessing
-        given = learner.on_host(jax.tree.map(TensorSpec.one_row, inputs))
-    return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), a.dtype), given)
+    if example is None:  # the shapes of preprocessed text are known only after preprocessing
+        example = learner.on_host(jax.tree.map(TensorSpec.one_row, inputs))
+    return jax.tree.map(lambda a: KerasTensor((None, *a.shape[1:]), a.dtype), example)
 
 
 def _dtype_of(array: Any) -> str:
     return "string" if is_text(array) else str(array.dtype)
 
 
-def _names_by_place(what: str, structure: PyTree) -> tuple[str, ...]:
+def _names_by_position(what: str, structure: PyTree) -> tuple[str, ...]:
     """Names from the keys of a dict, or from positions: `input`, or `input_0`, `input_1`.
 
     Example:
-        >>> _names_by_place("input", {"image": 0.0, "pair": [0.0, 0.0]})
+        >>> _names_by_position("input", {"image": 0.0, "pair": [0.0, 0.0]})
         ('image', 'pair_0', 'pair_1')
     """
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(structure)]
-    parts = [
-        [getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in p] for p in paths
-    ]
-    return tuple(
-        "_".join(map(str, p if p and isinstance(p[0], str) else (what, *p))) for p in parts
-    )
+    names = []
+    for path in paths:
+        keys = [getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in path]
+        if not keys or not isinstance(keys[0], str):
+            keys = [what, *keys]
+        names.append("_".join(map(str, keys)))
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""What a model was trained on is recorded by `fit`, and inputs that are unlike it are announced.
+"""Records in `fit` what a model was trained on, and warns of different inputs in `predict`.
 
 A model that was trained on pixels from 0 to 1 gives nonsense for pixels from 0 to 255, with
 confidence and without an error.
@@ -18,7 +18,7 @@ from lamina.core.user_data.text import Preprocessed
 from lamina.training import checks
 from lamina.training.trainable import Trainable
 
-# Calls of `predict` that are looked at after training or loading. The others cost nothing.
+# Number of calls of `predict` that are checked after training or loading. Later calls cost nothing.
 CALLS_CHECKED = 16
 # What `predict_labels` returns for inputs that are far from all inputs of training.
 UNKNOWN = "none of these?"
@@ -35,9 +35,9 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
         given_y: What the user gave as y; it may have names of classes.
     """
     ranges = tuple(
-        found
-        for name, array in _named(x)
-        if not is_text(array) and (found := measured(name, array)) is not None
+        input_range
+        for name, array in _named_arrays(x)
+        if not is_text(array) and (input_range := measured(name, array)) is not None
     )
     contract = Contract()
     known, before = getattr(given, "contract", None), learner.contract
@@ -57,7 +57,7 @@ def recorded(learner: Trainable, given: Any, x: Any, y: Any, given_y: Any = None
     return dataclasses.replace(contract, inputs=ranges, novelty=learned)
 
 
-def announce_difference(learner: Trainable, x: Any) -> None:
+def warn_of_different_inputs(learner: Trainable, x: Any) -> None:
     """Warn if inputs are probably on another scale than in training, or inverted.
 
     Args:
@@ -68,12 +68,12 @@ def announce_difference(learner: Trainable, x: Any) -> None:
     if contract is None or not contract.inputs or learner.calls_checked >= CALLS_CHECKED:
         return
     learner.calls_checked += 1
-    known = {part.name: part for part in contract.inputs}
-    for name, array in _named(x):
-        before: InputRange | None = known.get(name)
-        if before is None or tuple(array.shape[1:]) != before.shape:
+    ranges = {input_range.name: input_range for input_range in contract.inputs}
+    for name, array in _named_arrays(x):
+        in_training: InputRange | None = ranges.get(name)
+        if in_training is None or tuple(array.shape[1:]) != in_training.shape:
             continue
-        found = difference(before, array)
+        found = difference(in_training, array)
         if found is not None:
             checks.warn(
                 f"The input {name} of model {learner.model.name!r} is unlike what it was trained "
@@ -144,7 +144,7 @@ def _named(x: Any) -> list[tuple[str, Any]]:
 
 
 def _shapes(ranges: tuple[InputRange, ...]) -> list[tuple[str, tuple[int, ...]]]:
-    return [(known.name, known.shape) for known in ranges]
+    return [(input_range.name, input_range.shape) for input_range in ranges]
 
 
 def _is_class(y: Any) -> bool:

@@ -22,19 +22,19 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self.terminated = False  # whether by SIGTERM: the process is to end
-        self._before: list[tuple[signal.Signals, Any]] = []
+        self._replaced: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            for number, usual in self._DEFAULT_HANDLERS.items():
-                if signal.getsignal(number) is usual:
-                    self._before.append((number, usual))
-                    signal.signal(number, self._ask)
+            for number, handler in self._DEFAULT_HANDLERS.items():
+                if signal.getsignal(number) is handler:
+                    self._replaced.append((number, handler))
+                    signal.signal(number, self._request_stop)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        for number, usual in self._before:
-            signal.signal(number, usual)
+        for number, handler in self._replaced:
+            signal.signal(number, handler)
 
     def is_requested(self) -> bool:
         return self.requested
@@ -53,9 +53,9 @@ class Interrupt:
         if self.terminated:
             raise SystemExit(_EXIT_CODE)
 
-    def _ask(self, number: int, _: Any) -> None:
-        again, self.requested = self.requested, True
+    def _request_stop(self, number: int, _: Any) -> None:
+        is_second, self.requested = self.requested, True
         self.terminated = self.terminated or number == signal.SIGTERM
-        if again:
+        if is_second:
             self.end_process()
             raise KeyboardInterrupt

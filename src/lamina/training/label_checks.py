@@ -38,7 +38,7 @@ def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
         )
     low, high = (int(bound) for bound in (y.min(), y.max()))
     if low < 0 or high >= classes:
-        cause, fix = _why_not_numbers(loss, y, classes)
+        cause, fix = _explain_numbers(loss, y, classes)
         if where and "last layer" not in fix:
             cause, fix = "other labels than those of training", "number them as in training"
         raise ValueError(
@@ -49,29 +49,29 @@ def class_numbers(loss: Any, y: Targets, output: Outputs, where: str) -> None:
         )
 
 
-def _why_not_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
-    """The likely cause and the fix, for integers that are no class numbers."""
-    seen = np.unique(y)
-    low, high = int(seen[0]), int(seen[-1])
+def _explain_numbers(loss: Any, y: np.ndarray, classes: int) -> tuple[str, str]:
+    """The likely cause and the fix, for integers that are not class numbers."""
+    labels = np.unique(y)
+    low, high = int(labels[0]), int(labels[-1])
     if classes == 1 and low >= 0 and high <= 1:
         return "one output, which tells two classes apart by one probability", _BINARY
     if low == 1 and high == classes:
         return "labels that start at 1; classes are counted from 0", "y = y - 1"
-    if len(seen) <= classes:
+    if len(labels) <= classes:
         return "labels that are not numbered from 0", _NUMBERED
-    if low < 0 and len(seen) == classes + 1 and seen[1] >= 0 and high < classes and classes > 1:
+    if low < 0 and len(labels) == classes + 1 and labels[1] >= 0 and high < classes and classes > 1:
         logits = ", from_logits=True" if getattr(loss, "from_logits", False) else ""
         return (
             f"{low} marks samples without a label",
             f"loss=lamina.losses.SparseCategoricalCrossentropy(ignore_class={low}{logits}).\n"
             f"  If {low} is a class like the others: {_NUMBERED}, and "
-            f"{_last_layer(loss, len(seen))}",
+            f"{_last_layer(loss, len(labels))}",
         )
-    if len(seen) > max(20, y.size // 2):
+    if len(labels) > max(20, y.size // 2):
         return "the task is a regression", _REGRESSION
-    if low < 0 or high >= 2 * len(seen):
+    if low < 0 or high >= 2 * len(labels):
         cause = "labels that are not numbered from 0, and an output layer of the wrong size"
-        return cause, f"{_NUMBERED}, and {_last_layer(loss, len(seen))}"
+        return cause, f"{_NUMBERED}, and {_last_layer(loss, len(labels))}"
     return "an output layer of the wrong size", _last_layer(loss, high + 1)
 
 
@@ -80,7 +80,7 @@ def one_hot(loss: Any, y: Targets, output: Outputs, where: str) -> None:
     classes = output.shape[-1]
     if len(y.shape) == len(output.shape) and y.shape[-1] == classes:
         return
-    cause, fix = _why_not_one_hot(loss, np.asarray(y), tuple(output.shape))
+    cause, fix = _explain_not_one_hot(loss, np.asarray(y), tuple(output.shape))
     raise ValueError(
         f"{where}categorical_crossentropy takes one-hot labels of shape "
         f"{readable(tuple(output.shape))} and received labels of shape {tuple(y.shape)}.\n"
@@ -89,16 +89,16 @@ def one_hot(loss: Any, y: Targets, output: Outputs, where: str) -> None:
     )
 
 
-def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
+def _explain_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
     classes = output[-1]
     columns = y.shape[-1] if y.ndim > 1 else 1
-    tells_classes = y.ndim == 2 and columns > 1 and bool(np.all(y.sum(-1) == 1) and y.min() >= 0)
+    is_one_hot = y.ndim == 2 and columns > 1 and bool(np.all(y.sum(-1) == 1) and y.min() >= 0)
     if y.size and has_fractions(y) and columns == 1:
         return "the task is a regression", _REGRESSION
-    if len(output) > max(2, y.ndim) and (tells_classes or y.ndim == 1 or columns == 1):
-        wanted = columns if tells_classes else int(np.max(y, initial=0)) + 1
-        fix = f"lamina.layers.Flatten() before the last layer, and {_last_layer(loss, wanted)}"
-        if not tells_classes:
+    if len(output) > max(2, y.ndim) and (is_one_hot or y.ndim == 1 or columns == 1):
+        units = columns if is_one_hot else int(np.max(y, initial=0)) + 1
+        fix = f"lamina.layers.Flatten() before the last layer, and {_last_layer(loss, units)}"
+        if not is_one_hot:
             fix += f",\n  with {_SPARSE}"
         return "the model's output has an axis too many, because a Flatten is missing", fix
     if y.ndim == len(output) and columns > 1:
@@ -111,7 +111,7 @@ def _why_not_one_hot(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple
     if low >= 0 and high < classes:
         fix = f"y = lamina.utils.to_categorical(y, {classes}), or {_SPARSE}"
         return "the labels are class numbers", fix
-    cause, fix = _why_not_numbers(loss, y, classes)
+    cause, fix = _explain_numbers(loss, y, classes)
     return f"the labels are class numbers, and {cause}", f"{_SPARSE}, and {fix}"
 
 
@@ -123,30 +123,30 @@ def between_zero_and_one(loss: Any, y: Targets, output: Outputs, where: str) -> 
     low, high = y.min(), y.max()
     if low >= 0 and high <= 1:
         return
-    cause, fix = _why_not_binary(loss, y, tuple(output.shape))
+    cause, fix = _explain_not_binary(loss, y, tuple(output.shape))
     raise ValueError(
         f"{where}binary_crossentropy takes labels between 0 and 1 and received {low:g} to "
         f"{high:g}.\n  Likely cause: {cause}.\n  Fix: {fix}."
     )
 
 
-def _why_not_binary(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
+def _explain_not_binary(loss: Any, y: np.ndarray, output: tuple[int, ...]) -> tuple[str, str]:
     low, high = y.min(), y.max()
-    seen = np.unique(y)
-    if len(seen) == 2:
+    labels = np.unique(y)
+    if len(labels) == 2:
         return f"labels such as {low:g} and {high:g}", f"y = y > {low:g}"
     if len(output) > 1 and output[-1] > 1 or len(output) > 2:
         if low >= 0 and high <= 255:
             return "pixels from 0 to 255", "y = y / 255"
         return "targets that are not scaled", "y = (y - y.min()) / (y.max() - y.min())"
-    if has_fractions(y) or len(seen) > 20:
+    if has_fractions(y) or len(labels) > 20:
         return "the task is a regression", _REGRESSION
-    numbered = low == 0 and high < 2 * len(seen)
-    wanted = int(high) + 1 if numbered else len(seen)
+    numbered = low == 0 and high < 2 * len(labels)
+    units = int(high) + 1 if numbered else len(labels)
     sparse = _SPARSE
     if getattr(loss, "from_logits", False):
         sparse = "loss=lamina.losses.SparseCategoricalCrossentropy(from_logits=True)"
-    fix = f"{_last_layer(loss, wanted)}, and {sparse}"
+    fix = f"{_last_layer(loss, units)}, and {sparse}"
     return "more than two classes", fix if numbered else f"{_NUMBERED},\n  with {fix}"
 
 

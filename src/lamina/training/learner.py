@@ -44,6 +44,8 @@ class Learner(ABC):
         checked_inputs: Version of the model's structure, and the dtypes and shapes of inputs of
             `predict` that have passed the checks for it.
         columns: Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
+        contract: What the model was trained on, if `fit` has recorded it.
+        calls_checked: Number of calls of `predict` whose inputs were compared with the contract.
         warned: Keys of the warnings that were given, each of which is given once per model.
         trainable_checked_at: Version of the model's structure for which it was checked that it has
             trainable weights.
@@ -87,7 +89,7 @@ class Learner(ABC):
 
     @abstractmethod
     def layers(self) -> list[LayerState]:
-        """The model and all layers inside, nested ones included."""
+        """The model and all layers in it, at any depth."""
 
     @abstractmethod
     def on_host(self, x: Data) -> PyTree:
@@ -105,13 +107,13 @@ class Learner(ABC):
     def has_added_losses(self) -> bool:
         """Whether a layer has added a loss since they were dropped."""
 
-    def of(self, model: Any) -> "Learner":
+    def copy_for(self, model: Any) -> "Learner":
         """A learner with the same settings for a copy of the model, with its own programs."""
-        other = type(self)(model)
-        other._objectives, other.precision = self._objectives, self.precision
-        other.overrides, other.compile_config = self.overrides, self.compile_config
-        other.columns, other.contract = dict(self.columns), self.contract
-        return other
+        copy = type(self)(model)
+        copy._objectives, copy.precision = self._objectives, self.precision
+        copy.overrides, copy.compile_config = self.overrides, self.compile_config
+        copy.columns, copy.contract = dict(self.columns), self.contract
+        return copy
 
     # -- compile ----------------------------------------------------------------------------------
 
@@ -161,13 +163,13 @@ class Learner(ABC):
     def step(self, kind: str) -> Callable[[Any], Any]:
         step = object_style(self._model, getattr(self._model, kind))
         if kind == "train_step":
-            step = self.precision.applied(step, self.signature.outputs)
-        return self._without_leftovers(step)
+            step = self.precision.apply_to(step, self.signature.outputs)
+        return self._without_added_losses(step)
 
     def program(self, kind: str) -> tuple[Any, TrainState[Variable]]:
-        return self.programs.of(kind)
+        return self.programs.program_of(kind)
 
-    def _without_leftovers(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def _without_added_losses(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """A step after which no losses are left that layers added while it ran."""
 
         def clean(data: PyTree) -> Any:
@@ -182,8 +184,9 @@ class Learner(ABC):
 
     def compares_targets(self, training: bool) -> bool:
         """Whether a step compares the outputs with targets in the usual way."""
-        own = self.overrides
-        return not (own.compute_loss or (own.train_step if training else own.test_step))
+        overrides = self.overrides
+        overrides_step = overrides.train_step if training else overrides.test_step
+        return not (overrides.compute_loss or overrides_step)
 
     def batch_size_is_irrelevant(self, x: Data) -> bool:
         """Whether the batch size makes no difference to the results of `evaluate`.
@@ -191,9 +194,9 @@ class Learner(ABC):
         Args:
             x: Inputs, of which only shapes and dtypes are used.
         """
-        own = self.overrides
+        overrides = self.overrides
         return (
-            not (own.test_step or own.compute_loss or own.compute_metrics)
+            not (overrides.test_step or overrides.compute_loss or overrides.compute_metrics)
             and self.compiled
             and self.objectives.sums_over_samples
             and not self._adds_losses
@@ -210,25 +213,25 @@ class Learner(ABC):
             kind: `"predict"` for the outputs of `predict_step`, `"test"` for those of `call`.
             rows: The inputs; only shapes and dtypes are used.
         """
-        program, variables = self.programs.of(kind)
-        leaves, form = jax.tree.flatten(rows)
-        key = (form, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
+        program, variables = self.programs.program_of(kind)
+        leaves, structure = jax.tree.flatten(rows)
+        key = (structure, *((leaf.shape[1:], leaf.dtype) for leaf in leaves))
         if key not in program.properties:
-            masked: list[bool] = []
+            has_masks: list[bool] = []
 
-            def measured(x: Data) -> Any:
+            def forward(x: Data) -> Any:
                 outputs = self._model(x, training=False)
                 # With a mask, a loss divides by the number of unmasked steps in the whole batch.
-                masked.append(masking.get_masks(outputs) is not None)
-                self.note_added_losses()
+                has_masks.append(masking.get_masks(outputs) is not None)
+                self.record_added_losses()
                 return outputs
 
             step = self.step("predict_step")
             if kind != "predict":
-                step = self._without_leftovers(measured)
+                step = self._without_added_losses(forward)
             state = values_of(variables)
             independent = rows_are_independent(stateless(step, variables), state, rows)
-            program.properties[key] = independent and not any(masked)
+            program.properties[key] = independent and not any(has_masks)
         return bool(program.properties[key])
 
     # -- preparing --------------------------------------------------------------------------------
@@ -255,12 +258,12 @@ class Learner(ABC):
     def build_objectives(self, y: Targets, y_pred: Outputs, losses_alone: bool = False) -> None:
         """Match losses and metrics to outputs with these shapes."""
 
-        def form(part: Any) -> Any:
-            return jax.tree.structure(part, is_leaf=lambda leaf: leaf is None)
+        def structure_of(tensors: Any) -> Any:
+            return jax.tree.structure(tensors, is_leaf=lambda leaf: leaf is None)
 
         signature = self.signature
         written = signature.outputs_as_written if signature.outputs else self._written_outputs
-        if form(written) != form(y_pred):
+        if structure_of(written) != structure_of(y_pred):
             written = None  # an override of compute_loss passes on something else
         build = self.objectives.build_losses if losses_alone else self.objectives.build
         build(y, y_pred, list(signature.output_names), written)
@@ -272,30 +275,30 @@ class Learner(ABC):
         """Prepare a model whose `call` converts text to numbers, which cannot be traced."""
         if not self._model.built or self._needs_objectives():
             y_pred = self._model(jax.tree.map(lambda a: a[:1], x), training=False)
-            self.note_added_losses()
+            self.record_added_losses()
             self.forget_losses()
             if self.compiled and training is not None:
-                given, outputs = jax.tree.map(_batch_spec, (y, y_pred))
-                self.objectives.build(given, outputs, list(self.signature.output_names))
+                y_specs, output_specs = jax.tree.map(_batch_spec, (y, y_pred))
+                self.objectives.build(y_specs, output_specs, list(self.signature.output_names))
         if training:
             self._build_optimizer()
 
     def _prepare(self, specs: tuple[Any, ...], training: bool | None) -> None:
         x, y, _ = specs
         if training is None:
-            self._spec_of_outputs(x)
+            self._output_specs(x)
             return
-        own = self.overrides.train_step if training else self.overrides.test_step
-        if self.compiled and own and self.objectives.empty:
+        overrides_step = self.overrides.train_step if training else self.overrides.test_step
+        if self.compiled and overrides_step and self.objectives.empty:
             # An overridden step may not call the model on x at all (a GAN calls it on noise).
             self.objectives.built = True
         elif not self._model.built or self._needs_objectives():
-            y_pred = self._spec_of_outputs(x)
+            y_pred = self._output_specs(x)
             if self.compiled:
-                if not own:
+                if not overrides_step:
                     self._trace_comparisons(specs, training)
                 self.build_objectives(y, y_pred)
-        if own:
+        if overrides_step:
             if training and takes_state(self._model.train_step):
                 self._build_optimizer()
             # It may create its own Variables, such as those of a second optimizer.
@@ -310,17 +313,17 @@ class Learner(ABC):
         An override of `compute_loss` or `compute_metrics` may call `super()` with predictions whose
         structure is not that of the outputs.
         """
-        own, model = self.overrides, self._model
-        if not own.compute_loss and not own.compute_metrics:
+        overrides, model = self.overrides, self._model
+        if not overrides.compute_loss and not overrides.compute_metrics:
             return
 
         def compare(x: Data, y: Targets, sample_weight: Targets) -> None:
             y_pred = model(x, training=False)
-            if own.compute_loss:
+            if overrides.compute_loss:
                 computed_loss(model, x, y, y_pred, sample_weight, training)
             if not self.objectives.losses_built:
                 self.build_objectives(y, y_pred, losses_alone=True)
-            if own.compute_metrics:
+            if overrides.compute_metrics:
                 model.compute_metrics(x, y, y_pred, sample_weight)
 
         trace_spec(compare, *specs)
@@ -329,12 +332,12 @@ class Learner(ABC):
     def _build_optimizer(self) -> None:
         self._model.optimizer.build(self._model.trainable_variables)
 
-    def _spec_of_outputs(self, x: Data) -> Any:
+    def _output_specs(self, x: Data) -> Any:
         """Shapes of the outputs; builds the model on the way."""
         signature = self.signature
-        drawn = bool(signature.outputs)
-        known = isinstance(x, Preprocessed) or (drawn and _like(signature.inputs, x))
-        if drawn and self._model.built and known:
+        is_graph = bool(signature.outputs)
+        known = isinstance(x, Preprocessed) or (is_graph and _has_shapes_of(signature.inputs, x))
+        if is_graph and self._model.built and known:
             return signature.outputs_as_written  # known from the graph
         return self._trace_forward(x)
 
@@ -346,12 +349,12 @@ class Learner(ABC):
             return outputs
 
         outputs = trace_spec(forward, x)
-        self.note_added_losses()
+        self.record_added_losses()
         self.forget_losses()
         return outputs
 
-    def note_added_losses(self) -> None:
-        """Remember that a layer adds losses, if one has."""
+    def record_added_losses(self) -> None:
+        """Record whether a layer has added a loss."""
         self._adds_losses = bool(self._adds_losses or self.has_added_losses())
 
     def _trace_once(self, step: Callable[..., Any], specs: Any) -> None:
@@ -379,9 +382,9 @@ def _named_positions(optimizer: Any, variables: list[Variable]) -> Iterator[tupl
     """Indices of the step counter and the loss scale in the optimizer's Variables."""
     names = {"step": "iterations", "loss_scale": "dynamic_scale"}
     for name, attribute in names.items():
-        wanted = getattr(optimizer, attribute, None)
+        named = getattr(optimizer, attribute, None)
         for i, variable in enumerate(variables):
-            if variable is wanted:
+            if variable is named:
                 yield name, i
 
 
@@ -389,7 +392,7 @@ def _batch_spec(array: Any) -> KerasTensor:
     return KerasTensor((None, *array.shape[1:]), array.dtype)
 
 
-def _like(inputs: PyTree, x: Data) -> bool:
+def _has_shapes_of(inputs: PyTree, x: Data) -> bool:
     """Whether data have the shapes of symbolic inputs, apart from the batch axis."""
-    one, other = jax.tree.leaves(inputs), jax.tree.leaves(x)
-    return [t.shape[1:] for t in one] == [t.shape[1:] for t in other]
+    tensors, arrays = jax.tree.leaves(inputs), jax.tree.leaves(x)
+    return [t.shape[1:] for t in tensors] == [a.shape[1:] for a in arrays]

@@ -17,8 +17,8 @@ from lamina.training.requests import FitRequest
 from lamina.training.trainable import Trainable
 
 # Networks learn poorly from inputs far beyond ±20. Hours of the day (0 to 24) are fine.
-_LARGE = 25
-_ROWS = 1000  # number of rows of the inputs that are checked
+_LARGE_INPUT = 25
+_MAX_ROWS_CHECKED = 1000
 
 _PROBABILITY_LOSSES = (
     "sparse_categorical_crossentropy",
@@ -33,7 +33,7 @@ _REGRESSION_LOSSES = (
     "mean_absolute_percentage_error",
     "mean_squared_logarithmic_error",
 )
-_RANGES = {
+_RANGES_OF_ACTIVATIONS = {
     "sigmoid": (0, 1),
     "hard_sigmoid": (0, 1),
     "softmax": (0, 1),
@@ -44,10 +44,10 @@ _RANGES = {
     "softplus": (0, np.inf),
 }
 # Layers that do not change the size of numbers, and layers that multiply their inputs by weights.
-_PASSING = (
+_NEUTRAL_LAYERS = (
     "Flatten Reshape Permute Dropout GaussianNoise Masking ZeroPadding1D ZeroPadding2D".split()
 )
-_MULTIPLYING = (
+_MULTIPLYING_LAYERS = (
     "Dense EinsumDense Conv1D Conv2D Conv3D DepthwiseConv2D SeparableConv1D SeparableConv2D "
     "LSTM GRU SimpleRNN ConvLSTM2D"
 ).split()
@@ -77,22 +77,23 @@ def warn_of_likely_mistakes(learner: Trainable, feed: Feed, validation: Feed | N
     _large_inputs(learner, x)
     if y is None or not learner.compares_targets(True) or not learner.objectives.built:
         return
-    found = learner.objectives
+    objectives = learner.objectives
     try:
-        given = found.targets(y)
+        targets = objectives.targets(y)
     except ValueError:
         return
-    known = checks.final_activations(learner)
-    final = known if len(known) == len(found.outputs) else [None] * len(found.outputs)
-    for index, loss in found.losses:
-        name, target = checks.loss_name(loss), given[index]
+    activations = checks.final_activations(learner)
+    if len(activations) != len(objectives.outputs):
+        activations = [None] * len(objectives.outputs)
+    for index, loss in objectives.losses:
+        name, target = checks.loss_name(loss), targets[index]
         if target is None:
             continue
         if name in _REGRESSION_LOSSES and target.size and target.dtype.kind in "fiub":
-            _out_of_range(learner, np.asarray(target), final[index])
-            _rounded(learner, index, np.asarray(target), found.outputs[index])
-        whole = len(target) == feed.samples
-        if name in _PROBABILITY_LOSSES and whole and not _is_dummy(x):
+            _out_of_range(learner, np.asarray(target), activations[index])
+            _accuracy_of_regression(learner, index, np.asarray(target), objectives.outputs[index])
+        has_all_samples = len(target) == feed.samples
+        if name in _PROBABILITY_LOSSES and has_all_samples and not _is_dummy(x):
             _missing_classes(
                 learner, loss, str(name), target, _targets_of(learner, validation, index)
             )
@@ -129,9 +130,9 @@ def _large_inputs(learner: Trainable, x: Data) -> None:
     if values.dtype.kind not in "fiu" or not values.size:
         return
     values = np.asarray(values)
-    values = values[:: -(-len(values) // _ROWS)]
+    values = values[:: -(-len(values) // _MAX_ROWS_CHECKED)]
     high = float(np.max(values))
-    if np.mean(np.abs(values.astype("float32")) > _LARGE) < 0.02:
+    if np.mean(np.abs(values.astype("float32")) > _LARGE_INPUT) < 0.02:
         return
     pixels = high <= 255 and float(np.min(values)) >= 0 and values.ndim > 2
     fix = "x = x / 255, or lamina.layers.Rescaling(1 / 255) as the first layer"
@@ -156,65 +157,66 @@ def _multiplies_inputs(learner: Trainable) -> bool:
     False if it cannot be decided.
     """
     layers = [layer for layer in learner.layers() if layer is not learner.model]
-    kinds = [type(layer).__name__ for layer in layers]
-    if any(kind.endswith("Normalization") or kind == "Rescaling" for kind in kinds):
+    class_names = [type(layer).__name__ for layer in layers]
+    if any(name.endswith("Normalization") or name == "Rescaling" for name in class_names):
         return False
     signature = learner.signature
     if len(signature.inputs) != 1:
         return False
-    bends = any(
+    is_nonlinear = any(
         getattr(getattr(layer, "activation", None), "__name__", "linear") != "linear"
-        or type(layer).__name__ not in ("Dense", "InputLayer", *_PASSING)
+        or type(layer).__name__ not in ("Dense", "InputLayer", *_NEUTRAL_LAYERS)
         for layer in layers
     )
-    waiting, reached = [signature.inputs[0]], False
+    waiting, reaches_weights = [signature.inputs[0]], False
     while waiting:
         tensor = waiting.pop()
         for node in signature.nodes:
             if not any(tensor is t for t in node.input_tensors):
                 continue
-            kind, module = type(node.operation).__name__, type(node.operation).__module__
-            if module.startswith("lamina.") and kind in _PASSING:
+            name, module = type(node.operation).__name__, type(node.operation).__module__
+            if module.startswith("lamina.") and name in _NEUTRAL_LAYERS:
                 waiting += node.output_tensors
-            elif module.startswith("lamina.") and kind in _MULTIPLYING:
-                reached = True
+            elif module.startswith("lamina.") and name in _MULTIPLYING_LAYERS:
+                reaches_weights = True
             else:
                 return False
-    return reached and bends
+    return reaches_weights and is_nonlinear
 
 
 def _out_of_range(learner: Trainable, y: np.ndarray, activation: str | None) -> None:
-    low, high = _RANGES.get(str(activation), (-np.inf, np.inf))
+    low, high = _RANGES_OF_ACTIVATIONS.get(str(activation), (-np.inf, np.inf))
     if low == -np.inf:
         return
     smallest, largest = float(y.min()), float(y.max())
-    # Noise around the limits is no mistake.
+    # Noise around the limits is not a mistake.
     margin = 0.01 * (high - low if high < np.inf else max(largest - smallest, 1e-6))
     outside = np.mean((y < low - margin) | (y > high + margin))
     if outside > 0.02:
-        reach = f"between {low} and {high}" if high < np.inf else f"{low} or more"
+        output_range = f"between {low} and {high}" if high < np.inf else f"{low} or more"
         checks.warn_once(
             "out-of-range",
             f"The targets run from {smallest:.4g} to {largest:.4g}, but the last layer of "
-            f"{learner.model.name!r} applies {activation}, whose outputs are {reach}.\n"
+            f"{learner.model.name!r} applies {activation}, whose outputs are {output_range}.\n"
             "  Fix: activation=None on the last layer.",
             learner,
         )
 
 
-def _rounded(learner: Trainable, index: int, y: np.ndarray, output: Outputs) -> None:
-    """Warn of the metric accuracy for targets that are no classes."""
+def _accuracy_of_regression(learner: Trainable, index: int, y: np.ndarray, output: Outputs) -> None:
+    """Warn of the metric accuracy for targets that are not classes."""
     if len(output.shape) > 1 and output.shape[-1] != 1:
         return  # for several outputs, accuracy of the largest one may be meant
-    for place, metric, _ in learner.objectives.measured:
-        kind = getattr(metric, "resolved_name", None) or metric.name
-        if place == index and kind in ("binary_accuracy", "accuracy"):
-            other = (y != 0) & (y != 1)
-            if np.mean(other) > 0.1:
+    for output_index, metric, _ in learner.objectives.measured:
+        name = getattr(metric, "resolved_name", None) or metric.name
+        if output_index == index and name in ("binary_accuracy", "accuracy"):
+            not_binary = (y != 0) & (y != 1)
+            if np.mean(not_binary) > 0.1:
                 checks.warn_once(
                     "accuracy",
                     f"The metric {metric.name!r} counts how often the output, rounded to 0 or 1, "
-                    f"is the target, and y holds other numbers, such as {y[other].flat[0]:.4g}.\n"
+                    f"is the target, and y holds other numbers, such as "
+                    f"{y[not_binary].flat[0]:.4g}.\n"
                     "  Fix: metrics=['mae'].",
                     learner,
                 )
@@ -230,29 +232,29 @@ def _missing_classes(learner: Trainable, loss: Any, name: str, y: Targets, y_val
     """Warn of a single class, or of classes in the validation data that the training data lack."""
     if getattr(loss, "ignore_class", None) is not None:
         return
-    known = _classes(name, np.asarray(y))
-    if known is None:
+    labels = _classes(name, np.asarray(y))
+    if labels is None:
         return
-    seen = np.unique(known)
-    if len(seen) == 1 and len(known) >= 10:
+    known = np.unique(labels)
+    if len(known) == 1 and len(labels) >= 10:
         checks.warn_once(
             "one-class",
-            f"All {len(known):,} labels are {int(seen[0])}: from one class alone nothing can be "
+            f"All {len(labels):,} labels are {int(known[0])}: from one class alone nothing can be "
             "learned.\n"
             "  Likely cause: a filter or a slice of sorted data that kept one class.\n"
             "  Fix: shuffle before the data are cut, so that every class is in y.",
             learner,
         )
-    new = None if y_val is None else _classes(name, np.asarray(y_val))
-    if new is None or not len(new):
+    val_labels = None if y_val is None else _classes(name, np.asarray(y_val))
+    if val_labels is None or not len(val_labels):
         return
-    strange = ~np.isin(new, seen)
-    # Rare classes may be in one part only; with many classes, such as words, some always are.
-    if np.mean(strange) > 0.05:
-        missing = ", ".join(str(int(c)) for c in np.unique(new[strange])[:5])
+    is_unknown = ~np.isin(val_labels, known)
+    # Rare classes may be in one of the two only. With many classes, such as words, some always are.
+    if np.mean(is_unknown) > 0.05:
+        missing = ", ".join(str(int(c)) for c in np.unique(val_labels[is_unknown])[:5])
         checks.warn_once(
             "new-classes",
-            f"{np.mean(strange):.0%} of the validation labels are of classes that the training "
+            f"{np.mean(is_unknown):.0%} of the validation labels are of classes that the training "
             f"data do not have: {missing}.\n"
             "  Likely cause: sorted data; validation_split takes the last part as it is.\n"
             "  Fix: order = numpy.random.permutation(len(x)); x, y = x[order], y[order].",
@@ -265,7 +267,7 @@ def _classes(name: str, y: np.ndarray) -> np.ndarray | None:
     if name == "sparse_categorical_crossentropy":
         return y.reshape(-1).astype(int)
     if name == "categorical_crossentropy":
-        whole = y.ndim == 2 and bool(np.all((y == 0) | (y == 1)))
-        return y.argmax(-1) if whole else None
-    single = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
-    return y.reshape(-1).astype(int) if single and np.all((y == 0) | (y == 1)) else None
+        is_one_hot = y.ndim == 2 and bool(np.all((y == 0) | (y == 1)))
+        return y.argmax(-1) if is_one_hot else None
+    one_each = y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1)
+    return y.reshape(-1).astype(int) if one_each and np.all((y == 0) | (y == 1)) else None

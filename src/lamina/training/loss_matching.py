@@ -19,7 +19,7 @@ from lamina.training.structure_matching import (
 
 def identifiers(given: Any) -> list[Any]:
     """Every loss or metric in a structure of them: names, functions, objects, configs."""
-    return [one for one in leaves(given, _is_identifier) if one is not None]
+    return [leaf for leaf in leaves(given, _is_identifier) if leaf is not None]
 
 
 def losses_by_output(
@@ -29,27 +29,30 @@ def losses_by_output(
 
     Args:
         tree: The outputs.
-        loss: One for each output, or a structure of them; several for one output are added.
-        loss_weights: One for all, one for each output, or a structure like that of the losses.
+        loss: A loss for each output, or a structure of them; several for one output are added.
+        loss_weights: One number for all outputs, one for each, or a structure like that of the
+            losses.
     """
-    found = list(_losses_by_output(tree, loss, for_each=True))
+    matched = list(_match_losses(tree, loss, for_each=True))
     if loss_weights is None or _is_identifier(loss_weights):
-        return [(node, one, _factor(loss_weights)) for node, one in found]
+        return [(node, node_loss, _factor(loss_weights)) for node, node_loss in matched]
     try:
-        of_output = match(tree, loss_weights, "loss_weights", _is_identifier)
-        return [(node, one, _factor(of_output[node.number])) for node, one in found]
+        weights = match(tree, loss_weights, "loss_weights", _is_identifier)
+        return [
+            (node, node_loss, _factor(weights[node.first_index])) for node, node_loss in matched
+        ]
     except StructureError:
-        beside = _beside(loss, loss_weights)
-        if beside is not None:
-            pairs = _losses_by_output(tree, beside)
+        weighted = _pair_with_weights(loss, loss_weights)
+        if weighted is not None:
+            pairs = _match_losses(tree, weighted)
             return [(node, pair.loss, _factor(pair.weight)) for node, pair in pairs]
         flat = isinstance(loss_weights, (list, tuple)) and all(map(_is_identifier, loss_weights))
-        if not flat or len(loss_weights) != len(found) or not tree.has_one_order:
+        if not flat or len(loss_weights) != len(matched) or not tree.has_one_order:
             raise
         # In the order of the outputs, whichever way the dict of losses was written.
-        order = sorted(range(len(found)), key=lambda i: found[i][0].number)
-        factor = dict(zip(order, map(_factor, loss_weights), strict=True))
-        return [(node, one, factor[i]) for i, (node, one) in enumerate(found)]
+        order = sorted(range(len(matched)), key=lambda i: matched[i][0].first_index)
+        factors = dict(zip(order, map(_factor, loss_weights), strict=True))
+        return [(node, node_loss, factors[i]) for i, (node, node_loss) in enumerate(matched)]
 
 
 def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list[Any]]:
@@ -60,33 +63,33 @@ def metrics_by_output(tree: TensorTree, given: Any, what: str) -> list[list[Any]
         given: One or several metrics for all outputs, a structure of them, or None.
         what: Name of the argument, for messages.
     """
-    found: list[list[Any]] = [[] for _ in tree.tensors]
+    metrics: list[list[Any]] = [[] for _ in tree.tensors]
 
-    def put(node: TensorTree, part: Any) -> None:
-        if _is_identifier(part) or not identifiers(part):
+    def add(node: TensorTree, entry: Any) -> None:
+        if _is_identifier(entry) or not identifiers(entry):
             for tensor in node.tensors:
-                found[tensor.number] += identifiers(part)
-        elif len(node.tensors) == 1 and not isinstance(part, Mapping):
-            found[node.number] += identifiers(part)
+                metrics[tensor.first_index] += identifiers(entry)
+        elif len(node.tensors) == 1 and not isinstance(entry, Mapping):
+            metrics[node.first_index] += identifiers(entry)
         elif node.index is not None:
-            put(node, entry_of(node, part, what))
+            add(node, entry_of(node, entry, what))
         else:
-            for child, of_child in parts(node, part, what, _is_identifier):
-                put(child, of_child)
+            for child, child_entry in parts(node, entry, what, _is_identifier):
+                add(child, child_entry)
 
-    plain = isinstance(given, (list, tuple)) and all(map(_is_identifier, given))
+    is_flat_list = isinstance(given, (list, tuple)) and all(map(_is_identifier, given))
     try:
-        put(tree, given)
+        add(tree, given)
     except StructureError:
-        if not plain or len(given) == len(found):
+        if not is_flat_list or len(given) == len(metrics):
             raise
-        for one in given:  # several for every output
-            put(tree, one)
-    return found
+        for metric in given:  # several for every output
+            add(tree, metric)
+    return metrics
 
 
 @dataclass(frozen=True)
-class _Weighted:
+class _WeightedLoss:
     loss: Any
     weight: Any
 
@@ -112,10 +115,10 @@ def _factor(weight: Any) -> float:
     return float(weight)
 
 
-def _losses_by_output(
+def _match_losses(
     node: TensorTree, loss: Any, for_each: bool = False
 ) -> Iterator[tuple[TensorTree, Any]]:
-    """Pairs of a node and a loss.
+    """Pairs of a node and its loss.
 
     Args:
         node: The outputs.
@@ -128,68 +131,76 @@ def _losses_by_output(
         node = node.tensors[0]
     if _is_identifier(loss):
         yield from ((tensor, loss) for tensor in (node.tensors if for_each else [node]))
-    elif node.index is None and _of_the_whole(node, loss):
-        for one in loss:  # a single loss takes all outputs of the group together
-            yield from _losses_by_output(node, one)
+    elif node.index is None and _is_for_group(node, loss):
+        for group_loss in loss:  # a single loss takes all outputs of the group together
+            yield from _match_losses(node, group_loss)
     elif node.index is None:
-        for child, of_child in parts(node, loss, "loss", _is_identifier):
-            yield from _losses_by_output(child, of_child)
+        for child, child_loss in parts(node, loss, "loss", _is_identifier):
+            yield from _match_losses(child, child_loss)
     elif isinstance(loss, Mapping):
-        yield from _losses_by_output(node, entry_of(node, loss, "loss"))
+        yield from _match_losses(node, entry_of(node, loss, "loss"))
     else:
-        for one in loss:  # several losses of one output are added
-            yield from _losses_by_output(node, one)
+        for added_loss in loss:  # several losses of one output are added
+            yield from _match_losses(node, added_loss)
 
 
-def _of_the_whole(node: TensorTree, loss: Any) -> bool:
-    """Whether a list holds losses for a whole group of outputs, rather than one for each output.
+def _is_for_group(node: TensorTree, losses: Any) -> bool:
+    """Whether a list has losses for a whole group of outputs, rather than one for each output.
 
-    It does if the group is another type, such as a tuple or dict, and a part has its structure.
+    It has if the group is another type, such as a tuple or dict, and an item has its structure.
     """
-    if by_name(loss) is not None or node.kind is None or isinstance(loss, node.kind):
+    if by_name(losses) is not None or node.kind is None or isinstance(losses, node.kind):
         return False
     return any(
-        isinstance(part, node.kind) and not _is_identifier(part) and _fits(node, part)
-        for part in loss
+        isinstance(item, node.kind) and not _is_identifier(item) and _has_structure_of(node, item)
+        for item in losses
     )
 
 
-def _fits(node: TensorTree, part: Any) -> bool:
-    if isinstance(part, Mapping):
-        return set(part) <= set(node.children)
-    return len(part) == len(node.children)
+def _has_structure_of(node: TensorTree, losses: Any) -> bool:
+    if isinstance(losses, Mapping):
+        return set(losses) <= set(node.children)
+    return len(losses) == len(node.children)
 
 
-def _beside(loss: Any, weights: Any) -> Any:
-    """The losses paired with weights of the same structure; None if the structures differ."""
+def _pair_with_weights(loss: Any, weights: Any) -> Any:
+    """The structure of losses, with a `_WeightedLoss` for each loss.
+
+    None if the weights have another structure than the losses.
+    """
     if loss is None or _is_identifier(weights):
-        return _each_with(loss, weights)
+        return _with_common_weight(loss, weights)
     if _is_identifier(loss):
         return None
-    names, of_names = by_name(loss), by_name(weights)
-    if names is not None and of_names is not None and set(of_names) <= set(names):
-        found = {key: _beside(one, of_names.get(key)) for key, one in names.items()}
-        missing = any(found[key] is None and names[key] is not None for key in names)
-        return None if missing else found if isinstance(loss, Mapping) else type(loss)(**found)
+    loss_dict, weight_dict = by_name(loss), by_name(weights)
+    if loss_dict is not None and weight_dict is not None and set(weight_dict) <= set(loss_dict):
+        paired = {
+            key: _pair_with_weights(child, weight_dict.get(key)) for key, child in loss_dict.items()
+        }
+        if any(paired[key] is None and loss_dict[key] is not None for key in loss_dict):
+            return None
+        return paired if isinstance(loss, Mapping) else type(loss)(**paired)
     if isinstance(loss, Mapping) or isinstance(weights, Mapping) or len(loss) != len(weights):
         return None
-    row = [_beside(one, weight) for one, weight in zip(loss, weights, strict=True)]
-    missing = any(a is None and b is not None for a, b in zip(row, loss, strict=True))
-    return None if missing else _like(loss, row)
+    items = [_pair_with_weights(*pair) for pair in zip(loss, weights, strict=True)]
+    if any(item is None and child is not None for item, child in zip(items, loss, strict=True)):
+        return None
+    return _to_type_of(loss, items)
 
 
-def _each_with(loss: Any, weight: Any) -> Any:
+def _with_common_weight(loss: Any, weight: Any) -> Any:
+    """The structure of losses, with a `_WeightedLoss` of this weight for each loss."""
     if loss is None:
         return None
     if _is_identifier(loss):
-        return _Weighted(loss, weight)
+        return _WeightedLoss(loss, weight)
     if isinstance(loss, Mapping):
-        return {key: _each_with(one, weight) for key, one in loss.items()}
-    return _like(loss, [_each_with(one, weight) for one in loss])
+        return {key: _with_common_weight(child, weight) for key, child in loss.items()}
+    return _to_type_of(loss, [_with_common_weight(child, weight) for child in loss])
 
 
-def _like(loss: Any, row: list[Any]) -> Any:
+def _to_type_of(losses: Any, items: list[Any]) -> Any:
     """A list converted to the type of the losses: list, tuple or namedtuple."""
-    if hasattr(loss, "_fields"):
-        return type(loss)(*row)
-    return tuple(row) if isinstance(loss, tuple) else row
+    if hasattr(losses, "_fields"):
+        return type(losses)(*items)
+    return tuple(items) if isinstance(losses, tuple) else items

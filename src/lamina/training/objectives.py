@@ -1,8 +1,9 @@
 """Objectives: the losses and metrics of `compile`, matched to the outputs of the model.
 
-A model may have one output or many, nested and named. Losses and metrics may be given as one, as a
+A model may have one output or many, nested and named. Losses and metrics may be given singly, as a
 list, as a dict or in the structure of the outputs. Here they are flattened: every loss and metric
-is paired with its output. `loss_matching.py` does the matching.
+is paired with its output. `loss_matching.py` does the matching. The train and test steps compute
+the loss and update the metrics with an `Objectives` object.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,10 +84,10 @@ class Objectives:
         self.measured: list[Measured] = []
         # Unknown names are refused here, rather than at the first step.
         for identifier in identifiers(loss):
-            if identifier not in _ASKS_FOR_SHAPES:
+            if identifier not in _DEPEND_ON_SHAPES:
                 losses_module.get(identifier)
         for identifier in (*identifiers(metrics), *identifiers(weighted_metrics)):
-            if identifier not in _ASKS_FOR_SHAPES:
+            if identifier not in _DEPEND_ON_SHAPES:
                 metrics_module.get(identifier)
 
     def build(
@@ -107,14 +108,14 @@ class Objectives:
             self.build_losses(y, y_pred, output_names, written)
         self._measures = Predictions(y_pred, output_names, written)
         self.outputs = self._measures.tensors
-        targets = self._targets_there(self._measures, y)
+        targets = self._targets_or_none(self._measures, y)
         used: dict[int, str] = {}
         for given, weighted in ((self.metrics_given, False), (self.weighted_given, True)):
             what = "weighted_metrics" if weighted else "metrics"
-            each = metrics_by_output(self._measures.tree, given, what)
-            for node, of_output in zip(self._measures.tree.tensors, each, strict=True):
-                for identifier in of_output:
-                    self._add(_unshared(identifier, used), node, targets, weighted)
+            matched = metrics_by_output(self._measures.tree, given, what)
+            for node, identifiers_of_node in zip(self._measures.tree.tensors, matched, strict=True):
+                for identifier in identifiers_of_node:
+                    self._add_metric(_unshared(identifier, used), node, targets, weighted)
         self.built = True
 
     def build_losses(
@@ -125,35 +126,38 @@ class Objectives:
         Args:
             y, y_pred, output_names, written: As for `build`.
         """
-        found = Predictions(y_pred, output_names, written)
-        chosen = losses_by_output(found.tree, self.loss, self.loss_weights)
+        predictions = Predictions(y_pred, output_names, written)
+        chosen = losses_by_output(predictions.tree, self.loss, self.loss_weights)
         self._terms = [Term(node, loss, weight) for node, loss, weight in chosen]
-        shapes = [
-            (tuple(o.shape if t is None else t.shape), tuple(o.shape))
-            for t, o in zip(self._targets_there(found, y), found.tensors, strict=True)
+        targets = self._targets_or_none(predictions, y)
+        shapes = [  # of the target and of the output
+            (tuple(output.shape if target is None else target.shape), tuple(output.shape))
+            for target, output in zip(targets, predictions.tensors, strict=True)
         ]
         self._terms = [
-            Term(node, losses_module.resolve_loss(loss, *shapes[node.number]), weight)
+            Term(node, losses_module.resolve_loss(loss, *shapes[node.first_index]), weight)
             for node, loss, weight in chosen
         ]
         self._trackers = _trackers(self._terms) if len(self._terms) > 1 else {}
-        self._compares = found
+        self._compares = predictions
 
-    def _targets_there(self, predictions: Predictions, y: Targets) -> list[Any]:
+    def _targets_or_none(self, predictions: Predictions, y: Targets) -> list[Any]:
         try:
             return self._targets(predictions, y)
         except ValueError:
             # Raised again when losses are computed, which an overridden step may not do.
             return [None] * len(predictions.tensors)
 
-    def _add(self, identifier: Any, node: TensorTree, targets: list[Any], weighted: bool) -> None:
-        index = node.number
+    def _add_metric(
+        self, identifier: Any, node: TensorTree, targets: list[Any], weighted: bool
+    ) -> None:
+        index = node.first_index
         output, target = self.outputs[index], targets[index]
         metric = metrics_module.resolve_metric(
             identifier,
             tuple(output.shape if target is None else target.shape),
             tuple(output.shape),
-            next((loss for i, loss in self.losses if i == index and self.of_outputs), None),
+            next((loss for i, loss in self.losses if i == index and self.takes_outputs), None),
         )
         metric.build(tuple(target.shape) if target is not None else (), tuple(output.shape))
         taken = {m.name for _, m, _ in self.measured}
@@ -168,16 +172,16 @@ class Objectives:
     @property
     def losses(self) -> list[tuple[int, Loss]]:
         """Pairs of an output's number and a loss; several pairs if a loss takes several outputs."""
-        return [(p.number, term.loss) for term in self._terms for p in term.node.tensors]
+        return [(p.first_index, term.loss) for term in self._terms for p in term.node.tensors]
 
-    def losses_with(self, of_outputs: Iterable[Any]) -> list[tuple[Loss, Any]]:
+    def losses_with(self, output_items: Iterable[Any]) -> list[tuple[Loss, Any]]:
         """Pairs of a loss and the item of its output.
 
         Args:
-            of_outputs: One item for each output.
+            output_items: One item for each output.
         """
-        known = list(of_outputs) if self.of_outputs else []
-        return [(loss, known[index]) for index, loss in self.losses if index < len(known)]
+        items = list(output_items) if self.takes_outputs else []
+        return [(loss, items[index]) for index, loss in self.losses if index < len(items)]
 
     @property
     def losses_built(self) -> bool:
@@ -185,7 +189,7 @@ class Objectives:
         return self._compares is not None
 
     @property
-    def of_outputs(self) -> bool:
+    def takes_outputs(self) -> bool:
         """Whether losses take the model's outputs, rather than results of a `compute_loss`."""
         return self._compares is None or self._compares.form == self._measures.form
 
@@ -209,9 +213,9 @@ class Objectives:
     @property
     def sums_over_samples(self) -> bool:
         """Whether every loss and metric is a sum or mean over samples."""
-        parts: list[Loss | Metric] = [term.loss for term in self._terms]
-        parts += [metric for _, metric, _ in self.measured]
-        return all(_is_a_sum(part) for part in parts)
+        objectives: list[Loss | Metric] = [term.loss for term in self._terms]
+        objectives += [metric for _, metric, _ in self.measured]
+        return all(_is_sum_over_samples(objective) for objective in objectives)
 
     def compute(self, y: Targets, y_pred: Outputs, sample_weight: Targets) -> jax.Array | None:
         """The weighted sum of all losses, or None if there is none."""
@@ -224,7 +228,7 @@ class Objectives:
         rows: dict[tuple[Any, ...], int] = {}
         for node, loss, weight in self._terms:
             value = _loss_of(node, loss, targets, predictions, weights)
-            path, prediction = node.path, predictions[node.number]
+            path, prediction = node.path, predictions[node.first_index]
             by_output[path] = by_output[path] + value if path in by_output else value
             rows[path] = prediction.shape[0] if prediction.ndim else 1
             value = value * weight if weight != 1.0 else value
@@ -261,12 +265,12 @@ class Objectives:
         if y is None or not predictions.tensors:
             return [None] * len(predictions.tensors)
         with_loss = self._with_loss(predictions)
-        found = _matched(predictions, y, "y", with_loss)
+        targets = _matched(predictions, y, "y", with_loss)
         for index, loss in with_loss:
-            if found[index] is None:
+            if targets[index] is None:
                 name = getattr(loss, "name", loss)
                 raise _no_targets(predictions, index, f"the loss {name!r}")
-        return found
+        return targets
 
     def _sample_weights(self, predictions: Predictions, given: Any) -> list[Any]:
         """The weights of each tensor; a single array is used for all of them."""
@@ -279,24 +283,24 @@ class Objectives:
         return self.losses if compared is None or compared.form == predictions.form else []
 
 
-_ASKS_FOR_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
-
-
-_OF_WHOLE_BATCHES = (losses_module.circle, losses_module.dice, losses_module.tversky)
+# Names of losses or metrics whose function depends on the shapes of targets and outputs.
+_DEPEND_ON_SHAPES = ("accuracy", "acc", "crossentropy", "ce")
+# Losses that compare the samples of a batch with each other.
+_BATCH_LOSSES = (losses_module.circle, losses_module.dice, losses_module.tversky)
 
 
 def _matched(predictions: Predictions, given: Any, what: str, losses: list[Any]) -> list[Any]:
     try:
         return match(predictions.tree, given, what, is_array)
     except StructureError:
-        some = leaves(given)
+        arrays = leaves(given)
         with_loss = sorted({index for index, _ in losses})
-        if isinstance(given, Mapping) or len(some) != len(with_loss):
+        if isinstance(given, Mapping) or len(arrays) != len(with_loss):
             raise
-        if len(some) > 1 and not predictions.tree.has_one_order:
+        if len(arrays) > 1 and not predictions.tree.has_one_order:
             raise
-        found = dict(zip(with_loss, some, strict=True))
-        return [found.get(index) for index in range(len(predictions.tensors))]
+        by_index = dict(zip(with_loss, arrays, strict=True))
+        return [by_index.get(index) for index in range(len(predictions.tensors))]
 
 
 def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueError:
@@ -307,27 +311,29 @@ def _no_targets(predictions: Predictions, index: int, needed_by: str) -> ValueEr
     )
 
 
-def _is_a_sum(part: Any) -> bool:
+def _is_sum_over_samples(objective: Loss | Metric) -> bool:
     # An operation along axis 0 compares the samples of a batch with each other.
-    whole = not getattr(part, "of_samples", True) or getattr(part, "axis", -1) == 0
-    if isinstance(part, Loss):
+    mixes_samples = (
+        not getattr(objective, "of_samples", True) or getattr(objective, "axis", -1) == 0
+    )
+    if isinstance(objective, Loss) and objective.reduction not in ("sum_over_batch_size", "mean"):
         # A sum grows with the batch size; a weighted mean divides by the weights of one batch.
-        whole = whole or part.reduction not in ("sum_over_batch_size", "mean")
-    if whole or any(f in _OF_WHOLE_BATCHES for f in _functions(part)):
         return False
-    return _is_ours(part)
+    if mixes_samples or any(function in _BATCH_LOSSES for function in _functions(objective)):
+        return False
+    return _is_from_lamina(objective)
 
 
-def _is_ours(part: Any) -> bool:
-    owner = part if not isinstance(part, (Loss, Metric)) else type(part)
+def _is_from_lamina(objective: Any) -> bool:
+    owner = type(objective) if isinstance(objective, (Loss, Metric)) else objective
     return all(
-        f is None or str(getattr(f, "__module__", "")).startswith("lamina.")
-        for f in (owner, *_functions(part))
+        definition is None or str(getattr(definition, "__module__", "")).startswith("lamina.")
+        for definition in (owner, *_functions(objective))
     )
 
 
-def _functions(part: Any) -> list[Any]:
-    return [getattr(part, "fn", None), getattr(part, "_fn", None)]
+def _functions(objective: Any) -> list[Any]:
+    return [getattr(objective, "fn", None), getattr(objective, "_fn", None)]
 
 
 def _trackers(terms: list[Term]) -> dict[tuple[Any, ...], Mean]:
@@ -335,14 +341,14 @@ def _trackers(terms: list[Term]) -> dict[tuple[Any, ...], Mean]:
 
     As in Keras, unnamed outputs have the names of their losses, if these differ.
     """
-    found: dict[tuple[Any, ...], Mean] = {}
-    losses = [term.loss.name for term in terms]
-    by_loss = len(set(losses)) == len(losses)
+    trackers: dict[tuple[Any, ...], Mean] = {}
+    loss_names = [term.loss.name for term in terms]
+    names_differ = len(set(loss_names)) == len(loss_names)
     for term in {term.node.path: term for term in terms}.values():
-        label = term.loss.name if by_loss and term.node.has_no_name else term.node.label
-        taken = {tracker.name.removesuffix("_loss") for tracker in found.values()}
-        found[term.node.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
-    return found
+        label = term.loss.name if names_differ and term.node.has_no_name else term.node.label
+        taken = {tracker.name.removesuffix("_loss") for tracker in trackers.values()}
+        trackers[term.node.path] = Mean(name=f"{_free_name(label, '', taken, False)}_loss")
+    return trackers
 
 
 def _loss_of(
@@ -352,11 +358,11 @@ def _loss_of(
     if node.index is not None:
         i = node.index
         return loss(targets[i], predictions[i], sample_weight=weights[i])
-    inside = [tensor.number for tensor in node.tensors]
-    if _is_ours(loss):
-        each = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in inside]
-        return sum(each[1:], each[0]) / len(each)
-    return loss(node.filled(targets), node.filled(predictions), sample_weight=weights[inside[0]])
+    indices = [tensor.first_index for tensor in node.tensors]
+    if _is_from_lamina(loss):
+        losses = [loss(targets[i], predictions[i], sample_weight=weights[i]) for i in indices]
+        return sum(losses[1:], losses[0]) / len(losses)
+    return loss(node.filled(targets), node.filled(predictions), sample_weight=weights[indices[0]])
 
 
 def _unshared(identifier: Any, used: dict[int, str]) -> Any:
@@ -379,5 +385,6 @@ def _free_name(name: str, prefix: str, taken: set[str], weighted: bool) -> str:
     """A name that is not taken: `mae`, else `weighted_mae` or `mae_1`, after the prefix."""
     if weighted and f"{prefix}{name}" in taken:
         name = f"weighted_{name}"
-    numbers = (f"{prefix}{name}_{i}" for i in range(1, len(taken) + 2))
-    return next(free for free in (f"{prefix}{name}", *numbers) if free not in taken)
+    numbered = (f"{prefix}{name}_{i}" for i in range(1, len(taken) + 2))
+    candidates = (f"{prefix}{name}", *numbered)
+    return next(candidate for candidate in candidates if candidate not in taken)

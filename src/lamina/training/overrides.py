@@ -36,29 +36,32 @@ class Overrides:
     predict_step: bool = False
 
     @classmethod
-    def of(cls, model: Any, usual: type) -> "Overrides":
+    def of(cls, model: Any, base: type) -> "Overrides":
         """Compare the methods of a model with those of a base class.
 
         A method counts as overridden if the model's class has another one, or the model itself.
 
         Example:
-            >>> class Usual:
+            >>> class Base:
             ...     train_step = test_step = predict_step = compute_loss = compute_metrics = None
-            >>> class Own(Usual):
+            >>> class Custom(Base):
             ...     train_step = print
-            >>> Overrides.of(Own(), Usual).train_step
+            >>> Overrides.of(Custom(), Base).train_step
             True
         """
-        names, own = [field.name for field in fields(cls)], vars(model)
-        return cls(*(n in own or getattr(type(model), n) is not getattr(usual, n) for n in names))
+
+        def is_overridden(name: str) -> bool:
+            return name in vars(model) or getattr(type(model), name) is not getattr(base, name)
+
+        return cls(*(is_overridden(field.name) for field in fields(cls)))
 
 
 def takes_state(step: Callable[..., Any]) -> bool:
     """Whether a step, as a bound method, takes `(state, data)`."""
     parameters = inspect.signature(step).parameters.values()
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [p for p in parameters if p.kind in places and p.default is p.empty]
-    return len(needed) == 2
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p for p in parameters if p.kind in positional and p.default is p.empty]
+    return len(required) == 2
 
 
 def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,22 +69,22 @@ def object_style(model: Any, step: Callable[..., Any]) -> Callable[..., Any]:
     if not takes_state(step):
         return step
 
-    def of_data(data: PyTree) -> Any:
+    def step_of_data(data: PyTree) -> Any:
         groups = _groups(model, step.__name__)
         state = tuple([variable.value for variable in group] for group in groups)
-        answer = step(state, data)
-        if not isinstance(answer, tuple) or len(answer) != 2:
-            raise TypeError(_explain(model, step, answer, len(groups)))
-        logs, state = answer
+        result = step(state, data)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(_explain_wrong_result(model, step, result, len(groups)))
+        logs, state = result
         sizes = [len(group) for group in groups]
         if not isinstance(state, (tuple, list)) or [len(values) for values in state] != sizes:
-            raise TypeError(_explain(model, step, answer, len(groups)))
+            raise TypeError(_explain_wrong_result(model, step, result, len(groups)))
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
         return logs
 
-    return of_data
+    return step_of_data
 
 
 def in_either_form(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,16 +97,16 @@ def in_either_form(step: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) + len(kwargs) < 2:
             return step(self, *args, **kwargs)
-        state, data = inspect.signature(_of_state).bind(*args, **kwargs).args
+        state, data = inspect.signature(_state_and_data).bind(*args, **kwargs).args
         groups = _groups(self, step.__name__)
         pure = stateless(functools.partial(step, self), groups)
-        logs, new = pure([list(values) for values in state], data)
-        return logs, tuple(new)
+        logs, new_state = pure([list(values) for values in state], data)
+        return logs, tuple(new_state)
 
     return wrapped
 
 
-def _of_state(state: PyTree, data: PyTree) -> None:
+def _state_and_data(state: PyTree, data: PyTree) -> None:
     """The signature of a step that takes its state."""
 
 
@@ -131,14 +134,16 @@ def _groups(model: Any, kind: str) -> list[list[Any]]:
     return [*weights, *optimizer, model.metrics_variables]
 
 
-def _explain(model: Any, step: Callable[..., Any], answer: Any, count: int) -> str:
-    names = _NAMES if count == 4 else (*_NAMES[:2], _NAMES[3]) if count == 3 else _NAMES[:2]
-    what = "outputs" if count == 2 else "logs"
-    came = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else type(answer).__name__
+def _explain_wrong_result(
+    model: Any, step: Callable[..., Any], result: Any, group_count: int
+) -> str:
+    names = {4: _NAMES, 3: (*_NAMES[:2], _NAMES[3]), 2: _NAMES[:2]}[group_count]
+    what = "outputs" if group_count == 2 else "logs"
+    received = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
     return (
         f"{type(model).__name__}.{step.__name__}(state, data) must return {what} and the new "
         "state, as many values in each list as it was given.\n"
-        f"  Received: {came}.\n"
+        f"  Received: {received}.\n"
         f"  Fix: return {what}, ({', '.join(names)})\n"
         f"       or write {step.__name__}(self, data), which assigns Variables itself."
     )

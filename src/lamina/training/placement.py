@@ -1,7 +1,8 @@
 """Placement: on which devices arrays are.
 
 Feeds use it to put batches and data sets on devices, programs are compiled for it, and callbacks
-that write files check whether this process is the writer. Nothing else in training names a device.
+that write files check whether this process is the writer. The rest of `training/` does not refer to
+devices.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ class Placement(Protocol):
         ...
 
     def put_batch(self, arrays: PyTree) -> PyTree:
-        """Host arrays as batches on the device. Text, which no device reads, stays as it is."""
+        """Host arrays as batches on the device. Text stays on the host; no device can store it."""
         ...
 
     def put_data(self, arrays: PyTree) -> PyTree:
@@ -65,7 +66,7 @@ class Placement(Protocol):
         ...
 
     def describe(self) -> str:
-        """One line for people."""
+        """A description in one line, for messages."""
         ...
 
 
@@ -74,7 +75,7 @@ class OneDevice:
     """Everything on one device.
 
     Args:
-        device: Which one; None for JAX's default.
+        device: The device; None for JAX's default.
 
     Example:
         >>> import numpy as np
@@ -109,7 +110,8 @@ class OneDevice:
 
     def put_batch(self, arrays: PyTree) -> PyTree:
         leaves = jax.tree.leaves(arrays)
-        # A single call is quicker. Either all arrays of a chunk hold text or none does.
+        # One call for all arrays is quicker than one for each. If one array of a chunk is text, all
+        # of them are.
         if any(is_text_array(leaf) for leaf in leaves):
             return arrays
         return jax.device_put(arrays, self._sharding())
@@ -145,13 +147,13 @@ class OneDevice:
 
 
 def current() -> Placement:
-    """The current placement: that of `placing`, or else one device."""
+    """The placement set by `placing`; without it, one device."""
     return context.placement or _DEFAULT
 
 
 @contextlib.contextmanager
 def placing(placement: Placement) -> Iterator[None]:
-    """Context manager: fit, evaluate and predict use this placement inside it.
+    """Context manager in which fit, evaluate and predict use this placement.
 
     Example:
         >>> with placing(OneDevice(jax.devices()[0])):
@@ -159,7 +161,7 @@ def placing(placement: Placement) -> Iterator[None]:
         'one device'
     """
     outer, context.placement = context.placement, placement
-    record_change()  # cached results hold for one placement
+    record_change()  # cached results are valid for one placement only
     try:
         yield
     finally:

@@ -49,7 +49,7 @@ class Precision:
         name = self.chosen or ""
         return name.removeprefix("mixed_") if name.startswith("mixed_") else None
 
-    def applied(
+    def apply_to(
         self, step: Callable[..., Any], outputs: Iterable[KerasTensor]
     ) -> Callable[..., Any]:
         """A step in this precision; the output layers keep float32.
@@ -61,10 +61,12 @@ class Precision:
         dtype = self.compute_dtype
         if dtype is None:
             return step
-        full = frozenset(id(t.history.operation) for t in outputs if t.history is not None)
+        output_layers = frozenset(
+            id(tensor.history.operation) for tensor in outputs if tensor.history is not None
+        )
 
-        def in_half(data: PyTree) -> Any:
-            with computing_in(dtype, full):
+        def step_in_half_precision(data: PyTree) -> Any:
+            with computing_in(dtype, output_layers):
                 return step(data)
 
-        return in_half
+        return step_in_half_precision

@@ -19,12 +19,12 @@ from lamina.training.train_state import TrainState
 
 # The mean loss over the steps of a trial may differ by 2 %: bfloat16 has 8 bits, so that the error
 # of one operation is up to 0.4 %. The timing of a trial cannot resolve gains below a tenth.
-_AGREEMENT = 0.02
-_GAIN = 1.1
+_MAX_LOSS_DIFFERENCE = 0.02
+_MIN_SPEEDUP = 1.1
 
 _ROUNDS = 3
 _ROUND_SECONDS = 0.05
-_MOST_STEPS = 64
+_MAX_STEPS = 64
 
 
 class Trial(NamedTuple):
@@ -55,13 +55,13 @@ def choose_precision(learner: Learner, feed: Feed, report: Callable[[str], None]
             precision.chosen = name
             variables = learner.state("train")
             programs[name] = make_program(learner, "train", variables)
-        trials = _tried(programs, variables, chunk)
+        trials = _time_programs(programs, variables, chunk)
     except (TypeError, ValueError) as error:  # an operation that bfloat16 does not have
-        failed = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
     if trials:
         precision.chosen, why = verdict(trials["float32"], trials["mixed_bfloat16"])
     else:
-        precision.chosen, why = "float32", f"the model does not run in bfloat16: {failed}"
+        precision.chosen, why = "float32", f"the model does not run in bfloat16: {reason}"
     if precision.chosen in programs:
         learner.programs.keep("train", programs[precision.chosen])  # compiled already
     record_change()
@@ -77,18 +77,18 @@ def verdict(full: Trial, half: Trial) -> tuple[str, str]:
         >>> verdict(Trial(0.004, 0.70), Trial(0.002, 0.75))
         ('float32', 'bfloat16 is 2.0 times as fast, but the losses are 0.75 and 0.7')
     """
-    gain = full.seconds / half.seconds
-    agrees = abs(half.loss - full.loss) <= _AGREEMENT * abs(full.loss)  # False for NaN
-    if gain < _GAIN:
+    speedup = full.seconds / half.seconds
+    agrees = abs(half.loss - full.loss) <= _MAX_LOSS_DIFFERENCE * abs(full.loss)  # False for NaN
+    if speedup < _MIN_SPEEDUP:
         slower = f"bfloat16 takes {half.seconds * 1e3:.3g} ms a step"
         return "float32", f"{slower}, float32 {full.seconds * 1e3:.3g}"
-    faster = f"bfloat16 is {gain:.1f} times as fast"
+    faster = f"bfloat16 is {speedup:.1f} times as fast"
     if not agrees:
         return "float32", f"{faster}, but the losses are {half.loss:.4g} and {full.loss:.4g}"
-    return "mixed_bfloat16", f"{faster}, and the loss is the same within {_AGREEMENT:.0%}"
+    return "mixed_bfloat16", f"{faster}, and the loss is the same within {_MAX_LOSS_DIFFERENCE:.0%}"
 
 
-def _tried(
+def _time_programs(
     programs: dict[str, CompiledFunction], variables: TrainState[Variable], chunk: Chunk
 ) -> dict[str, Trial]:
     """Run the programs alternately on copies of the state, so that other load affects both."""
@@ -109,12 +109,13 @@ def _tried(
         seconds = (time.perf_counter() - began) / steps
         return Trial(seconds, float(logs["loss"]) if "loss" in logs else np.nan)
 
-    first = {name: (run(program, 1), run(program, 1)) for name, program in programs.items()}
-    longest = max(again.seconds for _, again in first.values())
-    wanted = int(_ROUND_SECONDS / max(longest, 1e-6))
-    steps = max(1, min(wanted, _MOST_STEPS, chunk.stop - chunk.start))
+    # The first run of each program also compiles.
+    pairs = [(run(program, 1), run(program, 1)) for program in programs.values()]
+    longest = max(second.seconds for _, second in pairs)
+    steps_of_round = int(_ROUND_SECONDS / max(longest, 1e-6))
+    steps = max(1, min(steps_of_round, _MAX_STEPS, chunk.stop - chunk.start))
     trials: dict[str, list[Trial]] = {name: [] for name in programs}
     for _ in range(_ROUNDS):
         for name, program in programs.items():
             trials[name].append(run(program, steps))
-    return {name: min(found) for name, found in trials.items()}
+    return {name: min(rounds) for name, rounds in trials.items()}

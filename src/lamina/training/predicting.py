@@ -17,7 +17,7 @@ from lamina.core.variable.threads import build_lock, trained_by_another
 from lamina.core.variable.variable import Variable
 from lamina.training import checks
 from lamina.training.callbacks import CallbackList
-from lamina.training.collected_outputs import CollectedOutputs, own_rows
+from lamina.training.collected_outputs import CollectedOutputs, without_padding
 from lamina.training.compiled_function import run_program
 from lamina.training.feeds.conversion import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from lamina.training.feeds.prediction_calls import exact_calls, keeps_batches, padded, padded_calls
@@ -39,7 +39,7 @@ def run(learner: Learner, request: PredictRequest) -> Outputs:
     if request.feed is not None:
         outputs = _from_feed(learner, request, hooks)
     else:
-        outputs = CollectedOutputs(request.rows, whole=request.batch_size == WHOLE)
+        outputs = CollectedOutputs(request.rows, single_batch=request.batch_size == WHOLE)
         _predict_rows(learner, request.arrays, request.rows, request.batch_size, hooks, outputs)
     if hooks.callbacks:
         hooks.on_predict_end()
@@ -82,8 +82,8 @@ def _predict_rows(
     if not learner.model.built:
         with build_lock:
             if not learner.model.built:
-                one = jax.tree.map(lambda a: a[:1], arrays)
-                learner.prepare(learner.on_host(one), None, None, training=None)
+                first_row = jax.tree.map(lambda a: a[:1], arrays)
+                learner.prepare(learner.on_host(first_row), None, None, training=None)
     by_step = bool(hooks.callbacks) and hooks.has_batch_hooks("predict")
     batch_size, plan = _plan(learner, arrays, total, batch_size, by_step)
     scope: Any = contextlib.nullcontext()
@@ -105,30 +105,30 @@ def _compute(
     steps_before: int,
 ) -> None:
     """Run the planned calls, and collect their outputs."""
-    waiting: tuple[Any, int, int] | None = None
-    at = 0
+    waiting: tuple[Any, int, int] | None = None  # outputs that may still be being computed
+    start = 0
     for step, (rows, size) in enumerate(plan, steps_before):
         if by_step:
             hooks.on_predict_batch_begin(step)
-        part = arrays
+        inputs = arrays
         if rows < total or (type(arrays) is not np.ndarray and has_sparse_rows(arrays)):
-            part = jax.tree.map(lambda a: a[at : at + rows], arrays)  # noqa: B023
-        part = learner.on_host(part)
+            inputs = jax.tree.map(lambda a: a[start : start + rows], arrays)  # noqa: B023
+        inputs = learner.on_host(inputs)
         if size != rows:
-            part = jax.tree.map(lambda a: padded(a, size), part)  # noqa: B023
+            inputs = jax.tree.map(lambda a: padded(a, size), inputs)  # noqa: B023
         # Several inputs are a tuple, and a bare tuple would be read as (x, y).
-        part = pack_x_y_sample_weight(part)
-        outputs = _outputs(learner, part, batch_size)
-        # The device computes these while the host takes those before.
+        data = pack_x_y_sample_weight(inputs)
+        outputs = _outputs(learner, data, batch_size)
+        # The device computes these outputs while the host copies those of the previous call.
         if waiting is not None:
             collected.add(*waiting)
         waiting = outputs, rows, size
         if by_step:
-            own = jax.tree.map(lambda a: own_rows(a, rows, size), outputs)  # noqa: B023
-            hooks.on_predict_batch_end(step, {"outputs": own})
+            shown = jax.tree.map(lambda a: without_padding(a, rows, size), outputs)  # noqa: B023
+            hooks.on_predict_batch_end(step, {"outputs": shown})
             if learner.model.stop_predicting:
                 break
-        at += rows
+        start += rows
     if waiting is not None:
         collected.add(*waiting)
 
@@ -141,33 +141,33 @@ def _plan(
     A few programs serve all numbers of rows if they compute the requested batches, or if rows do
     not depend on each other.
     """
-    asked, fixed = batch_size, learner.signature.batch_size is not None
+    requested, fixed = batch_size, learner.signature.batch_size is not None
     if batch_size == WHOLE:
-        asked, batch_size = total, default_batch_size(learner)
+        requested, batch_size = total, default_batch_size(learner)
     if learner.model.run_eagerly:  # nothing is compiled, and perhaps nothing can be
-        return asked, exact_calls(total, asked, by_step=True)
-    if keeps_batches(total, batch_size, asked, by_step, fixed) or _rows_are_independent(
+        return requested, exact_calls(total, requested, by_step=True)
+    if keeps_batches(total, batch_size, requested, by_step, fixed) or _rows_are_independent(
         learner, arrays
     ):
         return batch_size, padded_calls(total, batch_size, by_step, fixed)
-    return asked, exact_calls(total, asked, by_step)
+    return requested, exact_calls(total, requested, by_step)
 
 
 def _rows_are_independent(learner: Learner, arrays: PyTree) -> bool:
-    one = learner.on_host(jax.tree.map(lambda a: a[:1], arrays))
-    return learner.rows_are_independent("predict", pack_x_y_sample_weight(one))
+    first_row = learner.on_host(jax.tree.map(lambda a: a[:1], arrays))
+    return learner.rows_are_independent("predict", pack_x_y_sample_weight(first_row))
 
 
-def _outputs(learner: Learner, part: Any, batch_size: int) -> Any:
+def _outputs(learner: Learner, data: Any, batch_size: int) -> Any:
     if learner.model.run_eagerly:
-        return learner.step("predict_step")(part)
+        return learner.step("predict_step")(data)
     program, variables = learner.program("predict")
 
     def assign(result: tuple[Any, dict[int, Any]]) -> None:
         _, changes = result
         if changes:
-            boxes: list[Variable] = jax.tree.leaves(variables)
-            assign_all([boxes[i] for i in changes], list(changes.values()))
+            state: list[Variable] = jax.tree.leaves(variables)
+            assign_all([state[i] for i in changes], list(changes.values()))
 
-    outputs, _ = run_program(program, variables, part, batch_size=batch_size, assign=assign)
+    outputs, _ = run_program(program, variables, data, batch_size=batch_size, assign=assign)
     return outputs

@@ -34,23 +34,23 @@ class Programs:
     def __init__(self, model: Trainable):
         self._model = model
         self._programs: dict[tuple[Any, ...], CompiledFunction] = {}
-        # For each kind: the version of the model's structure, and the result of `of` for it.
-        self._found: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
+        # For each kind: a version of the model's structure, and the result of `program_of` for it.
+        self._latest: dict[str, tuple[object, tuple[CompiledFunction, TrainState[Variable]]]] = {}
 
-    def of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+    def program_of(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         """The program (`"train"`, `"test"` or `"predict"`) and the Variables that it works on.
 
         A new program is made only if the model has changed: `compile` was called, layers were
         added, frozen, unfrozen or adapted. A new learning rate or number of epochs needs none.
         """
-        kept = self._found.get(kind)
-        if kept is not None and kept[0] is last_change():
-            return kept[1]
+        latest = self._latest.get(kind)
+        if latest is not None and latest[0] is last_change():
+            return latest[1]
         with build_lock:
             version = last_change()
-            found = self._find(kind)
-            self._found[kind] = (version, found)
-        return found
+            result = self._find_or_make(kind)
+            self._latest[kind] = (version, result)
+        return result
 
     def keep(self, kind: str, program: CompiledFunction) -> None:
         """Add a program that was made elsewhere for the current model."""
@@ -60,7 +60,7 @@ class Programs:
         """Drop all programs, because `compile` was called."""
         self._programs.clear()
 
-    def _find(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
+    def _find_or_make(self, kind: str) -> tuple[CompiledFunction, TrainState[Variable]]:
         variables = self._model.state(kind)
         key = self._key(kind, variables)
         optimizer = self._model.model.optimizer
@@ -172,12 +172,12 @@ def predicting_program(
     def predict_program(
         state: State, rows: PyTree, *, batch_size: int
     ) -> tuple[Any, dict[int, Any]]:
-        before, structure = jax.tree.flatten(state)
+        old_values, structure = jax.tree.flatten(state)
 
         def step(changes: dict[int, Any], batch: PyTree) -> tuple[dict[int, Any], Any]:
-            values = [changes.get(i, value) for i, value in enumerate(before)]
-            outputs, after = forward(jax.tree.unflatten(structure, values), batch)
-            pairs = enumerate(zip(jax.tree.leaves(after), values, strict=True))
+            values = [changes.get(i, value) for i, value in enumerate(old_values)]
+            outputs, new_state = forward(jax.tree.unflatten(structure, values), batch)
+            pairs = enumerate(zip(jax.tree.leaves(new_state), values, strict=True))
             return changes | {i: new for i, (new, old) in pairs if new is not old}, outputs
 
         count = jax.tree.leaves(rows)[0].shape[0]
@@ -187,15 +187,15 @@ def predicting_program(
         batches = jax.tree.map(
             lambda a: a.reshape(count // batch_size, batch_size, *a.shape[1:]), rows
         )
-        first = jax.tree.map(lambda a: a[0], batches)
-        changing, _ = jax.eval_shape(step, {}, first)
-        changes, outputs = lax.scan(step, {i: before[i] for i in changing}, batches)
-        return jax.tree.map(_joined, outputs), changes
+        first_batch = jax.tree.map(lambda a: a[0], batches)
+        changing, _ = jax.eval_shape(step, {}, first_batch)
+        changes, outputs = lax.scan(step, {i: old_values[i] for i in changing}, batches)
+        return jax.tree.map(_joined_batches, outputs), changes
 
     return CompiledFunction(predict_program, platform)
 
 
-def _joined(outputs: jax.Array) -> jax.Array:
+def _joined_batches(outputs: jax.Array) -> jax.Array:
     """Concatenate the outputs of all batches; a scalar output gives one number per batch."""
     if outputs.ndim < 2:
         return outputs

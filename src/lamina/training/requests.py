@@ -1,7 +1,7 @@
 """Requests: the arguments of one call of fit, evaluate or predict, checked and converted.
 
 The methods of a model take many arguments in many forms. Here they become one frozen dataclass, and
-the data become a feed, once. The engine gets nothing but this request.
+the data become a feed, once. The engine needs only this request.
 """
 
 import dataclasses
@@ -164,7 +164,7 @@ def fit_request(
     """Make a request from the arguments of `fit`."""
     whole_number("epochs", epochs, 0)
     whole_number("initial_epoch", initial_epoch, 0)
-    _positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+    _check_positive(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
     checks.validation_freq(validation_freq)
     call_warnings = CallWarnings()
     x, y = as_tables(x, "x"), as_tables(y, "y")
@@ -189,7 +189,7 @@ def fit_request(
     feed.first_epoch = initial_epoch
     validation = None
     if getattr(validation_data, "resident", None) is not None and not validation_data.size:
-        validation_data = None  # a part of loaded data that no sample was left for
+        validation_data = None  # loaded data whose validation part is empty
     if validation_data is not None:
         with about("validation_data: "):
             held_out = validation_data_of(learner, validation_data, validation_steps, call_warnings)
@@ -231,7 +231,7 @@ def evaluate_request(
     callbacks: Sequence[Any] | Any,
 ) -> EvaluateRequest:
     """Make a request from the arguments of `evaluate`."""
-    _positive(steps=steps)
+    _check_positive(steps=steps)
     feed = UserData.of_arguments(learner, x, y, sample_weight).feed(
         _options(learner, batch_size, False, steps, seed=0)
     )
@@ -250,7 +250,7 @@ def predict_request(
     """Make a request from the arguments of `predict`."""
     if config.max_steps_per_epoch() is not None:
         steps = limited(steps, config.max_steps_per_epoch(), "steps")
-    _positive(steps=steps, batch_size=batch_size)
+    _check_positive(steps=steps, batch_size=batch_size)
     if type(x) is not np.ndarray:
         tensors = tensors_of(x)
         x = as_tables(x, "x") if tensors is None else tensors[0]
@@ -260,7 +260,7 @@ def predict_request(
             feed = _batches_to_predict(learner, x, batch_size, steps)
             return PredictRequest(None, 0, 0, feed, steps, callbacks, verbose)
     arrays = prediction_inputs(learner, x)
-    announce_difference(learner, arrays)
+    warn_of_different_inputs(learner, arrays)
     # A single array needs no further checks.
     has_rows = type(arrays) is np.ndarray and arrays.ndim and len(arrays)
     rows = len(arrays) if has_rows else number_of_samples(arrays)
@@ -322,7 +322,7 @@ def batch_feed(
 def validation_data_of(
     learner: Trainable, data: PyTree, steps: int | None, call_warnings: CallWarnings
 ) -> UserData:
-    """What `validation_data` holds, for measurements after many epochs."""
+    """The data in `validation_data`, which are used again after every epoch."""
     if isinstance(data, Iterator) and not isinstance(data, PyDataset):
         data = Replayed(
             data, steps, lambda message: call_warnings.warn("validation ended", message)
@@ -349,7 +349,7 @@ def _options(
         )
     if not isinstance(shuffle, (bool, np.bool_)) and shuffle not in ("batch", 0, 1, None):
         raise ValueError(f"shuffle must be True, False or 'batch'; received {shuffle!r}.")
-    _positive(batch_size=batch_size)
+    _check_positive(batch_size=batch_size)
     return FeedOptions(
         batch_size=default_batch_size(learner) if batch_size is None else batch_size,
         shuffle=shuffle,
@@ -360,7 +360,7 @@ def _options(
     )
 
 
-def _positive(**numbers: Any) -> None:
+def _check_positive(**numbers: Any) -> None:
     """Refuse arguments that are neither None, WHOLE nor integers above 0."""
     for name, value in numbers.items():
         if value is not None and value is not WHOLE:

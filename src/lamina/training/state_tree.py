@@ -42,7 +42,7 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
     Raises:
         ValueError: If the model lacks a group or path, or a shape differs. Then nothing is changed.
     """
-    new: list[tuple[Variable, np.ndarray]] = []
+    new_values: list[tuple[Variable, np.ndarray]] = []
     for group, content in tree.items():
         if group not in groups:
             raise ValueError(
@@ -62,25 +62,25 @@ def assign_state_tree(groups: Mapping[str, list[Variable]], tree: Mapping[str, A
                     f"{path!r} has shape {known[path].shape} and cannot take a value of shape "
                     f"{array.shape}."
                 )
-            new.append((known[path], array))
-    for variable, array in new:
+            new_values.append((known[path], array))
+    for variable, array in new_values:
         variable.assign(array)
 
 
 def _nested(variables: list[Variable], convert: Any) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for variable in variables:
-        *folders, leaf = variable.path.split("/")
+        *keys, last_key = variable.path.split("/")
         inner = tree
-        for folder in folders:
-            inner = inner.setdefault(folder, {})
-        if leaf in inner:
+        for key in keys:
+            inner = inner.setdefault(key, {})
+        if last_key in inner:
             raise ValueError(
                 f"Two variables have the path {variable.path!r}, and the tree has place for one.\n"
                 "  Likely cause: two layers have one name.\n"
                 "  Fix: give each a name of its own, such as Dense(8, name='hidden')."
             )
-        inner[leaf] = convert(variable.value)
+        inner[last_key] = convert(variable.value)
     return tree
 
 

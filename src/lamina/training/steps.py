@@ -32,14 +32,14 @@ class MeasuredStep(NamedTuple):
 
 def training_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
     """The training step."""
-    own = model.overrides.train_step or model.overrides.compute_metrics
-    return _measured(model, variables, "train_step", own)
+    overridden = model.overrides.train_step or model.overrides.compute_metrics
+    return _measured_step(model, variables, "train_step", overridden)
 
 
 def testing_step(model: Trainable, variables: TrainState[Variable]) -> MeasuredStep:
     """The evaluation step."""
-    own = model.overrides.test_step or model.overrides.compute_metrics
-    return _measured(model, variables, "test_step", own)
+    overridden = model.overrides.test_step or model.overrides.compute_metrics
+    return _measured_step(model, variables, "test_step", overridden)
 
 
 def forward_step(model: Trainable, variables: TrainState[Variable]) -> Step:
@@ -52,14 +52,14 @@ def predicting_step(model: Trainable, variables: TrainState[Variable]) -> Step:
     return _lowered(forward_step(model, variables), variables)
 
 
-def _measured(
-    model: Trainable, variables: TrainState[Variable], kind: str, own: bool
+def _measured_step(
+    model: Trainable, variables: TrainState[Variable], kind: str, overridden: bool
 ) -> MeasuredStep:
     pure = _lowered(stateless(model.step(kind), variables), variables)
     read_results = stateless(model.model.get_metrics_result, variables)
     constrain = variables.placement.constrain
     tracker = model.objectives.loss_tracker.variables[0]
-    total = next(i for i, v in enumerate(variables.metrics) if v is tracker)
+    loss_index = next(i for i, v in enumerate(variables.metrics) if v is tracker)
 
     def step(state: State, batch: PyTree) -> tuple[State, Any]:
         logs, state = pure(state, batch)
@@ -69,11 +69,11 @@ def _measured(
         return read_results(state)[0]
 
     def loss_of(state: State, logs: Any) -> Any:
-        if own and isinstance(logs, dict) and "loss" in logs:
+        if overridden and isinstance(logs, dict) and "loss" in logs:
             return logs["loss"]
-        return state.metrics[total]
+        return state.metrics[loss_index]
 
-    return MeasuredStep(step, None if own else results, loss_of)
+    return MeasuredStep(step, None if overridden else results, loss_of)
 
 
 def _lowered(pure: Callable[..., Any], variables: TrainState[Variable]) -> Callable[..., Any]:

@@ -34,9 +34,11 @@ class TensorTree:
         written: The structure, with dicts in the order in which the user wrote them.
 
     Attributes:
-        path: Keys from the root to here.
+        path: Keys from the root to this node.
         children: By key, in JAX's order; empty for a tensor.
-        index: Number of the tensor; None for a structure.
+        index: Position of the tensor among all tensors of the model, in JAX's order; None for a
+            structure.
+        first_index: `index` of the tensor, or of the first tensor in a structure.
         name: Name of the tensor; None if it has none.
     """
 
@@ -53,11 +55,11 @@ class TensorTree:
         if names is None or len(names) != len(paths):
             names = [None] * len(paths)  # type: ignore[list-item]
         for index, (path, name) in enumerate(zip(paths, names, strict=True)):
-            here = self
+            node = self
             for step in path:
-                here = here._child(step)
-            here.index, here.name = index, name
-        self._note_order(structure if written is None else written)
+                node = node._child(step)
+            node.index, node.name = index, name
+        self._record_order(structure if written is None else written)
 
     def _child(self, step: Any) -> "TensorTree":
         util = jax.tree_util
@@ -70,14 +72,14 @@ class TensorTree:
             self.children[key] = child
         return self.children[key]
 
-    def _note_order(self, written: PyTree) -> None:
+    def _record_order(self, written: PyTree) -> None:
         self.kind = type(written) if self.children else None
         if isinstance(written, dict):
             self.in_order = [key for key in written if key in self.children] == [*self.children]
         for key, child in self.children.items():
-            part = _entry(written, key)
-            if part is not None:
-                child._note_order(part)
+            entry = _entry(written, key)
+            if entry is not None:
+                child._record_order(entry)
 
     @property
     def tensors(self) -> list["TensorTree"]:
@@ -87,8 +89,8 @@ class TensorTree:
         return [tensor for child in self.children.values() for tensor in child.tensors]
 
     @property
-    def number(self) -> int:
-        """The number of the tensor, or of the first one in a structure."""
+    def first_index(self) -> int:
+        """`index` of the tensor, or of the first tensor in a structure."""
         first = self.tensors[0].index
         assert first is not None
         return first
@@ -123,7 +125,7 @@ class TensorTree:
         return "/".join(map(str, path))
 
     def filled(self, values: list[Any]) -> PyTree:
-        """The structure with a value in place of every tensor, by its number."""
+        """The structure with a value in place of every tensor, by its index."""
         if self.index is not None:
             return values[self.index]
         filled = {key: child.filled(values) for key, child in self.children.items()}
@@ -158,13 +160,13 @@ def parts(
         known: dict[Any, TensorTree] = dict(tree.named)
         known.update(tree.children if tree.keyed else {})
         if all(key in known for key in named):
-            found = [(known[key], part) for key, part in named.items()]
-            meant = [tensor.index for node, _ in found for tensor in node.tensors]
-            if len(set(meant)) < len(meant):
-                raise unlike(tree, given, what)
+            pairs = [(known[key], part) for key, part in named.items()]
+            indices = [tensor.index for node, _ in pairs for tensor in node.tensors]
+            if len(set(indices)) < len(indices):
+                raise mismatch(tree, given, what)
             if not tree.keyed:
-                found.sort(key=lambda pair: pair[0].number)
-            yield from found
+                pairs.sort(key=lambda pair: pair[0].first_index)
+            yield from pairs
             return
         if isinstance(given, Mapping):
             if len(named) == len(tree.tensors) == 1 and tree.tensors[0].name is None:
@@ -173,7 +175,7 @@ def parts(
             raise _unknown_name(tree, named, what)
         given = tuple(given)  # a namedtuple with other names is used as a tuple
     if not isinstance(given, (list, tuple)):
-        raise unlike(tree, given, what)
+        raise mismatch(tree, given, what)
     tensors, children = tree.tensors, list(tree.children.items())
     flat = len(given) == len(tensors) and all(part is None or is_leaf(part) for part in given)
     by_child = not tree.keyed and len(given) == 1 + max(tree.children, default=-1)
@@ -187,7 +189,7 @@ def parts(
         else:
             yield from ((child, given[i]) for i, (_, child) in enumerate(children))
         return
-    raise unlike(tree, given, what)
+    raise mismatch(tree, given, what)
 
 
 def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> list[Any]:
@@ -200,28 +202,28 @@ def match(tree: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
         >>> match(tree, {"a": 10, "b": 20}, "y", lambda part: not isinstance(part, dict))
         [20, 10]
     """
-    found: list[Any] = [None] * len(tree.tensors)
+    matched: list[Any] = [None] * len(tree.tensors)
 
-    def put(here: TensorTree, part: Any) -> None:
+    def put(node: TensorTree, part: Any) -> None:
         if part is None:
             return
-        if here.index is None and not is_leaf(part):
-            for child, of_child in parts(here, part, what, is_leaf):
-                put(child, of_child)
+        if node.index is None and not is_leaf(part):
+            for child, child_part in parts(node, part, what, is_leaf):
+                put(child, child_part)
             return
-        if here.index is None and len(here.tensors) == 1:
-            here = here.tensors[0]
-        if here.index is not None and not is_leaf(part):
-            part = _only(here, part, what, is_leaf)
-        if here.index is None:
-            raise unlike(here, part, what)
-        found[here.index - tree.number] = part
+        if node.index is None and len(node.tensors) == 1:
+            node = node.tensors[0]
+        if node.index is not None and not is_leaf(part):
+            part = _only_leaf(node, part, what, is_leaf)
+        if node.index is None:
+            raise mismatch(node, part, what)
+        matched[node.index - tree.first_index] = part
 
     put(tree, given)
-    return found
+    return matched
 
 
-def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
+def _only_leaf(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool]) -> Any:
     """The only leaf in a structure that is given for a single tensor."""
     while not is_leaf(given):
         if isinstance(given, Mapping):
@@ -229,7 +231,7 @@ def _only(node: TensorTree, given: Any, what: str, is_leaf: Callable[[Any], bool
         elif isinstance(given, (list, tuple)) and len(given) == 1:
             (given,) = given
         else:
-            raise unlike(node, given, what)
+            raise mismatch(node, given, what)
     return given
 
 
@@ -265,7 +267,7 @@ def _flat(given: Any) -> Iterator[Any]:
 
 
 def _is_part(leaf: Any) -> bool:
-    """Whether it is a part by itself: an array with axes, or None for one of several tensors."""
+    """Whether it is a separate part: an array with axes, or None for one of several tensors."""
     return leaf is None or bool(getattr(leaf, "shape", ()))
 
 
@@ -305,12 +307,12 @@ def _unknown_name(
     )
 
 
-def unlike(tree: TensorTree, given: Any, what: str) -> StructureError:
+def mismatch(tree: TensorTree, given: Any, what: str) -> StructureError:
     """The error for a structure that is neither that of the model nor a flat list."""
     labels = [tensor.name or tensor.label for tensor in tree.tensors]
-    came = "a single one"
+    received = "a single one"
     if isinstance(given, (list, tuple, Mapping)):
-        came = f"a {type(given).__name__} of {len(given)}"
+        received = f"a {type(given).__name__} of {len(given)}"
     names = list(tree.named)
     if tree.keyed and all(child.index is not None for child in tree.children.values()):
         names = list(tree.children)
@@ -321,7 +323,7 @@ def unlike(tree: TensorTree, given: Any, what: str) -> StructureError:
         fixes.append(f"a list of {len(labels)}")
     return StructureError(
         f"{what} must have a part for each of {len(labels)} tensors of the model "
-        f"({', '.join(map(repr, labels))}); received {came}.\n  Fix: {', or '.join(fixes)}."
+        f"({', '.join(map(repr, labels))}); received {received}.\n  Fix: {', or '.join(fixes)}."
     )
 
 

@@ -22,7 +22,7 @@ from lamina.training.structure_matching import TensorTree
 from lamina.training.train_state import TrainState
 
 # Operations of a graph that replace NaN or tell where it is.
-_ABOUT_NAN = {"Isnan", "Isfinite", "NanToNum"}
+_NAN_OPERATIONS = {"Isnan", "Isfinite", "NanToNum"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Signature:
     Args:
         inputs: A symbolic tensor for each input, in the order of the model.
         outputs: A symbolic tensor for each output.
-        input_names, output_names: A name for each of them.
+        input_names: A name for each input.
+        output_names: A name for each output.
         input_tree: The structure in which the inputs are given: a tensor, a list, a dict.
         inputs_as_written: The inputs in the structure in which the user wrote them.
         outputs_as_written: The outputs in the structure in which the user wrote them.
@@ -58,8 +59,8 @@ class Signature:
 
     @functools.cached_property
     def handles_missing_values(self) -> bool:
-        """Whether the model itself asks which numbers are NaN, so that NaN may be given to it."""
-        return any(type(node.operation).__name__ in _ABOUT_NAN for node in self.nodes)
+        """Whether the model has an operation for NaN, so that its inputs may contain NaN."""
+        return any(type(node.operation).__name__ in _NAN_OPERATIONS for node in self.nodes)
 
 
 class Trainable(Protocol):
@@ -67,9 +68,8 @@ class Trainable(Protocol):
 
     precision: Precision
     overrides: Overrides  # which methods the user has overridden
-    columns: dict[
-        str, tuple[Any, ...]
-    ]  # column names of the tables that it was trained on, by expression
+    # Column names of the tables that it was trained on, by expression (`"x"`, `"y"`).
+    columns: dict[str, tuple[Any, ...]]
     contract: Contract | None  # what it was trained on
     calls_checked: int  # calls of `predict` whose inputs were compared with the contract
     warned: set[str]  # keys of the warnings that were given, each of which is given once
@@ -96,7 +96,7 @@ class Trainable(Protocol):
         ...
 
     def layers(self) -> list[LayerState]:
-        """The model and all layers inside, nested ones included."""
+        """The model and all layers in it, at any depth."""
         ...
 
     def on_host(self, x: Data) -> PyTree:

@@ -88,7 +88,7 @@ class Trainer(Layer):
         """The training side of this model."""
         learner = self._own_learner
         if learner.model is not self:  # this model is a shallow copy of another one
-            learner = learner.of(self)
+            learner = learner.copy_for(self)
             object.__setattr__(self, "_own_learner", learner)
         return learner
 
@@ -374,7 +374,7 @@ class Trainer(Layer):
         if not learner.objectives.losses_built and y_pred is not None:
             learner.build_objectives(y, y_pred, losses_alone=True)
         total = learner.objectives.compute(y, y_pred, sample_weight)
-        learner.note_added_losses()
+        learner.record_added_losses()
         added = self.losses
         if total is None and not added:
             raise ValueError(

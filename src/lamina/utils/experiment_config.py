@@ -5,7 +5,7 @@ from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, Value
 from typing import Any
 
 from lamina.core.messages.errors import did_you_mean
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 
 
@@ -108,7 +108,7 @@ class Config(MutableMapping):
     def __delattr__(self, name: str) -> None:
         del self[name]
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<Config {self._config}>"
 

@@ -1,4 +1,8 @@
-"""Float types and dtype policies: the types of a layer's weights and of its computation."""
+"""Float types and dtype policies: the types of a layer's weights and of its computation.
+
+Every layer has a `DTypePolicy`. `lamina.dtype_policies` has the public names and the policies by
+path.
+"""
 
 import re
 from typing import Any
@@ -7,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.configuration import config
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.types import Config, DTypeLike
 from lamina.core.unavailable import NotAvailableError
 from lamina.core.user_data.data_kinds import may_hold_text
 
-INSTEAD_OF_QUANTIZATION = (
+ALTERNATIVE_TO_QUANTIZATION = (
     "  Meanwhile: 'mixed_bfloat16' halves the memory of activations; a model that was saved before "
     "it was quantized opens as it is."
 )
@@ -22,7 +26,7 @@ _KNOWN = (
     "float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "float64",
     "complex64", "complex128", "string",
 )  # fmt: skip
-_PYTHON_TYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
+_PYTHON_TYPES = {bool: "bool", int: "int32", str: "string"}  # for `float` it is `floatx()`
 
 
 @filter_traceback
@@ -42,9 +46,7 @@ def standardize_dtype(dtype: DTypeLike | None) -> str:
         >>> standardize_dtype(np.float32), standardize_dtype(None)
         ('float32', 'float32')
     """
-    if dtype is None:
-        return config.floatx()
-    if dtype is float:
+    if dtype is None or dtype is float:
         return config.floatx()
     if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
         return _PYTHON_TYPES[dtype]
@@ -88,7 +90,7 @@ class DTypePolicy:
             raise TypeError(f"A dtype policy needs a name, e.g. 'float32'; received {name!r}.")
         if re.match(r"(int8|int4|float8|gptq|awq)\S*_from_", name):
             raise NotAvailableError(
-                f"The dtype policy {name!r} is not there yet.\n{INSTEAD_OF_QUANTIZATION}"
+                f"The dtype policy {name!r} is not there yet.\n{ALTERNATIVE_TO_QUANTIZATION}"
             )
         self._name = name
         if name in ("mixed_float16", "mixed_bfloat16"):
@@ -138,26 +140,27 @@ class DTypePolicy:
         x = jnp.asarray(x)
         return x.astype(standardize_dtype(dtype)) if autocast and is_float(x.dtype) else x
 
-    def of(self, path: str | None) -> "DTypePolicy":
+    def policy_of(self, path: str | None) -> "DTypePolicy":
         """The policy of the layer at a path; a `DTypePolicyMap` may have another for each.
 
         Args:
             path: Path of a layer, e.g. `"encoder/dense"`; None before it has one.
 
         Returns:
-            The policy; for a plain `DTypePolicy`, this one.
+            The policy; for a plain `DTypePolicy`, itself.
         """
         return self
 
-    def replaced(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
-        """The policy of a layer after another was assigned to it; a map stores it for the path.
+    def with_assigned(self, path: str | None, policy: "DTypePolicy") -> "DTypePolicy":
+        """The policy for `layer.dtype_policy` after a policy was assigned to it.
 
         Args:
             path: Path of the layer; None before it has one.
-            policy: The policy that was assigned to its `dtype_policy`.
+            policy: The policy that was assigned.
 
         Returns:
-            The policy that the layer keeps.
+            The assigned policy; for a `DTypePolicyMap`, the map, which has stored the policy for
+            the path.
         """
         return policy
 
@@ -187,7 +190,7 @@ class DTypePolicy:
     def __hash__(self) -> int:
         return hash(self._name)
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self._name}">'
 

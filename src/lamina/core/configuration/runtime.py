@@ -1,6 +1,7 @@
 """Settings of JAX, made before the first array: compiled programs are cached on disk.
 
-Imported by every module that makes arrays. Settings that the user has made are not changed.
+Every module that makes arrays imports this one. Settings that the user has made are not changed.
+With `LAMINA_KEEP_PROGRAMS=0` in the environment, compiled programs are not kept.
 """
 
 import hashlib
@@ -20,13 +21,15 @@ _CACHE_BYTES = 512 * 2**20
 
 
 def programs_folder() -> Path:
-    """The folder of compiled programs, one for each type of processor and version of JAX.
+    """The folder of compiled programs: another one for each type of processor and version of JAX.
 
     A program compiled for the vector instructions of one machine must not be run on another
     that shares the home folder.
     """
-    kind = f"{platform.machine()}-{jaxlib.__version__}-{_processor_features()}"
-    return config.cache_folder() / "programs" / hashlib.sha256(kind.encode()).hexdigest()[:16]
+    environment = f"{platform.machine()}-{jaxlib.__version__}-{_processor_features()}"
+    return (
+        config.cache_folder() / "programs" / hashlib.sha256(environment.encode()).hexdigest()[:16]
+    )
 
 
 def _processor_features() -> str:
@@ -34,11 +37,11 @@ def _processor_features() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    wanted = ("model name", "flags", "Features")
-    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
+    descriptions = ("model name", "flags", "Features")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(descriptions)))
 
 
-def _keep_compiled_programs() -> None:
+def _cache_programs_on_disk() -> None:
     chosen_by_user = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if chosen_by_user or os.environ.get("LAMINA_KEEP_PROGRAMS") == "0":
         return
@@ -54,19 +57,19 @@ def _keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     # JAX's own limit on the size is slow: it reads every entry before each write.
-    _forget_oldest_programs(folder)
+    _delete_oldest_programs(folder)
 
 
-def _forget_oldest_programs(folder: Path) -> None:
+def _delete_oldest_programs(folder: Path) -> None:
     """Delete the oldest programs, down to half of the limit, if the folder exceeds it."""
     try:
         with os.scandir(folder) as entries:
-            found = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in entries if e.is_file()]
-        excess = sum(size for _, size, _ in found) - _CACHE_BYTES
+            files = [(e.stat().st_mtime, e.stat().st_size, e.path) for e in entries if e.is_file()]
+        excess = sum(size for _, size, _ in files) - _CACHE_BYTES
         if excess <= 0:
             return
         excess += _CACHE_BYTES // 2
-        for _, size, path in sorted(found):
+        for _, size, path in sorted(files):
             if excess <= 0:
                 break
             os.unlink(path)
@@ -75,14 +78,17 @@ def _forget_oldest_programs(folder: Path) -> None:
         return  # another process is deleting
 
 
-_forked = {"after JAX began": False}
+class _Process:
+    """Facts about this process."""
+
+    forked_after_jax_started = False
 
 
-def _note_fork() -> None:
+def _record_fork() -> None:
     from jax._src import xla_bridge  # has no public name
 
     if xla_bridge.backends_are_initialized():
-        _forked["after JAX began"] = True
+        _Process.forked_after_jax_started = True
 
 
 def refuse_after_fork(what: str) -> None:
@@ -93,7 +99,7 @@ def refuse_after_fork(what: str) -> None:
     Raises:
         RuntimeError: If this process is such a child.
     """
-    if _forked["after JAX began"]:
+    if _Process.forked_after_jax_started:
         raise RuntimeError(
             f"{what}() cannot work in this process: it was forked from one that had used JAX, "
             "whose threads a fork does not copy.\n"
@@ -103,5 +109,5 @@ def refuse_after_fork(what: str) -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
-_keep_compiled_programs()
+    os.register_at_fork(after_in_child=_record_fork)
+_cache_programs_on_disk()

@@ -11,7 +11,7 @@ import jax
 
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import naming
 from lamina.core.types import DTypeLike, PyTree
@@ -109,7 +109,7 @@ class KerasTensor:
         """Number of axes, that of the batch included."""
         return len(self.shape)
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from lamina.core.configuration.dtypes import standardize_dtype
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.types import Config, DTypeLike, Shape
 from lamina.core.variable.variable import resolve_shape
@@ -49,7 +49,7 @@ class InputSpec:
         self.name = name
         self.optional = optional
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         shown = {k: v for k, v in vars(self).items() if v not in (None, False, {})}
         return f"InputSpec({', '.join(f'{k}={v}' for k, v in shown.items())})"

@@ -14,7 +14,7 @@ from lamina.core.configuration.context import context
 from lamina.core.graph.operation import Operation
 from lamina.core.layer.call_signature import is_shape
 from lamina.core.layer.tracking import kind_of, no_longer_referenced, track
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods, filter_traceback
 from lamina.core.serialization import registry
 from lamina.core.serialization.init_arguments import (
@@ -292,7 +292,9 @@ class LayerState(Operation):
     def dtype_policy(self, policy: DTypePolicyLike) -> None:
         policy = dtypes.get_policy(policy)
         current = self.__dict__.get("_dtype_policy")
-        self._dtype_policy = policy if current is None else current.replaced(self._path, policy)
+        self._dtype_policy = (
+            policy if current is None else current.with_assigned(self._path, policy)
+        )
 
     @property
     def dtype(self) -> str:
@@ -302,12 +304,12 @@ class LayerState(Operation):
     @property
     def variable_dtype(self) -> str:
         """Name of the dtype of the weights, from the dtype policy."""
-        return self.dtype_policy.of(self._path).variable_dtype
+        return self.dtype_policy.policy_of(self._path).variable_dtype
 
     @property
     def compute_dtype(self) -> str:
         """Name of the dtype in which the layer computes, from the dtype policy."""
-        dtype = self.dtype_policy.of(self._path).compute_dtype
+        dtype = self.dtype_policy.policy_of(self._path).compute_dtype
         if context.computing_in is not None and dtype == "float32":
             other, but = context.computing_in
             return dtype if id(self) in but else other
@@ -539,7 +541,7 @@ class LayerState(Operation):
         for variable, value in zip(own, values, strict=True):
             variable.assign(_from_file(value, variable.dtype))
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         built = f", built={self.built}"
         return f"<{type(self).__name__} name={self.name}{built}>"

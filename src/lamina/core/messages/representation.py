@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 
-def shown_if_unfinished(representation: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Decorator of `__repr__` for objects whose `__init__` may have failed.
+def shown_before_init(representation: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Decorator of `__repr__`, so that it works for an object whose `__init__` has not finished.
 
-    Tracebacks and debuggers show such an object, and must not fail themselves.
+    Tracebacks and debuggers show such an object after `__init__` has raised, and must not fail
+    themselves.
 
     Example:
         >>> class Point:
-        ...     @shown_if_unfinished
+        ...     @shown_before_init
         ...     def __repr__(self):
         ...         return f"<Point x={self.x}>"
         >>> Point()

@@ -13,7 +13,7 @@ from lamina.core.configuration import config, runtime  # noqa: F401 - runtime se
 from lamina.core.configuration.context import context
 from lamina.core.configuration.dtypes import is_float, standardize_dtype
 from lamina.core.memory_limit import reserve_memory_for
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.messages.tracebacks import filter_methods
 from lamina.core.serialization import naming, registry
 from lamina.core.types import ArrayLike, DTypeLike, PyTree, Shape
@@ -395,7 +395,7 @@ class Variable:
     def __hash__(self) -> int:
         return id(self)  # == compares numbers, as everywhere in array code
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._held_dtype}>"
 

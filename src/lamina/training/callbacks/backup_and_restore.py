@@ -30,7 +30,7 @@ class BackupAndRestore(Callback):
     beginning of the epoch; arrays and a `PyDataset` are not.
 
     Args:
-        backup_dir: Folder of its own for this training.
+        backup_dir: A folder that only this training uses.
         save_freq: `"epoch"` for a backup after every epoch, a number of batches, or False for
             one only when Ctrl-C ends training. Counting batches makes training no slower.
         double_checkpoint: Keep the backup before the last one too, for a disk that fails.
@@ -68,8 +68,8 @@ class BackupAndRestore(Callback):
             raise ValueError(
                 f"BackupAndRestore: backup_dir must name a folder; received {backup_dir!r}."
             )
-        batches = type(save_freq) is int and save_freq > 0
-        if save_freq != "epoch" and save_freq is not False and not batches:
+        is_count = type(save_freq) is int and save_freq > 0
+        if save_freq != "epoch" and save_freq is not False and not is_count:
             raise ValueError(
                 "BackupAndRestore: save_freq must be 'epoch', a number of batches, 1 or more, or "
                 f"False; received {save_freq!r}."
@@ -83,18 +83,18 @@ class BackupAndRestore(Callback):
         self._steps_at_save = 0
         self._steps = 0
         self._interrupted = False
-        self._only_begun = False  # the file has only the state before the first step
+        self._has_only_beginning = False  # the file has only the state before the first step
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         self._steps_at_save = self._steps = 0
-        self._interrupted = self._only_begun = False
+        self._interrupted = self._has_only_beginning = False
         problems = []
         for path in (self._path, self._previous):
             try:
-                found = read_state(path)
-                self._steps_at_save = self._steps = found.get("steps", 0)
-                self._only_begun = "steps" not in found
-                return found
+                contents = read_state(path)
+                self._steps_at_save = self._steps = contents.get("steps", 0)
+                self._has_only_beginning = "steps" not in contents
+                return contents
             except FileNotFoundError:
                 continue
             except NotADirectoryError:
@@ -126,15 +126,15 @@ class BackupAndRestore(Callback):
         if checkpoint.steps == 0 and not checkpoint.interrupted:
             beginning = checkpoint.beginning()
             if beginning is not None and self.save_freq is not False:
-                self._only_begun = True
+                self._has_only_beginning = True
                 write_state(self._path, beginning)
             return
         if self._counts_batches:
             due = self._steps - self._steps_at_save >= int(self.save_freq)
         else:
             due = self.save_freq == "epoch" and checkpoint.step == 0
-        ended = checkpoint.stopped and checkpoint.step == 0 and self.save_freq is not False
-        if due or ended or self._interrupted:
+        was_stopped = checkpoint.stopped and checkpoint.step == 0 and self.save_freq is not False
+        if due or was_stopped or self._interrupted:
             self._steps_at_save = self._steps
             self._save(checkpoint.contents())
 
@@ -152,7 +152,7 @@ class BackupAndRestore(Callback):
         return self.save_freq != "epoch" and self.save_freq is not False
 
     def _save(self, contents: Mapping[str, Any]) -> None:
-        if self.double_checkpoint and self._path.exists() and not self._only_begun:
+        if self.double_checkpoint and self._path.exists() and not self._has_only_beginning:
             os.replace(self._path, self._previous)
         write_state(self._path, contents)
-        self._only_begun = False
+        self._has_only_beginning = False

@@ -76,10 +76,10 @@ class Callback:
         self.model = model
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Called before training with `epochs`, `steps` (an epoch has) and `verbose`.
+        """Called before training with `epochs`, `steps` (in an epoch) and `verbose`.
 
         Args:
-            params: A dict with the entries named.
+            params: A dict with these entries.
         """
         self.params = params
 
@@ -163,7 +163,7 @@ class Callback:
 
     @costs_nothing
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Called by `on_train_batch_begin`, of which it is the older name.
+        """Older name of `on_train_batch_begin`, which calls it.
 
         Args:
             batch: Number of the batch in its epoch, from 0.
@@ -172,7 +172,7 @@ class Callback:
 
     @costs_nothing
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Called by `on_train_batch_end`, of which it is the older name.
+        """Older name of `on_train_batch_end`, which calls it.
 
         Args:
             batch: Number of the batch in its epoch, from 0.
@@ -228,7 +228,7 @@ class Callback:
         return not all(getattr(hook, "costs_nothing", False) for hook in hooks)
 
     def _stored_run(self) -> Mapping[str, Any] | None:
-        """The stored run to resume (`Checkpoint.contents`), or None; called first of all."""
+        """The stored run to resume (`Checkpoint.contents`), or None; called before any hook."""
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
@@ -238,8 +238,8 @@ class Callback:
     def _at_checkpoint(self, checkpoint: Any) -> None:
         """Called at points from which training can be resumed, after all other hooks.
 
-        That is at the beginning, after every epoch, and between some steps. Unlike a batch hook, it
-        does not slow down training.
+        It is called at the beginning, after every epoch, and between some steps. Unlike a batch
+        hook, it does not slow down training.
 
         Args:
             checkpoint: `lamina.training.checkpoint.Checkpoint`, whose `contents()` can be stored.

@@ -1,4 +1,4 @@
-"""CallbackList: one call to all callbacks."""
+"""CallbackList: calls the hooks of several callbacks in one call."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,10 @@ class CallbackList(Callback):
         add_progbar: Put a `ProgbarLogger` at the end if there is none.
         model: The model, which they get as `self.model`.
         params: A dict, which they get as `self.params`.
-        **more: Further params by name.
+        **more_params: Further params by name.
 
     Raises:
-        TypeError: If an entry is no callback.
+        TypeError: If an entry is not a callback.
 
     Example:
         >>> seen = []
@@ -47,7 +47,7 @@ class CallbackList(Callback):
         add_progbar: bool = False,
         model: "Model | None" = None,
         params: Mapping[str, Any] | None = None,
-        **more: Any,
+        **more_params: Any,
     ):
         self.callbacks: list[Any] = list(_flatten(callbacks))
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
@@ -55,7 +55,7 @@ class CallbackList(Callback):
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
             self.callbacks.append(ProgbarLogger())
         self.set_model(model)
-        self.set_params({**(params or {}), **more})
+        self.set_params({**(params or {}), **more_params})
 
     def append(self, callback: Callback) -> None:
         """Add a callback at the end.
@@ -64,12 +64,12 @@ class CallbackList(Callback):
             callback: A callback, or a list of them.
 
         Raises:
-            TypeError: If it is a class, or no callback.
+            TypeError: If it is a class, or not a callback.
         """
-        for one in _flatten(callback):
-            one.set_model(self.model)
-            one.set_params(self.params)
-            self.callbacks.append(one)
+        for new_callback in _flatten(callback):
+            new_callback.set_model(self.model)
+            new_callback.set_params(self.params)
+            self.callbacks.append(new_callback)
 
     def set_model(self, model: "Model | None") -> None:
         self.model = model
@@ -97,8 +97,8 @@ class CallbackList(Callback):
     @property
     def keeps_checkpoints(self) -> bool:
         """Whether a callback may store checkpoints of the run."""
-        keeping = (getattr(type(c), "_at_checkpoint", None) for c in self._checkpointing())
-        return not all(f is Callback._at_checkpoint for f in keeping)
+        methods = (getattr(type(c), "_at_checkpoint", None) for c in self._checkpointing())
+        return not all(method is Callback._at_checkpoint for method in methods)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether one of them must be called at every batch of this mode.
@@ -109,7 +109,7 @@ class CallbackList(Callback):
         Returns:
             True if one of them must.
         """
-        # An object that is no Lamina callback, but has the hooks, gets all of them.
+        # For an object that is not a `Callback`, but has its hooks, all hooks are called.
         return any(
             callback.has_batch_hooks(mode) if hasattr(callback, "has_batch_hooks") else True
             for callback in self.callbacks
@@ -168,25 +168,25 @@ class CallbackList(Callback):
             states: Result of `get_states_by_name`.
             only: Function that selects callbacks; all by default.
         """
-        waiting = list(states)
+        unused = list(states)
         for callback in filter(only, self.callbacks):
-            names = [name for name, _ in waiting]
+            names = [name for name, _ in unused]
             if type(callback).__name__ in names and hasattr(callback, "set_state"):
-                _, state = waiting.pop(names.index(type(callback).__name__))
+                _, state = unused.pop(names.index(type(callback).__name__))
                 callback.set_state(state)
 
     def _stored_run(self) -> Mapping[str, Any] | None:
         """The stored run of the first callback that has one."""
         for callback in self._checkpointing():
-            found: Mapping[str, Any] | None = callback._stored_run()
-            if found is not None:
-                return found
+            contents: Mapping[str, Any] | None = callback._stored_run()
+            if contents is not None:
+                return contents
         return None
 
     def _steps_to_checkpoint(self) -> int | None:
         """The smallest number of steps that a callback allows."""
-        wanted = [callback._steps_to_checkpoint() for callback in self._checkpointing()]
-        return min((steps for steps in wanted if steps is not None), default=None)
+        limits = [callback._steps_to_checkpoint() for callback in self._checkpointing()]
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
         for callback in self._checkpointing():
@@ -205,7 +205,7 @@ def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
         {'accuracy': 1.0, 'loss': 0.5}
     """
     if isinstance(logs, DeferredLogs):
-        return logs.another()
+        return logs.copy_unread()
     plain: dict[str, Any] = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):
@@ -240,32 +240,32 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
 
 def _loop_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, logs: Logs | None = None) -> None:
+    def call_hooks(self: CallbackList, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)  # one dict for all: what a callback adds, the next ones see
         for callback in self.callbacks:
             getattr(callback, hook)(logs)
 
-    return tell
+    return call_hooks
 
 
 def _epoch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, epoch: int, logs: Logs | None = None) -> None:
+    def call_hooks(self: CallbackList, epoch: int, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, logs)
 
-    return tell
+    return call_hooks
 
 
 def _batch_hook(hook: str) -> Callable[..., None]:
     @filter_traceback
-    def tell(self: CallbackList, batch: int, logs: Logs | None = None) -> None:
+    def call_hooks(self: CallbackList, batch: int, logs: Logs | None = None) -> None:
         logs = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(batch, logs)
 
-    return tell
+    return call_hooks
 
 
 for _hook in LOOP_HOOKS:

@@ -17,14 +17,14 @@ from lamina.training.callbacks.callback import Callback
 
 
 def _explains_failure(write: Callable[..., None]) -> Callable[..., None]:
-    """Decorator of a method: what the system says of the file becomes a sentence."""
+    """Decorator of a method that writes the file: explains errors of the operating system."""
 
     @functools.wraps(write)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             write(self, *args, **kwargs)
         except OSError as error:
-            # Closed now; otherwise Python would try to write the rest again later, and fail.
+            # Otherwise Python would try to write the remaining text again later, and fail.
             with contextlib.suppress(OSError):
                 self.on_train_end()
             self.csv_file = self.writer = None
@@ -39,15 +39,15 @@ def _explains_failure(write: Callable[..., None]) -> Callable[..., None]:
 
 
 class CSVLogger(Callback):
-    """Writes what was measured to a CSV file, a line at the end of every epoch.
+    """Writes the logs to a CSV file, a line at the end of every epoch.
 
-    The first line has the names: `epoch` (from 0), then those of the logs, sorted. What an epoch
-    lacks is `NA`.
+    The first line has the names: `epoch` (from 0), then those of the logs, sorted. A missing value
+    is written as `NA`.
 
     Args:
         filename: The file; folders are made.
         separator: Separator of two values.
-        append: Go on at the end of a file that exists, instead of starting it again.
+        append: Continue at the end of an existing file, instead of replacing it.
 
     Example:
         >>> import tempfile
@@ -69,10 +69,10 @@ class CSVLogger(Callback):
         self.sep = separator
         self.append = append
         self.append_header = True  # whether an empty file gets a first line with the names
-        self._goes_on = False
-        self._forget()
+        self._resumed = False
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.keys: list[str] | None = None
         self.size: int | None = None  # bytes written so far
         self.csv_file: TextIO | None = None
@@ -83,15 +83,15 @@ class CSVLogger(Callback):
         return self.append
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._forget()
-        self._goes_on = False
+        self._reset()
+        self._resumed = False
         if self.append:
             path = Path(self.filename)
             self.size = path.stat().st_size if path.exists() else 0
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         super().set_state(state)
-        self._goes_on = self.size is not None
+        self._resumed = self.size is not None
 
     @_explains_failure
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -109,13 +109,13 @@ class CSVLogger(Callback):
         self.size = self.csv_file.tell()
 
     def _open(self, names: list[str]) -> TextIO:
-        # Only now, not when training begins: an interrupted run that is resumed (`set_state`)
-        # keeps the lines it had written, and only those.
+        # The file is opened only now, not when training begins: a resumed run (`set_state`) keeps
+        # the lines that the interrupted run had written up to its checkpoint, and no others.
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if self._goes_on and path.exists():
+        if self._resumed and path.exists():
             os.truncate(path, min(int(self.size or 0), path.stat().st_size))
-        file = path.open("a" if self.append or self._goes_on else "w", newline="")
+        file = path.open("a" if self.append or self._resumed else "w", newline="")
         self.writer = csv.DictWriter(file, names, delimiter=self.sep)
         if self.append_header and file.tell() == 0:
             self.writer.writeheader()

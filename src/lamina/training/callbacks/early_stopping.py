@@ -1,4 +1,4 @@
-"""Ending training early: when nothing improves any more, or when the loss is lost."""
+"""Callbacks that end training early: without improvement, or when the loss is not finite."""
 
 import math
 from typing import Any
@@ -19,13 +19,13 @@ class EarlyStopping(Monitoring, Callback):
         verbose: 1 to print a message when it happens.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         baseline: The number must also beat this for patience to start again.
-        restore_best_weights: Put back the weights of the best epoch at the end, whether or not
+        restore_best_weights: Restore the weights of the best epoch at the end, whether or not
             training ended early.
-        start_from_epoch: Epochs at the beginning that don't count.
+        start_from_epoch: Number of epochs at the beginning that are ignored.
 
     Raises:
-        ValueError: If `mode` is unknown or cannot be told (before the first epoch), or the logs
-            don't have the number (after it).
+        ValueError: If `mode` is unknown or `auto` cannot decide (before the first epoch), or the
+            logs don't have the number (after it).
 
     Example:
         >>> class Model:
@@ -62,9 +62,9 @@ class EarlyStopping(Monitoring, Callback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.wait = 0
         self.stopped_epoch = 0
         self.best: float | None = None
@@ -73,7 +73,7 @@ class EarlyStopping(Monitoring, Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._begin_watching()
-        self._forget()
+        self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         current = self._watch.value(logs or {}, self.params)
@@ -108,10 +108,10 @@ class EarlyStopping(Monitoring, Callback):
 class TerminateOnNaN(Callback):
     """Ends training quietly when the loss is no longer a finite number.
 
-    Without it that is an error, which says what to do.
+    Without this callback, such a loss is an error.
 
     Args:
-        raise_error: Make it an error after all.
+        raise_error: Raise a RuntimeError instead.
     """
 
     @explain_arguments

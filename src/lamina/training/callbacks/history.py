@@ -1,8 +1,8 @@
-"""History: what was measured, epoch by epoch."""
+"""History: the logs of a run, epoch by epoch; `fit` returns it."""
 
 from typing import Any
 
-from lamina.core.messages.representation import shown_if_unfinished
+from lamina.core.messages.representation import shown_before_init
 from lamina.core.types import Logs
 from lamina.training.callbacks import history_view
 from lamina.training.callbacks.callback import Callback
@@ -10,7 +10,7 @@ from lamina.training.feeds.validation_split import RowSplit
 
 
 class History(Callback):
-    """What `fit` returns: everything measured, epoch by epoch.
+    """The logs of all epochs, returned by `fit`.
 
     `history.history["loss"]` is the list of losses, one an epoch; `history.epoch` the numbers of
     the epochs, from 0; `history.params` has the settings of the run. `history.split` says which
@@ -50,7 +50,7 @@ class History(Callback):
             "epoch": list(self.epoch),
         }
 
-    @shown_if_unfinished
+    @shown_before_init
     def __repr__(self) -> str:
         if not self.epoch:
             return "<History of no epoch>"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.training.feeds.epochs import is_validated
 
-_ROWS = 12  # more epochs are shown by the first and the last half of these
+_MAX_ROWS = 12  # of more epochs, the first six and the last six are shown
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 300, 190, 52, 28, 26
 _COLOURS = ("#2a78c2", "#d9730d")  # of the training and the validation
 
@@ -49,7 +49,7 @@ def as_html(
     epochs: Sequence[int],
     validation_freq: int | Collection[int] = 1,
 ) -> str:
-    """Curves of each measure, and the table below them; needs nothing but a browser."""
+    """Curves of each measure, and the table below them, as HTML without scripts."""
     columns = _columns(history, epochs, validation_freq)
     names = [name for name in columns if not name.startswith("val_")]
     curves = [
@@ -75,15 +75,18 @@ def _columns(
     epochs: Sequence[int],
     validation_freq: int | Collection[int],
 ) -> dict[str, list[Any]]:
-    """What was measured in numbers, one an epoch or None; the loss first, the validation last."""
+    """The values of each measure that is a number, one for each epoch or None.
+
+    The loss is first, and the measures of the validation are last.
+    """
     plain = [name for name in history if all(_is_number(value) for value in history[name])]
     plain.sort(key=lambda name: (name.startswith("val_"), name.removeprefix("val_") != "loss"))
     validated = [is_validated(epoch, validation_freq) for epoch in epochs]
     columns = {}
     for name in plain:
         values = iter([float(value) for value in history[name]])
-        whole = len(history[name]) >= len(epochs)
-        columns[name] = [next(values, None) if whole or v else None for v in validated]
+        in_every_epoch = len(history[name]) >= len(epochs)
+        columns[name] = [next(values, None) if in_every_epoch or v else None for v in validated]
     return columns
 
 
@@ -92,9 +95,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _rows(count: int) -> list[int | None]:
-    if count <= _ROWS:
+    if count <= _MAX_ROWS:
         return list(range(count))
-    half = _ROWS // 2
+    half = _MAX_ROWS // 2
     return [*range(half), None, *range(count - half, count)]
 
 
@@ -107,27 +110,27 @@ def _shown(value: float) -> str:
 
 
 def _curves(name: str, epochs: Sequence[int], values: Sequence[Any], validation: Any) -> str:
-    """One picture: a measure over the epochs, of the training and of the validation."""
+    """An SVG picture of one measure over the epochs, for training and validation."""
     lines = [("training", values), ("validation", validation or [])]
-    lines = [(kind, _known(epochs, line)) for kind, line in lines if line]
-    known = [value for _, line in lines for _, value in line]
-    if not known:
+    lines = [(label, _finite_points(epochs, line)) for label, line in lines if line]
+    finite = [value for _, line in lines for _, value in line]
+    if not finite:
         return ""
-    low, high = _axis(min(known), max(known))
+    low, high = _axis_limits(min(finite), max(finite))
     first, last = epochs[0], epochs[-1]
 
-    def place(epoch: float, value: float) -> str:
+    def position(epoch: float, value: float) -> str:
         x = _LEFT + (epoch - first) / (last - first) * (_WIDTH - _LEFT - 12)
         y = _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
         return f"{x:.1f},{y:.1f}"
 
-    drawn = []
-    for i, (kind, line) in enumerate(lines):
-        points = [place(epoch, value) for epoch, value in line]
-        drawn.append(
+    elements = []
+    for i, (label, line) in enumerate(lines):
+        points = [position(epoch, value) for epoch, value in line]
+        elements.append(
             f'<polyline points="{" ".join(points)}" fill="none" stroke="{_COLOURS[i]}" '
             f'stroke-width="2"/><text x="{_LEFT + 4 + 76 * i}" y="{_HEIGHT - 4}" font-size="11" '
-            f'fill="{_COLOURS[i]}">{kind}</text>'
+            f'fill="{_COLOURS[i]}">{label}</text>'
         )
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - 12
     title = html.escape(name)
@@ -140,11 +143,11 @@ def _curves(name: str, epochs: Sequence[int], values: Sequence[Any], validation:
         f'<text x="{_LEFT - 6}" y="{_TOP + 8}" {_TICK}>{_shown(high)}</text>'
         f'<text x="{_LEFT - 6}" y="{bottom}" {_TICK}>{_shown(low)}</text>'
         f'<text x="{right}" y="{bottom + 14}" {_TICK}>epoch {last + 1}</text>'
-        f"{''.join(drawn)}</svg>"
+        f"{''.join(elements)}</svg>"
     )
 
 
-def _known(epochs: Sequence[int], values: Sequence[Any]) -> list[tuple[int, float]]:
+def _finite_points(epochs: Sequence[int], values: Sequence[Any]) -> list[tuple[int, float]]:
     pairs = zip(epochs, values, strict=True)
     return [(epoch, v) for epoch, v in pairs if v is not None and math.isfinite(v)]
 
@@ -152,10 +155,10 @@ def _known(epochs: Sequence[int], values: Sequence[Any]) -> list[tuple[int, floa
 _TICK = 'font-size="10" text-anchor="end" fill="currentColor"'
 
 
-def _axis(low: float, high: float) -> tuple[float, float]:
-    """Ends of the axis: a curve that hardly moves should look like it."""
-    least = 0.1 * max(abs(low), abs(high)) or 1.0
-    if high - low < least:
+def _axis_limits(low: float, high: float) -> tuple[float, float]:
+    """The limits of the vertical axis, so that a nearly constant curve looks constant."""
+    min_range = 0.1 * max(abs(low), abs(high)) or 1.0
+    if high - low < min_range:
         middle = (low + high) / 2
-        low, high = middle - least / 2, middle + least / 2
+        low, high = middle - min_range / 2, middle + min_range / 2
     return low, high

@@ -1,4 +1,4 @@
-"""Changing the learning rate between epochs. Nothing is compiled again for it."""
+"""Callbacks that change the learning rate between epochs, without another compilation."""
 
 import inspect
 from collections.abc import Callable
@@ -18,12 +18,12 @@ class LearningRateScheduler(Callback):
     rate of its default optimizer; those of the others change by the same factor.
 
     Args:
-        schedule: Function of the epoch (from 0) and the learning rate so far, or of the epoch
-            alone, that gives the new one.
-        verbose: 1 says so at every epoch.
+        schedule: Function of the epoch (from 0) and the current learning rate, or of the epoch
+            alone, that returns the new learning rate.
+        verbose: 1 prints the rate at every epoch.
 
     Raises:
-        TypeError: If it gives something else than a number.
+        TypeError: If the function returns something other than a number.
 
     Example:
         >>> halve_after_ten = LearningRateScheduler(
@@ -44,13 +44,13 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self._rates is None or self._rates.optimizer is not self.model.optimizer:
             self._rates = LearningRates(self.model.optimizer)
-        known = (epoch, self._rates.main)
-        rate = self.schedule(*known[: _number_of_arguments(self.schedule)])
+        arguments = (epoch, self._rates.main)
+        rate = self.schedule(*arguments[: _number_of_arguments(self.schedule)])
         try:
             self._rates.set_main(float(rate))
         except TypeError as error:
             if isinstance(rate, (int, float)):
-                raise  # the optimizer's own words
+                raise  # the optimizer's error
             raise TypeError(
                 f"The function of LearningRateScheduler gave {rate!r} for epoch {epoch}, expected "
                 "a number.\n  Likely cause: a return is missing."
@@ -66,7 +66,7 @@ class LearningRateScheduler(Callback):
 class ReduceLROnPlateau(Monitoring, Callback):
     """Lowers the learning rate when a number has stopped improving.
 
-    Puts `"learning_rate"` into the logs: the one the epoch was trained with. With a
+    Puts `"learning_rate"` into the logs: the rate that the epoch was trained with. With a
     `MultiOptimizer` each of its rates is lowered, and the logs have that of its default optimizer.
 
     Args:
@@ -76,7 +76,7 @@ class ReduceLROnPlateau(Monitoring, Callback):
         verbose: 1 to print a message when it happens.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         min_delta: Smallest change that counts as better, in units of the number.
-        cooldown: Epochs after a change that don't count.
+        cooldown: Number of epochs after a change that are ignored.
         min_lr: Lowest learning rate.
 
     Raises:
@@ -123,9 +123,9 @@ class ReduceLROnPlateau(Monitoring, Callback):
         self.min_delta = min_delta
         self.cooldown = cooldown
         self.min_lr = min_lr
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.best: float | None = None
         self.wait = 0
         self.cooldown_counter = 0
@@ -140,8 +140,8 @@ class ReduceLROnPlateau(Monitoring, Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._begin_watching()
-        self._forget()
-        # A rate that cannot be set is better known now than after ten epochs.
+        self._reset()
+        # If the rate cannot be set, raise the error now and not after ten epochs.
         for optimizer in LearningRates(self.model.optimizer).optimizers:
             optimizer.learning_rate = float(optimizer.learning_rate)
 
@@ -164,19 +164,20 @@ class ReduceLROnPlateau(Monitoring, Callback):
 
     def _reduce(self, epoch: int) -> None:
         rates = LearningRates(self.model.optimizer)
-        before = rates.main
+        old_rate = rates.main
         # An optimizer keeps its rate in float32, which may be slightly above or below min_lr.
-        above = [o for o in rates.optimizers if float(o.learning_rate) > self.min_lr * (1 + 1e-6)]
-        if not above:
+        lowest = self.min_lr * (1 + 1e-6)
+        reducible = [o for o in rates.optimizers if float(o.learning_rate) > lowest]
+        if not reducible:
             return
-        for optimizer in above:
+        for optimizer in reducible:
             optimizer.learning_rate = max(float(optimizer.learning_rate) * self.factor, self.min_lr)
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose:
             print(
                 f"Epoch {epoch + 1}: {self.monitor} has not improved; the learning rate goes from "
-                f"{before:g} to {rates.main:g}."
+                f"{old_rate:g} to {rates.main:g}."
             )
 
 
@@ -184,24 +185,24 @@ class LearningRates:
     """The learning rate of an optimizer, or those of the optimizers inside a `MultiOptimizer`.
 
     Args:
-        optimizer: The model's.
+        optimizer: The model's optimizer.
 
     Example:
         >>> from lamina.optimizers import SGD, MultiOptimizer, OptimizerMap
         >>> several = MultiOptimizer(OptimizerMap(SGD(0.5), {"bias": SGD(0.25)}))
         >>> rates = LearningRates(several)
         >>> rates.set_main(0.25)
-        >>> [float(one.learning_rate) for one in several.optimizers]
+        >>> [float(optimizer.learning_rate) for optimizer in several.optimizers]
         [0.125, 0.25]
     """
 
     def __init__(self, optimizer: Any):
         self.optimizer = optimizer
-        self._before_zero: list[float] | None = None
+        self._rates_before_zero: list[float] | None = None
 
     @property
     def optimizers(self) -> list[Any]:
-        """Those that have a rate, the default of a `MultiOptimizer` last."""
+        """The optimizers that have a rate; the default one of a `MultiOptimizer` is last."""
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         return list(getattr(optimizer, "optimizers", [optimizer]))
 
@@ -211,15 +212,16 @@ class LearningRates:
         return float(self.optimizers[-1].learning_rate)
 
     def set_main(self, rate: float) -> None:
-        """Set it, and change the other rates by the same factor."""
+        """Set the main rate, and change the other rates by the same factor."""
         *others, main = self.optimizers
-        before = [float(one.learning_rate) for one in (*others, main)]
-        if before[-1] == 0 and self._before_zero is not None:
-            before = self._before_zero  # zeros have no ratio
+        old_rates = [float(optimizer.learning_rate) for optimizer in (*others, main)]
+        if old_rates[-1] == 0 and self._rates_before_zero is not None:
+            old_rates = self._rates_before_zero  # the ratio of zeros is undefined
         elif rate == 0:
-            self._before_zero = before
-        for one, value in zip(others, before, strict=False):
-            one.learning_rate = rate if before[-1] == 0 else value * rate / before[-1]
+            self._rates_before_zero = old_rates
+        old_main = old_rates[-1]
+        for optimizer, old_rate in zip(others, old_rates, strict=False):
+            optimizer.learning_rate = rate if old_main == 0 else old_rate * rate / old_main
         main.learning_rate = rate
 
 

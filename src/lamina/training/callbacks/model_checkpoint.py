@@ -1,4 +1,4 @@
-"""Saving the model, or its weights, while it is trained."""
+"""ModelCheckpoint: saves the model, or its weights, during training."""
 
 import os
 import string
@@ -19,13 +19,13 @@ class ModelCheckpoint(Monitoring, Callback):
     Args:
         filepath: Any file name. `{epoch:02d}` (from 1), `{batch}` and names in the logs such as
             `{val_loss:.2f}` are filled in; folders are made.
-        monitor: Name of the number that says which is best.
+        monitor: Name of the number in the logs that decides which model is best.
         verbose: 1 to print a message when it happens.
-        save_best_only: Save only when the number is better than ever.
+        save_best_only: Save only when the number is better than at every earlier save.
         save_weights_only: Save with `model.save_weights`, not `model.save`.
         mode: `"min"` if lower is better, `"max"` if higher is, `"auto"` to decide by the metric.
         save_freq: `"epoch"`, or a number of batches. Batches make training slower: see `Callback`.
-        initial_value_threshold: What the number must beat to be the first best.
+        initial_value_threshold: The number must be better than this to be saved for the first time.
 
     Raises:
         ValueError: If an argument is wrong, or the logs don't have what `filepath` or `monitor`
@@ -81,8 +81,8 @@ class ModelCheckpoint(Monitoring, Callback):
         self.epoch = 0
 
     def has_batch_hooks(self, mode: str) -> bool:
-        wanted = mode == "train" and self.save_freq != "epoch"
-        return wanted or super().has_batch_hooks(mode)
+        counts_batches = mode == "train" and self.save_freq != "epoch"
+        return counts_batches or super().has_batch_hooks(mode)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
@@ -108,21 +108,21 @@ class ModelCheckpoint(Monitoring, Callback):
             self._save_if_due(self.epoch, {"batch": batch + 1, **(logs or {})})
 
     def _save_if_due(self, epoch: int, logs: dict[str, Any]) -> None:
-        why = ""
+        reason = ""
         if self.save_best_only:
             current = self._watch.value(logs, self.params)
             if current is None:
                 return
             if not self._is_improvement(current, self.best):
-                self._say(epoch, f"{self.monitor} is {current:.5g}, the best is {self.best:.5g}")
+                self._print(epoch, f"{self.monitor} is {current:.5g}, the best is {self.best:.5g}")
                 return
-            before = "" if self.best is None else f", before {self.best:.5g}"
-            why = f" ({self.monitor} {current:.5g}{before})"
+            old_best = "" if self.best is None else f", before {self.best:.5g}"
+            reason = f" ({self.monitor} {current:.5g}{old_best})"
             self.best = current
-        self._say(epoch, f"saved {self._save(epoch, logs)}{why}")
+        self._print(epoch, f"saved {self._save(epoch, logs)}{reason}")
 
     def _save(self, epoch: int, logs: dict[str, Any]) -> str:
-        """Save now; returns where."""
+        """Save now, and return the path."""
         path = self._path(epoch, logs)
         if os.path.dirname(path):
             make_folder(os.path.dirname(path))
@@ -131,16 +131,16 @@ class ModelCheckpoint(Monitoring, Callback):
         return path
 
     def _path(self, epoch: int, logs: dict[str, Any]) -> str:
-        known = {**logs, "epoch": epoch + 1}
+        values = {**logs, "epoch": epoch + 1}
         try:
-            return self.filepath.format(**known)
+            return self.filepath.format(**values)
         except KeyError as error:
             raise ValueError(
                 f"ModelCheckpoint cannot fill in {error.args[0]!r} of filepath {self.filepath!r}; "
-                f"known are {', '.join(known)}."
+                f"known are {', '.join(values)}."
             ) from None
 
-    def _say(self, epoch: int, what: str) -> None:
+    def _print(self, epoch: int, what: str) -> None:
         if self.verbose:
             print(f"Epoch {epoch + 1}: {what}.")
 

@@ -11,9 +11,7 @@ from lamina.ops import greater, less
 if TYPE_CHECKING:
     from lamina.models.model import Model
 
-    pass
-
-# What Keras's own metrics are called; other names need a `mode`.
+# Names of Keras's losses and metrics; for other names, the user must give the `mode`.
 _HIGHER_IS_BETTER = {
     "acc", "accuracy", "binary_accuracy", "categorical_accuracy", "auc", "precision", "recall",
     "sparse_categorical_accuracy", "top_k_categorical_accuracy", "f1_score", "fbeta_score",
@@ -64,14 +62,14 @@ class Watch:
             ValueError: If it cannot be found.
         """
         if self.mode == "auto":
-            own = _direction_of(self.monitor, getattr(model, "metrics", None) or ())
-            self.rises = self.rises if own is None else own
+            rises = _direction_of(self.monitor, getattr(model, "metrics", None) or ())
+            self.rises = self.rises if rises is None else rises
         if self.rises is None:
             names = [metric.name for metric in getattr(model, "metrics", None) or ()]
-            meant = did_you_mean(self.monitor, [*names, *(f"val_{name}" for name in names)])
+            hint = did_you_mean(self.monitor, [*names, *(f"val_{name}" for name in names)])
             raise ValueError(
                 f"{self.owner} cannot tell whether a higher or a lower {self.monitor!r} is "
-                f"better.{meant}\n"
+                f"better.{hint}\n"
                 "  Fix: mode='max' if higher is better, mode='min' if lower is."
             )
 
@@ -81,40 +79,41 @@ class Watch:
         There is validation data if the params have `validation_freq`.
 
         Raises:
-            ValueError: If it is not there at all, or is not one number.
+            ValueError: If the logs do not have it, or it is not one number.
         """
-        found = logs.get(self.monitor)
-        if found is None:
+        value = logs.get(self.monitor)
+        if value is None:
             validated = any(name.startswith("val_") for name in logs)
-            sometimes = (params or {}).get("validation_freq") is not None
-            if self.monitor.startswith("val_") and not validated and sometimes:
+            has_validation = (params or {}).get("validation_freq") is not None
+            if self.monitor.startswith("val_") and not validated and has_validation:
                 return None
             raise ValueError(self._missing(logs, validated))
         try:
             # F1Score of one class has an axis, of size 1.
-            return float(found.item() if getattr(found, "size", 0) == 1 else found)
+            return float(value.item() if getattr(value, "size", 0) == 1 else value)
         except (TypeError, ValueError):
             raise ValueError(
-                f"{self.owner} needs {self.monitor!r} to be one number; received {found!r}."
+                f"{self.owner} needs {self.monitor!r} to be one number; received {value!r}."
             ) from None
 
     def _missing(self, logs: Mapping[str, Any], validated: bool) -> str:
-        known = ", ".join(logs) or "nothing"
-        meant = did_you_mean(self.monitor, logs)
-        message = f"{self.owner} watches {self.monitor!r}, and the logs have {known}.{meant}"
+        names = ", ".join(logs) or "nothing"
+        hint = did_you_mean(self.monitor, logs)
+        message = f"{self.owner} watches {self.monitor!r}, and the logs have {names}.{hint}"
         if self.monitor.startswith("val_") and not validated:
-            bare = self.monitor.removeprefix("val_")
-            bare = next((name for name in logs if name.startswith(bare)), bare)  # acc → accuracy
+            training = self.monitor.removeprefix("val_")
+            # For `acc`, propose `accuracy`.
+            training = next((name for name in logs if name.startswith(training)), training)
             return (
                 f"{message}\n  Likely cause: fit() has nothing to validate on.\n"
-                f"  Fix: fit(…, validation_split=0.1), or monitor={bare!r}."
+                f"  Fix: fit(…, validation_split=0.1), or monitor={training!r}."
             )
         if self.monitor.startswith("val_"):
             return f"{message}\n  Fix: monitor= one of these, or add the metric to compile()."
         return f"{message}\n  Fix: monitor= one of these, or compile(metrics=[{self.monitor!r}])."
 
     def better(self, current: float, than: float | None) -> bool:
-        """Whether a number is better, by more than `min_delta`, than another or than none."""
+        """Whether a number is better than `than` by more than `min_delta`; True if that is None."""
         if math.isnan(current):
             return False
         if than is None:
@@ -126,7 +125,7 @@ class Watch:
 
 
 class Monitoring:
-    """Attributes and methods of Keras's callbacks that watch a value, for subclasses."""
+    """Base class of callbacks that watch a value, with the attributes and methods of Keras's."""
 
     _watch: Watch
     min_delta: float
@@ -149,19 +148,20 @@ class Monitoring:
     def _begin_watching(self) -> None:
         """Find the better direction.
 
-        `min_delta` gets the sign with which `monitor_op(value - min_delta, best)` holds.
+        `min_delta` gets the sign with which `monitor_op(value - min_delta, best)` is true for an
+        improvement.
         """
-        own = self._watch.operation
-        if own is None:
+        operation = self._watch.operation
+        if operation is None:
             self._watch.begin(self.model)
-        rises = self._watch.rises if own is None else own(1.0, 0.0)
+        rises = self._watch.rises if operation is None else operation(1.0, 0.0)
         self.min_delta = self._watch.min_delta if rises else -self._watch.min_delta
 
     def _set_monitor_op(self) -> None:
         self._begin_watching()
 
     def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
-        """Whether a number is better than another, or than none; may be overridden."""
+        """Whether a number is better than the reference, if there is one; may be overridden."""
         return self._watch.better(monitor_value, than=reference_value)
 
 
@@ -179,7 +179,7 @@ def higher_is_better(monitor: str) -> bool | None:
     # `auc_1` is the second AUC of a model, `digit_accuracy` that of the output `digit`.
     name = re.sub(r"_\d+$", "", monitor.removeprefix("val_"))
     for names, higher in ((_LOWER_IS_BETTER, False), (_HIGHER_IS_BETTER, True)):
-        if name in names or any(name.endswith(f"_{known}") for known in names):
+        if name in names or any(name.endswith(f"_{ending}") for ending in names):
             return higher
     return None
 

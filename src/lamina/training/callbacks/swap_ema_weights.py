@@ -15,8 +15,8 @@ from lamina.training.callbacks.callback import Callback
 class SwapEMAWeights(Callback):
     """Replaces the weights by their moving averages while the model is evaluated.
 
-    For an optimizer with `use_ema=True`. Validation, `evaluate` and `predict` see the averages;
-    training continues with the weights themselves.
+    For an optimizer with `use_ema=True`. Validation, `evaluate` and `predict` use the averages;
+    training continues with the weights.
 
     Args:
         swap_on_epoch: Also leave the averages in place from the end of an epoch to the beginning
@@ -42,7 +42,7 @@ class SwapEMAWeights(Callback):
         self._measuring = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._pairs()  # refuses before the first epoch
+        self._pairs()  # raises an error now, and not after the first epoch
         self._kept = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -100,7 +100,8 @@ class SwapEMAWeights(Callback):
             self._kept = None
 
     def _pairs(self) -> list[tuple[Variable, Variable]]:
-        pairs = [pair for one in _with_inner(self.model.optimizer) for pair in one.averages()]
+        optimizers = _inner_optimizers(self.model.optimizer)
+        pairs = [pair for optimizer in optimizers for pair in optimizer.averages()]
         if not pairs:
             raise ValueError(
                 f"SwapEMAWeights: {self.model.optimizer!r} keeps no moving averages.\n"
@@ -109,7 +110,7 @@ class SwapEMAWeights(Callback):
         return pairs
 
 
-def _with_inner(optimizer: Any) -> list[Any]:
-    """The optimizers that change weights, where one hands them on to others."""
+def _inner_optimizers(optimizer: Any) -> list[Any]:
+    """The optimizers that change weights, without those that only pass them to others."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return list(getattr(optimizer, "optimizers", [optimizer]))

@@ -105,12 +105,12 @@ class TensorBoard(Callback):
         self._epoch_began = (self._steps, time.perf_counter())
 
     def _steps_to_checkpoint(self) -> int | None:
-        wanted = []
+        limits = []
         if self.update_freq != "epoch":
-            wanted.append(self.update_freq - self._steps % self.update_freq)
+            limits.append(self.update_freq - self._steps % self.update_freq)
         first, last = self._profiled
-        wanted += [at - self._steps for at in (first - 1, last) if at > self._steps]
-        return min(wanted, default=None)
+        limits += [step - self._steps for step in (first - 1, last) if step > self._steps]
+        return min(limits, default=None)
 
     def _at_checkpoint(self, checkpoint: Any) -> None:
         """After batches: the measures so far, and the profiler."""
@@ -118,7 +118,7 @@ class TensorBoard(Callback):
         if checkpoint.step and self.update_freq != "epoch" and self._steps % self.update_freq == 0:
             logs = dict(checkpoint.logs)
             if self.write_steps_per_second:
-                logs["steps_per_second"] = self._pace(*self._written_at)
+                logs["steps_per_second"] = self._steps_per_second(*self._written_at)
             self._written_at = (self._steps, time.perf_counter())
             self._scalars("train", {f"batch_{k}": v for k, v in logs.items()}, self._steps)
         first, last = self._profiled
@@ -134,7 +134,7 @@ class TensorBoard(Callback):
             measured.update(_learning_rates(self.model.optimizer))
             if self.write_steps_per_second:
                 self._steps = max(self._steps, self._epoch_began[0])
-                measured["steps_per_second"] = self._pace(*self._epoch_began)
+                measured["steps_per_second"] = self._steps_per_second(*self._epoch_began)
         validated = {k.removeprefix("val_"): v for k, v in logs.items() if k.startswith("val_")}
         self._scalars("train", {f"epoch_{k}": v for k, v in measured.items()}, epoch)
         self._scalars("validation", {f"epoch_{k}": v for k, v in validated.items()}, epoch)
@@ -161,7 +161,7 @@ class TensorBoard(Callback):
 
     # -- what ------------------------------------------------------------------------------------
 
-    def _pace(self, steps: int, began: float) -> float:
+    def _steps_per_second(self, steps: int, began: float) -> float:
         return (self._steps - steps) / max(time.perf_counter() - began, 1e-9)
 
     def _scalars(self, folder: str, values: Mapping[str, Any], step: int) -> None:

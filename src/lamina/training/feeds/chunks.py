@@ -53,7 +53,7 @@ class Buffers:
         self._next = itertools.cycle(range(self._COUNT))
 
     def take(self, shapes: list[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
-        """Arrays of these shapes and dtypes, with any content."""
+        """Uninitialised arrays of these shapes and dtypes."""
         i = next(self._next)
         if [(array.shape, array.dtype) for array in self._arrays[i]] != shapes:
             self._arrays[i] = [aligned(shape, dtype) for shape, dtype in shapes]
@@ -82,27 +82,32 @@ def stack_batches(
     began = 0.0
 
     def finished_chunk() -> Chunk:
-        parts = [array[: filled * rows] for array in buffer]
-        longer = {id(part): array for part, array in zip(parts, buffer, strict=True)}
-        data = finish(jax.tree.unflatten(spec[0], parts), rows)
-        data = jax.tree.map(
-            lambda a: longer[id(a)] if id(a) in longer else with_length(a, capacity * rows), data
-        )
-        return Chunk(data, None, rows, 0, filled)
+        views = [array[: filled * rows] for array in buffer]
+        data = finish(jax.tree.unflatten(spec[0], views), rows)
+
+        def at_capacity(array: Any) -> Any:
+            # A view that `finish` has returned unchanged needs no copy: its buffer is that long.
+            for view, whole_array in zip(views, buffer, strict=True):
+                if array is view:
+                    return whole_array
+            return with_length(array, capacity * rows)
+
+        return Chunk(jax.tree.map(at_capacity, data), None, rows, 0, filled)
 
     try:
         for batch in batches:
             leaves, structure = jax.tree.flatten(batch)
-            this = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
+            batch_spec = structure, [(leaf.dtype, leaf.shape) for leaf in leaves]
             overdue = filled and time.monotonic() - began > _MAX_SECONDS
-            if filled and (filled == capacity or overdue or this != spec):
+            if filled and (filled == capacity or overdue or batch_spec != spec):
                 yield finished_chunk()
                 filled = 0
             if not filled:
-                spec, began = this, time.monotonic()
+                spec, began = batch_spec, time.monotonic()
                 rows = leaves[0].shape[0]
                 capacity = steps_in_chunk(sum(leaf.nbytes for leaf in leaves))
-                buffer = buffers.take([((capacity * rows, *s[1:]), d) for d, s in spec[1]])
+                shapes = [((capacity * rows, *shape[1:]), dtype) for dtype, shape in spec[1]]
+                buffer = buffers.take(shapes)
             start = filled * rows
             for target, source in zip(buffer, leaves, strict=True):
                 target[start : start + rows] = source
@@ -140,7 +145,7 @@ def prefetch(
                 continue
         return False
 
-    def work() -> None:
+    def produce() -> None:
         try:
             for chunk in chunks:
                 if not hand_over(chunk._replace(data=put(chunk.data))):
@@ -150,7 +155,7 @@ def prefetch(
         else:
             hand_over(finished)
 
-    worker = threading.Thread(target=work, name="lamina-feed", daemon=True)
+    worker = threading.Thread(target=produce, name="lamina-feed", daemon=True)
     worker.start()
     try:
         while True:
@@ -173,16 +178,19 @@ def prefetch(
             worker.join(timeout=0.5 if interrupted() else 5)
 
 
-def example_chunk(example: tuple[Any, Any, Any], most: int, put: Callable[[Any], Any]) -> Chunk:
+def example_chunk(example: tuple[Any, Any, Any], max_rows: int, put: Callable[[Any], Any]) -> Chunk:
     """A chunk of one batch, made of the first rows of an example."""
     x, y, sample_weight = example
-    rows = min(most, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
-    parts = (x, y, sample_weight) if sample_weight is not None else x if y is None else (x, y)
-    some = jax.tree.map(lambda a: np.asarray(a[:rows]), parts)
-    return Chunk(put(some), None, rows, 0, 1)
+    rows = min(max_rows, *(leaf.shape[0] for leaf in jax.tree.leaves(example)))
+    data: Any = (x, y, sample_weight)
+    if sample_weight is None:
+        data = x if y is None else (x, y)
+    first_rows = jax.tree.map(lambda a: np.asarray(a[:rows]), data)
+    return Chunk(put(first_rows), None, rows, 0, 1)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array at an address that XLA can read without a copy."""
     if may_hold_text(dtype):
         return np.empty(shape, dtype)
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
@@ -192,7 +200,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def with_length(array: np.ndarray, rows: int) -> np.ndarray:
-    """The array with rows of any content appended, so that all chunks have the same shape."""
+    """The array with uninitialised rows appended, so that all chunks have the same shape."""
     if len(array) == rows:
         return array
     longer = aligned((rows, *array.shape[1:]), array.dtype)

@@ -41,7 +41,7 @@ def class_weights_as_sample_weights(class_weight: Mapping[int, float], y: Target
 
 
 def balanced_sample_weights(y: Any) -> Any:
-    """Weights with which every class counts alike: samples / (classes · samples of the class).
+    """Weights with equal sums for all classes: samples / (classes · samples of the class).
 
     Args:
         y: Labels, as for `class_weights_as_sample_weights`; of a model with several targets, a

@@ -1,4 +1,7 @@
-"""The order of the samples in an epoch."""
+"""The order of the samples in an epoch.
+
+It depends only on the seed and the epoch's number, so that a resumed run has the same order.
+"""
 
 from typing import Any
 
@@ -12,10 +15,12 @@ def epoch_order(
     if not shuffle:
         return None
     if shuffle == "batch":
-        whole = samples // batch_size
-        starts = permutation(whole, seed, epoch) * batch_size
+        full_batches = samples // batch_size
+        starts = permutation(full_batches, seed, epoch) * batch_size
         order = (starts[:, None] + np.arange(batch_size)).reshape(-1)
-        return np.concatenate([order, np.arange(whole * batch_size, samples)]).astype(np.int32)
+        return np.concatenate([order, np.arange(full_batches * batch_size, samples)]).astype(
+            np.int32
+        )
     return permutation(samples, seed, epoch)
 
 

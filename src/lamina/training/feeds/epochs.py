@@ -44,6 +44,6 @@ def batches_of_epoch(epoch: int, first_epoch: int, steps: int, steps_in_pass: in
         BatchRange(pass_number=1, first=0, last=5)
     """
     epochs_in_pass = -(-steps_in_pass // steps)
-    pass_number, part = divmod(epoch - first_epoch, epochs_in_pass)
-    first = part * steps
+    pass_number, epoch_in_pass = divmod(epoch - first_epoch, epochs_in_pass)
+    first = epoch_in_pass * steps
     return BatchRange(first_epoch + pass_number, first, min(steps_in_pass, first + steps))

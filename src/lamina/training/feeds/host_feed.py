@@ -1,4 +1,8 @@
-"""Feeds for arrays in RAM or in a memory-mapped file that are too large to stay on the device."""
+"""Feeds for arrays in RAM or in a memory-mapped file that are too large to stay on the device.
+
+`choice.py` selects them. A thread gathers the rows of the next chunk while the device trains on the
+current one.
+"""
 
 import mmap
 from collections.abc import Callable, Iterator
@@ -29,12 +33,12 @@ from lamina.training.feeds.conversion import (
 from lamina.training.feeds.feed import FeedOptions
 from lamina.training.feeds.resident_feed import ResidentFeed
 
-# Targets up to this size are checked as a whole before the first step.
-_MOST_BYTES_CHECKED = 256 * 2**20
-# To gather small rows at random from more memory than the cache holds takes longer than to compute
-# with them. Then a thread gathers them: docs/performance.md, `small-rows`.
-_BYTES_OF_SMALL_ROW = 256
-_BYTES_BEYOND_CACHE = 48 * 2**20
+# All targets are checked before the first step if they are not larger than this.
+_MAX_BYTES_CHECKED = 256 * 2**20
+# Gathering small rows at random from an array larger than the processor's cache takes longer than
+# computing with them. A thread gathers them in this case: docs/performance.md, `small-rows`.
+_MAX_BYTES_OF_SMALL_ROW = 256
+_CACHE_BYTES = 48 * 2**20
 
 
 class HostFeed(ResidentFeed):
@@ -43,13 +47,13 @@ class HostFeed(ResidentFeed):
     def example(self) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(self.host)
 
-        def head(part: Any) -> PyTree:
-            return jax.tree.map(lambda a: a[: self.batch_size], part)
+        def first_batch(arrays: PyTree) -> PyTree:
+            return jax.tree.map(lambda a: a[: self.batch_size], arrays)
 
-        checks.fits_in_budget(size_in_bytes(head(self.host)), self.batch_size)
-        if size_in_bytes(y) > _MOST_BYTES_CHECKED:
-            y = head(y)
-        return self.options.prepare(convert(head(x), text=True)), convert(y), sample_weight
+        checks.fits_in_budget(size_in_bytes(first_batch(self.host)), self.batch_size)
+        if size_in_bytes(y) > _MAX_BYTES_CHECKED:
+            y = first_batch(y)
+        return self.options.prepare(convert(first_batch(x), text=True)), convert(y), sample_weight
 
     def use_batch_size(self, batch_size: Callable[[int], int]) -> None:
         pass  # chunks are limited in bytes, and the analysis of the rows was made for these batches
@@ -57,11 +61,11 @@ class HostFeed(ResidentFeed):
     def first_chunk(self) -> Chunk:
         return example_chunk(self.example(), self.batch_size, self.options.placement.put_batch)
 
-    # Whether all rows have passed the checks. One epoch is enough.
+    # Whether all rows have passed the checks, as they have after one epoch.
     _all_checked = False
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
-        chunks = self._gathered(order, first, last)
+        chunks = self._gather_chunks(order, first, last)
         yield from prefetch(chunks, self.options.placement.put_batch, lambda: self.interrupted())
         self._all_checked = self._all_checked or last == self.steps_in_pass
 
@@ -69,16 +73,16 @@ class HostFeed(ResidentFeed):
         """Check rows before they are used, once in a run.
 
         Args:
-            data: The rows, perhaps followed by unused ones.
-            rows: Their numbers in the user's arrays.
+            data: Arrays that begin with the rows; unused rows may follow.
+            rows: The numbers of the rows in the user's arrays.
         """
         if self._all_checked:
             return
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(self.samples))
 
-        def check(part: slice) -> None:
-            self.check(*unpack_x_y_sample_weight(jax.tree.map(lambda a: a[part], data)))
+        def check(rows_of_data: slice) -> None:
+            self.check(*unpack_x_y_sample_weight(jax.tree.map(lambda a: a[rows_of_data], data)))
 
         try:
             check(slice(len(rows)))
@@ -86,59 +90,69 @@ class HostFeed(ResidentFeed):
             for i, row in enumerate(rows):
                 try:
                     check(slice(i, i + 1))
-                except ValueError as of_one:
+                except ValueError as row_error:
                     # A wrong label is explained best with all labels, a NaN with its own row.
-                    chosen = of_one if _is_not_finite(data, i) else error
-                    chosen.add_note(f"  In row {int(row)} (from 0) of the data.")
-                    raise chosen from None
+                    clearest = row_error if _is_not_finite(data, i) else error
+                    clearest.add_note(f"  In row {int(row)} (from 0) of the data.")
+                    raise clearest from None
             raise
 
-    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
-        size, whole = self.batch_size, self.samples // self.batch_size
-        one = jax.tree.map(lambda a: to_array(a[:1]), self.host)
-        count = steps_in_chunk(size_in_bytes(one) * size)
+    def _gather_chunks(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
+        size, full_batches = self.batch_size, self.samples // self.batch_size
+        first_row = jax.tree.map(lambda a: to_array(a[:1]), self.host)
+        count = steps_in_chunk(size_in_bytes(first_row) * size)
         buffers = Buffers()
-        for start in range(first, min(last, whole), count):
-            stop = min(last, whole, start + count)
+        for start in range(first, min(last, full_batches), count):
+            stop = min(last, full_batches, start + count)
             rows = slice(start * size, stop * size)
-            data, positions = self._rows(order, rows, count * size, buffers)
+            data, positions = self._copy_rows(order, rows, count * size, buffers)
             yield Chunk(data, positions, size, 0, stop - start)
-        if last > whole:
-            rest = self.samples - whole * size
-            data, positions = self._rows(order, slice(whole * size, None), rest, Buffers())
-            yield Chunk(data, positions, rest, 0, 1)
+        if last > full_batches:
+            start_row = full_batches * size
+            short_size = self.samples - start_row
+            rows = slice(start_row, None)
+            data, positions = self._copy_rows(order, rows, short_size, Buffers())
+            yield Chunk(data, positions, short_size, 0, 1)
 
-    def _rows(self, order: Any, rows: slice, capacity: int, buffers: Buffers) -> tuple[Any, Any]:
+    def _copy_rows(
+        self, order: Any, rows: slice, capacity: int, buffers: Buffers
+    ) -> tuple[Any, Any]:
         """Copy rows of all arrays to buffers of `capacity` rows.
+
+        Args:
+            order: The numbers of the rows in the order of the epoch; None for the given order.
+            rows: Which part of the order.
+            capacity: Number of rows of the buffers.
+            buffers: Where the memory comes from.
 
         Returns:
             The arrays, and the position of each row in them; None if the rows are in order.
         """
         leaves, structure = jax.tree.flatten(self.host)
         picked, positions = None if order is None else order[rows], None
-        mapped = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
-        if mapped and picked is not None:
+        mapped_files = [file for leaf in leaves if (file := _mapped_file(leaf)) is not None]
+        if mapped_files and picked is not None:
             # A file is read in the order of its rows; the program restores the order of the epoch.
             sorted_order = np.argsort(picked)
             picked, positions = picked[sorted_order], np.empty(len(picked), np.int32)
             positions[sorted_order] = np.arange(len(picked), dtype=np.int32)
             positions = self.options.placement.put_batch(with_length(positions, capacity))
-        for file in mapped:
-            _check_still_whole(file)
-        taken = buffers.take(
+        for file in mapped_files:
+            _check_not_shortened(file)
+        targets = buffers.take(
             [((capacity, *a.shape[1:]), to_array(np.asarray(a[:0])).dtype) for a in leaves]
         )
-        for target, source in zip(taken, map(np.asarray, leaves), strict=True):
+        for target, source in zip(targets, map(np.asarray, leaves), strict=True):
             if source.dtype != target.dtype:
-                part = to_array(source[rows if picked is None else picked])
-                target[: len(part)] = part
+                copied = to_array(source[rows if picked is None else picked])
+                target[: len(copied)] = copied
             elif picked is None:
-                part = source[rows]
-                target[: len(part)] = part
+                copied = source[rows]
+                target[: len(copied)] = copied
             else:
                 # With `clip`, NumPy writes to the target directly; all numbers are in range.
                 np.take(source, picked, axis=0, out=target[: len(picked)], mode="clip")
-        data = jax.tree.unflatten(structure, taken)
+        data = jax.tree.unflatten(structure, targets)
         self._check_rows(data, rows if picked is None else picked)
         return data, positions
 
@@ -167,19 +181,19 @@ class SmallRowsFeed(HostFeed):
         if any(type(leaf) is not np.ndarray for leaf in leaves):
             return False
         size, samples = size_in_bytes(leaves), len(leaves[0])
-        many = size > _BYTES_BEYOND_CACHE and batch_size < samples
-        return many and size <= samples * _BYTES_OF_SMALL_ROW
+        exceeds_cache = size > _CACHE_BYTES and batch_size < samples
+        return exceeds_cache and size <= samples * _MAX_BYTES_OF_SMALL_ROW
 
 
 class BatchwiseFeed(HostFeed):
     """For text and sparse matrices, which are converted to numbers batch by batch."""
 
-    def _gathered(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
+    def _gather_chunks(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
         def batch(step: int) -> PyTree:
             rows: Any = slice(step * self.batch_size, (step + 1) * self.batch_size)
             picked = rows if order is None else order[rows]
-            one = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
-            x, y, sample_weight = unpack_x_y_sample_weight(one)
+            arrays = jax.tree.map(lambda a: np.asarray(a[picked]), self.host)
+            x, y, sample_weight = unpack_x_y_sample_weight(arrays)
             data = pack_x_y_sample_weight(self.options.prepare(x), y, sample_weight)
             self._check_rows(data, picked)
             return data
@@ -197,8 +211,8 @@ def _mapped_file(array: Any) -> mmap.mmap | None:
     return getattr(array, "_mmap", None) if isinstance(array, np.memmap) else None
 
 
-def _check_still_whole(file: mmap.mmap) -> None:
-    # To read beyond its end would kill the process without a message.
+def _check_not_shortened(file: mmap.mmap) -> None:
+    # Reading beyond the end of the file would kill the process without a message.
     if file.size() < len(file):
         raise OSError(
             f"A memory-mapped file was shortened while it was read: {len(file):,} bytes were "

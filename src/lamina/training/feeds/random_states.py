@@ -58,10 +58,10 @@ class RandomStates:
 
     def after_batch(self, count: int) -> np.ndarray | None:
         """The state after a number of batches of the epoch; earlier states are dropped."""
-        found = self._after_batch.get(count)
+        state = self._after_batch.get(count)
         for earlier in [number for number in list(self._after_batch) if number < count]:
             del self._after_batch[earlier]
-        return found
+        return state
 
     def at_beginning(self, epoch: int) -> np.ndarray | None:
         """The state at the beginning of an epoch."""

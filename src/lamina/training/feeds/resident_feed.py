@@ -1,4 +1,4 @@
-"""ResidentFeed: data within the budget for resident data, which stay on the device."""
+"""ResidentFeed: data that stay on the device, if they fit into the budget for resident data."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,16 +70,16 @@ class ResidentFeed:
     def skip_evaluations(self, count: int) -> None:
         pass
 
-    def _part(self, epoch: int) -> BatchRange:
+    def _batch_range(self, epoch: int) -> BatchRange:
         return batches_of_epoch(epoch, self.first_epoch, self.steps, self.steps_in_pass)
 
     def steps_in(self, epoch: int) -> int:
-        _, first, last = self._part(epoch)
+        _, first, last = self._batch_range(epoch)
         return last - first
 
     def chunks(self, epoch: int) -> Iterator[Chunk]:
         skipped, self._skipped = self._skipped, 0
-        pass_number, first, last = self._part(epoch)
+        pass_number, first, last = self._batch_range(epoch)
         if first + skipped < last:
             order = epoch_order(
                 self.samples, self.batch_size, self.options.shuffle, self.seed, pass_number
@@ -90,16 +90,16 @@ class ResidentFeed:
         return self.chunks(self.first_epoch)
 
     def _chunks_of(self, order: Any, first: int, last: int) -> Iterator[Chunk]:
-        whole = self.samples // self.batch_size
+        full_batches = self.samples // self.batch_size
         placement = self.options.placement
         on_device = None if order is None else placement.put_batch(order)
-        if first < min(last, whole):
-            yield Chunk(self.data, on_device, self.batch_size, first, min(last, whole))
-        if last > whole:
-            rest = self.samples - whole * self.batch_size
-            rows = slice(whole * self.batch_size, None)
+        if first < min(last, full_batches):
+            yield Chunk(self.data, on_device, self.batch_size, first, min(last, full_batches))
+        if last > full_batches:
+            start_row = full_batches * self.batch_size
+            rows, short_size = slice(start_row, None), self.samples - start_row
             if order is None:
-                tail = placement.put_data(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
-                yield Chunk(tail, None, rest, 0, 1)
+                batch = placement.put_data(jax.tree.map(lambda a: np.asarray(a[rows]), self.host))
+                yield Chunk(batch, None, short_size, 0, 1)
             else:
-                yield Chunk(self.data, placement.put_batch(order[rows]), rest, 0, 1)
+                yield Chunk(self.data, placement.put_batch(order[rows]), short_size, 0, 1)

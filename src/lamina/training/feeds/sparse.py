@@ -1,4 +1,4 @@
-"""Sparse matrices of SciPy: made dense as a whole if they fit on the device, else by batches."""
+"""SciPy's sparse matrices: made dense at once if they fit on the device, else batch by batch."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ class SparseRows:
     def __init__(self, matrix: Any):
         self._matrix = matrix.tocsr()
         self.shape = tuple(matrix.shape)
-        kind = np.dtype(matrix.dtype)
+        dtype = np.dtype(matrix.dtype)
         # As in `to_array`, there are no 64-bit floats or integers.
-        self.dtype = np.dtype(config.floatx()) if kind == np.float64 else kind
-        if kind.itemsize == 8 and kind.kind in "iu":
+        self.dtype = np.dtype(config.floatx()) if dtype == np.float64 else dtype
+        if dtype.itemsize == 8 and dtype.kind in "iu":
             self.dtype = np.dtype("int32")
 
     @property

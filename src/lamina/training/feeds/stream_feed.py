@@ -94,10 +94,10 @@ class StreamFeed:
     def steps_in(self, epoch: int) -> int | None:
         if self.steps is None or self._steps_in_pass is None:
             return self.steps
-        _, first, last = self._part(epoch)
+        _, first, last = self._batch_range(epoch)
         return last - first
 
-    def _part(self, epoch: int) -> BatchRange:
+    def _batch_range(self, epoch: int) -> BatchRange:
         assert self.steps is not None
         assert self._steps_in_pass is not None
         return batches_of_epoch(epoch, self.first_epoch, self.steps, self._steps_in_pass)
@@ -119,18 +119,18 @@ class StreamFeed:
                 self.source.on_epoch_end()
             self._position = epochs * (self.steps or 0)
             if self._steps_in_pass is not None:
-                pass_number, self._position, _ = self._part(self.first_epoch + epochs)
+                pass_number, self._position, _ = self._batch_range(self.first_epoch + epochs)
                 self._pass_number = pass_number - self.first_epoch
             self._position += steps
             return
         for epoch in range(epochs):
-            if not self._pass_is_over(epoch, by=epochs):
+            if not self._pass_is_over(epoch, next_epoch=epochs):
                 self._replay_epoch(epoch)
-            elif self.steps is None or self._part(self.first_epoch + epoch).first == 0:
+            elif self.steps is None or self._batch_range(self.first_epoch + epoch).first == 0:
                 self._skip_pass(epoch)
 
-    def _pass_is_over(self, epoch: int, by: int) -> bool:
-        """Whether the pass of an epoch has ended by another epoch, as far as is known."""
+    def _pass_is_over(self, epoch: int, next_epoch: int) -> bool:
+        """Whether the pass of an epoch is known to have ended before `next_epoch` begins."""
         if self._single_pass:
             return False
         if self.steps is None:
@@ -138,9 +138,9 @@ class StreamFeed:
         if self._steps_in_pass is None:
             return False
         first = self.first_epoch
-        pass_number = self._part(first + epoch).pass_number
-        over = pass_number < self._part(first + by).pass_number
-        return over and not self._must_be_replayed(pass_number - first)
+        pass_number = self._batch_range(first + epoch).pass_number
+        has_ended = pass_number < self._batch_range(first + next_epoch).pass_number
+        return has_ended and not self._must_be_replayed(pass_number - first)
 
     def _must_be_replayed(self, pass_number: int) -> bool:
         """Whether later passes depend on the batches of this one, as with `Dataset.cache`."""
@@ -207,48 +207,48 @@ class StreamFeed:
         return self.random_states.at_beginning(epoch - self.first_epoch)
 
     def _batches(self, epoch: int) -> Iterator[Any]:
-        source, number = self.source, epoch - self.first_epoch
+        source, epoch_of_run = self.source, epoch - self.first_epoch
         skipped, self._skipped = self._skipped, 0
         by_number = isinstance(source, PyDataset)
-        now = shared_state() if skipped and by_number else None
+        state_before = shared_state() if skipped and by_number else None
         if self.is_drawing:
-            self.random_states.epoch_goes_on(number)
+            self.random_states.epoch_goes_on(epoch_of_run)
         else:
-            self.random_states.epoch_begins(number)
+            self.random_states.epoch_begins(epoch_of_run)
         if isinstance(source, PyDataset):
             source.on_epoch_begin()
-        if now is not None:
-            restore_shared_state(now)
-        given = skipped if by_number else 0
-        goes_on = self._position > 0
+        if state_before is not None:
+            restore_shared_state(state_before)
+        drawn = skipped if by_number else 0  # number of batches of the epoch taken so far
+        continues_pass = self._position > 0
         ended = False
-        while self.steps is None or given < self.steps:
+        while self.steps is None or drawn < self.steps:
             if self._position == self._steps_in_pass:
                 break
             try:
                 batch = self._peeked.pop() if self._peeked else self._next_batch()
             except StopIteration:
-                if goes_on and given == 0 and not self._single_pass:
+                if continues_pass and drawn == 0 and not self._single_pass:
                     # The pass had ended with the previous epoch, which was not known then.
                     self._begin_pass()
-                    goes_on = False
+                    continues_pass = False
                     continue
                 ended = True
                 break
             except Exception as error:
-                self._note_batch(error, self._position if by_number else given)
+                self._add_batch_number(error, self._position if by_number else drawn)
                 raise
             self._position += 1
-            given += 1
-            self.random_states.batch_drawn(given)
-            if given > skipped:
+            drawn += 1
+            self.random_states.batch_drawn(drawn)
+            if drawn > skipped:
                 yield batch
         if ended and self._single_pass:
             self.exhausted = True
         elif ended or self._position == self._steps_in_pass:
             self._begin_pass()
         if isinstance(source, PyDataset):
-            self.random_states.epoch_ends(number)
+            self.random_states.epoch_ends(epoch_of_run)
             source.on_epoch_end()
 
     def _begin_pass(self) -> None:
@@ -289,9 +289,9 @@ class StreamFeed:
             spec = _spec_of_plain_batch(batch)
         if spec is not None and spec == self._checked_spec:
             return batch
-        given, y, sample_weight = unpack_x_y_sample_weight(batch)
-        given, y = convert(given, "x", text=True), convert(y, "y")
-        x = self.options.prepare(given)
+        unprepared, y, sample_weight = unpack_x_y_sample_weight(batch)
+        unprepared, y = convert(unprepared, "x", text=True), convert(y, "y")
+        x = self.options.prepare(unprepared)
         sample_weight = convert(sample_weight, "sample_weight")
         if self._example is None:
             _refuse_single_samples(self.source, x, y)
@@ -299,9 +299,9 @@ class StreamFeed:
         if self._example is None:
             self._example = x, y, sample_weight
             checks.fits_in_budget(size_in_bytes(self._example), rows)
-        self._refuse_other_parts(y, sample_weight)
+        self._refuse_missing_or_extra(y, sample_weight)
         self.check(x, y, sample_weight)
-        if spec is not None and x is given:
+        if spec is not None and x is unprepared:
             self._checked_spec = spec
             return batch
         return jax.tree.map(np.asarray, pack_x_y_sample_weight(x, y, sample_weight))
@@ -315,26 +315,29 @@ class StreamFeed:
         except ValueError:
             # Check one batch after the other, for a message about the first wrong one.
             for number, start in enumerate(range(0, samples, rows), self._checked_batches):
-                one = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
+                batch = jax.tree.map(lambda a: a[start : start + rows], data)  # noqa: B023
                 try:
-                    self.check(*unpack_x_y_sample_weight(one))
+                    self.check(*unpack_x_y_sample_weight(batch))
                 except ValueError as error:
-                    self._note_batch(error, number)
+                    self._add_batch_number(error, number)
                     raise
             raise
         self._checked_batches += samples // rows
         return self.options.reweight(data)
 
-    def _note_batch(self, error: Exception, number: int) -> None:
+    def _add_batch_number(self, error: Exception, number: int) -> None:
         if self._batch_numbers is not None and number < len(self._batch_numbers):
             number = self._batch_numbers[number]
         error.add_note(f"  In batch {number} (from 0) of the {self.name}.")
 
-    def _refuse_other_parts(self, *parts: Any) -> None:
+    def _refuse_missing_or_extra(self, y: Any, sample_weight: Any) -> None:
+        """Refuse a batch that lacks targets or weights which the first batch had, or has more."""
         assert self._example is not None
-        for name, part, first in zip(("y", "sample_weight"), parts, self._example[1:], strict=True):
-            if (part is None) != (first is None):
-                has, had = ("no ", "") if part is None else ("", "no ")
+        _, first_y, first_weight = self._example
+        pairs = {"y": (y, first_y), "sample_weight": (sample_weight, first_weight)}
+        for name, (array, first_array) in pairs.items():
+            if (array is None) != (first_array is None):
+                no, first_no = ("no ", "") if array is None else ("", "no ")
                 raise ValueError(
                     f"{self.name} gave a batch with {has}{name}, and the first "
                     f"batch had {had}{name}.\n"
@@ -373,8 +376,8 @@ def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
         )
     if len(given) != 1 or len(targets) != 1 or given[0].ndim == 0:
         return
-    shape, label = tuple(given[0].shape), tuple(targets[0].shape)
-    if label == () or (label == (1,) and shape[0] != 1):
+    shape, y_shape = tuple(given[0].shape), tuple(targets[0].shape)
+    if y_shape == () or (y_shape == (1,) and shape[0] != 1):
         fix = "give batches, e.g. x[i : i + 32], y[i : i + 32]"
         if hasattr(source, "batch"):
             fix = "dataset = dataset.batch(32)"
@@ -384,7 +387,7 @@ def _refuse_single_samples(source: Any, x: Data, y: Targets) -> None:
             fix = "operations=[grain.transforms.Batch(32)] in the DataLoader"
         raise ValueError(
             f"The {type(source).__name__} gives single samples and not batches: x of shape "
-            f"{shape}, y of shape {label}.\n  Fix: {fix}."
+            f"{shape}, y of shape {y_shape}.\n  Fix: {fix}."
         )
 
 

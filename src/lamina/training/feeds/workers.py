@@ -28,7 +28,7 @@ def batches_by_workers(source: PyDataset, numbers: Iterable[int]) -> Iterator[An
 
 def _by_threads(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
     with ThreadPoolExecutor(source.workers, thread_name_prefix="lamina-dataset") as pool:
-        yield from _ahead(pool, source.__getitem__, numbers, source)
+        yield from _results_ahead(pool, source.__getitem__, numbers, source)
 
 
 def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
@@ -38,18 +38,18 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
 
     Raises:
         TypeError: If the source cannot be sent to another process.
-        RuntimeError: If a process ended by itself.
+        RuntimeError: If a process crashed.
     """
     # Unlike those of the standard library, these processes accept classes defined in a notebook and
     # do not run the user's script again. Few programs need them, so they are imported here.
     import cloudpickle
 
-    # As above.
+    # Another import for few programs.
     from loky import BrokenProcessPool, get_reusable_executor
 
     name = type(source).__name__
     try:
-        text = cloudpickle.dumps(source)
+        pickled_source = cloudpickle.dumps(source)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise TypeError(
             f"{name} cannot be sent to other processes: {error}.\n"
@@ -58,16 +58,17 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
         ) from error
     with tempfile.TemporaryDirectory(prefix="lamina-dataset-") as folder:
         path = Path(folder) / "source.pickle"
-        path.write_bytes(text)
-        del text
+        path.write_bytes(pickled_source)
+        del pickled_source
         # A busy machine may leave a process idle for longer than the ten seconds that loky allows.
         pool = get_reusable_executor(max(1, source.workers), timeout=_IDLE_SECONDS)
         try:
-            attempt = functools.partial(_attempt, path)
-            for batch, failure, where in _ahead(pool, attempt, numbers, source):
-                if failure is not None:
-                    failure.add_note(f"  In another process:\n{where}")
-                    raise failure
+            batch_or_error = functools.partial(_batch_or_error, path)
+            results = _results_ahead(pool, batch_or_error, numbers, source)
+            for batch, raised, traceback_text in results:
+                if raised is not None:
+                    raised.add_note(f"  In another process:\n{traceback_text}")
+                    raise raised
                 yield batch
         except BrokenProcessPool as error:
             raise RuntimeError(
@@ -77,14 +78,17 @@ def _by_processes(source: PyDataset, numbers: Iterable[int]) -> Iterator[Any]:
             ) from error
 
 
-def _ahead(
-    pool: Executor, batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
+def _results_ahead(
+    pool: Executor, make_batch: Callable[[int], Any], numbers: Iterable[int], source: PyDataset
 ) -> Iterator[Any]:
-    """The results of `batch` for each number, in order; at most `max_queue_size` are waiting."""
+    """The results of `make_batch` for each number, in order, computed ahead in the pool.
+
+    At most `max_queue_size` results are waiting.
+    """
     waiting: collections.deque[Future[Any]] = collections.deque()
     try:
         for number in numbers:
-            waiting.append(pool.submit(batch, number))
+            waiting.append(pool.submit(make_batch, number))
             if len(waiting) > max(source.workers, source.max_queue_size):
                 yield waiting.popleft().result()
         while waiting:
@@ -94,7 +98,7 @@ def _ahead(
             future.cancel()
 
 
-def _attempt(path: Path, number: int) -> tuple[Any, Exception | None, str]:
+def _batch_or_error(path: Path, number: int) -> tuple[Any, Exception | None, str]:
     """Run in a process: a batch, or the error and its traceback."""
     try:
         return _source(path)[number], None, ""

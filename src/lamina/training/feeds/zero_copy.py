@@ -20,18 +20,18 @@ from lamina.core.user_data.data_kinds import may_hold_text
 _ALIGNMENT = 64
 # Larger arrays get whole pages from the system, so the offset is always the same and one program
 # serves all arrays of a shape. A copy of a smaller one costs little.
-_LEAST_BYTES = 32 * 2**20
+_MIN_BYTES = 32 * 2**20
 
 
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=["numbers", "first"], meta_fields=["shape"]
 )
 class UnalignedRows:
-    """The rows of an array, in memory that begins a little before it.
+    """The rows of an array, in memory that begins up to 63 bytes before it.
 
     Args:
         numbers: The memory as a flat array.
-        first: Index of the array's first number in it.
+        first: Index in it of the first number of the first row.
         shape: Shape of one row.
     """
 
@@ -46,14 +46,14 @@ class UnalignedRows:
             offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
         )
         starts = (self.first + rows * size)[:, None]
-        found = lax.gather(self.numbers, starts, axes, (size,), mode="promise_in_bounds")
-        return found.reshape(len(rows), *self.shape)
+        gathered = lax.gather(self.numbers, starts, axes, (size,), mode="promise_in_bounds")
+        return gathered.reshape(len(rows), *self.shape)
 
     def between(self, start: Any, count: int) -> jax.Array:
         """`count` rows from `start` on: `(count, *shape)`."""
         size = math.prod(self.shape)
-        found = lax.dynamic_slice_in_dim(self.numbers, self.first + start * size, count * size)
-        return found.reshape(count, *self.shape)
+        flat_rows = lax.dynamic_slice_in_dim(self.numbers, self.first + start * size, count * size)
+        return flat_rows.reshape(count, *self.shape)
 
 
 def as_unaligned_rows(array: Any) -> PyTree:
@@ -61,33 +61,33 @@ def as_unaligned_rows(array: Any) -> PyTree:
 
     A large array must not be written to while `fit` uses it; `fit` releases it when it returns.
     """
-    if not isinstance(array, np.ndarray) or array.nbytes < _LEAST_BYTES:
+    if not isinstance(array, np.ndarray) or array.nbytes < _MIN_BYTES:
         return array
     before = array.ctypes.data % _ALIGNMENT
     alignable = before and before % array.itemsize == 0 and array.flags.c_contiguous
-    # TensorTree are counted in 32 bits.
+    # XLA counts the numbers of an array in 32 bits.
     if not alignable or array.size >= 2**31 - _ALIGNMENT:
         return array
     # The bytes before the array are in the same cache line, so they are readable. None is read.
     memory: Any = (ctypes.c_uint8 * (array.nbytes + before)).from_address(
         array.ctypes.data - before
     )
-    memory.owner = array  # lives as long as what JAX holds
+    memory.owner = array  # keeps the array alive as long as JAX uses its memory
     numbers = np.frombuffer(memory, dtype=array.dtype)
     return UnalignedRows(numbers, np.int32(before // array.itemsize), array.shape[1:])
 
 
 def is_text_array(array: Any) -> bool:
-    """Whether an array holds text or other objects, which no device can hold."""
+    """Whether an array holds text or other objects, which no device can store."""
     return isinstance(array, np.ndarray) and may_hold_text(array.dtype)
 
 
-def _taken(array: Any, order: Any, start: int, count: int) -> PyTree:
-    """Rows of one array, which may hold text, outside of any program."""
+def _rows_on_host(array: Any, order: Any, start: int, count: int) -> PyTree:
+    """Rows of one array, outside of any program; the array may be text."""
     if not is_text_array(array):
         return rows_of(array, order, start, count)
-    wanted: Any = slice(start, start + count)
-    return array[wanted if order is None else np.asarray(order)[wanted]]
+    positions: Any = slice(start, start + count)
+    return array[positions if order is None else np.asarray(order)[positions]]
 
 
 def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
@@ -104,7 +104,7 @@ def rows_of(data: PyTree, order: Any, start: Any, count: int) -> PyTree:
         return isinstance(leaf, UnalignedRows)
 
     if any(is_text_array(leaf) for leaf in jax.tree.leaves(data, is_leaf=is_rows)):
-        return jax.tree.map(lambda a: _taken(a, order, start, count), data, is_leaf=is_rows)
+        return jax.tree.map(lambda a: _rows_on_host(a, order, start, count), data, is_leaf=is_rows)
 
     if order is None:
         return jax.tree.map(

@@ -1,1 +1,1 @@
-"""What a person sees while a model trains."""
+"""Display of progress while a model trains."""

@@ -59,9 +59,9 @@ class PlainProgress(Progress):
         self.last_step = done.step
         self.training_seconds += done.seconds
         latest = done.seconds / max(count, 1)
-        # The first call may have compiled, so it soon counts for little.
-        before = latest if self.seconds_per_step is None else self.seconds_per_step
-        self.seconds_per_step = (before + latest) / 2
+        # A decaying average: the first call may have compiled, so it should soon count for little.
+        average = latest if self.seconds_per_step is None else self.seconds_per_step
+        self.seconds_per_step = (average + latest) / 2
 
     def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         self.on_message(f"{self.title}: {', '.join(self.parts(logs))}")
@@ -71,7 +71,7 @@ class PlainProgress(Progress):
         show(text)
 
     def parts(self, logs: Logs) -> list[str]:
-        """What the line of a finished epoch says: measures, time and speed."""
+        """The parts of the line of a finished epoch: measures, time and speed."""
         parts = [*measures(logs, self.labels), f"{time.perf_counter() - self.began:.1f} s"]
         return [*parts, self.speed()] if self.speed() else parts
 
@@ -82,16 +82,16 @@ class PlainProgress(Progress):
 
     def status(self, logs: Logs) -> Status:
         """The current state of the epoch."""
-        left = None
+        seconds_left = None
         if self.steps is not None and self.seconds_per_step is not None:
-            left = (self.steps - self.last_step) * self.seconds_per_step
+            seconds_left = (self.steps - self.last_step) * self.seconds_per_step
         return Status(
             title=self.title,
             step=self.last_step,
             steps=self.steps,
             measures=measures(logs),
             speed=self.speed(),
-            seconds_left=left,
+            seconds_left=seconds_left,
         )
 
 
@@ -99,7 +99,7 @@ class TerminalProgress(PlainProgress):
     """One live line in a terminal, drawn by rich when a call of the program returns.
 
     Args:
-        labels: What `labels_of` gives.
+        labels: The result of `labels_of`.
         console: Where to draw; standard output if None.
     """
 
@@ -134,7 +134,7 @@ class TerminalProgress(PlainProgress):
     def on_epoch_end(self, epoch: int | None, logs: Logs) -> None:
         parts = self.parts(logs)
         if len(f"{self.title}: {', '.join(parts)}") > self.console.width and self.speed():
-            parts = parts[:-1]  # the least of them
+            parts = parts[:-1]  # the speed is the least important
         self._print(folded(self.title, parts, self.console.width))
         self.labels = {}
 
@@ -180,7 +180,7 @@ class NotebookProgress(PlainProgress):
         from IPython.display import display
 
         text = "\n".join([*self.lines, live]).rstrip()
-        # As HTML as well: a notebook breaks plain text inside words where its cells are narrow.
+        # Also as HTML: in narrow cells, a notebook breaks plain text inside words.
         style = "white-space: pre-wrap; overflow-wrap: normal; word-break: normal"
         content = {
             "text/plain": text,
@@ -193,7 +193,7 @@ class NotebookProgress(PlainProgress):
 
 
 def choose_progress(verbose: Any, model: Any) -> Progress:
-    """The progress for `verbose` (0, 1, 2 or `"auto"`) and for where output goes."""
+    """The display for `verbose` (0, 1, 2 or `"auto"`), and for a terminal, notebook or file."""
     if verbose not in (0, 1, 2, "auto"):
         raise ValueError(f"verbose must be 0, 1, 2 or 'auto'; received {verbose!r}.")
     if not verbose:
@@ -208,29 +208,28 @@ def choose_progress(verbose: Any, model: Any) -> Progress:
 
 
 def labels_of(model: Any) -> dict[str, str]:
-    """How metrics are first shown: `"accuracy"` says which accuracy it was taken to be."""
+    """Labels of metrics in the first epoch; that of `"accuracy"` says which accuracy was chosen."""
     labels = {}
     for metric in model.metrics:
         resolved = getattr(metric, "resolved_name", None)
         guessed = metric.name.rpartition("_")[2] in ("accuracy", "acc", "crossentropy", "ce")
         if guessed and resolved and resolved != metric.name:
-            kind = resolved.removesuffix("_accuracy").removesuffix("_crossentropy")
-            labels[metric.name] = f"{metric.name} ({kind})"
+            resolved_type = resolved.removesuffix("_accuracy").removesuffix("_crossentropy")
+            labels[metric.name] = f"{metric.name} ({resolved_type})"
     return labels
 
 
 def measures(logs: Logs, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """`["loss 0.2631", "accuracy (sparse_categorical) 0.9231"]`, the loss first."""
     names = sorted(logs, key=lambda n: (n.startswith("val_"), n.removeprefix("val_") != "loss"))
-    shown = []
+    texts = []
     for name in names:
         value = logs[name]
         if isinstance(value, (int, float)):
-            bare = name.removeprefix("val_")
-            label = name if name != bare else labels.get(bare, bare)
-            shown.append(f"{label} {value:.4f}" if 1e-3 <= abs(value) < 1e5 or not value else
-                         f"{label} {value:.3g}")  # fmt: skip
-    return shown
+            label = name if name.startswith("val_") else labels.get(name, name)
+            has_usual_size = 1e-3 <= abs(value) < 1e5 or not value
+            texts.append(f"{label} {value:.4f}" if has_usual_size else f"{label} {value:.3g}")
+    return texts
 
 
 def _in_notebook() -> bool:

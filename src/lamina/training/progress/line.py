@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import dataclass, field
 
-_LEAST_BAR, _WHOLE_BAR = 8, 24
+_MIN_BAR, _MAX_BAR = 8, 24  # width of the bar in characters
 
 
 @dataclass
@@ -30,7 +30,9 @@ class Status:
 
 
 def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
-    """The line, no longer than `width`: title, bar, time left, loss, steps, the rest, speed.
+    """The line, no longer than `width`: title, bar, time left, steps, measures and speed.
+
+    Parts that do not fit are left out, the least important first.
 
     Example:
         >>> status = Status("Epoch 3/10", 40, 100, ["loss 0.2631", "accuracy 0.91"], "", 12)
@@ -41,29 +43,33 @@ def live_line(status: Status, width: int, ascii_only: bool = False) -> str:
     """
     known = status.steps is not None
     done = f"{status.step}/{status.steps}" if known else f"step {status.step}"
-    left = "" if status.seconds_left is None or not known else duration(status.seconds_left)
-    space = width - len(status.title) - (_LEAST_BAR + 1 if known else 0)
-    taken = {}
-    # In the order of importance; each takes a space as well.
-    for name, text in (("left", left), ("measures", "".join(status.measures[:1])), ("done", done)):
+    time_left = "" if status.seconds_left is None or not known else duration(status.seconds_left)
+    space = width - len(status.title) - (_MIN_BAR + 1 if known else 0)
+    shown = {}
+    # In the order of importance. Each part needs a space before it.
+    for name, text in (
+        ("time left", time_left),
+        ("measures", "".join(status.measures[:1])),
+        ("done", done),
+    ):
         if text and len(text) < space:
-            taken[name] = text
+            shown[name] = text
             space -= len(text) + 1
     for measure in status.measures[1:]:
-        if "measures" not in taken or len(measure) + 2 > space:
+        if "measures" not in shown or len(measure) + 2 > space:
             break
-        taken["measures"] += f", {measure}"
+        shown["measures"] += f", {measure}"
         space -= len(measure) + 2
     speed = status.speed if len(status.speed) < space else ""
     space -= len(speed) + bool(speed)
     bar = ""
     if known:
-        size = min(_WHOLE_BAR, _LEAST_BAR + max(space, 0))
+        size = min(_MAX_BAR, _MIN_BAR + max(space, 0))
         full = round(size * min(1.0, status.step / max(status.steps or 1, 1)))
-        one, other = ("#", "-") if ascii_only else ("━", "─")
-        bar = one * full + other * (size - full)
-    shown = taken.get("measures", status.waiting if len(status.waiting) < space else "")
-    pieces = [status.title, bar, taken.get("left"), taken.get("done"), shown, speed]
+        full_character, empty_character = ("#", "-") if ascii_only else ("━", "─")
+        bar = full_character * full + empty_character * (size - full)
+    text = shown.get("measures", status.waiting if len(status.waiting) < space else "")
+    pieces = [status.title, bar, shown.get("time left"), shown.get("done"), text, speed]
     return " ".join(piece for piece in pieces if piece)[:width]
 
 
@@ -75,8 +81,8 @@ def folded(title: str, parts: list[str], width: int) -> str:
         Epoch 1/3: loss 0.2631,
           accuracy 0.9231, 1.2 s
     """
-    kept_together = [part.replace(" ", "\0") for part in parts]
-    return wrapped(f"{title}: {', '.join(kept_together)}", width).replace("\0", " ")
+    unbroken_parts = [part.replace(" ", "\0") for part in parts]
+    return wrapped(f"{title}: {', '.join(unbroken_parts)}", width).replace("\0", " ")
 
 
 def wrapped(text: str, width: int) -> str:
@@ -100,6 +106,6 @@ def duration(seconds: float) -> str:
         >>> duration(12), duration(3723)
         ('0:12', '1:02:03')
     """
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, whole_seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{whole_seconds:02}" if hours else f"{minutes}:{whole_seconds:02}"

@@ -16,7 +16,7 @@ from lamina.core.messages.tracebacks import filter_methods
 class Progbar:
     """Shows steps done, time and measures, in one line that is rewritten in place.
 
-    Where output is no terminal, such as a file, only the finished line is printed.
+    If the output is not a terminal, only the finished line is printed.
 
     Args:
         target: Number of steps; None if unknown.
@@ -55,10 +55,10 @@ class Progbar:
         self.verbose = verbose
         self.interval = interval
         self.unit_name = unit_name
-        self._as_they_come = set(stateful_metrics or ())
+        self._not_averaged = set(stateful_metrics or ())
         self._averaged = None if stateless_metrics is None else set(stateless_metrics)
         self._done = 0
-        # Of every measure the sum over steps, and the steps.
+        # For every measure, the sum over the steps and the number of steps.
         self._values: dict[str, tuple[float, float]] = {}
         self._began = time.perf_counter()
         self._after_first: float | None = None
@@ -95,7 +95,7 @@ class Progbar:
         self._show(now, finalize)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Say that `n` more steps are done.
+        """Update the progress after `n` more steps.
 
         Args:
             n: Number of steps.
@@ -104,7 +104,7 @@ class Progbar:
         self.update(self._done + n, values)
 
     def _is_averaged(self, name: str) -> bool:
-        return name not in self._as_they_come if self._averaged is None else name in self._averaged
+        return name not in self._not_averaged if self._averaged is None else name in self._averaged
 
     def _show(self, now: float, final: bool) -> None:
         if self.verbose == 2 and final:
@@ -113,8 +113,8 @@ class Progbar:
             return
         line = self._line(now, final, bar=True)
         if sys.stdout.isatty() and is_interactive_logging_enabled():
-            rest = " " * max(0, len(self._shown) - len(line))
-            show(f"\r{line}{rest}", end="\n" if final else "")
+            spaces = " " * max(0, len(self._shown) - len(line))  # over a longer line before it
+            show(f"\r{line}{spaces}", end="\n" if final else "")
         elif final:
             show(line)
         self._shown, self._shown_at = line, now
@@ -124,16 +124,16 @@ class Progbar:
         if bar and self.target:
             full = min(self.width, self.width * self._done // self.target)
             line += f" {'━' * full}{'─' * (self.width - full)}"
-        a_step = self._seconds_a_step(now)
+        step_seconds = self._seconds_per_step(now)
         left = (self.target or 0) - self._done
-        seconds = now - self._began if final or not self.target else a_step * left
-        parts = [f"{line} - {_clock(seconds)}", f"{_duration(a_step)}/{self.unit_name}"]
+        seconds = now - self._began if final or not self.target else step_seconds * left
+        parts = [f"{line} - {_clock(seconds)}", f"{_duration(step_seconds)}/{self.unit_name}"]
         for name, (total, count) in self._values.items():
             mean = total / max(count, 1)
             parts.append(f"{name}: {mean:.4f}" if abs(mean) > 1e-3 else f"{name}: {mean:.4e}")
         return " - ".join(parts)
 
-    def _seconds_a_step(self, now: float) -> float:
+    def _seconds_per_step(self, now: float) -> float:
         # The first step compiles, so it says little about the others.
         if self._after_first is not None and self._done > 1:
             return (now - self._after_first) / (self._done - 1)
@@ -143,9 +143,9 @@ class Progbar:
 def _clock(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f}s"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, whole_seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{whole_seconds:02}" if hours else f"{minutes}:{whole_seconds:02}"
 
 
 def _duration(seconds: float) -> str:

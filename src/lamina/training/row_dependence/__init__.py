@@ -1,1 +1,1 @@
-"""Whether the rows of a batch are computed apart from each other."""
+"""Analysis of whether the rows of a batch are computed independently of each other."""

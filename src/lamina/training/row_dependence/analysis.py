@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from lamina.core.types import PyTree
-from lamina.training.row_dependence.propagation import UnlikeProgramsError, propagate
+from lamina.training.row_dependence.propagation import DifferentProgramsError, propagate
 from lamina.training.row_dependence.values import CONSTANT, Batched
 
 # Numbers of rows to trace a function with. They are primes, so that an axis whose size depends on
@@ -47,18 +47,19 @@ def rows_are_independent(
     """
     for sizes in _SIZES:
         try:
-            one, other = (_traced(forward, state, rows, size) for size in sizes)
+            first, second = (_traced(forward, state, rows, size) for size in sizes)
         except Exception:
             return False  # the call itself will raise the error, if it is one
-        given_state = [CONSTANT] * len(jax.tree.leaves(state))
-        given_rows = [Batched(0)] * len(jax.tree.leaves(rows))
+        state_values = [CONSTANT] * len(jax.tree.leaves(state))
+        row_values = [Batched(0)] * len(jax.tree.leaves(rows))
         try:
-            values = propagate((one[0], other[0]), [*given_state, *given_rows], sizes)
-        except UnlikeProgramsError:
+            values = propagate((first[0], second[0]), [*state_values, *row_values], sizes)
+        except DifferentProgramsError:
             continue
-        count = one[1]  # of the outputs; what follows is the state
-        unchanged = one[0].jaxpr.outvars[count:] == one[0].jaxpr.invars[: len(given_state)]
-        return unchanged and all(value in _INDEPENDENT for value in values[:count])
+        program, output_count = first  # the results after the outputs are the state
+        state_variables = program.jaxpr.invars[: len(state_values)]
+        keeps_state = program.jaxpr.outvars[output_count:] == state_variables
+        return keeps_state and all(value in _INDEPENDENT for value in values[:output_count])
     return False
 
 

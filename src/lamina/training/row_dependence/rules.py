@@ -77,20 +77,22 @@ def _broadcast(step: Step) -> Value:
 
 def _iota(step: Step) -> Value:
     constant = _constant_along_batch(step)
-    number = isinstance(constant, Batched) and constant.axis == step.parameter("dimension")
-    return MIXED if number else constant
+    numbers_the_rows = isinstance(constant, Batched) and constant.axis == step.parameter(
+        "dimension"
+    )
+    return MIXED if numbers_the_rows else constant
 
 
 def _constant_along_batch(step: Step) -> Value:
     """A result that is constant along its only axis whose size depends on the number of rows."""
-    one, other = (equation.outvars[0].aval.shape for equation in step.equations)
-    if any(value is not CONSTANT for value in step.values) or len(one) != len(other):
+    first, second = (equation.outvars[0].aval.shape for equation in step.equations)
+    if any(value is not CONSTANT for value in step.values) or len(first) != len(second):
         return MIXED
-    differing = [i for i, (m, n) in enumerate(zip(one, other, strict=True)) if m != n]
+    differing = [i for i, (m, n) in enumerate(zip(first, second, strict=True)) if m != n]
     if len(differing) != 1:
         return MIXED
-    factor, rest = divmod(one[differing[0]], step.sizes[0])
-    return MIXED if rest else Batched(differing[0], 0, factor)
+    factor, remainder = divmod(first[differing[0]], step.sizes[0])
+    return MIXED if remainder else Batched(differing[0], 0, factor)
 
 
 def _reshape(step: Step) -> Value:
@@ -101,10 +103,10 @@ def _reshape(step: Step) -> Value:
     outer = math.prod(before[: rows.axis]) * max(rows.outer, 1)
     inner = math.prod(before[rows.axis + 1 :]) * rows.inner
     for axis, size in enumerate(after):
-        lead, rest = math.prod(after[:axis]), math.prod(after[axis + 1 :])
-        if lead and rest and outer % lead == 0 and inner % rest == 0:
-            if size == (outer // lead) * step.sizes[0] * (inner // rest):
-                return Batched(axis, outer // lead, inner // rest)
+        leading, trailing = math.prod(after[:axis]), math.prod(after[axis + 1 :])
+        if leading and trailing and outer % leading == 0 and inner % trailing == 0:
+            if size == (outer // leading) * step.sizes[0] * (inner // trailing):
+                return Batched(axis, outer // leading, inner // trailing)
     return MIXED
 
 
@@ -121,9 +123,9 @@ def _slice(step: Step) -> Value:
         return MIXED
     axis, strides = rows.axis, step.parameter("strides") or (1,) * len(shape)
     starts, limits = step.parameter("start_indices"), step.parameter("limit_indices")
-    whole = (starts[axis], limits[axis], strides[axis]) == (0, shape[axis], 1)
-    alike = step.agree("start_indices", "limit_indices", "strides", but=axis)
-    return rows if whole and alike else MIXED
+    takes_all_rows = (starts[axis], limits[axis], strides[axis]) == (0, shape[axis], 1)
+    others_agree = step.agree("start_indices", "limit_indices", "strides", but=axis)
+    return rows if takes_all_rows and others_agree else MIXED
 
 
 def _pad(step: Step) -> Value:
@@ -137,9 +139,10 @@ def _dynamic_slice(step: Step) -> Value:
     rows, *starts = step.values
     if not isinstance(rows, Batched) or any(start is not CONSTANT for start in starts):
         return MIXED
-    sizes = step.parameter("slice_sizes")  # a whole axis is taken from its beginning
-    whole = sizes[rows.axis] == step.shapes[0][rows.axis]
-    return rows if whole and step.agree("slice_sizes", but=rows.axis) else MIXED
+    sizes = step.parameter("slice_sizes")
+    # A slice with the size of the axis begins at 0, whatever its start: XLA clamps it.
+    takes_all_rows = sizes[rows.axis] == step.shapes[0][rows.axis]
+    return rows if takes_all_rows and step.agree("slice_sizes", but=rows.axis) else MIXED
 
 
 def _dynamic_update_slice(step: Step) -> Value:
@@ -160,12 +163,12 @@ def _gather(step: Step) -> Value:
     if isinstance(indices, Batched) and indices.axis < len(index_shape) - 1:
         if not step.agree("slice_sizes"):
             return MIXED
-        found = indices._replace(axis=batch[indices.axis])
+        gathered = indices._replace(axis=batch[indices.axis])
         if operand is CONSTANT:  # a table
-            return found
+            return gathered
         pairs = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
         if isinstance(operand, Batched) and (operand.axis, indices.axis) in pairs:
-            return meet([found, operand._replace(axis=found.axis)])
+            return meet([gathered, operand._replace(axis=gathered.axis)])
     if isinstance(operand, Batched) and indices is CONSTANT:
         axis = operand.axis
         dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
@@ -193,11 +196,11 @@ def _scatter(step: Step) -> Value:
     if isinstance(indices, Batched):
         if axis not in batching or indices.axis == len(shapes[1]) - 1:
             return MIXED
-        own = numbers.scatter_indices_batching_dims[batching.index(axis)]
-        if own != indices.axis or updates.axis != batch[own]:
+        index_axis = numbers.scatter_indices_batching_dims[batching.index(axis)]
+        if index_axis != indices.axis or updates.axis != batch[index_axis]:
             return MIXED
-        alike = meet([operand, indices._replace(axis=axis), updates._replace(axis=axis)])
-        return alike if isinstance(alike, Batched) else MIXED
+        result = meet([operand, indices._replace(axis=axis), updates._replace(axis=axis)])
+        return result if isinstance(result, Batched) else MIXED
     dropped = {*numbers.inserted_window_dims, *batching}
     if axis in dropped or axis in numbers.scatter_dims_to_operand_dims:
         return MIXED
@@ -248,14 +251,18 @@ def _convolution(step: Step) -> Value:
 def _windows(step: Step) -> Value:
     rows = meet(step.values)
     params = step.equations[0].params
-    if not isinstance(rows, Batched) or len({"jaxpr", "consts"} & {*params}) or not _sized(step):
+    if (
+        not isinstance(rows, Batched)
+        or len({"jaxpr", "consts"} & {*params})
+        or not _all_agree(step)
+    ):
         return MIXED
     names = ("window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation")
-    at = [params[name][rows.axis] for name in names if params.get(name) is not None]
-    return rows if all(tuple(np.atleast_1d(entry)) in ((1,), (0, 0)) for entry in at) else MIXED
+    settings = [params[name][rows.axis] for name in names if params.get(name) is not None]
+    return rows if all(tuple(np.atleast_1d(s)) in ((1,), (0, 0)) for s in settings) else MIXED
 
 
-def _sized(step: Step) -> bool:
+def _all_agree(step: Step) -> bool:
     return step.agree(*step.equations[0].params)
 
 
@@ -292,7 +299,7 @@ _ELEMENT_WISE = """
 """.split()
 
 
-def _each(step: Step) -> list[Value]:
+def _operands(step: Step) -> list[Value]:
     """An operation with several results that are its operands."""
     return step.values
 
@@ -318,7 +325,7 @@ RULES: dict[str, Rule] = {
     "fft": _fft,
     "gather": _gather,
     "iota": _iota,
-    "optimization_barrier": _each,
+    "optimization_barrier": _operands,
     "pad": _pad,
     "reshape": _reshape,
     "rev": _along("dimensions"),

@@ -75,9 +75,9 @@ class Step(NamedTuple):
 
     def agree(self, *names: str, but: int | None = None) -> bool:
         """Whether parameters are equal in both programs, apart from entry number `but`."""
-        one, other = (equation.params for equation in self.equations)
+        first, second = (equation.params for equation in self.equations)
         for name in names:
-            a, b = one[name], other[name]
+            a, b = first[name], second[name]
             if but is not None and isinstance(a, (tuple, list)):
                 a, b = (tuple(v for i, v in enumerate(p) if i != but) for p in (a, b))
             if not equal(a, b):
@@ -113,8 +113,8 @@ def meet(values: Sequence[Value]) -> Value:
     first = next((value for value in rows if value.outer), rows[0])
     factor = max(first.outer, 1) * first.inner
     for value in rows:
-        even = value.outer == 0 and value.axis == first.axis and value.inner == factor
-        if value != first and not even:
+        is_constant = value.outer == 0 and value.axis == first.axis and value.inner == factor
+        if value != first and not is_constant:
             return MIXED
     return first
 
